@@ -1,0 +1,158 @@
+"""The quantiser on NumPy arrays, equal to :mod:`golden.scalar` on every bit.
+
+The product of any input of up to 32 bits and a scale of up to 20 bits is exact in float64, so the position of a value
+is one multiplication; a table gives the code. Products of float64 inputs are rounded, and put right where it matters.
+"""
+
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.errors import InputError
+from golden.formats import SegmentedFormat
+from golden.scale import Scale
+from golden.tables import Tables, code_dtype, decode_table, tables, to_bits, value_table
+
+_BLOCK = 1 << 14  # values at a time: the intermediate float64 and int64 stay in the cache
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+INTEGERS = ("int8", "int16", "int32")
+
+
+class QuantisedArray(NamedTuple):
+    """Codes, and per value whether it saturated and whether it was NaN; all of the input's shape."""
+
+    codes: npt.NDArray[np.integer]
+    saturated: npt.NDArray[np.bool_]
+    nan: npt.NDArray[np.bool_]
+
+
+def quantise(
+    x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, exponent: int = 0
+) -> npt.NDArray[np.integer]:
+    """Codes of ``x``, any shape.
+
+    Args:
+        x: float16, bfloat16 (ml_dtypes), float32 or float64; or int8, int16, int32 as fixed point ``x * 2**exponent``.
+        format: the format.
+        scale: the scale.
+        exponent: the implied exponent of integer inputs.
+
+    Returns:
+        Codes of x's shape: int8 for two's complement, else uint8; 16 bits wide for formats of more than 8 bits.
+
+    Raises:
+        InputError: for another dtype.
+    """
+    flat, table = _checked(x, format, exponent)
+    codes = np.empty(flat.shape, code_dtype(format))
+    for here, addresses, _ in _blocks(flat, format, table, position_factor(format, scale, exponent)):
+        table.codes.take(addresses, out=codes[here], mode="wrap")
+    return codes.reshape(x.shape)
+
+
+def quantise_flags(
+    x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, exponent: int = 0
+) -> QuantisedArray:
+    """As :func:`quantise`, with what was noticed per value."""
+    flat, table = _checked(x, format, exponent)
+    saturated, nan = np.zeros((2, flat.size), np.bool_)
+    for here, addresses, nans in _blocks(flat, format, table, position_factor(format, scale, exponent)):
+        table.saturated.take(addresses, out=saturated[here], mode="wrap")
+        if nans is not None:
+            nan[here] = nans
+    codes = quantise(x, format, scale, exponent=exponent)
+    return QuantisedArray(codes, saturated.reshape(x.shape), nan.reshape(x.shape))
+
+
+def dequantise_integers(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.int32]:
+    """Decoded values in fine steps, int32, of the shape of ``codes`` (dtype as :func:`quantise` returns).
+
+    Raises:
+        InputError: for another dtype, or a code that the format does not assign.
+    """
+    return decode_table(format)[0].take(_rows(codes, format))
+
+
+def dequantise(codes: npt.NDArray[np.integer], format: SegmentedFormat, scale: Scale) -> npt.NDArray[np.float32]:
+    """Decoded values, float32: the exact value (integer times ``s * 2**-F``) rounded once, ties to even.
+
+    Raises:
+        InputError: as :func:`dequantise_integers`.
+    """
+    return value_table(format, scale).take(_rows(codes, format))
+
+
+def position_factor(format: SegmentedFormat, scale: Scale, exponent: int = 0) -> float:
+    """What takes x to its position in half fine steps: ``r * 2**(F+1+exponent)``, exact in float64."""
+    return float(np.ldexp(float(scale.M), format.fraction_bits + 1 + exponent - scale.k))
+
+
+def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: float, table: Tables) -> None:
+    """Undo what rounding did to the decision-relevant part of ``v = clip(fl(x * factor))``, in place.
+
+    Rounding is monotone and integers are representable, so it can only have moved v onto an integer, never across one:
+    where v is an integer, step to the side on which the exact product lies. Few values of x share that fate.
+    """
+    suspects = np.flatnonzero((v == np.rint(v)) & (v > table.low) & (v < table.high) & (x != 0) & np.isfinite(x))
+    values, inverse = np.unique(x[suspects], return_inverse=True)
+    exact_factor = Fraction(factor)
+    for number, value in enumerate(values):
+        members = suspects[inverse == number]
+        integer = v[members[0]]
+        exact = Fraction(float(value)) * exact_factor
+        if exact != Fraction(float(integer)):
+            v[members] = np.nextafter(integer, np.inf if exact > Fraction(float(integer)) else -np.inf)
+
+
+def check_dtype(name: str, exponent: int) -> None:
+    """Whether inputs of the dtype called ``name`` can be quantised with that implied exponent, else InputError."""
+    if name not in FLOATS + INTEGERS:
+        raise InputError(f"Array dtype must be one of {', '.join(FLOATS + INTEGERS)}, not {name}")
+    if exponent and name in FLOATS:
+        raise InputError(f"Exponent must be 0 for floating-point inputs, not {exponent!r}")
+
+
+def _checked(x: npt.NDArray[Any], format: SegmentedFormat, exponent: int) -> tuple[npt.NDArray[Any], Tables]:
+    check_dtype(x.dtype.name, exponent)
+    native = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+    return np.ascontiguousarray(native).reshape(-1), tables(format)
+
+
+def _blocks(flat: npt.NDArray[Any], format: SegmentedFormat, table: Tables, factor: float):  # type: ignore[no-untyped-def]
+    """Yield (slice, table addresses, NaN mask or None) over ``flat``; the arrays are reused."""
+    size = min(_BLOCK, flat.size)
+    all_v, all_addresses = np.empty(size), np.empty(size, np.intp)
+    for begin in range(0, flat.size, _BLOCK):
+        x = flat[begin : begin + _BLOCK]
+        v, addresses = all_v[: x.size], all_addresses[: x.size]
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.multiply(x, factor, out=v, dtype=np.float64)
+        np.clip(v, table.low, table.high, out=v)
+        nans = None
+        if np.isnan(v.sum()):  # clipped values are finite, so only a NaN makes a NaN
+            nans = np.isnan(v)
+            v[nans] = 0  # the row of the zero code
+        if x.dtype == np.float64:
+            unround(x, v, factor, table)
+        t = v if format.signed and not table.sticky else np.trunc(v) if format.signed else np.floor(v)
+        np.copyto(addresses, t, casting="unsafe")  # truncates
+        if table.sticky:
+            addresses *= 2
+            addresses += v > t
+            addresses -= v < t
+        yield slice(begin, begin + x.size), addresses, nans
+
+
+def _rows(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.integer]:
+    if codes.dtype != code_dtype(format):
+        raise InputError(f"Codes of format {format.name} must have dtype {code_dtype(format)}, not {codes.dtype}")
+    unsigned = codes.view(f"u{codes.dtype.itemsize}")
+    assigned = decode_table(format)[1]
+    bad = (unsigned >> format.bits if format.kind != "twos-complement" else unsigned[:0]).any()
+    rows = to_bits(codes, format)
+    if bad or not (assigned.all() or assigned.take(rows).all()):
+        known = (unsigned < len(assigned)) & assigned.take(rows)
+        raise InputError(f"Codes must be ones that format {format.name} assigns, not {int(unsigned[~known].flat[0])}")
+    return rows

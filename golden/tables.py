@@ -1,0 +1,106 @@
+"""The tables through which arrays are quantised: from a clamped position to a code, and from a code to a value.
+
+They are filled by :mod:`golden.scalar`, so the array code has no second copy of the segment logic; what is left to it is
+the exact arithmetic from an input to its position.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.formats import SegmentedFormat
+from golden.scalar import quantise_position
+from golden.scale import Scale
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Rows are addressed by a signed position t, negative ones from the end as Python does.
+
+    ``low <= t <= high``; beyond, everything saturates. With ``sticky`` the address is ``2*t + sign(v - t)``, v the
+    position before truncation.
+    """
+
+    low: int
+    high: int
+    sticky: bool
+    codes: npt.NDArray[np.integer]
+    saturated: npt.NDArray[np.bool_]
+
+
+def code_dtype(format: SegmentedFormat) -> np.dtype[np.integer]:
+    """int8 / int16 for two's complement, else uint8 / uint16: the dtype of arrays of codes."""
+    size = "1" if format.bits <= 8 else "2"
+    return np.dtype(("i" if format.kind == "twos-complement" else "u") + size)
+
+
+def to_bits(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.unsignedinteger]:
+    """Codes as bit patterns of ``format.bits`` bits, unsigned (what hardware sees)."""
+    unsigned = codes.view(f"u{codes.dtype.itemsize}")
+    return unsigned & unsigned.dtype.type((1 << format.bits) - 1)
+
+
+def from_bits(bits: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.integer]:
+    """The inverse of :func:`to_bits`: sign-extends two's complement codes."""
+    dtype = code_dtype(format)
+    if dtype.kind == "i":
+        half = 1 << (format.bits - 1)
+        return ((bits.astype(np.int32) ^ half) - half).astype(dtype)
+    return bits.astype(dtype)
+
+
+@lru_cache(maxsize=64)
+def tables(format: SegmentedFormat) -> Tables:
+    """The tables of ``format``."""
+    sticky = any(segment.exact_end for segment in format.segments)
+    high = 2 * format.ends[-1] + (1 << format.shifts[0])
+    low = -high if format.signed else -(2 * format.zero_point + (1 << format.shifts[0]) + 1)
+    first, last = (2 * low - 1, 2 * high + 1) if sticky else (low, high)
+    results = []
+    for address in [*range(0, last + 1), *range(first, 0)]:
+        negative = address < 0
+        if sticky:
+            t, rest = (abs(address) // 2, address % 2) if format.signed else divmod(address, 2)
+        else:
+            t, rest = (abs(address) if format.signed else address), 0
+        results.append(quantise_position(t, exact=not rest, negative=negative, format=format))
+    bits = np.array([result.code for result in results], np.uint16)
+    return Tables(
+        low=low,
+        high=high,
+        sticky=sticky,
+        codes=from_bits(bits, format),
+        saturated=np.array([result.saturated for result in results]),
+    )
+
+
+@lru_cache(maxsize=64)
+def decode_table(format: SegmentedFormat) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Row = code as a bit pattern: the value in fine steps (int32), and whether the format assigns the code."""
+    values = np.zeros(1 << format.bits, np.int32)
+    assigned = np.zeros(1 << format.bits, np.bool_)
+    for code, value in format.decoded.items():
+        values[code], assigned[code] = value, True
+    return values, assigned
+
+
+@lru_cache(maxsize=64)
+def value_table(format: SegmentedFormat, scale: Scale) -> npt.NDArray[np.float32]:
+    """Row = code as a bit pattern: the decoded value times s, rounded once to the nearest float32."""
+    fine = scale.step / Fraction(2) ** format.fraction_bits
+    return np.array([nearest_float32(int(value) * fine) for value in decode_table(format)[0]], np.float32)
+
+
+def nearest_float32(value: Fraction) -> np.float32:
+    """``value`` rounded to the nearest float32, ties to even, without passing through float64."""
+    if value == 0:
+        return np.float32(0)
+    magnitude = abs(value)
+    exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length() - 24
+    if magnitude >= Fraction(2) ** (exponent + 24):
+        exponent += 1
+    significand = round(magnitude / Fraction(2) ** exponent)  # at most 2**24: exact in float64 below
+    return np.float32(np.ldexp(-float(significand) if value < 0 else float(significand), exponent))

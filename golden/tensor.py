@@ -1,0 +1,95 @@
+"""The quantiser on PyTorch tensors, any device, equal to :mod:`golden.scalar` on every bit.
+
+The same arithmetic as :mod:`golden.array`: one exact float64 product, then a table. The device must offer float64.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from golden.array import check_dtype, position_factor, unround
+from golden.errors import InputError
+from golden.formats import SegmentedFormat
+from golden.scale import Scale
+from golden.tables import Tables, code_dtype, decode_table, tables, value_table
+
+_BLOCK = 1 << 17  # values at a time on a CPU, for its cache; an accelerator takes everything at once
+
+_NARROW = (torch.float8_e4m3fn, torch.float8_e5m2)  # exact in float32
+
+
+def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> torch.Tensor:
+    """Codes of ``x``, any shape, on x's device.
+
+    Args:
+        x: any floating dtype (NaN gives the zero code); or int8, int16, int32 as fixed point ``x * 2**exponent``.
+        format: the format.
+        scale: the scale.
+        exponent: the implied exponent of integer inputs.
+
+    Returns:
+        int8 for two's complement formats, else uint8; int16 for formats of more than 8 bits (PyTorch has next to no
+        operations on uint16).
+
+    Raises:
+        InputError: for another dtype.
+    """
+    if x.dtype in _NARROW:
+        x = x.to(torch.float32)
+    check_dtype(str(x.dtype).removeprefix("torch."), exponent)
+    table = tables(format)
+    rows = _on_device(format, x.device)
+    factor = position_factor(format, scale, exponent)
+    flat = x.detach().contiguous().reshape(-1)
+    codes = torch.empty(flat.shape, dtype=rows.dtype, device=x.device)
+    step = _BLOCK if x.device.type == "cpu" else max(1, flat.numel())
+    for begin in range(0, flat.numel(), step):
+        part = flat[begin : begin + step]
+        codes[begin : begin + step] = rows[_addresses(part, factor, format, table)]
+    return codes.reshape(x.shape)
+
+
+def dequantise(codes: torch.Tensor, format: SegmentedFormat, scale: Scale) -> torch.Tensor:
+    """Decoded values, float32, of the shape and on the device of ``codes`` (dtype as :func:`quantise` returns).
+
+    Raises:
+        InputError: for another dtype, or a code that the format does not assign.
+    """
+    dtype = _code_dtype(format)
+    if codes.dtype != dtype:
+        raise InputError(f"Codes of format {format.name} must have dtype {dtype}, not {codes.dtype}")
+    rows = codes.to(torch.int64)
+    if dtype == torch.int8 or format.kind == "twos-complement":
+        rows = rows & ((1 << format.bits) - 1)
+    assigned = torch.from_numpy(decode_table(format)[1]).to(codes.device)
+    outside = (rows < 0) | (rows >= len(assigned))
+    bad = outside | ~assigned[rows.masked_fill(outside, 0)]
+    if bool(bad.any()):
+        raise InputError(f"Codes must be ones that format {format.name} assigns, not {int(codes[bad][0])}")
+    return torch.from_numpy(value_table(format, scale)).to(codes.device)[rows]
+
+
+def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: Tables) -> torch.Tensor:
+    """Table rows of ``x`` (flat), int64, negative ones counted from the end as PyTorch indexing does."""
+    v = x.to(torch.float64).mul_(factor).clamp_(table.low, table.high)
+    v.nan_to_num_(nan=0.0)  # the table's row 0 is the zero code
+    if x.dtype == torch.float64:
+        host = v.cpu().numpy()
+        unround(x.cpu().numpy(), host, factor, table)
+        v = torch.from_numpy(host).to(x.device)
+    t = v.trunc() if format.signed else v.floor()
+    addresses = t.to(torch.int64)
+    if table.sticky:
+        addresses = 2 * addresses + torch.sign(v - t).to(torch.int64)
+    return addresses
+
+
+def _code_dtype(format: SegmentedFormat) -> torch.dtype:
+    return {"int8": torch.int8, "uint8": torch.uint8}.get(code_dtype(format).name, torch.int16)
+
+
+@lru_cache(maxsize=64)
+def _on_device(format: SegmentedFormat, device: torch.device) -> torch.Tensor:
+    codes = tables(format).codes
+    return torch.from_numpy(codes if codes.itemsize == 1 else codes.astype(np.int16)).to(device)
