@@ -1,0 +1,112 @@
+"""The decoder: codes in, integers in fine steps out. A comparison, a shift and one addition."""
+
+from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.formats import SegmentedFormat
+from rtl_gen.decision import intervals
+from rtl_gen.encoder import check_lanes
+from rtl_gen.select import choose, resize
+from rtl_gen.stall import stall_all
+
+
+def value_width(format: SegmentedFormat) -> int:
+    """Bits of the smallest signed integer that holds every decoded value."""
+    low, high = min(format.decoded.values()), max(format.decoded.values())
+    return max(high.bit_length(), (~low).bit_length() if low < 0 else 0) + 1
+
+
+class Decoder(wiring.Component):
+    """Dequantises ``lanes`` codes per beat to integers in fine steps (``s * 2**-F``).
+
+    Arithmetic, per lane: ``((code << shift) + offset)``, shift and offset those of the code's interval
+    (:func:`rtl_gen.decision.intervals`), negated by the sign bit: exactly :func:`golden.scalar.dequantise`. Codes that
+    the format does not assign give 0 and set ``invalid``.
+
+    Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
+
+    Parameters:
+        format: the code's format.
+        lanes: values per beat, 1 to 1024.
+
+    Members:
+        i: stream of ``lanes`` codes, lane 0 in the low bits.
+        o: stream of ``lanes`` signed integers of :func:`value_width` bits.
+        clear: clears ``invalid`` (an event in the same cycle is kept).
+        invalid: sticky: a beat that left contained a code without a value.
+
+    Raises:
+        TypeError, InputError: for parameters of the wrong type or out of range.
+    """
+
+    latency = 2
+
+    def __init__(self, *, format: SegmentedFormat, lanes: int = 1) -> None:
+        if not isinstance(format, SegmentedFormat):
+            raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
+        self.format = format
+        self.lanes = check_lanes(lanes)
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(format.bits), self.lanes))),
+                "o": Out(stream.Signature(data.ArrayLayout(signed(value_width(format)), self.lanes))),
+                "clear": In(1),
+                "invalid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        lanes = []
+        for number in range(self.lanes):
+            lane = DecoderLane(format=self.format, code=Value.cast(self.i.payload[number]))
+            m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
+            lanes.append(lane)
+        invalid = Cat(lane.invalid for lane in lanes).any()
+        m.d.comb += [
+            self.i.ready.eq(advance),
+            self.o.valid.eq(o_valid),
+            Value.cast(self.o.payload).eq(Cat(lane.value for lane in lanes)),
+        ]
+        m.d.sync += self.invalid.eq((self.o.valid & self.o.ready & invalid) | (self.invalid & ~self.clear))
+        return m
+
+
+class DecoderLane(Elaboratable):
+    """Dequantises one code per cycle, in two stages: the code, its value.
+
+    Members: ``code`` in; ``value`` (signed), ``invalid`` out.
+    """
+
+    def __init__(self, *, format: SegmentedFormat, code: Value) -> None:
+        self._format = format
+        self.code = code
+        self.value = Signal(signed(value_width(format)), reset_less=True)
+        self.invalid = Signal(reset_less=True)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        code = Signal(self._format.bits, reset_less=True)
+        m.d.sync += code.eq(self.code)
+        if self._format.kind == "twos-complement":
+            m.d.sync += self.value.eq(code.as_signed() << self._format.shifts[0])
+            return m
+        width = len(self.value)
+        field = code[: self._format.code_field_bits]
+        negative = code[-1] if self._format.signed else Const(0, 1)
+        table = intervals(self._format)
+        flags = [field >= interval.first for interval in table[1:]]
+        shifted = choose([resize(field << interval.shift, width) for interval in table], flags)
+        # -(a + b) = ~a + (1 - b): one adder for both signs
+        offset = choose([Const(interval.offset % (1 << width), width) for interval in table], flags)
+        if self._format.signed:
+            minus_offset = choose([Const((1 - interval.offset) % (1 << width), width) for interval in table], flags)
+            shifted, offset = shifted ^ negative.replicate(width), Mux(negative, minus_offset, offset)
+        assigned = choose([Const(int(interval.assigned), 1) for interval in table], flags)
+        m.d.sync += [
+            self.value.eq(Mux(assigned, (shifted + offset)[:width], 0)),
+            self.invalid.eq(~assigned),
+        ]
+        return m

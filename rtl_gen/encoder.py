@@ -1,0 +1,140 @@
+"""The encoder: values in, codes out. One multiplier per lane serves every segment."""
+
+from operator import index
+
+from amaranth.hdl import Cat, Const, EnableInserter, Module, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.errors import InputError
+from golden.formats import SegmentedFormat
+from golden.inputs import InputType
+from golden.scale import Scale, check_scale_bits
+from rtl_gen.lane import K_SHAPE, Lane
+from rtl_gen.stall import stall_all
+from rtl_gen.status import Status, check_counter_width
+from rtl_gen.window import Window
+
+MAX_LANES = 1024
+
+
+def check_lanes(lanes: int) -> int:
+    """``lanes`` as an int, or an InputError."""
+    lanes = index(lanes)
+    if not 1 <= lanes <= MAX_LANES:
+        raise InputError(f"Lanes must be from 1 to {MAX_LANES}, not {lanes!r}")
+    return lanes
+
+
+class Encoder(wiring.Component):
+    """Quantises ``lanes`` values per beat.
+
+    Arithmetic, per lane: ``T = floor(2**(F+1) * |x| * M * 2**-k)``, then one comparison per region of T, one constant
+    added and a bit slice picked (:func:`rtl_gen.decision.regions`): exactly :func:`golden.scalar.quantise`.
+
+    Latency: :attr:`latency` cycles from an accepted beat to its output. Throughput: one beat per cycle (initiation
+    interval 1); while the output is stalled the whole pipeline is.
+
+    Parameters:
+        format: the code's format.
+        input: the input type.
+        scale: a :class:`Scale` (a constant), or None for one set at run time.
+        scale_bits: width of M; only with a scale set at run time.
+        lanes: values per beat, 1 to 1024.
+        counter_width: width of ``saturation_count``, 0 for none.
+
+    Members:
+        i: stream of ``lanes`` input bit patterns, lane 0 in the low bits.
+        o: stream of ``lanes`` codes, lane 0 in the low bits.
+        scale_m, scale_k (run-time scale only): M, top bit set, and k, signed; sampled with each accepted beat.
+        clear: clears the flags and the counter (an event in the same cycle is kept).
+        saturated, nan: sticky: a beat that left contained a saturated value, a NaN.
+        saturation_count: saturated values that left, stops at its maximum; absent if ``counter_width`` is 0.
+
+    Raises:
+        TypeError, InputError: for parameters of the wrong type or out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        format: SegmentedFormat,
+        input: InputType,
+        scale: Scale | None,
+        scale_bits: int = 16,
+        lanes: int = 1,
+        counter_width: int = 32,
+    ) -> None:
+        if not isinstance(format, SegmentedFormat):
+            raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
+        if not isinstance(input, InputType):
+            raise TypeError(f"Input must be an InputType, not {input!r}")
+        if scale is not None and not isinstance(scale, Scale):
+            raise TypeError(f"Scale must be a Scale or None, not {scale!r}")
+        self.format = format
+        self.input = input
+        self.scale = scale
+        self.scale_bits = scale.bits if scale is not None else check_scale_bits(scale_bits)
+        self.lanes = check_lanes(lanes)
+        self.counter_width = check_counter_width(counter_width)
+        ports = {
+            "i": In(stream.Signature(data.ArrayLayout(unsigned(input.width), self.lanes))),
+            "o": Out(stream.Signature(data.ArrayLayout(unsigned(format.bits), self.lanes))),
+            "clear": In(1),
+            "saturated": Out(1),
+            "nan": Out(1),
+        }
+        if scale is None:
+            ports |= {"scale_m": In(self.scale_bits), "scale_k": In(K_SHAPE)}
+        if self.counter_width:
+            ports["saturation_count"] = Out(self.counter_width)
+        super().__init__(ports)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from an accepted beat to its output."""
+        shifts = Window.of(self.format, self.input, self.scale, self.scale_bits).distance is not None
+        return 5 if shifts else 4
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        x = Signal.like(self.i.payload.as_value(), reset_less=True)
+        scale_m, scale_k = Const(self.scale.M, self.scale_bits) if self.scale else Signal(self.scale_bits), None
+        with m.If(advance):
+            m.d.sync += x.eq(self.i.payload)
+        if self.scale is None:
+            scale_k = Signal(K_SHAPE, reset_less=True)
+            with m.If(advance):
+                m.d.sync += [scale_m.eq(self.scale_m), scale_k.eq(self.scale_k)]
+
+        lanes = []
+        for number in range(self.lanes):
+            lane = Lane(
+                format=self.format,
+                input=self.input,
+                scale=self.scale,
+                scale_bits=self.scale_bits,
+                x=x.word_select(number, self.input.width),
+                scale_m=scale_m,
+                scale_k=scale_k,
+            )
+            m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
+            lanes.append(lane)
+        assert self.latency == 1 + lanes[0].latency
+
+        m.submodules.status = status = Status(lanes=self.lanes, counter_width=self.counter_width)
+        m.d.comb += [
+            self.i.ready.eq(advance),
+            self.o.valid.eq(o_valid),
+            Value.cast(self.o.payload).eq(Cat(lane.code for lane in lanes)),
+            status.enable.eq(self.o.valid & self.o.ready),
+            status.clear.eq(self.clear),
+            status.saturated_lanes.eq(Cat(lane.saturated for lane in lanes)),
+            status.nan_lanes.eq(Cat(lane.nan for lane in lanes)),
+            self.saturated.eq(status.saturated),
+            self.nan.eq(status.nan),
+        ]
+        if self.counter_width:
+            m.d.comb += self.saturation_count.eq(status.saturation_count)
+        return m

@@ -1,0 +1,18 @@
+"""The stream control that every unit here shares: a pipeline that moves or stalls as a whole."""
+
+from amaranth.hdl import Cat, Module, Signal, ValueLike
+
+
+def stall_all(m: Module, *, i_valid: ValueLike, o_ready: ValueLike, latency: int) -> tuple[Signal, Signal]:
+    """Add the valid bits of a ``latency``-stage pipeline to ``m``.
+
+    Returns ``(advance, o_valid)``: every stage moves on when ``advance`` is high, which is also the input's ready. It
+    goes back combinationally from ``o_ready``, so no buffers are needed; it is high while the output is empty, so
+    nothing can deadlock; and a stalled output keeps its payload, as the stream rules ask.
+    """
+    advance = Signal()
+    valid = Signal(latency)  # bit 0: the first stage
+    m.d.comb += advance.eq(o_ready | ~valid[-1])
+    with m.If(advance):
+        m.d.sync += valid.eq(Cat(i_valid, valid))
+    return advance, valid[-1]
