@@ -1,0 +1,38 @@
+"""Reading and writing .npy files of a user's own."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.errors import InputError
+from golden.files import replacing
+
+
+def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """The array in a .npy file, mapped into memory rather than read: a header that lies about its size costs nothing.
+
+    Raises:
+        InputError: if it cannot be read, is no .npy file, or holds Python objects (which would have to be unpickled).
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            if file.read(6) != b"\x93NUMPY":
+                raise InputError(f"Array file {path} must be a .npy file, and it does not begin like one")
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"Array file {path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"Array file {path} must be a whole .npy file of numbers: {reason}") from error
+
+
+def write_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> None:
+    """Write a .npy file, whole or not at all."""
+    with replacing(path) as part, part.open("wb") as file:
+        np.save(file, array, allow_pickle=False)

@@ -1,0 +1,8 @@
+"""``python -m qse_hw COMMAND``: the front door."""
+
+import sys
+
+from qse_hw.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The commands, one module each: ``add_arguments(parser)`` and ``run(args)``; loaded when called."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from golden.errors import InputError
+
+COMMANDS = {
+    "gen": "write a unit's Verilog, manifest and test vectors",
+    "quantize": "quantise an array with the golden model",
+    "dequantize": "turn an array of codes back into values",
+    "doctor": "tell which tools are there, which are missing and how to get them",
+    "capture": "run a Mamba on text and keep the SSM inputs of every layer",
+    "calibrate": "find format parameters and scale of every layer",
+    "replay": "send captured activations through the Verilog in simulation",
+    "synth": "area and timing with Yosys and nextpnr, beside plain INT8",
+    "compare": "PyTorch against the golden model, and SQNR by layer and format",
+    "bench": "speeds, side by side with their baselines",
+    "demo": "all of the above on the bundled model",
+}
+
+# What a command's packages belong to, for the message when one is missing.
+_EXTRAS = {
+    "torch": "model",
+    "transformers": "model",
+    "matplotlib": "model",
+    "safetensors": "model",
+    "cocotb": "sim",
+    "cocotb_tools": "sim",
+    "ml_dtypes": "dev",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ``argv`` (default: the process's arguments) names; returns the exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and argv[0] in COMMANDS:
+        return run_command(argv[0], argv[1:])
+    width = max(map(len, COMMANDS))
+    parser = argparse.ArgumentParser(
+        prog="python -m qse_hw",
+        usage="%(prog)s COMMAND [-h] ...",
+        description="Soft-edge 8-bit quantiser: golden models, hardware generator, simulation, synthesis.",
+        epilog="commands:\n" + "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", metavar="COMMAND", choices=list(COMMANDS), help="see below; -h after it for its own")
+    parser.parse_args(argv)
+    return 2  # not reached: argparse has answered
+
+
+def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -> int:
+    """Run one command; bad input becomes one sentence on stderr and status 2."""
+    try:
+        command = import_module(f"qse_hw.commands.{name}")
+        parser = argparse.ArgumentParser(prog=program or f"python -m qse_hw {name}", description=command.__doc__)
+        command.add_arguments(parser)
+        args = parser.parse_args(argv)
+        command.run(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(f'error: Package {error.name} is not installed; get it with: pip install "qse-hw[{extra}]"',
+              file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
