@@ -1,0 +1,193 @@
+"""Calibration files: per layer a format and a scale, checked on load."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden.calibrate import ALPHA, Choice, Histogram, by_least_squares, by_percentile
+from golden.errors import InputError
+from golden.files import replacing
+from golden.presets import format_from_json, format_to_json
+from golden.scale import Scale
+
+SCHEMA_NAME = "qse-hw/calibration/1"
+METHODS = ("least_squares", "percentile")
+
+_CHOICE = {
+    "type": "object",
+    "required": ["format", "scale", "sqnr_db"],
+    "additionalProperties": False,
+    "properties": {
+        "format": {"type": "object"},
+        "scale": {
+            "type": "object",
+            "required": ["M", "k", "bits"],
+            "additionalProperties": False,
+            "properties": {"M": {"type": "integer"}, "k": {"type": "integer"}, "bits": {"type": "integer"}},
+        },
+        "sqnr_db": {"type": ["number", "null"]},
+    },
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["schema", "model", "format", "alpha", "tokens", "channels", "layers"],
+    "additionalProperties": False,
+    "properties": {
+        "schema": {"const": SCHEMA_NAME},
+        "model": {"type": "string"},
+        "format": {"type": "string"},
+        "alpha": {"type": "number"},
+        "tokens": {"type": "integer", "minimum": 1},
+        "channels": {"type": "integer", "minimum": 1},
+        "layers": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": list(METHODS),
+                "additionalProperties": False,
+                "properties": dict.fromkeys(METHODS, _CHOICE),
+            },
+        },
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What :func:`calibrate` found.
+
+    Attributes:
+        model: fingerprint of the model whose activations were used ("" if unknown).
+        format: the format as it was asked for.
+        alpha: quantile of the percentile method.
+        tokens, channels: shape of the activations of one layer.
+        layers: per layer, per method, the choice.
+    """
+
+    model: str
+    format: str
+    alpha: float
+    tokens: int
+    channels: int
+    layers: tuple[Mapping[str, Choice], ...]
+
+    def layer(self, number: int, method: str = "least_squares") -> Choice:
+        """The choice for layer ``number``; InputError if there is none."""
+        if not 0 <= number < len(self.layers):
+            raise InputError(f"Layer must be from 0 to {len(self.layers) - 1} (the calibration's layers), not {number}")
+        return self.layers[number][method]
+
+    def check(self, activations: Mapping[str, np.ndarray[Any, Any]], model: str) -> None:
+        """InputError unless the calibration belongs to these activations (of the model with that fingerprint)."""
+        shape = next(iter(activations.values())).shape
+        if (len(activations), shape[1]) != (len(self.layers), self.channels):
+            raise InputError(
+                f"Calibration must be for the activations' {len(activations)} layers of {shape[1]} channels, "
+                f"but is for {len(self.layers)} of {self.channels}; calibrate again"
+            )
+        if self.model and model and self.model != model:
+            raise InputError(
+                f"Calibration must be for the activations' model {model[:12]}, "
+                f"but is for {self.model[:12]}; calibrate again"
+            )
+
+
+def calibrate(
+    activations: Mapping[str, np.ndarray[Any, Any]],
+    spec: str,
+    *,
+    model: str = "",
+    alpha: float = ALPHA,
+    scale_bits: int = 16,
+    progress: Any = None,
+) -> Calibration:
+    """Calibrate every layer.
+
+    Args:
+        activations: ``layers.{i}.x``, each (tokens, channels), as :mod:`golden.activations` reads them.
+        spec: the format; a bare preset name leaves its parameters open.
+        model: fingerprint of the model.
+        alpha: quantile of the percentile method.
+        scale_bits: width of M.
+        progress: called with each layer's number when it is done.
+    """
+    layers = []
+    for number, x in enumerate(activations.values()):
+        histogram = Histogram(x)
+        layers.append(
+            {
+                "least_squares": by_least_squares(x, histogram, spec, scale_bits=scale_bits),
+                "percentile": by_percentile(x, histogram, spec, alpha=alpha, scale_bits=scale_bits),
+            }
+        )
+        if progress is not None:
+            progress(number)
+    tokens, channels = next(iter(activations.values())).shape
+    return Calibration(
+        model=model, format=spec, alpha=alpha, tokens=tokens, channels=channels, layers=tuple(layers)
+    )
+
+
+def write_calibration(path: str | os.PathLike[str], calibration: Calibration) -> None:
+    """Write the JSON file, whole or not at all."""
+    document = {
+        "schema": SCHEMA_NAME,
+        "model": calibration.model,
+        "format": calibration.format,
+        "alpha": calibration.alpha,
+        "tokens": calibration.tokens,
+        "channels": calibration.channels,
+        "layers": [
+            {method: _choice_to_json(choice) for method, choice in layer.items()} for layer in calibration.layers
+        ],
+    }
+    with replacing(path) as part:
+        part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def read_calibration(path: str | os.PathLike[str]) -> Calibration:
+    """Read and check a calibration file.
+
+    Raises:
+        InputError: if it cannot be read, breaks the schema, or a format or scale in it breaks a rule.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    where = f"Calibration {Path(path)}"
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{where} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"{where} must be JSON: {error}") from error
+    problem = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
+    if problem is not None:
+        place = "/".join(str(part) for part in problem.absolute_path) or "document"
+        raise InputError(f"{where}: {place}: {problem.message[:200]}")
+    layers = tuple(
+        {method: _choice_from_json(layer[method], f"{where}: layer {number}") for method in METHODS}
+        for number, layer in enumerate(document["layers"])
+    )
+    return Calibration(**{key: document[key] for key in ("model", "format", "alpha", "tokens", "channels")}, layers=layers)
+
+
+def _choice_to_json(choice: Choice) -> dict[str, Any]:
+    finite = float(np.isfinite(choice.sqnr_db)) and round(choice.sqnr_db, 4)
+    return {
+        "format": format_to_json(choice.format),
+        "scale": asdict(choice.scale),
+        "sqnr_db": finite or None,  # null: nothing was lost
+    }
+
+
+def _choice_from_json(document: Mapping[str, Any], where: str) -> Choice:
+    format = format_from_json(document["format"], where=where)
+    sqnr = document["sqnr_db"]
+    return Choice(format=format, scale=Scale(**document["scale"]), sqnr_db=float("inf") if sqnr is None else sqnr)

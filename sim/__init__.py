@@ -1,0 +1,1 @@
+"""Simulation: cocotb testbenches that replay activations, and the tools they need."""

@@ -1,0 +1,33 @@
+"""Beats as bytes: lane 0 in the low bits, little-endian, the last byte padded with zeros."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def beat_bytes(width: int, lanes: int) -> int:
+    """Bytes of a beat of ``lanes`` lanes of ``width`` bits."""
+    return -(-width * lanes // 8)
+
+
+def pack(lanes: npt.NDArray[Any], width: int) -> npt.NDArray[np.uint8]:
+    """(beats, lanes) integers, taken modulo ``2**width``, to (beats, bytes)."""
+    beats, count = lanes.shape
+    if width in (8, 16, 32):
+        return np.ascontiguousarray(lanes.astype(f"<u{width // 8}")).view(np.uint8).reshape(beats, -1)
+    wide = np.ascontiguousarray(lanes.astype("<u4")).view(np.uint8).reshape(beats, count, 4)
+    bits = np.unpackbits(wide, axis=2, count=width, bitorder="little")
+    return np.packbits(bits.reshape(beats, count * width), axis=1, bitorder="little")
+
+
+def unpack(packed: npt.NDArray[np.uint8], width: int, lanes: int) -> npt.NDArray[np.uint32]:
+    """The inverse of :func:`pack`, unsigned."""
+    beats = len(packed)
+    if width in (8, 16, 32):
+        return np.ascontiguousarray(packed).view(f"<u{width // 8}").reshape(beats, lanes).astype(np.uint32)
+    bits = np.unpackbits(packed, axis=1, count=width * lanes, bitorder="little").reshape(beats, lanes, width)
+    wide = np.packbits(bits, axis=2, bitorder="little")
+    full = np.zeros((beats, lanes, 4), np.uint8)
+    full[:, :, : wide.shape[2]] = wide
+    return full.view("<u4").reshape(beats, lanes).astype(np.uint32)

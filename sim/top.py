@@ -1,0 +1,33 @@
+"""The simulation's top module: encoder into decoder, with the stream between them visible."""
+
+from rtl_gen.emit import Emitted
+
+NAME = "replay_top"
+_STREAMS = ("payload", "valid", "ready")
+
+
+def top(encoder: Emitted, decoder: Emitted) -> str:
+    """Verilog of a module whose ports are the encoder's, the decoder's output stream ``o`` and the stream ``link``."""
+    lines = []
+    declared = []
+    encoder_pins, decoder_pins = [], []
+    for unit, pins, streams in (
+        (encoder, encoder_pins, {"i": "i", "o": "link"}),
+        (decoder, decoder_pins, {"i": "link", "o": "o"}),
+    ):
+        for port in unit.ports:
+            stream, _, member = port["name"].partition("__")
+            name = f"{streams[stream]}__{member}" if member in _STREAMS else port["name"]
+            pins.append(f".{port['name']}({name})")
+            if name in declared:
+                continue
+            declared.append(name)
+            direction = "output" if name.startswith("link__") else port["direction"]
+            width = f" [{port['width'] - 1}:0]" if port["width"] > 1 else ""
+            lines.append(f"  {direction} wire{width} {name}")
+    return (
+        f"module {NAME} (\n" + ",\n".join(lines) + "\n);\n"
+        f"  {encoder.config.top} encoder ({', '.join(encoder_pins)});\n"
+        f"  {decoder.config.top} decoder ({', '.join(decoder_pins)});\n"
+        "endmodule\n"
+    )
