@@ -5,6 +5,7 @@ is one multiplication; a table gives the code. Products of float64 inputs are ro
 """
 
 from fractions import Fraction
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy.typing as npt
 
 from golden.errors import InputError
 from golden.formats import SegmentedFormat
+from golden.inputs import MAX_EXPONENT
 from golden.scale import Scale
-from golden.tables import Tables, code_dtype, decode_table, tables, to_bits, value_table
+from golden.tables import Tables, code_dtype, decode_table, from_bits, tables, to_bits, value_table
 
 _BLOCK = 1 << 14  # values at a time: the intermediate float64 and int64 stay in the cache
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -86,7 +88,7 @@ def dequantise(codes: npt.NDArray[np.integer], format: SegmentedFormat, scale: S
 
 def position_factor(format: SegmentedFormat, scale: Scale, exponent: int = 0) -> float:
     """What takes x to its position in half fine steps: ``r * 2**(F+1+exponent)``, exact in float64."""
-    return float(np.ldexp(float(scale.M), format.fraction_bits + 1 + exponent - scale.k))
+    return float(np.ldexp(float(scale.M), format.fraction_bits + 1 + index(exponent) - scale.k))
 
 
 def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: float, table: Tables) -> None:
@@ -96,14 +98,13 @@ def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: floa
     where v is an integer, step to the side on which the exact product lies. Few values of x share that fate.
     """
     suspects = np.flatnonzero((v == np.rint(v)) & (v > table.low) & (v < table.high) & (x != 0) & np.isfinite(x))
-    values, inverse = np.unique(x[suspects], return_inverse=True)
-    exact_factor = Fraction(factor)
-    for number, value in enumerate(values):
-        members = suspects[inverse == number]
-        integer = v[members[0]]
-        exact = Fraction(float(value)) * exact_factor
-        if exact != Fraction(float(integer)):
-            v[members] = np.nextafter(integer, np.inf if exact > Fraction(float(integer)) else -np.inf)
+    values, firsts, inverse = np.unique(x[suspects], return_index=True, return_inverse=True)
+    integers = v[suspects[firsts]]
+    sides = np.zeros(values.size)
+    for number, (value, integer) in enumerate(zip(values.tolist(), integers.tolist(), strict=True)):
+        exact = Fraction(value) * Fraction(factor)
+        sides[number] = (exact > integer) - (exact < integer)
+    v[suspects] = np.nextafter(integers, integers + sides)[inverse]
 
 
 def check_dtype(name: str, exponent: int) -> None:
@@ -112,6 +113,8 @@ def check_dtype(name: str, exponent: int) -> None:
         raise InputError(f"Array dtype must be one of {', '.join(FLOATS + INTEGERS)}, not {name}")
     if exponent and name in FLOATS:
         raise InputError(f"Exponent must be 0 for floating-point inputs, not {exponent!r}")
+    if not -MAX_EXPONENT <= index(exponent) <= MAX_EXPONENT:
+        raise InputError(f"Exponent must be from -{MAX_EXPONENT} to {MAX_EXPONENT}, not {exponent!r}")
 
 
 def _checked(x: npt.NDArray[Any], format: SegmentedFormat, exponent: int) -> tuple[npt.NDArray[Any], Tables]:
@@ -148,11 +151,10 @@ def _blocks(flat: npt.NDArray[Any], format: SegmentedFormat, table: Tables, fact
 def _rows(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.integer]:
     if codes.dtype != code_dtype(format):
         raise InputError(f"Codes of format {format.name} must have dtype {code_dtype(format)}, not {codes.dtype}")
-    unsigned = codes.view(f"u{codes.dtype.itemsize}")
     assigned = decode_table(format)[1]
-    bad = (unsigned >> format.bits if format.kind != "twos-complement" else unsigned[:0]).any()
     rows = to_bits(codes, format)
-    if bad or not (assigned.all() or assigned.take(rows).all()):
-        known = (unsigned < len(assigned)) & assigned.take(rows)
-        raise InputError(f"Codes must be ones that format {format.name} assigns, not {int(unsigned[~known].flat[0])}")
+    if format.bits < 8 * codes.dtype.itemsize or not assigned.all():
+        known = assigned.take(rows) & (from_bits(rows, format) == codes)
+        if not known.all():
+            raise InputError(f"Codes must be ones that format {format.name} assigns, not {int(codes[~known].flat[0])}")
     return rows

@@ -17,6 +17,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():  # a device would be replaced by a file
+            raise InputError(f"Output {path} must be a file; choose another place")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:

@@ -78,6 +78,8 @@ class SegmentedFormat:
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", index(self.bits))
         object.__setattr__(self, "zero_point", index(self.zero_point))
+        object.__setattr__(self, "segments", tuple(self.segments))
+        object.__setattr__(self, "aliases", tuple((index(alias), index(code)) for alias, code in self.aliases))
         self._check()
 
     def _check(self) -> None:
@@ -132,9 +134,11 @@ class SegmentedFormat:
                         f"{where} codes must not overlap, but {code} is in segments {owner[code]} and {number}"
                     )
                 owner[code] = number
+        used = set(owner)
         for alias, code in self.aliases:
-            if not 0 <= alias < limit or alias in owner or code not in owner:
+            if not 0 <= alias < limit or alias in used or code not in owner:
                 raise InputError(f"{where} aliases must map an unused code to a used one, not {alias} to {code}")
+            used.add(alias)
 
     @property
     def signed(self) -> bool:

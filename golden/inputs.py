@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from operator import index
 
 from golden.errors import InputError
 
@@ -55,6 +56,7 @@ class InputType:
 
     def decode(self, bits: int) -> Number:
         """The number that the bit pattern ``bits`` (0 <= bits < 2**width) stands for."""
+        bits = index(bits)
         if not 0 <= bits < 1 << self.width:
             raise InputError(f"Input bits must be from 0 to 2**{self.width} - 1, not {bits!r}")
         negative = bool(bits >> (self.width - 1))
@@ -86,7 +88,7 @@ def input_type(name: str) -> InputType:
     """
     if name in _FLOATS:
         return _FLOATS[name]
-    match = re.fullmatch(r"s(\d{1,3})(?:e([+-]?\d{1,3}))?", name)
+    match = re.fullmatch(r"s(\d{1,3})(?:e([+-]?\d{1,3}))?", name, re.ASCII)
     if match is None:
         raise InputError(f"Input type must be fp32, fp16, bf16, sW or sWeE (as in s16 or s16e-8), not {name!r}")
     width, exponent = int(match[1]), int(match[2] or 0)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from golden.errors import InputError
-from golden.formats import KINDS, Segment, SegmentedFormat
+from golden.formats import KINDS, MAX_REACH, Segment, SegmentedFormat
 
 
 def int8(narrow_range: int = 0) -> SegmentedFormat:
     """INT8 as Quamba uses it: -128..127 at s, half away from zero (arXiv 2410.13229); narrow_range=1 stops at -127."""
+    if narrow_range not in (0, 1):
+        raise InputError(f"Format int8: narrow_range must be 0 or 1, not {narrow_range!r}")
     segment = Segment(codes=128, log2_step=0, first_code=0)
     return SegmentedFormat(
         name="int8", bits=8, kind="twos-complement", segments=(segment,), narrow_range=bool(narrow_range)
@@ -83,13 +85,18 @@ PRESETS: dict[str, Callable[..., SegmentedFormat]] = {
     "se9-paper": se9_paper,
 }
 
-_INTEGER = {"type": "integer"}
+_INTEGER = {"type": "integer", "minimum": -MAX_REACH, "maximum": MAX_REACH}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["name", "bits", "kind", "segments"],
     "additionalProperties": False,
     "properties": {
-        "name": {"type": "string", "minLength": 1, "maxLength": 64},
+        "name": {  # ends up in reports and in Verilog comments
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64,
+            "not": {"pattern": r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]"},
+        },
         "bits": _INTEGER,
         "kind": {"enum": list(KINDS)},
         "segments": {
@@ -101,7 +108,7 @@ SCHEMA: dict[str, Any] = {
                 "required": ["codes", "log2_step"],
                 "additionalProperties": False,
                 "properties": {
-                    "start": {"type": "number"},
+                    "start": {"type": "number", "minimum": 0, "maximum": MAX_REACH << 8},
                     "codes": _INTEGER,
                     "log2_step": _INTEGER,
                     "first_code": _INTEGER,
@@ -138,6 +145,8 @@ def load_format(spec: str) -> SegmentedFormat:
         if key not in known:
             takes = f"takes {', '.join(sorted(known))}" if known else "takes no parameters"
             raise InputError(f"Format {name} {takes}, not {argument!r}")
+        if key in parameters:
+            raise InputError(f"Format {name}: {key} must be given once, not again as {argument!r}")
         try:
             parameters[key] = int(value)
         except ValueError:
@@ -164,7 +173,10 @@ def format_from_json(document: object, *, where: str = "Format") -> SegmentedFor
     from jsonschema import Draft202012Validator  # only who reads JSON pays for the import
     from jsonschema.exceptions import best_match
 
-    error = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
+    try:
+        error = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
+    except RecursionError:
+        raise InputError(f"{where}: document must not be nested so deeply") from None
     if error is not None:
         place = "/".join(str(part) for part in error.absolute_path) or "document"
         raise InputError(f"{where}: {place}: {error.message[:200]}")
@@ -180,9 +192,9 @@ def format_from_json(document: object, *, where: str = "Format") -> SegmentedFor
                 f"it starts at {start:g} s, the one before ends at {end:g} s"
             )
         segment = Segment(
-            codes=item["codes"],
-            log2_step=item["log2_step"],
-            first_code=item.get("first_code", next_code),
+            codes=int(item["codes"]),  # JSON's 8.0 is an integer, too
+            log2_step=int(item["log2_step"]),
+            first_code=int(item.get("first_code", next_code)),
             exact_end=item.get("exact_end", False),
         )
         segments.append(segment)
@@ -190,12 +202,12 @@ def format_from_json(document: object, *, where: str = "Format") -> SegmentedFor
         next_code = segment.first_code + segment.codes
     return SegmentedFormat(
         name=document["name"],
-        bits=document["bits"],
+        bits=int(document["bits"]),
         kind=document["kind"],
         segments=tuple(segments),
-        zero_point=document.get("zero_point", 0),
+        zero_point=int(document.get("zero_point", 0)),
         narrow_range=document.get("narrow_range", False),
-        aliases=tuple((alias, code) for alias, code in document.get("aliases", [])),
+        aliases=tuple((int(alias), int(code)) for alias, code in document.get("aliases", [])),
     )
 
 

@@ -1,7 +1,7 @@
 """The quantiser in Python integers: the readable truth that everything else must equal, bit for bit.
 
-With ``F = format.fraction_bits`` and ``u = x * r`` (r the scale's reciprocal, u exact), the only number that the segment
-logic looks at is ``T``, u in half fine steps, truncated::
+With ``F = format.fraction_bits`` and ``u = x * r`` (r the scale's reciprocal, u exact), the only number that the
+segment logic looks at is ``T``, u in half fine steps, truncated::
 
     T = floor(2**(F+1) * |u|)                                   signed formats
     T = max(0, floor(2**(F+1) * u) + 2 * zero_point)            offset formats
@@ -61,10 +61,9 @@ def quantise_position(T: int, exact: bool, negative: bool, format: SegmentedForm
     """
     if not format.signed:
         T += 2 * format.zero_point
-        if T < -(1 << format.shifts[0]):
+        if T + (1 << format.shifts[0]) < 0:
             return saturate(format, negative=True)
-        if T < 0:
-            T, exact = 0, True
+        T = max(0, T)
     index = _index(T, exact, format)
     if index is None or index > format.last_index(negative=negative):
         return saturate(format, negative)
@@ -78,7 +77,7 @@ def _index(T: int, exact: bool, format: SegmentedFormat) -> int | None:
     ):
         if segment.exact_end:
             last = 2 * (end - (1 << e))
-            inside = T < last or (T == last and exact)
+            inside = T + (not exact) <= last
         else:
             inside = T + (1 << e) < 2 * end
         if inside:

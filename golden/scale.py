@@ -33,6 +33,10 @@ class Scale:
         low, high = 1 << (self.bits - 1), (1 << self.bits) - 1
         if not low <= self.M <= high:
             raise InputError(f"Scale M must be from {low} to {high} ({self.bits} bits, top bit set), not {self.M!r}")
+        if not -MAX_LOG2_STEP <= self.k <= MAX_LOG2_STEP + MAX_SCALE_BITS:  # before computing 2**k
+            raise InputError(
+                f"Scale k must be from -{MAX_LOG2_STEP} to {MAX_LOG2_STEP + MAX_SCALE_BITS}, not {self.k!r}"
+            )
         if not Fraction(1, 2**MAX_LOG2_STEP) <= self.step <= 2**MAX_LOG2_STEP:
             raise InputError(f"Scale step must be from 2**-{MAX_LOG2_STEP} to 2**{MAX_LOG2_STEP}, not {self}")
 
@@ -48,23 +52,27 @@ class Scale:
             InputError: naming the value and the rule.
         """
         bits = check_scale_bits(bits)
+        if isinstance(step, (bool, str, bytes)):  # float() would take them
+            raise InputError(f"Scale must be a number, not {step!r}")
+        try:
+            number = float(step)
+        except (TypeError, ValueError):
+            raise InputError(f"Scale must be a number, not {step!r}") from None
+        except OverflowError:
+            number = math.inf if step > 0 else -math.inf
+        if not math.isfinite(number) or step <= 0:
+            raise InputError(f"Scale must be finite and positive, not {number!r}")
         if not isinstance(step, Fraction):
-            try:
-                number = float(step)
-            except (TypeError, ValueError, OverflowError):
-                raise InputError(f"Scale must be a number, not {step!r}") from None
-            if not math.isfinite(number) or number <= 0:
-                raise InputError(f"Scale must be finite and positive, not {number!r}")
             step = Fraction(number)
         if not Fraction(1, 2**MAX_LOG2_STEP) <= step <= 2**MAX_LOG2_STEP:
-            raise InputError(f"Scale must be from 2**-{MAX_LOG2_STEP} to 2**{MAX_LOG2_STEP}, not {float(step)!r}")
+            raise InputError(f"Scale must be from 2**-{MAX_LOG2_STEP} to 2**{MAX_LOG2_STEP}, not {number!r}")
         reciprocal = 1 / step
         # 2**(bits-1) <= reciprocal * 2**k < 2**bits, up to one correction of the first guess
         k = bits - (reciprocal.numerator.bit_length() - reciprocal.denominator.bit_length())
         if reciprocal * Fraction(2) ** k >= 1 << bits:
             k -= 1
         M = round(reciprocal * Fraction(2) ** k)
-        if M == 1 << bits:
+        if M >> bits:  # rounded up to the next power of two
             M, k = M >> 1, k - 1
         return cls(M=M, k=k, bits=bits)
 

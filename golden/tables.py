@@ -1,11 +1,10 @@
 """The tables through which arrays are quantised: from a clamped position to a code, and from a code to a value.
 
-They are filled by :mod:`golden.scalar`, so the array code has no second copy of the segment logic; what is left to it is
-the exact arithmetic from an input to its position.
+They are filled by :mod:`golden.scalar`, so the array code has no second copy of the segment logic; what is left to it
+is the exact arithmetic from an input to its position.
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -39,8 +38,9 @@ def code_dtype(format: SegmentedFormat) -> np.dtype[np.integer]:
 
 def to_bits(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.unsignedinteger]:
     """Codes as bit patterns of ``format.bits`` bits, unsigned (what hardware sees)."""
-    unsigned = codes.view(f"u{codes.dtype.itemsize}")
-    return unsigned & unsigned.dtype.type((1 << format.bits) - 1)
+    unsigned: npt.NDArray[np.unsignedinteger] = codes.view(f"u{codes.dtype.itemsize}")
+    masked: npt.NDArray[np.unsignedinteger] = unsigned & unsigned.dtype.type((1 << format.bits) - 1)
+    return masked
 
 
 def from_bits(bits: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.integer]:
@@ -56,7 +56,7 @@ def from_bits(bits: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDA
 def tables(format: SegmentedFormat) -> Tables:
     """The tables of ``format``."""
     sticky = any(segment.exact_end for segment in format.segments)
-    high = 2 * format.ends[-1] + (1 << format.shifts[0])
+    high = 2 * format.ends[-1] + (1 << format.shifts[0]) + 1  # one more than where two's complement saturates
     low = -high if format.signed else -(2 * format.zero_point + (1 << format.shifts[0]) + 1)
     first, last = (2 * low - 1, 2 * high + 1) if sticky else (low, high)
     results = []
@@ -89,18 +89,10 @@ def decode_table(format: SegmentedFormat) -> tuple[npt.NDArray[np.int32], npt.ND
 
 @lru_cache(maxsize=64)
 def value_table(format: SegmentedFormat, scale: Scale) -> npt.NDArray[np.float32]:
-    """Row = code as a bit pattern: the decoded value times s, rounded once to the nearest float32."""
-    fine = scale.step / Fraction(2) ** format.fraction_bits
-    return np.array([nearest_float32(int(value) * fine) for value in decode_table(format)[0]], np.float32)
+    """Row = code as a bit pattern: the decoded value times s, rounded once to the nearest float32, ties to even.
 
-
-def nearest_float32(value: Fraction) -> np.float32:
-    """``value`` rounded to the nearest float32, ties to even, without passing through float64."""
-    if value == 0:
-        return np.float32(0)
-    magnitude = abs(value)
-    exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length() - 24
-    if magnitude >= Fraction(2) ** (exponent + 24):
-        exponent += 1
-    significand = round(magnitude / Fraction(2) ** exponent)  # at most 2**24: exact in float64 below
-    return np.float32(np.ldexp(-float(significand) if value < 0 else float(significand), exponent))
+    The two roundings here, to float64 and to float32, are one: a quotient of an integer below 2**16 and an M below
+    2**20 is either a float32 tie exactly or differs from one by more than float64's half ulp.
+    """
+    quotients = decode_table(format)[0] / float(scale.M)
+    return np.ldexp(quotients, scale.k - format.fraction_bits).astype(np.float32)

@@ -16,8 +16,6 @@ from golden.tables import Tables, code_dtype, decode_table, tables, value_table
 
 _BLOCK = 1 << 17  # values at a time on a CPU, for its cache; an accelerator takes everything at once
 
-_NARROW = (torch.float8_e4m3fn, torch.float8_e5m2)  # exact in float32
-
 
 def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> torch.Tensor:
     """Codes of ``x``, any shape, on x's device.
@@ -35,8 +33,8 @@ def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent
     Raises:
         InputError: for another dtype.
     """
-    if x.dtype in _NARROW:
-        x = x.to(torch.float32)
+    if x.dtype.is_floating_point and x.dtype.itemsize == 1:
+        x = x.to(torch.float32)  # exact
     check_dtype(str(x.dtype).removeprefix("torch."), exponent)
     table = tables(format)
     rows = _on_device(format, x.device)
@@ -59,12 +57,11 @@ def dequantise(codes: torch.Tensor, format: SegmentedFormat, scale: Scale) -> to
     dtype = _code_dtype(format)
     if codes.dtype != dtype:
         raise InputError(f"Codes of format {format.name} must have dtype {dtype}, not {codes.dtype}")
+    low = -1 << (format.bits - 1) if format.kind == "twos-complement" else 0
     rows = codes.to(torch.int64)
-    if dtype == torch.int8 or format.kind == "twos-complement":
-        rows = rows & ((1 << format.bits) - 1)
-    assigned = torch.from_numpy(decode_table(format)[1]).to(codes.device)
-    outside = (rows < 0) | (rows >= len(assigned))
-    bad = outside | ~assigned[rows.masked_fill(outside, 0)]
+    outside = (rows < low) | (rows >= low + (1 << format.bits))
+    rows = rows & ((1 << format.bits) - 1)
+    bad = outside | ~torch.from_numpy(decode_table(format)[1]).to(codes.device)[rows]
     if bool(bad.any()):
         raise InputError(f"Codes must be ones that format {format.name} assigns, not {int(codes[bad][0])}")
     return torch.from_numpy(value_table(format, scale)).to(codes.device)[rows]
@@ -72,7 +69,7 @@ def dequantise(codes: torch.Tensor, format: SegmentedFormat, scale: Scale) -> to
 
 def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: Tables) -> torch.Tensor:
     """Table rows of ``x`` (flat), int64, negative ones counted from the end as PyTorch indexing does."""
-    v = x.to(torch.float64).mul_(factor).clamp_(table.low, table.high)
+    v = x.to(torch.float64, copy=True).mul_(factor).clamp_(table.low, table.high)  # never in a float64 x itself
     v.nan_to_num_(nan=0.0)  # the table's row 0 is the zero code
     if x.dtype == torch.float64:
         host = v.cpu().numpy()

@@ -61,8 +61,9 @@ class Decoder(wiring.Component):
         advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         lanes = []
         for number in range(self.lanes):
-            lane = DecoderLane(format=self.format, code=Value.cast(self.i.payload[number]))
+            lane = DecoderLane(format=self.format)
             m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
+            m.d.comb += lane.code.eq(self.i.payload[number])
             lanes.append(lane)
         invalid = Cat(lane.invalid for lane in lanes).any()
         m.d.comb += [
@@ -80,9 +81,9 @@ class DecoderLane(Elaboratable):
     Members: ``code`` in; ``value`` (signed), ``invalid`` out.
     """
 
-    def __init__(self, *, format: SegmentedFormat, code: Value) -> None:
+    def __init__(self, *, format: SegmentedFormat) -> None:
         self._format = format
-        self.code = code
+        self.code = Signal(format.bits)
         self.value = Signal(signed(value_width(format)), reset_less=True)
         self.invalid = Signal(reset_less=True)
 

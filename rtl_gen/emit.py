@@ -14,6 +14,7 @@ import numpy as np
 from golden.files import replacing
 from golden.scale import Scale
 from golden.vectors import decoder_vectors, encoder_vectors, expected
+from rtl_gen.tidy import tidy
 from rtl_gen.unit import UnitConfig
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def emit(config: UnitConfig) -> Emitted:
 
     component = config.component()
     text = verilog.convert(component, name=config.top, emit_src=False, strip_internal_attrs=True)
-    return Emitted(config=config, text=str(text), ports=tuple(_ports(component)), latency=component.latency)
+    return Emitted(config=config, text=tidy(str(text)), ports=tuple(_ports(component)), latency=component.latency)
 
 
 def manifest(unit: Emitted) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from operator import index
 
-from amaranth.hdl import Cat, Const, EnableInserter, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -100,26 +100,21 @@ class Encoder(wiring.Component):
         m = Module()
         advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         x = Signal.like(self.i.payload.as_value(), reset_less=True)
-        scale_m, scale_k = Const(self.scale.M, self.scale_bits) if self.scale else Signal(self.scale_bits), None
         with m.If(advance):
             m.d.sync += x.eq(self.i.payload)
         if self.scale is None:
+            scale_m = Signal(self.scale_bits, reset_less=True)
             scale_k = Signal(K_SHAPE, reset_less=True)
             with m.If(advance):
                 m.d.sync += [scale_m.eq(self.scale_m), scale_k.eq(self.scale_k)]
 
         lanes = []
         for number in range(self.lanes):
-            lane = Lane(
-                format=self.format,
-                input=self.input,
-                scale=self.scale,
-                scale_bits=self.scale_bits,
-                x=x.word_select(number, self.input.width),
-                scale_m=scale_m,
-                scale_k=scale_k,
-            )
+            lane = Lane(format=self.format, input=self.input, scale=self.scale, scale_bits=self.scale_bits)
             m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
+            m.d.comb += lane.x.eq(x.word_select(number, self.input.width))
+            if self.scale is None:
+                m.d.comb += [lane.scale_m.eq(scale_m), lane.scale_k.eq(scale_k)]
             lanes.append(lane)
         assert self.latency == 1 + lanes[0].latency
 

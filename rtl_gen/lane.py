@@ -22,28 +22,20 @@ class Lane(Elaboratable):
     ``T = floor(|P| * 2**-shift)`` only if nothing was truncated, and then by one, which becomes the carry of the one
     adder. So D, what :func:`rtl_gen.decision.regions` speaks of, is never formed: it is ``base + carry``.
 
-    Members: ``x`` (input bits), ``scale_m``, ``scale_k`` (constants or signals) in; ``code``, ``saturated``, ``nan`` out,
-    :attr:`latency` cycles later.
+    Members: ``x`` (input bits) and, with a run-time scale, ``scale_m`` and ``scale_k`` in; ``code``, ``saturated``,
+    ``nan`` out, :attr:`latency` cycles later.
     """
 
     def __init__(
-        self,
-        *,
-        format: SegmentedFormat,
-        input: InputType,
-        scale: Scale | None,
-        scale_bits: int,
-        x: Value,
-        scale_m: Value,
-        scale_k: Value | None,
+        self, *, format: SegmentedFormat, input: InputType, scale: Scale | None, scale_bits: int
     ) -> None:
         self._format = format
         self._input = input
         self._window = Window.of(format, input, scale, scale_bits)
         self._regions = regions(format)
-        self.x = x
-        self.scale_m = scale_m
-        self.scale_k = scale_k
+        self.x = Signal(input.width)
+        self.scale_m = Signal(scale_bits) if scale is None else Const(scale.M, scale_bits)
+        self.scale_k = Signal(K_SHAPE) if scale is None else Const(0, K_SHAPE)  # a constant k is in the window
         self.code = Signal(format.bits, reset_less=True)
         self.saturated = Signal(reset_less=True)
         self.nan = Signal(reset_less=True)

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,67 +57,97 @@ def replay(
         groups.setdefault(choices[name].format, []).append(name)
     outcomes = []
     for format, names in groups.items():
-        label = ", ".join(names) if len(names) < 3 else f"{names[0]} to {names[-1]}"
-        with tempfile.TemporaryDirectory(prefix="qse_hw_replay_") as folder:
+        label = f"{format.name}, {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "")
+        with tempfile.TemporaryDirectory(prefix="qse_hw_replay_") as name:
+            folder = Path(name)
+            progress(f"generating {label}", 0)
             tensors = {name: activations[name] for name in names}
-            outcomes += _replay_format(
-                format, tensors, choices, input, lanes, simulator, counter_width, runs, progress, label, Path(folder)
-            )
+            plan, sources = _prepare(format, tensors, choices, input, lanes, counter_width, runs, folder, simulator)
+            progress(f"compiling {label}", 0)
+            simulate.build(sources, top.NAME, folder, simulator)
+            outcomes += _simulate(plan, folder, simulator, partial(progress, f"replaying {label}"))
     return outcomes
 
 
-def _replay_format(
+def _simulate(plan: Plan, folder: Path, simulator: str, progress: Callable[[float], None]) -> list[Outcome]:
+    result = Path(plan.result)
+
+    def tick() -> None:
+        try:
+            within = float(Path(plan.progress).read_text())
+        except (OSError, ValueError):  # not there yet, or being written
+            within = 0.0
+        progress(min(1.0, (len(_lines(result)) + within) / len(plan.runs)))
+
+    environment = {PLAN_VARIABLE: str(folder / "plan.json")}
+    simulate.run("sim.testbench", top.NAME, folder, simulator, environment, tick)
+    outcomes = [Outcome(**json.loads(line)) for line in _lines(result)]
+    if len(outcomes) != len(plan.runs):
+        raise RuntimeError(
+            f"{len(outcomes)} of {len(plan.runs)} passes reported\n{simulate.tail(folder / 'run.log')}"
+        )
+    return outcomes
+
+
+def measure_naive(x: np.ndarray[Any, Any], choice: Choice, *, input: InputType) -> float:
+    """Values per second of the one-lane, coroutine-per-cycle testbench on ``x``, without building: the baseline."""
+    with tempfile.TemporaryDirectory(prefix="qse_hw_naive_") as name:
+        folder = Path(name)
+        plan, sources = _prepare(choice.format, {"x": x}, {"x": choice}, input, 1, 32, (), folder, "verilator")
+        simulate.build(sources, top.NAME, folder, "verilator")
+        environment = {PLAN_VARIABLE: str(folder / "plan.json")}
+        simulate.run("sim.naive_testbench", top.NAME, folder, "verilator", environment, lambda: None)
+        if not Path(plan.result).exists():
+            raise RuntimeError(f"the baseline failed\n{simulate.tail(folder / 'run.log')}")
+        measured = json.loads(Path(plan.result).read_text())
+        return float(measured["values"] / measured["seconds"])
+
+
+def _prepare(
     format: SegmentedFormat,
     activations: Mapping[str, np.ndarray[Any, Any]],
     choices: Mapping[str, Choice],
     input: InputType,
     lanes: int,
-    simulator: str,
     counter_width: int,
     runs: tuple[tuple[str, int | None], ...],
-    progress: Progress,
-    label: str,
     folder: Path,
-) -> list[Outcome]:
-    scale_bits = max(choices[name].scale.bits for name in activations)
+    simulator: str,
+) -> tuple[Plan, list[Path]]:
+    """Write Verilog, packed inputs and plan to ``folder``; returns the plan and the Verilog files."""
     config = UnitConfig(
-        unit="encoder", format=format, input=input, scale=None, scale_bits=scale_bits, lanes=lanes,
+        unit="encoder",
+        format=format,
+        input=input,
+        scale=None,
+        scale_bits=max(choices[name].scale.bits for name in activations),
+        lanes=lanes,
         counter_width=counter_width,
     )
-    progress(f"generating {format.name} ({label})", 0)
     encoder, decoder = emit(config), emit(replace(config, unit="decoder"))
     sources = [folder / "encoder.v", folder / "decoder.v", folder / f"{top.NAME}.v"]
     for path, text in zip(sources, (encoder.text, decoder.text, top.top(encoder, decoder)), strict=True):
         path.write_text(text)
-
+    if simulator == "verilator":
+        sources.append(folder / "lanes.vlt")
+        sources[-1].write_text(top.VERILATOR_CONFIG)
     tensors = []
     for number, (name, x) in enumerate(activations.items()):
         file = folder / f"tensor{number}.npy"
         np.save(file, as_inputs(to_patterns(x, input), input, lanes))
         tensors.append(Tensor(name=name, file=str(file), values=x.size, scale=choices[name].scale))
     plan = Plan(
-        format=format, input=input, lanes=lanes, counter_width=counter_width, tensors=tuple(tensors), runs=runs,
-        result=str(folder / "result.jsonl"), progress=str(folder / "progress"),
+        format=format,
+        input=input,
+        lanes=lanes,
+        counter_width=counter_width,
+        tensors=tuple(tensors),
+        runs=runs,
+        result=str(folder / "result.jsonl"),
+        progress=str(folder / "progress"),
     )
     plan.write(folder / "plan.json")
-
-    progress(f"compiling {format.name} ({label})", 0)
-    simulate.build(sources, top.NAME, folder, simulator)
-
-    def tick() -> None:
-        done = len(_lines(Path(plan.result)))
-        try:
-            within = float(Path(plan.progress).read_text())
-        except (OSError, ValueError):
-            within = 0.0
-        name = runs[min(done, len(runs) - 1)][0]
-        progress(f"replaying {format.name} ({label}), {name}", (done + within) / len(runs) if done < len(runs) else 1)
-
-    simulate.run("sim.testbench", top.NAME, folder, simulator, {PLAN_VARIABLE: str(folder / "plan.json")}, tick)
-    outcomes = [Outcome(**json.loads(line)) for line in _lines(Path(plan.result))]
-    if len(outcomes) != len(runs):
-        raise RuntimeError(f"{len(outcomes)} of {len(runs)} passes reported\n{simulate._tail(folder / 'run.log')}")
-    return outcomes
+    return plan, sources
 
 
 def _lines(path: Path) -> list[str]:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sim.tools import require, search_path
 
@@ -24,11 +25,9 @@ def build(sources: Sequence[Path], top: str, folder: Path, simulator: str) -> No
         RuntimeError: if compilation fails.
     """
     require(simulator)
-    from cocotb_tools.runner import get_runner
-
     with _environment():
         try:
-            get_runner(simulator).build(
+            _runner(simulator).build(
                 sources=[str(source) for source in sources],
                 hdl_toplevel=top,
                 build_dir=str(folder),
@@ -38,7 +37,7 @@ def build(sources: Sequence[Path], top: str, folder: Path, simulator: str) -> No
                 log_file=str(folder / "build.log"),
             )
         except (SystemExit, Exception) as error:
-            raise RuntimeError(f"{simulator} failed: {error}\n{_tail(folder / 'build.log')}") from error
+            raise RuntimeError(f"{simulator} failed: {error}\n{tail(folder / 'build.log')}") from error
 
 
 def run(
@@ -51,13 +50,11 @@ def run(
     Raises:
         RuntimeError: if the simulation itself breaks.
     """
-    from cocotb_tools.runner import get_runner
-
     problem: list[BaseException] = []
 
     def work() -> None:
         try:
-            get_runner(simulator).test(
+            _runner(simulator).test(
                 test_module=module,
                 hdl_toplevel_lang="verilog",
                 hdl_toplevel=top,
@@ -77,7 +74,25 @@ def run(
             thread.join(0.1)
             tick()
     if problem:
-        raise RuntimeError(f"{simulator} failed: {problem[0]}\n{_tail(folder / 'run.log')}") from problem[0]
+        raise RuntimeError(f"{simulator} failed: {problem[0]}\n{tail(folder / 'run.log')}") from problem[0]
+
+
+def _runner(simulator: str) -> Any:
+    from cocotb_tools.runner import Verilator, get_runner
+
+    if simulator != "verilator":
+        return get_runner(simulator)
+
+    class TopOnly(Verilator):  # type: ignore[misc]
+        """Makes visible only what the sources declare public: with every signal public the model is several times
+        slower, to compile and to run."""
+
+        def _build_command(self) -> Any:
+            commands = super()._build_command()
+            commands[0].remove("--public-flat-rw")
+            return commands
+
+    return TopOnly()
 
 
 @contextmanager
@@ -100,5 +115,6 @@ def _environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
+    """The last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else ""

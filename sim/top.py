@@ -3,6 +3,11 @@
 from rtl_gen.emit import Emitted
 
 NAME = "replay_top"
+# Lanes are many and equal: compiled once each instead of once per instance, they fit into the processor's cache.
+VERILATOR_CONFIG = """`verilator_config
+no_inline -module "qse_encoder_lane"
+no_inline -module "qse_decoder_lane"
+"""
 _STREAMS = ("payload", "valid", "ready")
 
 
@@ -24,7 +29,8 @@ def top(encoder: Emitted, decoder: Emitted) -> str:
             declared.append(name)
             direction = "output" if name.startswith("link__") else port["direction"]
             width = f" [{port['width'] - 1}:0]" if port["width"] > 1 else ""
-            lines.append(f"  {direction} wire{width} {name}")
+            # public: for the testbench, when Verilator hides the rest
+            lines.append(f"  {direction} wire{width} {name} /*verilator public_flat_rw*/")
     return (
         f"module {NAME} (\n" + ",\n".join(lines) + "\n);\n"
         f"  {encoder.config.top} encoder ({', '.join(encoder_pins)});\n"

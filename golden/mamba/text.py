@@ -1,0 +1,85 @@
+"""From text to token ids: bytes for the bundled model, a local Hugging Face tokenizer for the others."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from golden.errors import InputError
+
+BYTES = 256
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Token ids (count,) int64, what they were read from, and the SHA-256 (hex) of that text's bytes."""
+
+    ids: Tensor
+    source: str
+    sha256: str
+
+
+def read_text(path: Path | str | None = None, *, vocab_size: int = BYTES, directory: Path | str | None = None) -> Text:
+    """Token ids of a text file (None: the English in Python's own help).
+
+    Args:
+        path: the file; any bytes for a byte-level model, else UTF-8.
+        vocab_size: that of the model. 256, with no tokenizer in ``directory``, means bytes.
+        directory: the checkpoint's folder, where the tokenizer's files are.
+
+    Raises:
+        InputError: for an unreadable, empty or undecodable file, or a tokenizer that is missing or does not fit.
+    """
+    if path is None:
+        raw, source = default_text().encode(), "pydoc_data.topics"
+    else:
+        raw, source = _read(Path(path)), str(path)
+    found = directory is not None and any((Path(directory) / name).is_file() for name in _TOKENIZER_FILES)
+    if found:
+        ids = _tokenise(raw, source, Path(str(directory)), vocab_size)
+    elif vocab_size == BYTES:
+        ids = torch.frombuffer(bytearray(raw), dtype=torch.uint8).long()
+    else:
+        raise InputError(
+            f"A model of {vocab_size} tokens must have its tokenizer's files (tokenizer.json and so on) beside it, and "
+            f"{directory} has none; copy them there (the state-spaces/mamba models use EleutherAI/gpt-neox-20b's)"
+        )
+    return Text(ids, source, hashlib.sha256(raw).hexdigest())
+
+
+def default_text() -> str:
+    """About 465 kB of English that is on every machine: the topics of Python's ``help()``, in sorted order."""
+    from pydoc_data.topics import topics
+
+    return "\n".join(topics[name] for name in sorted(topics))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"Text {path} cannot be read: {error.strerror}") from error
+    if not raw:
+        raise InputError(f"Text {path} must not be empty")
+    return raw
+
+
+def _tokenise(raw: bytes, source: str, directory: Path, vocab_size: int) -> Tensor:
+    from transformers import AutoTokenizer
+
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"Text {source} must be UTF-8, but byte {error.start} is not") from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    except Exception as error:  # transformers raises many types on damaged files
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"The tokenizer in {directory} cannot be loaded: {reason}") from error
+    ids = torch.tensor(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.int64)
+    if len(ids) == 0 or int(ids.max()) >= vocab_size:
+        raise InputError(f"The tokenizer in {directory} must give ids below vocab_size {vocab_size}, and does not")
+    return ids

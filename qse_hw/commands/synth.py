@@ -1,0 +1,82 @@
+"""Area and median Fmax of a unit on a Lattice ECP5 (Yosys, nextpnr), beside plain INT8 of the same input type."""
+
+import argparse
+import json
+import shlex
+from contextlib import nullcontext
+from dataclasses import replace
+
+from golden.errors import InputError
+from golden.files import replacing
+from golden.presets import load_format
+from qse_hw.arguments import add_unit_arguments, integer, unit_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """UNIT options, the baseline, and what to place and route for."""
+    add_unit_arguments(parser)
+    parser.add_argument(
+        "--baseline", metavar="F", default="int8", help="format to compare with, or none (default int8)"
+    )
+    parser.add_argument("--speed", metavar="G", type=integer, default=6, help="speed grade, 6 or 8 (default 6)")
+    parser.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
+    parser.add_argument(
+        "--seeds", metavar="N", type=integer, default=3, help="place-and-route seeds to take the median of (default 3)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the report here, too")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, print a table, write the report."""
+    configs = [unit_config(args)]
+    if args.baseline != "none":
+        try:
+            format = load_format(args.baseline)
+        except InputError as error:
+            raise InputError(f"Baseline: {error}") from error
+        if format != configs[0].format:
+            configs.append(replace(configs[0], format=format))
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from rtl_gen.emit import emit
+    from synth import report, tools
+    from synth.ecp5 import Target, measure
+
+    target = Target(speed=args.speed, freq=args.freq, seeds=args.seeds)
+    for tool in tools.TOOLS:
+        tools.find(tool)
+    units = [emit(config) for config in configs]
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # Entered now: hours of measuring must not end in "permission denied".
+    with replacing(args.json) if args.json is not None else nullcontext() as part:
+        console.print(f"Starting Yosys and nextpnr ({tools.FIRST_RUN})", highlight=False)
+        report.tool_versions()
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("synthesis", total=len(units) * (1 + target.seeds))
+            measured = measure(units, target, lambda done: progress.update(task, description=done, advance=1))
+        baseline = measured[1] if len(measured) > 1 else None
+        if part is not None:
+            document = report.document(measured, target, command_line(args), baseline)
+            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    Console().print(report.table(measured, target, baseline))
+    if args.json is not None:
+        print(args.json)
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """The command that gives these results, defaults written out."""
+    words = ["python", "-m", "qse_hw", "synth", args.unit]
+    for name, value in vars(args).items():
+        if name not in ("unit", "json") and value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None

@@ -1,0 +1,85 @@
+"""Where activations come from: a file, a model run now, or the small file that ships with the package."""
+
+import argparse
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import golden
+from golden.errors import InputError
+from qse_hw.arguments import integer
+
+TOKENS = 2048
+BUNDLED_ACTIVATIONS = Path(golden.__file__).parent / "assets" / "activations.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activations:
+    """SSM inputs by name, ``layers.{i}.x`` (tokens, channels), and where they are from."""
+
+    tensors: dict[str, np.ndarray[Any, Any]]
+    metadata: dict[str, str]
+    origin: str
+
+    @property
+    def model(self) -> str:
+        """Fingerprint of the model, or ""."""
+        return self.metadata.get("model", "")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(tokens, channels)."""
+        tokens, channels = next(iter(self.tensors.values())).shape
+        return tokens, channels
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Model, text and length."""
+    parser.add_argument("--model", metavar="DIR", help="local Mamba checkpoint (default: the bundled one)")
+    parser.add_argument("--text", metavar="FILE", help="text to run it on (default: the help texts of Python itself)")
+    parser.add_argument("--tokens", metavar="N", type=integer, default=TOKENS, help=f"how many (default {TOKENS})")
+
+
+def add_activation_arguments(parser: argparse.ArgumentParser) -> None:
+    """A file of activations."""
+    parser.add_argument(
+        "--activations",
+        metavar="FILE",
+        help=f"from capture (default: {TOKENS} tokens of the bundled model, or without PyTorch the file that ships)",
+    )
+
+
+def from_model(args: argparse.Namespace) -> Activations:
+    """Run the model that :func:`add_model_arguments`' arguments name."""
+    from golden.mamba.capture import capture
+    from golden.mamba.checkpoint import fingerprint, load_model
+    from golden.mamba.text import read_text
+
+    model = load_model(args.model)
+    text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
+    if args.tokens < 1:
+        raise InputError(f"Tokens must be at least 1, not {args.tokens}")
+    tensors = capture(model, text.ids, tokens=args.tokens)
+    metadata = {
+        "model": fingerprint(model),
+        "text_sha256": text.sha256,
+        "text": text.source if args.text is None else Path(args.text).name,
+        "tokens": str(args.tokens),
+        "torch": version("torch"),
+        "qse-hw": version("qse-hw"),
+    }
+    return Activations(tensors=tensors, metadata=metadata, origin=f"{args.model or 'bundled model'} on {text.source}")
+
+
+def from_file_or_default(path: str | None) -> Activations:
+    """The file at ``path``; None: the bundled model's, captured now, or the bundled file where PyTorch is missing."""
+    from golden.activations import read_activations
+
+    if path is None and find_spec("torch") is not None:
+        return from_model(argparse.Namespace(model=None, text=None, tokens=TOKENS))
+    tensors, metadata = read_activations(path or BUNDLED_ACTIVATIONS)
+    return Activations(tensors=tensors, metadata=metadata, origin=path or "the file that ships with the package")

@@ -1,0 +1,1 @@
+"""Synthesis: area and timing of the units with Yosys and nextpnr."""

@@ -1,0 +1,44 @@
+"""What all tests share: the seed, the choice of long tests, a random generator per test."""
+
+import os
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core, so one thread per process
+
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile("full", parent=settings.get_profile("fixed"), max_examples=3000)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="run the long tests, too")
+    parser.addoption("--seed", type=int, default=2601, help="seed of the tests' random numbers (default: %(default)s)")
+
+
+def pytest_configure(config):
+    settings.load_profile("full" if config.getoption("full") else "fixed")
+
+
+def pytest_report_header(config):
+    return f"seed: {config.getoption('seed')} (hypothesis: derandomised)"
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("full"):
+        return
+    long = [item for item in items if item.get_closest_marker("full")]
+    items[:] = [item for item in items if not item.get_closest_marker("full")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+
+
+@pytest.fixture
+def rng(request):
+    """A generator of this test's own, so that no test's numbers depend on which others run."""
+    seed = request.config.getoption("seed")
+    print(f"seed: {seed}")  # shown if the test fails
+    return np.random.default_rng([seed, zlib.crc32(request.node.nodeid.encode())])

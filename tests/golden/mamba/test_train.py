@@ -1,0 +1,84 @@
+"""Training: the measure, the order of the data, the schedule, and a short run that is continued."""
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from golden.mamba.checkpoint import fingerprint, load_model
+from golden.mamba.model import Mamba, MambaConfig
+from golden.mamba.train import batch_at, bits_per_byte, main, rate_at
+
+
+@pytest.mark.parametrize("count", [2, 33, 64, 65, 96, 97, 200])
+def test_bits_per_byte_counts_every_byte_once(count: int) -> None:
+    torch.manual_seed(9)
+    model = Mamba(MambaConfig(d_model=16, n_layer=1, vocab_size=256))
+    data = torch.randint(256, (count,), dtype=torch.uint8)
+    with torch.no_grad():
+        model.lm_head.weight.zero_()
+    assert math.isclose(bits_per_byte(model, data, window=64, stride=32, batch=3), 8.0, rel_tol=1e-6)
+
+
+def test_bits_per_byte_equals_one_long_window() -> None:
+    torch.manual_seed(10)
+    model = Mamba(MambaConfig(d_model=16, n_layer=1, vocab_size=256))
+    data = torch.randint(256, (200,), dtype=torch.uint8)
+    whole = bits_per_byte(model, data, window=200)
+    logits = model(data[None, :-1].long())
+    expected = torch.nn.functional.cross_entropy(logits[0], data[1:].long()).item() / math.log(2)
+    assert math.isclose(whole, expected, rel_tol=1e-6)
+    # A state forgets, so shorter windows come close, but are not the same.
+    assert math.isclose(bits_per_byte(model, data, window=100, stride=50, batch=2), whole, rel_tol=1e-2)
+
+
+def test_an_epoch_sees_every_window_once() -> None:
+    data = torch.arange(250, dtype=torch.uint8)  # a byte tells its place
+    steps = [batch_at(data, step, batch=3, length=16, seed=0) for step in range(4)]
+    assert all(torch.equal(ids, ids[:, :1] + torch.arange(17)) for ids in steps)
+    starts = sorted(int(row[0]) for ids in steps for row in ids)
+    assert [b - a for a, b in itertools.pairwise(starts)] == [16] * 11
+    assert not torch.equal(batch_at(data, 4, batch=3, length=16, seed=0), steps[0])  # the next epoch differs
+
+
+def test_schedule() -> None:
+    assert [round(rate_at(s), 3) for s in (0.0, 0.01, 0.02, 0.35, 0.675, 1.0)] == [0.01, 0.5, 1.0, 1.0, 0.5, 0.0]
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_run_that_is_continued_learns_and_records(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_bytes(b"the quiet don flows " * 200)
+    common = [
+        "--text",
+        str(text),
+        "--valid",
+        str(text),
+        "-o",
+        str(tmp_path / "out"),
+        "--d-model",
+        "16",
+        "--layers",
+        "1",
+    ]
+    common += ["--batch", "2", "--length", "64", "--every", "10", "--rate", "0.01"]
+    main([*common, "--steps", "10"])
+    main([*common, "--steps", "30"])
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert record["steps"] == 30
+    assert [row[0] for row in record["history"]["rows"]] == [10, 20, 30]
+    assert record["bits_per_byte"] < 6
+    model = load_model(tmp_path / "out")
+    assert record["fingerprint"] == fingerprint(model)
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = tmp_path / "short"
+    short.write_bytes(b"x")
+    with pytest.raises(SystemExit) as caught:
+        main(["--text", str(short), "--valid", str(short), "-o", str(tmp_path / "out")])
+    assert caught.value.code == 2
+    assert "must have at least 5121 bytes, not 1" in capsys.readouterr().err

@@ -1,0 +1,97 @@
+"""Result files appear whole or not at all."""
+
+import os
+import stat
+
+import pytest
+
+from golden.errors import InputError
+from golden.files import replacing
+
+
+def test_writes_and_replaces(tmp_path):
+    path = tmp_path / "new" / "folder" / "out.bin"
+    for content in (b"first", b"second"):
+        with replacing(path) as part:
+            assert part.parent == path.parent
+            part.write_bytes(content)
+            assert not path.exists() or path.read_bytes() == b"first"
+        assert path.read_bytes() == content
+        assert os.listdir(path.parent) == ["out.bin"]
+
+
+def test_takes_text(tmp_path):
+    with replacing(str(tmp_path / "out")) as part:
+        part.write_text("x")
+    assert (tmp_path / "out").read_text() == "x"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_what_was_there(tmp_path, error):
+    path = tmp_path / "out"
+    path.write_text("old")
+    with pytest.raises(error), replacing(path) as part:  # noqa: PT012
+        part.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_failure_makes_no_file(tmp_path):
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "out"):
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_permissions_follow_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with replacing(tmp_path / "out") as part:
+            part.write_text("x")
+        assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o666 & ~mask
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with (
+        pytest.raises(InputError, match=r"^Output .*file/out cannot be written: .*; choose another place$"),
+        replacing(tmp_path / "file" / "out"),
+    ):
+        pytest.fail("not reached")
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"^Output .* cannot be written: File name too long; choose"),
+        replacing(tmp_path / ("x" * 300)),
+    ):
+        pytest.fail("not reached")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_in_its_place(tmp_path):
+    (tmp_path / "out").mkdir()
+    text = r"^Output .*out must be a file; choose another place$"
+    with pytest.raises(InputError, match=text), replacing(tmp_path / "out"):
+        pytest.fail("not reached")
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_folder_that_appears_meanwhile(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"^Output .*out cannot be written: Is a directory"),
+        replacing(tmp_path / "out"),
+    ):
+        (tmp_path / "out").mkdir()
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_device_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"^Output .*pipe must be a file"), replacing(tmp_path / "pipe"):
+        pytest.fail("not reached")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

@@ -1,0 +1,85 @@
+import json
+from collections import Counter
+
+import pytest
+
+from golden.inputs import input_type
+from golden.presets import load_format
+from golden.scale import Scale
+from rtl_gen.emit import emit
+from rtl_gen.unit import UnitConfig
+from synth.ecp5 import synthesise
+from synth.harness import HARNESS, harness, harness_flops
+
+SCALE = Scale.from_step(0.4, 8)  # 128 / 0.4 saturates
+
+
+def cells(netlist, top):
+    document = json.loads(netlist.read_text())
+    return Counter(cell["type"] for cell in document["modules"][top]["cells"].values())
+
+
+def bare_and_framed(config, folder):
+    unit = emit(config)
+    bare = synthesise(unit.text, config.top, folder)
+    framed = synthesise(unit.text + harness(config.top, unit.ports), HARNESS, folder)
+    return unit, cells(bare, config.top), cells(framed, HARNESS)
+
+
+def encoder(format="se8", input="s8", **kwargs):
+    kwargs = {"scale": SCALE, "counter_width": 0} | kwargs
+    return UnitConfig(unit="encoder", format=load_format(format), input=input_type(input), **kwargs)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(encoder(counter_width=4), id="s8"),
+        # abc9 stumbles over the names in this one
+        pytest.param(encoder(counter_width=4, scale=Scale.from_step(1.7, 8)), id="s8-aliases"),
+        pytest.param(encoder(input="bf16", scale=None, lanes=2), id="bf16-runtime", marks=pytest.mark.full),
+        pytest.param(encoder(input="fp32"), id="fp32", marks=pytest.mark.full),
+        pytest.param(UnitConfig(unit="decoder", format=load_format("se9-paper"), lanes=3), id="decoder"),
+    ],
+)
+def test_the_frame_keeps_all_of_the_unit(config, tmp_path):
+    unit, bare, framed = bare_and_framed(config, tmp_path)
+    assert framed["MULT18X18D"] == bare["MULT18X18D"]
+    assert framed["TRELLIS_FF"] == bare["TRELLIS_FF"] + harness_flops(unit.ports)
+    assert framed["CCU2C"] == bare["CCU2C"]
+
+
+def test_an_output_left_out_would_be_noticed(tmp_path):
+    config = encoder()
+    unit = emit(config)
+    ports = [port for port in unit.ports if port["name"] != "saturated"]
+    framed = cells(synthesise(unit.text + harness(config.top, ports), HARNESS, tmp_path), HARNESS)
+    all_ports = cells(synthesise(unit.text + harness(config.top, unit.ports), HARNESS, tmp_path), HARNESS)
+    # the flag's own flop and the lane's, the source of "clear" and the capture
+    assert framed["TRELLIS_FF"] < all_ports["TRELLIS_FF"] - 2
+
+
+PASS = "module pass(input clk, input rst, input [{high}:0] a, output reg [{high}:0] b); {body} endmodule\n"
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 5, 17, 65])
+def test_any_number_of_ports(width, tmp_path):
+    ports = [
+        {"name": name, "direction": direction, "width": bits}
+        for name, direction, bits in [
+            ("clk", "input", 1),
+            ("rst", "input", 1),
+            ("a", "input", width),
+            ("b", "output", width),
+        ]
+    ]
+    text = PASS.format(high=width - 1, body="always @(posedge clk) if (rst) b <= 0; else b <= ~a;")
+    framed = cells(synthesise(text + harness("pass", ports), HARNESS, tmp_path), HARNESS)
+    assert framed["TRELLIS_FF"] == width + harness_flops(ports)
+    # one XOR per flop of the tree, and the inverters
+    assert framed["LUT4"] <= (harness_flops(ports) - 1 - 2 * width) + width
+
+
+def test_the_same_ports_give_the_same_text():
+    ports = emit(encoder()).ports
+    assert harness("qse_encoder", ports) == harness("qse_encoder", ports)
