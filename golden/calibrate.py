@@ -99,12 +99,12 @@ def by_percentile(
 def by_least_squares(x: Values, histogram: Histogram, spec: str, *, scale_bits: int = 16) -> Choice:
     """Scale and format parameters with the least squared error.
 
-    Every format that ``spec`` leaves open is tried at steps from peak/32 to peak/1024, 8 per octave; then steps within
-    an eighth of an octave of the winner, 1/64 octave apart.
+    Every format that ``spec`` leaves open is tried at steps from peak/32 to peak/1024, 6 per octave; then steps within
+    a sixth of an octave of the winner, 1/48 octave apart.
     """
-    coarse = [Scale.from_step(histogram.peak / 32 * 2 ** (-n / 8), scale_bits) for n in range(8 * 5 + 1)]
+    coarse = [Scale.from_step(histogram.peak / 32 * 2 ** (-n / 6), scale_bits) for n in range(6 * 5 + 1)]
     _, (_, scale) = min(_ranked(histogram, spec, coarse), key=lambda item: item[0])
-    finer = [Scale.from_step(float(scale.step) * 2 ** (n / 64), scale_bits) for n in range(-7, 8)]
+    finer = [Scale.from_step(float(scale.step) * 2 ** (n / 48), scale_bits) for n in range(-7, 8)]
     _, (format, scale) = min(_ranked(histogram, spec, list(dict.fromkeys(finer))), key=lambda item: item[0])
     return Choice(format=format, scale=scale, sqnr_db=sqnr_db(x, format, scale))
 

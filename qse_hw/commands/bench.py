@@ -1,0 +1,162 @@
+"""Speeds, each beside its baseline in the same run: quantising, replay, generating Verilog."""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from golden import array
+from golden.calibrate import Choice
+from golden.files import replacing
+from golden.inputs import input_type
+from golden.presets import load_format
+from golden.scale import Scale
+from qse_hw.console import console, progress, table
+from qse_hw.environment import environment
+
+SCHEMA = "qse-hw/bench/1"
+SEED = 2601
+VALUES = 8_000_000
+REPEATS = 7
+REPLAY_VALUES = 1 << 21
+NAIVE_VALUES = 20_000
+LANES = 128
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A report file."""
+    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure everything, print, write."""
+    import ml_dtypes  # noqa: F401 - say that it is missing before the long part
+
+    with progress() as report:
+        report("quantising", 0)
+        document: dict[str, Any] = {"schema": SCHEMA, "seed": SEED, **environment(), "quantise": quantise()}
+        report("generating Verilog", 0.4)
+        document["generate"] = generate()
+        report("replaying", 0.5)
+        document["replay"] = replay(lambda what, fraction: report(what, 0.5 + fraction / 2))
+    if args.json is not None:
+        with replacing(args.json) as part:
+            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    show(document)
+
+
+def quantise() -> dict[str, Any]:
+    """Seconds to quantise 8 M fp32 values, medians; the contenders take turns, so that noise hits all alike."""
+    import ml_dtypes
+    import torch
+
+    from golden import tensor
+
+    x = np.random.default_rng(SEED).standard_normal(VALUES, np.float32)
+    on_torch = torch.from_numpy(x)
+    format, scale = load_format("se8"), Scale.from_step(0.02)
+    reciprocal = np.float32(float(scale.reciprocal))
+    contenders: dict[str, Callable[[], Any]] = {
+        "se8, NumPy": lambda: array.quantise(x, format, scale),
+        "se8, PyTorch CPU": lambda: tensor.quantise(on_torch, format, scale),
+        "INT8, plain NumPy": lambda: np.clip(np.rint(x * reciprocal), -128, 127).astype(np.int8),
+        "float8_e4m3fn, ml_dtypes cast": lambda: x.astype(ml_dtypes.float8_e4m3fn),
+    }
+    if torch.cuda.is_available():
+        on_gpu = on_torch.cuda()
+
+        def gpu() -> None:
+            tensor.quantise(on_gpu, format, scale)
+            torch.cuda.synchronize()
+
+        contenders["se8, PyTorch CUDA"] = gpu
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(REPEATS + 1):
+        for name, work in contenders.items():
+            begun = time.perf_counter()
+            work()
+            seconds[name].append(time.perf_counter() - begun)
+    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}  # the first warms up
+    ratios = {
+        name: {baseline: medians[baseline] / medians[name] for baseline in medians if not baseline.startswith("se8")}
+        for name in medians
+        if name.startswith("se8")
+    }
+    return {"values": VALUES, "seconds": medians, "all_seconds": seconds, "speed_relative_to": ratios}
+
+
+def generate() -> dict[str, Any]:
+    """Seconds to generate the encoder after imports, and of ``gen --help`` as a process; medians."""
+    from rtl_gen.emit import emit
+    from rtl_gen.unit import UnitConfig
+
+    config = UnitConfig(
+        unit="encoder", format=load_format("se8"), input=input_type("fp32"), scale=Scale.from_step(0.02)
+    )
+    emit(config)  # the first call compiles the WebAssembly of the Verilog back end, once per machine
+    work, help_ = [], []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        emit(config)
+        work.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "qse_hw.gen", "--help"], check=True, stdout=subprocess.DEVNULL)
+        help_.append(time.perf_counter() - begun)
+    return {"encoder_seconds": statistics.median(work), "help_seconds": statistics.median(help_)}
+
+
+def replay(report: Callable[[str, float], None]) -> dict[str, Any]:
+    """Values per second of the replay and of a one-lane, coroutine-per-cycle testbench, in the same run."""
+    from sim.replay import measure_naive
+    from sim.replay import replay as run_replay
+
+    x = np.random.default_rng(SEED).standard_normal((REPLAY_VALUES // 512, 512), np.float32)
+    choice = Choice(format=load_format("se8"), scale=Scale.from_step(0.02), sqnr_db=0.0)
+    fp32 = input_type("fp32")
+    report("compiling and running the one-lane testbench", 0)
+    naive = measure_naive(x.reshape(-1)[:NAIVE_VALUES].reshape(1, -1), choice, input=fp32)
+    outcomes = run_replay(
+        {"x": x}, {"x": choice}, input=fp32, lanes=LANES, simulator="verilator", progress=report
+    )
+    if any(outcome.mismatches for outcome in outcomes):
+        raise SystemExit("the replay found mismatches; run the replay command")
+    speeds = {outcome.run: outcome.values / outcome.seconds for outcome in outcomes}
+    return {
+        "lanes": LANES,
+        "values": REPLAY_VALUES,
+        "values_per_second": speeds,
+        "naive_values_per_second": naive,
+        "ratio": {run: speed / naive for run, speed in speeds.items()},
+    }
+
+
+def show(document: dict[str, Any]) -> None:
+    """Print the figures."""
+    found = document["quantise"]
+    baselines = [name for name in found["seconds"] if not name.startswith("se8")]
+    table(
+        f"Quantising {found['values']:,} fp32 values, median of {REPEATS}",
+        ["what", "ms", *(f"speed / {name}" for name in baselines)],
+        [
+            [
+                name, f"{seconds * 1e3:.1f}",
+                *(f"{found['seconds'][baseline] / seconds:.2f}" for baseline in baselines),
+            ]
+            for name, seconds in found["seconds"].items()
+        ],
+    )  # fmt: skip
+    found = document["replay"]
+    rows = [[f"replay, {found['lanes']} lanes, {run}", f"{speed:,.0f}", f"{found['ratio'][run]:.1f}"]
+            for run, speed in found["values_per_second"].items()]  # fmt: skip
+    rows.append(["one lane, a coroutine step per cycle", f"{found['naive_values_per_second']:,.0f}", "1.0"])
+    table("Simulation", ["testbench", "values/s", "ratio"], rows)
+    found = document["generate"]
+    console.print(
+        f"generating the encoder: {found['encoder_seconds']:.3f} s; gen --help: {found['help_seconds']:.3f} s"
+    )

@@ -1,0 +1,95 @@
+"""PyTorch against the golden model on the same tensors, and SQNR by layer and format."""
+
+import argparse
+import json
+from typing import Any
+
+from golden.calibrate import Choice, Histogram, by_least_squares
+from golden.files import replacing
+from golden.presets import PRESETS
+from qse_hw.console import console, progress, table
+from qse_hw.environment import environment
+from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default
+
+SCHEMA = "qse-hw/compare/1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Activations and a report file."""
+    add_activation_arguments(parser)
+    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare, print, and fail if anything differs."""
+    with console.status("getting activations"):
+        found = from_file_or_default(args.activations)
+    console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
+    document = compare(found)
+    if args.json is not None:
+        with replacing(args.json) as part:
+            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    show(document)
+    differences = sum(row["differences"] for row in document["equality"])
+    if differences:
+        raise SystemExit(f"{differences} differences between PyTorch and the golden model")
+
+
+def compare(found: Activations) -> dict[str, Any]:
+    """Differences per format and device, and SQNR per format and layer, each format at its least-squares scale."""
+    import torch
+
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    sqnr: dict[str, list[float]] = {name: [] for name in PRESETS}
+    equality = {(name, device): [0, 0] for name in PRESETS for device in devices}
+    with progress() as report:
+        for number, x in enumerate(found.tensors.values()):
+            histogram = Histogram(x)
+            for place, name in enumerate(PRESETS):
+                report(f"comparing, layer {number}, {name}", (number + place / len(PRESETS)) / len(found.tensors))
+                choice = by_least_squares(x, histogram, name)
+                sqnr[name].append(choice.sqnr_db)
+                for device in devices:
+                    counts = equality[name, device]
+                    counts[0] += x.size
+                    counts[1] += _differences(x, choice, device)
+    return {
+        "schema": SCHEMA,
+        "activations": found.origin,
+        **environment(),
+        "equality": [
+            {"format": name, "device": device, "values": values, "differences": differences}
+            for (name, device), (values, differences) in equality.items()
+        ],
+        "sqnr_db": sqnr,
+    }
+
+
+def _differences(x: Any, choice: Choice, device: str) -> int:
+    """Values whose code or decoded value differs between PyTorch on ``device`` and NumPy."""
+    import numpy as np
+    import torch
+
+    from golden import array, tensor
+
+    codes = array.quantise(x, choice.format, choice.scale)
+    values = array.dequantise(codes, choice.format, choice.scale)
+    on_device = tensor.quantise(torch.from_numpy(x).to(device), choice.format, choice.scale)
+    decoded = tensor.dequantise(on_device, choice.format, choice.scale).cpu().numpy()
+    same = (on_device.cpu().numpy() == codes) & (decoded.view(np.uint32) == values.view(np.uint32))
+    return int((~same).sum())
+
+
+def show(document: dict[str, Any]) -> None:
+    """Print both tables."""
+    table(
+        "PyTorch and golden model on the same values",
+        ["format", "device", "values", "differences"],
+        [[row["format"], row["device"], f"{row['values']:,}", str(row["differences"])] for row in document["equality"]],
+    )
+    layers = range(len(next(iter(document["sqnr_db"].values()))))
+    table(
+        "SQNR in dB by layer, each format at its least-squares scale and parameters",
+        ["format", *(str(layer) for layer in layers)],
+        [[name, *(f"{value:.1f}" for value in values)] for name, values in document["sqnr_db"].items()],
+    )

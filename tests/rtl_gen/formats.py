@@ -1,0 +1,77 @@
+"""Formats, input types and scales that the hardware is tested with."""
+
+import numpy as np
+
+from golden.formats import Segment, SegmentedFormat
+from golden.inputs import InputType
+from golden.scale import MAX_LOG2_STEP, Scale
+from golden.vectors import around_decisions
+from tests.golden import oracles
+
+SHIPPED = tuple(oracles.SHIPPED)
+DOCUMENTS = tuple(oracles.DOCUMENTS)
+ALL = tuple(oracles.ORACLES)
+INPUTS = ("fp32", "fp16", "bf16", "s8", "s16", "s16e-8", "s32e-20")
+SCALE_BITS = tuple(oracles.FLOAT_STEPS)
+make = oracles.make
+
+
+def scale_for(input: InputType, bits: int) -> Scale:
+    """A scale at which inputs of the type reach every part of the shipped formats."""
+    step = oracles.FLOAT_STEPS[bits]
+    return Scale.from_step(step if input.is_float else step * 2.0 ** (input.width - 3 + input.exponent), bits)
+
+
+def random_scale(rng: np.random.Generator, bits: int) -> Scale:
+    """Any scale at all."""
+    k = int(rng.integers(bits - MAX_LOG2_STEP, MAX_LOG2_STEP))
+    return Scale(M=int(rng.integers(1 << (bits - 1), 1 << bits)), k=k, bits=bits)
+
+
+def patterns(
+    format: SegmentedFormat, input: InputType, scale: Scale, rng: np.random.Generator, random: int = 500
+) -> np.ndarray:
+    """Input patterns around every decision, specials, and random ones, in random order; all of them up to 8 bits."""
+    if input.width <= 8:
+        return rng.permutation(1 << input.width)
+    drawn = rng.integers(0, 1 << input.width, random)
+    return rng.permutation(np.concatenate([around_decisions(format, input, scale).astype(np.int64), drawn]))
+
+
+def random_format(rng: np.random.Generator) -> SegmentedFormat:
+    """1 to 8 segments, steps in any order, codes in any order with gaps, aliases: whatever the rules allow."""
+    kind = str(rng.choice(["sign-magnitude", "offset", "offset", "sign-magnitude", "twos-complement"]))
+    if kind == "twos-complement":
+        bits = int(rng.integers(2, 11))
+        segment = Segment(codes=1 << (bits - 1), log2_step=int(rng.integers(-8, 9)), first_code=0)
+        narrow = bool(rng.integers(2))
+        return SegmentedFormat(name="random", bits=bits, kind=kind, segments=(segment,), narrow_range=narrow)
+    count = int(rng.integers(1, 9))
+    centre, spread = int(rng.integers(-4, 5)), int(rng.integers(0, 5))
+    codes = rng.integers(1, rng.choice([3, 8, 40]), count)
+    steps = np.clip(centre + rng.integers(-spread, spread + 1, count), -8, 8)
+    sticky = [n < count - 1 and codes[n] > 1 and rng.integers(4) == 0 for n in range(count)]
+    order = np.arange(count) if rng.integers(2) else rng.permutation(count)
+    first, next_code = np.zeros(count, int), int(rng.integers(4))
+    for n in order:
+        first[n] = next_code
+        next_code += int(codes[n]) + int(rng.integers(8) == 0)
+    bits = max(2, next_code.bit_length() + (kind == "sign-magnitude"))
+    segments = [
+        Segment(codes=codes[n], log2_step=steps[n], first_code=first[n], exact_end=bool(sticky[n]))
+        for n in range(count)
+    ]
+    zero_point = 0
+    if kind == "offset":
+        shifts = steps - steps.min()
+        starts = np.concatenate([[0], np.cumsum(codes << shifts)])
+        finest = int(rng.choice(np.flatnonzero(shifts == 0)))
+        zero_point = int(rng.integers(starts[finest], starts[finest + 1]))
+    field = bits - (kind == "sign-magnitude")
+    used = {code for s in segments for code in range(s.first_code, s.first_code + s.codes)}
+    unused = [code for code in range(1 << field) if code not in used]
+    chosen = rng.permutation(unused)[: int(rng.integers(3))] if unused and rng.integers(2) else []
+    aliases = tuple((int(alias), int(rng.choice(sorted(used)))) for alias in chosen)
+    return SegmentedFormat(
+        name="random", bits=bits, kind=kind, segments=tuple(segments), zero_point=zero_point, aliases=aliases
+    )
