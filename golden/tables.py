@@ -15,7 +15,7 @@ from golden.scale import Scale
 
 @dataclass(frozen=True)
 class Tables:
-    """Rows are addressed by a signed position t, negative ones from the end as Python does.
+    """Row n is for the address ``first + n``, the signed position t.
 
     ``low <= t <= high``; beyond, everything saturates. With ``sticky`` the address is ``2*t + sign(v - t)``, v the
     position before truncation.
@@ -23,6 +23,7 @@ class Tables:
 
     low: int
     high: int
+    first: int
     sticky: bool
     codes: npt.NDArray[np.integer]
     saturated: npt.NDArray[np.bool_]
@@ -57,13 +58,12 @@ def tables(format: SegmentedFormat) -> Tables:
     high = 2 * format.ends[-1] + (1 << format.shifts[0]) + 1  # one more than where two's complement saturates
     low = -high if format.signed else -(2 * format.zero_point + (1 << format.shifts[0]) + 1)
     first, last = (2 * low - 1, 2 * high + 1) if sticky else (low, high)
-    addresses = np.concatenate([np.arange(last + 1), np.arange(first, 0)])
+    addresses = np.arange(first, last + 1)
     magnitudes = np.abs(addresses) if format.signed else addresses
     positions, truncated = np.divmod(magnitudes, 2) if sticky else (magnitudes, np.zeros_like(magnitudes))
     indices, saturated = _indices(positions, truncated, addresses < 0, format)
-    return Tables(
-        low=low, high=high, sticky=sticky, codes=_codes(indices, addresses < 0, format), saturated=saturated
-    )
+    codes = _codes(indices, addresses < 0, format)
+    return Tables(low=low, high=high, first=first, sticky=sticky, codes=codes, saturated=saturated)
 
 
 def _indices(

@@ -14,7 +14,9 @@ from golden.formats import SegmentedFormat
 from golden.scale import Scale
 from golden.tables import Tables, code_dtype, decode_table, tables, value_table
 
-_BLOCK = 1 << 17  # values at a time on a CPU, for its cache; an accelerator takes everything at once
+# Values at a time on a CPU: they stay in its cache, and PyTorch does not split such small work among threads, whose
+# waiting for each other costs more than they save here. An accelerator takes everything at once.
+_BLOCK = 1 << 15
 
 
 def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> torch.Tensor:
@@ -44,7 +46,7 @@ def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent
     step = _BLOCK if x.device.type == "cpu" else max(1, flat.numel())
     for begin in range(0, flat.numel(), step):
         part = flat[begin : begin + step]
-        codes[begin : begin + step] = rows[_addresses(part, factor, format, table)]
+        codes[begin : begin + step] = rows.index_select(0, _addresses(part, factor, format, table))
     return codes.reshape(x.shape)
 
 
@@ -68,18 +70,18 @@ def dequantise(codes: torch.Tensor, format: SegmentedFormat, scale: Scale) -> to
 
 
 def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: Tables) -> torch.Tensor:
-    """Table rows of ``x`` (flat), int64, negative ones counted from the end as PyTorch indexing does."""
+    """Table rows of ``x`` (flat), int64."""
     v = x.to(torch.float64, copy=True).mul_(factor).clamp_(table.low, table.high)  # never in a float64 x itself
-    v.nan_to_num_(nan=0.0)  # the table's row 0 is the zero code
+    v.nan_to_num_(nan=0.0)  # position 0 is the zero code's
     if x.dtype == torch.float64:
         host = v.cpu().numpy()
         unround(x.cpu().numpy(), host, factor, table)
         v = torch.from_numpy(host).to(x.device)
-    t = v.trunc() if format.signed else v.floor()
+    t = v.floor() if not format.signed else v.trunc() if table.sticky else v  # the conversion truncates, too
     addresses = t.to(torch.int64)
     if table.sticky:
         addresses = 2 * addresses + torch.sign(v - t).to(torch.int64)
-    return addresses
+    return addresses.sub_(table.first)
 
 
 def _code_dtype(format: SegmentedFormat) -> torch.dtype:

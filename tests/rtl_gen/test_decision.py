@@ -36,7 +36,7 @@ def check_regions(format, table=None):
     table = table or regions(format)
     assert table[0].first is None
     firsts = [region.first for region in table[1:]]
-    assert firsts == sorted(set(firsts))
+    assert firsts == sorted(firsts)
     mask = (1 << (format.bits - (format.kind == "sign-magnitude"))) - 1
     cases = positions(format)
     D = np.array([place(*case, format) for case in cases])

@@ -31,7 +31,7 @@ def test_choose_takes_the_last_that_is_set(count):
 
 
 def test_choose_wants_one_flag_fewer():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         choose([Const(0), Const(1), Const(2)], [Const(0)])
 
 

@@ -1,0 +1,108 @@
+"""One lane: code and flags of every single value, and the latency."""
+
+import pytest
+from amaranth.hdl import Elaboratable, Module
+
+from golden.inputs import input_type
+from golden.scalar import quantise
+from rtl_gen.lane import K_SHAPE, Lane
+from rtl_gen.window import K_MAX, K_MIN
+from tests.rtl_gen.bench import into_beats, simulate
+from tests.rtl_gen.formats import INPUTS, SHIPPED, make, patterns, random_format, random_scale, scale_for
+
+PARALLEL = 16  # lanes side by side: the simulator is faster at many values in few cycles
+
+
+class Lanes(Elaboratable):
+    """Independent lanes, each with its own scale if that is set at run time."""
+
+    def __init__(self, **parameters):
+        self.lanes = [Lane(**parameters) for _ in range(PARALLEL)]
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules += self.lanes
+        return m
+
+
+def check_lanes(format, input, bits, *, scale, scale_bits, rng=None):
+    """Every value's own code and flags; without a constant ``scale`` each value has one of its own, at random."""
+    top = Lanes(format=format, input=input, scale=scale, scale_bits=scale_bits)
+    beats = into_beats(bits, PARALLEL)
+    scales = [[scale or random_scale(rng, scale_bits) for _ in beat] for beat in beats]
+    latency = top.lanes[0].latency
+
+    async def process(ctx, rst):
+        for cycle in range(len(beats) + latency):
+            if cycle < len(beats):
+                for lane, x, own in zip(top.lanes, beats[cycle], scales[cycle], strict=True):
+                    ctx.set(lane.x, x)
+                    if scale is None:
+                        ctx.set(lane.scale_m, own.M)
+                        ctx.set(lane.scale_k, own.k)
+            if cycle >= latency:
+                begun = cycle - latency
+                for lane, x, own in zip(top.lanes, beats[begun], scales[begun], strict=True):
+                    got = (ctx.get(lane.code), ctx.get(lane.saturated), ctx.get(lane.nan))
+                    assert got == quantise(x, input, format, own), f"{x:#x} {input.name} {own} {format}"
+            await ctx.tick()
+
+    simulate(top, process)
+
+
+@pytest.mark.parametrize("runtime", [False, True])
+@pytest.mark.parametrize(("name", "input_name"), [*zip(SHIPPED, INPUTS, strict=False), ("se8", "s32e-20")])
+def test_every_value(name, input_name, runtime, rng):
+    format, input, bits = make(name), input_type(input_name), 8 if runtime else 16
+    scale = scale_for(input, bits)
+    values = rng.permutation(patterns(format, input, scale, rng))[:2000]
+    check_lanes(format, input, values, scale=None if runtime else scale, scale_bits=bits, rng=rng)
+
+
+@pytest.mark.parametrize("part", range(6))
+def test_random_formats_each_value_with_its_own_scale(part, rng):
+    format = random_format(rng)
+    input = input_type(str(rng.choice([*INPUTS, "s2", "s11e-64", "s32e64"])))
+    bits = int(rng.integers(1, 21))
+    values = [patterns(format, input, random_scale(rng, bits), rng, 20)[:20] for _ in range(20)]
+    check_lanes(
+        format, input, [int(value) for part in values for value in part], scale=None, scale_bits=bits, rng=rng
+    )
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("part", range(200))
+def test_very_many_random_formats(part, rng):
+    format = random_format(rng)
+    input = input_type(str(rng.choice([*INPUTS, "s2", "s11e-64", "s32e64", f"s{rng.integers(2, 33)}"])))
+    bits = int(rng.integers(1, 21))
+    runtime = bool(rng.integers(2))
+    scale = random_scale(rng, bits) if rng.integers(3) == 0 else scale_for(input, bits)
+    values = patterns(format, input, scale, rng)[:4000]
+    check_lanes(format, input, values, scale=None if runtime else scale, scale_bits=bits, rng=rng)
+
+
+def test_a_wrong_lane_would_be_noticed(rng):
+    format, input, scale = make("se8"), input_type("fp16"), scale_for(input_type("fp16"), 16)
+    other = scale_for(input, 8)  # 0.0203 for 0.0176
+    check_lanes(format, input, patterns(format, input, scale, rng)[:1000], scale=scale, scale_bits=16)
+    top = Lanes(format=format, input=input, scale=other, scale_bits=8)
+    found = []
+
+    async def process(ctx, rst):
+        for beat in into_beats(patterns(format, input, scale, rng)[:1600], PARALLEL):
+            for lane, x in zip(top.lanes, beat, strict=True):
+                ctx.set(lane.x, x)
+            await ctx.tick().repeat(top.lanes[0].latency)
+            found.extend(
+                ctx.get(lane.code) != quantise(x, input, format, scale).code
+                for lane, x in zip(top.lanes, beat, strict=True)
+            )
+
+    simulate(top, process)
+    assert sum(found) > 100
+
+
+def test_k_has_room():
+    assert (K_SHAPE.signed, K_SHAPE.width) == (True, 9)
+    assert -(1 << (K_SHAPE.width - 1)) <= K_MIN <= K_MAX < 1 << (K_SHAPE.width - 1)
