@@ -1,4 +1,4 @@
-"""Finding the scale, and the format's parameters, of a tensor: by percentile as Quamba does, and by least squared error.
+"""Finding scale and format parameters of a tensor: by percentile as Quamba does, and by least squared error.
 
 NumPy only; the search is deterministic. :mod:`golden.calibration` is the file that the result ends in.
 """
@@ -72,7 +72,7 @@ def percentile_step(x: Values, alpha: float = ALPHA) -> float:
     """Quamba's step of the SSM input: the alpha-quantile of |x| (linear interpolation) over 127.
 
     Args:
-        x: (tokens, channels); samples are runs of 512 tokens, averaged by ``m += 0.01 * (quantile - m)`` from the first.
+        x: (tokens, channels); samples are runs of 512 tokens, averaged by ``m += 0.01 * (quantile - m)``.
         alpha: above 0, at most 1.
     """
     if not 0 < alpha <= 1:
@@ -133,7 +133,8 @@ def _family(spec: str, scale: Scale, low: float) -> Iterator[SegmentedFormat]:
 
     def zero_point(f: int) -> int:
         # the smallest that keeps low within half a fine step of the floor
-        return max(0, math.ceil(-Fraction(low) * scale.reciprocal * 2**f - Fraction(1, 2)))
+        fine_steps: Fraction = -Fraction(low) * scale.reciprocal * 2**f
+        return max(0, math.ceil(fine_steps - Fraction(1, 2)))
 
     if spec == "se8":
         yield from (se8(L) for L in range(2, 16))

@@ -175,7 +175,8 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
         {method: _choice_from_json(layer[method], f"{where}: layer {number}") for method in METHODS}
         for number, layer in enumerate(document["layers"])
     )
-    return Calibration(**{key: document[key] for key in ("model", "format", "alpha", "tokens", "channels")}, layers=layers)
+    fields = {key: document[key] for key in ("model", "format", "alpha", "tokens", "channels")}
+    return Calibration(**fields, layers=layers)
 
 
 def _choice_to_json(choice: Choice) -> dict[str, Any]:

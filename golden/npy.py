@@ -22,7 +22,8 @@ def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         with path.open("rb") as file:
             if file.read(6) != b"\x93NUMPY":
                 raise InputError(f"Array file {path} must be a .npy file, and it does not begin like one")
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return array
     except InputError:
         raise
     except OSError as error:

@@ -76,10 +76,8 @@ def _indices(
         below = T + (1 << format.shifts[0]) < 0
         T = np.maximum(T, 0)
     limits = np.where(negative, format.last_index(negative=True), format.last_index())
-    if format.kind == "twos-complement":
-        indices = (T + 1) >> 1
-    else:
-        indices = limits + 1
+    # beyond the last segment; two's complement has one more negative value there
+    indices = (T + 1) >> 1 if format.kind == "twos-complement" else limits + 1
     segments = zip(
         format.segments, format.first_indices, format.starts, format.ends, format.shifts, strict=True
     )

@@ -46,7 +46,9 @@ def expected(bits: npt.NDArray[np.unsignedinteger], format: SegmentedFormat, inp
     )
 
 
-def decoder_vectors(format: SegmentedFormat) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+def decoder_vectors(
+    format: SegmentedFormat,
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
     """Every code, its decoded integer (0 if it has none), and whether it is invalid."""
     values, assigned = decode_table(format)
     return np.arange(len(values), dtype=np.uint16), values, ~assigned
@@ -80,11 +82,12 @@ def to_patterns(x: npt.NDArray[np.generic], input: InputType) -> npt.NDArray[np.
         return np.where(np.isnan(x), quiet, rounded).astype(np.uint32)
     limit = 1 << (input.width - 1)
     integers = np.clip(np.rint(x.astype(np.float64) * 2.0**-input.exponent), -limit, limit - 1)
-    return np.nan_to_num(integers).astype(np.int64).astype(np.uint32) & np.uint32((1 << input.width) - 1)
+    unsigned = np.nan_to_num(integers).astype(np.int64) & ((1 << input.width) - 1)
+    return unsigned.astype(np.uint32)
 
 
 def around_decisions(format: SegmentedFormat, input: InputType, scale: Scale) -> npt.NDArray[np.uint32]:
-    """Input patterns up to two steps on either side of every input at which the code or a flag changes; specials too."""
+    """Input patterns up to two steps on either side of every input at which code or flags change; specials, too."""
     table = tables(format)
     positions = np.arange(table.low - 2, table.high + 3)
     edges = positions / position_factor(format, scale, input.exponent) / (2 if table.sticky else 1)

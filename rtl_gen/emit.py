@@ -114,18 +114,18 @@ def vectors(config: UnitConfig, scale: Scale | None = None) -> dict[str, np.ndar
     """
     if config.unit == "decoder":
         codes, decoded, invalid = decoder_vectors(config.format)
-        arrays = {"codes": codes, "decoded": decoded, "invalid": invalid}
-    else:
-        assert config.input is not None
-        used = config.scale or scale or default_runtime_scale(config)
-        result = encoder_vectors(config.format, config.input, used)
-        pad = -len(result.input_bits) % config.lanes
-        if pad:
-            padded = np.concatenate([result.input_bits, np.zeros(pad, np.uint32)])
-            result = expected(padded, config.format, config.input, used)
-        arrays = dict(result._asdict())
-        if config.runtime_scale:
-            arrays |= {"scale_m": np.array(used.M), "scale_k": np.array(used.k)}
+        codes = np.concatenate([codes, np.zeros(-len(codes) % config.lanes, codes.dtype)])
+        return {"codes": codes, "decoded": decoded[codes], "invalid": invalid[codes]}
+    assert config.input is not None
+    used = config.scale or scale or default_runtime_scale(config)
+    result = encoder_vectors(config.format, config.input, used)
+    pad = -len(result.input_bits) % config.lanes
+    if pad:
+        padded = np.concatenate([result.input_bits, np.zeros(pad, np.uint32)])
+        result = expected(padded, config.format, config.input, used)
+    arrays: dict[str, np.ndarray[Any, Any]] = dict(result._asdict())
+    if config.runtime_scale:
+        arrays |= {"scale_m": np.array(used.M), "scale_k": np.array(used.k)}
     return arrays
 
 
@@ -139,7 +139,7 @@ def default_runtime_scale(config: UnitConfig) -> Scale:
 def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
     """Write ``TOP.v``, ``vectors.npz`` and ``manifest.json`` to ``directory``; returns their paths.
 
-    Each is written whole or not at all; the manifest, which names the others' hashes, comes last.
+    Each is written whole or not at all; the manifest, which names the Verilog's hash, comes last.
     """
     directory = Path(directory)
     unit = emit(config)
@@ -149,7 +149,7 @@ def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
     with replacing(made[0]) as part:
         part.write_text(unit.text, encoding="utf-8")
     with replacing(made[1]) as part, part.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     with replacing(made[2]) as part:
         part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return made

@@ -1,4 +1,4 @@
-"""Choosing among constants and slices by thermometer flags; resizing. Shared by encoder and decoder."""
+"""Small logic that synthesis tools do better when it is spelled out: choices, comparisons and sums with constants."""
 
 from functools import reduce
 
@@ -16,3 +16,34 @@ def resize(value: Value, width: int) -> Value:
         fill = value[-1] if value.shape().signed else Const(0, 1)
         return Cat(value, fill.replicate(width - len(value)))
     return value[:width]
+
+
+def at_least(value: Value, constant: int) -> Value:
+    """``value >= constant``, as a chain of ANDs and ORs: synthesis tools would spend a carry chain on it."""
+    bits = [value[n] for n in range(len(value))]
+    if value.shape().signed:  # to offset binary
+        bits[-1] = ~bits[-1]
+        constant += 1 << (len(bits) - 1)
+    if constant <= 0:
+        return Const(1, 1)
+    if constant >> len(bits):
+        return Const(0, 1)
+    found: Value = Const(1, 1)
+    for n, bit in enumerate(bits):
+        found = bit & found if constant >> n & 1 else bit | found
+    return found
+
+
+def subtract_from(constant: int, value: Value, bits: int) -> Value:
+    """``constant - value`` modulo ``2**bits``, for a few bits: a LUT each instead of a carry chain."""
+    found: list[Value] = []
+    borrow: Value = Const(0, 1)
+    for n in range(bits):
+        bit = value[n] if n < len(value) else Const(0, 1)
+        if constant >> n & 1:
+            found.append(~(bit ^ borrow))
+            borrow = bit & borrow
+        else:
+            found.append(bit ^ borrow)
+            borrow = bit | borrow
+    return Cat(*found)

@@ -2,7 +2,7 @@
 
 from operator import index
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Elaboratable, Module, Signal, Value
 
 from golden.errors import InputError
 
@@ -33,12 +33,15 @@ class Status(Elaboratable):
         for flag, lanes in ((self.saturated, self.saturated_lanes), (self.nan, self.nan_lanes)):
             m.d.sync += flag.eq((self.enable & lanes.any()) | (flag & ~self.clear))
         if self._counter_width:
-            kept = Mux(self.clear, 0, self.saturation_count)
-            events = Mux(self.enable, _popcount(self.saturated_lanes), 0)
-            total = Signal(max(len(kept), len(events)) + 1)  # 0 .. 2**width - 1 + lanes
-            full = (1 << self._counter_width) - 1
-            m.d.comb += total.eq(kept + events)
-            m.d.sync += self.saturation_count.eq(Mux(total > full, full, total))
+            count, width = self.saturation_count, self._counter_width
+            events = _popcount(self.saturated_lanes & self.enable.replicate(len(self.saturated_lanes)))
+            with m.If(self.clear):
+                m.d.sync += count.eq(events[:width] | events[width:].any().replicate(width))
+            with m.Elif(~count.all()):
+                total = count + events
+                # a single event cannot carry a count that is not full past its end
+                past = total[width:].any() if len(events) > 1 else Const(0, 1)
+                m.d.sync += count.eq(total[:width] | past.replicate(width))
         return m
 
 

@@ -4,6 +4,7 @@ import re
 
 _MODULE = re.compile(r"^module (?P<name>\S+) ?\(.*?^endmodule\n", re.DOTALL | re.MULTILINE)
 _TRIGGER = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
+_ELEMENT = re.compile(r"\\(\w+)\[(\d+)\] ")
 _NUMBERED = re.compile(r"\d+$")
 
 
@@ -15,6 +16,8 @@ def tidy(text: str) -> str:
     """
     # a register of the back end's own in each module, numbered through the whole design
     text = _TRIGGER.sub(lambda match: r"\$trigger ", text)
+    # Names of array elements look like bits of the array, which Yosys takes them for when it reads this again.
+    text = _ELEMENT.sub(r"\1_\2 ", text)
     kinds: dict[str, list[str]] = {}
     for match in _MODULE.finditer(text):
         name = match["name"]

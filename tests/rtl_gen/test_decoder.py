@@ -115,5 +115,4 @@ def test_ports():
     ],
 )
 def test_refused(parameters, error, text):
-    with refused(error, text):
-        Decoder(**{"format": make("se8")} | parameters)
+    refused(error, text, lambda: Decoder(**{"format": make("se8")} | parameters))

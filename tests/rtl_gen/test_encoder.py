@@ -65,10 +65,10 @@ EXTREMES = [2.0**-100, 2.0**-90, 3e-20, 2.0**-30, 2.0**30, 3e20, 2.0**70, 2.0**1
     "input_name", [pytest.param(name, marks=() if name in ("fp32", "s16e-8") else pytest.mark.full) for name in INPUTS]
 )
 def test_extreme_scales(input_name, step, rng):
-    format, input, scale = make(SHIPPED[EXTREMES.index(step) % len(SHIPPED)]), input_type(input_name), None
+    format, input = make(SHIPPED[EXTREMES.index(step) % len(SHIPPED)]), input_type(input_name)
     scale = Scale.from_step(step, 12)
     dut = Encoder(format=format, input=input, scale=scale, lanes=LANES, counter_width=5)
-    beats = into_beats(patterns(format, input, scale, rng)[:4000], LANES)
+    beats = into_beats(patterns(format, input, scale, rng), LANES)
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
 
@@ -76,8 +76,8 @@ def test_extreme_scales(input_name, step, rng):
 def test_every_beat_may_bring_any_scale(input_name, rng):
     format, input = make("se8-silu"), input_type(input_name)
     dut = Encoder(format=format, input=input, scale=None, scale_bits=20, lanes=LANES, counter_width=5)
-    scales = [random_scale(rng, 20) for _ in range(300)]
-    beats = [patterns(format, input, scale, rng, 20)[:LANES].tolist() for scale in scales]
+    scales = [random_scale(rng, 20) for _ in range(60)]
+    beats = [patterns(format, input, scale, rng, 100)[:LANES].tolist() for scale in scales]
     check_encoder(dut, beats, scales, format, input)
 
 
@@ -139,13 +139,13 @@ def test_the_scale_goes_with_the_beat(rng):
     """Scales that change from beat to beat, and hold noise while nothing is offered, under stalls on both sides."""
     format, input = make("se8"), input_type("fp32")
     dut = Encoder(format=format, input=input, scale=None, scale_bits=8, lanes=3, counter_width=5)
-    scales = [Scale(M=int(rng.integers(128, 256)), k=int(rng.integers(8, 16)), bits=8) for _ in range(200)]
+    scales = [Scale(M=int(rng.integers(128, 256)), k=int(rng.integers(8, 16)), bits=8) for _ in range(100)]
     beats = [patterns(format, input, scale, rng, 10)[:3].tolist() for scale in scales]
     check_encoder(dut, beats, scales, format, input, i_pause=at_random(31), o_pause=at_random(32))
     wrong = [scales[0], *scales[:-1]]
     codes = [[quantise(x, input, format, own).code for x in beat] for beat, own in zip(beats, scales, strict=True)]
     late = [[quantise(x, input, format, own).code for x in beat] for beat, own in zip(beats, wrong, strict=True)]
-    assert sum(a != b for a, b in zip(codes, late, strict=True)) > 50  # a scale one beat late would be seen
+    assert sum(a != b for a, b in zip(codes, late, strict=True)) > 30  # a scale one beat late would be seen
 
 
 def test_accepts_while_the_output_waits_until_it_is_full(rng):
@@ -297,13 +297,11 @@ def test_numpy_integers_are_integers():
 )
 def test_refused(parameters, error, text):
     good = {"format": make("se8"), "input": input_type("fp16"), "scale": None}
-    with refused(error, text):
-        Encoder(**good | parameters)
+    refused(error, text, lambda: Encoder(**good | parameters))
 
 
 def test_parameters_are_named():
-    with refused(TypeError, "positional argument"):
-        Encoder(make("se8"), input_type("fp16"), None)
+    refused(TypeError, "positional argument", lambda: Encoder(make("se8"), input_type("fp16"), None))
 
 
 def test_limits_of_lanes():

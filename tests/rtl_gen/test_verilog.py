@@ -1,0 +1,154 @@
+"""The emitted Verilog and the vectors that come with it, in a testbench that knows nothing but the manifest."""
+
+import json
+import re
+import shutil
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from golden.inputs import input_type
+from golden.vectors import decoder_vectors, expected
+from rtl_gen.emit import emit, manifest, vectors, write
+from rtl_gen.unit import UnitConfig
+from tests.rtl_gen.bench import join, split
+from tests.rtl_gen.formats import SCALE_BITS, SHIPPED, make, scale_for
+from tests.rtl_gen.verilog import Job, run_verilog
+
+SIXTEEN = ("fp16", "bf16", "s16")
+icarus = pytest.param(
+    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+)
+
+
+def files_of(config, folder):
+    """What a user gets: Verilog, manifest, vectors, from the files."""
+    verilog, npz, document = write(config, folder)
+    with np.load(npz) as arrays:
+        return verilog.read_text(), json.loads(document.read_text()), dict(arrays)
+
+
+class Case(NamedTuple):
+    """A unit, what to send to it, and (beats, lanes) arrays of its answers and of each flag."""
+
+    config: UnitConfig
+    job: Job
+    answers: np.ndarray
+    flags: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, config, folder):
+        text, document, arrays = files_of(config, folder)
+        if config.unit == "decoder":
+            width, sent, answers, names = config.format.bits, arrays["codes"], arrays["decoded"], ("invalid",)
+        else:
+            width, sent, answers = config.input.width, arrays["input_bits"], arrays["codes"]
+            names = ("saturated", "nan")
+        beats = [join(beat, width) for beat in sent.reshape(-1, config.lanes)]
+        constants = {name: int(arrays[name]) for name in ("scale_m", "scale_k") if name in arrays}
+        flags = {name: arrays[name].reshape(-1, config.lanes) for name in names}
+        return cls(config, Job(text, document, beats, constants), answers.reshape(-1, config.lanes), flags)
+
+    def check(self, got):
+        """Value by value, beat by beat."""
+        lanes = self.config.lanes
+        width = {port["name"]: port["width"] for port in self.job.manifest["ports"]}["o__payload"] // lanes
+        assert len(got) == len(self.job.beats)
+        values = np.array([split(left.payload, width, lanes) for left in got])
+        np.testing.assert_array_equal(values, self.answers.astype(np.int64) % (1 << width))
+        for name, flag in self.flags.items():
+            np.testing.assert_array_equal([left.flags[name] for left in got], flag.any(axis=1), name)
+        counter = self.config.counter_width if self.config.unit == "encoder" else 0
+        assert ("saturation_count" in got[0].flags) == (counter > 0)
+        if counter:
+            want = self.flags["saturated"].sum(axis=1)
+            np.testing.assert_array_equal([left.flags["saturation_count"] for left in got], want)
+
+
+def replay_vectors(configs, folder, simulator):
+    """The vectors' inputs through the Verilog, compared with the vectors' answers, flags and counter."""
+    cases = [Case.of(config, folder / f"unit{n}") for n, config in enumerate(configs)]
+    for case, got in zip(cases, run_verilog([case.job for case in cases], folder, simulator), strict=True):
+        case.check(got)
+
+
+def off_by_one(text):
+    """``text`` with the last bit of the first constant that a multiplexer chooses inverted, wherever it does."""
+    found = re.search(r"(\? \d+'h)([0-9a-f]+) : ", text)
+    return text.replace(found[0], f"{found[1]}{int(found[2], 16) ^ 1:x} : ")
+
+
+def encoder(name, input_name, bits, runtime=False, **parameters):
+    input = input_type(input_name)
+    scale = None if runtime else scale_for(input, bits)
+    return UnitConfig(
+        unit="encoder", format=make(name), input=input, scale=scale, scale_bits=bits, **parameters
+    )
+
+
+def decoder(name, lanes=1):
+    return UnitConfig(unit="decoder", format=make(name), lanes=lanes)
+
+
+SHORT = [
+    encoder("se8", "fp16", 16),
+    encoder("se9-paper", "bf16", 8, runtime=True, counter_width=3),
+    encoder("se8-silu", "fp32", 20, runtime=True, lanes=3),
+    encoder("int8", "s16", 16, counter_width=0),
+    *(decoder(name) for name in ("int8", "se8", "se9-paper")),
+    decoder("sticky-offset", 3),
+]
+
+
+def test_vectors_through_verilator(tmp_path):
+    """Constant and run-time scales, and decoders; of 16-bit inputs every pattern, signalling NaNs included.
+
+    A wrong constant, in one more unit of the same model, is noticed.
+    """
+    cases = [Case.of(config, tmp_path / f"unit{n}") for n, config in enumerate(SHORT)]
+    encoder, decoder = cases[0], cases[-2]
+    wrong = [case.job._replace(text=off_by_one(case.job.text)) for case in (encoder, decoder)]
+    *good, bad_encoder, bad_decoder = run_verilog([*(case.job for case in cases), *wrong], tmp_path)
+    for case, got in zip(cases, good, strict=True):
+        case.check(got)
+    for case, got in ((encoder, bad_encoder), (decoder, bad_decoder)):
+        with pytest.raises(AssertionError, match="not equal"):
+            case.check(got)
+
+
+@pytest.mark.parametrize("simulator", [icarus])
+def test_vectors_through_icarus(tmp_path, simulator):
+    """A four-state simulator that shares nothing with the other one; small vectors, as it is slow."""
+    configs = [encoder("se8", "s8", 8), encoder("se9-paper", "s8", 1, runtime=True, lanes=2), decoder("se9-paper")]
+    replay_vectors(configs, tmp_path, simulator)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("runtime", [False, True], ids=["constant", "runtime"])
+def test_every_pattern_of_every_input(name, runtime, tmp_path):
+    """All 65,536 patterns of each 16-bit type, at each width of scale, and the decoder."""
+    configs = [encoder(name, input_name, bits, runtime) for input_name in SIXTEEN for bits in SCALE_BITS]
+    wide = [encoder(name, input_name, 16, runtime) for input_name in ("fp32", "s32e-20", "s8")]
+    replay_vectors([*configs, *wide, decoder(name), decoder(name, 7)], tmp_path, "verilator")
+
+
+def test_vectors_have_every_pattern():
+    for input_name in SIXTEEN:
+        input, scale = input_type(input_name), scale_for(input_type(input_name), 16)
+        unit = encoder("se8", input_name, 16)
+        arrays = vectors(unit)
+        assert arrays["input_bits"].tolist() == list(range(1 << 16))
+        want = expected(arrays["input_bits"], unit.format, input, scale)
+        for name, array in want._asdict().items():
+            np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_vectors_of_decoders_have_every_code():
+    arrays = vectors(decoder("sticky-offset"))
+    for got, want in zip(arrays.values(), decoder_vectors(make("sticky-offset")), strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert manifest(emit(decoder("sticky-offset")))["format"]["values"].keys() == {
+        str(code) for code in np.flatnonzero(~arrays["invalid"])
+    }
