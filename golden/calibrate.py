@@ -21,6 +21,7 @@ from golden.scale import Scale
 SEQUENCE = 512  # tokens per calibration sample (the recipe)
 MOMENTUM = 0.01  # of the moving average over samples (the recipe)
 ALPHA = 0.9995  # Quamba's published code; its first paper says 0.99999
+MIN_PEAK, MAX_PEAK = 2.0**-89, 2.0**104  # so that every step the search tries is one that a Scale may have
 
 Values = npt.NDArray[np.floating[Any]]
 
@@ -44,6 +45,8 @@ class Histogram:
         self.low, self.peak = float(x.min()), float(np.abs(x).max())
         if self.peak == 0:
             raise InputError("Activations must not all be zero, a scale would be 0")
+        if not MIN_PEAK <= self.peak <= MAX_PEAK:
+            raise InputError(f"Activations must have a peak from 2**-89 to 2**104, not {self.peak:.4g}")
         unit = np.float32(2.0 ** math.frexp(self.peak)[1])  # a power of two: scaling is exact
         counts = np.zeros(1 << 16, np.int64)
         for part in _parts(x):
@@ -75,8 +78,7 @@ def percentile_step(x: Values, alpha: float = ALPHA) -> float:
         x: (tokens, channels); samples are runs of 512 tokens, averaged by ``m += 0.01 * (quantile - m)``.
         alpha: above 0, at most 1.
     """
-    if not 0 < alpha <= 1:
-        raise InputError(f"Alpha must be above 0 and at most 1, not {alpha!r}")
+    check_alpha(alpha)
     mean = None
     for begin in range(0, len(x), SEQUENCE):
         sample = np.abs(x[begin : begin + SEQUENCE]).reshape(-1)
@@ -85,6 +87,12 @@ def percentile_step(x: Values, alpha: float = ALPHA) -> float:
     if not mean:
         raise InputError(f"Activations must not be zero up to their {alpha} quantile, a scale would be 0")
     return mean / 127
+
+
+def check_alpha(alpha: float) -> None:
+    """InputError unless ``alpha`` is a quantile that can give a scale."""
+    if not 0 < alpha <= 1:
+        raise InputError(f"Alpha must be above 0 and at most 1, not {alpha!r}")
 
 
 def by_percentile(

@@ -1,6 +1,7 @@
 """Calibration files: per layer a format and a scale, checked on load."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from golden.calibrate import ALPHA, Choice, Histogram, by_least_squares, by_percentile
 from golden.errors import InputError
 from golden.files import replacing
-from golden.presets import format_from_json, format_to_json
+from golden.presets import PRESETS, format_from_json, format_to_json, load_format
 from golden.scale import Scale
 
 SCHEMA_NAME = "qse-hw/calibration/1"
@@ -41,7 +42,7 @@ SCHEMA: dict[str, Any] = {
         "schema": {"const": SCHEMA_NAME},
         "model": {"type": "string"},
         "format": {"type": "string"},
-        "alpha": {"type": "number"},
+        "alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "tokens": {"type": "integer", "minimum": 1},
         "channels": {"type": "integer", "minimum": 1},
         "layers": {
@@ -82,6 +83,17 @@ class Calibration:
         if not 0 <= number < len(self.layers):
             raise InputError(f"Layer must be from 0 to {len(self.layers) - 1} (the calibration's layers), not {number}")
         return self.layers[number][method]
+
+    def check_format(self, number: int, spec: str) -> None:
+        """InputError unless ``spec`` stands for the format of layer ``number``; a preset's name: for any parameters."""
+        found, wanted = self.layer(number).format, load_format(spec)
+        same = found.name == wanted.name if spec in PRESETS else found == wanted
+        if not same:
+            codes = " + ".join(str(segment.codes) for segment in found.segments)
+            raise InputError(
+                f"Format must be the calibration's, {found.name} of {codes} codes in layer {number}, not {spec}; "
+                "calibrate again"
+            )
 
     def check(self, activations: Mapping[str, np.ndarray[Any, Any]], model: str) -> None:
         """InputError unless the calibration belongs to these activations (of the model with that fingerprint)."""
@@ -162,7 +174,7 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
 
     where = f"Calibration {Path(path)}"
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise InputError(f"{where} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -170,25 +182,39 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
     problem = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
     if problem is not None:
         place = "/".join(str(part) for part in problem.absolute_path) or "document"
-        raise InputError(f"{where}: {place}: {problem.message[:200]}")
+        message = problem.message  # begins with the value, however long, and ends with the rule
+        raise InputError(f"{where}: {place}: {message if len(message) < 200 else f'... {message[-100:]}'}")
     layers = tuple(
         {method: _choice_from_json(layer[method], f"{where}: layer {number}") for method in METHODS}
         for number, layer in enumerate(document["layers"])
     )
-    fields = {key: document[key] for key in ("model", "format", "alpha", "tokens", "channels")}
-    return Calibration(**fields, layers=layers)
+    return Calibration(
+        model=document["model"],
+        format=document["format"],
+        alpha=document["alpha"],
+        tokens=int(document["tokens"]),  # JSON's 8.0 is an integer, too
+        channels=int(document["channels"]),
+        layers=layers,
+    )
 
 
 def _choice_to_json(choice: Choice) -> dict[str, Any]:
-    finite = float(np.isfinite(choice.sqnr_db)) and round(choice.sqnr_db, 4)
     return {
         "format": format_to_json(choice.format),
         "scale": asdict(choice.scale),
-        "sqnr_db": finite or None,  # null: nothing was lost
+        "sqnr_db": round(choice.sqnr_db, 4) if math.isfinite(choice.sqnr_db) else None,  # null: nothing was lost
     }
 
 
 def _choice_from_json(document: Mapping[str, Any], where: str) -> Choice:
-    format = format_from_json(document["format"], where=where)
+    try:
+        format = format_from_json(document["format"])
+        scale = Scale(**{name: int(value) for name, value in document["scale"].items()})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     sqnr = document["sqnr_db"]
-    return Choice(format=format, scale=Scale(**document["scale"]), sqnr_db=float("inf") if sqnr is None else sqnr)
+    return Choice(format=format, scale=scale, sqnr_db=float("inf") if sqnr is None else sqnr)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -28,9 +28,10 @@ def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         raise
     except OSError as error:
         raise InputError(f"Array file {path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"Array file {path} must be a whole .npy file of numbers: {reason}") from error
+    except Exception as error:  # numpy raises nearly anything on a damaged header, tokenize.TokenError among it
+        raise InputError(
+            f"Array file {path} must be a complete .npy file of plain numbers, and is not; save the array again"
+        ) from error
 
 
 def write_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> None:

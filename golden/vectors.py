@@ -81,8 +81,9 @@ def to_patterns(x: npt.NDArray[np.generic], input: InputType) -> npt.NDArray[np.
         quiet = (bits >> np.uint64(16)) | np.uint64(0x40)
         return np.where(np.isnan(x), quiet, rounded).astype(np.uint32)
     limit = 1 << (input.width - 1)
-    integers = np.clip(np.rint(x.astype(np.float64) * 2.0**-input.exponent), -limit, limit - 1)
-    unsigned = np.nan_to_num(integers).astype(np.int64) & ((1 << input.width) - 1)
+    with np.errstate(invalid="ignore"):  # signalling NaNs
+        integers = np.clip(np.rint(x.astype(np.float64) * 2.0**-input.exponent), -limit, limit - 1)
+    unsigned: npt.NDArray[np.int64] = np.nan_to_num(integers).astype(np.int64) & ((1 << input.width) - 1)
     return unsigned.astype(np.uint32)
 
 
@@ -90,7 +91,7 @@ def around_decisions(format: SegmentedFormat, input: InputType, scale: Scale) ->
     """Input patterns up to two steps on either side of every input at which code or flags change; specials, too."""
     table = tables(format)
     positions = np.arange(table.low - 2, table.high + 3)
-    edges = positions / position_factor(format, scale, input.exponent) / (2 if table.sticky else 1)
+    edges = positions / position_factor(format, scale, input.exponent)
     if input.is_float:
         centre = to_patterns(edges.astype(np.float32), input).astype(np.int64)
         specials = _special_patterns(input)
@@ -100,7 +101,8 @@ def around_decisions(format: SegmentedFormat, input: InputType, scale: Scale) ->
         specials = np.array([-limit, 1 - limit, -1, 0, 1, limit - 2, limit - 1])
         centre = np.clip(centre, 2 - limit, limit - 3)
     near = (centre[:, None] + np.arange(-2, 3)).reshape(-1)
-    return (np.unique(np.concatenate([near, specials])) & ((1 << input.width) - 1)).astype(np.uint32)
+    patterns: npt.NDArray[np.int64] = np.unique(np.concatenate([near, specials])) & ((1 << input.width) - 1)
+    return patterns.astype(np.uint32)
 
 
 def _special_patterns(input: InputType) -> npt.NDArray[np.int64]:

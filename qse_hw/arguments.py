@@ -1,11 +1,15 @@
 """Command-line arguments that several commands share, and what they stand for."""
 
 import argparse
+import os
+from contextlib import suppress
+from pathlib import Path
 
 from golden.errors import InputError
+from golden.files import replacing
 from golden.inputs import input_type
 from golden.presets import PRESETS, load_format
-from golden.scale import Scale
+from golden.scale import Scale, check_scale_bits
 from rtl_gen.unit import UNITS, UnitConfig
 
 FORMAT_HELP = f"{', '.join(PRESETS)}, with parameters as in se8:L=12, or a .json file"
@@ -30,6 +34,12 @@ def unit_config(args: argparse.Namespace) -> UnitConfig:
     """The unit that :func:`add_unit_arguments`' arguments describe."""
     if args.unit not in UNITS:
         raise InputError(f"Unit must be one of {', '.join(UNITS)}, not {args.unit!r}")
+    from rtl_gen.encoder import check_lanes
+    from rtl_gen.status import check_counter_width
+
+    # all of them, even those that the unit or a constant scale has no use for
+    input, lanes, scale_bits = input_type(args.input), check_lanes(args.lanes), check_scale_bits(args.scale_bits)
+    counter_width = check_counter_width(args.counter_width)
     scale: Scale | None = None
     if args.calibration is not None:
         from golden.calibration import read_calibration
@@ -38,10 +48,11 @@ def unit_config(args: argparse.Namespace) -> UnitConfig:
             raise InputError("Layer must be given with a calibration, e.g. --layer 0")
         if args.scale is not None:
             raise InputError(f"Scale must come from the calibration or from --scale {args.scale}, not from both")
-        layer = read_calibration(args.calibration).layer(args.layer)
+        calibration = read_calibration(args.calibration)
+        layer = calibration.layer(args.layer)
         format, scale = layer.format, layer.scale
-        if args.format is not None and load_format(args.format).name != format.name:
-            raise InputError(f"Format must be that of the calibration, {format.name}, not {args.format}")
+        if args.format is not None:
+            calibration.check_format(args.layer, args.format)
     else:
         if args.layer is not None:
             raise InputError(f"Layer {args.layer} needs a calibration: give --calibration FILE")
@@ -49,15 +60,15 @@ def unit_config(args: argparse.Namespace) -> UnitConfig:
         if args.unit == "encoder" and args.scale is None:
             raise InputError("Scale must be given: --scale S, --scale runtime or --calibration FILE --layer K")
         if args.scale is not None and args.scale != "runtime":
-            scale = step(args.scale, args.scale_bits)
+            scale = step(args.scale, scale_bits)
     return UnitConfig(
         unit=args.unit,
         format=format,
-        input=input_type(args.input) if args.unit == "encoder" else None,
+        input=input if args.unit == "encoder" else None,
         scale=scale,
-        scale_bits=args.scale_bits,
-        lanes=args.lanes,
-        counter_width=args.counter_width,
+        scale_bits=scale_bits,
+        lanes=lanes,
+        counter_width=counter_width,
     )
 
 
@@ -68,6 +79,22 @@ def step(text: str, bits: int = 16) -> Scale:
     except ValueError:
         raise InputError(f"Scale must be a number, not {text!r}") from None
     return Scale.from_step(value, bits)
+
+
+def check_output(path: str) -> None:
+    """InputError, before a long run, if ``path`` could not be written after it; leaves nothing behind."""
+    missing = [folder for folder in Path(path).parents if not os.path.lexists(folder)]
+    try:
+        with suppress(_Enough), replacing(path):
+            raise _Enough
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+class _Enough(Exception):
+    """Ends :func:`replacing` without a file."""
 
 
 def integer(text: str) -> int:

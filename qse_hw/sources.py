@@ -59,10 +59,10 @@ def from_model(args: argparse.Namespace) -> Activations:
     from golden.mamba.checkpoint import fingerprint, load_model
     from golden.mamba.text import read_text
 
-    model = load_model(args.model)
-    text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
     if args.tokens < 1:
         raise InputError(f"Tokens must be at least 1, not {args.tokens}")
+    model = load_model(args.model)
+    text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
     tensors = capture(model, text.ids, tokens=args.tokens)
     metadata = {
         "model": fingerprint(model),
@@ -81,5 +81,6 @@ def from_file_or_default(path: str | None) -> Activations:
 
     if path is None and find_spec("torch") is not None:
         return from_model(argparse.Namespace(model=None, text=None, tokens=TOKENS))
-    tensors, metadata = read_activations(path or BUNDLED_ACTIVATIONS)
-    return Activations(tensors=tensors, metadata=metadata, origin=path or "the file that ships with the package")
+    tensors, metadata = read_activations(BUNDLED_ACTIVATIONS if path is None else path)
+    origin = "the file that ships with the package" if path is None else path
+    return Activations(tensors=tensors, metadata=metadata, origin=origin)

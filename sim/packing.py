@@ -15,7 +15,7 @@ def pack(lanes: npt.NDArray[Any], width: int) -> npt.NDArray[np.uint8]:
     """(beats, lanes) integers, taken modulo ``2**width``, to (beats, bytes)."""
     beats, count = lanes.shape
     if width in (8, 16, 32):
-        return np.ascontiguousarray(lanes.astype(f"<u{width // 8}")).view(np.uint8).reshape(beats, -1)
+        return np.ascontiguousarray(lanes.astype(f"<u{width // 8}")).view(np.uint8).reshape(beats, count * width // 8)
     wide = np.ascontiguousarray(lanes.astype("<u4")).view(np.uint8).reshape(beats, count, 4)
     bits = np.unpackbits(wide, axis=2, count=width, bitorder="little")
     return np.packbits(bits.reshape(beats, count * width), axis=1, bitorder="little")

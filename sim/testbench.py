@@ -17,7 +17,7 @@ from sim.agents import Consumer, Driver, Monitor, Stall, cycles
 from sim.plan import PLAN_VARIABLE, Outcome, Plan
 from sim.scoreboard import compare, describe_flags, predict
 
-_PATIENCE = 1000  # cycles without an output, after the last input, until we stop waiting
+_PATIENCE = 1000  # cycles without an accepted input until we stop waiting: for outputs, or for a DUT that hangs
 _AFTERWARDS = 50  # cycles in which nothing more may come
 
 PLAN = Plan.read(Path(os.environ[PLAN_VARIABLE]))
@@ -58,7 +58,7 @@ async def _run(dut: Any, name: str, seed: int | None) -> Outcome:
         if count % 512 == 0:
             Path(PLAN.progress).write_text(f"{output.beats / total}")
         finished = driver.done and output.beats >= accepted.beats and link.beats >= accepted.beats
-        if stop_at is None and (finished or (driver.done and output.quiet > _PATIENCE)):
+        if stop_at is None and (finished or accepted.quiet > _PATIENCE):
             stop_at = count + _AFTERWARDS
             seconds = time.perf_counter() - begun
         if count == stop_at:
@@ -86,7 +86,7 @@ async def _run(dut: Any, name: str, seed: int | None) -> Outcome:
     problems = [at_input.first, at_link.first, at_output.first, *wrong_flags]
     return Outcome(
         run=name,
-        values=min(len(link.recorded()), len(output.recorded())) * PLAN.lanes - _padding(),
+        values=max(0, min(link.beats, output.beats) * PLAN.lanes - _padding()),
         cycles=last,
         wrong_codes=at_link.wrong,
         wrong_values=at_output.wrong,

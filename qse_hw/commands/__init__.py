@@ -1,9 +1,11 @@
 """The commands, one module each: ``add_arguments(parser)`` and ``run(args)``; loaded when called."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from golden.errors import InputError
 
@@ -33,13 +35,20 @@ _EXTRAS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains as the commands do: in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` (default: the process's arguments) names; returns the exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv and argv[0] in COMMANDS:
         return run_command(argv[0], argv[1:])
     width = max(map(len, COMMANDS))
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m qse_hw",
         usage="%(prog)s COMMAND [-h] ...",
         description="Soft-edge 8-bit quantiser: golden models, hardware generator, simulation, synthesis.",
@@ -47,15 +56,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", metavar="COMMAND", choices=list(COMMANDS), help="see below; -h after it for its own")
-    parser.parse_args(argv)
-    return 2  # not reached: argparse has answered
+    try:
+        parser.parse_args(argv)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+    return 2
 
 
 def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -> int:
     """Run one command; bad input becomes one sentence on stderr and status 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
     try:
         command = import_module(f"qse_hw.commands.{name}")
-        parser = argparse.ArgumentParser(prog=program or f"python -m qse_hw {name}", description=command.__doc__)
+        parser = _Parser(prog=program or f"python -m qse_hw {name}", description=command.__doc__)
         command.add_arguments(parser)
         args = parser.parse_args(argv)
         command.run(args)
@@ -68,6 +82,12 @@ def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -
             raise
         print(f'error: Package {error.name} is not installed; get it with: pip install "qse-hw[{extra}]"',
               file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a reader that went away
+        print(f"error: The system refused: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"error: Memory does not suffice: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -17,8 +17,10 @@ from golden.files import replacing
 from golden.inputs import input_type
 from golden.presets import load_format
 from golden.scale import Scale
+from qse_hw.arguments import check_output
 from qse_hw.console import console, progress, table
 from qse_hw.environment import environment
+from sim.tools import require
 
 SCHEMA = "qse-hw/bench/1"
 SEED = 2601
@@ -38,6 +40,9 @@ def run(args: argparse.Namespace) -> None:
     """Measure everything, print, write."""
     import ml_dtypes  # noqa: F401 - say that it is missing before the long part
 
+    require("verilator")
+    if args.json is not None:
+        check_output(args.json)
     with progress() as report:
         report("quantising", 0)
         document: dict[str, Any] = {"schema": SCHEMA, "seed": SEED, **environment(), "quantise": quantise()}

@@ -2,11 +2,12 @@
 
 import argparse
 
-from golden.calibrate import ALPHA
+from golden.calibrate import ALPHA, check_alpha
 from golden.calibration import Calibration, calibrate, write_calibration
+from golden.errors import InputError
 from golden.presets import load_format
 from golden.scale import check_scale_bits
-from qse_hw.arguments import FORMAT_HELP, integer
+from qse_hw.arguments import FORMAT_HELP, check_output, integer
 from qse_hw.console import console, progress, table
 from qse_hw.sources import Activations, add_activation_arguments, add_model_arguments, from_file_or_default, from_model
 
@@ -27,6 +28,10 @@ def run(args: argparse.Namespace) -> None:
     """Calibrate, write and summarise."""
     load_format(args.format)
     check_scale_bits(args.scale_bits)
+    check_alpha(args.alpha)
+    if args.activations is not None and (args.model, args.text) != (None, None):
+        raise InputError("Activations must come from a file or from a model and text: give either, not both")
+    check_output(args.output)
     with console.status("running the model" if args.activations is None else "reading"):
         found = from_model(args) if args.activations is None else from_file_or_default(args.activations)
     result = calibrated(found, args.format, alpha=args.alpha, scale_bits=args.scale_bits)

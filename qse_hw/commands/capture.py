@@ -3,6 +3,7 @@
 import argparse
 
 from golden.activations import write_activations
+from qse_hw.arguments import check_output
 from qse_hw.console import console, table
 from qse_hw.sources import add_model_arguments, from_model
 
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Capture, write and summarise."""
+    check_output(args.output)
     with console.status("running the model"):
         found = from_model(args)
     write_activations(args.output, found.tensors, found.metadata)

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import math
 from typing import Any
 
 from golden.calibrate import Choice, Histogram, by_least_squares
 from golden.files import replacing
 from golden.presets import PRESETS
+from qse_hw.arguments import check_output
 from qse_hw.console import console, progress, table
 from qse_hw.environment import environment
 from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default
@@ -22,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compare, print, and fail if anything differs."""
+    if args.json is not None:
+        check_output(args.json)
     with console.status("getting activations"):
         found = from_file_or_default(args.activations)
     console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
@@ -61,7 +65,9 @@ def compare(found: Activations) -> dict[str, Any]:
             {"format": name, "device": device, "values": values, "differences": differences}
             for (name, device), (values, differences) in equality.items()
         ],
-        "sqnr_db": sqnr,
+        "sqnr_db": {  # null: nothing was lost
+            name: [value if math.isfinite(value) else None for value in values] for name, values in sqnr.items()
+        },
     }
 
 
@@ -88,8 +94,12 @@ def show(document: dict[str, Any]) -> None:
         [[row["format"], row["device"], f"{row['values']:,}", str(row["differences"])] for row in document["equality"]],
     )
     layers = range(len(next(iter(document["sqnr_db"].values()))))
+    rows = [
+        [name, *("inf" if value is None else f"{value:.1f}" for value in values)]
+        for name, values in document["sqnr_db"].items()
+    ]
     table(
         "SQNR in dB by layer, each format at its least-squares scale and parameters",
         ["format", *(str(layer) for layer in layers)],
-        [[name, *(f"{value:.1f}" for value in values)] for name, values in document["sqnr_db"].items()],
+        rows,
     )

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from golden.calibrate import Choice
-from golden.calibration import read_calibration
-from golden.errors import InputError
+from golden.calibration import Calibration, read_calibration
 from golden.files import replacing
 from golden.inputs import input_type
 from golden.presets import load_format
-from qse_hw.arguments import FORMAT_HELP, integer
+from qse_hw.arguments import FORMAT_HELP, check_output, integer
 from qse_hw.commands.calibrate import calibrated
 from qse_hw.console import console, progress, table
 from qse_hw.environment import environment
@@ -44,12 +43,15 @@ def run(args: argparse.Namespace) -> None:
     require(args.simulator)
     check_lanes(args.lanes)
     type = input_type(args.input)
+    calibration = None if args.calibration is None else read_calibration(args.calibration)
     if args.format is not None:
         load_format(args.format)
+    if args.json is not None:
+        check_output(args.json)
     with console.status("getting activations"):
         found = from_file_or_default(args.activations)
     console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
-    choices = choose(found, args.calibration, args.format)
+    choices = choose(found, calibration, args.format)
     outcomes = replayed(found.tensors, choices, input=type, lanes=args.lanes, simulator=args.simulator)
     if args.json is not None:
         document = {
@@ -72,26 +74,27 @@ def run(args: argparse.Namespace) -> None:
         raise SystemExit(f"{wrong} mismatches; the first: {first}")
 
 
-def choose(found: Activations, calibration: str | None, format: str | None) -> dict[str, Choice]:
-    """Format and scale of every tensor: from the calibration file, or calibrated now."""
+def choose(found: Activations, calibration: Calibration | None, format: str | None) -> dict[str, Choice]:
+    """Format and scale of every tensor: the calibration's, or calibrated now."""
     if calibration is None:
-        result = calibrated(found, format or "se8")
+        calibration = calibrated(found, format or "se8")
     else:
-        result = read_calibration(calibration)
-        result.check(found.tensors, found.model)
-        if format is not None and load_format(format).name != result.layer(0).format.name:
-            raise InputError(
-                f"Format must be the calibration's, {result.layer(0).format.name}, not {format}; calibrate again"
-            )
-    return {name: result.layer(number) for number, name in enumerate(found.tensors)}
+        calibration.check(found.tensors, found.model)
+        if format is not None:
+            for number in range(len(found.tensors)):
+                calibration.check_format(number, format)
+    return {name: calibration.layer(number) for number, name in enumerate(found.tensors)}
 
 
 def replayed(tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, Choice], **how: Any) -> list[Outcome]:
     """Replay with a progress bar."""
     from sim.replay import replay
 
-    with progress() as report:
-        return replay(tensors, choices, progress=report, **how)
+    try:
+        with progress() as report:
+            return replay(tensors, choices, progress=report, **how)
+    except RuntimeError as error:  # the simulator broke; its own words say more than where we noticed
+        raise SystemExit(f"error: {error}") from error
 
 
 def totals(outcomes: list[Outcome]) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ def random_scale(rng: np.random.Generator, bits: int) -> Scale:
 
 
 def patterns(
-    format: SegmentedFormat, input: InputType, scale: Scale, rng: np.random.Generator, random: int = 500
+    format: SegmentedFormat, input: InputType, scale: Scale, rng: np.random.Generator, random: int = 200
 ) -> np.ndarray:
     """Input patterns on both sides of every change of code or flags, specials, random ones; all there are up to 8 bits.
 

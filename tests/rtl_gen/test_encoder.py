@@ -9,13 +9,30 @@ from golden.scalar import quantise
 from golden.scale import Scale
 from rtl_gen.encoder import MAX_LANES, Encoder, check_lanes
 from tests.rtl_gen.bench import (
-    at_random, check_encoder, into_beats, join, never, refused, simulate, split, stream, used,
+    at_random,
+    check_encoder,
+    into_beats,
+    join,
+    never,
+    refused,
+    simulate,
+    split,
+    stream,
+    used,
 )  # fmt: skip
 from tests.rtl_gen.formats import (
-    DOCUMENTS, INPUTS, SCALE_BITS, SHIPPED, make, patterns, random_format, random_scale, scale_for,
+    DOCUMENTS,
+    INPUTS,
+    SCALE_BITS,
+    SHIPPED,
+    make,
+    patterns,
+    random_format,
+    random_scale,
+    scale_for,
 )  # fmt: skip
 
-LANES = 16
+LANES = 8
 
 
 def encoder(name="se8", input_name="fp16", scale=None, **parameters):
@@ -53,7 +70,7 @@ def test_formats_of_a_users_own(name, runtime, rng):
     format, input = make(name), input_type(INPUTS[DOCUMENTS.index(name)])
     scale = scale_for(input, 16)
     dut = Encoder(format=format, input=input, scale=None if runtime else scale, lanes=LANES, counter_width=5)
-    beats = into_beats(patterns(format, input, scale, rng), LANES)
+    beats = into_beats(patterns(format, input, scale, rng)[:4000], LANES)
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
 
@@ -121,8 +138,9 @@ def test_full_speed(input_name, runtime, latency, lanes, rng):
 
 
 @pytest.mark.parametrize(("input_name", "runtime", "latency"), STREAMS)
-@pytest.mark.parametrize("lanes", [1, 2, 3, 5])
-@pytest.mark.parametrize("sides", ["both", "input", "output"])
+@pytest.mark.parametrize(
+    ("lanes", "sides"), [(1, "both"), (2, "both"), (3, "both"), (5, "both"), (2, "input"), (2, "output")]
+)
 def test_random_stalls(input_name, runtime, latency, lanes, sides, rng):
     """Nothing lost, duplicated, reordered or changed (the codes in their order, and the rules in every cycle)."""
     dut, input, scale = unit(input_name, runtime, lanes)
@@ -149,7 +167,7 @@ def test_the_scale_goes_with_the_beat(rng):
 
 
 def test_accepts_while_the_output_waits_until_it_is_full(rng):
-    dut, input, scale = unit("fp16", False, 2)
+    dut, _, _ = unit("fp16", False, 2)
     payloads = [join(beat, 16) for beat in into_beats(rng.integers(0, 1 << 16, 40), 2)]
     seen = []
 

@@ -50,7 +50,8 @@ def test_ten_lanes_and_more():
 
 def test_the_back_ends_numbered_register():
     """Its number, which runs through the whole design, neither hides that modules are equal nor stays."""
-    body = "  reg \\$auto$verilog_backend.cc:{0}:dump_module${1}  = 0;\n  if (\\$auto$verilog_backend.cc:{0}:dump_module${1} ) ;\n"
+    name = "\\$auto$verilog_backend.cc:{0}:dump_module${1} "
+    body = f"  reg {name} = 0;\n  if ({name}) ;\n"
     text = module("top", "  \\top.a0  a0 (a);\n  \\top.a1  a1 (a);\n")
     text += module("\\top.a0", body.format(2355, 1)) + module("\\top.a1", body.format(2355, 2))
     got = tidy(text)

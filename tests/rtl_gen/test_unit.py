@@ -20,11 +20,13 @@ SE8, FP16 = make("se8"), input_type("fp16")
 
 @pytest.mark.parametrize("unit", ["", "quantiser", "Encoder", None, 3])
 def test_unknown_unit(unit):
-    refused(InputError, f"Unit must be one of encoder, decoder, not {unit!r}", lambda: UnitConfig(unit=unit, format=SE8, input=FP16))
+    text = f"Unit must be one of encoder, decoder, not {unit!r}"
+    refused(InputError, text, lambda: UnitConfig(unit=unit, format=SE8, input=FP16))
 
 
 def test_an_encoder_needs_an_input():
-    refused(InputError, "Input type must be given for an encoder, e.g. fp32, bf16 or s16, not None", lambda: UnitConfig(unit="encoder", format=SE8))
+    text = "Input type must be given for an encoder, e.g. fp32, bf16 or s16, not None"
+    refused(InputError, text, lambda: UnitConfig(unit="encoder", format=SE8))
 
 
 @pytest.mark.parametrize(

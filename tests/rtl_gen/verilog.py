@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,6 +106,6 @@ def _read(out: Path, job: Job) -> list[Left]:
     rows = [line.split() for line in out.read_text().splitlines()]
     return [
         Left(int(row[1], 16), dict(zip(names, (int(word, 16) for word in after[2:]), strict=True)))
-        for row, after in zip(rows, rows[1:], strict=False)
+        for row, after in pairwise(rows)
         if int(row[0])
     ]

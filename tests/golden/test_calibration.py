@@ -1,0 +1,257 @@
+"""Calibration files: what is written is what is read, and anything else is refused in one sentence."""
+
+import copy
+import json
+import math
+import os
+import re
+
+import numpy as np
+import pytest
+
+from golden.calibrate import Choice, Histogram, by_least_squares, by_percentile
+from golden.calibration import METHODS, Calibration, calibrate, read_calibration, write_calibration
+from golden.errors import InputError
+from golden.presets import int8, se8, se9_paper
+from golden.scale import Scale
+
+MODEL = "0123456789abcdef" * 4
+
+
+@pytest.fixture(scope="module")
+def tensors():
+    z = np.random.default_rng(7).standard_normal((3, 40, 24), np.float32)
+    z *= np.array([1, 2, 3], np.float32)[:, None, None]
+    return {f"layers.{i}.x": x for i, x in enumerate(z / (1 + np.exp(-z)))}
+
+
+@pytest.fixture(scope="module")
+def found(tensors):
+    return calibrate(tensors, "se8", model=MODEL)
+
+
+@pytest.fixture
+def document(found, tmp_path):
+    write_calibration(tmp_path / "c.json", found)
+    return json.loads((tmp_path / "c.json").read_text())
+
+
+def test_every_layer_by_both_methods(tensors, found):
+    assert len(found.layers) == 3
+    assert (found.model, found.format, found.alpha, found.tokens, found.channels) == (MODEL, "se8", 0.9995, 40, 24)
+    for layer, x in zip(found.layers, tensors.values(), strict=True):
+        assert tuple(layer) == METHODS
+        assert layer["least_squares"] == by_least_squares(x, Histogram(x), "se8")
+        assert layer["percentile"] == by_percentile(x, Histogram(x), "se8")
+    assert found.layer(2) is found.layers[2]["least_squares"]
+    assert found.layer(1, "percentile") is found.layers[1]["percentile"]
+
+
+def test_parameters_are_passed_on(tensors):
+    seen = []
+    found = calibrate(tensors, "se8:L=5", alpha=0.9, scale_bits=8, progress=seen.append)
+    assert seen == [0, 1, 2]
+    assert (found.alpha, found.model) == (0.9, "")
+    assert {choice.scale.bits for layer in found.layers for choice in layer.values()} == {8}
+    assert {choice.format for layer in found.layers for choice in layer.values()} == {se8(5)}
+    x = tensors["layers.0.x"]
+    assert found.layer(0, "percentile") == by_percentile(x, Histogram(x), "se8:L=5", alpha=0.9, scale_bits=8)
+
+
+@pytest.mark.parametrize("spec", ["se8", "se8-silu", "int8", "int8-asym", "se9-paper"])
+def test_round_trip(tensors, tmp_path, spec):
+    found = calibrate(tensors, spec, model=MODEL)
+    path = tmp_path / "new" / "c.json"
+    write_calibration(path, found)
+    got = read_calibration(path)
+    assert [{m: (c.format, c.scale) for m, c in layer.items()} for layer in got.layers] == [
+        {m: (c.format, c.scale) for m, c in layer.items()} for layer in found.layers
+    ]
+    for layer, original in zip(got.layers, found.layers, strict=True):
+        assert all(abs(layer[method].sqnr_db - original[method].sqnr_db) <= 5e-5 for method in METHODS)
+    for name in ("model", "format", "alpha", "tokens", "channels"):
+        assert getattr(got, name) == getattr(found, name)
+    content = path.read_bytes()
+    write_calibration(path, got)
+    assert path.read_bytes() == content  # nothing is lost by a second trip
+    assert os.listdir(path.parent) == ["c.json"]
+
+
+@pytest.mark.parametrize(("sqnr", "written"), [(math.inf, None), (-0.00001, 0.0), (12.34567, 12.3457), (0.0, 0.0)])
+def test_sqnr_in_the_file(tmp_path, sqnr, written):
+    choice = Choice(format=int8(), scale=Scale.from_step(1.0), sqnr_db=sqnr)
+    one = Calibration(
+        model="", format="int8", alpha=1.0, tokens=1, channels=1, layers=(dict.fromkeys(METHODS, choice),)
+    )
+    write_calibration(tmp_path / "c.json", one)
+    stored = json.loads((tmp_path / "c.json").read_text())["layers"][0]["least_squares"]["sqnr_db"]
+    assert stored == written
+    assert (stored is None) == math.isinf(sqnr)
+    assert read_calibration(tmp_path / "c.json").layer(0).sqnr_db == (math.inf if written is None else written)
+
+
+@pytest.mark.parametrize("number", [3, -1, 10**30])
+def test_no_such_layer(found, number):
+    with pytest.raises(InputError, match=rf"^Layer must be from 0 to 2 \(the calibration's layers\), not {number}$"):
+        found.layer(number)
+
+
+def test_belongs_to_its_activations(found, tensors):
+    found.check(tensors, MODEL)
+    found.check(tensors, "")  # of an unknown model: shapes must do
+    Calibration(**vars(found) | {"model": ""}).check(tensors, MODEL)
+
+
+def test_of_another_model(found, tensors):
+    with pytest.raises(InputError, match=r"activations' model ffffffffffff, but is for 0123456789ab; calibrate again$"):
+        found.check(tensors, "f" * 64)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda t: dict(list(t.items())[:2]), "2 layers of 24 channels, but is for 3 of 24"),
+        (lambda t: {name: x[:, :23] for name, x in t.items()}, "3 layers of 23 channels, but is for 3 of 24"),
+    ],
+)
+def test_of_other_shapes(found, tensors, change, text):
+    with pytest.raises(InputError, match=rf"^Calibration must be for the activations' {text}; calibrate again$"):
+        found.check(change(tensors), MODEL)
+
+
+def test_format_asked_for(tensors, found, tmp_path):
+    L = found.layer(0).format.segments[0].codes // 4
+    found.check_format(0, "se8")  # leaves L open
+    found.check_format(0, f"se8:L={L}")
+    (tmp_path / "mine.json").write_text(json.dumps({"name": "se8", "bits": 8, "kind": "offset", "segments": [
+        {"codes": 256, "log2_step": 0}]}))  # fmt: skip
+    for other in ("int8", "se8-silu", "se8:L=1", f"se8:L={L - 1}", str(tmp_path / "mine.json")):
+        text = rf"^Format must be the calibration's, se8 of {4 * L} \+ 64 \+ {64 - 4 * L} codes in layer 0, not "
+        with pytest.raises(InputError, match=text + re.escape(other)):
+            found.check_format(0, other)
+    with pytest.raises(InputError, match=r"^Format must be one of"):
+        found.check_format(0, "int9")
+
+
+def set_(*path, to):
+    def change(document):
+        for key in path[:-1]:
+            document = document[key]
+        document[path[-1]] = to
+
+    return change
+
+
+def drop(*path):
+    def change(document):
+        for key in path[:-1]:
+            document = document[key]
+        del document[path[-1]]
+
+    return change
+
+
+CHOICE = ("layers", 1, "least_squares")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (set_("schema", to="qse-hw/calibration/2"), "schema: 'qse-hw/calibration/1' was expected"),
+        (drop("schema"), "document: 'schema' is a required property"),
+        (drop("layers"), "document: 'layers' is a required property"),
+        (set_("layers", to=[]), r"layers: \[\] should be non-empty"),
+        (set_("extra", to=1), r"document: Additional properties are not allowed \('extra' was unexpected\)"),
+        (set_("layers", to={}), "layers: {} is not of type 'array'"),
+        (drop("layers", 2, "percentile"), "layers/2: 'percentile' is a required property"),
+        (set_("tokens", to=0), "tokens: 0 is less than the minimum of 1"),
+        (set_("channels", to=1.5), "channels: 1.5 is not of type 'integer'"),
+        (set_("alpha", to=2), "alpha: 2 is greater than the maximum of 1"),
+        (set_("alpha", to=float("nan")), "must be JSON: NaN is not a JSON number"),
+        (set_(*CHOICE, "sqnr_db", to=float("inf")), "must be JSON: Infinity is not a JSON number"),
+        (set_(*CHOICE, "sqnr_db", to="x"), "layers/1/least_squares/sqnr_db: 'x' is not of type 'number', 'null'"),
+        (set_(*CHOICE, "scale", "M", to=True), "layers/1/least_squares/scale/M: True is not of type 'integer'"),
+        (set_(*CHOICE, "scale", "M", to=3), "layer 1: Scale M must be from 32768 to 65535"),
+        (set_(*CHOICE, "scale", "M", to=65536), "layer 1: Scale M must be from 32768 to 65535"),
+        (set_(*CHOICE, "scale", "k", to=10**30), "layer 1: Scale k must be from -100 to 120"),
+        (set_(*CHOICE, "scale", "bits", to=10**9), "layer 1: Scale bits must be from 1 to 20"),
+        (drop(*CHOICE, "scale", "k"), r"layers/1/least_squares/scale: .*'k' is a required property"),
+        (set_(*CHOICE, "format", to={}), "layer 1: Format: document: 'name' is a required property"),
+        (set_(*CHOICE, "format", to="se8"), "layers/1/least_squares/format: 'se8' is not of type 'object'"),
+        (set_(*CHOICE, "format", "bits", to=7), "layer 1: Format 'se8': too many codes: 128 do not fit into 64"),
+        (set_(*CHOICE, "format", "segments", 1, "start", to=99), "layer 1: Format: .* gap before segment 1"),
+    ],
+)
+def test_what_breaks_a_rule(document, tmp_path, change, text):
+    path = tmp_path / "bad.json"
+    change(document)
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=rf"^Calibration {path}:? {text}") as caught:
+        read_calibration(path)
+    assert len(str(caught.value)) < 350 + len(str(path))
+
+
+def test_the_other_method_is_checked_too(document, tmp_path):
+    document["layers"][0]["percentile"]["scale"]["M"] = 1
+    (tmp_path / "bad.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"layer 0: Scale M must be"):
+        read_calibration(tmp_path / "bad.json")
+
+
+def test_integers_that_json_wrote_as_floats(document, found, tmp_path):
+    floating = copy.deepcopy(document)
+    for layer in floating["layers"]:
+        for choice in layer.values():
+            choice["scale"] = {name: float(value) for name, value in choice["scale"].items()}
+    floating |= {"tokens": 40.0, "channels": 24.0}
+    for name, content in (("a.json", document), ("b.json", floating)):
+        (tmp_path / name).write_text(json.dumps(content))
+    got = read_calibration(tmp_path / "b.json")
+    assert got == read_calibration(tmp_path / "a.json")
+    assert type(got.tokens) is int
+    assert got.layer(0).scale == found.layer(0).scale
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", "must be JSON: Expecting value"),
+        (b"{", "must be JSON: Expecting property name"),
+        (b"\xff\xfe", "must be JSON: 'utf-8' codec can't decode"),
+        (b"[" * 100_000, "must be JSON: maximum recursion depth"),
+        (b"9" * 5000, "must be JSON: Exceeds the limit"),
+        (b"1", "document: 1 is not of type 'object'"),
+        (b"[" + b"1," * 999 + b"1]", r"document: \.\.\. .*1, 1\] is not of type 'object'$"),
+        (b'{"schema": ' + b"[" * 900 + b"]" * 900 + b"}", ""),
+        (b'{"layers": ' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
+    ],
+    ids=["empty", "brace", "bytes", "deep", "digits", "number", "list", "nested", "nested deeply"],
+)
+def test_what_is_no_calibration(tmp_path, content, text):
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"^Calibration {path}:? {text}"):
+        read_calibration(path)
+
+
+@pytest.mark.parametrize("kept", [1, 100, 0.5, -3])
+def test_truncated(document, tmp_path, kept):
+    content = (tmp_path / "c.json").read_bytes()
+    kept = int(kept * len(content)) if isinstance(kept, float) else kept
+    (tmp_path / "c.json").write_bytes(content[:kept])
+    with pytest.raises(InputError, match="must be JSON"):
+        read_calibration(tmp_path / "c.json")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InputError, match=r"^Calibration .*nowhere cannot be read: No such file or directory$"):
+        read_calibration(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"^Calibration .* cannot be read: Is a directory$"):
+        read_calibration(tmp_path)
+
+
+def test_aliases_survive(tmp_path):
+    choice = Choice(format=se9_paper(), scale=Scale(M=1, k=-3, bits=1), sqnr_db=40.0)
+    one = Calibration(model="", format="x", alpha=1.0, tokens=1, channels=1, layers=(dict.fromkeys(METHODS, choice),))
+    write_calibration(tmp_path / "c.json", one)
+    assert read_calibration(tmp_path / "c.json") == one

@@ -1,0 +1,101 @@
+"""Arrays of a user's own: read only if they are plain numbers, complete."""
+
+import os
+
+import numpy as np
+import pytest
+
+from golden.errors import InputError
+from golden.npy import read_array, write_array
+
+DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "uint8", "uint16", ">f4", ">i2"]
+INCOMPLETE = r"must be a complete \.npy file of plain numbers, and is not; save the array again$"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(3, 5), (7,), (), (0,), (2, 0, 3)])
+def test_round_trip(tmp_path, rng, dtype, shape):
+    array = (100 * rng.standard_normal(shape)).astype("f8").astype(dtype, casting="unsafe")
+    path = tmp_path / "new" / "a.npy"
+    write_array(path, array)
+    got = read_array(path)
+    assert (got.shape, got.dtype) == (array.shape, array.dtype)
+    assert np.array_equal(got, array)
+    assert os.listdir(path.parent) == ["a.npy"]
+
+
+def test_the_order_in_memory_does_not_matter(tmp_path, rng):
+    array = np.asfortranarray(rng.standard_normal((4, 6)))
+    write_array(tmp_path / "a.npy", array)
+    assert np.array_equal(read_array(tmp_path / "a.npy"), array)
+
+
+def test_objects_are_neither_read_nor_written(tmp_path):
+    objects = np.array([1, {}], dtype=object)
+    path = tmp_path / "a.npy"
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        write_array(path, objects)
+    assert os.listdir(tmp_path) == []
+    np.save(path, objects, allow_pickle=True)
+    with pytest.raises(InputError, match=INCOMPLETE):
+        read_array(path)
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """A sound file's bytes, and a function from other bytes to a file."""
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(35, dtype=np.float32).reshape(5, 7))
+    return path.read_bytes(), path
+
+
+@pytest.mark.parametrize("kept", [6, 7, 9, 20, 127, 128, -1])
+def test_truncated(whole, kept):
+    content, path = whole
+    path.write_bytes(content[:kept])
+    with pytest.raises(InputError, match=INCOMPLETE):
+        read_array(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"(5, 7), }           ", b"(500000000000, 7), }"),  # larger than any memory
+        (b"(5, 7), }  ", b"(9**9, 7), }"),
+        (b"(5, 7), }", b"(5, 7),  "),
+        (b"(5, 7)", b"(-5,7)"),
+        (b"(5, 7)", b"(5, 8)"),
+        (b"'<f4'", b"'<f8'"),
+        (b"'<f4'", b"'|O' "),
+        (b"'<f4'", b"'zzz'"),
+        (b"'shape'", b"'shapo'"),
+        (b"{", b"("),
+        (b"\x93NUMPY\x01", b"\x93NUMPY\x09"),
+        (b"\x93NUMPY\x01\x00v\x00", b"\x93NUMPY\x02\x00\xff\xff"),  # a header of gigabytes
+    ],
+)  # fmt: skip
+def test_lying_header(whole, old, new):
+    content, path = whole
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(InputError, match=INCOMPLETE):
+        read_array(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"PK\x03\x04 an archive", b"\x93NUMPX\x01\x00"])
+def test_another_kind_of_file(tmp_path, content):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npy must be a \.npy file, and it does not begin like one$"):
+        read_array(tmp_path / "a.npy")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InputError, match=r"^Array file .*nowhere cannot be read: No such file or directory$"):
+        read_array(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"^Array file .* cannot be read: Is a directory$"):
+        read_array(tmp_path)
+
+
+def test_nothing_is_copied_into_memory(tmp_path):
+    write_array(tmp_path / "a.npy", np.zeros(10))
+    assert isinstance(read_array(tmp_path / "a.npy"), np.memmap)
