@@ -8,13 +8,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 110)
+# no markup: it would swallow the brackets of qse-hw[sim], and of file names
+console = Console(
+    highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 132
+)
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, float], None]]:
     """Yields ``report(what, fraction)``; what is new is also told where nobody watches a bar (in logs)."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     last = ""
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
@@ -33,7 +36,7 @@ def table(title: str, columns: list[str], rows: list[list[str]], *, caption: str
     """Print a table; the first column to the left, the others to the right."""
     made = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for number, column in enumerate(columns):
-        made.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
+        made.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
         made.add_row(*row)
     console.print(made)

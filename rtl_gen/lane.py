@@ -90,6 +90,12 @@ class Lane(Elaboratable):
         m.d.sync += register.eq(value)
         return register
 
+    def _name(self, m: Module, value: Value, name: str) -> Signal:
+        """``value`` as a signal: Amaranth builds an expression anew wherever it is used, and a signal once."""
+        named = Signal.like(value, name=name)
+        m.d.comb += named.eq(value)
+        return named
+
     def _multiply_fixed(self, m: Module) -> _Product:
         product = Signal(signed(self._window.product_bits))
         # both signed, M widened by a zero
@@ -110,15 +116,16 @@ class Lane(Elaboratable):
     def _multiply_float(self, m: Module) -> _Product:
         fraction = self.x[: self._input.fraction_bits]
         biased = self.x[self._input.fraction_bits : -1]
-        special = biased.all()
-        nan = special & fraction.any()
+        special = self._name(m, biased.all(), "special")
+        nan = self._name(m, special & fraction.any(), "is_nan")
         assert self._window.distance is not None
         constant, from_k = self._window.distance
         if not from_k and constant - 1 > self._window.width:
             # Nothing is left of subnormals, so nobody will see that they have no hidden bit and another exponent.
             hidden, exponent = Const(1, 1), biased
         else:
-            hidden, exponent = biased.any(), Mux(biased.any(), biased, 1)
+            hidden = self._name(m, biased.any(), "hidden")
+            exponent = self._name(m, Mux(hidden, biased, 1), "exponent")
         product = Signal(unsigned(self._window.product_bits))
         m.d.comb += product.eq(Cat(fraction, hidden) * self.scale_m)
         distance, left = self._distance(m, exponent)
@@ -159,8 +166,8 @@ class Lane(Elaboratable):
             low = wanted[:bits]
         else:
             # of the exponent alone: comparisons with constants, and the low bits of a difference
-            negative = at_least(exponent, constant + 1)
-            nothing = ~at_least(exponent, constant - self._window.width)
+            negative = self._name(m, at_least(exponent, constant + 1), "distance_negative")
+            nothing = self._name(m, ~at_least(exponent, constant - self._window.width), "nothing_left")
             low = subtract_from(constant, exponent, bits)
         return low & (~negative).replicate(bits) | nothing.replicate(bits), negative
 
@@ -181,10 +188,12 @@ class Lane(Elaboratable):
             kept = resize((kept if is_float else kept.as_signed()) >> of.distance, window.width)
         if not is_float:
             kept = kept ^ of.negative.replicate(len(kept))
-        magnitude = Signal(window.bits)
-        m.d.comb += magnitude.eq(kept[: window.bits])
+        kept = self._name(m, kept, "kept")
+        magnitude = resize(kept, window.bits)
         too_large = of.too_large | kept[window.bits :].any()
-        position = _Position(magnitude, ~lost, of.negative, too_large, of.nan)
+        # NaN becomes 0, exactly: where a segment ends at 0 with exact_end, a little more would be the next code
+        exact = ~lost | of.nan if guard_bits(self._format) else ~lost
+        position = _Position(magnitude, exact, of.negative, too_large, of.nan)
         if window.distance is None:
             return position
         registered = (self._register(m, value, f"aligned_{name}") for name, value in position._asdict().items())
@@ -192,10 +201,11 @@ class Lane(Elaboratable):
 
     def _compare(self, m: Module, of: _Position) -> _Place:
         is_float, kind = self._input.is_float, self._format.kind
-        too_large = of.too_large
+        too_large = self._name(m, of.too_large, "compared_too_large")
         tie = of.negative & of.exact  # a one's complement that is one too low
         if self._decisive_bits == self._input.width:
             tie = Const(0, 1)  # only 0 is exact, and it is not negative
+        tie = self._name(m, tie, "tie")
         carry: Value
         if kind == "twos-complement":
             carry = Const(1, 1) if is_float else ~tie
@@ -213,16 +223,18 @@ class Lane(Elaboratable):
             # With a carry nothing was truncated, the sticky bit is 0, and the carry has to pass it: 1 + 1.
             base = _same_sign(Cat(~of.exact | carry, base), base)
 
+        doubled = self._name(m, _same_sign(Cat(carry, base), base), "doubled")
+
         def reaches(first: int) -> Value:
             # base + carry >= first, as one comparison with a constant
-            return at_least(_same_sign(Cat(carry, base), base), 2 * first - 1) | too_large
+            return at_least(doubled, 2 * first - 1) | too_large
 
         flags = []
         for number, region in enumerate(self._regions[1:]):
             assert region.first is not None
             flags.append(self._register(m, reaches(region.first) & ~under, f"reaches{number}"))
         minus: Value = Const(0, 1)
-        if kind == "sign-magnitude":
+        if kind == "sign-magnitude" and self._format.last_index() > 0:  # else 0 is all there is, and has no sign
             nonzero = reaches(1 << (self._format.shifts[0] + guard))
             minus = self._register(m, of.negative & nonzero, "minus")
         return _Place(

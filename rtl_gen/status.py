@@ -2,7 +2,7 @@
 
 from operator import index
 
-from amaranth.hdl import Const, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Elaboratable, Module, Signal, Value
 
 from golden.errors import InputError
 
@@ -34,13 +34,22 @@ class Status(Elaboratable):
             m.d.sync += flag.eq((self.enable & lanes.any()) | (flag & ~self.clear))
         if self._counter_width:
             count, width = self.saturation_count, self._counter_width
-            events = _popcount(self.saturated_lanes & self.enable.replicate(len(self.saturated_lanes)))
-            with m.If(self.clear):
-                m.d.sync += count.eq(events[:width] | events[width:].any().replicate(width))
-            with m.Elif(~count.all()):
-                total = count + events
+            # signals, since Amaranth builds an expression anew wherever it is used
+            happened = Signal.like(self.saturated_lanes)
+            events = Signal(range(len(happened) + 1))
+            total = Signal(max(width, len(events)) + 1)
+            many, past = Signal(), Signal()
+            m.d.comb += [
+                happened.eq(self.saturated_lanes & self.enable.replicate(len(happened))),
+                events.eq(_popcount(happened)),
+                total.eq(count + events),
+                many.eq(events[width:].any()),
                 # a single event cannot carry a count that is not full past its end
-                past = total[width:].any() if len(events) > 1 else Const(0, 1)
+                past.eq(total[width:].any() if len(happened) > 1 else 0),
+            ]
+            with m.If(self.clear):  # makes it the flops' reset, but for the few bits of events
+                m.d.sync += count.eq(events[:width] | many.replicate(width))
+            with m.Elif(~count.all()):
                 m.d.sync += count.eq(total[:width] | past.replicate(width))
         return m
 

@@ -50,7 +50,7 @@ def compare(found: Activations) -> dict[str, Any]:
         for number, x in enumerate(found.tensors.values()):
             histogram = Histogram(x)
             for place, name in enumerate(PRESETS):
-                report(f"comparing, layer {number}, {name}", (number + place / len(PRESETS)) / len(found.tensors))
+                report(f"comparing layer {number}", (number + place / len(PRESETS)) / len(found.tensors))
                 choice = by_least_squares(x, histogram, name)
                 sqnr[name].append(choice.sqnr_db)
                 for device in devices:

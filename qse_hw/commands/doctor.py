@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         else:
             found = version_of(item.name)
         absent = "missing" if item.needed else "missing (optional)"
-        rows.append([item.name, (found or absent)[:44], item.purpose, "" if found else item.remedy])
+        rows.append([item.name, (found or absent)[:30], item.purpose, "" if found else item.remedy])
         if found is None and item.needed:
             missing.append(item)
     table("Tools", ["name", "version", "for", "how to get it"], rows)

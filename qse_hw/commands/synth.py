@@ -10,6 +10,7 @@ from golden.errors import InputError
 from golden.files import replacing
 from golden.presets import load_format
 from qse_hw.arguments import add_unit_arguments, integer, unit_config
+from qse_hw.console import console
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,6 @@ def run(args: argparse.Namespace) -> None:
         if format != configs[0].format:
             configs.append(replace(configs[0], format=format))
 
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from rtl_gen.emit import emit
@@ -48,20 +48,19 @@ def run(args: argparse.Namespace) -> None:
     for tool in tools.TOOLS:
         tools.find(tool)
     units = [emit(config) for config in configs]
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # Entered now: hours of measuring must not end in "permission denied".
     with replacing(args.json) if args.json is not None else nullcontext() as part:
-        console.print(f"Starting Yosys and nextpnr ({tools.FIRST_RUN})", highlight=False)
+        console.print(f"starting Yosys and nextpnr ({tools.FIRST_RUN})")
         report.tool_versions()
-        with Progress(*columns, console=console) as progress:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("synthesis", total=len(units) * (1 + target.seeds))
             measured = measure(units, target, lambda done: progress.update(task, description=done, advance=1))
         baseline = measured[1] if len(measured) > 1 else None
         if part is not None:
             document = report.document(measured, target, command_line(args), baseline)
             part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    Console().print(report.table(measured, target, baseline))
+    console.print(report.table(measured, target, baseline))
     if args.json is not None:
         print(args.json)
 

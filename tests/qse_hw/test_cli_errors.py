@@ -91,8 +91,8 @@ def segments(*changes):
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        (segments({}, {"start": 5}), "there is a gap before segment 1: it starts at 5 s, the one before ends at 4 s"),
-        (segments({}, {"start": 3}), "there is a overlap before segment 1: it starts at 3 s"),
+        (segments({}, {"start": 5}), "gap before segment 1: it starts at 5 s, the one before ends at 4 s"),
+        (segments({}, {"start": 3}), "overlap before segment 1: it starts at 3 s, the one before ends at 4 s"),
         (segments({}, {"codes": 9}), "too many codes: 17 do not fit into 16 (4 bits, offset)"),
         (segments({}, {"first_code": 7}), "codes must not overlap, but 7 is in segments 0 and 1"),
         (SOUND | {"zero_point": 8}, "zero_point must lie in a segment of the finest step so that 0 is exact, not 8"),
@@ -135,8 +135,8 @@ def test_format_files(refused, out, tmp_path, content, sentence):
         (("--layer", "-1"), "Layer must be from 0 to 1 (the calibration's layers), not -1"),
         ((), "Layer must be given with a calibration, e.g. --layer 0"),
         (("--layer", "0", "--scale", "1"), "Scale must come from the calibration or from --scale 1, not from both"),
-        (("--layer", "0", "--format", "int8"), "Format must be the calibration's, se8 of 48 + 64 + 16 codes in layer 0"),
-        (("--layer", "1", "--format", "se8:L=11"), "Format must be the calibration's, se8 of 48 + 64 + 16 codes in lay"),
+        (("--layer", "0", "--format", "int8"), "Format must be the calibration's, se8 of 48 + 64 + 16 codes in"),
+        (("--layer", "1", "--format", "se8:L=11"), "Format must be the calibration's, se8 of 48 + 64 + 16 codes in"),
         (("--layer", "x"), "argument --layer: must be an integer, not 'x'"),
     ],
 )  # fmt: skip
@@ -186,8 +186,8 @@ def test_calibration_for_something_else(refused, out, tmp_path, calibration, act
 def test_calibration_for_another_format(refused, out, calibration, activations):
     replay = ("replay", "--activations", activations, "--calibration", calibration, "--json", out / "r.json")
     for other in ("int8", "se8:L=11"):
-        sentence = f"Format must be the calibration's, se8 of 48 + 64 + 16 codes in layer 0, not {other}; calibrate again"
-        assert refused(*replay, "--format", other) == sentence
+        said = refused(*replay, "--format", other)
+        assert said.endswith(f"the calibration's, se8 of 48 + 64 + 16 codes in layer 0, not {other}; calibrate again")
 
 
 ARRAYS = {
@@ -498,7 +498,7 @@ def test_what_the_machine_refuses(refused, failing, error, sentence):
     assert refused("doctor") == sentence
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a defect"), ModuleNotFoundError("no numpy", name="numpy"), ValueError()])
+@pytest.mark.parametrize("error", [RuntimeError("a"), ValueError(), ModuleNotFoundError("no numpy", name="numpy")])
 def test_defects_are_not_hidden(failing, error):
     failing(error)
     with pytest.raises(type(error)):

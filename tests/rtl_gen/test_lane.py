@@ -3,6 +3,7 @@
 import pytest
 from amaranth.hdl import Elaboratable, Module
 
+from golden.formats import Segment, SegmentedFormat
 from golden.inputs import input_type
 from golden.scalar import quantise
 from rtl_gen.lane import K_SHAPE, Lane
@@ -80,6 +81,33 @@ def test_very_many_random_formats(part, rng):
     scale = random_scale(rng, bits) if rng.integers(3) == 0 else scale_for(input, bits)
     values = patterns(format, input, scale, rng)[:4000]
     check_lanes(format, input, values, scale=None if runtime else scale, scale_bits=bits, rng=rng)
+
+
+def special_format(kind, codes, zero_point=0):
+    """``codes[0]`` codes with an exact end, then ``codes[1]``; or one segment."""
+    segments = tuple(
+        Segment(codes=count, log2_step=number, first_code=sum(codes[:number]), exact_end=number + 1 < len(codes))
+        for number, count in enumerate(codes)
+    )
+    return SegmentedFormat(name="special", bits=4, kind=kind, segments=segments, zero_point=zero_point)
+
+
+@pytest.mark.parametrize("runtime", [False, True])
+@pytest.mark.parametrize("input_name", ["fp16", "fp32", "s16"])
+@pytest.mark.parametrize(
+    "format",
+    [
+        pytest.param(special_format("offset", (3, 4), zero_point=2), id="zero is a segment's exact end"),  # NaN is 0
+        pytest.param(special_format("offset", (1,)), id="zero is all there is"),
+        pytest.param(special_format("sign-magnitude", (1,)), id="zero is all there is, signed"),  # -0 is 0
+        pytest.param(special_format("sign-magnitude", (2,)), id="one value and its negative"),
+    ],
+)
+def test_formats_at_the_edge(format, input_name, runtime, rng):
+    input = input_type(input_name)
+    scale = scale_for(input, 16)
+    values = patterns(format, input, scale, rng, 400)
+    check_lanes(format, input, values, scale=None if runtime else scale, scale_bits=16, rng=rng)
 
 
 def test_a_wrong_lane_would_be_noticed(rng):

@@ -96,7 +96,7 @@ SHORT = [
     encoder("se9-paper", "bf16", 8, runtime=True, counter_width=3),
     encoder("se8-silu", "fp32", 20, runtime=True, lanes=3),
     encoder("int8", "s16", 16, counter_width=0),
-    *(decoder(name) for name in ("int8", "se8", "se9-paper")),
+    decoder("se9-paper"),
     decoder("sticky-offset", 3),
 ]
 

@@ -1,0 +1,72 @@
+"""bench: every speed beside its baseline. How fast is for the command to say; here on few values."""
+
+import json
+import os
+
+import pytest
+
+from qse_hw.commands import bench, main
+from sim.plan import Outcome
+
+
+def outcome(run, seconds, **changes):
+    zeros = dict.fromkeys(("wrong_codes", "wrong_values", "missing", "extra", "unknown", "violations"), 0)
+    return Outcome(**zeros | {"run": run, "values": 1000, "cycles": 9, "seconds": seconds, "wrong_inputs": 0,
+                              "wrong_flags": 0, "first": ""} | changes)  # fmt: skip
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Few values, and simulations that only pretend; returns what they were given."""
+    seen = {}
+
+    def naive(x, choice, *, input):
+        seen["naive"] = x
+        return 100.0
+
+    def replay(tensors, choices, **how):
+        seen.update(how, tensors=tensors)
+        return seen.get("outcomes", [outcome("full speed", 0.25), outcome("random stalls", 0.5)])
+
+    monkeypatch.setattr(bench, "VALUES", 1 << 14)
+    monkeypatch.setattr(bench, "REPEATS", 1)
+    monkeypatch.setattr(bench, "REPLAY_VALUES", 1 << 12)
+    monkeypatch.setattr("sim.replay.measure_naive", naive)
+    monkeypatch.setattr("sim.replay.replay", replay)
+    return seen
+
+
+def test_figures(small, out, capsys):
+    assert main(["bench", "--json", str(out / "new" / "b.json")]) == 0
+    assert os.listdir(out / "new") == ["b.json"]
+    document = json.loads((out / "new" / "b.json").read_text())
+    assert (document["schema"], document["seed"]) == ("qse-hw/bench/1", 2601)
+    assert {"versions", "python", "machine", "commit"} <= set(document)
+    found = document["quantise"]
+    assert found["values"] == 1 << 14
+    ours, baselines = ["se8, NumPy", "se8, PyTorch CPU"], ["INT8, plain NumPy", "float8_e4m3fn, ml_dtypes cast"]
+    assert [*ours, *baselines] == [name for name in found["seconds"] if "CUDA" not in name]
+    assert all(len(times) == 2 and min(times) > 0 for times in found["all_seconds"].values())
+    for name in ours:
+        for baseline in baselines:
+            ratio = found["seconds"][baseline] / found["seconds"][name]
+            assert found["speed_relative_to"][name][baseline] == ratio
+    assert 0 < document["generate"]["encoder_seconds"] < 60
+    assert 0 < document["generate"]["help_seconds"] < 60
+    replay = document["replay"]
+    assert (replay["naive_values_per_second"], replay["lanes"]) == (100, 128)
+    assert replay["values_per_second"] == {"full speed": 4000, "random stalls": 2000}
+    assert replay["ratio"] == {"full speed": 40, "random stalls": 20}
+    assert small["tensors"]["x"].size == 1 << 12
+    assert small["naive"].shape[0] == 1
+    said = capsys.readouterr().out
+    for word in ("se8, NumPy", "ml_dtypes cast", "replay, 128 lanes, full speed", "40.0", "gen --help"):
+        assert word in said
+
+
+def test_mismatches_make_no_figures(small, out):
+    small["outcomes"] = [outcome("full speed", 1.0, wrong_codes=1)]
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "--json", str(out / "b.json")])
+    assert caught.value.code == "the replay found mismatches; run the replay command"
+    assert os.listdir(out) == []

@@ -1,0 +1,108 @@
+"""capture and calibrate: from a model's weights to the file that everything else reads."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from golden.activations import read_activations
+from golden.calibrate import Histogram, by_least_squares, by_percentile
+from golden.calibration import read_calibration
+from golden.mamba.capture import capture
+from golden.mamba.checkpoint import BUNDLED, fingerprint, load_model
+from golden.mamba.text import read_text
+from golden.presets import se8
+from qse_hw.commands import main
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def captured(tmp_path_factory):
+    """64 tokens of the bundled model, by the command."""
+    path = tmp_path_factory.mktemp("captured") / "new" / "a.safetensors"
+    assert main(["capture", "--tokens", "64", "-o", str(path)]) == 0
+    assert os.listdir(path.parent) == ["a.safetensors"]
+    return path
+
+
+def test_bundled_model(captured, model):
+    tensors, metadata = read_activations(captured)
+    text = read_text(None)
+    want = capture(model, text.ids, tokens=64)
+    assert list(tensors) == list(want) == [f"layers.{i}.x" for i in range(model.config.n_layer)]
+    for name, x in want.items():
+        assert (tensors[name].shape, tensors[name].dtype) == ((64, model.config.d_inner), np.float32)
+        assert np.array_equal(tensors[name], x)
+    assert metadata["model"] == fingerprint(model)
+    assert (metadata["text_sha256"], metadata["text"], metadata["tokens"]) == (text.sha256, "pydoc_data.topics", "64")
+    assert metadata["torch"] == torch.__version__
+
+
+def test_a_model_and_a_text_of_the_users_own(out, tmp_path, model, capsys):
+    text, folder = tmp_path / "text", shutil.copytree(BUNDLED, tmp_path / "checkpoint")
+    text.write_bytes(b"Any bytes \xff will do.")
+    words = ("--model", str(folder), "--text", str(text), "--tokens", "7")
+    assert main(["capture", *words, "-o", str(out / "a.safetensors")]) == 0
+    tensors, metadata = read_activations(out / "a.safetensors")
+    want = capture(model, torch.tensor(list(text.read_bytes())), tokens=7)
+    assert all(np.array_equal(tensors[name], x) for name, x in want.items())
+    assert (metadata["model"], metadata["text"]) == (fingerprint(model), "text")  # a name, no private path
+    said = capsys.readouterr().out
+    assert f"SSM inputs of {folder} on {text}" in said
+    assert "7 x 512" in said
+    assert f"written: {out / 'a.safetensors'}" in said
+
+
+@pytest.mark.parametrize("spec", ["se8", "se8-silu", "se8:L=12", "int8"])
+def test_calibrate_a_file(out, activations, tensors, spec):
+    path = out / "c.json"
+    assert main(["calibrate", "--activations", str(activations), "--format", spec, "-o", str(path)]) == 0
+    found = read_calibration(path)
+    assert (found.model, found.format, found.tokens, found.channels) == ("5eed" * 16, spec, 16, 32)
+    assert len(found.layers) == len(tensors)
+    for number, x in enumerate(tensors.values()):
+        histogram = Histogram(x)
+        for method, want in (
+            ("least_squares", by_least_squares(x, histogram, spec)),
+            ("percentile", by_percentile(x, histogram, spec)),
+        ):
+            got = found.layer(number, method)
+            assert (got.format, got.scale) == (want.format, want.scale)
+            assert got.sqnr_db == pytest.approx(want.sqnr_db, abs=1e-4)
+    assert os.listdir(out) == ["c.json"]
+
+
+def test_calibrate_a_model_gives_what_its_activations_give(out, captured, capsys):
+    words = ("--format", "se8:L=12", "--alpha", "0.99", "--scale-bits", "8")
+    assert main(["calibrate", "--tokens", "64", *words, "-o", str(out / "a.json")]) == 0
+    said = capsys.readouterr().out
+    assert main(["calibrate", "--activations", str(captured), *words, "-o", str(out / "b.json")]) == 0
+    assert (out / "a.json").read_bytes() == (out / "b.json").read_bytes()
+    found = read_calibration(out / "a.json")
+    assert {choice.format for layer in found.layers for choice in layer.values()} == {se8(12)}
+    assert (found.alpha, found.layer(0).scale.bits) == (0.99, 8)
+    rows = [line.split() for line in said.splitlines() if "48 + 64 + 16" in line]
+    assert len(rows) == 6
+    for number, row in enumerate(rows):
+        cells = " ".join(row).replace("│", "|").strip("| ").split(" | ")
+        best, quamba = found.layer(number), found.layer(number, "percentile")
+        assert cells == [
+            str(number), "48 + 64 + 16", "0", f"{float(best.scale.step):.6g}", f"{best.sqnr_db:.2f}",
+            f"{float(quamba.scale.step):.6g}", f"{quamba.sqnr_db:.2f}",
+        ]  # fmt: skip
+
+
+def test_soft_edge_beats_int8_on_a_real_mamba(out, captured):
+    mean = {}
+    for spec in ("int8", "se8:L=12"):
+        assert main(["calibrate", "--activations", str(captured), "--format", spec, "-o", str(out / "c.json")]) == 0
+        layers = json.loads((out / "c.json").read_text())["layers"]
+        mean[spec] = np.mean([layer["least_squares"]["sqnr_db"] for layer in layers])
+    assert mean["se8:L=12"] > mean["int8"] + 5  # about 38 and 30 dB
