@@ -21,8 +21,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise InputError(f"Output {path} must be a file; choose another place")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"Output {path} cannot be written: {error.strerror}; choose another place") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        if isinstance(error, InputError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"Output {path} cannot be written: {reason}; choose another place") from error
     os.close(handle)
     part = Path(name)
     try:

@@ -186,9 +186,9 @@ def format_from_json(document: object, *, where: str = "Format") -> SegmentedFor
     for number, item in enumerate(document["segments"]):
         start = item.get("start", end)
         if start != end:
-            problem = "gap" if start > end else "overlap"
+            problem = "a gap" if start > end else "an overlap"
             raise InputError(
-                f"{where}: segments must be contiguous, but there is a {problem} before segment {number}: "
+                f"{where}: segments must be contiguous, but there is {problem} before segment {number}: "
                 f"it starts at {start:g} s, the one before ends at {end:g} s"
             )
         segment = Segment(

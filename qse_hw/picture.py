@@ -41,7 +41,7 @@ def draw(
     right.set(xlabel="layer", ylabel="SQNR (dB)", title="SQNR, each format at its least-squares scale")
     right.set_xticks(range(len(next(iter(sqnr_db.values())))))
     right.grid(alpha=0.3)
-    right.legend()
+    right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     with replacing(path) as part, part.open("wb") as file:
         figure.savefig(file, format="png", dpi=110)
 
@@ -54,8 +54,8 @@ def _histogram(axes: Any, x: npt.NDArray[Any], choice: Choice, title: str) -> No
     fine = step / 2.0**format.fraction_bits
     colours = ("tab:green", "tab:blue", "tab:orange", "tab:purple", "tab:brown", "tab:olive")
     for number, (segment, start, end) in enumerate(zip(format.segments, format.starts, format.ends, strict=True)):
-        size = f"s*{2**segment.log2_step}" if segment.log2_step >= 0 else f"s/{2**-segment.log2_step}"
-        label = f"segment {number}: {segment.codes} codes at {size}"
+        step_name = {0: "s"}.get(segment.log2_step, f"{2.0**segment.log2_step:g} s")
+        label = f"segment {number}: {segment.codes} codes at {step_name}"
         begin, stop = ((edge - format.zero_point) * fine for edge in (start, end))
         sides = [(begin, stop)]
         if format.signed:
@@ -63,7 +63,7 @@ def _histogram(axes: Any, x: npt.NDArray[Any], choice: Choice, title: str) -> No
         for side, (left, right) in enumerate(sides):
             clipped = max(left, low), min(right, high)
             if clipped[0] < clipped[1]:
-                axes.axvspan(*clipped, color=colours[number % len(colours)], alpha=0.25, lw=0,
+                axes.axvspan(*clipped, color=colours[number % len(colours)], alpha=0.3, lw=0, zorder=0,
                              label=label if side == 0 else None)  # fmt: skip
     axes.set(xlabel="x (SSM input)", ylabel="values", title=title, xlim=(low, high))
     axes.legend()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -139,18 +140,18 @@ def default_runtime_scale(config: UnitConfig) -> Scale:
 def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
     """Write ``TOP.v``, ``vectors.npz`` and ``manifest.json`` to ``directory``; returns their paths.
 
-    Each is written whole or not at all; the manifest, which names the Verilog's hash, comes last.
+    Each is written whole or not at all.
     """
     directory = Path(directory)
     unit = emit(config)
     arrays = vectors(config)
     document = manifest(unit)
     made = [directory / f"{config.top}.v", directory / "vectors.npz", directory / "manifest.json"]
-    with replacing(made[0]) as part:
-        part.write_text(unit.text, encoding="utf-8")
-    with replacing(made[1]) as part, part.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-    with replacing(made[2]) as part:
-        part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    with ExitStack() as stack:  # all three can be written before any is
+        text, npz, manifest_json = (stack.enter_context(replacing(path)) for path in made)
+        text.write_text(unit.text, encoding="utf-8")
+        with npz.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        manifest_json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return made
 

@@ -67,6 +67,8 @@ class Lane(Elaboratable):
         self._scale = scale
         self._window = Window.of(format, input, scale, scale_bits)
         self._regions = regions(format)
+        # where a segment ends at 0 with exact_end, the least bit more than 0 is the next code: D = 1, the sticky bit
+        self._only_zero_is_zero = guard_bits(format) == 1 and any(region.first == 1 for region in self._regions)
         self.x = Signal(input.width)
         self.scale_m = Signal(scale_bits) if scale is None else Const(scale.M, scale_bits)
         self.scale_k = Signal(K_SHAPE) if scale is None else Const(0, K_SHAPE)  # a constant k is in the window
@@ -120,7 +122,7 @@ class Lane(Elaboratable):
         nan = self._name(m, special & fraction.any(), "is_nan")
         assert self._window.distance is not None
         constant, from_k = self._window.distance
-        if not from_k and constant - 1 > self._window.width:
+        if not from_k and constant - 1 > self._window.width and not self._only_zero_is_zero:
             # Nothing is left of subnormals, so nobody will see that they have no hidden bit and another exponent.
             hidden, exponent = Const(1, 1), biased
         else:
@@ -191,8 +193,7 @@ class Lane(Elaboratable):
         kept = self._name(m, kept, "kept")
         magnitude = resize(kept, window.bits)
         too_large = of.too_large | kept[window.bits :].any()
-        # NaN becomes 0, exactly: where a segment ends at 0 with exact_end, a little more would be the next code
-        exact = ~lost | of.nan if guard_bits(self._format) else ~lost
+        exact = ~lost | of.nan if self._only_zero_is_zero else ~lost
         position = _Position(magnitude, exact, of.negative, too_large, of.nan)
         if window.distance is None:
             return position

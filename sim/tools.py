@@ -34,7 +34,7 @@ def version_of(program: str) -> str | None:
     flag = "-V" if program == "iverilog" else "--version"
     try:
         done = subprocess.run([path, flag], capture_output=True, text=True, timeout=60, check=False)
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return None
     lines = (done.stdout or done.stderr).strip().splitlines()
     return lines[0].strip() if lines else None
