@@ -13,7 +13,7 @@ from golden.vectors import decoder_vectors, expected
 from rtl_gen.emit import emit, manifest, vectors, write
 from rtl_gen.unit import UnitConfig
 from tests.rtl_gen.bench import join, split
-from tests.rtl_gen.formats import SCALE_BITS, SHIPPED, make, scale_for
+from tests.rtl_gen.formats import SHIPPED, make, scale_for
 from tests.rtl_gen.verilog import Job, run_verilog
 
 SIXTEEN = ("fp16", "bf16", "s16")
@@ -128,10 +128,10 @@ def test_vectors_through_icarus(tmp_path, simulator):
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("runtime", [False, True], ids=["constant", "runtime"])
 def test_every_pattern_of_every_input(name, runtime, tmp_path):
-    """All 65,536 patterns of each 16-bit type, at each width of scale, and the decoder."""
-    configs = [encoder(name, input_name, bits, runtime) for input_name in SIXTEEN for bits in SCALE_BITS]
-    wide = [encoder(name, input_name, 16, runtime) for input_name in ("fp32", "s32e-20", "s8")]
-    replay_vectors([*configs, *wide, decoder(name), decoder(name, 7)], tmp_path, "verilator")
+    """All 65,536 patterns of each 16-bit type, wider types around each decision, and the decoder."""
+    sixteen = [encoder(name, *kind, runtime) for kind in zip(SIXTEEN, (16, 8, 20), strict=True)]
+    wide = [encoder(name, "fp32", 16, runtime), encoder(name, "s32e-20", 1, runtime, lanes=3)]
+    replay_vectors([*sixteen, *wide, decoder(name), decoder(name, 7)], tmp_path, "verilator")
 
 
 def test_vectors_have_every_pattern():
