@@ -57,8 +57,8 @@ def quality() -> str:
     values = sum(row["values"] for row in document["equality"])
     return "\n\n".join(
         [
-            "SQNR in dB of the SSM input by layer (bundled model, 2,048 tokens of Python's help texts), each format at its "
-            f"least-squares scale and parameters; PyTorch and golden differ in {differences} of {values:,} values:",
+            "SQNR in dB of the SSM input by layer (bundled model, 2,048 tokens of Python's help texts), each format at "
+            f"its least-squares scale and parameters; PyTorch and golden differ in {differences} of {values:,} values:",
             markdown(["format", *(f"layer {n}" for n in layers)], rows),
             "    python -m qse_hw compare --activations qse-demo/activations.safetensors",
         ]
@@ -76,14 +76,17 @@ def speed() -> str:
         [f"replay, {simulation['lanes']} lanes, {run}", f"{value:,.0f} values/s ({simulation['ratio'][run]:.0f} x)"]
         for run, value in simulation["values_per_second"].items()
     ]
-    rows.append(["one-lane testbench, a coroutine step per cycle", f"{simulation['naive_values_per_second']:,.0f} values/s"])
+    naive = simulation["naive_values_per_second"]
+    rows.append(["one-lane testbench, a coroutine step per cycle", f"{naive:,.0f} values/s"])
     rows.append(["generating the encoder, after imports", f"{bench['generate']['encoder_seconds']:.2f} s"])
     rows.append(["`python -m qse_hw.gen --help`", f"{bench['generate']['help_seconds']:.2f} s"])
-    runs = "; ".join(f"{run['run']}: {run['values']:,} values, {run['mismatches']} mismatches" for run in replay["runs"])
+    runs = "; ".join(
+        f"{run['run']}: {run['values']:,} values, {run['mismatches']} mismatches" for run in replay["runs"]
+    )
     return "\n\n".join(
         [
-            f"Speed ({machine['cores']} cores, {machine['processor']}); quantising {bench['quantise']['values']:,} fp32 "
-            "values, medians:",
+            f"Speed ({machine['cores']} cores, {machine['processor']}); quantising {bench['quantise']['values']:,} "
+            "fp32 values, medians:",
             markdown(["what", "measured"], rows),
             "    python -m qse_hw bench",
             f"Replay of all layers through the emitted Verilog: {runs}.",
