@@ -12,7 +12,7 @@ def test_beside_the_baseline(tmp_path, capsys):
     file = tmp_path / "new" / "report.json"
     assert main([*SMALL, "--format", "se8", "--seeds", "1", "--json", str(file)]) == 0
     said = capsys.readouterr()
-    assert "the first run on a machine compiles them" in " ".join(said.err.split())
+    assert "the first run on a machine compiles them" in " ".join(said.out.split())
     assert "ratio to baseline" in said.out
     assert said.out.endswith(f"{file}\n")
     document = json.loads(file.read_text())
