@@ -1,13 +1,12 @@
 """Measurements as a JSON document and as a table."""
 
 import platform
-import subprocess
 from importlib.metadata import version as package_version
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from golden.environment import commit
 from rtl_gen.unit import UnitConfig
 from synth.ecp5 import DEVICE, PACKAGE, Measured, Target
 from synth.tools import TOOLS, version
@@ -98,15 +97,3 @@ def label(config: UnitConfig) -> str:
 def tool_versions() -> dict[str, str]:
     """The version of every tool of the flow."""
     return {tool: version(tool) for tool in TOOLS}
-
-
-def commit() -> str | None:
-    """The checkout's commit, marked if files have changed; None for an installed package."""
-    root = Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-    git = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

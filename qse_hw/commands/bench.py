@@ -13,13 +13,13 @@ import numpy as np
 
 from golden import array
 from golden.calibrate import Choice
+from golden.environment import environment
 from golden.files import replacing
 from golden.inputs import input_type
 from golden.presets import load_format
 from golden.scale import Scale
 from qse_hw.arguments import check_output
 from qse_hw.console import console, progress, table
-from qse_hw.environment import environment
 from sim.tools import require
 
 SCHEMA = "qse-hw/bench/1"

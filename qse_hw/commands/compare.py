@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from golden.calibrate import Choice, Histogram, by_least_squares
+from golden.environment import environment
 from golden.files import replacing
 from golden.presets import PRESETS
 from qse_hw.arguments import check_output
 from qse_hw.console import console, progress, table
-from qse_hw.environment import environment
 from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default
 
 SCHEMA = "qse-hw/compare/1"

@@ -4,8 +4,8 @@ import argparse
 import shutil
 from typing import NamedTuple
 
+from golden.environment import package_version
 from qse_hw.console import console, table
-from qse_hw.environment import package_version
 from sim.tools import version_of
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from golden.calibrate import Choice
 from golden.calibration import Calibration, read_calibration
+from golden.environment import environment
 from golden.files import replacing
 from golden.inputs import input_type
 from golden.presets import load_format
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
 from qse_hw.commands.calibrate import calibrated
 from qse_hw.console import console, progress, table
-from qse_hw.environment import environment
 from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default
 from rtl_gen.encoder import check_lanes
 from sim.plan import Outcome

@@ -121,8 +121,3 @@ def test_table_with_lanes():
     rows = shown([unit], Target(seeds=1))
     assert rows[0][:5] == ["encoder", "se8", "s16", "x4", "90"]
     assert rows[1] == ["per", "lane", "22.5", "0", "1", "0"]
-
-
-def test_commit_of_an_installed_package_is_unknown(monkeypatch, tmp_path):
-    monkeypatch.setattr(report, "__file__", str(tmp_path / "site-packages" / "synth" / "report.py"))
-    assert report.commit() is None

@@ -9,8 +9,8 @@ from importlib.metadata import version
 
 import pytest
 
-from qse_hw import environment as module
-from qse_hw.environment import commit, environment, package_version
+from golden import environment as module
+from golden.environment import commit, environment, package_version
 
 
 def test_it_is_true_and_json():
