@@ -70,8 +70,10 @@ class Lane(Elaboratable):
         # where a segment ends at 0 with exact_end, the least bit more than 0 is the next code: D = 1, the sticky bit
         self._only_zero_is_zero = guard_bits(format) == 1 and any(region.first == 1 for region in self._regions)
         self.x = Signal(input.width)
-        self.scale_m = Signal(scale_bits) if scale is None else Const(scale.M, scale_bits)
-        self.scale_k = Signal(K_SHAPE) if scale is None else Const(0, K_SHAPE)  # a constant k is in the window
+        self.scale_m: Value = Signal(scale_bits)
+        self.scale_k: Value = Signal(K_SHAPE)
+        if scale is not None:  # a constant k is in the window
+            self.scale_m, self.scale_k = Const(scale.M, scale_bits), Const(0, K_SHAPE)
         self.code = Signal(format.bits, reset_less=True)
         self.saturated = Signal(reset_less=True)
         self.nan = Signal(reset_less=True)
