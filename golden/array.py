@@ -59,13 +59,14 @@ def quantise_flags(
 ) -> QuantisedArray:
     """As :func:`quantise`, with what was noticed per value."""
     flat, table = _checked(x, format, exponent)
+    codes = np.empty(flat.shape, code_dtype(format))
     saturated, nan = np.zeros((2, flat.size), np.bool_)
     for here, rows, nans in _blocks(flat, format, table, position_factor(format, scale, exponent)):
+        table.codes.take(rows, out=codes[here], mode="clip")
         table.saturated.take(rows, out=saturated[here], mode="clip")
         if nans is not None:
             nan[here] = nans
-    codes = quantise(x, format, scale, exponent=exponent)
-    return QuantisedArray(codes, saturated.reshape(x.shape), nan.reshape(x.shape))
+    return QuantisedArray(codes.reshape(x.shape), saturated.reshape(x.shape), nan.reshape(x.shape))
 
 
 def dequantise_integers(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.int32]:

@@ -1,6 +1,5 @@
 """Calibration files: per layer a format and a scale, checked on load."""
 
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ import numpy as np
 
 from golden.calibrate import ALPHA, Choice, Histogram, by_least_squares, by_percentile
 from golden.errors import InputError
-from golden.files import replacing
+from golden.files import read_json, write_json
 from golden.presets import PRESETS, format_from_json, format_to_json, load_format
 from golden.scale import Scale
 
@@ -159,8 +158,7 @@ def write_calibration(path: str | os.PathLike[str], calibration: Calibration) ->
             {method: _choice_to_json(choice) for method, choice in layer.items()} for layer in calibration.layers
         ],
     }
-    with replacing(path) as part:
-        part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json(path, document)
 
 
 def read_calibration(path: str | os.PathLike[str]) -> Calibration:
@@ -173,12 +171,7 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
     from jsonschema.exceptions import best_match
 
     where = f"Calibration {Path(path)}"
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse)
-    except OSError as error:
-        raise InputError(f"{where} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"{where} must be JSON: {error}") from error
+    document = read_json(path, where, parse_constant=_refuse)
     problem = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
     if problem is not None:
         place = "/".join(str(part) for part in problem.absolute_path) or "document"

@@ -1,10 +1,12 @@
-"""Writing result files so that nobody ever sees half of one."""
+"""Writing result files so that nobody ever sees half of one; reading JSON."""
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from golden.errors import InputError
 
@@ -37,6 +39,26 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise InputError(f"Output {path} cannot be written: {error.strerror}; choose another place") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], document: Any) -> None:
+    """Write ``document`` as JSON, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike[str], where: str, *, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """The JSON document in a file; ``parse_constant`` is asked about NaN and Infinity.
+
+    Raises:
+        InputError: which begins with ``where``, if the file cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=parse_constant)
+    except OSError as error:
+        raise InputError(f"{where} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"{where} must be JSON: {error}") from error
 
 
 def _umask() -> int:

@@ -11,7 +11,7 @@ Lengths on the axis are integers in *fine steps*, the smallest step of the forma
 computed once, here, and used alike by the golden models and by the hardware generator.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
 from typing import Literal
@@ -234,7 +234,3 @@ class SegmentedFormat:
     def reach(self) -> float:
         """Largest decoded value in units of s."""
         return max(self.values.values()) / 2.0**self.fraction_bits
-
-    def renamed(self, name: str) -> "SegmentedFormat":
-        """The same format under another name."""
-        return replace(self, name=name)

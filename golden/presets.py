@@ -3,12 +3,12 @@
 A format is named ``NAME``, ``NAME:key=value,...`` (a preset with parameters, e.g. ``se8:L=12``) or ``FILE.json``.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from golden.errors import InputError
+from golden.files import read_json
 from golden.formats import KINDS, MAX_REACH, Segment, SegmentedFormat
 
 
@@ -155,12 +155,7 @@ def load_format(spec: str) -> SegmentedFormat:
 
 
 def _from_file(path: Path) -> SegmentedFormat:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Format file {path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"Format file {path} must be JSON: {error}") from error
+    document = read_json(path, f"Format file {path}")
     return format_from_json(document, where=f"Format file {path}")
 
 

@@ -72,7 +72,6 @@ async def _run(dut: Any, name: str, seed: int | None) -> Outcome:
     sent = np.concatenate([np.load(tensor.file) for tensor in PLAN.tensors])
     value_width = len(dut.o__payload) // PLAN.lanes
     want = predict(inputs, accepted.extras, PLAN.format, PLAN.input, PLAN.lanes, scale_bits, value_width)
-    problems = []
     at_input = compare("input", inputs, sent, PLAN.input.width, PLAN.lanes)
     at_link = compare("code", link.recorded(), want.codes, PLAN.format.bits, PLAN.lanes)
     at_output = compare("value", output.recorded(), want.values, value_width, PLAN.lanes)

@@ -1,7 +1,6 @@
 """Speeds, each beside its baseline in the same run: quantising, replay, generating Verilog."""
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import numpy as np
 from golden import array
 from golden.calibrate import Choice
 from golden.environment import environment
-from golden.files import replacing
+from golden.files import write_json
 from golden.inputs import input_type
 from golden.presets import load_format
 from golden.scale import Scale
@@ -51,8 +50,7 @@ def run(args: argparse.Namespace) -> None:
         report("replaying", 0.5)
         document["replay"] = replay(lambda what, fraction: report(what, 0.5 + fraction / 2))
     if args.json is not None:
-        with replacing(args.json) as part:
-            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, document)
     show(document)
 
 

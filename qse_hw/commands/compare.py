@@ -1,13 +1,12 @@
 """PyTorch against the golden model on the same tensors, and SQNR by layer and format."""
 
 import argparse
-import json
 import math
 from typing import Any
 
 from golden.calibrate import Choice, Histogram, by_least_squares
 from golden.environment import environment
-from golden.files import replacing
+from golden.files import write_json
 from golden.presets import PRESETS
 from qse_hw.arguments import check_output
 from qse_hw.console import console, progress, table
@@ -31,8 +30,7 @@ def run(args: argparse.Namespace) -> None:
     console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
     document = compare(found)
     if args.json is not None:
-        with replacing(args.json) as part:
-            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, document)
     show(document)
     differences = sum(row["differences"] for row in document["equality"])
     if differences:

@@ -1,7 +1,6 @@
 """Send captured activations through the Verilog of encoder and decoder in simulation, and compare every value."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from golden.calibrate import Choice
 from golden.calibration import Calibration, read_calibration
 from golden.environment import environment
-from golden.files import replacing
+from golden.files import write_json
 from golden.inputs import input_type
 from golden.presets import load_format
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
@@ -65,8 +64,7 @@ def run(args: argparse.Namespace) -> None:
             "runs": totals(outcomes),
             "outcomes": [asdict(outcome) for outcome in outcomes],
         }
-        with replacing(args.json) as part:
-            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_json(args.json, document)
     show(outcomes, f"{type.name} in, {args.lanes} lanes, {args.simulator}, seed of the stalls {SEED}")
     wrong = sum(outcome.mismatches for outcome in outcomes)
     if wrong:
