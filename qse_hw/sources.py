@@ -1,7 +1,9 @@
 """Where activations come from: a file, a model run now, or the small file that ships with the package."""
 
 import argparse
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import golden
+from golden.calibration import Layer
 from golden.errors import InputError
 from qse_hw.arguments import integer
 
@@ -39,7 +42,7 @@ class Activations:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Model, text and length."""
-    parser.add_argument("--model", metavar="DIR", help="local Mamba checkpoint (default: the bundled one)")
+    parser.add_argument("--model", metavar="DIR", help="local checkpoint, or mamba2-bytes (default: mamba-bytes)")
     parser.add_argument("--text", metavar="FILE", help="text to run it on (default: the help texts of Python itself)")
     parser.add_argument("--tokens", metavar="N", type=integer, default=TOKENS, help=f"how many (default {TOKENS})")
 
@@ -73,6 +76,55 @@ def from_model(args: argparse.Namespace) -> Activations:
         "qse-hw": version("qse-hw"),
     }
     return Activations(tensors=tensors, metadata=metadata, origin=f"{args.model or 'bundled model'} on {text.source}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerStream:
+    """The layers of a model one after another, for calibration; how many, whose (fingerprint), and where from."""
+
+    layers: Iterable[Layer]
+    count: int
+    model: str
+    origin: str
+
+
+def stream_model(args: argparse.Namespace, objective: str) -> LayerStream:
+    """As :func:`from_model`, but a layer at a time; for objective "output", with what errors do at the output."""
+    from golden.mamba.stream import activations, open_layers
+    from golden.mamba.text import read_text
+
+    if args.tokens < 1:
+        raise InputError(f"Tokens must be at least 1, not {args.tokens}")
+    model = open_layers(args.model)
+    text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
+    found = activations(model, text.ids, tokens=args.tokens)
+    return LayerStream(
+        layers=_layers(found, objective),
+        count=model.config.n_layer,
+        model=model.fingerprint(),
+        origin=f"{args.model or 'bundled model'} on {text.source}",
+    )
+
+
+def _layers(found: Iterable[Any], objective: str) -> Iterator[Layer]:
+    from golden.mamba.sensitivity import output_error, output_weights
+
+    for _, tensors, block, residual in found:
+        x = tensors["x"]
+        if objective == "x":
+            yield Layer(x=x)
+        else:
+            yield Layer(
+                x=x,
+                weights=output_weights(block, residual)[: len(x)],
+                output_error=partial(output_error, block, residual),
+            )
+
+
+def stream(found: Activations) -> LayerStream:
+    """The layers of activations that are in memory."""
+    layers = [Layer(x=x) for x in found.tensors.values()]
+    return LayerStream(layers=layers, count=len(layers), model=found.model, origin=found.origin)
 
 
 def from_file_or_default(path: str | None) -> Activations:

@@ -1,68 +1,53 @@
-"""Mamba-1 in plain PyTorch, named and shaped like ``state-spaces/mamba-130m``.
+"""Mamba language models in plain PyTorch, named and shaped like ``state-spaces/mamba-130m`` and ``mamba2-130m``.
 
+Here are the Mamba-1 block and what holds blocks of either kind; :mod:`golden.mamba.mamba2` has the Mamba-2 block.
 Source: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces" (2023), section 3.
 Shapes: batch b, length l, ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r.
 """
 
+import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from golden.errors import InputError
-
-XTransform = Callable[[int, Tensor], Tensor]
-"""``(layer, x) -> x``: sees, and may replace, the SSM input x (b, l, d) of a layer."""
+from golden.mamba import mamba2
+from golden.mamba.mamba2 import Mamba2Config, Mamba2Mixer
+from golden.mamba.parts import Kernels, LayerTransform, RMSNorm, Sizes, Transform, conv_silu
 
 _CHUNK = 32  # time steps whose decays and inflows, each (steps, b, d, n), are held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class MambaConfig:
-    """The sizes of a Mamba. ``dt_rank`` 0 means ``ceil(d_model / 16)``, as does "auto" in a checkpoint."""
+class MambaConfig(Sizes):
+    """The sizes of a Mamba-1. ``dt_rank`` 0 means ``ceil(d_model / 16)``, as does "auto" in a checkpoint."""
 
-    d_model: int
-    n_layer: int
-    vocab_size: int
+    architecture: ClassVar[str] = "mamba1"
+
     d_state: int = 16
-    d_conv: int = 4
-    expand: int = 2
     dt_rank: int = 0
-    eps: float = 1e-5
-    tie_embeddings: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("d_model", "n_layer", "vocab_size", "d_state", "d_conv", "expand"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} must be a positive integer, not {value!r}")
+        super().__post_init__()
         if isinstance(self.dt_rank, bool) or not isinstance(self.dt_rank, int) or self.dt_rank < 0:
             raise InputError(f"dt_rank must be a positive integer or 0 for automatic, not {self.dt_rank!r}")
-        if isinstance(self.eps, bool) or not isinstance(self.eps, int | float) or not 0 < self.eps < 1:
-            raise InputError(f"eps must be a number between 0 and 1, not {self.eps!r}")
         if self.dt_rank == 0:
             object.__setattr__(self, "dt_rank", math.ceil(self.d_model / 16))
 
-    @property
-    def d_inner(self) -> int:
-        """Channels of x and z."""
-        return self.expand * self.d_model
+
+Config = MambaConfig | Mamba2Config
 
 
-def weight_shapes(config: MambaConfig) -> dict[str, tuple[int, ...]]:
-    """Every weight's name and shape, without building the model; a tied ``lm_head.weight`` is left out."""
+def block_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every weight of a block."""
+    if isinstance(config, Mamba2Config):
+        return mamba2.block_shapes(config)
     m, d, n, r = config.d_model, config.d_inner, config.d_state, config.dt_rank
-    shapes: dict[str, tuple[int, ...]] = {
-        "backbone.embedding.weight": (config.vocab_size, m),
-        "backbone.norm_f.weight": (m,),
-    }
-    if not config.tie_embeddings:
-        shapes["lm_head.weight"] = (config.vocab_size, m)
-    block = {
+    return {
         "norm.weight": (m,),
         "mixer.in_proj.weight": (2 * d, m),  # x over z
         "mixer.conv1d.weight": (d, 1, config.d_conv),
@@ -74,15 +59,20 @@ def weight_shapes(config: MambaConfig) -> dict[str, tuple[int, ...]]:
         "mixer.D": (d,),
         "mixer.out_proj.weight": (m, d),
     }
+
+
+def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Every weight's name and shape, without building the model; a tied ``lm_head.weight`` is left out."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "backbone.embedding.weight": (config.vocab_size, config.d_model),
+        "backbone.norm_f.weight": (config.d_model,),
+    }
+    if not config.tie_embeddings:
+        shapes["lm_head.weight"] = (config.vocab_size, config.d_model)
+    block = block_shapes(config)
     for i in range(config.n_layer):
         shapes |= {f"backbone.layers.{i}.{name}": shape for name, shape in block.items()}
     return shapes
-
-
-def conv_silu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """SiLU of the causal depthwise convolution: x (b, l, d), weight (d, 1, width), bias (d) -> (b, l, d)."""
-    padded = F.pad(x.transpose(1, 2), (weight.shape[-1] - 1, 0))
-    return F.silu(F.conv1d(padded, weight, bias, groups=len(weight))).transpose(1, 2)
 
 
 def selective_scan(
@@ -109,27 +99,7 @@ def selective_scan(
     return (torch.cat(outputs).transpose(0, 1) + D * x) * F.silu(z)
 
 
-class Kernels(NamedTuple):
-    """The two parts that training replaces by faster ones (:mod:`golden.mamba.scan`)."""
-
-    conv_silu: Callable[[Tensor, Tensor, Tensor], Tensor]
-    selective_scan: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-
-
 PLAIN = Kernels(conv_silu, selective_scan)
-
-
-class RMSNorm(nn.Module):
-    """x / sqrt(mean(x^2) + eps) * weight over the last axis."""
-
-    def __init__(self, size: int, eps: float) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(size))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., size) -> (..., size)."""
-        return F.rms_norm(x, (x.shape[-1],), self.weight, self.eps)
 
 
 class Mixer(nn.Module):
@@ -147,12 +117,12 @@ class Mixer(nn.Module):
         self.out_proj = nn.Linear(d, config.d_model, bias=False)
         self.split = (r, n, n)
 
-    def forward(self, hidden: Tensor, kernels: Kernels, x_transform: Callable[[Tensor], Tensor] | None) -> Tensor:
-        """``x_transform`` sees, and may replace, x (b, l, d) on its way into x_proj and the scan."""
+    def forward(self, hidden: Tensor, kernels: Kernels, transform: LayerTransform | None) -> Tensor:
+        """``transform`` sees, and may replace, x (b, l, d) on its way into x_proj and the scan."""
         x, z = self.in_proj(hidden).chunk(2, dim=-1)
         x = kernels.conv_silu(x, self.conv1d.weight, cast(Tensor, self.conv1d.bias))
-        if x_transform is not None:
-            x = x_transform(x)
+        if transform is not None:
+            x = transform("x", x)
         dt, B, C = self.x_proj(x).split(self.split, dim=-1)
         dt = F.linear(dt, self.dt_proj.weight)
         y = kernels.selective_scan(x, dt, -torch.exp(self.A_log), B, C, self.D, z, self.dt_proj.bias)
@@ -161,18 +131,22 @@ class Mixer(nn.Module):
 
 
 class Block(nn.Module):
-    """norm, mixer, residual."""
+    """norm, mixer of either kind, residual: (b, l, m) -> (b, l, m)."""
 
-    def __init__(self, config: MambaConfig) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self.norm = RMSNorm(config.d_model, config.eps)
-        self.mixer = Mixer(config)
+        self.mixer = Mamba2Mixer(config) if isinstance(config, Mamba2Config) else Mixer(config)
+
+    def forward(self, residual: Tensor, kernels: Kernels = PLAIN, transform: LayerTransform | None = None) -> Tensor:
+        """The residual stream (b, l, m) after this layer; ``transform`` as the mixer's."""
+        return residual + cast(Tensor, self.mixer(self.norm(residual), kernels, transform))
 
 
 class Backbone(nn.Module):
     """Embedding, blocks, final norm."""
 
-    def __init__(self, config: MambaConfig) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.layers = nn.ModuleList(Block(config) for _ in range(config.n_layer))
@@ -180,9 +154,9 @@ class Backbone(nn.Module):
 
 
 class Mamba(nn.Module):
-    """A Mamba-1 language model in float32: token ids (b, l) -> logits (b, l, vocab_size)."""
+    """A Mamba-1 or Mamba-2 language model in float32: token ids (b, l) -> logits (b, l, vocab_size)."""
 
-    def __init__(self, config: MambaConfig) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.kernels = PLAIN
@@ -191,17 +165,16 @@ class Mamba(nn.Module):
         if config.tie_embeddings:
             self.lm_head.weight = self.backbone.embedding.weight
 
-    def forward(self, ids: Tensor, x_transform: XTransform | None = None) -> Tensor:
-        """Logits (b, l, vocab_size) for ids (b, l); ``x_transform`` observes or replaces every layer's SSM input."""
-        logits: Tensor = self.lm_head(self.features(ids, x_transform))
+    def forward(self, ids: Tensor, transform: Transform | None = None) -> Tensor:
+        """Logits (b, l, vocab_size) for ids (b, l); ``transform`` observes or replaces every layer's SSM inputs."""
+        logits: Tensor = self.lm_head(self.features(ids, transform))
         return logits
 
-    def features(self, ids: Tensor, x_transform: XTransform | None = None) -> Tensor:
+    def features(self, ids: Tensor, transform: Transform | None = None) -> Tensor:
         """The normalised residual stream (b, l, m) that ``lm_head`` reads."""
         residual: Tensor = self.backbone.embedding(ids)
         for i, block in enumerate(self.blocks):
-            transform = None if x_transform is None else lambda x, i=i: x_transform(i, x)
-            residual = residual + block.mixer(block.norm(residual), self.kernels, transform)
+            residual = block(residual, self.kernels, None if transform is None else functools.partial(transform, i))
         normalised: Tensor = self.backbone.norm_f(residual)
         return normalised
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from golden.mamba.model import Kernels
+from golden.mamba.parts import Kernels
 
 LANES, D_STATE = 16, 16  # as in scan.cpp
 

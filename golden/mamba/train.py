@@ -23,27 +23,12 @@ from torch import Tensor, nn
 from golden.errors import InputError
 from golden.files import replacing
 from golden.mamba.checkpoint import fingerprint, save_model
-from golden.mamba.model import Mamba, MambaConfig, Mixer
-from golden.mamba.scan import FAST
+from golden.mamba.initial import initialise
+from golden.mamba.mamba2 import Mamba2Config
+from golden.mamba.model import Config, Mamba, MambaConfig
+from golden.mamba.scan import D_STATE, FAST
 
 WARMUP, FLAT = 0.02, 0.35  # shares of the budget: rise, then constant until FLAT, then straight down to zero
-
-
-def initialise(model: Mamba, seed: int) -> None:
-    """The published initialisation: time steps log-uniform in [1e-3, 1e-1], residual outputs scaled down by depth."""
-    torch.manual_seed(seed)
-    config = model.config
-    nn.init.normal_(model.backbone.embedding.weight, std=0.02)
-    for block in model.blocks:
-        mixer: Mixer = block.mixer
-        nn.init.kaiming_uniform_(mixer.in_proj.weight, a=math.sqrt(5))
-        nn.init.kaiming_uniform_(mixer.x_proj.weight, a=math.sqrt(5))
-        nn.init.uniform_(mixer.dt_proj.weight, -(config.dt_rank**-0.5), config.dt_rank**-0.5)
-        steps = torch.exp(torch.empty(config.d_inner).uniform_(math.log(1e-3), math.log(1e-1)))
-        with torch.no_grad():
-            mixer.dt_proj.bias.copy_(steps + torch.log(-torch.expm1(-steps)))  # softplus of it is `steps`
-            nn.init.kaiming_uniform_(mixer.out_proj.weight, a=math.sqrt(5))
-            mixer.out_proj.weight /= math.sqrt(config.n_layer)
 
 
 def optimisers(model: Mamba, rate: float) -> list[torch.optim.Optimizer]:
@@ -108,9 +93,24 @@ def read_bytes(path: Path, least: int) -> Tensor:
     return torch.frombuffer(bytearray(raw), dtype=torch.uint8)
 
 
+def sizes(options: argparse.Namespace) -> Config:
+    """The configuration that the command line asks for."""
+    if options.arch == "mamba1":
+        if options.d_state not in (None, D_STATE):
+            raise InputError(f"--d-state must be {D_STATE} for mamba1, as its fast scan has, not {options.d_state}")
+        return MambaConfig(d_model=options.d_model, n_layer=options.layers, vocab_size=256)
+    return Mamba2Config(
+        d_model=options.d_model,
+        n_layer=options.layers,
+        vocab_size=256,
+        d_state=64 if options.d_state is None else options.d_state,
+        headdim=options.headdim,
+    )
+
+
 def train(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Train, write DIR/model.safetensors, config.json and training.json; return the record."""
-    config = MambaConfig(d_model=options.d_model, n_layer=options.layers, vocab_size=256)
+    config = sizes(options)
     data = read_bytes(options.text, (options.batch + 2) * options.length + 1)
     valid = read_bytes(options.valid, 2 * options.length)
     model = Mamba(config)
@@ -211,8 +211,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=8, help="sequences per step (default: 8)")
     parser.add_argument("--length", type=int, default=512, help="bytes per sequence (default: 512)")
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate (default: 0.003)")
+    parser.add_argument("--arch", choices=("mamba1", "mamba2"), default="mamba1")
     parser.add_argument("--d-model", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--d-state", type=int, help="state per channel (default: 16 for mamba1, 64 for mamba2)")
+    parser.add_argument("--headdim", type=int, default=64, help="channels per head of mamba2 (default: 64)")
     parser.add_argument("--every", type=int, default=200, help="steps between validations (default: 200)")
     options = parser.parse_args(arguments)
     try:

@@ -3,13 +3,21 @@
 import argparse
 
 from golden.calibrate import ALPHA, check_alpha
-from golden.calibration import Calibration, calibrate, write_calibration
+from golden.calibration import OBJECTIVES, Calibration, calibrate, write_calibration
+from golden.contenders import describe
 from golden.errors import InputError
-from golden.presets import load_format
-from golden.scale import check_scale_bits
+from golden.fitting import check_spec
+from golden.modes import MODES, check_mode
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
 from qse_hw.console import console, progress, table
-from qse_hw.sources import Activations, add_activation_arguments, add_model_arguments, from_file_or_default, from_model
+from qse_hw.sources import (
+    LayerStream,
+    add_activation_arguments,
+    add_model_arguments,
+    from_file_or_default,
+    stream,
+    stream_model,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     add_activation_arguments(parser)
     parser.add_argument(
-        "--format", metavar="F", default="se8", help=f"{FORMAT_HELP}; a bare name leaves its parameters open"
+        "--format",
+        metavar="F",
+        default="se8",
+        help=f"{FORMAT_HELP}; a bare name leaves its parameters open; tuned or tuned:segments=N,bits=B (6, 8) is "
+        "searched for (default se8)",
+    )
+    parser.add_argument(
+        "--mode", metavar="M", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)"
+    )
+    parser.add_argument(
+        "--objective", metavar="O", default="x", help="whose squared error is least: x's, or the layer's output's"
     )
     parser.add_argument("--alpha", metavar="A", type=float, default=ALPHA, help=f"percentile (default {ALPHA})")
     parser.add_argument("--scale-bits", metavar="B", type=integer, default=16, help="width of M, 1 to 20 (default 16)")
@@ -26,43 +44,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Calibrate, write and summarise."""
-    load_format(args.format)
-    check_scale_bits(args.scale_bits)
+    check_spec(args.format, args.scale_bits)
+    check_mode(args.mode)
+    if args.objective not in OBJECTIVES:
+        raise InputError(f"Objective must be one of {', '.join(OBJECTIVES)}, not {args.objective!r}")
     check_alpha(args.alpha)
-    if args.activations is not None and (args.model, args.text) != (None, None):
-        raise InputError("Activations must come from a file or from a model and text: give either, not both")
+    if args.activations is not None:
+        if (args.model, args.text) != (None, None):
+            raise InputError("Activations must come from a file or from a model and text: give either, not both")
+        if args.objective == "output":
+            raise InputError("Objective output needs the model: give --model and --text instead of --activations")
     check_output(args.output)
-    with console.status("running the model" if args.activations is None else "reading"):
-        found = from_model(args) if args.activations is None else from_file_or_default(args.activations)
-    result = calibrated(found, args.format, alpha=args.alpha, scale_bits=args.scale_bits)
+    found = stream_model(args, args.objective) if args.activations is None else stream(from_file_or_default(args.activations))
+    result = calibrated(found, args.format, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
     write_calibration(args.output, result)
     show(result)
     console.print(f"written: {args.output}")
 
 
-def calibrated(found: Activations, spec: str, *, alpha: float = ALPHA, scale_bits: int = 16) -> Calibration:
+def calibrated(
+    found: LayerStream, spec: str, *, mode: str = "free", alpha: float = ALPHA, scale_bits: int = 16
+) -> Calibration:
     """Calibrate with a progress bar."""
     with progress() as report:
         report(f"calibrating {spec}", 0)
         return calibrate(
-            found.tensors, spec, model=found.model, alpha=alpha, scale_bits=scale_bits,
-            progress=lambda layer: report(f"calibrating {spec}", (layer + 1) / len(found.tensors)),
-        )
+            found.layers, spec, model=found.model, mode=mode, alpha=alpha, scale_bits=scale_bits,
+            progress=lambda layer: report(f"calibrating {spec}", (layer + 1) / found.count),
+        )  # fmt: skip
 
 
 def show(result: Calibration) -> None:
-    """Print the scales and what they give."""
+    """Print formats and scales and what they give."""
+    outputs = result.objective == "output" and result.mode == "free"
     rows = []
     for number, layer in enumerate(result.layers):
         best, quamba = layer["least_squares"], layer["percentile"]
-        counts = " + ".join(str(segment.codes) for segment in best.format.segments)
-        rows.append([
-            str(number), counts, str(best.format.zero_point), f"{float(best.scale.step):.6g}", f"{best.sqnr_db:.2f}",
-            f"{float(quamba.scale.step):.6g}", f"{quamba.sqnr_db:.2f}",
-        ])  # fmt: skip
+        row = [str(number), describe(best.quantiser), f"{best.sqnr_db:.2f}"]
+        row += [f"{float(quamba.scale.step):.4g}", f"{quamba.sqnr_db:.2f}"]
+        row += [f"{choice.output_sqnr_db:.2f}" for choice in (best, quamba) if choice.output_sqnr_db is not None]
+        rows.append(row)
+    columns = ["layer", "codes at steps, zero point, s", "SQNR dB", f"s at {result.alpha}", "SQNR dB"]
     table(
-        f"Calibration of {result.format}, {result.tokens} tokens",
-        ["layer", "codes per segment", "zero point", "s", "SQNR dB", f"s at {result.alpha}", "SQNR dB"],
+        f"Calibration of {result.format}, {result.tokens} tokens, mode {result.mode}, objective {result.objective}",
+        columns + (["output", "output"] if outputs else []),
         rows,
-        caption="first s and SQNR: least squared error; second: Quamba's percentile",
+        caption="SQNR first with least squared error, then with Quamba's percentile as s"
+        + ("; at the layer's output likewise" if outputs else ""),
     )

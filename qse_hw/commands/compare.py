@@ -4,7 +4,8 @@ import argparse
 import math
 from typing import Any
 
-from golden.calibrate import Choice, Histogram, by_least_squares
+from golden.calibrate import Choice
+from golden.contenders import Sample
 from golden.environment import environment
 from golden.files import write_json
 from golden.presets import PRESETS
@@ -46,10 +47,11 @@ def compare(found: Activations) -> dict[str, Any]:
     equality = {(name, device): [0, 0] for name in PRESETS for device in devices}
     with progress() as report:
         for number, x in enumerate(found.tensors.values()):
-            histogram = Histogram(x)
+            sample = Sample(x)
             for place, name in enumerate(PRESETS):
                 report(f"comparing layer {number}", (number + place / len(PRESETS)) / len(found.tensors))
-                choice = by_least_squares(x, histogram, name)
+                best = sample.fitter.least_squares(name)
+                choice = Choice(format=best.format, scale=best.scale, sqnr_db=sample.sqnr_db(best))
                 sqnr[name].append(choice.sqnr_db)
                 for device in devices:
                     counts = equality[name, device]

@@ -16,7 +16,7 @@ from golden.presets import load_format
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
 from qse_hw.commands.calibrate import calibrated
 from qse_hw.console import console, progress, table
-from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default
+from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default, stream
 from rtl_gen.encoder import check_lanes
 from sim.plan import Outcome
 from sim.replay import SEED
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
 def choose(found: Activations, calibration: Calibration | None, format: str | None) -> dict[str, Choice]:
     """Format and scale of every tensor: the calibration's, or calibrated now."""
     if calibration is None:
-        calibration = calibrated(found, format or "se8")
+        calibration = calibrated(stream(found), format or "se8")
     else:
         calibration.check(found.tensors, found.model)
         if format is not None:

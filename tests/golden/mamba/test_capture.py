@@ -6,6 +6,7 @@ import torch
 
 from golden.errors import InputError
 from golden.mamba.capture import capture
+from golden.mamba.mamba2 import Mamba2Config
 from golden.mamba.model import Mamba, MambaConfig
 
 
@@ -24,7 +25,7 @@ def test_equal_to_one_sequence_at_a_time(model: Mamba, tokens: int) -> None:
     assert list(got) == ["layers.0.x", "layers.1.x"]
     expected: dict[int, list[torch.Tensor]] = {0: [], 1: []}
 
-    def keep(layer: int, x: torch.Tensor) -> torch.Tensor:
+    def keep(layer: int, name: str, x: torch.Tensor) -> torch.Tensor:
         expected[layer].append(x[0])
         return x
 
@@ -37,6 +38,18 @@ def test_equal_to_one_sequence_at_a_time(model: Mamba, tokens: int) -> None:
         np.testing.assert_allclose(
             x, torch.cat(parts).numpy(), rtol=1e-5, atol=1e-6
         )  # a batched product rounds differently
+
+
+def test_a_mamba2_has_b_and_c_too() -> None:
+    torch.manual_seed(7)
+    model = Mamba(Mamba2Config(d_model=32, n_layer=2, vocab_size=61, d_state=8, headdim=16, ngroups=2)).eval()
+    got = capture(model, IDS, tokens=40, batch_length=16, names=("C", "x"))
+    assert {name: tensor.shape for name, tensor in got.items()} == {
+        "layers.0.C": (40, 16),
+        "layers.0.x": (40, 64),
+        "layers.1.C": (40, 16),
+        "layers.1.x": (40, 64),
+    }
 
 
 def test_too_few_tokens(model: Mamba) -> None:

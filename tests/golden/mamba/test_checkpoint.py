@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from golden.errors import InputError
-from golden.mamba.checkpoint import BUNDLED, fingerprint, load_model, save_model
-from golden.mamba.model import Mamba, MambaConfig
+from golden.mamba.checkpoint import BUNDLED, BUNDLED_MAMBA2, fingerprint, load_model, locate, save_model
+from golden.mamba.mamba2 import Mamba2Config
+from golden.mamba.model import Config, Mamba, MambaConfig
 from golden.mamba.text import default_text
 from golden.mamba.train import bits_per_byte
 
@@ -99,10 +100,11 @@ def test_config_that_is_no_json_object(folder: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"model_type": "mamba2"}, "model_type must be \"mamba\", not 'mamba2'"),
-        ({"model_type": "llama"}, "model_type must be \"mamba\", not 'llama'"),
+        ({"model_type": "llama"}, 'model_type must be "mamba" or "mamba2", not \'llama\''),
+        ({"model_type": []}, r"model_type must be .* not \[\]"),
         ({"model_type": "mamba"}, "must give hidden_size, and does not"),
-        ({"ssm_cfg": {"layer": "Mamba2"}}, "ssm_cfg.layer must be"),
+        ({"ssm_cfg": {"layer": "Mamba3"}}, "ssm_cfg.layer must be"),
+        ({"ssm_cfg": {"layer": "Mamba2"}}, "must have a Mamba-2's tensors, but lacks .*layers.0.mixer.dt_bias"),
         ({"ssm_cfg": "x"}, "wrong type"),
         ({"ssm_cfg": {"bias": True}}, "ssm_cfg.bias must be false"),
         ({"attn_layer_idx": [1]}, "attn_layer_idx must be empty"),
@@ -192,11 +194,27 @@ def test_fingerprint_tells_weights_apart(model: Mamba, saved: Path) -> None:
     assert fingerprint(other) != fingerprint(model)
 
 
-def test_bundled_checkpoint() -> None:
-    model = load_model()
-    assert model.config == MambaConfig(d_model=256, n_layer=6, vocab_size=256)
+@pytest.mark.parametrize(
+    ("folder", "config", "bits"),
+    [
+        (BUNDLED, MambaConfig(d_model=256, n_layer=6, vocab_size=256), 3.0),
+        (BUNDLED_MAMBA2, Mamba2Config(d_model=256, n_layer=6, vocab_size=256, d_state=64), 3.3),
+    ],
+    ids=["mamba1", "mamba2"],
+)
+def test_bundled_checkpoint(folder: Path, config: Config, bits: float) -> None:
+    model = load_model(folder.name)
+    assert model.config == config
     assert sum(p.numel() for p in model.parameters()) >= 2_500_000
-    assert (BUNDLED / "model.safetensors").stat().st_size < 12_000_000
-    assert fingerprint(model) == json.loads((BUNDLED / "training.json").read_text())["fingerprint"]
+    assert (folder / "model.safetensors").stat().st_size < 12_000_000
+    assert fingerprint(model) == json.loads((folder / "training.json").read_text())["fingerprint"]
     sample = torch.frombuffer(bytearray(default_text()[:4096].encode()), dtype=torch.uint8)
-    assert bits_per_byte(model, sample, window=1024, stride=512) < 3.0
+    assert bits_per_byte(model, sample, window=1024, stride=512) < bits
+
+
+def test_a_folder_goes_before_a_bundled_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert locate(None) == locate("mamba-bytes") == BUNDLED
+    assert locate("mamba2-bytes") == BUNDLED_MAMBA2
+    (tmp_path / "mamba2-bytes").mkdir()
+    assert locate("mamba2-bytes") == Path("mamba2-bytes")

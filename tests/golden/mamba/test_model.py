@@ -61,14 +61,14 @@ def test_the_hook_sees_and_replaces_every_layers_x() -> None:
     model = Mamba(MambaConfig(d_model=32, n_layer=2, vocab_size=61))
     seen = []
 
-    def watch(layer: int, x: torch.Tensor) -> torch.Tensor:
-        seen.append((layer, tuple(x.shape)))
+    def watch(layer: int, name: str, x: torch.Tensor) -> torch.Tensor:
+        seen.append((layer, name, tuple(x.shape)))
         return x
 
     assert torch.equal(model(IDS, watch), model(IDS))
-    assert seen == [(0, (2, 50, 64)), (1, (2, 50, 64))]
+    assert seen == [(0, "x", (2, 50, 64)), (1, "x", (2, 50, 64))]
     # With x = 0 nothing flows through the scan or D, so only the embedding is left.
-    silenced = model(IDS, lambda layer, x: torch.zeros_like(x))
+    silenced = model(IDS, lambda layer, name, x: torch.zeros_like(x))
     embedding = model.backbone.embedding(IDS)
     assert torch.equal(silenced, model.lm_head(model.backbone.norm_f(embedding)))
 

@@ -48,8 +48,9 @@ def test_schedule() -> None:
     assert [round(rate_at(s), 3) for s in (0.0, 0.01, 0.02, 0.35, 0.675, 1.0)] == [0.01, 0.5, 1.0, 1.0, 0.5, 0.0]
 
 
+@pytest.mark.parametrize("arch", [["mamba1"], ["mamba2", "--d-state", "8", "--headdim", "16"]], ids=lambda a: a[0])
 @pytest.mark.filterwarnings("default")
-def test_a_run_that_is_continued_learns_and_records(tmp_path: Path) -> None:
+def test_a_run_that_is_continued_learns_and_records(arch: list[str], tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_bytes(b"the quiet don flows " * 200)
     common = [
@@ -63,6 +64,8 @@ def test_a_run_that_is_continued_learns_and_records(tmp_path: Path) -> None:
         "16",
         "--layers",
         "1",
+        "--arch",
+        *arch,
     ]
     common += ["--batch", "2", "--length", "64", "--every", "10", "--rate", "0.01"]
     main([*common, "--steps", "10"])
@@ -73,6 +76,13 @@ def test_a_run_that_is_continued_learns_and_records(tmp_path: Path) -> None:
     assert record["bits_per_byte"] < 6
     model = load_model(tmp_path / "out")
     assert record["fingerprint"] == fingerprint(model)
+    assert model.config.architecture == arch[0]
+
+
+def test_the_fast_scan_has_one_state_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--text", "t", "--valid", "v", "-o", str(tmp_path), "--d-state", "8"])
+    assert "--d-state must be 16 for mamba1" in capsys.readouterr().err
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,173 @@
+"""All quantisers of the accuracy tables, each fitted to one layer's values at its own best scale and parameters."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.calibrate import ALPHA, percentile_step
+from golden.errors import InputError
+from golden.fitting import Fitter, check_spec
+from golden.histogram import Histogram, Values, sqnr_db
+from golden.lloyd import lloyd_max
+from golden.presets import load_format
+from golden.quantiser import Codebook, Grouped, Quantiser, Segmented
+from golden.scale import Scale
+
+ALPHAS = (0.99, 0.995, 0.999, ALPHA, 0.9999, 0.99999, 1.0)  # swept for Quamba: alpha alone moves its results by points
+FP8 = {"fp8-e4m3": "float8_e4m3fn", "fp8-e3m4": "float8_e3m4"}
+LIMIT = "lloyd-max"
+GROUPS = 8
+
+BASELINES = {
+    "quamba": "INT8 at Quamba's percentile, the alpha of least error",
+    "quamba2": f"INT8 with a scale for each of {GROUPS} groups of channels, sorted by their maxima",
+    "fp8-e4m3": "float8, 4 exponent and 3 mantissa bits",
+    "fp8-e3m4": "float8, 3 exponent and 4 mantissa bits",
+    LIMIT: "256 levels wherever they serve best: the limit of any 8-bit scalar quantiser",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A quantiser fitted to a layer.
+
+    Attributes:
+        spec: what was asked for, e.g. ``se8`` or ``tuned:segments=4``.
+        quantiser: the result.
+        bits: of a code.
+        detail: parameters and scale in words.
+    """
+
+    spec: str
+    quantiser: Quantiser
+    bits: int
+    detail: str
+
+
+def check_contender(spec: str) -> None:
+    """InputError unless ``spec`` names a baseline, a format, or how one is to be tuned."""
+    if spec not in BASELINES:
+        try:
+            check_spec(spec)
+        except InputError as error:
+            if ":" in spec or spec.endswith(".json"):
+                raise
+            raise InputError(f"{error} nor one of {', '.join(BASELINES)}, tuned") from error
+
+
+class Sample:
+    """The values of one layer, to which contenders are fitted.
+
+    Args:
+        x: (tokens, channels).
+        weights: of x's shape: how much each value's squared error counts (None: all alike).
+        scale_bits: of the scale's M.
+    """
+
+    def __init__(self, x: Values, weights: Values | None = None, *, scale_bits: int = 16) -> None:
+        self.x = x
+        self.histogram = Histogram(x, weights)
+        self.fitter = Fitter(self.histogram, scale_bits=scale_bits)
+
+    def fit(self, spec: str) -> Contender:
+        """The quantiser that ``spec`` names with the least squared error.
+
+        Raises:
+            InputError: for an unknown spec, or a format that does not fit the values.
+        """
+        check_contender(spec)
+        if spec == LIMIT:
+            return Contender(spec=spec, quantiser=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
+        if spec == "quamba":
+            return self._quamba()
+        if spec == "quamba2":
+            return self._grouped()
+        if spec in FP8:
+            return self._float8(spec)
+        found = self.fitter.least_squares(spec)
+        return Contender(spec=spec, quantiser=found, bits=found.format.bits, detail=describe(found))
+
+    @cached_property
+    def limit(self) -> Codebook:
+        """The best codebook of 256 levels."""
+        return lloyd_max(self.histogram)
+
+    def sqnr_db(self, quantiser: Quantiser) -> float:
+        """SQNR on the values themselves, unweighted."""
+        return sqnr_db(self.x, quantiser)
+
+    def _quamba(self) -> Contender:
+        int8, bits = load_format("int8"), self.fitter.scale_bits
+        rivals = {a: Segmented(format=int8, scale=Scale.from_step(percentile_step(self.x, a), bits)) for a in ALPHAS}
+        alpha = min(rivals, key=lambda a: self.histogram.squared_error(rivals[a]))
+        found = rivals[alpha]
+        return Contender(
+            spec="quamba", quantiser=found, bits=8, detail=f"alpha {alpha}, s = {float(found.scale.step):.4g}"
+        )
+
+    def _grouped(self) -> Contender:
+        order = np.argsort(np.abs(self.x).max(axis=0), kind="stable")
+        groups = np.empty(len(order), np.int64)
+        quantisers: list[Quantiser] = []
+        borders = np.linspace(0, len(order), min(GROUPS, len(order)) + 1).astype(int)
+        for number, (begin, end) in enumerate(pairwise(borders)):
+            groups[order[begin:end]] = number
+            part = np.ascontiguousarray(self.x[:, order[begin:end]])
+            if part.any():
+                quantisers.append(Fitter(Histogram(part), scale_bits=self.fitter.scale_bits).least_squares("int8"))
+            else:
+                quantisers.append(self.fitter.least_squares("int8"))  # any scale keeps zeros
+        found = Grouped(tuple(quantisers), groups)
+        return Contender(spec="quamba2", quantiser=found, bits=8, detail=f"{len(quantisers)} groups of channels")
+
+    def _float8(self, spec: str) -> Contender:
+        levels, ties_down = float8_levels(FP8[spec])
+        steps = self.histogram.peak / float(levels[-1]) * 2 ** (np.arange(-36, 13) / 12)
+        rivals = {step: Codebook.nearest(levels * step, ties_down=ties_down) for step in steps.astype(np.float32)}
+        step = min(rivals, key=lambda step: self.histogram.squared_error(rivals[step]))
+        return Contender(spec=spec, quantiser=rivals[step], bits=8, detail=f"values times {float(step):.4g}")
+
+
+def float8_levels(dtype: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """The finite values of an ``ml_dtypes`` float8, ascending, one zero; and which ties between neighbours go down.
+
+    Ties go to the even code, as casts do.
+    """
+    import ml_dtypes
+
+    codes = np.arange(256, dtype=np.uint8)
+    values = codes.view(getattr(ml_dtypes, dtype)).astype(np.float32)
+    keep = np.isfinite(values) & (codes != 128)  # not the negative zero
+    order = np.argsort(values[keep], kind="stable")
+    levels, even = values[keep][order], (codes[keep] % 2 == 0)[order]
+    return levels, even[:-1]
+
+
+def describe(found: Segmented) -> str:
+    """Segments, zero point and step in words: ``40 at s/2 + 128 at s + 88 at 4 s, zero point 24, s = 0.01``."""
+    names = {0: "s"}
+    parts = [
+        f"{segment.codes} at {names.get(e := segment.log2_step) or (f'{1 << e} s' if e > 0 else f's/{1 << -e}')}"
+        for segment in found.format.segments
+    ]
+    sign = "+-" if found.format.signed else ""
+    zero = f", zero point {found.format.zero_point}" if found.format.kind == "offset" else ""
+    return f"{sign}{' + '.join(parts)}{zero}, s = {float(found.scale.step):.4g}"
+
+
+def specs(text: str) -> list[str]:
+    """A comma-separated list of specs; commas within one, as in ``se8-silu:K=40,f=1``, belong to it."""
+    found: list[str] = []
+    for word in text.split(","):
+        if found and "=" in word and ":" not in word and ":" in found[-1]:
+            found[-1] += f",{word}"
+        else:
+            found.append(word.strip())
+    for spec in found:
+        check_contender(spec)
+    return list(dict.fromkeys(found))
+
+

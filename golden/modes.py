@@ -1,0 +1,156 @@
+"""Formats for all layers of a model at once: free per layer, one set of steps, or one format.
+
+What hardware can share decides the mode:
+
+* ``free``: every layer has its own format and scale; a unit per layer, or one that is generated for the worst case;
+* ``runtime``: the segments' steps are the same in every layer; how many codes each segment has, the zero point and the
+  scale are registers. The shifts stay wires, so that this costs a plain constant unit no more logic than its registers;
+* ``shared``: one format; only the scale differs from layer to layer.
+
+All minimise the mean over the layers of the error in dB, so that every layer counts alike.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from golden.breakpoints import search, search_counts, total, zero_position
+from golden.errors import InputError
+from golden.fitting import Fitter, budget, is_tuned
+from golden.formats import SegmentedFormat
+from golden.quantiser import Segmented
+from golden.scale import Scale
+from golden.tune import Axis, Budget, Sign, make_format
+
+MODES = ("free", "runtime", "shared")
+_ROUNDS = 20  # of the alternation; it ends when nothing improves, after a few
+
+Progress = Callable[[float], None]
+Steps = tuple[Sign, tuple[int, ...]]
+T = TypeVar("T")
+
+
+def fit_layers(
+    fitters: Sequence[Fitter], spec: str, mode: str = "free", progress: Progress | None = None
+) -> list[Segmented]:
+    """The formats and scales of all layers.
+
+    Args:
+        fitters: one per layer.
+        spec: a format as :func:`golden.fitting.check_spec` takes it.
+        mode: one of :data:`MODES`.
+        progress: called with the share that is done.
+
+    Raises:
+        InputError: for an unknown mode, or a format that does not fit a layer.
+    """
+    check_mode(mode)
+    report = progress or (lambda share: None)
+    free = []
+    for number, fitter in enumerate(fitters):
+        free.append(fitter.least_squares(spec))
+        report((number + 1) / len(fitters) * (1.0 if mode == "free" else 0.5))
+    if mode == "free":
+        return free
+    found = _shared(fitters, free, spec) if mode == "shared" else _runtime(fitters, free, spec)
+    report(1.0)
+    return found
+
+
+def check_mode(mode: str) -> None:
+    """InputError for an unknown mode."""
+    if mode not in MODES:
+        raise InputError(f"Mode must be one of {', '.join(MODES)}, not {mode!r}")
+
+
+def loss_db(fitters: Sequence[Fitter], chosen: Sequence[Segmented]) -> float:
+    """Minus the mean SQNR over the layers, in dB."""
+    return -float(np.mean([f.histogram.sqnr_db(c) for f, c in zip(fitters, chosen, strict=True)]))
+
+
+def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented]:
+    """The best of the layers' own formats; a tuned one is then improved by turns: segments, scales, segments."""
+    rivals = list(dict.fromkeys(found.format for found in _some(free)))
+    candidates = [[fitter.scale_for(format) for fitter in fitters] for format in rivals]
+    found = min(candidates, key=lambda chosen: loss_db(fitters, chosen))
+    if not is_tuned(spec) or found[0].format.kind == "twos-complement":
+        return found
+    wanted = budget(spec)
+    best = loss_db(fitters, found)
+    for _ in range(_ROUNDS):
+        for refinement in (0, 1):
+            better = _same_segments(fitters, found, wanted, refinement)
+            better = [fitter.scale_for(one.format, near=one.scale) for fitter, one in zip(fitters, better, strict=True)]
+            if (loss := loss_db(fitters, better)) < best - 1e-3:
+                found, best = better, loss
+                break
+        else:
+            break
+    return found
+
+
+def _same_segments(
+    fitters: Sequence[Fitter], found: Sequence[Segmented], wanted: Budget, refinement: int
+) -> list[Segmented]:
+    """The best segments for all layers, each at its present scale (fine steps ``2 ** refinement`` times finer).
+
+    Errors are added in units of each layer's present one, whose sum bounds that of their logarithms from above.
+    """
+    format = found[0].format
+    sign = format.kind
+    assert sign != "twos-complement"
+    finer = format.fraction_bits + refinement
+    fines = [Scale(M=one.scale.M, k=one.scale.k - finer, bits=one.scale.bits) for one in found]
+    axes = [Axis(fitter.histogram, sign, wanted.bits, wanted.segments) for fitter in fitters]
+    if any(float(fine.step) < axis.shortest() for fine, axis in zip(fines, axes, strict=True)):
+        return list(found)
+    room = max(zero_position(f.histogram.low, float(fine.step)) for f, fine in zip(fitters, fines, strict=True))
+    zero = None if sign == "sign-magnitude" else room
+    parts = []
+    for axis, fine, fitter, one in zip(axes, fines, fitters, found, strict=True):
+        costs = axis.costs(float(fine.step), zero)
+        unit = 1 / max(fitter.histogram.squared_error(one), 1e-300)
+        parts.append(costs._replace(gaps=costs.gaps * unit, below=costs.below * unit, above=costs.above * unit))
+    path = search(total(parts), axes[0].codes, wanted.segments)[-1]
+    zero_point = 0 if zero is None else zero - path.start
+    return [make_format(path, sign, wanted.bits, zero_point, fine) for fine in fines]
+
+
+def _runtime(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented]:
+    """The best of the layers' own sequences of steps for all, with every layer's best counts, zero point and scale."""
+    if len({_steps(found.format) for found in free}) == 1:  # as a preset's always are
+        return list(free)
+    wanted = budget(spec)
+    rivals = list(dict.fromkeys(_steps(found.format) for found in _some(free)))
+    judges = _some(list(zip(fitters, free, strict=True)))
+
+    def loss(steps: Steps) -> float:
+        return loss_db([f for f, _ in judges], [_counts(f, own, steps, wanted) for f, own in judges])
+
+    steps = min(rivals, key=loss)
+    return [_counts(fitter, own, steps, wanted) for fitter, own in zip(fitters, free, strict=True)]
+
+
+def _counts(fitter: Fitter, free: Segmented, steps: Steps, wanted: Budget) -> Segmented:
+    """A layer's best format with these steps, searched at fine steps around its own format's."""
+    sign, powers = steps
+    axis = Axis(fitter.histogram, sign, wanted.bits, wanted.segments)
+    centre = float(free.scale.step) / 2.0**free.format.fraction_bits
+    for reach, per_octave in ((9, 8), (4, 32)):
+        fines = axis.near(centre, range(-reach, reach + 1), per_octave, free.scale.bits)
+        found = [(search_counts(axis.costs(float(fine.step)), axis.codes, powers), fine) for fine in fines]
+        path, fine = min(found, key=lambda item: item[0].error)
+        centre = float(fine.step)
+    return axis.format(path, fine)
+
+
+def _steps(format: SegmentedFormat) -> Steps:
+    """Kind and steps in fine steps (log2): what a unit with registers is built for."""
+    assert format.kind != "twos-complement"
+    return format.kind, format.shifts
+
+
+def _some(many: Sequence[T]) -> list[T]:
+    """At most 8, evenly spread: in a deep model, enough to choose by."""
+    return list(many[:: -(-len(many) // 8)])

@@ -1,0 +1,136 @@
+"""Finds the static scales of a quantised Mamba-1 in one pass of the unquantised model over a text."""
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from golden.calibrate import ALPHA, SEQUENCE, check_alpha
+from golden.errors import InputError
+from golden.hadamard import factorise, transform_tensor
+from golden.mamba.checkpoint import fingerprint
+from golden.mamba.model import Mamba, MambaConfig, Mixer
+from golden.mamba.parts import Kernels
+from golden.quamba.calibration import TENSORS, LayerScales, QuambaCalibration
+from golden.quamba.integer import HALF_MAX
+from golden.quamba.observe import MinMax, Percentile
+from golden.quamba.scan import selective_scan
+
+_SEQUENCES = 8  # at a time
+_STATE_EVERY = 16  # of a sequence's states, every 16th is looked at: d_state times as many values as x has elsewhere
+
+See = Callable[[str, Tensor], None]
+
+
+@torch.no_grad()
+def calibrate_quamba(
+    model: Mamba,
+    ids: Tensor,
+    *,
+    tokens: int,
+    alpha: float = ALPHA,
+    state_alpha: float = ALPHA,
+    sequence: int = SEQUENCE,
+    progress: Callable[[int], None] | None = None,
+) -> QuambaCalibration:
+    """The static scales of every layer.
+
+    The text is cut into sequences that each start from an empty state; a last, shorter one is not used. Memory does not
+    grow with the tokens.
+
+    Args:
+        model: Mamba-1, unquantised.
+        ids: (count,).
+        tokens: how many of them to use, at least one sequence; rounded down to whole sequences.
+        alpha: quantile of |x|. It alone has moved task scores by points, so sweep it.
+        state_alpha: quantile of |state|, of which every 16th time step's is looked at.
+        sequence: tokens per sequence.
+        progress: called with the number of tokens done.
+
+    Raises:
+        InputError: for Mamba-2, a d_inner without a Hadamard matrix, too short a text, or a tensor (named with its
+            layer) that is zero, not finite, or beyond float16 where it is to be stored so.
+    """
+    config = model.config
+    if not isinstance(config, MambaConfig):
+        raise InputError("Model must be a Mamba-1, not a Mamba-2; use golden.quamba.mamba2")
+    factorise(config.d_inner)
+    check_alpha(alpha)
+    check_alpha(state_alpha)
+    observers = [
+        {
+            name: MinMax(f"Layer {i}, {name}", HALF_MAX if name == "gated" else float("inf"))
+            for name in ("norm", "xz", "x_proj", "dt", "gated", "y")
+        }
+        | {"x": Percentile(f"Layer {i}, x", alpha), "state": Percentile(f"Layer {i}, state", state_alpha)}
+        for i in range(config.n_layer)
+    ]
+    done = 0
+    for batch in batches(ids, tokens, sequence):
+        residual = model.backbone.embedding(batch.to(model.backbone.embedding.weight.device))
+        for block, observed in zip(model.blocks, observers, strict=True):
+
+            def see(name: str, x: Tensor, observed: dict[str, MinMax | Percentile] = observed) -> None:
+                observed[name].see(x)
+
+            normalised = F.rms_norm(residual, residual.shape[-1:], eps=block.norm.eps)
+            see("norm", normalised)
+            mixer = cast(Mixer, block.mixer)
+            residual = residual + _mix(mixer, normalised * block.norm.weight, model.kernels, see)
+        done += batch.numel()
+        if progress is not None:
+            progress(done)
+    return QuambaCalibration(
+        model=fingerprint(model),
+        alpha=alpha,
+        state_alpha=state_alpha,
+        sequence=sequence,
+        tokens=done,
+        layers=tuple(LayerScales(**{name: observed[name].scale() for name in TENSORS}) for observed in observers),
+    )
+
+
+def batches(ids: Tensor, tokens: int, sequence: int) -> Iterator[Tensor]:
+    """The text's whole sequences, a few (b, sequence) at a time.
+
+    Raises:
+        InputError: if there is not even one, or the text has fewer than ``tokens`` ids.
+    """
+    if sequence < 1:
+        raise InputError(f"Sequence must be at least 1 token, not {sequence}")
+    if tokens > len(ids):
+        raise InputError(f"Tokens must be at most the text's {len(ids)}, not {tokens}; give a longer text")
+    whole = tokens // sequence
+    if whole < 1:
+        raise InputError(
+            f"Calibration tokens must be at least one sequence of {sequence}, not {tokens}; use a longer text"
+        )
+    yield from torch.split(ids[: whole * sequence].view(whole, sequence), _SEQUENCES)
+
+
+def _mix(mixer: Mixer, hidden: Tensor, kernels: Kernels, see: See) -> Tensor:
+    """The unquantised mixer, seen at every place where the quantised one will have a scale."""
+    xz = mixer.in_proj(hidden)
+    see("xz", xz)
+    x, z = xz.chunk(2, dim=-1)
+    x = kernels.conv_silu(x, mixer.conv1d.weight, cast(Tensor, mixer.conv1d.bias))
+    see("x", x)
+    projected = mixer.x_proj(x)
+    see("x_proj", projected)
+    dt, B, C = projected.split_with_sizes(mixer.split, dim=-1)
+    dt = F.linear(dt, mixer.dt_proj.weight)
+    see("dt", dt)
+    states: list[Tensor] = []
+
+    def observe(step: int, state: Tensor) -> None:
+        if step % _STATE_EVERY == _STATE_EVERY - 1 or step == x.shape[1] - 1:
+            states.append(state.clone())
+
+    y = selective_scan(x, dt, -torch.exp(mixer.A_log), B, C, mixer.D, z, mixer.dt_proj.bias, observe=observe)
+    see("state", torch.stack(states, dim=1))
+    see("gated", y)
+    see("y", transform_tensor(y, normalise=False))
+    output: Tensor = mixer.out_proj(y)
+    return output

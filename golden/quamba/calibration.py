@@ -1,0 +1,158 @@
+"""The static scales of a quantised Mamba-1 and their JSON file, which is read or written whole or not at all."""
+
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from golden.errors import InputError
+from golden.files import read_json, write_json
+from golden.scale import Scale
+
+SCHEMA_NAME = "qse-hw/quamba/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerScales:
+    """One layer's activation scales. MinMax over all calibration tokens, except for x and state (percentile).
+
+    Attributes:
+        norm: RMSNorm's output before its weight, which in_proj has taken.
+        xz: in_proj's output, x and z alike.
+        x: SSM input after convolution and SiLU: the percentile scale of plain INT8.
+        x_proj: x_proj's output: dt_low, B and C alike.
+        dt: dt_proj's output without its bias.
+        y: unnormalised Hadamard transform of the gated scan's output; over sqrt(d_inner), the orthonormal one's step.
+        state: SSM state.
+    """
+
+    norm: Scale
+    xz: Scale
+    x: Scale
+    x_proj: Scale
+    dt: Scale
+    y: Scale
+    state: Scale
+
+
+TENSORS = tuple(field.name for field in fields(LayerScales))
+
+SCALE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["M", "k", "bits"],
+    "additionalProperties": False,
+    "properties": {"M": {"type": "integer"}, "k": {"type": "integer"}, "bits": {"type": "integer"}},
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["schema", "model", "alpha", "state_alpha", "sequence", "tokens", "layers"],
+    "additionalProperties": False,
+    "properties": {
+        "schema": {"const": SCHEMA_NAME},
+        "model": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "state_alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "sequence": {"type": "integer", "minimum": 1},
+        "tokens": {"type": "integer", "minimum": 1},
+        "layers": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": list(TENSORS),
+                "additionalProperties": False,
+                "properties": dict.fromkeys(TENSORS, SCALE_SCHEMA),
+            },
+        },
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuambaCalibration:
+    """What :func:`golden.quamba.calibrate.calibrate_quamba` found.
+
+    Attributes:
+        model: fingerprint of the model (SHA-256, hex).
+        alpha: quantile of |x|.
+        state_alpha: quantile of |state|.
+        sequence: tokens per calibration sample.
+        tokens: tokens used, a multiple of ``sequence``.
+        layers: first to last.
+    """
+
+    model: str
+    alpha: float
+    state_alpha: float
+    sequence: int
+    tokens: int
+    layers: tuple[LayerScales, ...]
+
+    def check(self, fingerprint: str, layers: int) -> None:
+        """InputError unless the calibration is of the model with that fingerprint and number of layers."""
+        check_model(self.model, fingerprint)
+        if len(self.layers) != layers:
+            raise InputError(
+                f"Calibration must have the model's {layers} layers, but has {len(self.layers)}; calibrate again"
+            )
+
+
+def check_model(calibrated: str, fingerprint: str) -> None:
+    """InputError unless a calibration's model is the one with that fingerprint."""
+    if calibrated != fingerprint:
+        raise InputError(
+            f"Calibration must be of this checkpoint, {fingerprint[:12]}, but is of {calibrated[:12]}; calibrate again"
+        )
+
+
+def write_quamba(path: str | os.PathLike[str], calibration: QuambaCalibration) -> None:
+    """Write the JSON file, whole or not at all."""
+    write_json(path, {"schema": SCHEMA_NAME} | asdict(calibration))
+
+
+def read_quamba(path: str | os.PathLike[str]) -> QuambaCalibration:
+    """Read and check a calibration file.
+
+    Raises:
+        InputError: if it cannot be read, breaks the schema, or a scale in it breaks a rule.
+    """
+    where = f"Calibration {Path(path)}"
+    document = checked_document(path, where, SCHEMA)
+    layers = tuple(
+        LayerScales(**{name: scale_from_json(item[name], f"{where}: layer {number}, {name}") for name in TENSORS})
+        for number, item in enumerate(document["layers"])
+    )
+    return QuambaCalibration(
+        model=document["model"],
+        alpha=document["alpha"],
+        state_alpha=document["state_alpha"],
+        sequence=int(document["sequence"]),  # JSON's 8.0 is an integer, too
+        tokens=int(document["tokens"]),
+        layers=layers,
+    )
+
+
+def checked_document(path: str | os.PathLike[str], where: str, schema: dict[str, Any]) -> Any:
+    """The JSON document in a file, checked; InputErrors begin with ``where``."""
+    from jsonschema import Draft202012Validator  # only who reads JSON pays for the import
+    from jsonschema.exceptions import best_match
+
+    document = read_json(path, where, parse_constant=_refuse)
+    problem = best_match(Draft202012Validator(schema).iter_errors(document))
+    if problem is not None:
+        place = "/".join(str(part) for part in problem.absolute_path) or "document"
+        message = problem.message  # begins with the value, however long, and ends with the rule
+        raise InputError(f"{where}: {place}: {message if len(message) < 200 else f'... {message[-100:]}'}")
+    return document
+
+
+def scale_from_json(document: dict[str, Any], where: str) -> Scale:
+    """A scale; InputErrors begin with ``where``."""
+    try:
+        return Scale(**{name: int(value) for name, value in document.items()})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,0 +1,114 @@
+"""Anything that quantises a tensor: a segmented format at a scale, or a plain list of levels (float8, Lloyd-Max)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from golden import array
+from golden.formats import SegmentedFormat
+from golden.scale import Scale
+
+if TYPE_CHECKING:
+    import torch
+
+Floats = npt.NDArray[np.float32]
+
+
+class Quantiser(Protocol):
+    """Replaces every value by the one that its code stands for; any shape, on arrays and on tensors alike."""
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        """Decoded values, float32, of x's shape."""
+
+    def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
+        """Decoded values, float32, of x's shape, on x's device; equal to :meth:`array` on every bit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmented:
+    """A segmented format at a scale: what the hardware computes."""
+
+    format: SegmentedFormat
+    scale: Scale
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        return array.dequantise(array.quantise(x, self.format, self.scale), self.format, self.scale)
+
+    def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
+        from golden import tensor  # torch is loaded only by who has tensors
+
+        return tensor.dequantise(tensor.quantise(x, self.format, self.scale), self.format, self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """Levels, ascending float32, and the ``len(levels) - 1`` thresholds between: x >= a threshold goes above it.
+
+    NaN gives the level nearest to 0.
+    """
+
+    levels: Floats
+    thresholds: Floats
+
+    @classmethod
+    def nearest(
+        cls, levels: npt.NDArray[np.floating[Any]], *, ties_down: npt.NDArray[np.bool_] | None = None
+    ) -> "Codebook":
+        """Every value to the nearest of ``levels`` (ascending, distinct); ties up, except where ``ties_down``."""
+        levels = levels.astype(np.float32)
+        middles = (levels[:-1].astype(np.float64) + levels[1:]) / 2
+        thresholds = middles.astype(np.float32)
+        up = np.nextafter(thresholds, np.float32(np.inf))
+        low = thresholds < middles  # rounded down: no float32 lies between
+        if ties_down is not None:
+            low |= ties_down & (thresholds == middles)
+        return cls(levels, np.where(low, up, thresholds))
+
+    @cached_property
+    def _zero(self) -> np.float32:
+        nearest: np.float32 = self.levels[np.abs(self.levels).argmin()]
+        return nearest
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        values = x.astype(np.float32)
+        decoded = self.levels[np.searchsorted(self.thresholds, values.reshape(-1), side="right")].reshape(x.shape)
+        return np.where(np.isnan(values), self._zero, decoded)
+
+    def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        values = x.detach().float()
+        levels, thresholds = (torch.from_numpy(part).to(x.device) for part in (self.levels, self.thresholds))
+        decoded = levels[torch.bucketize(values, thresholds, right=True)]
+        return torch.where(values.isnan(), float(self._zero), decoded)
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """One quantiser per group of channels (the last axis), as Quamba2 gives each group of channels a scale of its own.
+
+    ``groups[c]`` is the group of channel c.
+    """
+
+    quantisers: tuple[Quantiser, ...]
+    groups: npt.NDArray[np.int64]
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        decoded = np.empty(x.shape, np.float32)
+        for number, quantiser in enumerate(self.quantisers):
+            decoded[..., self.groups == number] = quantiser.array(x[..., self.groups == number])
+        return decoded
+
+    def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        decoded = torch.empty(x.shape, dtype=torch.float32, device=x.device)
+        for number, quantiser in enumerate(self.quantisers):
+            channels = torch.from_numpy(np.flatnonzero(self.groups == number)).to(x.device)
+            decoded[..., channels] = quantiser.tensor(x[..., channels])
+        return decoded
+
+

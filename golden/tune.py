@@ -1,0 +1,157 @@
+"""Finding the best segmented format and scale of a layer under a budget: bits, segments, bits of the scale."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from golden.breakpoints import Costs, Path, costs, search, zero_position
+from golden.errors import InputError
+from golden.formats import MAX_BITS, MAX_REACH, Segment, SegmentedFormat
+from golden.histogram import Histogram
+from golden.quantiser import Segmented
+from golden.scale import Scale, check_scale_bits
+
+MAX_SEGMENTS = 8
+MAX_POSITIONS = MAX_REACH // 2  # along the axis: bounds memory, and keeps the reach within what a format may have
+Sign = Literal["offset", "sign-magnitude"]
+SIGNS: tuple[Sign, ...] = ("offset", "sign-magnitude")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a format may cost.
+
+    Args:
+        segments: at most so many, 1 to 8.
+        bits: of a code, 2 to 10, the sign's included.
+        scale_bits: of the scale's M.
+        signs: with or without a sign bit: the kinds of format tried.
+    """
+
+    segments: int = 6
+    bits: int = 8
+    scale_bits: int = 16
+    signs: tuple[Sign, ...] = SIGNS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.segments <= MAX_SEGMENTS:
+            raise InputError(f"Segments must be from 1 to {MAX_SEGMENTS}, not {self.segments!r}")
+        if not 2 <= self.bits <= MAX_BITS - 2:
+            raise InputError(f"Bits of a tuned format must be from 2 to {MAX_BITS - 2}, not {self.bits!r}")
+        check_scale_bits(self.scale_bits)
+        if not self.signs or not set(self.signs) <= set(SIGNS):
+            raise InputError(f"Signs must be among {', '.join(SIGNS)}, not {self.signs!r}")
+
+
+class Axis:
+    """A layer's values as one kind of format sees them, and the best paths by fine step, each searched once."""
+
+    def __init__(self, histogram: Histogram, sign: Sign, bits: int, segments: int) -> None:
+        values = histogram.values.astype(np.float64)
+        self.sign, self.bits, self.segments = sign, bits, segments
+        self.values = np.abs(values) if sign == "sign-magnitude" else values
+        self.counts = histogram.counts
+        self.codes = 1 << (bits - 1 if sign == "sign-magnitude" else bits)
+        self.range = float(self.values.max() - min(0.0, self.values.min()))
+        self._paths: dict[float, list[Path]] = {}
+
+    def costs(self, fine_step: float, zero: int | None = None) -> Costs:
+        """With the zero at ``zero``, or where it makes just enough room below it."""
+        if self.sign == "sign-magnitude":
+            return costs(self.values, self.counts, fine_step, None)
+        room = zero_position(float(self.values.min()), fine_step)
+        return costs(self.values, self.counts, fine_step, room if zero is None else zero)
+
+    def paths(self, fine_step: float) -> list[Path]:
+        """The best for each number of segments."""
+        if fine_step not in self._paths:
+            self._paths[fine_step] = search(self.costs(fine_step), self.codes, self.segments)
+        return self._paths[fine_step]
+
+    def format(self, path: Path, fine_step: Scale) -> Segmented:
+        """The format that a path at this fine step describes."""
+        zero = zero_position(float(self.values.min()), float(fine_step.step))
+        zero_point = 0 if self.sign == "sign-magnitude" else zero - path.start
+        return make_format(path, self.sign, self.bits, zero_point, fine_step)
+
+    def shortest(self) -> float:
+        """The least fine step whose axis is not too long."""
+        return self.range / (MAX_POSITIONS - 2)
+
+    def companded_step(self) -> float:
+        """The step that companding has where the values are densest, about the finest that a good format needs.
+
+        Panter and Dite 1951: ideal steps are inversely proportional to the cube root of the density.
+        """
+        density, edges = np.histogram(self.values, bins=16 * self.codes, weights=self.counts)
+        rank = np.sort(np.cbrt(density))
+        return float(rank.sum() * (edges[1] - edges[0]) / (self.codes * rank[int(0.99 * len(rank))]))
+
+    def near(self, step: float, powers: range, per_octave: int, scale_bits: int) -> list[Scale]:
+        """Fine steps ``step * 2 ** (power / per_octave)`` as scales, without those whose axis would be too long."""
+        wanted = (max(self.shortest(), step * 2 ** (power / per_octave)) for power in powers)
+        return list(dict.fromkeys(Scale.from_step(q, scale_bits) for q in wanted))
+
+
+class Tuner:
+    """The best formats of one layer; what was searched for one budget of segments serves the others.
+
+    Fine steps are scanned 4 to the octave over four octaves around the companded one, then 32 to the octave and 128 to
+    the octave around the best; for each, the segments are the optimum (:mod:`golden.breakpoints`).
+    """
+
+    def __init__(self, histogram: Histogram, budget: Budget) -> None:
+        self.histogram, self.budget = histogram, budget
+        self.axes = [Axis(histogram, sign, budget.bits, budget.segments) for sign in budget.signs]
+
+    def best(self, segments: int) -> Segmented:
+        """The format of at most so many segments with the least squared error."""
+        bits = self.budget.scale_bits
+        scanned = [
+            (axis.paths(float(scale.step))[segments - 1].error, number, scale)
+            for number, axis in enumerate(self.axes)
+            for scale in axis.near(axis.companded_step() * 2**0.5, range(-8, 9), 4, bits)
+        ]
+        error, number, scale = min(scanned, key=lambda item: item[0])
+        axis = self.axes[number]
+        for per_octave in (32, 128):
+            near = axis.near(float(scale.step), range(-4, 5), per_octave, bits)
+            errors = [axis.paths(float(other.step))[segments - 1].error for other in near]
+            if min(errors) < error:
+                error, scale = min(errors), near[int(np.argmin(errors))]
+        return axis.format(axis.paths(float(scale.step))[segments - 1], scale)
+
+
+    def at(self, scale: Scale) -> Segmented:
+        """The best format of which s is a step: the finest is s, s/2, s/4, s/8 or s/16."""
+        fines = [Scale(M=scale.M, k=scale.k + j, bits=scale.bits) for j in range(5)]
+        found = [
+            (axis.paths(float(fine.step))[self.budget.segments - 1], axis, fine)
+            for axis in self.axes
+            for fine in fines
+            if float(fine.step) >= axis.shortest()
+        ]
+        if not found:
+            raise InputError(f"Scale must let a format reach the activations' {self.axes[0].range:.4g}, not {scale}")
+        path, axis, fine = min(found, key=lambda item: item[0].error)
+        return axis.format(path, fine)
+
+
+def make_format(path: Path, sign: Sign, bits: int, zero_point: int, fine_step: Scale) -> Segmented:
+    """The format of a path; s is the step of the segment with the most codes."""
+    standard = max(path.segments)[1]
+    finest = min(e for _, e in path.segments)
+    segments, first_code = [], 0
+    for codes, e in path.segments:
+        segments.append(Segment(codes=codes, log2_step=e - standard, first_code=first_code))
+        first_code += codes
+    format = SegmentedFormat(
+        name=f"tuned-{len(segments)}",
+        bits=bits,
+        kind=sign,
+        segments=tuple(segments),
+        zero_point=zero_point >> finest,
+    )
+    scale = Scale(M=fine_step.M, k=fine_step.k + standard, bits=fine_step.bits)
+    return Segmented(format=format, scale=scale)
