@@ -18,11 +18,13 @@ from golden.scale import Scale
 
 ALPHAS = (0.99, 0.995, 0.999, ALPHA, 0.9999, 0.99999, 1.0)  # swept for Quamba: alpha alone moves its results by points
 FP8 = {"fp8-e4m3": "float8_e4m3fn", "fp8-e3m4": "float8_e3m4"}
+PERCENTILE = {"quamba": "int8", "quamba-se": "se9-paper"}
 LIMIT = "lloyd-max"
 GROUPS = 8
 
 BASELINES = {
     "quamba": "INT8 at Quamba's percentile, the alpha of least error",
+    "quamba-se": "the paper's 9-bit simulation at Quamba's percentile, the alpha of least error",
     "quamba2": f"INT8 with a scale for each of {GROUPS} groups of channels, sorted by their maxima",
     "fp8-e4m3": "float8, 4 exponent and 3 mantissa bits",
     "fp8-e3m4": "float8, 3 exponent and 4 mantissa bits",
@@ -81,8 +83,8 @@ class Sample:
         check_contender(spec)
         if spec == LIMIT:
             return Contender(spec=spec, quantiser=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
-        if spec == "quamba":
-            return self._quamba()
+        if spec in PERCENTILE:
+            return self._percentile(spec)
         if spec == "quamba2":
             return self._grouped()
         if spec in FP8:
@@ -99,14 +101,13 @@ class Sample:
         """SQNR on the values themselves, unweighted."""
         return sqnr_db(self.x, quantiser)
 
-    def _quamba(self) -> Contender:
-        int8, bits = load_format("int8"), self.fitter.scale_bits
-        rivals = {a: Segmented(format=int8, scale=Scale.from_step(percentile_step(self.x, a), bits)) for a in ALPHAS}
+    def _percentile(self, spec: str) -> Contender:
+        format, bits = load_format(PERCENTILE[spec]), self.fitter.scale_bits
+        rivals = {a: Segmented(format=format, scale=Scale.from_step(percentile_step(self.x, a), bits)) for a in ALPHAS}
         alpha = min(rivals, key=lambda a: self.histogram.squared_error(rivals[a]))
         found = rivals[alpha]
-        return Contender(
-            spec="quamba", quantiser=found, bits=8, detail=f"alpha {alpha}, s = {float(found.scale.step):.4g}"
-        )
+        detail = f"alpha {alpha}, s = {float(found.scale.step):.4g}"
+        return Contender(spec=spec, quantiser=found, bits=format.bits, detail=detail)
 
     def _grouped(self) -> Contender:
         order = np.argsort(np.abs(self.x).max(axis=0), kind="stable")

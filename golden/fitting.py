@@ -6,6 +6,7 @@ NumPy only; the search is deterministic and looks at the histogram alone.
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -15,7 +16,7 @@ from golden.histogram import Histogram
 from golden.presets import PRESETS, int8_asym, load_format, se8, se8_silu
 from golden.quantiser import Segmented
 from golden.scale import Scale, check_scale_bits
-from golden.tune import Budget, Tuner
+from golden.tune import SIGNS, Budget, Sign, Tuner
 
 TUNED = "tuned"  # the format that is searched for
 
@@ -35,20 +36,27 @@ def is_tuned(spec: str) -> bool:
 
 
 def budget(spec: str, scale_bits: int = 16) -> Budget:
-    """The budget that ``tuned`` or ``tuned:segments=N,bits=B`` stands for."""
+    """The budget of ``tuned`` or ``tuned:segments=N,bits=B,sign=S``; sign 1 is with a sign bit, 0 without."""
     parameters: dict[str, int] = {}
     for argument in filter(None, spec.partition(":")[2].split(",")):
         key, _, value = argument.partition("=")
-        if key not in ("segments", "bits"):
-            raise InputError(f"Format tuned takes segments, bits, not {argument!r}")
+        if key not in ("segments", "bits", "sign"):
+            raise InputError(f"Format tuned takes segments, bits, sign, not {argument!r}")
         if key in parameters:
             raise InputError(f"Format tuned: {key} must be given once, not again as {argument!r}")
         try:
             parameters[key] = int(value)
         except ValueError:
             raise InputError(f"Format tuned: {key} must be an integer, not {value!r}") from None
-    segments, bits = parameters.get("segments", Budget.segments), parameters.get("bits", Budget.bits)
-    return Budget(segments=segments, bits=bits, scale_bits=scale_bits)
+    sign = parameters.get("sign")
+    if sign not in (None, 0, 1):
+        raise InputError(f"Format tuned: sign must be 0 or 1, not {sign}")
+    return Budget(
+        segments=parameters.get("segments", Budget.segments),
+        bits=parameters.get("bits", Budget.bits),
+        scale_bits=scale_bits,
+        signs=SIGNS if sign is None else (SIGNS[sign],),
+    )
 
 
 class Fitter:
@@ -56,7 +64,7 @@ class Fitter:
 
     def __init__(self, histogram: Histogram, *, scale_bits: int = 16) -> None:
         self.histogram, self.scale_bits = histogram, scale_bits
-        self._tuners: dict[int, Tuner] = {}
+        self._tuners: dict[tuple[int, tuple[Sign, ...]], Tuner] = {}
 
     def least_squares(self, spec: str) -> Segmented:
         """Scale and format parameters with the least squared error.
@@ -102,7 +110,9 @@ class Fitter:
         return [
             preset
             for preset in self._presets
-            if preset.format.bits <= wanted.bits and len(preset.format.segments) <= wanted.segments
+            if preset.format.bits <= wanted.bits
+            and len(preset.format.segments) <= wanted.segments
+            and SIGNS[preset.format.signed] in wanted.signs
         ]
 
     @cached_property
@@ -115,11 +125,12 @@ class Fitter:
         return found
 
     def _tuner(self, wanted: Budget) -> Tuner:
-        known = self._tuners.get(wanted.bits)
+        key = wanted.bits, wanted.signs
+        known = self._tuners.get(key)
         if known is None or known.budget.segments < wanted.segments:
             # one search with more segments serves all smaller budgets
-            roomy = Budget(segments=max(wanted.segments, 6), bits=wanted.bits, scale_bits=wanted.scale_bits)
-            known = self._tuners[wanted.bits] = Tuner(self.histogram, roomy)
+            roomy = replace(wanted, segments=max(wanted.segments, Budget.segments))
+            known = self._tuners[key] = Tuner(self.histogram, roomy)
         return known
 
     def _best(self, spec: str, scales: list[Scale]) -> Segmented:

@@ -90,13 +90,16 @@ class LayerStream:
 
 def stream_model(args: argparse.Namespace, objective: str) -> LayerStream:
     """As :func:`from_model`, but a layer at a time; for objective "output", with what errors do at the output."""
-    from golden.mamba.stream import activations, open_layers
+    from golden.mamba.stream import activations, is_random, open_layers
     from golden.mamba.text import read_text
 
     if args.tokens < 1:
         raise InputError(f"Tokens must be at least 1, not {args.tokens}")
     model = open_layers(args.model)
-    text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
+    if is_random(args.model):  # its tokens mean nothing: bytes serve
+        text = read_text(args.text)
+    else:
+        text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
     found = activations(model, text.ids, tokens=args.tokens)
     return LayerStream(
         layers=_layers(found, objective),

@@ -17,8 +17,10 @@ from golden.errors import InputError
 from golden.mamba.checkpoint import fingerprint, locate
 from golden.mamba.initial import embedding, random_block
 from golden.mamba.model import Block, Config, Mamba
+from golden.mamba.shapes import shape
 from golden.mamba.weights import Weights
 
+RANDOM = "random:"
 _SEQUENCES = 8  # at a time: enough for two cores, little memory
 
 
@@ -42,10 +44,19 @@ class Layers(Protocol):
 def open_layers(directory: Path | str | None = None) -> Layers:
     """The checkpoint that ``load_model`` would load, and as well checked, but each layer is read when it is asked for.
 
+    ``random:NAME`` is a model of a published shape (:mod:`golden.mamba.shapes`) with random weights.
+
     Raises:
         InputError: when the folder does not hold a sound checkpoint; if only a value is not finite, when it is read.
     """
+    if is_random(directory):
+        return random_layers(shape(str(directory).removeprefix(RANDOM)), seed=0)
     return _Stored(Weights(locate(directory)))
+
+
+def is_random(directory: Path | str | None) -> bool:
+    """Whether no checkpoint is meant, but random weights."""
+    return str(directory).startswith(RANDOM)
 
 
 def layers_of(model: Mamba) -> Layers:

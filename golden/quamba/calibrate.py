@@ -55,7 +55,7 @@ def calibrate_quamba(
     """
     config = model.config
     if not isinstance(config, MambaConfig):
-        raise InputError("Model must be a Mamba-1, not a Mamba-2; use golden.quamba.mamba2")
+        raise InputError("Model must be a Mamba-1, not a Mamba-2; use golden.quamba.calibrate2")
     factorise(config.d_inner)
     check_alpha(alpha)
     check_alpha(state_alpha)

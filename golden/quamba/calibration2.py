@@ -94,7 +94,7 @@ class Layer2Scales:
 
 @dataclass(frozen=True, kw_only=True)
 class Quamba2Calibration:
-    """What :func:`golden.quamba.mamba2.calibrate_quamba2` found; attributes as those of ``QuambaCalibration``."""
+    """What :func:`golden.quamba.calibrate2.calibrate_quamba2` found; attributes as those of ``QuambaCalibration``."""
 
     model: str
     alpha: float

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -18,6 +19,7 @@ COMMANDS = {
     "calibrate": "find format parameters and scale of every layer",
     "replay": "send captured activations through the Verilog in simulation",
     "synth": "area and timing with Yosys and nextpnr, beside plain INT8",
+    "eval": "what quantising costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
     "compare": "PyTorch against the golden model, and SQNR by layer and format",
     "bench": "speeds, side by side with their baselines",
     "demo": "all of the above on the bundled model",
@@ -31,7 +33,8 @@ _EXTRAS = {
     "safetensors": "model",
     "cocotb": "sim",
     "cocotb_tools": "sim",
-    "ml_dtypes": "dev",
+    "ml_dtypes": "model",
+    "lm_eval": "tasks",
 }
 
 
@@ -72,6 +75,7 @@ def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -
         parser = _Parser(prog=program or f"python -m qse_hw {name}", description=command.__doc__)
         command.add_arguments(parser)
         args = parser.parse_args(argv)
+        args.command = shlex.join([*(program or f"python -m qse_hw {name}").split(), *argv])  # for reports
         command.run(args)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

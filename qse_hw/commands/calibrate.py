@@ -1,11 +1,18 @@
 """Find the format parameters and the scale of every layer, by least squared error and by Quamba's percentile."""
 
 import argparse
+import resource
+import shlex
+import sys
+import time
+from typing import Any
 
 from golden.calibrate import ALPHA, check_alpha
 from golden.calibration import OBJECTIVES, Calibration, calibrate, write_calibration
 from golden.contenders import describe
+from golden.environment import environment
 from golden.errors import InputError
+from golden.files import write_json
 from golden.fitting import check_spec
 from golden.modes import MODES, check_mode
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
@@ -18,6 +25,8 @@ from qse_hw.sources import (
     stream,
     stream_model,
 )
+
+SCHEMA = "qse-hw/calibrate/1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--alpha", metavar="A", type=float, default=ALPHA, help=f"percentile (default {ALPHA})")
     parser.add_argument("--scale-bits", metavar="B", type=integer, default=16, help="width of M, 1 to 20 (default 16)")
+    parser.add_argument("--json", metavar="FILE", help="write time and peak memory here")
     parser.add_argument("-o", "--output", metavar="calib.json", required=True, help="file to write")
 
 
@@ -54,12 +64,35 @@ def run(args: argparse.Namespace) -> None:
             raise InputError("Activations must come from a file or from a model and text: give either, not both")
         if args.objective == "output":
             raise InputError("Objective output needs the model: give --model and --text instead of --activations")
-    check_output(args.output)
-    found = stream_model(args, args.objective) if args.activations is None else stream(from_file_or_default(args.activations))
+    for path in filter(None, (args.output, args.json)):
+        check_output(path)
+    begun = time.perf_counter()
+    if args.activations is None:
+        found = stream_model(args, args.objective)
+    else:
+        found = stream(from_file_or_default(args.activations))
     result = calibrated(found, args.format, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
     write_calibration(args.output, result)
     show(result)
+    seconds, memory = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(f"{found.origin}: {seconds:.0f} s, peak memory {memory:.2f} GiB")
+    if args.json is not None:
+        write_json(args.json, _report(result, found, seconds, memory))
     console.print(f"written: {args.output}")
+
+
+def _report(result: Calibration, found: LayerStream, seconds: float, memory: float) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "command": f"python -m qse_hw {shlex.join(sys.argv[1:])}",
+        **environment(),
+        "origin": found.origin,
+        "layers": len(result.layers),
+        "tokens": result.tokens,
+        "channels": result.channels,
+        "seconds": round(seconds, 1),
+        "peak_memory_gib": round(memory, 2),
+    }
 
 
 def calibrated(

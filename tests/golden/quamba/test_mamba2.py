@@ -13,8 +13,9 @@ from golden.errors import InputError
 from golden.mamba.mamba2 import Mamba2Config
 from golden.mamba.model import Mamba, MambaConfig
 from golden.presets import int8, se8
+from golden.quamba.calibrate2 import calibrate_quamba2, channel_groups
 from golden.quamba.calibration2 import read_quamba2, write_quamba2
-from golden.quamba.mamba2 import QuambaMamba2, calibrate_quamba2, channel_groups
+from golden.quamba.mamba2 import QuambaMamba2
 from golden.quamba.observe import Percentile
 from golden.scale import Scale
 from tests.golden.quamba.conftest import SEQUENCE, random_model

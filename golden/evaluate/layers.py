@@ -1,0 +1,149 @@
+"""Contenders fitted to every layer of a model, and what they lose there: SQNR and the distance to the limit.
+
+The model is streamed, so that one layer's values are in memory at a time; what is kept of a layer are its quantisers
+and, where layers are to share a format, its histogram.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from golden.contenders import Contender, Sample, describe
+from golden.errors import InputError
+from golden.fitting import TUNED, Fitter
+from golden.mamba.stream import Layers, activations
+from golden.modes import MODES, fit_layers
+
+Progress = Callable[[float], None]
+"""Called with the share that is done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """SQNR of x in dB by contender and layer, on one text.
+
+    Attributes:
+        sqnr_db: by spec, then by layer; infinite where nothing is lost.
+        limit_db: by layer: of the best 256 levels for this very text's values, which no contender knows that was fitted
+            to another text, and no scalar quantiser of 8 bits can beat.
+    """
+
+    sqnr_db: Mapping[str, Sequence[float]]
+    limit_db: Sequence[float]
+
+    def distance_db(self, spec: str) -> list[float]:
+        """By layer, how far the contender stays below the limit; 0 where both lose nothing."""
+        return [
+            0.0 if limit == own else limit - own for limit, own in zip(self.limit_db, self.sqnr_db[spec], strict=True)
+        ]
+
+    def worst(self, spec: str) -> tuple[int, float]:
+        """The layer of the greatest distance, and that distance."""
+        distances = self.distance_db(spec)
+        layer = max(range(len(distances)), key=distances.__getitem__)
+        return layer, distances[layer]
+
+
+def fit(
+    layers: Layers,
+    ids: Tensor,
+    specs: Sequence[str],
+    *,
+    tokens: int,
+    mode: str = "free",
+    progress: Progress | None = None,
+) -> tuple[dict[str, list[Contender]], Losses]:
+    """The contenders of every layer, and their losses on the text they were fitted to.
+
+    Args:
+        layers: the unquantised model.
+        ids: (count,).
+        specs: as :func:`golden.contenders.specs` gives them.
+        tokens: how many of the ids to use, in sequences of 512 tokens.
+        mode: one of :data:`golden.modes.MODES`: what tuned formats of different layers share.
+        progress: called with the share that is done.
+
+    Raises:
+        InputError: for an unknown mode, too short a text, or a layer (named) whose activations are zero or not finite,
+            or do not suit a format.
+    """
+    if mode not in MODES:
+        raise InputError(f"Mode must be one of {', '.join(MODES)}, not {mode!r}")
+    together = [] if mode == "free" else [spec for spec in specs if spec.partition(":")[0] == TUNED]
+    alone = [spec for spec in specs if spec not in together]
+    report, count = progress or (lambda share: None), layers.config.n_layer
+    part = len(alone) / max(1, len(specs))  # of the work, roughly
+    contenders: dict[str, list[Contender]] = {spec: [] for spec in specs}
+    sqnr: dict[str, list[float]] = {spec: [] for spec in specs}
+    limit: list[float] = []
+    fitters: list[Fitter] = []
+    for layer, sample in _samples(layers, ids, tokens):
+        with named(layer):
+            for number, spec in enumerate(alone):
+                report(part * (layer + number / len(alone)) / count)
+                found = sample.fit(spec)
+                contenders[spec].append(found)
+                sqnr[spec].append(sample.sqnr_db(found.quantiser))
+            limit.append(sample.sqnr_db(sample.limit))
+        if together:
+            fitters.append(sample.fitter)
+    for number, spec in enumerate(together):
+        done = len(alone) + number
+        quantisers = fit_layers(
+            fitters, spec, mode, lambda share, done=done: report((done + share) / len(specs))  # type: ignore[misc]
+        )
+        for fitter, quantiser in zip(fitters, quantisers, strict=True):
+            contenders[spec].append(
+                Contender(spec=spec, quantiser=quantiser, bits=quantiser.format.bits, detail=describe(quantiser))
+            )
+            # the values are gone; the histogram's rounding, 70 dB down, is not seen here
+            sqnr[spec].append(fitter.histogram.sqnr_db(quantiser))
+    report(1.0)
+    return contenders, Losses(sqnr_db=sqnr, limit_db=limit)
+
+
+def measure(
+    layers: Layers,
+    ids: Tensor,
+    contenders: Mapping[str, Sequence[Contender]],
+    *,
+    tokens: int,
+    progress: Progress | None = None,
+) -> Losses:
+    """The contenders' losses on another text; arguments and errors as those of :func:`fit`."""
+    sqnr: dict[str, list[float]] = {spec: [] for spec in contenders}
+    limit = []
+    for layer, sample in _samples(layers, ids, tokens):
+        with named(layer):
+            limit.append(sample.sqnr_db(sample.limit))
+        for spec, fitted in contenders.items():
+            sqnr[spec].append(sample.sqnr_db(fitted[layer].quantiser))
+        if progress is not None:
+            progress((layer + 1) / layers.config.n_layer)
+    return Losses(sqnr_db=sqnr, limit_db=limit)
+
+
+@contextmanager
+def named(layer: int) -> Iterator[None]:
+    """InputErrors name the layer."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"Layer {layer}, x: {error}") from error
+
+
+def finite(value: float) -> float | None:
+    """For JSON, which has no infinity: None where nothing was lost."""
+    return value if math.isfinite(value) else None
+
+
+def _samples(layers: Layers, ids: Tensor, tokens: int) -> Iterator[tuple[int, Sample]]:
+    for layer, tensors, _, _ in activations(layers, ids, tokens=tokens):
+        with named(layer):
+            sample = Sample(tensors["x"])
+        del tensors
+        yield layer, sample
+        del sample  # before the next layer is read

@@ -1,0 +1,131 @@
+"""Models whose x is quantised: all else left alone, or all else to 8 bits as the Quamba papers have it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+from torch import Tensor
+
+from golden.errors import InputError
+from golden.evaluate.score import Forward
+from golden.mamba.mamba2 import Mamba2Config
+from golden.mamba.model import Mamba
+from golden.quamba.layers import X_PROJ_INPUTS, XProjInput
+from golden.quamba.scan import STATES, State
+from golden.quantiser import Quantiser
+
+RECIPES = ("x-only", "quamba")
+X_PROJ_INPUT, STATE = X_PROJ_INPUTS[0], STATES[0]
+
+Contenders = Mapping[str, Sequence[Quantiser]]
+"""By name, one quantiser of x per layer."""
+
+
+def check_recipe(recipe: str, x_proj_input: str, state: str) -> None:
+    """InputError unless the three go together."""
+    for what, value, known in (
+        ("Recipe", recipe, RECIPES), ("x_proj input", x_proj_input, X_PROJ_INPUTS), ("State", state, STATES)
+    ):  # fmt: skip
+        if value not in known:
+            raise InputError(f"{what} must be one of {', '.join(known)}, not {value!r}")
+    if recipe == "x-only" and (x_proj_input, state) != (X_PROJ_INPUT, STATE):
+        raise InputError("Recipe must be quamba where --x-proj-input or --state is given, not x-only")
+
+
+def x_only(model: Mamba, contenders: Contenders) -> dict[str, Forward]:
+    """The model with every layer's x replaced by its quantised value, and nothing else changed."""
+
+    def forward(quantisers: Sequence[Quantiser]) -> Forward:
+        def replace(layer: int, name: str, value: Tensor) -> Tensor:
+            return quantisers[layer].tensor(value.contiguous()) if name == "x" else value
+
+        return lambda ids: model(ids, replace)
+
+    return {name: forward(quantisers) for name, quantisers in contenders.items()}
+
+
+def quamba(
+    model: Mamba,
+    ids: Tensor,
+    contenders: Contenders,
+    *,
+    tokens: int,
+    x_proj_input: str = X_PROJ_INPUT,
+    state: str = STATE,
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, Forward]:
+    """The model with 8-bit weights and activations, and x in every contender's format.
+
+    The weights are quantised once: contenders have in common all but what depends on x.
+
+    Args:
+        model: unquantised; it is not changed.
+        ids: (count,), to calibrate the other tensors on.
+        contenders: by name, one quantiser of x per layer.
+        tokens: how many of the ids to use, at least one sequence of 512.
+        x_proj_input: what x_proj reads, see :class:`golden.quamba.layers.XProjection`; Mamba-1 only.
+        state: how the SSM state is stored; Mamba-1 only.
+        progress: called with the share of the calibration that is done.
+
+    Raises:
+        InputError: as calibration does, or for options that a Mamba-2 does not have.
+    """
+    check_recipe("quamba", x_proj_input, state)
+    report = progress or (lambda share: None)
+    if isinstance(model.config, Mamba2Config):
+        if (x_proj_input, state) != (X_PROJ_INPUT, STATE):
+            raise InputError(
+                "Model must be a Mamba-1 for --x-proj-input or --state; a Mamba-2 has no x_proj, and its state stays fp32"
+            )
+        return _mamba2(model, ids, contenders, tokens, report)
+    return _mamba1(model, ids, contenders, tokens, cast(XProjInput, x_proj_input), cast(State, state), report)
+
+
+def _mamba1(
+    model: Mamba,
+    ids: Tensor,
+    contenders: Contenders,
+    tokens: int,
+    x_proj_input: XProjInput,
+    state: State,
+    report: Callable[[float], None],
+) -> dict[str, Forward]:
+    from golden.quamba.calibrate import calibrate_quamba
+    from golden.quamba.model import QuambaBlock, QuambaMamba
+
+    calibration = calibrate_quamba(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
+    base = QuambaMamba(model, calibration, x_proj_input=x_proj_input, state=state)
+    blocks = cast(list[QuambaBlock], list(base.layers))
+
+    def forward(quantisers: Sequence[Quantiser]) -> Forward:
+        made = QuambaMamba(model, calibration, quantisers, x_proj_input=x_proj_input, state=state)
+        projections = [cast(QuambaBlock, block).x_proj for block in made.layers]
+
+        def run(ids: Tensor) -> Tensor:
+            for block, projection in zip(blocks, projections, strict=True):
+                block.x_proj = projection
+            logits: Tensor = base(ids)
+            return logits
+
+        return run
+
+    return {name: forward(quantisers) for name, quantisers in contenders.items()}
+
+
+def _mamba2(
+    model: Mamba, ids: Tensor, contenders: Contenders, tokens: int, report: Callable[[float], None]
+) -> dict[str, Forward]:
+    from golden.quamba.mamba2 import QuambaMamba2, calibrate_quamba2
+
+    calibration = calibrate_quamba2(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
+    base = QuambaMamba2(model, calibration)
+
+    def forward(quantisers: Sequence[Quantiser]) -> Forward:
+        def run(ids: Tensor) -> Tensor:
+            for parts, quantiser in zip(base.quantisers, quantisers, strict=True):
+                parts["x"] = quantiser
+            logits: Tensor = base(ids)
+            return logits
+
+        return run
+
+    return {name: forward(quantisers) for name, quantisers in contenders.items()}
