@@ -8,21 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from blocks import fill, markdown
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-BEGIN, END = "<!-- measured: made by docs/tables.py -->", "<!-- end -->"
 
 
 def load(name: str) -> dict[str, Any]:
     """One report."""
     document: dict[str, Any] = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
     return document
-
-
-def markdown(columns: list[str], rows: list[list[str]]) -> str:
-    """A table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def synthesis() -> str:
@@ -98,16 +93,9 @@ def speed() -> str:
     )
 
 
-def readme() -> str:
-    """README.md with its measured part made anew."""
-    text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n\n" + "\n\n".join([quality(), synthesis(), speed()]) + f"\n\n{END}{after}"
-
-
 if __name__ == "__main__":
-    made = readme()
+    text = README.read_text(encoding="utf-8")
+    filled = fill(text, {"quality": quality(), "synthesis": synthesis(), "speed": speed()})
     if "--check" in sys.argv[1:]:
-        sys.exit(0 if made == README.read_text(encoding="utf-8") else "README.md is not what docs/tables.py makes")
-    README.write_text(made, encoding="utf-8")
+        sys.exit(0 if filled == text else "README.md is not what docs/tables.py makes")
+    README.write_text(filled, encoding="utf-8")

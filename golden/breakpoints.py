@@ -53,7 +53,7 @@ def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> C
             for magnitudes: the first code is 0.
     """
     u = values / fine_step + (zero or 0)
-    length = int(u.max()) + 2
+    length = max(int(u.max()), zero or 0) + 2
     # moments (weight, first, second) of every half step about its left edge, then of runs of w from every position
     cells = (2 * u).astype(np.intp)
     offset = u - cells / 2
@@ -126,11 +126,13 @@ def _search(found: Costs, steps: Integers, codes: int) -> list[Path]:
     """``steps[k]``: those that segment k may have, as log2."""
     segments, choices = steps.shape
     length = len(found.above) + (1 << (STEPS - 1))
-    every_gap, below, above, zero = _extended(found, length)
-    gaps = every_gap[steps]
+    every_gap, below, beyond, zero = _extended(found, length)
+    gaps, above = every_gap[steps], np.tile(beyond, (segments, choices, 1))
     if zero is not None:
+        above[..., :zero] = np.inf
         for k, c in np.ndindex(steps.shape):
             if steps[k, c]:
+                above[k, c, zero] = np.inf
                 gaps[k, c, max(0, zero + 1 - (1 << steps[k, c])) : zero + 1] = np.inf
     state, moved = np.full((2, segments, choices, length), np.inf)
     state[0] = below
@@ -138,17 +140,17 @@ def _search(found: Costs, steps: Integers, codes: int) -> list[Path]:
     origin = np.zeros((codes, segments, length), np.int8)
     ends = [(np.inf, 0, 0, 0)] * segments
     for used in range(codes):  # gaps behind; the code at each position is number `used`
-        for k in range(segments):
-            reached = (state[k] + above).reshape(-1)
-            place = int(reached.argmin())
-            if reached[place] < ends[k][0]:
-                ends[k] = (float(reached[place]), used, *divmod(place, length))
         # the code at a position may begin segment k; from the last k down, so that none is left empty
         for k in range(segments - 1, 0, -1) if used else ():
             before = state[k - 1].min(axis=0)
             origin[used, k] = state[k - 1].argmin(axis=0)
             np.less(before, state[k], out=switched[used, k])
             np.minimum(before, state[k], out=state[k])
+        for k in range(segments):
+            reached = (state[k] + above[k]).reshape(-1)
+            place = int(reached.argmin())
+            if reached[place] < ends[k][0]:
+                ends[k] = (float(reached[place]), used, *divmod(place, length))
         state += gaps
         moved.fill(np.inf)
         for k, c in np.ndindex(steps.shape):
@@ -163,13 +165,11 @@ def _walk_back(
 ) -> Path:
     """The path that ended in a state: (error, gaps used, choice of step, position), in segment k."""
     error, used, choice, position = end
-    backwards: list[int] = []  # the step of every code's segment
+    backwards = [int(steps[k, choice])]  # the step of every code's segment
     while True:
         if switched[used, k, choice, position]:
             choice, k = int(origin[used, k, position]), k - 1
         step = int(steps[k, choice])
-        if not backwards:
-            backwards.append(step)  # the last code belongs to the segment that led to it
         if not used:
             break
         used, position = used - 1, position - (1 << step)

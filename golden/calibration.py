@@ -164,7 +164,8 @@ def calibrate(
     check_mode(mode)
     seen, fitters, found = [], [], []
     shape, objective = (0, 0), "x"
-    for number, layer in enumerate(layers):
+    for layer in layers:  # enumerate would hold the last one
+        number = len(seen)
         try:
             plain = Fitter(Histogram(layer.x), scale_bits=scale_bits)
             fitter = plain
@@ -175,10 +176,11 @@ def calibrate(
                 found.append(_free(layer, fitter, plain, spec, percentile))
             else:
                 fitters.append(fitter)
-                seen.append((plain.histogram, percentile))
+            seen.append((plain.histogram, percentile))
         except InputError as error:
             raise InputError(f"Layer {number}: {error}") from error
         shape, objective = layer.x.shape, "x" if layer.weights is None else "output"
+        del layer  # before the next is made
         if progress is not None:
             progress(number)
     if fitters:

@@ -1,5 +1,6 @@
 """All quantisers of the accuracy tables, each fitted to one layer's values at its own best scale and parameters."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -103,7 +104,12 @@ class Sample:
 
     def _percentile(self, spec: str) -> Contender:
         format, bits = load_format(PERCENTILE[spec]), self.fitter.scale_bits
-        rivals = {a: Segmented(format=format, scale=Scale.from_step(percentile_step(self.x, a), bits)) for a in ALPHAS}
+        rivals = {}
+        for alpha in ALPHAS:
+            with suppress(InputError):  # the low quantiles of sparse values are zero
+                rivals[alpha] = Segmented(
+                    format=format, scale=Scale.from_step(percentile_step(self.x, alpha), bits)
+                )
         alpha = min(rivals, key=lambda a: self.histogram.squared_error(rivals[a]))
         found = rivals[alpha]
         detail = f"alpha {alpha}, s = {float(found.scale.step):.4g}"
@@ -164,7 +170,7 @@ def specs(text: str) -> list[str]:
     found: list[str] = []
     for word in text.split(","):
         if found and "=" in word and ":" not in word and ":" in found[-1]:
-            found[-1] += f",{word}"
+            found[-1] += f",{word.strip()}"
         else:
             found.append(word.strip())
     for spec in found:

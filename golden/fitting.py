@@ -98,7 +98,8 @@ class Fitter:
         """The format with the least squared error, of those that ``spec`` leaves open, at this step s."""
         scale = Scale.from_step(step, self.scale_bits)
         if is_tuned(spec):
-            return self._tuner(budget(spec, self.scale_bits)).at(scale)
+            wanted = budget(spec, self.scale_bits)
+            return self._tuner(wanted).at(scale, wanted.segments)
         return self._best(spec, [scale])
 
     def _tuned(self, wanted: Budget) -> Segmented:

@@ -5,6 +5,7 @@ and continuation are cut into tokens, and what an empty context is, follow its o
 """
 
 import contextlib
+import functools
 import io
 import logging
 import math
@@ -17,9 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched behind the user's back; read when datasets is imported
+# nothing is fetched behind the user's back; read when datasets is imported
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
@@ -65,7 +67,7 @@ class HarnessModel(TemplateLM):
         return found
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
-        """Of every (text,) its log likelihood in nats: each token once, the last stretch with as much context as fits."""
+        """Of every (text,) its log likelihood in nats: each token once, the last ones after all that fits."""
         pieces: list[tuple[list[int], list[int]]] = []
         owners: list[int] = []
         for owner, request in enumerate(requests):
@@ -115,7 +117,8 @@ class HarnessModel(TemplateLM):
     def _loglikelihood_tokens(
         self, requests: list[tuple[tuple[str, str], list[int], list[int]]], **kwargs: Any
     ) -> list[tuple[float, bool]]:
-        return self._score([(context, continuation) for _, context, continuation in requests])
+        # of a context that is all spaces nothing is left: they have gone to the continuation
+        return self._score([(context or [self._codec.prefix], after) for _, context, after in requests])
 
     @torch.no_grad()
     def _score(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
@@ -158,13 +161,15 @@ class Metric:
     higher_is_better: bool | None
     samples: int
 
-    def within_noise(self, other: "Metric") -> bool:
-        """Whether the values are less than 2 standard errors of their difference apart, or errors are unknown.
+    def within_noise(self, other: "Metric") -> bool | None:
+        """Whether the values are less than 2 standard errors of their difference apart; None: errors are unknown.
 
         The errors are taken as independent, though both answer the same questions: that errs on the side of "=".
         """
-        if self.value == other.value or self.stderr is None or other.stderr is None:
+        if self.value == other.value:
             return True
+        if self.stderr is None or other.stderr is None:
+            return None
         return abs(self.value - other.value) < 2 * math.hypot(self.stderr, other.stderr)
 
 
@@ -184,8 +189,7 @@ class Tasks:
             raise InputError(f"Task path {folder} must be a folder with task definitions (YAML), and is not")
         if not names:
             raise InputError("Tasks must be named, e.g. lambada_openai,piqa")
-        with _quiet():
-            self._manager = TaskManager(include_path=None if folder is None else str(folder))
+        self._manager = _manager(None if folder is None else str(folder))
         for name in names:
             if name not in self._manager.all_tasks:
                 raise InputError(f"Task {name} must be one the harness knows, or be defined in --task-path, and is not")
@@ -221,8 +225,15 @@ class Tasks:
             reason = str(error).strip().split("\n")[0].rstrip(".")
             raise InputError(
                 f"Task {', '.join(names)} must have its data on this machine, and it cannot be loaded ({reason}); "
-                f"fetch it once with HF_HUB_OFFLINE=0 in the environment"
+                f"fetch it once with HF_HUB_OFFLINE=0 and HF_DATASETS_OFFLINE=0 in the environment"
             ) from error
+
+
+@functools.cache
+def _manager(folder: str | None) -> TaskManager:
+    """The index of all tasks, which takes seconds to make."""
+    with _quiet():
+        return TaskManager(include_path=folder)
 
 
 def _metrics(document: dict[str, Any]) -> list[Metric]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from golden.errors import InputError
 from golden.quantiser import Quantiser
 
-MIN_PEAK, MAX_PEAK = 2.0**-89, 2.0**104  # so that every step the search tries is one that a Scale may have
+MIN_PEAK, MAX_PEAK = 2.0**-70, 2.0**90  # so that every step the search tries is one that a Scale may have
 
 Values = npt.NDArray[np.floating[Any]]
 
@@ -33,12 +33,14 @@ class Histogram:
         if self.peak == 0:
             raise InputError("Activations must not all be zero, a scale would be 0")
         if not MIN_PEAK <= self.peak <= MAX_PEAK:
-            raise InputError(f"Activations must have a peak from 2**-89 to 2**104, not {self.peak:.4g}")
+            raise InputError(f"Activations must have a peak from 2**-70 to 2**90, not {self.peak:.4g}")
         unit = np.float32(2.0 ** math.frexp(self.peak)[1])  # a power of two: scaling is exact
         counts = np.zeros(1 << 16)
         for part, weight in zip(parts(x), _weights(x, weights), strict=True):
             patterns = (part / unit).astype(np.float16).view(np.uint16)
             counts += np.bincount(patterns, weight, minlength=1 << 16)
+        counts[0] += counts[1 << 15]  # -0 is 0
+        counts[1 << 15] = 0
         patterns = np.flatnonzero(counts).astype(np.uint16)
         values = patterns.view(np.float16).astype(np.float32) * unit
         order = np.argsort(values, kind="stable")

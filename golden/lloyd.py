@@ -26,7 +26,8 @@ def lloyd_max(histogram: Histogram, levels: int = 256) -> Codebook:
     values = histogram.values.astype(np.float64)
     if len(values) <= levels:
         return Codebook.nearest(values)
-    cells = _Cells(values, histogram.counts)
+    counts = np.maximum(histogram.counts, 1e-12 * histogram.counts.sum())  # less would drown in the cumulative sums
+    cells = _Cells(values, counts)
     error = np.concatenate([[0.0], cells.error(np.zeros(len(values), np.intp), np.arange(1, len(values) + 1))])
     lasts = []  # per level: where its cell begins, by where it ends
     for level in range(1, levels):

@@ -11,6 +11,7 @@ All minimise the mean over the layers of the error in dB, so that every layer co
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -71,7 +72,8 @@ def loss_db(fitters: Sequence[Fitter], chosen: Sequence[Segmented]) -> float:
 
 def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented]:
     """The best of the layers' own formats; a tuned one is then improved by turns: segments, scales, segments."""
-    rivals = list(dict.fromkeys(found.format for found in _some(free)))
+    presets = [fitter.presets(budget(spec)) for fitter in _some(fitters)] if is_tuned(spec) else []
+    rivals = list(dict.fromkeys(found.format for found in chain(_some(free), *presets)))
     candidates = [[fitter.scale_for(format) for fitter in fitters] for format in rivals]
     found = min(candidates, key=lambda chosen: loss_db(fitters, chosen))
     if not is_tuned(spec) or found[0].format.kind == "twos-complement":
@@ -105,7 +107,7 @@ def _same_segments(
     axes = [Axis(fitter.histogram, sign, wanted.bits, wanted.segments) for fitter in fitters]
     if any(float(fine.step) < axis.shortest() for fine, axis in zip(fines, axes, strict=True)):
         return list(found)
-    room = max(zero_position(f.histogram.low, float(fine.step)) for f, fine in zip(fitters, fines, strict=True))
+    room = max(zero_position(float(f.histogram.values[0]), float(fine.step)) for f, fine in zip(fitters, fines, strict=True))
     zero = None if sign == "sign-magnitude" else room
     parts = []
     for axis, fine, fitter, one in zip(axes, fines, fitters, found, strict=True):
@@ -119,10 +121,11 @@ def _same_segments(
 
 def _runtime(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented]:
     """The best of the layers' own sequences of steps for all, with every layer's best counts, zero point and scale."""
-    if len({_steps(found.format) for found in free}) == 1:  # as a preset's always are
+    if len({(found.format.kind, found.format.shifts) for found in free}) == 1:  # as a preset's always are
         return list(free)
     wanted = budget(spec)
-    rivals = list(dict.fromkeys(_steps(found.format) for found in _some(free)))
+    segmented = [found for found in free if found.format.kind != "twos-complement"]
+    rivals = list(dict.fromkeys(_steps(found.format) for found in _some(segmented)))
     judges = _some(list(zip(fitters, free, strict=True)))
 
     def loss(steps: Steps) -> float:
@@ -136,13 +139,18 @@ def _counts(fitter: Fitter, free: Segmented, steps: Steps, wanted: Budget) -> Se
     """A layer's best format with these steps, searched at fine steps around its own format's."""
     sign, powers = steps
     axis = Axis(fitter.histogram, sign, wanted.bits, wanted.segments)
+    room = sum(1 << e for e in powers[: powers.index(0)]) if sign == "offset" else 0  # a code for each before zero's
+    low = float(axis.values.min())
     centre = float(free.scale.step) / 2.0**free.format.fraction_bits
     for reach, per_octave in ((9, 8), (4, 32)):
         fines = axis.near(centre, range(-reach, reach + 1), per_octave, free.scale.bits)
-        found = [(search_counts(axis.costs(float(fine.step)), axis.codes, powers), fine) for fine in fines]
+        found = []
+        for fine in fines:
+            costs = axis.costs(float(fine.step), zero_position(low, float(fine.step)) + room)
+            found.append((search_counts(costs, axis.codes, powers), fine))
         path, fine = min(found, key=lambda item: item[0].error)
         centre = float(fine.step)
-    return axis.format(path, fine)
+    return axis.format(path._replace(start=path.start - room), fine)
 
 
 def _steps(format: SegmentedFormat) -> Steps:

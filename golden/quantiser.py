@@ -73,14 +73,15 @@ class Codebook:
         return nearest
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
-        values = x.astype(np.float32)
+        with np.errstate(over="ignore"):
+            values = x.astype(np.float32)
         decoded = self.levels[np.searchsorted(self.thresholds, values.reshape(-1), side="right")].reshape(x.shape)
         return np.where(np.isnan(values), self._zero, decoded)
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
         import torch
 
-        values = x.detach().float()
+        values = x.detach().float().contiguous()
         levels, thresholds = (torch.from_numpy(part).to(x.device) for part in (self.levels, self.thresholds))
         decoded = levels[torch.bucketize(values, thresholds, right=True)]
         return torch.where(values.isnan(), float(self._zero), decoded)

@@ -53,7 +53,7 @@ class Axis:
         self.values = np.abs(values) if sign == "sign-magnitude" else values
         self.counts = histogram.counts
         self.codes = 1 << (bits - 1 if sign == "sign-magnitude" else bits)
-        self.range = float(self.values.max() - min(0.0, self.values.min()))
+        self.range = max(0.0, float(self.values.max())) - min(0.0, float(self.values.min()))
         self._paths: dict[float, list[Path]] = {}
 
     def costs(self, fine_step: float, zero: int | None = None) -> Costs:
@@ -84,8 +84,9 @@ class Axis:
 
         Panter and Dite 1951: ideal steps are inversely proportional to the cube root of the density.
         """
-        density, edges = np.histogram(self.values, bins=16 * self.codes, weights=self.counts)
-        rank = np.sort(np.cbrt(density))
+        low, high = min(0.0, float(self.values.min())), max(0.0, float(self.values.max()))
+        density, edges = np.histogram(self.values, 16 * self.codes, (low, high), weights=self.counts)
+        rank = np.sort(np.cbrt(density[density > 0]))
         return float(rank.sum() * (edges[1] - edges[0]) / (self.codes * rank[int(0.99 * len(rank))]))
 
     def near(self, step: float, powers: range, per_octave: int, scale_bits: int) -> list[Scale]:
@@ -122,15 +123,14 @@ class Tuner:
                 error, scale = min(errors), near[int(np.argmin(errors))]
         return axis.format(axis.paths(float(scale.step))[segments - 1], scale)
 
-
-    def at(self, scale: Scale) -> Segmented:
-        """The best format of which s is a step: the finest is s, s/2, s/4, s/8 or s/16."""
-        fines = [Scale(M=scale.M, k=scale.k + j, bits=scale.bits) for j in range(5)]
+    def at(self, scale: Scale, segments: int) -> Segmented:
+        """The best format of at most so many segments whose fine step is s, s/2, s/4, s/8 or s/16."""
         found = [
-            (axis.paths(float(fine.step))[self.budget.segments - 1], axis, fine)
+            (axis.paths(float(fine.step))[segments - 1], axis, fine)
             for axis in self.axes
-            for fine in fines
-            if float(fine.step) >= axis.shortest()
+            for j in range(5)
+            if float(scale.step) / 2**j >= axis.shortest()
+            for fine in [Scale(M=scale.M, k=scale.k - j, bits=scale.bits)]
         ]
         if not found:
             raise InputError(f"Scale must let a format reach the activations' {self.axes[0].range:.4g}, not {scale}")

@@ -122,6 +122,7 @@ def _layers(found: Iterable[Any], objective: str) -> Iterator[Layer]:
                 weights=output_weights(block, residual)[: len(x)],
                 output_error=partial(output_error, block, residual),
             )
+        del tensors, block, residual, x  # before the next layer is read
 
 
 def stream(found: Activations) -> LayerStream:

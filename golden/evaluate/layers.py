@@ -90,10 +90,14 @@ def fit(
             limit.append(sample.sqnr_db(sample.limit))
         if together:
             fitters.append(sample.fitter)
+        del sample  # before the next layer is read
     for number, spec in enumerate(together):
         done = len(alone) + number
         quantisers = fit_layers(
-            fitters, spec, mode, lambda share, done=done: report((done + share) / len(specs))  # type: ignore[misc]
+            fitters,
+            spec,
+            mode,
+            lambda share, done=done: report((done + share) / len(specs)),  # type: ignore[misc]
         )
         for fitter, quantiser in zip(fitters, quantisers, strict=True):
             contenders[spec].append(
@@ -121,6 +125,7 @@ def measure(
             limit.append(sample.sqnr_db(sample.limit))
         for spec, fitted in contenders.items():
             sqnr[spec].append(sample.sqnr_db(fitted[layer].quantiser))
+        del sample  # before the next layer is read
         if progress is not None:
             progress((layer + 1) / layers.config.n_layer)
     return Losses(sqnr_db=sqnr, limit_db=limit)
@@ -146,4 +151,4 @@ def _samples(layers: Layers, ids: Tensor, tokens: int) -> Iterator[tuple[int, Sa
             sample = Sample(tensors["x"])
         del tensors
         yield layer, sample
-        del sample  # before the next layer is read
+        del sample  # its caller does the same

@@ -1,8 +1,11 @@
 """Models whose x is quantised: all else left alone, or all else to 8 bits as the Quamba papers have it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from golden.errors import InputError
@@ -19,6 +22,9 @@ X_PROJ_INPUT, STATE = X_PROJ_INPUTS[0], STATES[0]
 Contenders = Mapping[str, Sequence[Quantiser]]
 """By name, one quantiser of x per layer."""
 
+Build = Callable[[Contenders], dict[str, Forward]]
+"""Contenders -> their models, by name."""
+
 
 def check_recipe(recipe: str, x_proj_input: str, state: str) -> None:
     """InputError unless the three go together."""
@@ -31,7 +37,7 @@ def check_recipe(recipe: str, x_proj_input: str, state: str) -> None:
         raise InputError("Recipe must be quamba where --x-proj-input or --state is given, not x-only")
 
 
-def x_only(model: Mamba, contenders: Contenders) -> dict[str, Forward]:
+def x_only(model: Mamba) -> Build:
     """The model with every layer's x replaced by its quantised value, and nothing else changed."""
 
     def forward(quantisers: Sequence[Quantiser]) -> Forward:
@@ -40,19 +46,18 @@ def x_only(model: Mamba, contenders: Contenders) -> dict[str, Forward]:
 
         return lambda ids: model(ids, replace)
 
-    return {name: forward(quantisers) for name, quantisers in contenders.items()}
+    return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
 
 
 def quamba(
     model: Mamba,
     ids: Tensor,
-    contenders: Contenders,
     *,
     tokens: int,
     x_proj_input: str = X_PROJ_INPUT,
     state: str = STATE,
     progress: Callable[[float], None] | None = None,
-) -> dict[str, Forward]:
+) -> Build:
     """The model with 8-bit weights and activations, and x in every contender's format.
 
     The weights are quantised once: contenders have in common all but what depends on x.
@@ -60,11 +65,10 @@ def quamba(
     Args:
         model: unquantised; it is not changed.
         ids: (count,), to calibrate the other tensors on.
-        contenders: by name, one quantiser of x per layer.
         tokens: how many of the ids to use, at least one sequence of 512.
         x_proj_input: what x_proj reads, see :class:`golden.quamba.layers.XProjection`; Mamba-1 only.
         state: how the SSM state is stored; Mamba-1 only.
-        progress: called with the share of the calibration that is done.
+        progress: called with the share of the calibration that is done, which for a Mamba-2 begins anew once.
 
     Raises:
         InputError: as calibration does, or for options that a Mamba-2 does not have.
@@ -74,21 +78,20 @@ def quamba(
     if isinstance(model.config, Mamba2Config):
         if (x_proj_input, state) != (X_PROJ_INPUT, STATE):
             raise InputError(
-                "Model must be a Mamba-1 for --x-proj-input or --state; a Mamba-2 has no x_proj, and its state stays fp32"
+                "Model must be a Mamba-1 for --x-proj-input or --state; a Mamba-2 has no x_proj, its state stays fp32"
             )
-        return _mamba2(model, ids, contenders, tokens, report)
-    return _mamba1(model, ids, contenders, tokens, cast(XProjInput, x_proj_input), cast(State, state), report)
+        return _mamba2(model, ids, tokens, report)
+    return _mamba1(model, ids, tokens, cast(XProjInput, x_proj_input), cast(State, state), report)
 
 
 def _mamba1(
     model: Mamba,
     ids: Tensor,
-    contenders: Contenders,
     tokens: int,
     x_proj_input: XProjInput,
     state: State,
     report: Callable[[float], None],
-) -> dict[str, Forward]:
+) -> Build:
     from golden.quamba.calibrate import calibrate_quamba
     from golden.quamba.model import QuambaBlock, QuambaMamba
 
@@ -98,7 +101,7 @@ def _mamba1(
 
     def forward(quantisers: Sequence[Quantiser]) -> Forward:
         made = QuambaMamba(model, calibration, quantisers, x_proj_input=x_proj_input, state=state)
-        projections = [cast(QuambaBlock, block).x_proj for block in made.layers]
+        projections = [cast(QuambaBlock, block).x_proj for block in made.layers]  # the rest of it is dropped
 
         def run(ids: Tensor) -> Tensor:
             for block, projection in zip(blocks, projections, strict=True):
@@ -108,13 +111,12 @@ def _mamba1(
 
         return run
 
-    return {name: forward(quantisers) for name, quantisers in contenders.items()}
+    return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
 
 
-def _mamba2(
-    model: Mamba, ids: Tensor, contenders: Contenders, tokens: int, report: Callable[[float], None]
-) -> dict[str, Forward]:
-    from golden.quamba.mamba2 import QuambaMamba2, calibrate_quamba2
+def _mamba2(model: Mamba, ids: Tensor, tokens: int, report: Callable[[float], None]) -> Build:
+    from golden.quamba.calibrate2 import calibrate_quamba2
+    from golden.quamba.mamba2 import QuambaMamba2
 
     calibration = calibrate_quamba2(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
     base = QuambaMamba2(model, calibration)
@@ -122,10 +124,23 @@ def _mamba2(
     def forward(quantisers: Sequence[Quantiser]) -> Forward:
         def run(ids: Tensor) -> Tensor:
             for parts, quantiser in zip(base.quantisers, quantisers, strict=True):
-                parts["x"] = quantiser
+                parts["x"] = _Contiguous(quantiser)
             logits: Tensor = base(ids)
             return logits
 
         return run
 
-    return {name: forward(quantisers) for name, quantisers in contenders.items()}
+    return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
+
+
+@dataclass(frozen=True)
+class _Contiguous:
+    """A quantiser whose tensors lie in one piece: PyTorch warns where a codebook is searched for others."""
+
+    quantiser: Quantiser
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+        return self.quantiser.array(x)
+
+    def tensor(self, x: Tensor) -> Tensor:
+        return self.quantiser.tensor(x.contiguous())

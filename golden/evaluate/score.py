@@ -83,7 +83,7 @@ def score(
     kl: dict[str, list[Tensor]] = {name: [] for name in contenders}
     batch = max(1, min(_BATCH, _LOGITS // (windows.shape[1] * vocab_size)))
     runs, done = 1 + len(contenders), 0
-    for ids in windows.split(batch):
+    for ids in torch.split(windows, batch):
         logits = _checked(reference, ids, "The unquantised model")
         wanted = ids[:, 1:].to(logits.device)
         sure = F.log_softmax(logits[:, :-1].double(), dim=-1)
@@ -109,8 +109,8 @@ def _compare(sure: Tensor, logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tens
     """Negative log likelihood and KL divergence (b, l) of each place; ``sure`` (b, l, v) log P of the unquantised."""
     step = max(1, _ROW_VALUES // sure.shape[-1])
     losses, divergences = [], []
-    rows = zip(sure.flatten(0, 1).split(step), logits.flatten(0, 1).split(step), wanted.flatten().split(step),
-               strict=True)  # fmt: skip
+    flat = (sure.flatten(0, 1), logits.flatten(0, 1), wanted.flatten())
+    rows = zip(*(torch.split(tensor, step) for tensor in flat), strict=True)
     for p, part, ids in rows:
         q = F.log_softmax(part.double(), dim=-1)
         losses.append(-_picked(q, ids))
@@ -125,5 +125,7 @@ def _picked(log_probabilities: Tensor, ids: Tensor) -> Tensor:
 def _checked(forward: Forward, ids: Tensor, who: str) -> Tensor:
     logits = forward(ids)
     if not bool(torch.isfinite(logits).all()):
-        raise InputError(f"{who} must give finite logits, but has NaN or infinity; the checkpoint or a scale is unsound")
+        raise InputError(
+            f"{who} must give finite logits, but has NaN or infinity; the checkpoint or a scale is unsound"
+        )
     return logits

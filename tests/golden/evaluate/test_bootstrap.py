@@ -1,0 +1,53 @@
+"""Intervals: deterministic, paired, and as often right as they say."""
+
+import numpy as np
+import pytest
+
+from golden.evaluate.bootstrap import LEAST, Bootstrap, Estimate
+
+
+def test_deterministic_and_seeded():
+    values = np.random.default_rng(1).normal(size=32)
+    one, same, other = (Bootstrap(32, seed=seed).estimate(values) for seed in (5, 5, 6))
+    assert one == same != other
+    assert one.mean == other.mean == values.mean()
+    assert one.low < one.mean < one.high
+
+
+@pytest.mark.parametrize("windows", [LEAST, 12, 32])
+def test_covers_a_known_mean(windows):
+    rng = np.random.default_rng(windows)
+    draws = Bootstrap(windows)
+    found = [draws.estimate(3 + rng.normal(size=windows)) for _ in range(1000)]
+    hits = sum(estimate.low <= 3 <= estimate.high for estimate in found)
+    assert 930 <= hits <= 970
+
+
+def test_interval_of_a_large_sample_is_the_normal_one():
+    values = np.random.default_rng(2).normal(size=400)
+    found = Bootstrap(400, resamples=20000).estimate(values)
+    half = 1.96 * values.std(ddof=1) / 20
+    np.testing.assert_allclose([found.low, found.high], [values.mean() - half, values.mean() + half], atol=0.1 * half)
+
+
+def test_paired():
+    rng = np.random.default_rng(3)
+    text, draws = rng.normal(size=32), Bootstrap(32)  # how hard a window is moves both alike
+    a, b = 10 * text, 10 * text + 0.1 + 0.01 * rng.normal(size=32)
+    assert draws.estimate(a).high > draws.estimate(b).low
+    assert not draws.estimate(b - a).within_noise
+    assert draws.estimate(a - a) == Estimate(mean=0.0, low=0.0, high=0.0)
+
+
+def test_few_windows_cannot_tell():
+    for windows in (1, LEAST - 1):
+        found = Bootstrap(windows).estimate(np.full(windows, 7.0))
+        assert found == Estimate(mean=7.0, low=None, high=None)
+        assert found.within_noise
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "noise"), [(-1.0, 1.0, True), (0.0, 0.0, True), (0.1, 1.0, False), (-1.0, -0.1, False)]
+)
+def test_within_noise(low, high, noise):
+    assert Estimate(mean=(low + high) / 2, low=low, high=high).within_noise is noise

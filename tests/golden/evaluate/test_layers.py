@@ -1,0 +1,97 @@
+"""Fits and losses by layer, against the contenders of captured tensors."""
+
+import math
+
+import pytest
+
+from golden.contenders import Sample
+from golden.errors import InputError
+from golden.evaluate import layers as module
+from golden.evaluate.layers import Losses, finite, fit, measure
+from golden.mamba.capture import capture
+from golden.mamba.stream import layers_of
+
+SPECS = ["int8", "quamba", "quamba2", "se8", "lloyd-max"]
+
+
+def test_fit_and_measure(model, ids):
+    stream = layers_of(model)
+    shares = []
+    contenders, losses = fit(stream, ids[:700], SPECS, tokens=60, progress=shares.append)
+    tensors = capture(model, ids, tokens=60)
+    assert list(contenders) == SPECS
+    for layer in range(2):
+        sample = Sample(tensors[f"layers.{layer}.x"])
+        assert losses.limit_db[layer] == sample.sqnr_db(sample.limit)
+        for spec in SPECS:
+            own = sample.fit(spec)
+            assert contenders[spec][layer].detail == own.detail
+            assert losses.sqnr_db[spec][layer] == sample.sqnr_db(own.quantiser)
+    assert losses.distance_db("lloyd-max") == [0.0, 0.0]
+    assert min(losses.distance_db("se8")) > 0
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+    other = measure(stream, ids[800:], contenders, tokens=50)
+    held_out = capture(model, ids[800:], tokens=50)
+    for layer in range(2):
+        sample = Sample(held_out[f"layers.{layer}.x"])
+        assert other.limit_db[layer] == sample.sqnr_db(sample.limit)
+        for spec in SPECS:
+            assert other.sqnr_db[spec][layer] == sample.sqnr_db(contenders[spec][layer].quantiser)
+    assert min(other.distance_db("lloyd-max")) > 0  # fitted to other values
+
+
+@pytest.mark.parametrize("mode", ["runtime", "shared"])
+def test_tuned_formats_that_layers_share(mamba1, ids, monkeypatch, mode):
+    """``golden.modes`` finds them, from the histograms of all layers at once; it has tests of its own, and is slow."""
+
+    def stand_in(fitters, spec, mode, progress):
+        progress(1.0)
+        asked.append((spec, mode))
+        return [fitter.least_squares("se8:L=8") for fitter in fitters]
+
+    asked = []
+    monkeypatch.setattr(module, "fit_layers", stand_in)
+    contenders, losses = fit(layers_of(mamba1), ids, ["tuned", "int8", "tuned:segments=2"], tokens=60, mode=mode)
+    assert asked == [("tuned", mode), ("tuned:segments=2", mode)]
+    assert list(contenders) == ["tuned", "int8", "tuned:segments=2"]
+    for layer, x in enumerate(capture(mamba1, ids, tokens=60).values()):
+        sample = Sample(x)
+        expected = sample.fit("se8:L=8")
+        found = contenders["tuned"][layer]
+        assert (found.spec, found.quantiser, found.detail) == ("tuned", expected.quantiser, expected.detail)
+        assert losses.sqnr_db["tuned"][layer] == pytest.approx(sample.sqnr_db(expected.quantiser), abs=0.02)
+        assert losses.sqnr_db["int8"][layer] == sample.sqnr_db(contenders["int8"][layer].quantiser)
+
+
+def test_worst_layer_and_lossless():
+    losses = Losses(sqnr_db={"a": [30.0, 20.0, math.inf]}, limit_db=[40.0, 45.0, math.inf])
+    assert losses.distance_db("a") == [10.0, 25.0, 0.0]
+    assert losses.worst("a") == (1, 25.0)
+    assert finite(math.inf) is None
+    assert finite(2.5) == 2.5
+
+
+def zeroed(model, value):
+    import copy
+
+    bad = copy.deepcopy(model)
+    conv = bad.blocks[1].mixer.conv1d
+    conv.weight.fill_(value)
+    conv.bias.fill_(value)
+    return layers_of(bad)
+
+
+def test_bad_layers_are_named(mamba1, ids):
+    with pytest.raises(InputError, match="Layer 1, x: Activations must not all be zero"):
+        fit(zeroed(mamba1, 0.0), ids, ["int8"], tokens=64)
+    with pytest.raises(InputError, match="x of layer 1 must be finite"):
+        fit(zeroed(mamba1, math.inf), ids, ["int8"], tokens=64)
+    contenders, _ = fit(layers_of(mamba1), ids, ["int8"], tokens=64)
+    with pytest.raises(InputError, match="Layer 1, x: Activations must not all be zero"):
+        measure(zeroed(mamba1, 0.0), ids, contenders, tokens=64)
+    with pytest.raises(InputError, match="Mode must be one of free, runtime, shared, not 'own'"):
+        fit(layers_of(mamba1), ids, ["int8"], tokens=64, mode="own")
+    with pytest.raises(InputError, match="tokens must be at most the text's 1600, not 1601"):
+        fit(layers_of(mamba1), ids, ["int8"], tokens=1601)

@@ -1,0 +1,163 @@
+"""What layers share: nothing, the steps, the format."""
+
+import json
+
+import numpy as np
+import pytest
+
+from golden.errors import InputError
+from golden.fitting import Fitter
+from golden.histogram import Histogram
+from golden.modes import MODES, check_mode, fit_layers, loss_db
+from golden.presets import load_format
+from golden.quantiser import Segmented
+from golden.scale import Scale
+
+TUNED = "tuned:bits=5,segments=3"
+
+
+def silu(rng, size, shape=(60, 20)):
+    z = size * rng.standard_normal(shape)
+    return (z / (1 + np.exp(-z))).astype(np.float32)
+
+
+def fitters_of(layers, scale_bits=16):
+    return [Fitter(Histogram(x), scale_bits=scale_bits) for x in layers]
+
+
+@pytest.fixture
+def fitters(rng):
+    """Four layers that differ."""
+    return fitters_of([silu(rng, 0.7), silu(rng, 2), silu(rng, 5), silu(rng, 2) * np.float32(100)])
+
+
+def kinds_and_shifts(chosen):
+    return {(found.format.kind, found.format.shifts) for found in chosen}
+
+
+def test_free_is_every_layer_by_itself(fitters):
+    found = fit_layers(fitters, TUNED)
+    assert found == [fitter.least_squares(TUNED) for fitter in fitters]
+    assert len({one.format for one in found}) == 4
+
+
+def test_what_is_shared(fitters):
+    shared, runtime = (fit_layers(fitters, TUNED, mode) for mode in ("shared", "runtime"))
+    assert len({found.format for found in shared}) == 1
+    assert len({found.scale for found in shared}) == 4
+    assert len(kinds_and_shifts(runtime)) == 1
+    assert len({found.format for found in runtime}) > 1
+    for found in (*shared, *runtime):
+        assert (found.format.bits, found.scale.bits) == (5, 16)
+        assert len(found.format.segments) <= 3
+        assert found.format.values[found.format.zero_code] == 0
+
+
+def test_what_is_shared_costs_a_little(fitters):
+    loss = {mode: loss_db(fitters, fit_layers(fitters, TUNED, mode)) for mode in MODES}
+    assert loss["free"] <= loss["runtime"] + 0.05 <= loss["shared"] + 0.1
+    assert loss["free"] < loss["shared"] < loss["free"] + 3
+    assert loss["free"] == pytest.approx(
+        -np.mean([fitter.histogram.sqnr_db(fitter.least_squares(TUNED)) for fitter in fitters])
+    )
+
+
+def test_refinement_improves_what_a_layer_by_itself_would_choose(rng):
+    fitters = fitters_of([silu(rng, size) for size in (0.5, 1.5, 4)])
+    shared = loss_db(fitters, fit_layers(fitters, TUNED, "shared"))
+    own = [fitter.least_squares(TUNED).format for fitter in fitters]
+    assert shared <= min(loss_db(fitters, [fitter.scale_for(format) for fitter in fitters]) for format in own)
+
+
+def test_no_preset_shares_better(rng):
+    fitters = fitters_of([silu(rng, 0.7), silu(rng, 2)], scale_bits=1)
+    tuned = {mode: loss_db(fitters, fit_layers(fitters, "tuned:segments=3,sign=0", mode)) for mode in MODES}
+    for preset in ("int8-asym", "se8-silu"):
+        assert tuned["shared"] <= loss_db(fitters, fit_layers(fitters, preset, "shared"))
+    assert tuned["free"] <= tuned["runtime"] + 0.05 <= tuned["shared"] + 0.1
+
+
+def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
+    class Poor:
+        def __init__(self, histogram, budget):
+            self.budget = budget
+
+        def best(self, segments):
+            return Segmented(format=load_format("int8"), scale=Scale.from_step(1e9))
+
+    fitters = fitters_of([silu(rng, 0.7), silu(rng, 2)])
+    best = fit_layers(fitters, "int8-asym", "shared")
+    monkeypatch.setattr("golden.fitting.Tuner", Poor)
+    assert loss_db(fitters, fit_layers(fitters, "tuned:segments=1,sign=0", "shared")) <= loss_db(fitters, best)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["int8", "se8", "se8-silu", "int8-asym", "se9-paper", "se8:L=3"])
+def test_presets(fitters, name, mode):
+    found = fit_layers(fitters, name, mode)
+    assert {one.format.name for one in found} == {name.partition(":")[0]}
+    if mode == "shared":
+        assert len({one.format for one in found}) == 1
+    else:
+        assert found == [fitter.least_squares(name) for fitter in fitters]
+
+
+def test_int8_among_the_layers_own_formats(rng, monkeypatch):
+    """A search may end with int8, which has no counts to set."""
+    fitters = fitters_of([silu(rng, 2), silu(rng, 2), silu(rng, 3)])
+    own = [fitter.least_squares("tuned:bits=4,segments=2") for fitter in fitters]
+    own[0] = fitters[0].least_squares("int8")
+    for fitter, found in zip(fitters, own, strict=True):
+        monkeypatch.setattr(fitter, "least_squares", lambda spec, found=found: found)
+        monkeypatch.setattr(fitter, "presets", lambda budget: [])
+    runtime = fit_layers(fitters, "tuned:bits=4,segments=2", "runtime")
+    assert len(kinds_and_shifts(runtime)) == 1
+    assert {found.format.bits for found in runtime} == {4}
+    shared = fit_layers(fitters, "tuned:bits=4,segments=2", "shared")
+    assert len({found.format for found in shared}) == 1
+
+
+def test_layers_that_lack_what_others_have(rng):
+    """A floor far below zero in one layer, none in the other: steps that fit both."""
+    z = rng.standard_normal((60, 20))
+    deep = np.where(rng.random(z.shape) < 0.5, -8 + 0.1 * z, np.abs(z)).astype(np.float32)
+    for layers in ([deep, np.abs(z).astype(np.float32)], [-np.abs(z).astype(np.float32) - 1, deep]):
+        for mode in ("runtime", "shared"):
+            fitters = fitters_of(layers)
+            found = fit_layers(fitters, "tuned:bits=5,segments=4,sign=0", mode)
+            assert len(kinds_and_shifts(found)) == 1
+            assert all(fitter.histogram.sqnr_db(one) > 10 for fitter, one in zip(fitters, found, strict=True))
+
+
+def test_many_layers(rng):
+    fitters = fitters_of([silu(rng, 0.5 + number / 4, (30, 10)) for number in range(11)])
+    seen = []
+    found = fit_layers(fitters, "tuned:bits=3,segments=2", "runtime", seen.append)
+    assert len(found) == 11
+    assert len(kinds_and_shifts(found)) == 1
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    seen.clear()
+    fit_layers(fitters, "int8", progress=seen.append)
+    assert seen == pytest.approx([number / 11 for number in range(1, 12)])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_deterministic(rng, mode):
+    layers = [silu(rng, size) for size in (0.7, 2, 5)]
+    first, second = (fit_layers(fitters_of(layers, 8), "tuned:bits=4,segments=3", mode) for _ in range(2))
+    assert first == second
+    assert json.dumps([one.scale.M for one in first])  # plain numbers, not NumPy's
+
+
+def test_scale_bits(fitters, rng):
+    for mode in MODES:
+        found = fit_layers(fitters_of([silu(rng, 1), silu(rng, 3)], 1), "tuned:bits=4,segments=2", mode)
+        assert {(one.scale.bits, one.scale.M) for one in found} == {(1, 1)}
+
+
+@pytest.mark.parametrize("mode", ["", "Free", "per-layer"])
+def test_unknown_modes(mode):
+    for check in (check_mode, lambda mode: fit_layers([], TUNED, mode)):
+        with pytest.raises(InputError, match=rf"^Mode must be one of free, runtime, shared, not '{mode}'$"):
+            check(mode)
