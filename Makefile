@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-full lint clean
+.PHONY: help demo test test-full accuracy lint clean
 
 help:
 	@echo "make demo       the whole path on the bundled model; results in qse-demo/"
 	@echo "make test       lint, types and the regression"
 	@echo "make test-full  the regression with its long checks"
+	@echo "make accuracy   every run of docs/accuracy.md, then the page (long)"
 	@echo "make clean      remove the virtual environment and what the demo made"
 
 demo: $(INSTALLED)
@@ -22,6 +23,10 @@ test: lint
 
 test-full: lint
 	$(BIN)/python -m pytest -n auto -q --full
+
+accuracy: $(INSTALLED)
+	$(BIN)/python docs/studies.py
+	$(BIN)/python docs/accuracy.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -66,6 +66,12 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+def check_objective(objective: str) -> None:
+    """InputError for an unknown objective."""
+    if objective not in OBJECTIVES:
+        raise InputError(f"Objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """What :func:`calibrate` found.
@@ -162,7 +168,9 @@ def calibrate(
         InputError: naming the layer, where its values cannot be calibrated.
     """
     check_mode(mode)
-    seen, fitters, found = [], [], []
+    fitters: list[Fitter] = []
+    seen: list[tuple[Histogram, Segmented]] = []
+    found: list[tuple[Choice, Choice]] = []
     shape, objective = (0, 0), "x"
     for layer in layers:  # enumerate would hold the last one
         number = len(seen)

@@ -73,6 +73,7 @@ class Sample:
     def __init__(self, x: Values, weights: Values | None = None, *, scale_bits: int = 16) -> None:
         self.x = x
         self.histogram = Histogram(x, weights)
+        self._unweighted = self.histogram if weights is None else Histogram(x)
         self.fitter = Fitter(self.histogram, scale_bits=scale_bits)
 
     def fit(self, spec: str) -> Contender:
@@ -83,7 +84,8 @@ class Sample:
         """
         check_contender(spec)
         if spec == LIMIT:
-            return Contender(spec=spec, quantiser=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
+            best = self.limit if self.histogram is self._unweighted else lloyd_max(self.histogram)
+            return Contender(spec=spec, quantiser=best, bits=8, detail=f"{len(best.levels)} levels")
         if spec in PERCENTILE:
             return self._percentile(spec)
         if spec == "quamba2":
@@ -95,8 +97,8 @@ class Sample:
 
     @cached_property
     def limit(self) -> Codebook:
-        """The best codebook of 256 levels."""
-        return lloyd_max(self.histogram)
+        """The best codebook of 256 levels, all values alike."""
+        return lloyd_max(self._unweighted)
 
     def sqnr_db(self, quantiser: Quantiser) -> float:
         """SQNR on the values themselves, unweighted."""
@@ -132,9 +134,11 @@ class Sample:
 
     def _float8(self, spec: str) -> Contender:
         levels, ties_down = float8_levels(FP8[spec])
-        steps = self.histogram.peak / float(levels[-1]) * 2 ** (np.arange(-36, 13) / 12)
-        rivals = {step: Codebook.nearest(levels * step, ties_down=ties_down) for step in steps.astype(np.float32)}
-        step = min(rivals, key=lambda step: self.histogram.squared_error(rivals[step]))
+        step = self.histogram.peak / float(levels[-1])
+        for powers in (np.arange(-36, 13) / 12, np.arange(-8, 9) / 96):
+            steps = (step * 2**powers).astype(np.float32)
+            rivals = {step: Codebook.nearest(levels * step, ties_down=ties_down) for step in steps}
+            step = min(rivals, key=lambda step: self.histogram.squared_error(rivals[step]))
         return Contender(spec=spec, quantiser=rivals[step], bits=8, detail=f"values times {float(step):.4g}")
 
 

@@ -86,7 +86,8 @@ class Fitter:
         widths, centre = [(4, 48), (4, 192)], near
         if centre is None:
             widths.insert(0, (15, 6))
-            centre = Scale.from_step(self.histogram.peak / format.reach * 2**-1.5, self.scale_bits)
+            reach = max(map(abs, format.values.values())) / 2.0**format.fraction_bits  # on either side of 0
+            centre = Scale.from_step(self.histogram.peak / reach * 2**-1.5, self.scale_bits)
         for width, per_octave in widths:
             steps = (float(centre.step) * 2 ** (n / per_octave) for n in range(-width, width + 1))
             scales = dict.fromkeys(Scale.from_step(step, self.scale_bits) for step in steps)

@@ -107,8 +107,10 @@ def _same_segments(
     axes = [Axis(fitter.histogram, sign, wanted.bits, wanted.segments) for fitter in fitters]
     if any(float(fine.step) < axis.shortest() for fine, axis in zip(fines, axes, strict=True)):
         return list(found)
-    room = max(zero_position(float(f.histogram.values[0]), float(fine.step)) for f, fine in zip(fitters, fines, strict=True))
-    zero = None if sign == "sign-magnitude" else room
+    zero = None
+    if sign == "offset":  # at the same position for all
+        lows = (float(fitter.histogram.values[0]) for fitter in fitters)
+        zero = max(zero_position(low, float(fine.step)) for low, fine in zip(lows, fines, strict=True))
     parts = []
     for axis, fine, fitter, one in zip(axes, fines, fitters, found, strict=True):
         costs = axis.costs(float(fine.step), zero)

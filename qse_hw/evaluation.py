@@ -132,7 +132,7 @@ def _show_model(document: dict[str, Any]) -> None:
         ])  # fmt: skip
     likelihood = ["bits/byte"] if bytewise else ["bits/byte", "bits/token", "perplexity"]
     table(
-        f"The whole model, {document['windows']} windows of {document['window']} tokens",
+        f"The whole model, windows of {document['window']} tokens: {document['windows']}",
         ["format", "bits", "KL, mnat/token", f"KL minus {reference}'s", *likelihood, "minus unquantised's, mbit/byte"],
         rows,
         caption="mnat, mbit: thousandths; [95 % interval over windows]; = : a difference within noise"

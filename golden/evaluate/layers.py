@@ -14,6 +14,7 @@ from torch import Tensor
 from golden.contenders import Contender, Sample, describe
 from golden.errors import InputError
 from golden.fitting import TUNED, Fitter
+from golden.mamba.sensitivity import output_weights
 from golden.mamba.stream import Layers, activations
 from golden.modes import MODES, fit_layers
 
@@ -54,6 +55,7 @@ def fit(
     *,
     tokens: int,
     mode: str = "free",
+    objective: str = "x",
     progress: Progress | None = None,
 ) -> tuple[dict[str, list[Contender]], Losses]:
     """The contenders of every layer, and their losses on the text they were fitted to.
@@ -64,6 +66,7 @@ def fit(
         specs: as :func:`golden.contenders.specs` gives them.
         tokens: how many of the ids to use, in sequences of 512 tokens.
         mode: one of :data:`golden.modes.MODES`: what tuned formats of different layers share.
+        objective: "x", or "output": squared errors are weighted by what they do at the layer's output.
         progress: called with the share that is done.
 
     Raises:
@@ -80,7 +83,7 @@ def fit(
     sqnr: dict[str, list[float]] = {spec: [] for spec in specs}
     limit: list[float] = []
     fitters: list[Fitter] = []
-    for layer, sample in _samples(layers, ids, tokens):
+    for layer, sample in _samples(layers, ids, tokens, objective):
         with named(layer):
             for number, spec in enumerate(alone):
                 report(part * (layer + number / len(alone)) / count)
@@ -145,10 +148,11 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _samples(layers: Layers, ids: Tensor, tokens: int) -> Iterator[tuple[int, Sample]]:
-    for layer, tensors, _, _ in activations(layers, ids, tokens=tokens):
+def _samples(layers: Layers, ids: Tensor, tokens: int, objective: str = "x") -> Iterator[tuple[int, Sample]]:
+    for layer, tensors, block, residual in activations(layers, ids, tokens=tokens):
+        x = tensors["x"]
         with named(layer):
-            sample = Sample(tensors["x"])
-        del tensors
+            sample = Sample(x, output_weights(block, residual)[: len(x)] if objective == "output" else None)
+        del tensors, x, block, residual
         yield layer, sample
-        del sample  # its caller does the same
+        del sample  # before the next layer is read

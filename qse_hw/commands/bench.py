@@ -1,11 +1,11 @@
-"""Speeds, each beside its baseline in the same run: quantising, replay, generating Verilog."""
+"""Speeds, each beside its baseline in the same run: quantising, calibrating, replay, generating Verilog."""
 
 import argparse
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ from golden import array
 from golden.calibrate import Choice
 from golden.environment import environment
 from golden.files import write_json
+from golden.fitting import Fitter
+from golden.histogram import Histogram
 from golden.inputs import input_type
-from golden.presets import load_format
+from golden.lloyd import lloyd_max
+from golden.presets import PRESETS, load_format
 from golden.scale import Scale
 from qse_hw.arguments import check_output
 from qse_hw.console import console, progress, table
@@ -26,6 +29,8 @@ SEED = 2601
 VALUES = 8_000_000
 REPEATS = 7
 REPLAY_VALUES = 1 << 21
+CALIBRATE_VALUES = (1 << 18, 1 << 20, 1 << 22)  # of a layer
+CALIBRATE_REPEATS = 3
 NAIVE_VALUES = 20_000
 LANES = 128
 
@@ -45,6 +50,8 @@ def run(args: argparse.Namespace) -> None:
     with progress() as report:
         report("quantising", 0)
         document: dict[str, Any] = {"schema": SCHEMA, "seed": SEED, **environment(), "quantise": quantise()}
+        report("calibrating", 0.1)
+        document["calibrate"] = calibrate(lambda fraction: report("calibrating", 0.1 + 0.3 * fraction))
         report("generating Verilog", 0.4)
         document["generate"] = generate()
         report("replaying", 0.5)
@@ -92,6 +99,43 @@ def quantise() -> dict[str, Any]:
         if name.startswith("se8")
     }
     return {"values": VALUES, "seconds": medians, "all_seconds": seconds, "speed_relative_to": ratios}
+
+
+def calibrate(report: Callable[[float], None]) -> dict[str, Any]:
+    """Seconds to fit formats to one layer, histogram included, by its number of values; medians.
+
+    Growth is the slope of log seconds against log values; beside it, that of n log n over the same sizes.
+    """
+    work: dict[str, Callable[[Histogram], Any]] = {
+        "tuned, 6 segments": lambda histogram: Fitter(histogram).least_squares("tuned:segments=6"),
+        "tuned, 4 segments": lambda histogram: Fitter(histogram).least_squares("tuned:segments=4"),
+        "presets": lambda histogram: [Fitter(histogram).least_squares(name) for name in PRESETS],
+        "Lloyd-Max": lloyd_max,
+    }
+    z = np.random.default_rng(SEED).standard_normal((max(CALIBRATE_VALUES) // 512, 512), np.float32) * np.float32(2)
+    x = z / (1 + np.exp(-z))
+    seconds: dict[str, list[list[float]]] = {name: [[] for _ in CALIBRATE_VALUES] for name in work}
+    for repeat in range(CALIBRATE_REPEATS):  # taking turns, so that noise hits all alike
+        for place, n in enumerate(CALIBRATE_VALUES):
+            for name, fit in work.items():
+                begun = time.perf_counter()
+                fit(Histogram(x[: n // 512]))
+                seconds[name][place].append(time.perf_counter() - begun)
+            report((repeat + (place + 1) / len(CALIBRATE_VALUES)) / CALIBRATE_REPEATS)
+    medians = {name: [statistics.median(times) for times in by_size] for name, by_size in seconds.items()}
+    return {
+        "values": list(CALIBRATE_VALUES),
+        "repeats": CALIBRATE_REPEATS,
+        "seconds": medians,
+        "all_seconds": seconds,
+        "growth": {name: _growth(times) for name, times in medians.items()},
+        "growth_n_log_n": _growth([n * np.log(n) for n in CALIBRATE_VALUES]),
+    }
+
+
+def _growth(amounts: Sequence[float]) -> float:
+    """The exponent of n that fits the amounts best."""
+    return float(np.polyfit(np.log(CALIBRATE_VALUES), np.log(amounts), 1)[0])
 
 
 def generate() -> dict[str, Any]:
@@ -154,6 +198,19 @@ def show(document: dict[str, Any]) -> None:
             for name, seconds in found["seconds"].items()
         ],
     )  # fmt: skip
+    found = document["calibrate"]
+    table(
+        f"Fitting formats to one layer, seconds, median of {found['repeats']}",
+        ["what", *(f"{n:,} values" for n in found["values"]), "growth: n **"],
+        [
+            *(
+                [name, *(f"{seconds:.2f}" for seconds in times), f"{found['growth'][name]:.2f}"]
+                for name, times in found["seconds"].items()
+            ),
+            ["n log n, for comparison", *("" for _ in found["values"]), f"{found['growth_n_log_n']:.2f}"],
+        ],
+        caption="each with the histogram of the values, all that grows with them",
+    )
     found = document["replay"]
     rows = [[f"replay, {found['lanes']} lanes, {run}", f"{speed:,.0f}", f"{found['ratio'][run]:.1f}"]
             for run, speed in found["values_per_second"].items()]  # fmt: skip

@@ -2,13 +2,11 @@
 
 import argparse
 import resource
-import shlex
-import sys
 import time
 from typing import Any
 
 from golden.calibrate import ALPHA, check_alpha
-from golden.calibration import OBJECTIVES, Calibration, calibrate, write_calibration
+from golden.calibration import Calibration, calibrate, check_objective, write_calibration
 from golden.contenders import describe
 from golden.environment import environment
 from golden.errors import InputError
@@ -56,8 +54,7 @@ def run(args: argparse.Namespace) -> None:
     """Calibrate, write and summarise."""
     check_spec(args.format, args.scale_bits)
     check_mode(args.mode)
-    if args.objective not in OBJECTIVES:
-        raise InputError(f"Objective must be one of {', '.join(OBJECTIVES)}, not {args.objective!r}")
+    check_objective(args.objective)
     check_alpha(args.alpha)
     if args.activations is not None:
         if (args.model, args.text) != (None, None):
@@ -77,14 +74,14 @@ def run(args: argparse.Namespace) -> None:
     seconds, memory = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(f"{found.origin}: {seconds:.0f} s, peak memory {memory:.2f} GiB")
     if args.json is not None:
-        write_json(args.json, _report(result, found, seconds, memory))
+        write_json(args.json, _report(args.command, result, found, seconds, memory))
     console.print(f"written: {args.output}")
 
 
-def _report(result: Calibration, found: LayerStream, seconds: float, memory: float) -> dict[str, Any]:
+def _report(command: str, result: Calibration, found: LayerStream, seconds: float, memory: float) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "command": f"python -m qse_hw {shlex.join(sys.argv[1:])}",
+        "command": command,
         **environment(),
         "origin": found.origin,
         "layers": len(result.layers),

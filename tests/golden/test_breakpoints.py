@@ -1,7 +1,7 @@
 """The search for segments: costs against direct sums, the search against every layout that there is."""
 
 import math
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -53,10 +53,12 @@ def nearest_error(u, counts, codes):
 
 def predicted(found, codes):
     """The sum over an axis's gaps, straight from the definition of Costs."""
-    gaps = [int(math.log2(b - a)) for a, b in zip(codes, codes[1:], strict=False)]
-    pad = lambda part, at: part[at] if at < len(part) else 0.0  # noqa: E731 - beyond the last value nothing errs
-    between = sum(pad(found.gaps[e], a) for a, e in zip(codes, gaps, strict=False))
-    return found.below[codes[0]] + between + pad(found.above, codes[-1])
+
+    def at(part, position):
+        return part[position] if position < len(part) else 0.0  # beyond the last value nothing errs
+
+    between = sum(at(found.gaps[int(math.log2(b - a))], a) for a, b in pairwise(codes))
+    return found.below[codes[0]] + between + at(found.above, codes[-1])
 
 
 def sample(rng, kind, count=200):
@@ -93,7 +95,9 @@ def test_costs_are_direct_sums(rng, kind, fine_step):
             assert found.below[p] == np.inf
 
 
-@pytest.mark.parametrize(("low", "fine_step", "want"), [(0.5, 0.1, 0), (0.0, 1, 0), (-0.3, 0.1, 3), (-1, 0.4, 3), (-1, 0.5, 2)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("low", "fine_step", "want"), [(0.5, 0.1, 0), (0.0, 1, 0), (-0.3, 0.1, 3), (-1, 0.4, 3), (-1, 0.5, 2)]
+)
 def test_zero_position_makes_room(low, fine_step, want):
     assert zero_position(low, fine_step) == want
 
@@ -206,7 +210,7 @@ def test_the_error_is_what_the_hardware_errs_by(rng, sign, kind):
             assert len(found.format.segments) == len(path.segments) <= segments
             assert found.format.values[found.format.zero_code] == 0
             assert found.scale.bits == 8
-        assert all(a.error >= b.error for a, b in zip(paths, paths[1:], strict=False))
+        assert all(a.error >= b.error for a, b in pairwise(paths))
         errors = [search(axis.costs(float(scale.step)), codes, 2)[1].error for codes in (4, 9, 20, 33)]
         assert errors == sorted(errors, reverse=True)
         before[scale] = paths[-1].error

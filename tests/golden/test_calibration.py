@@ -1,17 +1,22 @@
 """Calibration files: what is written is what is read, and anything else is refused in one sentence."""
 
 import copy
+import gc
 import json
 import math
 import os
 import re
+import weakref
 
 import numpy as np
 import pytest
 
-from golden.calibrate import Choice, Histogram, by_least_squares, by_percentile
-from golden.calibration import METHODS, Calibration, calibrate, read_calibration, write_calibration
+from golden.calibrate import Choice, percentile_step
+from golden.calibration import METHODS, Calibration, Layer, calibrate, read_calibration, write_calibration
 from golden.errors import InputError
+from golden.fitting import Fitter
+from golden.histogram import Histogram
+from golden.modes import MODES, fit_layers
 from golden.presets import int8, se8, se9_paper
 from golden.scale import Scale
 
@@ -25,9 +30,26 @@ def tensors():
     return {f"layers.{i}.x": x for i, x in enumerate(z / (1 + np.exp(-z)))}
 
 
+def layers_of(tensors):
+    return [Layer(x=x) for x in tensors.values()]
+
+
+def choice_of(x, found, output_sqnr_db=None):
+    sqnr = Histogram(x).sqnr_db(found)
+    return Choice(format=found.format, scale=found.scale, sqnr_db=sqnr, output_sqnr_db=output_sqnr_db)
+
+
+def by_least_squares(x, spec, scale_bits=16):
+    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits).least_squares(spec))
+
+
+def by_percentile(x, spec, alpha=0.9995, scale_bits=16):
+    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits).at(spec, percentile_step(x, alpha)))
+
+
 @pytest.fixture(scope="module")
 def found(tensors):
-    return calibrate(tensors, "se8", model=MODEL)
+    return calibrate(layers_of(tensors), "se8", model=MODEL)
 
 
 @pytest.fixture
@@ -39,28 +61,33 @@ def document(found, tmp_path):
 def test_every_layer_by_both_methods(tensors, found):
     assert len(found.layers) == 3
     assert (found.model, found.format, found.alpha, found.tokens, found.channels) == (MODEL, "se8", 0.9995, 40, 24)
+    assert (found.mode, found.objective) == ("free", "x")
     for layer, x in zip(found.layers, tensors.values(), strict=True):
         assert tuple(layer) == METHODS
-        assert layer["least_squares"] == by_least_squares(x, Histogram(x), "se8")
-        assert layer["percentile"] == by_percentile(x, Histogram(x), "se8")
+        assert layer["least_squares"] == by_least_squares(x, "se8")
+        assert layer["percentile"] == by_percentile(x, "se8")
     assert found.layer(2) is found.layers[2]["least_squares"]
     assert found.layer(1, "percentile") is found.layers[1]["percentile"]
 
 
 def test_parameters_are_passed_on(tensors):
     seen = []
-    found = calibrate(tensors, "se8:L=5", alpha=0.9, scale_bits=8, progress=seen.append)
+    found = calibrate(iter(layers_of(tensors)), "se8:L=5", alpha=0.9, scale_bits=8, progress=seen.append)
     assert seen == [0, 1, 2]
     assert (found.alpha, found.model) == (0.9, "")
     assert {choice.scale.bits for layer in found.layers for choice in layer.values()} == {8}
     assert {choice.format for layer in found.layers for choice in layer.values()} == {se8(5)}
     x = tensors["layers.0.x"]
-    assert found.layer(0, "percentile") == by_percentile(x, Histogram(x), "se8:L=5", alpha=0.9, scale_bits=8)
+    assert found.layer(0, "percentile") == by_percentile(x, "se8:L=5", alpha=0.9, scale_bits=8)
 
 
-@pytest.mark.parametrize("spec", ["se8", "se8-silu", "int8", "int8-asym", "se9-paper"])
-def test_round_trip(tensors, tmp_path, spec):
-    found = calibrate(tensors, spec, model=MODEL)
+@pytest.mark.parametrize(
+    ("spec", "mode"),
+    [(spec, "free") for spec in ("se8", "se8-silu", "int8", "int8-asym", "se9-paper", "tuned:bits=4,segments=3")]
+    + [(spec, mode) for spec in ("se8", "tuned:bits=4,segments=3") for mode in ("runtime", "shared")],
+)
+def test_round_trip(tensors, tmp_path, spec, mode):
+    found = calibrate(layers_of(tensors), spec, model=MODEL, mode=mode)
     path = tmp_path / "new" / "c.json"
     write_calibration(path, found)
     got = read_calibration(path)
@@ -69,7 +96,7 @@ def test_round_trip(tensors, tmp_path, spec):
     ]
     for layer, original in zip(got.layers, found.layers, strict=True):
         assert all(abs(layer[method].sqnr_db - original[method].sqnr_db) <= 5e-5 for method in METHODS)
-    for name in ("model", "format", "alpha", "tokens", "channels"):
+    for name in ("model", "format", "mode", "objective", "alpha", "tokens", "channels"):
         assert getattr(got, name) == getattr(found, name)
     content = path.read_bytes()
     write_calibration(path, got)
@@ -77,12 +104,17 @@ def test_round_trip(tensors, tmp_path, spec):
     assert os.listdir(path.parent) == ["c.json"]
 
 
+def calibration(choice):
+    layers = (dict.fromkeys(METHODS, choice),)
+    return Calibration(
+        model="", format="x", mode="free", objective="x", alpha=1.0, tokens=1, channels=1, layers=layers
+    )
+
+
 @pytest.mark.parametrize(("sqnr", "written"), [(math.inf, None), (-0.00001, 0.0), (12.34567, 12.3457), (0.0, 0.0)])
 def test_sqnr_in_the_file(tmp_path, sqnr, written):
     choice = Choice(format=int8(), scale=Scale.from_step(1.0), sqnr_db=sqnr)
-    one = Calibration(
-        model="", format="int8", alpha=1.0, tokens=1, channels=1, layers=(dict.fromkeys(METHODS, choice),)
-    )
+    one = calibration(choice)
     write_calibration(tmp_path / "c.json", one)
     stored = json.loads((tmp_path / "c.json").read_text())["layers"][0]["least_squares"]["sqnr_db"]
     assert stored == written
@@ -157,7 +189,11 @@ CHOICE = ("layers", 1, "least_squares")
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (set_("schema", to="qse-hw/calibration/2"), "schema: 'qse-hw/calibration/1' was expected"),
+        (set_("schema", to="qse-hw/calibration/1"), "schema: 'qse-hw/calibration/2' was expected"),
+        (drop("mode"), "document: 'mode' is a required property"),
+        (set_("mode", to="none"), r"mode: 'none' is not one of \['free', 'runtime', 'shared'\]"),
+        (set_("objective", to="y"), r"objective: 'y' is not one of \['x', 'output'\]"),
+        (set_(*CHOICE, "output_sqnr_db", to=None), "layers/1/least_squares/output_sqnr_db: None is not"),
         (drop("schema"), "document: 'schema' is a required property"),
         (drop("layers"), "document: 'layers' is a required property"),
         (set_("layers", to=[]), r"layers: \[\] should be non-empty"),
@@ -252,6 +288,150 @@ def test_no_file(tmp_path):
 
 def test_aliases_survive(tmp_path):
     choice = Choice(format=se9_paper(), scale=Scale(M=1, k=-3, bits=1), sqnr_db=40.0)
-    one = Calibration(model="", format="x", alpha=1.0, tokens=1, channels=1, layers=(dict.fromkeys(METHODS, choice),))
+    one = calibration(choice)
     write_calibration(tmp_path / "c.json", one)
     assert read_calibration(tmp_path / "c.json") == one
+
+
+@pytest.mark.parametrize("output", [None, 33.3333])
+def test_round_trip_of_every_field(tmp_path, output):
+    choice = Choice(format=se8(3), scale=Scale.from_step(0.1, 8), sqnr_db=12.25, output_sqnr_db=output)
+    one = Calibration(**vars(calibration(choice)) | {"mode": "runtime", "objective": "output", "model": MODEL})
+    write_calibration(tmp_path / "c.json", one)
+    assert read_calibration(tmp_path / "c.json") == one
+    stored = json.loads((tmp_path / "c.json").read_text())
+    assert ("output_sqnr_db" in stored["layers"][0]["percentile"]) == (output is not None)
+
+
+@pytest.mark.parametrize("mode", ["runtime", "shared"])
+def test_modes(tensors, mode):
+    found = calibrate(layers_of(tensors), "tuned:bits=4,segments=2", mode=mode)
+    fitters = [Fitter(Histogram(x)) for x in tensors.values()]
+    chosen = fit_layers(fitters, "tuned:bits=4,segments=2", mode)
+    assert found.mode == mode
+    assert found.layers == tuple(
+        {
+            "least_squares": choice_of(x, best),
+            "percentile": by_percentile(x, "tuned:bits=4,segments=2"),
+        }
+        for x, best in zip(tensors.values(), chosen, strict=True)
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_layers_are_seen_one_at_a_time(tensors, mode, weighted):
+    """When the next layer is asked for, nothing holds what the one before was."""
+    seen, held = [], []
+
+    def stream():
+        for number, original in enumerate(tensors.values()):
+            gc.collect()
+            assert [which() for which in held] == [None] * len(held)
+            x = original.copy()
+            weights = np.ones_like(x) if weighted else None
+            error = (lambda rivals, x=x: [1.0] * len(rivals)) if weighted else None
+            held.extend(weakref.ref(kept) for kept in (x, weights, error) if kept is not None)
+            seen.append(number)
+            yield Layer(x=x, weights=weights, output_error=error)
+            del x, weights, error
+        gc.collect()
+        assert [which() for which in held] == [None] * len(held)
+
+    found = calibrate(stream(), "se8", mode=mode)
+    assert seen == [0, 1, 2]
+    assert len(held) == (9 if weighted else 3)
+    assert len(found.layers) == 3
+    if not weighted:
+        assert found.layers == calibrate(layers_of(tensors), "se8", mode=mode).layers
+
+
+def weighted_layer(rng):
+    """A layer at whose output only the tail matters, and nothing beyond that is known of the quantisers."""
+    z = 3 * rng.standard_normal((60, 24))
+    x = (z / (1 + np.exp(-z))).astype(np.float32)
+    weights = (1e-4 + (x > 4)).astype(np.float32)
+    asked = []
+
+    def output_error(quantisers):
+        asked.append(list(quantisers))
+        power = (weights * x * x).sum()
+        return [float((weights * (quantiser.array(x) - x) ** 2).sum() / power) for quantiser in quantisers]
+
+    return Layer(x=x, weights=weights, output_error=output_error), asked
+
+
+@pytest.mark.parametrize("spec", ["int8", "se8", "tuned:bits=4,segments=2", "tuned:segments=3,sign=0"])
+def test_the_output_decides(rng, spec):
+    layer, asked = weighted_layer(rng)
+    found = calibrate([layer], spec, scale_bits=1 if spec.startswith("tuned:s") else 16)
+    bits = found.layer(0).scale.bits
+    assert found.objective == "output"
+    best, quamba = found.layer(0), found.layer(0, "percentile")
+    fitters = Fitter(Histogram(layer.x), scale_bits=bits), Fitter(Histogram(layer.x, layer.weights), scale_bits=bits)
+    if spec == "tuned:segments=3,sign=0":
+        rivals = [fitter.least_squares(name) for name in ("int8-asym", "se8-silu") for fitter in fitters]
+    else:
+        rivals = [fitter.least_squares(spec) for fitter in fitters]
+    errors = layer.output_error([best.quantiser, quamba.quantiser, *rivals])
+    assert errors[0] <= min(errors[2:])
+    assert [best.output_sqnr_db, quamba.output_sqnr_db] == pytest.approx([-10 * math.log10(e) for e in errors[:2]])
+    assert best.sqnr_db == Histogram(layer.x).sqnr_db(best.quantiser)  # of x itself, unweighted
+    assert len(asked) == 2  # once by calibrate, for all at once
+    assert errors[2] > errors[3] or "sign=0" in spec  # that one's rivals are presets, which 1-bit scales leave alike
+    step = percentile_step(layer.x)
+    assert quamba.quantiser == fitters[1].at(spec, step)
+
+
+def test_the_output_overrules_the_weights(rng):
+    """Weights are an estimate; of the two optima the one that is better at the output is taken."""
+    layer, _ = weighted_layer(rng)
+    found = {}
+    for name, error in (
+        ("unweighted", lambda rivals: [float(((one.array(layer.x) - layer.x) ** 2).sum()) for one in rivals]),
+        ("weighted", layer.output_error),
+    ):
+        found[name] = calibrate([Layer(x=layer.x, weights=layer.weights, output_error=error)], "int8").layer(0)
+    assert found["unweighted"].quantiser == Fitter(Histogram(layer.x)).least_squares("int8")
+    assert found["weighted"].quantiser == Fitter(Histogram(layer.x, layer.weights)).least_squares("int8")
+    assert found["weighted"].quantiser != found["unweighted"].quantiser
+
+
+def test_an_output_without_error(tensors):
+    x = tensors["layers.0.x"]
+    layer = Layer(x=x, weights=np.ones_like(x), output_error=lambda rivals: [0.0] * len(rivals))
+    found = calibrate([layer], "se8")
+    assert found.layer(0).output_sqnr_db == 300  # JSON has no infinity
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda x: 0 * x, "Activations must not all be zero, a scale would be 0"),
+        (lambda x: x * np.float32(1e37), r"Activations must have a peak from 2\*\*-70 to 2\*\*90"),
+        (lambda x: np.where(np.arange(x.size).reshape(x.shape) == 7, x, 0), "Activations must not be zero up to their"),
+    ],
+)
+def test_errors_name_the_layer(tensors, mode, spoil, text):
+    layers = layers_of(tensors)
+    layers[1] = Layer(x=spoil(layers[1].x).astype(np.float32))
+    seen = []
+    with pytest.raises(InputError, match=rf"^Layer 1: {text}"):
+        calibrate(layers, "se8", mode=mode, alpha=0.9, progress=seen.append)
+    assert seen == [0]
+
+
+def test_weights_that_do_not_fit(tensors):
+    x = tensors["layers.0.x"]
+    with pytest.raises(InputError, match=r"^Layer 0: Weights must have the activations' shape \(40, 24\), not "):
+        calibrate([Layer(x=x, weights=np.ones(24, np.float32))], "se8")
+
+
+def test_unknown_mode():
+    def never():
+        raise AssertionError("the layers were asked for")
+        yield
+
+    with pytest.raises(InputError, match=r"^Mode must be one of free, runtime, shared, not 'mine'$"):
+        calibrate(never(), "se8", mode="mine")

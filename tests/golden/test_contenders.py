@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from golden.calibrate import percentile_step
-from golden.contenders import ALPHAS, BASELINES, FP8, GROUPS, LIMIT, Sample, check_contender, describe, float8_levels, specs
+from golden.contenders import (
+    ALPHAS,
+    BASELINES,
+    FP8,
+    GROUPS,
+    LIMIT,
+    Sample,
+    check_contender,
+    describe,
+    float8_levels,
+    specs,
+)
 from golden.errors import InputError
 from golden.fitting import Fitter
 from golden.histogram import Histogram
@@ -56,7 +67,7 @@ def test_percentiles_have_the_best_alpha(rng, spec, name, weighted):
 def test_percentiles_of_sparse_values():
     x = np.zeros((600, 4), np.float32)
     x[3, 2] = 1
-    assert Sample(x).fit("quamba").detail.startswith("alpha 0.9999, ")  # all the lower quantiles are zero
+    assert Sample(x).fit("quamba").detail.startswith("alpha 1.0, ")  # the first quantiles are zero
 
 
 def test_quamba2_groups_channels_by_their_maxima(rng):
@@ -92,14 +103,14 @@ def test_float8_is_scaled(sample, spec):
     error = sample.histogram.squared_error(found.quantiser)
     for factor in 2.0 ** (np.arange(-20, 21) / 40):
         rival = Codebook.nearest(levels * np.float32(step * factor), ties_down=ties_down)
-        assert error <= 1.02 * sample.histogram.squared_error(rival)
-    doubled = sample.histogram.squared_error(Codebook.nearest(levels * step * 8))
-    assert error < doubled or spec == "fp8-e4m3"
+        assert error <= 1.05 * sample.histogram.squared_error(rival)  # 0.2 dB: a small sample is not smooth
+    at_the_peak = Codebook.nearest(levels * np.float32(sample.histogram.peak / levels[-1]), ties_down=ties_down)
+    assert error < sample.histogram.squared_error(at_the_peak)
 
 
 def test_weights_count(rng):
     x = silu(rng, size=4)
-    heavy = (np.abs(x) > 5).astype(np.float32) + np.float32(1e-6)
+    heavy = (np.abs(x) < 0.3).astype(np.float32) + np.float32(1e-6)
     for spec in ("int8", "fp8-e3m4", LIMIT, "se8"):
         plain, weighted = Sample(x).fit(spec).quantiser, Sample(x, heavy).fit(spec).quantiser
         weigh = Histogram(x, heavy).squared_error

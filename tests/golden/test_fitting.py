@@ -63,7 +63,8 @@ def test_least_squares_against_brute_force(rng, spec):
 @pytest.mark.parametrize("spec", [*FAMILIES, "tuned:bits=4,segments=3"])
 def test_deterministic(rng, spec):
     x = silu(rng)
-    found = [(fitter.least_squares(spec), fitter.at(spec, 0.11)) for fitter in (Fitter(Histogram(y)) for y in (x, x.copy()))]
+    fitters = [Fitter(Histogram(y)) for y in (x, x.copy())]
+    found = [(fitter.least_squares(spec), fitter.at(spec, 0.11)) for fitter in fitters]
     assert found[0] == found[1]
     fitter = Fitter(Histogram(x))
     reversed_order = fitter.at(spec, 0.11), fitter.least_squares(spec)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden.activations import write_activations
-from golden.calibration import calibrate, write_calibration
+from golden.calibration import Layer, calibrate, write_calibration
 from qse_hw.commands import main
 
 MODEL = "5eed" * 16
@@ -30,7 +30,7 @@ def activations(tensors, tmp_path_factory):
 def calibration(tensors, tmp_path_factory):
     """Of the activations, for se8 with L = 12."""
     path = tmp_path_factory.mktemp("calibration") / "c.json"
-    write_calibration(path, calibrate(tensors, "se8:L=12", model=MODEL))
+    write_calibration(path, calibrate([Layer(x=x) for x in tensors.values()], "se8:L=12", model=MODEL))
     return path
 
 

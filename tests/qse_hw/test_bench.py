@@ -1,10 +1,14 @@
 """bench: every speed beside its baseline. How fast is for the command to say; here on few values."""
 
 import json
+import math
 import os
+import statistics
 
 import pytest
 
+from golden.fitting import Fitter
+from golden.presets import PRESETS
 from qse_hw.commands import bench, main
 from sim.plan import Outcome
 
@@ -31,6 +35,9 @@ def small(monkeypatch):
     monkeypatch.setattr(bench, "VALUES", 1 << 14)
     monkeypatch.setattr(bench, "REPEATS", 1)
     monkeypatch.setattr(bench, "REPLAY_VALUES", 1 << 12)
+    monkeypatch.setattr(bench, "CALIBRATE_VALUES", (1 << 10, 1 << 12, 1 << 13))
+    monkeypatch.setattr(bench, "CALIBRATE_REPEATS", 2)
+    monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec))
     monkeypatch.setattr("sim.replay.measure_naive", naive)
     monkeypatch.setattr("sim.replay.replay", replay)
     return seen
@@ -51,6 +58,17 @@ def test_figures(small, out, capsys):
         for baseline in baselines:
             ratio = found["seconds"][baseline] / found["seconds"][name]
             assert found["speed_relative_to"][name][baseline] == ratio
+    found = document["calibrate"]
+    assert (found["values"], found["repeats"]) == ([1 << 10, 1 << 12, 1 << 13], 2)
+    names = ["tuned, 6 segments", "tuned, 4 segments", "presets", "Lloyd-Max"]
+    assert [*found["seconds"]] == [*found["growth"]] == [*found["all_seconds"]] == names
+    assert small["specs"] == 6 * ["tuned:segments=6", "tuned:segments=4", *PRESETS]
+    for name in names:
+        assert [len(times) for times in found["all_seconds"][name]] == [2, 2, 2]
+        assert found["seconds"][name] == [sum(times) / 2 for times in found["all_seconds"][name]]
+        logs = [[math.log(amount) for amount in amounts] for amounts in (found["values"], found["seconds"][name])]
+        assert found["growth"][name] == pytest.approx(statistics.linear_regression(*logs).slope)
+    assert 1.1 < found["growth_n_log_n"] < 1.15
     assert 0 < document["generate"]["encoder_seconds"] < 60
     assert 0 < document["generate"]["help_seconds"] < 60
     replay = document["replay"]
@@ -60,7 +78,8 @@ def test_figures(small, out, capsys):
     assert small["tensors"]["x"].size == 1 << 12
     assert small["naive"].shape[0] == 1
     said = capsys.readouterr().out
-    for word in ("se8, NumPy", "ml_dtypes cast", "replay, 128 lanes, full speed", "40.0", "gen --help"):
+    for word in ("se8, NumPy", "ml_dtypes cast", "replay, 128 lanes, full speed", "40.0", "gen --help",
+                 "tuned, 6 segments", "n log n", "8,192 values"):
         assert word in said
 
 

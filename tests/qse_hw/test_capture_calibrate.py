@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from golden.activations import read_activations
-from golden.calibrate import Histogram, by_least_squares, by_percentile
+from golden.calibrate import percentile_step
 from golden.calibration import read_calibration
+from golden.contenders import describe
+from golden.fitting import Fitter
+from golden.histogram import Histogram
 from golden.mamba.capture import capture
 from golden.mamba.checkpoint import BUNDLED, fingerprint, load_model
 from golden.mamba.text import read_text
@@ -60,7 +63,7 @@ def test_a_model_and_a_text_of_the_users_own(out, tmp_path, model, capsys):
     assert f"written: {out / 'a.safetensors'}" in said
 
 
-@pytest.mark.parametrize("spec", ["se8", "se8-silu", "se8:L=12", "int8"])
+@pytest.mark.parametrize("spec", ["se8", "se8-silu", "se8:L=12", "int8", "tuned:bits=4,segments=2"])
 def test_calibrate_a_file(out, activations, tensors, spec):
     path = out / "c.json"
     assert main(["calibrate", "--activations", str(activations), "--format", spec, "-o", str(path)]) == 0
@@ -68,14 +71,14 @@ def test_calibrate_a_file(out, activations, tensors, spec):
     assert (found.model, found.format, found.tokens, found.channels) == ("5eed" * 16, spec, 16, 32)
     assert len(found.layers) == len(tensors)
     for number, x in enumerate(tensors.values()):
-        histogram = Histogram(x)
+        fitter = Fitter(Histogram(x))
         for method, want in (
-            ("least_squares", by_least_squares(x, histogram, spec)),
-            ("percentile", by_percentile(x, histogram, spec)),
+            ("least_squares", fitter.least_squares(spec)),
+            ("percentile", fitter.at(spec, percentile_step(x))),
         ):
             got = found.layer(number, method)
-            assert (got.format, got.scale) == (want.format, want.scale)
-            assert got.sqnr_db == pytest.approx(want.sqnr_db, abs=1e-4)
+            assert got.quantiser == want
+            assert got.sqnr_db == pytest.approx(fitter.histogram.sqnr_db(want), abs=1e-4)
     assert os.listdir(out) == ["c.json"]
 
 
@@ -88,15 +91,63 @@ def test_calibrate_a_model_gives_what_its_activations_give(out, captured, capsys
     found = read_calibration(out / "a.json")
     assert {choice.format for layer in found.layers for choice in layer.values()} == {se8(12)}
     assert (found.alpha, found.layer(0).scale.bits) == (0.99, 8)
-    rows = [line.split() for line in said.splitlines() if "48 + 64 + 16" in line]
+    rows = table_rows(said, "48 at s/4 + 64 at s + 16 at 4 s")
     assert len(rows) == 6
-    for number, row in enumerate(rows):
-        cells = " ".join(row).replace("│", "|").strip("| ").split(" | ")
+    for number, cells in enumerate(rows):
         best, quamba = found.layer(number), found.layer(number, "percentile")
         assert cells == [
-            str(number), "48 + 64 + 16", "0", f"{float(best.scale.step):.6g}", f"{best.sqnr_db:.2f}",
-            f"{float(quamba.scale.step):.6g}", f"{quamba.sqnr_db:.2f}",
+            str(number), describe(best.quantiser), f"{best.sqnr_db:.2f}",
+            f"{float(quamba.scale.step):.4g}", f"{quamba.sqnr_db:.2f}",
         ]  # fmt: skip
+
+
+def table_rows(said, words):
+    lines = [line for line in said.splitlines() if words in line]
+    return [[cell.strip() for cell in line.replace("│", "|").strip("| ").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("mode", ["runtime", "shared"])
+def test_modes(out, activations, mode):
+    words = ("--format", "tuned:bits=4,segments=2", "--mode", mode, "--scale-bits", "8")
+    assert main(["calibrate", "--activations", str(activations), *words, "-o", str(out / "c.json")]) == 0
+    found = read_calibration(out / "c.json")
+    assert (found.mode, found.objective, found.format) == (mode, "x", "tuned:bits=4,segments=2")
+    formats = [found.layer(number).format for number in range(2)]
+    assert len({format.shifts for format in formats}) == 1
+    assert (len(set(formats)) == 1) == (mode == "shared")
+
+
+def test_the_output_as_objective(out, capsys):
+    words = ("--tokens", "32", "--format", "int8", "--objective", "output")
+    assert main(["calibrate", *words, "-o", str(out / "a.json")]) == 0
+    said = capsys.readouterr().out
+    found = read_calibration(out / "a.json")
+    assert found.objective == "output"
+    rows = table_rows(said, "+-128 at s")
+    assert len(rows) == len(found.layers) == 6
+    for number, cells in enumerate(rows):
+        best, quamba = found.layer(number), found.layer(number, "percentile")
+        assert cells[5:] == [f"{best.output_sqnr_db:.2f}", f"{quamba.output_sqnr_db:.2f}"]
+        assert 10 < quamba.output_sqnr_db < 60
+        assert best.output_sqnr_db >= quamba.output_sqnr_db - 0.05  # the percentile is not among the steps tried
+    assert main(["calibrate", *words[:4], "-o", str(out / "b.json")]) == 0
+    plain = read_calibration(out / "b.json")
+    mean = [np.mean([choice.layer(number).sqnr_db for number in range(6)]) for choice in (plain, found)]
+    assert mean[0] >= mean[1]  # x itself is served best where it is the objective
+    assert plain.layer(0).output_sqnr_db is None
+
+
+def test_time_and_memory(out, activations, capsys):
+    words = ("--activations", str(activations), "--format", "int8", "--json", str(out / "r.json"))
+    assert main(["calibrate", *words, "-o", str(out / "c.json")]) == 0
+    document = json.loads((out / "r.json").read_text())
+    assert (document["origin"], document["layers"], document["tokens"], document["channels"]) == (
+        str(activations), 2, 16, 32,
+    )  # fmt: skip
+    assert 0 <= document["seconds"] < 60
+    assert 0.01 < document["peak_memory_gib"] < 100
+    assert {"schema", "command", "versions", "machine", "commit"} <= set(document)
+    assert "GiB" in capsys.readouterr().out
 
 
 def test_soft_edge_beats_int8_on_a_real_mamba(out, captured):

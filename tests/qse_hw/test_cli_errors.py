@@ -160,7 +160,7 @@ def damaged(calibration, path, content):
         (None, " cannot be read: No such file or directory"),
         (b"no JSON", " must be JSON: "),
         (700, " must be JSON: "),
-        ({"schema": "qse-hw/calibration/0"}, ": schema: 'qse-hw/calibration/1' was expected"),
+        ({"schema": "qse-hw/calibration/1"}, ": schema: 'qse-hw/calibration/2' was expected"),
         ({"layers": []}, ": layers: [] should be non-empty"),
     ],
 )
@@ -267,8 +267,12 @@ CHECKPOINTS = {
         "must be a complete PyTorch file of plain tensors",
     ),
     "config truncated": (lambda d: os.truncate(d / "config.json", 30), "cannot be read as JSON"),
-    "another architecture": (lambda d: edited(d, model_type="bert"), 'model_type must be "mamba", not \'bert\''),
-    "Mamba-2": (lambda d: edited(d, ssm_cfg={"layer": "Mamba2"}), 'ssm_cfg.layer must be "Mamba1", not \'Mamba2\''),
+    "another architecture": (
+        lambda d: edited(d, model_type="bert"),
+        'model_type must be "mamba" or "mamba2", not \'bert\'',
+    ),
+    "Mamba-2": (lambda d: edited(d, ssm_cfg={"layer": "Mamba2"}), "must have a Mamba-2's tensors, but lacks "),
+    "Mamba-3": (lambda d: edited(d, ssm_cfg={"layer": "Mamba3"}), "ssm_cfg.layer must be "),
     "another size": (lambda d: edited(d, d_model=10**12), "must have shape"),
     "another depth": (lambda d: edited(d, n_layer=10**9), "must have the 1000000000 layers of config.json, not 6"),
     "no tokenizer": (lambda d: edited(d, vocab_size=512), "must have shape (512, 256), not (256, 256)"),
@@ -322,12 +326,18 @@ def test_texts(refused, out, tmp_path):
         (("--alpha", "x"), "argument --alpha: invalid float value: 'x'"),
         (("--scale-bits", "0"), "Scale bits must be from 1 to 20, not 0"),
         (("--format", "int9"), "Format must be one of"),
+        (("--format", "tuned:segments=9"), "Segments must be from 1 to 8, not 9"),
+        (("--format", "tuned:L=1"), "Format tuned takes segments, bits, sign, not 'L=1'"),
+        (("--mode", "mine"), "Mode must be one of free, runtime, shared, not 'mine'"),
+        (("--objective", "y"), "Objective must be one of x, output, not 'y'"),
+        (("--objective", "output"), "Objective output needs the model: give --model and --text instead of"),
         (("--model", "m"), "Activations must come from a file or from a model and text: give either, not both"),
         (("--text", "t"), "Activations must come from a file or from a model and text: give either, not both"),
     ],
 )
 def test_calibrate_options(refused, out, monkeypatch, arguments, sentence):
-    monkeypatch.setattr("qse_hw.commands.calibrate.from_file_or_default", lambda path: pytest.fail("too late"))
+    for name in ("from_file_or_default", "stream_model"):
+        monkeypatch.setattr(f"qse_hw.commands.calibrate.{name}", lambda *args: pytest.fail("too late"))
     said = refused("calibrate", "--activations", "a", *arguments, "-o", out / "new" / "c.json")
     assert said.startswith(sentence)
 
@@ -340,7 +350,7 @@ ACTIVATIONS = {
     "integers": ({"layers.0.x": np.ones((4, 4), np.int32)}, "must be float32 or float16, but layers.0.x is I32"),
     "names": ({"x": np.ones((4, 4), np.float32)}, "must be named layers.0.x, layers.1.x and so on, not ['x']"),
     "zeros": ({"layers.0.x": np.zeros((4, 4), np.float32)}, "Activations must not all be zero"),
-    "huge": ({"layers.0.x": np.full((4, 4), 3e38, np.float32)}, "Activations must have a peak from 2**-89 to 2**104"),
+    "huge": ({"layers.0.x": np.full((4, 4), 3e38, np.float32)}, "Activations must have a peak from 2**-70 to 2**90"),
 }
 
 
@@ -362,7 +372,7 @@ def test_activations_below_a_formats_floor(refused, out, tmp_path):
     path = tmp_path / "a.safetensors"
     write_activations(path, {"layers.0.x": np.array([[-3, 1]], np.float32)})
     said = refused("calibrate", "--activations", path, "--format", "se8-silu", "-o", out / "c.json")
-    assert said.startswith("Format se8-silu does not fit these activations: no zero point lets it reach")
+    assert said.startswith("Layer 0: Format se8-silu does not fit these activations: no zero point lets it reach")
 
 
 @pytest.mark.parametrize(
@@ -414,7 +424,7 @@ def long_ones(activations):
 def test_where_nothing_can_be_written_is_said_before_the_long_part(
     refused, out, tmp_path, monkeypatch, activations, command
 ):
-    for name in ("from_model", "from_file_or_default", "quantise"):
+    for name in ("from_model", "from_file_or_default", "stream_model", "quantise"):
         monkeypatch.setattr(f"qse_hw.commands.{command}.{name}", lambda *args: pytest.fail("too late"), raising=False)
     (tmp_path / "file").touch()
     words = long_ones(activations)[command]

@@ -8,7 +8,8 @@ import torch
 
 from golden import tensor
 from golden.activations import write_activations
-from golden.calibrate import Histogram, by_least_squares
+from golden.fitting import Fitter
+from golden.histogram import Histogram, sqnr_db
 from golden.presets import PRESETS
 from qse_hw.commands import main
 
@@ -33,7 +34,7 @@ def test_no_differences(compared, tensors, capsys):
     ]
     assert list(document["sqnr_db"]) == list(PRESETS)
     for name, layers in document["sqnr_db"].items():
-        assert layers == [by_least_squares(x, Histogram(x), name).sqnr_db for x in tensors.values()]
+        assert layers == [sqnr_db(x, Fitter(Histogram(x)).least_squares(name)) for x in tensors.values()]
     said = capsys.readouterr().out
     for name, layers in document["sqnr_db"].items():
         assert any(name in line and all(f" {value:.1f} " in line for value in layers) for line in said.splitlines())

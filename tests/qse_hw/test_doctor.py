@@ -57,11 +57,11 @@ def test_several(machine, capsys):
 
 
 def test_what_is_optional(machine, capsys):
-    machine("ml-dtypes", "iverilog", "nvidia-smi")
+    machine("lm-eval", "iverilog", "nvidia-smi")
     assert main(["doctor"]) == 0
     table = rows(capsys.readouterr().out)
     assert {name for name, row in table.items() if row[0] == "missing (optional)"} == {
-        "ml-dtypes", "iverilog", "nvidia-smi",
+        "lm-eval", "iverilog", "nvidia-smi",
     }  # fmt: skip
     assert table["iverilog"][2] == "Debian: apt-get install iverilog"
 

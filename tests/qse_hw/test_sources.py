@@ -1,13 +1,16 @@
 """Where activations come from."""
 
 import argparse
+import gc
+import weakref
 
 import numpy as np
 import pytest
 
 from golden.errors import InputError
+from golden.quantiser import Codebook
 from qse_hw import sources
-from qse_hw.sources import Activations, from_file_or_default, from_model
+from qse_hw.sources import Activations, from_file_or_default, from_model, stream, stream_model
 
 
 def test_a_file(activations, tensors):
@@ -54,3 +57,53 @@ def test_tokens_are_checked_before_the_model_is_loaded():
 
 def test_unknown_model(tensors):
     assert Activations(tensors=tensors, metadata={}, origin="").model == ""
+
+
+def arguments(**changes):
+    return argparse.Namespace(**{"model": None, "text": None, "tokens": 40} | changes)
+
+
+def test_streamed_layers_are_the_captured_ones():
+    found, whole = stream_model(arguments(), "x"), from_model(arguments())
+    assert (found.count, found.model, found.origin) == (len(whole.tensors), whole.model, whole.origin)
+    for layer, x in zip(found.layers, whole.tensors.values(), strict=True):
+        assert np.array_equal(layer.x, x)
+        assert (layer.weights, layer.output_error) == (None, None)
+
+
+def test_streamed_layers_know_their_output():
+    found, whole = stream_model(arguments(tokens=600), "output"), from_model(arguments(tokens=600))
+    for layer, x in zip(found.layers, list(whole.tensors.values())[:2], strict=False):
+        assert np.array_equal(layer.x, x)
+        assert layer.weights.shape == x.shape  # without the padding of the last sequence
+        assert layer.weights.dtype == np.float32
+        assert (layer.weights > 0).mean() > 0.9
+        nothing, all_ = layer.output_error([Codebook.nearest(np.array([0.0, 1e9])), Codebook.nearest(np.unique(x))])
+        assert nothing > 0.5 > 1e-2 > all_
+
+
+@pytest.mark.parametrize("objective", ["x", "output"])
+def test_streamed_layers_are_not_kept(objective):
+    held = []
+    layers = iter(stream_model(arguments(tokens=8), objective).layers)
+    for layer in layers:
+        gc.collect()
+        assert [which() for which in held] == [None] * len(held)
+        held = [weakref.ref(layer.x)]
+        if objective == "output":
+            held += [weakref.ref(layer.weights), weakref.ref(layer.output_error.args[0])]  # and the block
+        del layer
+    assert held
+
+
+def test_streamed_tokens_are_checked_first():
+    with pytest.raises(InputError, match=r"^Tokens must be at least 1, not 0$"):
+        stream_model(arguments(model="nowhere", tokens=0), "x")
+
+
+def test_activations_in_memory_as_a_stream(activations, tensors):
+    found = stream(from_file_or_default(str(activations)))
+    assert (found.count, found.model, found.origin) == (2, "5eed" * 16, str(activations))
+    for layer, x in zip(found.layers, tensors.values(), strict=True):
+        assert np.array_equal(layer.x, x)
+        assert layer.weights is None
