@@ -1,60 +1,117 @@
-"""What calibration chooses, and Quamba's way to a scale: by percentile. :mod:`golden.fitting` has ours."""
+"""Calibrates a model: every layer's format and scale, layer by layer."""
 
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from golden.calibration import METHODS, Calibration, Choice
 from golden.errors import InputError
-from golden.formats import SegmentedFormat
-from golden.histogram import Values
-from golden.quantiser import Segmented
-from golden.scale import Scale
-
-SEQUENCE = 512  # tokens per calibration sample (the recipe)
-MOMENTUM = 0.01  # of the moving average over samples (the recipe)
-ALPHA = 0.9995  # Quamba's published code; its first paper says 0.99999
+from golden.fitting import Fitter, budget, is_tuned
+from golden.histogram import Histogram, Values
+from golden.modes import check_mode, fit_layers
+from golden.percentile import ALPHA, percentile_step
+from golden.quantiser import Quantiser, Segmented
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A format, a scale, and what they give.
+class Layer:
+    """What calibration sees of a layer.
 
     Attributes:
-        format, scale: what was chosen.
-        sqnr_db: SQNR of x in dB, ``10 log10(sum x**2 / sum (x - decoded)**2)``.
-        output_sqnr_db: SQNR of the layer's output, before the residual is added; None: not measured.
+        x: (tokens, channels), float32 or float16.
+        weights: of x's shape, what each value's squared error counts at the layer's output; None: all alike.
+        output_error: of quantisers, the relative squared error at the layer's output; None: unknown.
     """
 
-    format: SegmentedFormat
-    scale: Scale
-    sqnr_db: float
-    output_sqnr_db: float | None = None
-
-    @property
-    def quantiser(self) -> Segmented:
-        """Format and scale at work."""
-        return Segmented(format=self.format, scale=self.scale)
+    x: Values
+    weights: Values | None = None
+    output_error: Callable[[Sequence[Quantiser]], Sequence[float]] | None = None
 
 
-def percentile_step(x: Values, alpha: float = ALPHA) -> float:
-    """Quamba's step of the SSM input: the alpha-quantile of |x| (linear interpolation) over 127.
+def calibrate(
+    layers: Iterable[Layer],
+    spec: str,
+    *,
+    model: str = "",
+    mode: str = "free",
+    alpha: float = ALPHA,
+    scale_bits: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> Calibration:
+    """Calibrate all layers, each seen once: of what it was, only histograms are kept.
 
     Args:
-        x: (tokens, channels); samples are runs of 512 tokens, averaged by ``m += 0.01 * (quantile - m)``.
-        alpha: above 0, at most 1.
+        layers: first to last. Where they have weights, the objective is the error at the layer's output: the weighted
+            optimum, the unweighted one and the presets are compared by ``output_error``, and the best is taken.
+        spec: the format; a bare preset name leaves its parameters open, ``tuned`` everything.
+        model: fingerprint of the model.
+        mode: what the layers share, one of :data:`golden.modes.MODES`.
+        alpha: quantile of the percentile method.
+        scale_bits: width of M.
+        progress: called with each layer's number when it has been seen.
+
+    Raises:
+        InputError: naming the layer, where its values cannot be calibrated.
     """
-    check_alpha(alpha)
-    mean = None
-    for begin in range(0, len(x), SEQUENCE):
-        sample = np.abs(x[begin : begin + SEQUENCE]).reshape(-1)
-        quantile = float(np.quantile(sample.astype(np.float64), alpha))
-        mean = quantile if mean is None else mean + MOMENTUM * (quantile - mean)
-    if not mean:
-        raise InputError(f"Activations must not be zero up to their {alpha} quantile, a scale would be 0")
-    return mean / 127
+    check_mode(mode)
+    fitters: list[Fitter] = []
+    seen: list[tuple[Histogram, Segmented]] = []
+    found: list[tuple[Choice, Choice]] = []
+    shape, objective = (0, 0), "x"
+    for layer in layers:  # enumerate would hold the last one
+        number = len(seen)
+        try:
+            plain = Fitter(Histogram(layer.x), scale_bits=scale_bits)
+            fitter = plain
+            if layer.weights is not None:
+                fitter = Fitter(Histogram(layer.x, layer.weights), scale_bits=scale_bits)
+            percentile = fitter.at(spec, percentile_step(layer.x, alpha))
+            if mode == "free":
+                found.append(_free(layer, fitter, plain, spec, percentile))
+            else:
+                fitters.append(fitter)
+            seen.append((plain.histogram, percentile))
+        except InputError as error:
+            raise InputError(f"Layer {number}: {error}") from error
+        shape, objective = layer.x.shape, "x" if layer.weights is None else "output"
+        del layer  # before the next is made
+        if progress is not None:
+            progress(number)
+    if fitters:
+        for (histogram, percentile), best in zip(seen, fit_layers(fitters, spec, mode), strict=True):
+            found.append((_choice(histogram, best), _choice(histogram, percentile)))
+    return Calibration(
+        model=model,
+        format=spec,
+        mode=mode,
+        objective=objective,
+        alpha=alpha,
+        tokens=shape[0],
+        channels=shape[1],
+        layers=tuple(dict(zip(METHODS, choices, strict=True)) for choices in found),
+    )
 
 
-def check_alpha(alpha: float) -> None:
-    """InputError unless ``alpha`` is a quantile that can give a scale."""
-    if not 0 < alpha <= 1:
-        raise InputError(f"Alpha must be above 0 and at most 1, not {alpha!r}")
+def _free(
+    layer: Layer, fitter: Fitter, plain: Fitter, spec: str, percentile: Segmented
+) -> tuple[Choice, Choice]:
+    """The layer's best format by itself, and the one at the percentile's scale."""
+    best = fitter.least_squares(spec)
+    if layer.output_error is None:
+        return _choice(plain.histogram, best), _choice(plain.histogram, percentile)
+    rivals = [percentile, best, plain.least_squares(spec)]
+    if is_tuned(spec):
+        rivals += [*fitter.presets(budget(spec)), *plain.presets(budget(spec))]
+    errors = layer.output_error(rivals)
+    number = min(range(1, len(rivals)), key=errors.__getitem__)
+    return (
+        _choice(plain.histogram, rivals[number], errors[number]),
+        _choice(plain.histogram, percentile, errors[0]),
+    )
+
+
+def _choice(histogram: Histogram, found: Segmented, output_error: float | None = None) -> Choice:
+    output = None if output_error is None else -10 * math.log10(max(output_error, 1e-30))
+    return Choice(
+        format=found.format, scale=found.scale, sqnr_db=histogram.sqnr_db(found), output_sqnr_db=output
+    )

@@ -2,21 +2,19 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from golden.calibrate import ALPHA, Choice, percentile_step
 from golden.errors import InputError
 from golden.files import read_json, write_json
-from golden.fitting import Fitter, budget, is_tuned
-from golden.histogram import Histogram, Values
-from golden.modes import MODES, check_mode, fit_layers
+from golden.formats import SegmentedFormat
+from golden.modes import MODES
 from golden.presets import PRESETS, format_from_json, format_to_json, load_format
-from golden.quantiser import Quantiser, Segmented
+from golden.quantiser import Segmented
 from golden.scale import Scale
 
 SCHEMA_NAME = "qse-hw/calibration/2"
@@ -64,6 +62,27 @@ SCHEMA: dict[str, Any] = {
         },
     },
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A format, a scale, and what they give.
+
+    Attributes:
+        format, scale: what was chosen.
+        sqnr_db: SQNR of x in dB, ``10 log10(sum x**2 / sum (x - decoded)**2)``.
+        output_sqnr_db: SQNR of the layer's output, before the residual is added; None: not measured.
+    """
+
+    format: SegmentedFormat
+    scale: Scale
+    sqnr_db: float
+    output_sqnr_db: float | None = None
+
+    @property
+    def quantiser(self) -> Segmented:
+        """Format and scale at work."""
+        return Segmented(format=self.format, scale=self.scale)
 
 
 def check_objective(objective: str) -> None:
@@ -125,110 +144,6 @@ class Calibration:
                 f"Calibration must be for the activations' model {model[:12]}, "
                 f"but is for {self.model[:12]}; calibrate again"
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """What calibration sees of a layer.
-
-    Attributes:
-        x: (tokens, channels), float32 or float16.
-        weights: of x's shape, what each value's squared error counts at the layer's output; None: all alike.
-        output_error: of quantisers, the relative squared error at the layer's output; None: unknown.
-    """
-
-    x: Values
-    weights: Values | None = None
-    output_error: Callable[[Sequence[Quantiser]], Sequence[float]] | None = None
-
-
-def calibrate(
-    layers: Iterable[Layer],
-    spec: str,
-    *,
-    model: str = "",
-    mode: str = "free",
-    alpha: float = ALPHA,
-    scale_bits: int = 16,
-    progress: Callable[[int], None] | None = None,
-) -> Calibration:
-    """Calibrate all layers, each seen once: of what it was, only histograms are kept.
-
-    Args:
-        layers: first to last. Where they have weights, the objective is the error at the layer's output: the weighted
-            optimum, the unweighted one and the presets are compared by ``output_error``, and the best is taken.
-        spec: the format; a bare preset name leaves its parameters open, ``tuned`` everything.
-        model: fingerprint of the model.
-        mode: what the layers share, one of :data:`golden.modes.MODES`.
-        alpha: quantile of the percentile method.
-        scale_bits: width of M.
-        progress: called with each layer's number when it has been seen.
-
-    Raises:
-        InputError: naming the layer, where its values cannot be calibrated.
-    """
-    check_mode(mode)
-    fitters: list[Fitter] = []
-    seen: list[tuple[Histogram, Segmented]] = []
-    found: list[tuple[Choice, Choice]] = []
-    shape, objective = (0, 0), "x"
-    for layer in layers:  # enumerate would hold the last one
-        number = len(seen)
-        try:
-            plain = Fitter(Histogram(layer.x), scale_bits=scale_bits)
-            fitter = plain
-            if layer.weights is not None:
-                fitter = Fitter(Histogram(layer.x, layer.weights), scale_bits=scale_bits)
-            percentile = fitter.at(spec, percentile_step(layer.x, alpha))
-            if mode == "free":
-                found.append(_free(layer, fitter, plain, spec, percentile))
-            else:
-                fitters.append(fitter)
-            seen.append((plain.histogram, percentile))
-        except InputError as error:
-            raise InputError(f"Layer {number}: {error}") from error
-        shape, objective = layer.x.shape, "x" if layer.weights is None else "output"
-        del layer  # before the next is made
-        if progress is not None:
-            progress(number)
-    if fitters:
-        for (histogram, percentile), best in zip(seen, fit_layers(fitters, spec, mode), strict=True):
-            found.append((_choice(histogram, best), _choice(histogram, percentile)))
-    return Calibration(
-        model=model,
-        format=spec,
-        mode=mode,
-        objective=objective,
-        alpha=alpha,
-        tokens=shape[0],
-        channels=shape[1],
-        layers=tuple(dict(zip(METHODS, choices, strict=True)) for choices in found),
-    )
-
-
-def _free(
-    layer: Layer, fitter: Fitter, plain: Fitter, spec: str, percentile: Segmented
-) -> tuple[Choice, Choice]:
-    """The layer's best format by itself, and the one at the percentile's scale."""
-    best = fitter.least_squares(spec)
-    if layer.output_error is None:
-        return _choice(plain.histogram, best), _choice(plain.histogram, percentile)
-    rivals = [percentile, best, plain.least_squares(spec)]
-    if is_tuned(spec):
-        rivals += [*fitter.presets(budget(spec)), *plain.presets(budget(spec))]
-    errors = layer.output_error(rivals)
-    number = min(range(1, len(rivals)), key=errors.__getitem__)
-    return (
-        _choice(plain.histogram, rivals[number], errors[number]),
-        _choice(plain.histogram, percentile, errors[0]),
-    )
-
-
-def _choice(histogram: Histogram, found: Segmented, output_error: float | None = None) -> Choice:
-    output = None if output_error is None else -10 * math.log10(max(output_error, 1e-30))
-    return Choice(
-        format=found.format, scale=found.scale, sqnr_db=histogram.sqnr_db(found), output_sqnr_db=output
-    )
 
 
 def write_calibration(path: str | os.PathLike[str], calibration: Calibration) -> None:

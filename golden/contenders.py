@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from golden.calibrate import ALPHA, percentile_step
 from golden.errors import InputError
 from golden.fitting import Fitter, check_spec
 from golden.histogram import Histogram, Values, sqnr_db
 from golden.lloyd import lloyd_max
+from golden.percentile import ALPHA, percentile_step
 from golden.presets import load_format
 from golden.quantiser import Codebook, Grouped, Quantiser, Segmented
 from golden.scale import Scale

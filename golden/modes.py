@@ -52,9 +52,12 @@ def fit_layers(
     for number, fitter in enumerate(fitters):
         free.append(fitter.least_squares(spec))
         report((number + 1) / len(fitters) * (1.0 if mode == "free" else 0.5))
-    if mode == "free":
+    if mode == "free" or (mode == "runtime" and len({(one.format.kind, one.format.shifts) for one in free}) == 1):
+        report(1.0)
         return free
-    found = _shared(fitters, free, spec) if mode == "shared" else _runtime(fitters, free, spec)
+    found = _shared(fitters, free, spec)
+    if mode == "runtime":  # one format for all has one set of steps, too
+        found = min((_runtime(fitters, free, spec), found), key=lambda chosen: loss_db(fitters, chosen))
     report(1.0)
     return found
 
@@ -123,8 +126,6 @@ def _same_segments(
 
 def _runtime(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented]:
     """The best of the layers' own sequences of steps for all, with every layer's best counts, zero point and scale."""
-    if len({(found.format.kind, found.format.shifts) for found in free}) == 1:  # as a preset's always are
-        return list(free)
     wanted = budget(spec)
     segmented = [found for found in free if found.format.kind != "twos-complement"]
     rivals = list(dict.fromkeys(_steps(found.format) for found in _some(segmented)))

@@ -13,7 +13,7 @@ from golden.quantiser import Segmented
 from golden.scale import Scale, check_scale_bits
 
 MAX_SEGMENTS = 8
-MAX_POSITIONS = MAX_REACH // 2  # along the axis: bounds memory, and keeps the reach within what a format may have
+MAX_POSITIONS = MAX_REACH // 4  # along the axis: bounds time and memory, and keeps within what a format may reach
 Sign = Literal["offset", "sign-magnitude"]
 SIGNS: tuple[Sign, ...] = ("offset", "sign-magnitude")
 

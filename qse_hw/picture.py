@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
-from golden.calibrate import Choice
+from golden.calibration import Choice
 from golden.files import replacing
 
 matplotlib.use("Agg")  # no display needed

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import golden
-from golden.calibration import Layer
+from golden.calibrate import Layer
 from golden.errors import InputError
 from qse_hw.arguments import integer
 

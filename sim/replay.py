@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.calibrate import Choice
+from golden.calibration import Choice
 from golden.formats import SegmentedFormat
 from golden.inputs import InputType
 from golden.scale import Scale

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from golden.calibrate import ALPHA, SEQUENCE, check_alpha
 from golden.errors import InputError
 from golden.hadamard import factorise, transform_tensor
 from golden.mamba.checkpoint import fingerprint
 from golden.mamba.model import Mamba, MambaConfig, Mixer
 from golden.mamba.parts import Kernels
+from golden.percentile import ALPHA, SEQUENCE, check_alpha
 from golden.quamba.calibration import TENSORS, LayerScales, QuambaCalibration
 from golden.quamba.integer import HALF_MAX
 from golden.quamba.observe import MinMax, Percentile

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from golden.calibrate import ALPHA, SEQUENCE, check_alpha
 from golden.errors import InputError
 from golden.hadamard import factorise, transform_tensor
 from golden.mamba.checkpoint import fingerprint
 from golden.mamba.mamba2 import Mamba2Config, Mamba2Mixer
 from golden.mamba.model import Mamba
 from golden.mamba.parts import Transform
+from golden.percentile import ALPHA, SEQUENCE, check_alpha
 from golden.quamba.calibrate import batches
 from golden.quamba.calibration2 import Layer2Scales, Quamba2Calibration
 from golden.quamba.observe import MinMax, Percentile

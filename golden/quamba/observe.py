@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from golden.calibrate import MOMENTUM
 from golden.errors import InputError
+from golden.percentile import MOMENTUM
 from golden.quamba.integer import HIGH
 from golden.scale import Scale
 
@@ -34,7 +34,7 @@ class MinMax:
 class Percentile:
     """Quamba's percentile: alpha-quantiles of |x| per sequence, averaged by m += 0.01 (quantile - m) from the first on.
 
-    Equal to :func:`golden.calibrate.percentile_step`, without holding the text.
+    Equal to :func:`golden.percentile.percentile_step`, without holding the text.
     """
 
     def __init__(self, where: str, alpha: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from golden import array
-from golden.calibrate import Choice
+from golden.calibration import Choice
 from golden.environment import environment
 from golden.files import write_json
 from golden.fitting import Fitter

@@ -5,14 +5,15 @@ import resource
 import time
 from typing import Any
 
-from golden.calibrate import ALPHA, check_alpha
-from golden.calibration import Calibration, calibrate, check_objective, write_calibration
+from golden.calibrate import calibrate
+from golden.calibration import Calibration, check_objective, write_calibration
 from golden.contenders import describe
 from golden.environment import environment
 from golden.errors import InputError
 from golden.files import write_json
 from golden.fitting import check_spec
 from golden.modes import MODES, check_mode
+from golden.percentile import ALPHA, check_alpha
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
 from qse_hw.console import console, progress, table
 from qse_hw.sources import (

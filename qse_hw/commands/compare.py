@@ -4,7 +4,7 @@ import argparse
 import math
 from typing import Any
 
-from golden.calibrate import Choice
+from golden.calibration import Choice
 from golden.contenders import Sample
 from golden.environment import environment
 from golden.files import write_json

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from golden.calibrate import Choice
-from golden.calibration import Calibration, read_calibration
+from golden.calibration import Calibration, Choice, read_calibration
 from golden.environment import environment
 from golden.files import write_json
 from golden.inputs import input_type

@@ -1,73 +1,193 @@
-"""The recipe's percentile, re-implemented; what a choice is."""
+"""Calibrating a model: what is chosen for every layer, seen once."""
 
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
 
-from golden.calibrate import ALPHA, Choice, percentile_step
+from golden.calibrate import Layer, calibrate
+from golden.calibration import METHODS, Choice
 from golden.errors import InputError
+from golden.fitting import Fitter
+from golden.histogram import Histogram
+from golden.modes import MODES, fit_layers
+from golden.percentile import percentile_step
 from golden.presets import se8
-from golden.quantiser import Segmented
-from golden.scale import Scale
+
+MODEL = "0123456789abcdef" * 4
 
 
-def silu(rng, shape=(96, 40), size=2.0):
-    """What Mamba's x looks like: one-sided, dense near its floor, with a tail."""
-    z = size * rng.standard_normal(shape)
-    return (z / (1 + np.exp(-z))).astype(np.float32)
+def layers_of(tensors):
+    return [Layer(x=x) for x in tensors.values()]
 
 
-def recipe(x, alpha):
-    """arXiv 2410.13229's calibration of x: a moving average of each 512-token sample's quantile, over 127."""
-    m = None
-    for begin in range(0, len(x), 512):
-        ordered = sorted(abs(float(v)) for v in x[begin : begin + 512].reshape(-1))
-        place = alpha * (len(ordered) - 1)
-        low = int(place)
-        high = min(low + 1, len(ordered) - 1)
-        cur = ordered[low] + (place - low) * (ordered[high] - ordered[low])
-        m = cur if m is None else m + 0.01 * (cur - m)
-    return m / 127
+def choice_of(x, found, output_sqnr_db=None):
+    sqnr = Histogram(x).sqnr_db(found)
+    return Choice(format=found.format, scale=found.scale, sqnr_db=sqnr, output_sqnr_db=output_sqnr_db)
 
 
-@pytest.mark.parametrize("tokens", [1, 511, 512, 513, 1024, 1300])
-@pytest.mark.parametrize("alpha", [ALPHA, 0.99999, 1.0, 0.5, 0.01])
-def test_percentile_is_the_recipe(rng, tokens, alpha):
-    x = silu(rng, (tokens, 8)) * np.linspace(1, 3, tokens, dtype=np.float32)[:, None]  # samples that differ
-    got, want = percentile_step(x, alpha), recipe(x, alpha)
-    assert got == pytest.approx(want, rel=1e-14)
-    assert Scale.from_step(got) == Scale.from_step(want)
+def by_least_squares(x, spec, scale_bits=16):
+    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits).least_squares(spec))
 
 
-def test_percentile_takes_the_samples_in_order(rng):
-    x = silu(rng, (1024, 4))
-    x[512:] *= 5
-    assert percentile_step(x) < percentile_step(x[::-1]) / 4  # the first sample weighs most
+def by_percentile(x, spec, alpha=0.9995, scale_bits=16):
+    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits).at(spec, percentile_step(x, alpha)))
 
 
-def test_percentile_of_half_precision(rng):
-    x = silu(rng).astype(np.float16)
-    assert percentile_step(x) == percentile_step(x.astype(np.float32))
+def test_every_layer_by_both_methods(tensors, found):
+    assert len(found.layers) == 3
+    assert (found.model, found.format, found.alpha, found.tokens, found.channels) == (MODEL, "se8", 0.9995, 40, 24)
+    assert (found.mode, found.objective) == ("free", "x")
+    for layer, x in zip(found.layers, tensors.values(), strict=True):
+        assert tuple(layer) == METHODS
+        assert layer["least_squares"] == by_least_squares(x, "se8")
+        assert layer["percentile"] == by_percentile(x, "se8")
+    assert found.layer(2) is found.layers[2]["least_squares"]
+    assert found.layer(1, "percentile") is found.layers[1]["percentile"]
 
 
-@pytest.mark.parametrize("alpha", [0, -0.5, 1.0000001, math.nan, math.inf, -math.inf])
-def test_bad_alpha(rng, alpha):
-    with pytest.raises(InputError, match=r"^Alpha must be above 0 and at most 1, not "):
-        percentile_step(silu(rng), alpha)
+def test_parameters_are_passed_on(tensors):
+    seen = []
+    found = calibrate(iter(layers_of(tensors)), "se8:L=5", alpha=0.9, scale_bits=8, progress=seen.append)
+    assert seen == [0, 1, 2]
+    assert (found.alpha, found.model) == (0.9, "")
+    assert {choice.scale.bits for layer in found.layers for choice in layer.values()} == {8}
+    assert {choice.format for layer in found.layers for choice in layer.values()} == {se8(5)}
+    x = tensors["layers.0.x"]
+    assert found.layer(0, "percentile") == by_percentile(x, "se8:L=5", alpha=0.9, scale_bits=8)
 
 
-def test_sparse_activations_have_no_percentile():
-    x = np.zeros((600, 4), np.float32)
-    x[0, 0] = 1
-    with pytest.raises(InputError, match=r"^Activations must not be zero up to their 0.9995 quantile"):
-        percentile_step(x)
-    assert percentile_step(x, 1.0) == pytest.approx(0.99 / 127)  # the second sample is all zero
+@pytest.mark.parametrize("mode", ["runtime", "shared"])
+def test_modes(tensors, mode):
+    found = calibrate(layers_of(tensors), "tuned:bits=4,segments=2", mode=mode)
+    fitters = [Fitter(Histogram(x)) for x in tensors.values()]
+    chosen = fit_layers(fitters, "tuned:bits=4,segments=2", mode)
+    assert found.mode == mode
+    assert found.layers == tuple(
+        {
+            "least_squares": choice_of(x, best),
+            "percentile": by_percentile(x, "tuned:bits=4,segments=2"),
+        }
+        for x, best in zip(tensors.values(), chosen, strict=True)
+    )
 
 
-def test_a_choice_at_work():
-    scale = Scale.from_step(0.5)
-    choice = Choice(format=se8(8), scale=scale, sqnr_db=30.0)
-    assert choice.output_sqnr_db is None
-    assert choice.quantiser == Segmented(format=se8(8), scale=scale)
-    assert choice.quantiser.array(np.array([0.13, -9.9], np.float32)).tolist() == [0.125, -10]
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_layers_are_seen_one_at_a_time(tensors, mode, weighted):
+    """When the next layer is asked for, nothing holds what the one before was."""
+    seen, held = [], []
+
+    def stream():
+        for number, original in enumerate(tensors.values()):
+            gc.collect()
+            assert [which() for which in held] == [None] * len(held)
+            x = original.copy()
+            weights = np.ones_like(x) if weighted else None
+            error = (lambda rivals, x=x: [1.0] * len(rivals)) if weighted else None
+            held.extend(weakref.ref(kept) for kept in (x, weights, error) if kept is not None)
+            seen.append(number)
+            yield Layer(x=x, weights=weights, output_error=error)
+            del x, weights, error
+        gc.collect()
+        assert [which() for which in held] == [None] * len(held)
+
+    found = calibrate(stream(), "se8", mode=mode)
+    assert seen == [0, 1, 2]
+    assert len(held) == (9 if weighted else 3)
+    assert len(found.layers) == 3
+    if not weighted:
+        assert found.layers == calibrate(layers_of(tensors), "se8", mode=mode).layers
+
+
+def weighted_layer(rng):
+    """A layer at whose output only the tail matters, and nothing beyond that is known of the quantisers."""
+    z = 3 * rng.standard_normal((60, 24))
+    x = (z / (1 + np.exp(-z))).astype(np.float32)
+    weights = (1e-4 + (x > 4)).astype(np.float32)
+    asked = []
+
+    def output_error(quantisers):
+        asked.append(list(quantisers))
+        power = (weights * x * x).sum()
+        return [float((weights * (quantiser.array(x) - x) ** 2).sum() / power) for quantiser in quantisers]
+
+    return Layer(x=x, weights=weights, output_error=output_error), asked
+
+
+@pytest.mark.parametrize("spec", ["int8", "se8", "tuned:bits=4,segments=2", "tuned:segments=3,sign=0"])
+def test_the_output_decides(rng, spec):
+    layer, asked = weighted_layer(rng)
+    found = calibrate([layer], spec, scale_bits=1 if spec.startswith("tuned:s") else 16)
+    bits = found.layer(0).scale.bits
+    assert found.objective == "output"
+    best, quamba = found.layer(0), found.layer(0, "percentile")
+    fitters = Fitter(Histogram(layer.x), scale_bits=bits), Fitter(Histogram(layer.x, layer.weights), scale_bits=bits)
+    if spec == "tuned:segments=3,sign=0":
+        rivals = [fitter.least_squares(name) for name in ("int8-asym", "se8-silu") for fitter in fitters]
+    else:
+        rivals = [fitter.least_squares(spec) for fitter in fitters]
+    errors = layer.output_error([best.quantiser, quamba.quantiser, *rivals])
+    assert errors[0] <= min(errors[2:])
+    assert [best.output_sqnr_db, quamba.output_sqnr_db] == pytest.approx([-10 * math.log10(e) for e in errors[:2]])
+    assert best.sqnr_db == Histogram(layer.x).sqnr_db(best.quantiser)  # of x itself, unweighted
+    assert len(asked) == 2  # once by calibrate, for all at once
+    assert errors[2] > errors[3] or "sign=0" in spec  # that one's rivals are presets, which 1-bit scales leave alike
+    step = percentile_step(layer.x)
+    assert quamba.quantiser == fitters[1].at(spec, step)
+
+
+def test_the_output_overrules_the_weights(rng):
+    """Weights are an estimate; of the two optima the one that is better at the output is taken."""
+    layer, _ = weighted_layer(rng)
+    found = {}
+    for name, error in (
+        ("unweighted", lambda rivals: [float(((one.array(layer.x) - layer.x) ** 2).sum()) for one in rivals]),
+        ("weighted", layer.output_error),
+    ):
+        found[name] = calibrate([Layer(x=layer.x, weights=layer.weights, output_error=error)], "int8").layer(0)
+    assert found["unweighted"].quantiser == Fitter(Histogram(layer.x)).least_squares("int8")
+    assert found["weighted"].quantiser == Fitter(Histogram(layer.x, layer.weights)).least_squares("int8")
+    assert found["weighted"].quantiser != found["unweighted"].quantiser
+
+
+def test_an_output_without_error(tensors):
+    x = tensors["layers.0.x"]
+    layer = Layer(x=x, weights=np.ones_like(x), output_error=lambda rivals: [0.0] * len(rivals))
+    found = calibrate([layer], "se8")
+    assert found.layer(0).output_sqnr_db == 300  # JSON has no infinity
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda x: 0 * x, "Activations must not all be zero, a scale would be 0"),
+        (lambda x: x * np.float32(1e37), r"Activations must have a peak from 2\*\*-70 to 2\*\*90"),
+        (lambda x: np.where(np.arange(x.size).reshape(x.shape) == 7, x, 0), "Activations must not be zero up to their"),
+    ],
+)
+def test_errors_name_the_layer(tensors, mode, spoil, text):
+    layers = layers_of(tensors)
+    layers[1] = Layer(x=spoil(layers[1].x).astype(np.float32))
+    seen = []
+    with pytest.raises(InputError, match=rf"^Layer 1: {text}"):
+        calibrate(layers, "se8", mode=mode, alpha=0.9, progress=seen.append)
+    assert seen == [0]
+
+
+def test_weights_that_do_not_fit(tensors):
+    x = tensors["layers.0.x"]
+    with pytest.raises(InputError, match=r"^Layer 0: Weights must have the activations' shape \(40, 24\), not "):
+        calibrate([Layer(x=x, weights=np.ones(24, np.float32))], "se8")
+
+
+def test_unknown_mode():
+    def never():
+        raise AssertionError("the layers were asked for")
+        yield
+
+    with pytest.raises(InputError, match=r"^Mode must be one of free, runtime, shared, not 'mine'$"):
+        calibrate(never(), "se8", mode="mine")

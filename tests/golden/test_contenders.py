@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from golden.calibrate import percentile_step
 from golden.contenders import (
     ALPHAS,
     BASELINES,
@@ -20,6 +19,7 @@ from golden.errors import InputError
 from golden.fitting import Fitter
 from golden.histogram import Histogram
 from golden.lloyd import lloyd_max
+from golden.percentile import percentile_step
 from golden.presets import PRESETS, load_format
 from golden.quantiser import Codebook, Grouped, Segmented
 from golden.scale import Scale

@@ -55,7 +55,7 @@ def test_what_is_shared(fitters):
 
 def test_what_is_shared_costs_a_little(fitters):
     loss = {mode: loss_db(fitters, fit_layers(fitters, TUNED, mode)) for mode in MODES}
-    assert loss["free"] <= loss["runtime"] + 0.05 <= loss["shared"] + 0.1
+    assert loss["free"] <= loss["runtime"] <= loss["shared"]
     assert loss["free"] < loss["shared"] < loss["free"] + 3
     assert loss["free"] == pytest.approx(
         -np.mean([fitter.histogram.sqnr_db(fitter.least_squares(TUNED)) for fitter in fitters])
@@ -74,7 +74,7 @@ def test_no_preset_shares_better(rng):
     tuned = {mode: loss_db(fitters, fit_layers(fitters, "tuned:segments=3,sign=0", mode)) for mode in MODES}
     for preset in ("int8-asym", "se8-silu"):
         assert tuned["shared"] <= loss_db(fitters, fit_layers(fitters, preset, "shared"))
-    assert tuned["free"] <= tuned["runtime"] + 0.05 <= tuned["shared"] + 0.1
+    assert tuned["free"] <= tuned["runtime"] <= tuned["shared"]
 
 
 def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
@@ -112,7 +112,6 @@ def test_int8_among_the_layers_own_formats(rng, monkeypatch):
         monkeypatch.setattr(fitter, "presets", lambda budget: [])
     runtime = fit_layers(fitters, "tuned:bits=4,segments=2", "runtime")
     assert len(kinds_and_shifts(runtime)) == 1
-    assert {found.format.bits for found in runtime} == {4}
     shared = fit_layers(fitters, "tuned:bits=4,segments=2", "shared")
     assert len({found.format for found in shared}) == 1
 

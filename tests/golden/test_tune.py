@@ -205,7 +205,7 @@ def test_at_a_step_too_small():
     with pytest.raises(InputError, match=r"^Scale must let a format reach the activations' 1, not s = 1e-09 "):
         tuner.at(Scale.from_step(1e-9), 2)
     assert tuner.at(Scale.from_step(4.0 / MAX_POSITIONS), 2).format.bits == 4
-    assert Tuner(Histogram(np.array([[MIN_PEAK]], np.float32)), Budget(bits=2)).at(Scale.from_step(2.0**-83), 1)
+    assert Tuner(Histogram(np.array([[MIN_PEAK]], np.float32)), Budget(bits=2)).at(Scale.from_step(2.0**-82), 1)
 
 
 @pytest.mark.parametrize(

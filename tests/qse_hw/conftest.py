@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from golden.activations import write_activations
-from golden.calibration import Layer, calibrate, write_calibration
+from golden.calibrate import Layer, calibrate
+from golden.calibration import write_calibration
 from qse_hw.commands import main
 
 MODEL = "5eed" * 16

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from golden.activations import read_activations
-from golden.calibrate import percentile_step
 from golden.calibration import read_calibration
 from golden.contenders import describe
 from golden.fitting import Fitter
@@ -17,6 +16,7 @@ from golden.histogram import Histogram
 from golden.mamba.capture import capture
 from golden.mamba.checkpoint import BUNDLED, fingerprint, load_model
 from golden.mamba.text import read_text
+from golden.percentile import percentile_step
 from golden.presets import se8
 from qse_hw.commands import main
 

@@ -5,7 +5,7 @@ import os
 import matplotlib.image
 import pytest
 
-from golden.calibrate import Choice
+from golden.calibration import Choice
 from golden.errors import InputError
 from golden.presets import load_format
 from golden.scale import Scale

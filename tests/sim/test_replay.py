@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.calibrate import Choice
+from golden.calibration import Choice
 from golden.inputs import input_type
 from golden.scale import Scale
 from golden.vectors import from_patterns, to_patterns

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from golden import hadamard
-from golden.calibrate import percentile_step
 from golden.errors import InputError
 from golden.mamba.mamba2 import Mamba2Config
 from golden.mamba.model import Mamba, MambaConfig
+from golden.percentile import percentile_step
 from golden.quamba.calibrate import calibrate_quamba
 from golden.quamba.calibration import TENSORS, read_quamba, write_quamba
 from golden.quamba.model import QuambaMamba
