@@ -52,7 +52,9 @@ def fit_layers(
     for number, fitter in enumerate(fitters):
         free.append(fitter.least_squares(spec))
         report((number + 1) / len(fitters) * (1.0 if mode == "free" else 0.5))
-    if mode == "free" or (mode == "runtime" and len({(one.format.kind, one.format.shifts) for one in free}) == 1):
+    if mode == "free":
+        return free
+    if mode == "runtime" and len({(one.format.kind, one.format.shifts) for one in free}) == 1:
         report(1.0)
         return free
     found = _shared(fitters, free, spec)
