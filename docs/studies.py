@@ -15,7 +15,7 @@ _ALL = (
 )
 _FEW = "quamba,int8-asym,se8:L=8,se8,se8-silu,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
 _TUNED = "quamba,tuned:segments=4,tuned:segments=6"
-_TOKENS = "--tokens 32768 --calibration-tokens 16384"
+_TOKENS = "--tokens 16384 --calibration-tokens 16384"
 
 RUNS: dict[str, str] = {}
 for _model in MODELS:
