@@ -1,5 +1,6 @@
 """The runs behind docs/accuracy.md: python docs/studies.py [NAME ...] makes docs/results/NAME.json (default: all)."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,10 +40,11 @@ def main(names: list[str]) -> None:
     if unknown:
         sys.exit(f"Run must be one of {', '.join(RUNS)}, not {min(unknown)}")
     for name in names or RUNS:
-        words = [*RUNS[name].split(), "--json", str(RESULTS / f"{name}.json")]
+        words = [*RUNS[name].split(), "--json", f"{name}.json"]
         print(f"python -m qse_hw {' '.join(words)}", flush=True)
-        with tempfile.TemporaryDirectory() as folder:  # for calibration.json
+        with tempfile.TemporaryDirectory() as folder:
             subprocess.run([sys.executable, "-m", "qse_hw", *words], check=True, cwd=folder)
+            shutil.move(Path(folder) / f"{name}.json", RESULTS / f"{name}.json")
 
 
 if __name__ == "__main__":
