@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from golden.errors import InputError
 from golden.files import read_json, write_json
 from golden.formats import SegmentedFormat
@@ -131,18 +129,22 @@ class Calibration:
                 "calibrate again"
             )
 
-    def check(self, activations: Mapping[str, np.ndarray[Any, Any]], model: str) -> None:
-        """InputError unless the calibration belongs to these activations (of the model with that fingerprint)."""
-        shape = next(iter(activations.values())).shape
-        if (len(activations), shape[1]) != (len(self.layers), self.channels):
+    def check(self, *, layers: int, channels: int, model: str, whose: str = "activations'") -> None:
+        """InputError unless the calibration belongs to ``whose`` so many layers of so many channels.
+
+        Args:
+            layers, channels: of what it is to be used for.
+            model: the fingerprint of that model; "" if unknown.
+            whose: for the message.
+        """
+        if (layers, channels) != (len(self.layers), self.channels):
             raise InputError(
-                f"Calibration must be for the activations' {len(activations)} layers of {shape[1]} channels, "
+                f"Calibration must be for the {whose} {layers} layers of {channels} channels, "
                 f"but is for {len(self.layers)} of {self.channels}; calibrate again"
             )
         if self.model and model and self.model != model:
             raise InputError(
-                f"Calibration must be for the activations' model {model[:12]}, "
-                f"but is for {self.model[:12]}; calibrate again"
+                f"Calibration must be for the {whose} model {model[:12]}, but is for {self.model[:12]}; calibrate again"
             )
 
 

@@ -56,6 +56,7 @@ def fit(
     tokens: int,
     mode: str = "free",
     objective: str = "x",
+    given: Mapping[str, Sequence[Contender]] | None = None,
     progress: Progress | None = None,
 ) -> tuple[dict[str, list[Contender]], Losses]:
     """The contenders of every layer, and their losses on the text they were fitted to.
@@ -67,6 +68,7 @@ def fit(
         tokens: how many of the ids to use, in sequences of 512 tokens.
         mode: one of :data:`golden.modes.MODES`: what tuned formats of different layers share.
         objective: "x", or "output": squared errors are weighted by what they do at the layer's output.
+        given: contenders by name that are measured with the others, but not fitted: one per layer.
         progress: called with the share that is done.
 
     Raises:
@@ -80,7 +82,8 @@ def fit(
     report, count = progress or (lambda share: None), layers.config.n_layer
     part = len(alone) / max(1, len(specs))  # of the work, roughly
     contenders: dict[str, list[Contender]] = {spec: [] for spec in specs}
-    sqnr: dict[str, list[float]] = {spec: [] for spec in specs}
+    ready = {name: list(found) for name, found in (given or {}).items()}
+    sqnr: dict[str, list[float]] = {spec: [] for spec in (*specs, *ready)}
     limit: list[float] = []
     fitters: list[Fitter] = []
     for layer, sample in _samples(layers, ids, tokens, objective):
@@ -90,6 +93,8 @@ def fit(
                 found = sample.fit(spec)
                 contenders[spec].append(found)
                 sqnr[spec].append(sample.sqnr_db(found.quantiser))
+            for name, ones in ready.items():
+                sqnr[name].append(sample.sqnr_db(ones[layer].quantiser))
             limit.append(sample.sqnr_db(sample.limit))
         if together:
             fitters.append(sample.fitter)
@@ -109,7 +114,7 @@ def fit(
             # the values are gone; the histogram's rounding, 70 dB down, is not seen here
             sqnr[spec].append(fitter.histogram.sqnr_db(quantiser))
     report(1.0)
-    return contenders, Losses(sqnr_db=sqnr, limit_db=limit)
+    return contenders | ready, Losses(sqnr_db=sqnr, limit_db=limit)
 
 
 def measure(

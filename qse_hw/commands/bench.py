@@ -13,6 +13,7 @@ import numpy as np
 from golden import array
 from golden.calibration import Choice
 from golden.environment import environment
+from golden.errors import InputError
 from golden.files import write_json
 from golden.fitting import Fitter
 from golden.histogram import Histogram
@@ -35,27 +36,40 @@ NAIVE_VALUES = 20_000
 LANES = 128
 
 
+PARTS = ("quantise", "calibrate", "generate", "replay")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A report file."""
+    """What to measure, and a report file."""
+    names = ",".join(PARTS)
+    parser.add_argument("--parts", metavar="P,...", default=names, help=f"which (default: {names})")
     parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure everything, print, write."""
+    """Measure what is asked for, print, write."""
     import ml_dtypes  # noqa: F401 - say that it is missing before the long part
 
+    parts = args.parts.split(",")
+    if not set(parts) <= set(PARTS):
+        raise InputError(f"Parts must be among {', '.join(PARTS)}, not {args.parts!r}")
     require("verilator")
     if args.json is not None:
         check_output(args.json)
+    document: dict[str, Any] = {"schema": SCHEMA, "seed": SEED, **environment()}
     with progress() as report:
-        report("quantising", 0)
-        document: dict[str, Any] = {"schema": SCHEMA, "seed": SEED, **environment(), "quantise": quantise()}
-        report("calibrating", 0.1)
-        document["calibrate"] = calibrate(lambda fraction: report("calibrating", 0.1 + 0.3 * fraction))
-        report("generating Verilog", 0.4)
-        document["generate"] = generate()
-        report("replaying", 0.5)
-        document["replay"] = replay(lambda what, fraction: report(what, 0.5 + fraction / 2))
+        work: dict[str, tuple[str, Callable[[Callable[[str, float], None]], dict[str, Any]]]] = {
+            "quantise": ("quantising", lambda report: quantise()),
+            "calibrate": ("calibrating", lambda report: calibrate(lambda share: report("calibrating", share))),
+            "generate": ("generating Verilog", lambda report: generate()),
+            "replay": ("replaying", replay),
+        }
+        for number, part in enumerate(part for part in PARTS if part in parts):
+            words, measure = work[part]
+            report(words, number / len(parts))
+            document[part] = measure(
+                lambda what, share, number=number: report(what, (number + share) / len(parts))  # type: ignore[misc]
+            )
     if args.json is not None:
         write_json(args.json, document)
     show(document)
@@ -184,8 +198,14 @@ def replay(report: Callable[[str, float], None]) -> dict[str, Any]:
 
 
 def show(document: dict[str, Any]) -> None:
-    """Print the figures."""
-    found = document["quantise"]
+    """Print the figures of what was measured."""
+    printers = (_show_quantise, _show_calibrate, _show_generate, _show_replay)
+    for part, print_part in zip(PARTS, printers, strict=True):
+        if part in document:
+            print_part(document[part])
+
+
+def _show_quantise(found: dict[str, Any]) -> None:
     baselines = [name for name in found["seconds"] if not name.startswith("se8")]
     table(
         f"Quantising {found['values']:,} fp32 values, median of {REPEATS}",
@@ -198,7 +218,9 @@ def show(document: dict[str, Any]) -> None:
             for name, seconds in found["seconds"].items()
         ],
     )  # fmt: skip
-    found = document["calibrate"]
+
+
+def _show_calibrate(found: dict[str, Any]) -> None:
     table(
         f"Fitting formats to one layer, seconds, median of {found['repeats']}",
         ["what", *(f"{n:,} values" for n in found["values"]), "growth: n **"],
@@ -211,12 +233,16 @@ def show(document: dict[str, Any]) -> None:
         ],
         caption="each with the histogram of the values, all that grows with them",
     )
-    found = document["replay"]
+
+
+def _show_replay(found: dict[str, Any]) -> None:
     rows = [[f"replay, {found['lanes']} lanes, {run}", f"{speed:,.0f}", f"{found['ratio'][run]:.1f}"]
             for run, speed in found["values_per_second"].items()]  # fmt: skip
     rows.append(["one lane, a coroutine step per cycle", f"{found['naive_values_per_second']:,.0f}", "1.0"])
     table("Simulation", ["testbench", "values/s", "ratio"], rows)
-    found = document["generate"]
+
+
+def _show_generate(found: dict[str, Any]) -> None:
     console.print(
         f"generating the encoder: {found['encoder_seconds']:.3f} s; gen --help: {found['help_seconds']:.3f} s"
     )

@@ -1,4 +1,4 @@
-"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, compare, bench."""
+"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, compare, evaluate, bench."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from golden.npy import write_array
 from qse_hw.commands import run_command
 from qse_hw.console import console, table
 
+FORMATS = "quamba,int8-asym,se8,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
 LAYER = 3  # whose unit is generated and synthesised, and whose histogram is drawn
 
 
@@ -42,11 +43,12 @@ def run(args: argparse.Namespace) -> None:
     _step("replay", "--activations", activations, "--calibration", calibration, "--json", folder / "replay.json")
     _step("synth", *unit, "--json", folder / "synth.json")
     _step("compare", "--activations", activations, "--json", folder / "compare.json")
-    _step("bench", "--json", folder / "bench.json")
+    _step("eval", "--formats", FORMATS, "--tokens", 4096, "--calibration-tokens", 2048, "--json", folder / "eval.json")
+    _step("bench", "--parts", "quantise,generate,replay", "--json", folder / "bench.json")
 
     from qse_hw.picture import draw
 
-    reports = ("replay", "synth", "compare", "bench")
+    reports = ("replay", "synth", "compare", "eval", "bench")
     figures = {name: json.loads((folder / f"{name}.json").read_text()) for name in reports}
     choice = read_calibration(calibration).layer(LAYER)
     draw(
@@ -71,8 +73,14 @@ def _step(command: str, *arguments: object) -> None:
 
 def _summary(figures: dict[str, Any]) -> list[list[str]]:
     replay, synth, compare, bench = (figures[name] for name in ("replay", "synth", "compare", "bench"))
+    formats = figures["eval"]["formats"]
     mean = {name: float(np.mean(values)) for name, values in compare["sqnr_db"].items()}
     rows = [["SQNR, mean over layers", ", ".join(f"{name} {value:.1f} dB" for name, value in mean.items())]]
+    worst = {name: found["worst"]["held_out"]["distance_db"] for name, found in formats.items()}
+    decibels = ", ".join(f"{name} {value:.1f} dB" for name, value in worst.items())
+    rows.append(["below the 8-bit limit, worst layer", decibels])
+    nats = ", ".join(f"{name} {1e6 * found['kl']['mean']:.0f}" for name, found in formats.items())
+    rows.append(["KL of the model's output, x 1e-6 nat", nats])
     differences = sum(row["differences"] for row in compare["equality"])
     rows.append(["PyTorch against golden", f"{differences} differences"])
     rows += [

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import golden
-from golden.calibration import check_objective
-from golden.contenders import check_contender, specs
+from golden.calibration import check_objective, read_calibration
+from golden.contenders import Contender, check_contender, describe, specs
 from golden.environment import environment
 from golden.errors import InputError
 from golden.files import write_json
@@ -19,6 +19,7 @@ from qse_hw.evaluation import SCHEMA, describe_formats, describe_model, show
 if TYPE_CHECKING:
     from golden.evaluate.score import Forward
     from golden.harness import Tasks
+    from golden.mamba.stream import Layers
     from golden.mamba.text import Text, Tokenizer
 
 TEXTS = Path(golden.__file__).parent / "assets" / "text"
@@ -28,6 +29,7 @@ FORMATS = (
 )
 TOKENS, CALIBRATION_TOKENS = 16384, 8192
 UNQUANTISED = "unquantised"
+CALIBRATION = "calibration"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--formats", metavar="F,...", default=FORMATS, help="formats and baselines to compare (default: all of them)"
+    )
+    parser.add_argument(
+        "--calibration", metavar="FILE", help=f"also evaluate what calibrate chose, under the name {CALIBRATION}"
     )
     parser.add_argument(
         "--reference", metavar="F", help="the format that others are compared with (default: quamba, or else the first)"
@@ -93,6 +98,7 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
         _tokens(args.calibration_tokens, CALIBRATION_TOKENS, calibration, "Calibration tokens"), len(calibration.ids)
     )
     stream = layers_of(model)
+    given = {} if args.calibration is None else {CALIBRATION: _calibrated(args.calibration, stream)}
     with progress() as report:
         if args.recipe == "quamba":
             build = recipes.quamba(
@@ -102,7 +108,7 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
         else:
             build = recipes.x_only(model)
         contenders, fitted = layers.fit(
-            stream, calibration.ids, names, tokens=tokens, mode=args.mode, objective=args.objective,
+            stream, calibration.ids, names, tokens=tokens, mode=args.mode, objective=args.objective, given=given,
             progress=lambda share: report("fitting formats to every layer", 0.05 + 0.4 * share),
         )  # fmt: skip
         measured = layers.measure(
@@ -174,6 +180,21 @@ def _check(args: argparse.Namespace) -> "Tasks | None":
 
     with console.status("loading tasks"):
         return Tasks([name.strip() for name in args.tasks.split(",") if name.strip()], args.task_path)
+
+
+def _calibrated(path: str, layers: "Layers") -> list[Contender]:
+    calibration = read_calibration(path)
+    config = layers.config
+    calibration.check(
+        layers=config.n_layer, channels=config.d_inner, model=layers.fingerprint(), whose="checkpoint's"
+    )
+    choices = [calibration.layer(number) for number in range(config.n_layer)]
+    return [
+        Contender(
+            spec=calibration.format, quantiser=one.quantiser, bits=one.format.bits, detail=describe(one.quantiser)
+        )
+        for one in choices
+    ]
 
 
 def _reference(wanted: str | None, names: list[str]) -> str:

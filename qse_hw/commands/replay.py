@@ -76,7 +76,7 @@ def choose(found: Activations, calibration: Calibration | None, format: str | No
     if calibration is None:
         calibration = calibrated(stream(found), format or "se8")
     else:
-        calibration.check(found.tensors, found.model)
+        calibration.check(layers=len(found.tensors), channels=found.shape[1], model=found.model)
         if format is not None:
             for number in range(len(found.tensors)):
                 calibration.check_format(number, format)

@@ -74,27 +74,26 @@ def test_no_such_layer(found, number):
         found.layer(number)
 
 
-def test_belongs_to_its_activations(found, tensors):
-    found.check(tensors, MODEL)
-    found.check(tensors, "")  # of an unknown model: shapes must do
-    Calibration(**vars(found) | {"model": ""}).check(tensors, MODEL)
+def test_belongs_to_its_activations(found):
+    found.check(layers=3, channels=24, model=MODEL)
+    found.check(layers=3, channels=24, model="")  # of an unknown model: shapes must do
+    Calibration(**vars(found) | {"model": ""}).check(layers=3, channels=24, model=MODEL)
 
 
-def test_of_another_model(found, tensors):
-    with pytest.raises(InputError, match=r"activations' model ffffffffffff, but is for 0123456789ab; calibrate again$"):
-        found.check(tensors, "f" * 64)
+@pytest.mark.parametrize("whose", ["activations'", "checkpoint's"])
+def test_of_another_model(found, whose):
+    text = f"^Calibration must be for the {whose} model ffffffffffff, but is for 0123456789ab; calibrate again$"
+    with pytest.raises(InputError, match=text):
+        found.check(layers=3, channels=24, model="f" * 64, whose=whose)
 
 
 @pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        (lambda t: dict(list(t.items())[:2]), "2 layers of 24 channels, but is for 3 of 24"),
-        (lambda t: {name: x[:, :23] for name, x in t.items()}, "3 layers of 23 channels, but is for 3 of 24"),
-    ],
+    ("layers", "channels", "text"),
+    [(2, 24, "2 layers of 24 channels, but is for 3 of 24"), (3, 23, "3 layers of 23 channels, but is for 3 of 24")],
 )
-def test_of_other_shapes(found, tensors, change, text):
+def test_of_other_shapes(found, layers, channels, text):
     with pytest.raises(InputError, match=rf"^Calibration must be for the activations' {text}; calibrate again$"):
-        found.check(change(tensors), MODEL)
+        found.check(layers=layers, channels=channels, model=MODEL)
 
 
 def test_format_asked_for(tensors, found, tmp_path):

@@ -89,3 +89,17 @@ def test_mismatches_make_no_figures(small, out):
         main(["bench", "--json", str(out / "b.json")])
     assert caught.value.code == "the replay found mismatches; run the replay command"
     assert os.listdir(out) == []
+
+
+def test_parts(small, out):
+    assert main(["bench", "--parts", "calibrate", "--json", str(out / "b.json")]) == 0
+    document = json.loads((out / "b.json").read_text())
+    assert "calibrate" in document
+    assert not {"quantise", "generate", "replay"} & document.keys()
+
+
+@pytest.mark.parametrize("parts", ["", "speed", "replay,speed"])
+def test_unknown_parts(capsys, parts):
+    assert main(["bench", "--parts", parts]) == 2
+    rule = "Parts must be among quantise, calibrate, generate, replay"
+    assert capsys.readouterr().err == f"error: {rule}, not {parts!r}\n"

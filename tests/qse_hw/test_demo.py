@@ -38,6 +38,12 @@ def test_summary():
             ]
         },
         "compare": {"sqnr_db": {"int8": [30.0, 32.0]}, "equality": [{"differences": 0}, {"differences": 0}]},
+        "eval": {
+            "formats": {
+                "se8": {"worst": {"held_out": {"distance_db": 8.04}}, "kl": {"mean": 7.2e-5}},
+                "tuned": {"worst": {"held_out": {"distance_db": 0.76}}, "kl": {"mean": 2.4e-5}},
+            }
+        },
         "bench": {
             "quantise": {"speed_relative_to": {"se8, NumPy": {"INT8": 0.5}}},
             "replay": {"ratio": {"full speed": 21.4}},
@@ -45,6 +51,8 @@ def test_summary():
     }
     assert demo._summary(figures) == [
         ["SQNR, mean over layers", "int8 31.0 dB"],
+        ["below the 8-bit limit, worst layer", "se8 8.0 dB, tuned 0.8 dB"],
+        ["KL of the model's output, x 1e-6 nat", "se8 72, tuned 24"],
         ["PyTorch against golden", "0 differences"],
         ["replay, full speed", "12,345 values, 0 mismatches"],
         ["encoder se8, bf16", "210 COMB, 99 FF, 1 DSP, 171 MHz"],

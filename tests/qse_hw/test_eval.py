@@ -124,6 +124,21 @@ def test_report(evaluated, any_model, out):
         assert any(line.startswith(f"│ {spec} ") and worst in line for line in said.splitlines())
 
 
+def test_calibration(evaluated, any_model, out, capsys):
+    """What calibrate wrote is evaluated as it stands, and only with its own checkpoint."""
+    text = command.TEXTS / "calibration.txt"
+    words = ["--model", str(any_model), "--text", str(text), "--tokens", "64", "--format", "tuned:segments=2,bits=4"]
+    assert main(["calibrate", *words, "-o", str(out / "c.json")]) == 0
+    more = ("--formats", "int8,tuned:segments=2,bits=4", "--calibration", out / "c.json")
+    document, _ = evaluated("--model", any_model, *FEW, *more)
+    assert list(document["formats"]) == ["int8", "tuned:segments=2,bits=4", "calibration"]
+    fitted, given = document["formats"]["tuned:segments=2,bits=4"], document["formats"]["calibration"]
+    assert fitted["layers"] == given["layers"]
+    assert fitted["kl"] == given["kl"]
+    assert main(["eval", *map(str, (*FEW, *more))]) == 2  # the bundled model
+    assert "Calibration must be for the checkpoint's " in capsys.readouterr().err
+
+
 def test_bundled_model(evaluated):
     document, _ = evaluated("--tokens", "512", "--calibration-tokens", "64", "--formats", "int8,se8:L=8")
     assert document["model"]["fingerprint"] == fingerprint(load_model(BUNDLED))

@@ -1,0 +1,15 @@
+"""The measured tables of README.md and docs/accuracy.md are what the committed reports say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.mark.parametrize("script", ["tables.py", "accuracy.py"])
+def test_tables_are_generated(script):
+    done = subprocess.run([sys.executable, DOCS / script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
