@@ -28,10 +28,10 @@ for _model in MODELS:
         f"quamba-{_model}": f"eval --model {_model} --recipe quamba --formats {_FEW} {_TOKENS}",
     }
 RUNS["int8-in-mamba-bytes"] = (
-    f"eval --model mamba-bytes --recipe quamba --x-proj-input int8 --formats quamba,quamba-se,se8,se9-paper {_TOKENS}"
+    f"eval --model mamba-bytes --recipe quamba --x-proj-input int8 --formats quamba,se8,se9-paper {_TOKENS}"
 )
 for _shape in ("mamba-130m", "mamba-790m", "mamba-2.8b"):
-    RUNS[f"calibrate-{_shape}"] = f"calibrate --model random:{_shape} --format tuned --tokens 1024 -o calibration.json"
+    RUNS[f"calibrate-{_shape}"] = f"calibrate --model random:{_shape} --format tuned --tokens 512 -o calibration.json"
 
 
 def main(names: list[str]) -> None:

@@ -10,6 +10,7 @@ What hardware can share decides the mode:
 All minimise the mean over the layers of the error in dB, so that every layer counts alike.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TypeVar
@@ -58,8 +59,9 @@ def fit_layers(
         report(1.0)
         return free
     found = _shared(fitters, free, spec)
-    if mode == "runtime":  # one format for all has one set of steps, too
-        found = min((_runtime(fitters, free, spec), found), key=lambda chosen: loss_db(fitters, chosen))
+    if mode == "runtime" and (better := _runtime(fitters, free, spec)) is not None:
+        # one format for all has one set of steps, too
+        found = min((better, found), key=lambda chosen: loss_db(fitters, chosen))
     report(1.0)
     return found
 
@@ -126,22 +128,29 @@ def _same_segments(
     return [make_format(path, sign, wanted.bits, zero_point, fine) for fine in fines]
 
 
-def _runtime(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented]:
-    """The best of the layers' own sequences of steps for all, with every layer's best counts, zero point and scale."""
+def _runtime(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented] | None:
+    """The best of the layers' own sequences of steps for all, with every layer's best counts, zero point and scale.
+
+    None if no sequence suits all layers.
+    """
     wanted = budget(spec)
     segmented = [found for found in free if found.format.kind != "twos-complement"]
     rivals = list(dict.fromkeys(_steps(found.format) for found in _some(segmented)))
     judges = _some(list(zip(fitters, free, strict=True)))
 
     def loss(steps: Steps) -> float:
-        return loss_db([f for f, _ in judges], [_counts(f, own, steps, wanted) for f, own in judges])
+        found = [_counts(fitter, own, steps, wanted) for fitter, own in judges]
+        some = [one for one in found if one is not None]
+        return math.inf if len(some) < len(found) else loss_db([fitter for fitter, _ in judges], some)
 
     steps = min(rivals, key=loss)
-    return [_counts(fitter, own, steps, wanted) for fitter, own in zip(fitters, free, strict=True)]
+    found = [_counts(fitter, own, steps, wanted) for fitter, own in zip(fitters, free, strict=True)]
+    some = [one for one in found if one is not None]
+    return some if len(some) == len(found) else None
 
 
-def _counts(fitter: Fitter, free: Segmented, steps: Steps, wanted: Budget) -> Segmented:
-    """A layer's best format with these steps, searched at fine steps around its own format's."""
+def _counts(fitter: Fitter, free: Segmented, steps: Steps, wanted: Budget) -> Segmented | None:
+    """A layer's best format with these steps, searched at fine steps around its own format's; None if there is none."""
     sign, powers = steps
     axis = Axis(fitter.histogram, sign, wanted.bits, wanted.segments)
     room = sum(1 << e for e in powers[: powers.index(0)]) if sign == "offset" else 0  # a code for each before zero's
@@ -155,7 +164,7 @@ def _counts(fitter: Fitter, free: Segmented, steps: Steps, wanted: Budget) -> Se
             found.append((search_counts(costs, axis.codes, powers), fine))
         path, fine = min(found, key=lambda item: item[0].error)
         centre = float(fine.step)
-    return axis.format(path._replace(start=path.start - room), fine)
+    return axis.format(path._replace(start=path.start - room), fine) if math.isfinite(path.error) else None
 
 
 def _steps(format: SegmentedFormat) -> Steps:

