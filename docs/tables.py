@@ -77,6 +77,13 @@ def speed() -> str:
     rows.append(["one-lane testbench, a coroutine step per cycle", f"{naive:,.0f} values/s"])
     rows.append(["generating the encoder, after imports", f"{bench['generate']['encoder_seconds']:.2f} s"])
     rows.append(["`python -m qse_hw.gen --help`", f"{bench['generate']['help_seconds']:.2f} s"])
+    fits = load("bench-calibrate")["calibrate"]
+    sizes = [f"{n:,} values" for n in fits["values"]]
+    fit_rows = [
+        [name, *(f"{value:.2f}" for value in values), f"{fits['growth'][name]:.2f}"]
+        for name, values in fits["seconds"].items()
+    ]
+    fit_rows.append(["n log n, for comparison", *("" for _ in sizes), f"{fits['growth_n_log_n']:.2f}"])
     runs = "; ".join(
         f"{run['run']}: {run['values']:,} values, {run['mismatches']} mismatches" for run in replay["runs"]
     )
@@ -86,6 +93,9 @@ def speed() -> str:
             "fp32 values, medians:",
             markdown(["what", "measured"], rows),
             "    python -m qse_hw bench",
+            "Fitting formats to one layer, seconds by number of values, and the power of n by which they grow:",
+            markdown(["what", *sizes, "growth"], fit_rows),
+            "    python -m qse_hw bench --parts calibrate",
             f"Replay of all layers through the emitted Verilog: {runs}.",
             "    python -m qse_hw replay --activations qse-demo/activations.safetensors "
             "--calibration qse-demo/calibration.json",
