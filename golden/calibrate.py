@@ -41,8 +41,9 @@ def calibrate(
     """Calibrate all layers, each seen once: of what it was, only histograms are kept.
 
     Args:
-        layers: first to last. Where they have weights, the objective is the error at the layer's output: the weighted
-            optimum, the unweighted one and the presets are compared by ``output_error``, and the best is taken.
+        layers: first to last. Where they have weights, the objective is the error at the layer's output. In mode "free"
+            the weighted optimum, the unweighted one and the presets are then compared by ``output_error``, and the best
+            is taken; in the others the weighted optimum is.
         spec: the format; a bare preset name leaves its parameters open, ``tuned`` everything.
         model: fingerprint of the model.
         mode: what the layers share, one of :data:`golden.modes.MODES`.

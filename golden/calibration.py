@@ -96,7 +96,7 @@ class Calibration:
     Attributes:
         model: fingerprint of the model whose activations were used ("" if unknown).
         format: the format as it was asked for.
-        mode: what the layers share (:mod:`golden.modes`).
+        mode: what the layers' least squares share (:mod:`golden.modes`); percentiles are by layer.
         objective: whose squared error is least: "x", or the layer's "output".
         alpha: quantile of the percentile method.
         tokens, channels: shape of the activations of one layer.
@@ -120,6 +120,8 @@ class Calibration:
 
     def check_format(self, number: int, spec: str) -> None:
         """InputError unless ``spec`` stands for the format of layer ``number``; a preset's name: for any parameters."""
+        if spec == self.format:  # as it was asked for
+            return
         found, wanted = self.layer(number).format, load_format(spec)
         same = found.name == wanted.name if spec in PRESETS else found == wanted
         if not same:

@@ -66,14 +66,15 @@ class Sample:
 
     Args:
         x: (tokens, channels).
-        weights: of x's shape: how much each value's squared error counts (None: all alike).
+        weights: of x's shape: how much each value's squared error counts for formats (None: all alike). Baselines are
+            fitted to unweighted values.
         scale_bits: of the scale's M.
     """
 
     def __init__(self, x: Values, weights: Values | None = None, *, scale_bits: int = 16) -> None:
         self.x = x
         self.histogram = Histogram(x, weights)
-        self._unweighted = self.histogram if weights is None else Histogram(x)
+        self.unweighted = self.histogram if weights is None else Histogram(x)
         self.fitter = Fitter(self.histogram, scale_bits=scale_bits)
 
     def fit(self, spec: str) -> Contender:
@@ -84,8 +85,7 @@ class Sample:
         """
         check_contender(spec)
         if spec == LIMIT:
-            best = self.limit if self.histogram is self._unweighted else lloyd_max(self.histogram)
-            return Contender(spec=spec, quantiser=best, bits=8, detail=f"{len(best.levels)} levels")
+            return Contender(spec=spec, quantiser=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
         if spec in PERCENTILE:
             return self._percentile(spec)
         if spec == "quamba2":
@@ -98,7 +98,7 @@ class Sample:
     @cached_property
     def limit(self) -> Codebook:
         """The best codebook of 256 levels, all values alike."""
-        return lloyd_max(self._unweighted)
+        return lloyd_max(self.unweighted)
 
     def sqnr_db(self, quantiser: Quantiser) -> float:
         """SQNR on the values themselves, unweighted."""
@@ -112,7 +112,7 @@ class Sample:
                 rivals[alpha] = Segmented(
                     format=format, scale=Scale.from_step(percentile_step(self.x, alpha), bits)
                 )
-        alpha = min(rivals, key=lambda a: self.histogram.squared_error(rivals[a]))
+        alpha = min(rivals, key=lambda a: self.unweighted.squared_error(rivals[a]))
         found = rivals[alpha]
         detail = f"alpha {alpha}, s = {float(found.scale.step):.4g}"
         return Contender(spec=spec, quantiser=found, bits=format.bits, detail=detail)
@@ -138,7 +138,7 @@ class Sample:
         for powers in (np.arange(-36, 13) / 12, np.arange(-8, 9) / 96):
             steps = (step * 2**powers).astype(np.float32)
             rivals = {step: Codebook.nearest(levels * step, ties_down=ties_down) for step in steps}
-            step = min(rivals, key=lambda step: self.histogram.squared_error(rivals[step]))
+            step = min(rivals, key=lambda step: self.unweighted.squared_error(rivals[step]))
         return Contender(spec=spec, quantiser=rivals[step], bits=8, detail=f"values times {float(step):.4g}")
 
 

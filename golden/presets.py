@@ -135,6 +135,8 @@ def load_format(spec: str) -> SegmentedFormat:
     if spec.endswith(".json"):
         return _from_file(Path(spec))
     name, _, arguments = spec.partition(":")
+    if name == "tuned":
+        raise InputError(f"Format {spec} must be searched for first: calibrate with it, then give that calibration")
     if name not in PRESETS:
         raise InputError(f"Format must be one of {', '.join(PRESETS)}, or a .json file, not {spec!r}")
     make = PRESETS[name]

@@ -70,11 +70,11 @@ class Axis:
             self._paths[fine_step] = search(self.costs(fine_step), self.codes, self.segments)
         return self._paths[fine_step]
 
-    def format(self, path: Path, fine_step: Scale) -> Segmented:
-        """The format that a path at this fine step describes."""
+    def format(self, path: Path, fine_step: Scale, standard: int | None = None) -> Segmented:
+        """The format that a path at this fine step describes; ``standard`` as in :func:`make_format`."""
         zero = zero_position(float(self.values.min()), float(fine_step.step))
         zero_point = 0 if self.sign == "sign-magnitude" else zero - path.start
-        return make_format(path, self.sign, self.bits, zero_point, fine_step)
+        return make_format(path, self.sign, self.bits, zero_point, fine_step, standard)
 
     def shortest(self) -> float:
         """The least fine step whose axis is not too long."""
@@ -97,12 +97,13 @@ class Axis:
 
         ``in_phase``: moved a little, so that the least value lies just below a position.
         """
-        wanted = [max(self.shortest(), step * 2 ** (power / per_octave)) for power in powers]
+        wanted = [step * 2 ** (power / per_octave) for power in powers]
         low = float(self.values.min())
         if in_phase and low < 0:
             wanted = [-low / (max(0, round(-low / q - PHASE)) + PHASE) for q in wanted]
-        scales = dict.fromkeys(Scale.from_step(q, scale_bits) for q in wanted)
-        return [scale for scale in scales if float(scale.step) >= self.shortest() * (1 - 1e-3)]
+        scales = [Scale.from_step(q, scale_bits) for q in wanted if q >= self.shortest()]
+        long_enough = [scale for scale in scales if float(scale.step) >= self.shortest()]  # M's rounding may shorten it
+        return list(dict.fromkeys(long_enough)) or [Scale.from_step(2 * self.shortest(), scale_bits)]
 
 
 class Tuner:
@@ -145,14 +146,20 @@ class Tuner:
             for fine in [Scale(M=scale.M, k=scale.k - j, bits=scale.bits)]
         ]
         if not found:
-            raise InputError(f"Scale must let a format reach the activations' {self.axes[0].range:.4g}, not {scale}")
+            raise InputError(
+                f"Scale must let a format reach the activations' {self.axes[0].range:.4g}, not {scale}; "
+                "take a larger one (of a percentile: a higher alpha)"
+            )
         path, axis, fine = min(found, key=lambda item: item[0].error)
-        return axis.format(path, fine)
+        return axis.format(path, fine, standard=scale.k - fine.k)
 
 
-def make_format(path: Path, sign: Sign, bits: int, zero_point: int, fine_step: Scale) -> Segmented:
-    """The format of a path; s is the step of the segment with the most codes."""
-    standard = max(path.segments)[1]
+def make_format(
+    path: Path, sign: Sign, bits: int, zero_point: int, fine_step: Scale, standard: int | None = None
+) -> Segmented:
+    """The format of a path; s is ``2 ** standard`` fine steps (None: the step of the segment with the most codes)."""
+    if standard is None:
+        standard = max(path.segments)[1]
     finest = min(e for _, e in path.segments)
     segments, first_code = [], 0
     for codes, e in path.segments:

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from golden.contenders import Contender, Sample, describe
 from golden.errors import InputError
-from golden.fitting import TUNED, Fitter
+from golden.fitting import Fitter, is_tuned
+from golden.histogram import Histogram
 from golden.mamba.sensitivity import output_weights
 from golden.mamba.stream import Layers, activations
-from golden.modes import MODES, fit_layers
+from golden.modes import check_mode, fit_layers
 
 Progress = Callable[[float], None]
 """Called with the share that is done."""
@@ -67,7 +68,8 @@ def fit(
         specs: as :func:`golden.contenders.specs` gives them.
         tokens: how many of the ids to use, in sequences of 512 tokens.
         mode: one of :data:`golden.modes.MODES`: what tuned formats of different layers share.
-        objective: "x", or "output": squared errors are weighted by what they do at the layer's output.
+        objective: "x", or "output": formats, not the baselines, are fitted to squared errors that are weighted by what
+            they do at the layer's output (:mod:`golden.mamba.sensitivity`).
         given: contenders by name that are measured with the others, but not fitted: one per layer.
         progress: called with the share that is done.
 
@@ -75,9 +77,8 @@ def fit(
         InputError: for an unknown mode, too short a text, or a layer (named) whose activations are zero or not finite,
             or do not suit a format.
     """
-    if mode not in MODES:
-        raise InputError(f"Mode must be one of {', '.join(MODES)}, not {mode!r}")
-    together = [] if mode == "free" else [spec for spec in specs if spec.partition(":")[0] == TUNED]
+    check_mode(mode)
+    together = [] if mode == "free" else [spec for spec in specs if is_tuned(spec)]
     alone = [spec for spec in specs if spec not in together]
     report, count = progress or (lambda share: None), layers.config.n_layer
     part = len(alone) / max(1, len(specs))  # of the work, roughly
@@ -86,6 +87,7 @@ def fit(
     sqnr: dict[str, list[float]] = {spec: [] for spec in (*specs, *ready)}
     limit: list[float] = []
     fitters: list[Fitter] = []
+    histograms: list[Histogram] = []
     for layer, sample in _samples(layers, ids, tokens, objective):
         with named(layer):
             for number, spec in enumerate(alone):
@@ -98,6 +100,7 @@ def fit(
             limit.append(sample.sqnr_db(sample.limit))
         if together:
             fitters.append(sample.fitter)
+            histograms.append(sample.unweighted)
         del sample  # before the next layer is read
     for number, spec in enumerate(together):
         done = len(alone) + number
@@ -107,12 +110,12 @@ def fit(
             mode,
             lambda share, done=done: report((done + share) / len(specs)),  # type: ignore[misc]
         )
-        for fitter, quantiser in zip(fitters, quantisers, strict=True):
+        for histogram, quantiser in zip(histograms, quantisers, strict=True):
             contenders[spec].append(
                 Contender(spec=spec, quantiser=quantiser, bits=quantiser.format.bits, detail=describe(quantiser))
             )
             # the values are gone; the histogram's rounding, 70 dB down, is not seen here
-            sqnr[spec].append(fitter.histogram.sqnr_db(quantiser))
+            sqnr[spec].append(histogram.sqnr_db(quantiser))
     report(1.0)
     return contenders | ready, Losses(sqnr_db=sqnr, limit_db=limit)
 

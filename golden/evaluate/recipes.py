@@ -1,11 +1,10 @@
 """Models whose x is quantised: all else left alone, or all else to 8 bits as the Quamba papers have it."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from pathlib import Path
+from typing import cast
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from golden.errors import InputError
@@ -42,7 +41,7 @@ def x_only(model: Mamba) -> Build:
 
     def forward(quantisers: Sequence[Quantiser]) -> Forward:
         def replace(layer: int, name: str, value: Tensor) -> Tensor:
-            return quantisers[layer].tensor(value.contiguous()) if name == "x" else value
+            return quantisers[layer].tensor(value) if name == "x" else value
 
         return lambda ids: model(ids, replace)
 
@@ -56,11 +55,12 @@ def quamba(
     tokens: int,
     x_proj_input: str = X_PROJ_INPUT,
     state: str = STATE,
+    scales: str | os.PathLike[str] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Build:
     """The model with 8-bit weights and activations, and x in every contender's format.
 
-    The weights are quantised once: contenders have in common all but what depends on x.
+    One set of 8-bit weights is kept: contenders have in common all but what depends on x.
 
     Args:
         model: unquantised; it is not changed.
@@ -68,6 +68,7 @@ def quamba(
         tokens: how many of the ids to use, at least one sequence of 512.
         x_proj_input: what x_proj reads, see :class:`golden.quamba.layers.XProjection`; Mamba-1 only.
         state: how the SSM state is stored; Mamba-1 only.
+        scales: file of the other tensors' scales, which is read if it exists, else written.
         progress: called with the share of the calibration that is done, which for a Mamba-2 begins anew once.
 
     Raises:
@@ -80,8 +81,8 @@ def quamba(
             raise InputError(
                 "Model must be a Mamba-1 for --x-proj-input or --state; a Mamba-2 has no x_proj, its state stays fp32"
             )
-        return _mamba2(model, ids, tokens, report)
-    return _mamba1(model, ids, tokens, cast(XProjInput, x_proj_input), cast(State, state), report)
+        return _mamba2(model, ids, tokens, scales, report)
+    return _mamba1(model, ids, tokens, cast(XProjInput, x_proj_input), cast(State, state), scales, report)
 
 
 def _mamba1(
@@ -90,12 +91,19 @@ def _mamba1(
     tokens: int,
     x_proj_input: XProjInput,
     state: State,
+    scales: str | os.PathLike[str] | None,
     report: Callable[[float], None],
 ) -> Build:
     from golden.quamba.calibrate import calibrate_quamba
+    from golden.quamba.calibration import read_quamba, write_quamba
     from golden.quamba.model import QuambaBlock, QuambaMamba
 
-    calibration = calibrate_quamba(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
+    if scales is not None and Path(scales).exists():
+        calibration = read_quamba(scales)
+    else:
+        calibration = calibrate_quamba(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
+        if scales is not None:
+            write_quamba(scales, calibration)
     base = QuambaMamba(model, calibration, x_proj_input=x_proj_input, state=state)
     blocks = cast(list[QuambaBlock], list(base.layers))
 
@@ -114,33 +122,32 @@ def _mamba1(
     return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
 
 
-def _mamba2(model: Mamba, ids: Tensor, tokens: int, report: Callable[[float], None]) -> Build:
+def _mamba2(
+    model: Mamba,
+    ids: Tensor,
+    tokens: int,
+    scales: str | os.PathLike[str] | None,
+    report: Callable[[float], None],
+) -> Build:
     from golden.quamba.calibrate2 import calibrate_quamba2
+    from golden.quamba.calibration2 import read_quamba2, write_quamba2
     from golden.quamba.mamba2 import QuambaMamba2
 
-    calibration = calibrate_quamba2(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
+    if scales is not None and Path(scales).exists():
+        calibration = read_quamba2(scales)
+    else:
+        calibration = calibrate_quamba2(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
+        if scales is not None:
+            write_quamba2(scales, calibration)
     base = QuambaMamba2(model, calibration)
 
     def forward(quantisers: Sequence[Quantiser]) -> Forward:
         def run(ids: Tensor) -> Tensor:
             for parts, quantiser in zip(base.quantisers, quantisers, strict=True):
-                parts["x"] = _Contiguous(quantiser)
+                parts["x"] = quantiser
             logits: Tensor = base(ids)
             return logits
 
         return run
 
     return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
-
-
-@dataclass(frozen=True)
-class _Contiguous:
-    """A quantiser whose tensors lie in one piece: PyTorch warns where a codebook is searched for others."""
-
-    quantiser: Quantiser
-
-    def array(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
-        return self.quantiser.array(x)
-
-    def tensor(self, x: Tensor) -> Tensor:
-        return self.quantiser.tensor(x.contiguous())

@@ -27,6 +27,8 @@ def locate(directory: Path | str | None) -> Path:
     """The folder that is meant: None is the bundled Mamba-1, and a bundled one's name is it unless a folder has it."""
     if directory is None:
         return BUNDLED
+    if str(directory).startswith("random:"):
+        raise InputError(f"Model {directory} has random weights, which serve calibrate alone; give a checkpoint")
     if not Path(directory).is_dir():
         for bundled in (BUNDLED, BUNDLED_MAMBA2):
             if str(directory) == bundled.name:

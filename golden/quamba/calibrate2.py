@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from golden.contenders import GROUPS
 from golden.errors import InputError
 from golden.hadamard import factorise, transform_tensor
 from golden.mamba.checkpoint import fingerprint
@@ -22,9 +23,6 @@ from golden.percentile import ALPHA, SEQUENCE, check_alpha
 from golden.quamba.calibrate import batches
 from golden.quamba.calibration2 import Layer2Scales, Quamba2Calibration
 from golden.quamba.observe import MinMax, Percentile
-
-GROUPS = 16
-"""Of x's channels, unless told otherwise."""
 
 
 class _Maxima:

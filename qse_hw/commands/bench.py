@@ -48,12 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure what is asked for, print, write."""
-    import ml_dtypes  # noqa: F401 - say that it is missing before the long part
-
     parts = args.parts.split(",")
     if not set(parts) <= set(PARTS):
         raise InputError(f"Parts must be among {', '.join(PARTS)}, not {args.parts!r}")
-    require("verilator")
+    if "quantise" in parts:
+        import ml_dtypes  # noqa: F401 - say that it is missing before the long part
+    if "replay" in parts:
+        require("verilator")
     if args.json is not None:
         check_output(args.json)
     document: dict[str, Any] = {"schema": SCHEMA, "seed": SEED, **environment()}

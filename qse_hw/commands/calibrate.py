@@ -1,4 +1,7 @@
-"""Find the format parameters and the scale of every layer, by least squared error and by Quamba's percentile."""
+"""Find every layer's format and scale, by least squared error and by Quamba's percentile.
+
+--model random:mamba-2.8b and the like: random weights of a published shape, to see what calibrating one costs.
+"""
 
 import argparse
 import resource

@@ -54,13 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mode", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)")
     parser.add_argument(
-        "--objective", metavar="O", default="x", help="whose squared error is least: x's, or the layer's output's"
+        "--objective", metavar="O", default="x",
+        help="whose squared error is least: x's, or, by estimated weights, the layer's output's",
     )
     parser.add_argument(
         "--recipe", default="x-only", help="x-only: all but x in float32 (default); quamba: all of the model to 8 bits"
     )
     parser.add_argument("--x-proj-input", default="code", help="with quamba: x_proj reads x's code (default) or int8")
     parser.add_argument("--state", default="fp32", help="with quamba: SSM state in fp32 (default), fp16 or int8")
+    parser.add_argument(
+        "--scales", metavar="FILE", help="with quamba: the other tensors' scales, read if the file exists, else written"
+    )
     parser.add_argument("--tasks", metavar="T,...", help="tasks of lm-evaluation-harness, e.g. lambada_openai,piqa")
     parser.add_argument("--task-path", metavar="DIR", help="folder with further tasks (YAML)")
     parser.add_argument("--limit", metavar="N", type=integer, help="questions per task (default: all)")
@@ -70,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Evaluate, write, print."""
     names = specs(args.formats)
-    reference = _reference(args.reference, names)
+    reference = _reference(args.reference, names, [] if args.calibration is None else [CALIBRATION])
     tasks = _check(args)
     if args.json is not None:
         check_output(args.json)
@@ -90,9 +94,11 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
     model = load_model(args.model)
     vocabulary = model.config.vocab_size
     calibration, held_out = (
-        read_text(given or TEXTS / default, vocab_size=vocabulary, directory=args.model)
+        read_text(TEXTS / default if given is None else given, vocab_size=vocabulary, directory=args.model)
         for given, default in ((args.calibration_text, "calibration.txt"), (args.text, "held-out.txt"))
     )
+    if calibration.sha256 == held_out.sha256:
+        raise InputError("Texts must differ: nothing is held out if formats are fitted to the text they are judged on")
     windows = score.cut(held_out.ids, _tokens(args.tokens, TOKENS, held_out, "Tokens"))
     tokens = min(
         _tokens(args.calibration_tokens, CALIBRATION_TOKENS, calibration, "Calibration tokens"), len(calibration.ids)
@@ -103,6 +109,7 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
         if args.recipe == "quamba":
             build = recipes.quamba(
                 model, calibration.ids, tokens=tokens, x_proj_input=args.x_proj_input, state=args.state,
+                scales=args.scales,
                 progress=lambda share: report("scales of the other tensors", 0.05 * share),
             )  # fmt: skip
         else:
@@ -170,6 +177,11 @@ def _check(args: argparse.Namespace) -> "Tasks | None":
     for what, value in (("Tokens", args.tokens), ("Calibration tokens", args.calibration_tokens)):
         if value is not None and value < 1:
             raise InputError(f"{what} must be at least 1, not {value}")
+    if args.scales is not None:
+        if args.recipe != "quamba":
+            raise InputError(f"Recipe must be quamba where --scales is given, not {args.recipe}")
+        if not Path(args.scales).exists():
+            check_output(args.scales)
     if args.tasks is None:
         if (args.task_path, args.limit) != (None, None):
             raise InputError("Tasks must be named where --task-path or --limit is given: give --tasks")
@@ -197,9 +209,11 @@ def _calibrated(path: str, layers: "Layers") -> list[Contender]:
     ]
 
 
-def _reference(wanted: str | None, names: list[str]) -> str:
+def _reference(wanted: str | None, names: list[str], given: list[str]) -> str:
     if wanted is None:
         return "quamba" if "quamba" in names else names[0]
+    if wanted in given:
+        return wanted
     check_contender(wanted)
     if wanted not in names:
         raise InputError(f"Reference must be among the formats, {', '.join(names)}, and {wanted} is not; add it")

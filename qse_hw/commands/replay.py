@@ -10,8 +10,8 @@ import numpy as np
 from golden.calibration import Calibration, Choice, read_calibration
 from golden.environment import environment
 from golden.files import write_json
+from golden.fitting import check_spec
 from golden.inputs import input_type
-from golden.presets import load_format
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
 from qse_hw.commands.calibrate import calibrated
 from qse_hw.console import console, progress, table
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     type = input_type(args.input)
     calibration = None if args.calibration is None else read_calibration(args.calibration)
     if args.format is not None:
-        load_format(args.format)
+        check_spec(args.format)
     if args.json is not None:
         check_output(args.json)
     with console.status("getting activations"):

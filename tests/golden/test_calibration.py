@@ -108,6 +108,9 @@ def test_format_asked_for(tensors, found, tmp_path):
             found.check_format(0, other)
     with pytest.raises(InputError, match=r"^Format must be one of"):
         found.check_format(0, "int9")
+    with pytest.raises(InputError, match=r"^Format tuned must be searched for first"):
+        found.check_format(0, "tuned")
+    Calibration(**vars(found) | {"format": "tuned"}).check_format(0, "tuned")
 
 
 def set_(*path, to):

@@ -48,6 +48,8 @@ def test_parameters():
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
+        ("tuned", "Format tuned must be searched for first: calibrate with it, then give that calibration"),
+        ("tuned:bits=4", "Format tuned:bits=4 must be searched for first: calibrate with it, then give that"),
         ("", "Format must be one of int8, int8-asym, se8, se8-silu, se9-paper, or a .json file, not ''"),
         ("se10", "Format must be one of .*, or a .json file, not 'se10'"),
         ("SE8", "Format must be one of .*, not 'SE8'"),

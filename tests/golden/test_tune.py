@@ -181,6 +181,19 @@ def test_scans_are_fine_enough(rng):
     assert histogram.squared_error(found) <= 1.02 * dense  # 0.1 dB
 
 
+@pytest.mark.parametrize("scale_bits", [1, 4, 16])
+@pytest.mark.parametrize("outlier", [102.0, 1000.0, 20475.0])
+@pytest.mark.parametrize("sign", SIGNS)
+def test_an_outlier_leaves_steps_to_try(rng, scale_bits, outlier, sign):
+    """Where the axis would be too long, longer steps are tried, and in phase or not there is one."""
+    x = np.append(np.clip(0.08 * rng.standard_normal(4000), -0.25, 0.25), outlier).astype(np.float32)
+    axis = Axis(Histogram(x[:, None]), sign, 8, 6)
+    for in_phase in (False, True):
+        found = axis.near(axis.companded_step(), range(-8, 16), 8, scale_bits, in_phase=in_phase)
+        assert found
+        assert all(float(scale.step) >= axis.shortest() and scale.bits == scale_bits for scale in found)
+
+
 def test_at_a_given_step(rng):
     x = silu(rng)
     tuner = Tuner(Histogram(x), Budget(segments=4, bits=5))
@@ -189,7 +202,7 @@ def test_at_a_given_step(rng):
     for segments in (1, 2, 4):
         found = tuner.at(scale, segments)
         assert len(found.format.segments) <= segments
-        assert (found.scale.M, found.scale.bits) == (scale.M, scale.bits)  # s times a power of two
+        assert found.scale == scale
         fine = found.scale.step / 2**found.format.fraction_bits
         assert math.log2(scale.step / fine) in range(-7, 5)
         errors.append(tuner.histogram.squared_error(found))

@@ -139,6 +139,17 @@ def test_calibration(evaluated, any_model, out, capsys):
     assert "Calibration must be for the checkpoint's " in capsys.readouterr().err
 
 
+def test_scales_are_kept(evaluated, any_model, out):
+    """The scales of the other tensors, written by one run and read by the next, which gives the same."""
+    words = ("--model", any_model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "se8:L=8")
+    words += ("--recipe", "quamba", "--scales", out / "scales.json")
+    first, _ = evaluated(*words)
+    written = (out / "scales.json").read_text()
+    second, _ = evaluated(*words)
+    assert first["formats"] == second["formats"]
+    assert (out / "scales.json").read_text() == written
+
+
 def test_bundled_model(evaluated):
     document, _ = evaluated("--tokens", "512", "--calibration-tokens", "64", "--formats", "int8,se8:L=8")
     assert document["model"]["fingerprint"] == fingerprint(load_model(BUNDLED))
@@ -297,6 +308,11 @@ def test_missing_package(refused, monkeypatch):
     assert said == 'Package lm_eval is not installed; get it with: pip install "qse-hw[tasks]"'
 
 
+def test_nothing_held_out(capsys):
+    assert main(["eval", "--text", str(command.TEXTS / "calibration.txt")]) == 2
+    assert capsys.readouterr().err.startswith("error: Texts must differ: nothing is held out")
+
+
 def test_tokenizer(evaluated, tmp_path):
     """Not bytes: perplexity and bits per token are shown, too, and bits per byte are by the text's bytes."""
     words = ["[UNK]", "quiet", "flows", "the", "Don"]
@@ -307,9 +323,9 @@ def test_tokenizer(evaluated, tmp_path):
     text = tmp_path / "text.txt"
     drawn = np.random.default_rng(4).choice(words[1:], 600)
     text.write_text(" ".join(drawn))
-    document, said = evaluated(
-        "--model", tmp_path, "--text", text, "--calibration-text", text, "--formats", "int8", "--calibration-tokens", 64
-    )
+    (tmp_path / "other.txt").write_text(" ".join(drawn[::-1]))
+    few = ("--calibration-text", tmp_path / "other.txt", "--formats", "int8", "--calibration-tokens", 64)
+    document, said = evaluated("--model", tmp_path, "--text", text, *few)
     assert document["texts"]["held_out"]["tokens"] == 512
     plain = document["unquantised"]
     assert plain["bits_per_byte"]["mean"] == pytest.approx(plain["bits_per_token"] * 600 / text.stat().st_size)
