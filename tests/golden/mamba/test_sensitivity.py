@@ -75,9 +75,6 @@ def test_many_probes_converge(block: Block) -> None:
     assert found.shape == want.shape == (2 * LENGTH, x_of(block, residual[0]).shape[1])
     assert found.dtype == np.float32
     assert np.abs(found / want - 1).mean() < 0.06  # a probe is off by 1.4 at most, 2000 by 0.03
-    few = output_weights(block, residual)
-    assert (few >= 0).all()
-    assert few.sum() == pytest.approx(want.sum(), rel=0.8)
 
 
 def test_deterministic(block: Block) -> None:
