@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from studies import MODELS
 
 matplotlib.use("Agg")  # no display needed
@@ -65,8 +66,10 @@ def _gain(load: Load, path: Path) -> None:
             mean = statistics.mean(layer["held_out"]["sqnr_db"] for layer in document["formats"][spec]["layers"])
             base = 25.0 if below is None else below
             axes.bar(place, mean - base, bottom=base, color="tab:gray" if below is None else "tab:green")
-            label = f"{mean:.1f}" if below is None else f"{mean - base:+.1f}"
-            axes.annotate(label, (place, mean), ha="center", va="bottom")
+            if below is None:
+                axes.annotate(f"{mean:.1f}", (place, mean), ha="center", va="bottom")
+            else:
+                axes.annotate(f"{mean - base:+.1f}", (place, base), ha="center", va="top")
             below = mean
         limit = statistics.mean(document["limit_sqnr_db"]["held_out"])
         axes.axhline(limit, color="black", ls="--", label=f"limit {limit:.1f} dB")
@@ -86,6 +89,9 @@ def _kl(load: Load, path: Path) -> None:
             axes.errorbar([1e3 * kl["mean"]], [place], xerr=spread, marker="o", color=colour, capsize=3)
         axes.set_yticks(range(len(STYLES)), [name for name, _ in STYLES.values()])
         axes.set(xscale="log", xlabel="KL from the unquantised model (mnat/token)", title=title)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.grid(alpha=0.3)
         axes.invert_yaxis()
     figure.savefig(path, dpi=110)
