@@ -22,6 +22,8 @@ NAMES = {
     "int8": "INT8, best scale",
     "quamba": "INT8, Quamba's percentile, best alpha",
     "quamba-se": "se9-paper at Quamba's percentile, best alpha (**9 bits**)",
+    "quamba-se8": "`se8`, L = 8, at Quamba's percentile, best alpha",
+    "quamba-se8:alpha=0.9995": "`se8`, L = 8, at Quamba's percentile, alpha 0.9995 as published",
     "quamba2": "INT8, 8 groups of channels (Quamba2)",
     "int8-asym": "INT8 with zero point",
     "se8:L=8": "`se8`, L = 8",
@@ -115,19 +117,20 @@ def asymmetric() -> str:
     """The paper's layout beside plain INT8 with a zero point."""
     rows, lost = [], []
     for model, name in MODELS.items():
-        document = load(f"x-{model}")
-        for spec in ("se8:L=8", "se8", "se8-silu"):
-            found = gains(document, spec, "int8-asym")
+        for run, spec in PAPER:
+            found = gains(load(f"{run}-{model}"), spec, "int8-asym")
             rows.append([f"{name}: {NAMES[spec]}", *by_layer(found)])
-            if spec == "se8:L=8":
-                lost += [f"{name} layer {n} ({value:.1f} dB)" for n, value in enumerate(found) if value < 0]
-    verdict = "`se8` with L = 8 loses to it in no layer."
-    if lost:
-        verdict = f"**`se8` with L = 8 loses to it in {', '.join(lost)}.**"
+            losses = [f"{n} ({value:.1f} dB)" for n, value in enumerate(found) if value < 0]
+            if losses:
+                lost.append(f"- {name}, {NAMES[spec]}: layers {', '.join(losses)}")
+    verdict = "\n".join(["It loses:", "", *lost]) if lost else "It loses in no layer."
     table = markdown(["dB over INT8 with zero point", *(f"layer {n}" for n in range(len(found))), "mean"], rows)
     return f"{table}\n\n{verdict}"
 
 
+PAPER = (
+    ("paper", "quamba-se8:alpha=0.9995"), ("paper", "quamba-se8"), ("x", "se8:L=8"), ("x", "se8"), ("x", "se8-silu")
+)  # fmt: skip
 LADDERS = {
     "sign bit dropped first": {
         "int8": "INT8",
@@ -252,7 +255,7 @@ def blocks() -> dict[str, str]:
     found = {
         "claims": claims(), "ratios": ratios(), "asymmetric": asymmetric(), "ladder": ladder(), "sharing": sharing(),
         "readings": readings(), "large": large(), "made": made(),
-        "commands-x": commands("x-"), "commands-sharing": commands("output-", "runtime-", "shared-"),
+        "commands-x": commands("x-", "paper-"), "commands-sharing": commands("output-", "runtime-", "shared-"),
         "commands-whole": commands("quamba-", "int8-in-"), "commands-large": commands("calibrate-"),
     }  # fmt: skip
     for model in MODELS:

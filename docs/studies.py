@@ -16,6 +16,7 @@ _ALL = (
 )
 _FEW = "quamba,int8-asym,se8:L=8,se8,se8-silu,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
 _TUNED = "quamba,tuned:segments=4,tuned:segments=6"
+_PAPER = "int8-asym,quamba-se8,quamba-se8:alpha=0.9995,quamba-se:alpha=0.9995"
 _TOKENS = "--tokens 16384 --calibration-tokens 16384"
 
 RUNS: dict[str, str] = {}
@@ -23,6 +24,7 @@ for _model in MODELS:
     RUNS |= {
         f"x-{_model}": f"eval --model {_model} --formats {_ALL} {_TOKENS}",
         f"output-{_model}": f"eval --model {_model} --objective output --formats {_TUNED} {_TOKENS}",
+        f"paper-{_model}": f"eval --model {_model} --formats {_PAPER} {_TOKENS}",
         f"runtime-{_model}": f"eval --model {_model} --mode runtime --formats {_TUNED} {_TOKENS}",
         f"shared-{_model}": f"eval --model {_model} --mode shared --formats {_TUNED} {_TOKENS}",
         f"quamba-{_model}": f"eval --model {_model} --recipe quamba --formats {_FEW} {_TOKENS}",

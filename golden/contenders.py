@@ -12,20 +12,21 @@ from golden.errors import InputError
 from golden.fitting import Fitter, check_spec
 from golden.histogram import Histogram, Values, sqnr_db
 from golden.lloyd import lloyd_max
-from golden.percentile import ALPHA, percentile_step
+from golden.percentile import ALPHA, check_alpha, percentile_step
 from golden.presets import load_format
 from golden.quantiser import Codebook, Grouped, Quantiser, Segmented
 from golden.scale import Scale
 
 ALPHAS = (0.99, 0.995, 0.999, ALPHA, 0.9999, 0.99999, 1.0)  # swept for Quamba: alpha alone moves its results by points
 FP8 = {"fp8-e4m3": "float8_e4m3fn", "fp8-e3m4": "float8_e3m4"}
-PERCENTILE = {"quamba": "int8", "quamba-se": "se9-paper"}
+PERCENTILE = {"quamba": "int8", "quamba-se": "se9-paper", "quamba-se8": "se8:L=8"}
 LIMIT = "lloyd-max"
 GROUPS = 8
 
 BASELINES = {
     "quamba": "INT8 at Quamba's percentile, the alpha of least error",
     "quamba-se": "the paper's 9-bit simulation at Quamba's percentile, the alpha of least error",
+    "quamba-se8": "the paper's layout in 8 bits, se8:L=8, at Quamba's percentile, the alpha of least error",
     "quamba2": f"INT8 with a scale for each of {GROUPS} groups of channels, sorted by their maxima",
     "fp8-e4m3": "float8, 4 exponent and 3 mantissa bits",
     "fp8-e3m4": "float8, 3 exponent and 4 mantissa bits",
@@ -52,7 +53,13 @@ class Contender:
 
 def check_contender(spec: str) -> None:
     """InputError unless ``spec`` names a baseline, a format, or how one is to be tuned."""
-    if spec not in BASELINES:
+    name, _, alpha = spec.partition(":alpha=")
+    if name in PERCENTILE and alpha:
+        try:
+            check_alpha(float(alpha))
+        except ValueError as error:  # InputError is one, too
+            raise InputError(f"Alpha of {name} must be a number above 0 and at most 1, not {alpha!r}") from error
+    elif spec not in BASELINES:
         try:
             check_spec(spec)
         except InputError as error:
@@ -86,7 +93,7 @@ class Sample:
         check_contender(spec)
         if spec == LIMIT:
             return Contender(spec=spec, quantiser=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
-        if spec in PERCENTILE:
+        if spec.partition(":")[0] in PERCENTILE:
             return self._percentile(spec)
         if spec == "quamba2":
             return self._grouped()
@@ -105,13 +112,16 @@ class Sample:
         return sqnr_db(self.x, quantiser)
 
     def _percentile(self, spec: str) -> Contender:
-        format, bits = load_format(PERCENTILE[spec]), self.fitter.scale_bits
+        name, _, only = spec.partition(":alpha=")
+        format, bits = load_format(PERCENTILE[name]), self.fitter.scale_bits
         rivals = {}
-        for alpha in ALPHAS:
+        for alpha in (float(only),) if only else ALPHAS:
             with suppress(InputError):  # the low quantiles of sparse values are zero
                 rivals[alpha] = Segmented(
                     format=format, scale=Scale.from_step(percentile_step(self.x, alpha), bits)
                 )
+        if not rivals:
+            raise InputError(f"Activations must not be zero up to their {only} quantile, a scale would be 0")
         alpha = min(rivals, key=lambda a: self.unweighted.squared_error(rivals[a]))
         found = rivals[alpha]
         detail = f"alpha {alpha}, s = {float(found.scale.step):.4g}"

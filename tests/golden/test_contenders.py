@@ -64,6 +64,22 @@ def test_percentiles_have_the_best_alpha(rng, spec, name, weighted):
     assert found.bits == format.bits
 
 
+def test_a_given_alpha(rng):
+    x = silu(rng, size=6)
+    found = Sample(x).fit("quamba-se8:alpha=0.999").quantiser
+    assert found == Segmented(format=load_format("se8:L=8"), scale=Scale.from_step(percentile_step(x, 0.999)))
+    sparse = np.zeros((600, 4), np.float32)
+    sparse[3, 2] = 1
+    with pytest.raises(InputError, match=r"^Activations must not be zero up to their 0.5 quantile"):
+        Sample(sparse).fit("quamba:alpha=0.5")
+
+
+@pytest.mark.parametrize("alpha", ["0", "1.5", "nan", "half"])
+def test_a_bad_alpha(alpha):
+    with pytest.raises(InputError, match=rf"^Alpha of quamba must be a number above 0 and at most 1, not '{alpha}'$"):
+        specs(f"int8,quamba:alpha={alpha}")
+
+
 def test_percentiles_of_sparse_values():
     x = np.zeros((600, 4), np.float32)
     x[3, 2] = 1
@@ -166,7 +182,7 @@ def test_lists(text, want):
         ("se8:M=3", r"^Format se8 takes L, not 'M=3'$"),
         ("tuned:segments=9", r"^Segments must be from 1 to 8, not 9$"),
         ("nowhere.json", r"^Format file nowhere.json cannot be read"),
-        ("quamba:alpha=1", r"not 'quamba:alpha=1'$"),
+        ("quamba2:alpha=1", r"not 'quamba2:alpha=1'$"),
     ],
 )
 def test_what_is_no_contender(text, said):
