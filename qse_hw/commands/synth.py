@@ -69,7 +69,7 @@ def command_line(args: argparse.Namespace) -> str:
     """The command that gives these results, defaults written out."""
     words = ["python", "-m", "qse_hw", "synth", args.unit]
     for name, value in vars(args).items():
-        if name not in ("unit", "json") and value is not None:
+        if name not in ("unit", "json", "command") and value is not None:  # what makes the figures
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
