@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     _step("replay", "--activations", activations, "--calibration", calibration, "--json", folder / "replay.json")
     _step("synth", *unit, "--json", folder / "synth.json")
     _step("compare", "--activations", activations, "--json", folder / "compare.json")
-    _step("eval", "--formats", FORMATS, "--tokens", 4096, "--calibration-tokens", 2048, "--json", folder / "eval.json")
+    _step("eval", "--formats", FORMATS, "--tokens", 4096, "--json", folder / "eval.json")
     _step("bench", "--parts", "quantise,generate,replay", "--json", folder / "bench.json")
 
     from qse_hw.picture import draw
