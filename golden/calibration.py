@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from golden.documents import SCALE_SCHEMA, checked_document, scale_from_json
 from golden.errors import InputError
-from golden.files import read_json, write_json
+from golden.files import write_json
 from golden.formats import SegmentedFormat
 from golden.modes import MODES
 from golden.presets import PRESETS, format_from_json, format_to_json, load_format
@@ -25,12 +26,7 @@ _CHOICE = {
     "additionalProperties": False,
     "properties": {
         "format": {"type": "object"},
-        "scale": {
-            "type": "object",
-            "required": ["M", "k", "bits"],
-            "additionalProperties": False,
-            "properties": {"M": {"type": "integer"}, "k": {"type": "integer"}, "bits": {"type": "integer"}},
-        },
+        "scale": SCALE_SCHEMA,
         "sqnr_db": {"type": ["number", "null"]},
         "output_sqnr_db": {"type": "number"},
     },
@@ -174,16 +170,8 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
     Raises:
         InputError: if it cannot be read, breaks the schema, or a format or scale in it breaks a rule.
     """
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
     where = f"Calibration {Path(path)}"
-    document = read_json(path, where, parse_constant=_refuse)
-    problem = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
-    if problem is not None:
-        place = "/".join(str(part) for part in problem.absolute_path) or "document"
-        message = problem.message  # begins with the value, however long, and ends with the rule
-        raise InputError(f"{where}: {place}: {message if len(message) < 200 else f'... {message[-100:]}'}")
+    document = checked_document(path, where, SCHEMA)
     layers = tuple(
         {method: _choice_from_json(layer[method], f"{where}: layer {number}") for method in METHODS}
         for number, layer in enumerate(document["layers"])
@@ -211,17 +199,12 @@ def _choice_to_json(choice: Choice) -> dict[str, Any]:
 def _choice_from_json(document: Mapping[str, Any], where: str) -> Choice:
     try:
         format = format_from_json(document["format"])
-        scale = Scale(**{name: int(value) for name, value in document["scale"].items()})
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     sqnr = document["sqnr_db"]
     return Choice(
         format=format,
-        scale=scale,
+        scale=scale_from_json(document["scale"], where),
         sqnr_db=float("inf") if sqnr is None else sqnr,
         output_sqnr_db=document.get("output_sqnr_db"),
     )
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a JSON number")

@@ -90,7 +90,8 @@ class LayerStream:
 
 def stream_model(args: argparse.Namespace, objective: str) -> LayerStream:
     """As :func:`from_model`, but a layer at a time; for objective "output", with what errors do at the output."""
-    from golden.mamba.stream import activations, is_random, open_layers
+    from golden.mamba.shapes import is_random
+    from golden.mamba.stream import activations, open_layers
     from golden.mamba.text import read_text
 
     if args.tokens < 1:

@@ -3,17 +3,20 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from torch import Tensor
 
 from golden.errors import InputError
 from golden.evaluate.score import Forward
 from golden.mamba.mamba2 import Mamba2Config
-from golden.mamba.model import Mamba
+from golden.mamba.model import Mamba, Mixer
 from golden.quamba.layers import X_PROJ_INPUTS, XProjInput
 from golden.quamba.scan import STATES, State
 from golden.quantiser import Quantiser
+
+C = TypeVar("C")
+PathLike = str | os.PathLike[str]
 
 RECIPES = ("x-only", "quamba")
 X_PROJ_INPUT, STATE = X_PROJ_INPUTS[0], STATES[0]
@@ -55,7 +58,7 @@ def quamba(
     tokens: int,
     x_proj_input: str = X_PROJ_INPUT,
     state: str = STATE,
-    scales: str | os.PathLike[str] | None = None,
+    scales: PathLike | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Build:
     """The model with 8-bit weights and activations, and x in every contender's format.
@@ -91,25 +94,31 @@ def _mamba1(
     tokens: int,
     x_proj_input: XProjInput,
     state: State,
-    scales: str | os.PathLike[str] | None,
+    scales: PathLike | None,
     report: Callable[[float], None],
 ) -> Build:
     from golden.quamba.calibrate import calibrate_quamba
-    from golden.quamba.calibration import read_quamba, write_quamba
+    from golden.quamba.calibration import QuambaCalibration, read_quamba, write_quamba
+    from golden.quamba.layers import XProjection
     from golden.quamba.model import QuambaBlock, QuambaMamba
 
-    if scales is not None and Path(scales).exists():
-        calibration = read_quamba(scales)
-    else:
-        calibration = calibrate_quamba(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
-        if scales is not None:
-            write_quamba(scales, calibration)
+    def find() -> QuambaCalibration:
+        return calibrate_quamba(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
+
+    calibration = _kept(scales, read_quamba, write_quamba, find)
     base = QuambaMamba(model, calibration, x_proj_input=x_proj_input, state=state)
     blocks = cast(list[QuambaBlock], list(base.layers))
 
     def forward(quantisers: Sequence[Quantiser]) -> Forward:
-        made = QuambaMamba(model, calibration, quantisers, x_proj_input=x_proj_input, state=state)
-        projections = [cast(QuambaBlock, block).x_proj for block in made.layers]  # the rest of it is dropped
+        projections = [
+            XProjection(
+                cast(Mixer, block.mixer).x_proj.weight, quantiser, found.x, found.x_proj, x_proj_input,
+                f"Layer {layer}, x_proj",
+            )
+            for layer, (block, quantiser, found) in enumerate(
+                zip(model.blocks, quantisers, calibration.layers, strict=True)
+            )
+        ]  # fmt: skip
 
         def run(ids: Tensor) -> Tensor:
             for block, projection in zip(blocks, projections, strict=True):
@@ -126,19 +135,17 @@ def _mamba2(
     model: Mamba,
     ids: Tensor,
     tokens: int,
-    scales: str | os.PathLike[str] | None,
+    scales: PathLike | None,
     report: Callable[[float], None],
 ) -> Build:
     from golden.quamba.calibrate2 import calibrate_quamba2
-    from golden.quamba.calibration2 import read_quamba2, write_quamba2
+    from golden.quamba.calibration2 import Quamba2Calibration, read_quamba2, write_quamba2
     from golden.quamba.mamba2 import QuambaMamba2
 
-    if scales is not None and Path(scales).exists():
-        calibration = read_quamba2(scales)
-    else:
-        calibration = calibrate_quamba2(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
-        if scales is not None:
-            write_quamba2(scales, calibration)
+    def find() -> Quamba2Calibration:
+        return calibrate_quamba2(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
+
+    calibration = _kept(scales, read_quamba2, write_quamba2, find)
     base = QuambaMamba2(model, calibration)
 
     def forward(quantisers: Sequence[Quantiser]) -> Forward:
@@ -151,3 +158,15 @@ def _mamba2(
         return run
 
     return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
+
+
+def _kept(
+    path: PathLike | None, read: Callable[[PathLike], C], write: Callable[[PathLike, C], None], find: Callable[[], C]
+) -> C:
+    """What the file at ``path`` holds; if there is none, what ``find`` gives, then kept there."""
+    if path is not None and Path(path).exists():
+        return read(path)
+    found = find()
+    if path is not None:
+        write(path, found)
+    return found

@@ -14,6 +14,7 @@ from golden.errors import InputError
 from golden.files import replacing
 from golden.mamba.layout import settings
 from golden.mamba.model import Mamba
+from golden.mamba.shapes import is_random
 from golden.mamba.weights import Weights, digest
 
 BUNDLED = Path(golden.__file__).parent / "assets" / "mamba-bytes"
@@ -27,7 +28,7 @@ def locate(directory: Path | str | None) -> Path:
     """The folder that is meant: None is the bundled Mamba-1, and a bundled one's name is it unless a folder has it."""
     if directory is None:
         return BUNDLED
-    if str(directory).startswith("random:"):
+    if is_random(directory):
         raise InputError(f"Model {directory} has random weights, which serve calibrate alone; give a checkpoint")
     if not Path(directory).is_dir():
         for bundled in (BUNDLED, BUNDLED_MAMBA2):

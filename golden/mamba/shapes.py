@@ -14,6 +14,14 @@ SHAPES: dict[str, Config] = {
 """By the names of ``state-spaces``' checkpoints: Gu and Dao 2023, table 12; Dao and Gu 2024, section 9."""
 
 
+RANDOM = "random:"
+
+
+def is_random(model: object) -> bool:
+    """Whether no checkpoint is meant, but a published shape with random weights: ``random:NAME``."""
+    return str(model).startswith(RANDOM)
+
+
 def shape(name: str) -> Config:
     """The sizes of a published model; InputError for an unknown name."""
     if name not in SHAPES:

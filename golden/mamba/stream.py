@@ -17,10 +17,9 @@ from golden.errors import InputError
 from golden.mamba.checkpoint import fingerprint, locate
 from golden.mamba.initial import embedding, random_block
 from golden.mamba.model import Block, Config, Mamba
-from golden.mamba.shapes import shape
+from golden.mamba.shapes import RANDOM, is_random, shape
 from golden.mamba.weights import Weights
 
-RANDOM = "random:"
 _SEQUENCES = 8  # at a time: enough for two cores, little memory
 
 
@@ -52,11 +51,6 @@ def open_layers(directory: Path | str | None = None) -> Layers:
     if is_random(directory):
         return random_layers(shape(str(directory).removeprefix(RANDOM)), seed=0)
     return _Stored(Weights(locate(directory)))
-
-
-def is_random(directory: Path | str | None) -> bool:
-    """Whether no checkpoint is meant, but random weights."""
-    return str(directory).startswith(RANDOM)
 
 
 def layers_of(model: Mamba) -> Layers:

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from golden.documents import SCALE_SCHEMA, checked_document, scale_from_json
 from golden.errors import InputError
-from golden.files import read_json, write_json
+from golden.files import write_json
 from golden.scale import Scale
 
 SCHEMA_NAME = "qse-hw/quamba/1"
@@ -37,12 +38,6 @@ class LayerScales:
 
 TENSORS = tuple(field.name for field in fields(LayerScales))
 
-SCALE_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["M", "k", "bits"],
-    "additionalProperties": False,
-    "properties": {"M": {"type": "integer"}, "k": {"type": "integer"}, "bits": {"type": "integer"}},
-}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["schema", "model", "alpha", "state_alpha", "sequence", "tokens", "layers"],
@@ -130,29 +125,3 @@ def read_quamba(path: str | os.PathLike[str]) -> QuambaCalibration:
         tokens=int(document["tokens"]),
         layers=layers,
     )
-
-
-def checked_document(path: str | os.PathLike[str], where: str, schema: dict[str, Any]) -> Any:
-    """The JSON document in a file, checked; InputErrors begin with ``where``."""
-    from jsonschema import Draft202012Validator  # only who reads JSON pays for the import
-    from jsonschema.exceptions import best_match
-
-    document = read_json(path, where, parse_constant=_refuse)
-    problem = best_match(Draft202012Validator(schema).iter_errors(document))
-    if problem is not None:
-        place = "/".join(str(part) for part in problem.absolute_path) or "document"
-        message = problem.message  # begins with the value, however long, and ends with the rule
-        raise InputError(f"{where}: {place}: {message if len(message) < 200 else f'... {message[-100:]}'}")
-    return document
-
-
-def scale_from_json(document: dict[str, Any], where: str) -> Scale:
-    """A scale; InputErrors begin with ``where``."""
-    try:
-        return Scale(**{name: int(value) for name, value in document.items()})
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a JSON number")

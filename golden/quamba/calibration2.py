@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from golden.documents import SCALE_SCHEMA, checked_document, scale_from_json
 from golden.errors import InputError
 from golden.files import write_json
 from golden.formats import SegmentedFormat
 from golden.presets import int8
-from golden.quamba.calibration import SCALE_SCHEMA, check_model, checked_document, scale_from_json
+from golden.quamba.calibration import check_model
 from golden.quantiser import Grouped, Segmented
 from golden.scale import Scale
 
