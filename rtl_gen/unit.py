@@ -1,48 +1,29 @@
 """What to build: one object from the command line to the component."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
 
 from golden.errors import InputError
-from golden.formats import SegmentedFormat
-from golden.inputs import InputType
-from golden.presets import format_to_json
-from golden.scale import Scale
 
-if TYPE_CHECKING:
-    from rtl_gen.decoder import Decoder
-    from rtl_gen.encoder import Encoder
+TARGETS = ("generic", "ecp5")
 
-UNITS = ("encoder", "decoder")
+UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer")
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnitConfig:
-    """A unit's numerics (format, input, scale) and implementation (lanes, counter).
+class UnitConfig(ABC):
+    """A unit's numerics and implementation; the classes in :mod:`rtl_gen.units` are frozen dataclasses.
 
-    Args:
+    Attributes:
         unit: one of :data:`UNITS`.
-        format: the code's format.
-        input: the encoder's input type; None for a decoder.
-        scale: a constant; None: the encoder gets it at run time. A decoder needs none, its outputs are integers.
-        scale_bits: width of M if the scale is set at run time.
         lanes: values per beat.
-        counter_width: width of the encoder's saturation counter, 0 for none.
     """
 
-    unit: str
-    format: SegmentedFormat
-    input: InputType | None = None
-    scale: Scale | None = None
-    scale_bits: int = 16
-    lanes: int = 1
-    counter_width: int = 32
-
-    def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise InputError(f"Unit must be one of {', '.join(UNITS)}, not {self.unit!r}")
-        if self.unit == "encoder" and self.input is None:
-            raise InputError("Input type must be given for an encoder, e.g. fp32, bf16 or s16, not None")
+    unit: ClassVar[str]
+    lanes: int
 
     @property
     def top(self) -> str:
@@ -50,36 +31,54 @@ class UnitConfig:
         return f"qse_{self.unit}"
 
     @property
-    def runtime_scale(self) -> bool:
-        """Whether the unit has scale ports."""
-        return self.unit == "encoder" and self.scale is None
+    @abstractmethod
+    def label(self) -> str:
+        """The unit in a few words, for tables."""
 
-    def component(self) -> "Encoder | Decoder":
-        """The Amaranth component."""
-        from rtl_gen.decoder import Decoder
-        from rtl_gen.encoder import Encoder
+    @abstractmethod
+    def component(self) -> Any:
+        """The Amaranth component; it has a ``latency``, in cycles."""
 
-        if self.unit == "decoder":
-            return Decoder(format=self.format, lanes=self.lanes)
-        assert self.input is not None
-        return Encoder(
-            format=self.format,
-            input=self.input,
-            scale=self.scale,
-            scale_bits=self.scale_bits,
-            lanes=self.lanes,
-            counter_width=self.counter_width,
-        )
-
+    @abstractmethod
     def parameters(self) -> dict[str, Any]:
-        """As JSON."""
-        document: dict[str, Any] = {"unit": self.unit, "format": format_to_json(self.format), "lanes": self.lanes}
-        if self.unit == "encoder":
-            assert self.input is not None
-            document |= {
-                "input": self.input.name,
-                "scale": "runtime" if self.scale is None else asdict(self.scale),
-                "scale_bits": self.scale.bits if self.scale else self.scale_bits,
-                "counter_width": self.counter_width,
-            }
-        return document
+        """What was asked for, as JSON."""
+
+    @abstractmethod
+    def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Arrays to check the unit with: inputs and what golden makes of them."""
+
+    def facts(self) -> dict[str, Any]:
+        """What else the manifest tells, as JSON: how to read the codes, for one."""
+        return {}
+
+    def meanings(self) -> Mapping[str, str]:
+        """What ports mean, by name, beyond those that all units share (:mod:`rtl_gen.emit`)."""
+        return {}
+
+    def files(self) -> dict[str, str]:
+        """Further files, text by name, that are generated with the unit."""
+        return {}
+
+
+def unit_class(name: str) -> type[UnitConfig]:
+    """The configuration's class of a unit.
+
+    Raises:
+        InputError: if there is no such unit.
+    """
+    found: type[UnitConfig] = import_module(f"rtl_gen.units.{check_unit(name)}").CONFIG
+    return found
+
+
+def check_unit(name: str) -> str:
+    """``name``, or an InputError if there is no such unit."""
+    if name not in UNITS:
+        raise InputError(f"Unit must be one of {', '.join(UNITS)}, not {name!r}")
+    return name
+
+
+def check_target(target: str) -> str:
+    """``target``, or an InputError if it is none of :data:`TARGETS`."""
+    if target not in TARGETS:
+        raise InputError(f"Target must be one of {', '.join(TARGETS)}, not {target!r}")
+    return target

@@ -3,7 +3,6 @@
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from golden.inputs import InputType
 from golden.scale import Scale
 from golden.vectors import to_patterns
 from rtl_gen.emit import emit
-from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
 from sim import simulate, top
 from sim.plan import PLAN_VARIABLE, Outcome, Plan, Tensor
 from sim.scoreboard import as_inputs
@@ -116,8 +116,7 @@ def _prepare(
     simulator: str,
 ) -> tuple[Plan, list[Path]]:
     """Write Verilog, packed inputs and plan to ``folder``; returns the plan and the Verilog files."""
-    config = UnitConfig(
-        unit="encoder",
+    config = EncoderConfig(
         format=format,
         input=input,
         scale=None,
@@ -125,7 +124,7 @@ def _prepare(
         lanes=lanes,
         counter_width=counter_width,
     )
-    encoder, decoder = emit(config), emit(replace(config, unit="decoder"))
+    encoder, decoder = emit(config), emit(DecoderConfig(format=format, lanes=lanes))
     sources = [folder / "encoder.v", folder / "decoder.v", folder / f"{top.NAME}.v"]
     for path, text in zip(sources, (encoder.text, decoder.text, top.top(encoder, decoder)), strict=True):
         path.write_text(text)

@@ -7,7 +7,6 @@ from typing import Any
 from rich.table import Table
 
 from golden.environment import commit
-from rtl_gen.unit import UnitConfig
 from synth.ecp5 import DEVICE, PACKAGE, Measured, Target
 from synth.tools import TOOLS, version
 
@@ -75,23 +74,13 @@ def table(measured: list[Measured], target: Target, baseline: Measured | None = 
         config = unit.unit.config
         area = (unit.comb, unit.ff, unit.dsp, unit.bram)
         speed = f"{unit.median:.1f} ({min(unit.fmax.values()):.1f}-{max(unit.fmax.values()):.1f})"
-        found.add_row(label(config) + (" (baseline)" if unit is baseline else ""), *map(str, area), speed)
+        found.add_row(config.label + (" (baseline)" if unit is baseline else ""), *map(str, area), speed)
         if config.lanes > 1:
             found.add_row("  per lane", *(f"{count / config.lanes:.4g}" for count in area), "")
         if baseline is not None and unit is not baseline:
             factors = ratio(unit, baseline).values()
             found.add_row("  ratio to baseline", *("-" if factor is None else f"{factor:.2f}" for factor in factors))
     return found
-
-
-def label(config: UnitConfig) -> str:
-    """A unit in a few words."""
-    words = [config.unit, config.format.name]
-    if config.input is not None:
-        words.append(config.input.name)
-    if config.lanes > 1:
-        words.append(f"x{config.lanes}")
-    return " ".join(words)
 
 
 def tool_versions() -> dict[str, str]:

@@ -156,10 +156,10 @@ def _growth(amounts: Sequence[float]) -> float:
 def generate() -> dict[str, Any]:
     """Seconds to generate the encoder after imports, and of ``gen --help`` as a process; medians."""
     from rtl_gen.emit import emit
-    from rtl_gen.unit import UnitConfig
+    from rtl_gen.units.encoder import EncoderConfig
 
-    config = UnitConfig(
-        unit="encoder", format=load_format("se8"), input=input_type("fp32"), scale=Scale.from_step(0.02)
+    config = EncoderConfig(
+        format=load_format("se8"), input=input_type("fp32"), scale=Scale.from_step(0.02)
     )
     emit(config)  # the first call compiles the WebAssembly of the Verilog back end, once per machine
     work, help_ = [], []

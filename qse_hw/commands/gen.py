@@ -2,13 +2,15 @@
 
 import argparse
 
-from qse_hw.arguments import add_unit_arguments, unit_config
+from qse_hw.units import add_unit_parsers, unit_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """UNIT options and the output folder."""
-    add_unit_arguments(parser)
-    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write to")
+    """The units, their options and the output folder."""
+    add_unit_parsers(
+        parser,
+        lambda unit: unit.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write to") and None,
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -18,5 +20,6 @@ def run(args: argparse.Namespace) -> None:
 
     for path in write(config, args.output):
         print(path)
-    if config.scale is not None:
-        print(f"scale: {config.scale}")
+    scale = getattr(config, "scale", None)
+    if scale is not None:
+        print(f"scale: {scale}")

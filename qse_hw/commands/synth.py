@@ -9,13 +9,17 @@ from dataclasses import replace
 from golden.errors import InputError
 from golden.files import replacing
 from golden.presets import load_format
-from qse_hw.arguments import add_unit_arguments, integer, unit_config
+from qse_hw.arguments import integer
 from qse_hw.console import console
+from qse_hw.units import add_unit_parsers, unit_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """UNIT options, the baseline, and what to place and route for."""
-    add_unit_arguments(parser)
+    """The units, their options, the baseline, and what to place and route for."""
+    add_unit_parsers(parser, _add_common)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="F", default="int8", help="format to compare with, or none (default int8)"
     )
@@ -30,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Measure, print a table, write the report."""
     configs = [unit_config(args)]
-    if args.baseline != "none":
+    if args.baseline != "none" and hasattr(configs[0], "format"):
         try:
             format = load_format(args.baseline)
         except InputError as error:

@@ -10,7 +10,8 @@ from golden.inputs import input_type
 from golden.presets import int8, se8
 from golden.scale import Scale
 from qse_hw.arguments import add_unit_arguments, check_output, integer, step, unit_config
-from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
 
 
 def config(*words):
@@ -20,15 +21,15 @@ def config(*words):
 
 
 def test_defaults():
-    want = UnitConfig(unit="encoder", format=se8(), input=input_type("fp32"), scale=Scale.from_step(0.5))
+    want = EncoderConfig(format=se8(), input=input_type("fp32"), scale=Scale.from_step(0.5))
     assert config("encoder", "--scale", "0.5") == want
-    assert config("decoder") == UnitConfig(unit="decoder", format=se8())
+    assert config("decoder") == DecoderConfig(format=se8())
 
 
 def test_everything_is_passed_on():
     words = ("--format", "int8", "--input", "s12e-4", "--lanes", 5, "--scale", 0.3, "--scale-bits", 9)
-    want = UnitConfig(
-        unit="encoder", format=int8(), input=input_type("s12e-4"), lanes=5, scale=Scale.from_step(0.3, 9), scale_bits=9,
+    want = EncoderConfig(
+        format=int8(), input=input_type("s12e-4"), lanes=5, scale=Scale.from_step(0.3, 9), scale_bits=9,
         counter_width=7,
     )  # fmt: skip
     assert config("encoder", *words, "--counter-width", 7) == want

@@ -20,8 +20,10 @@ from golden.presets import format_from_json
 from golden.scale import Scale
 from golden.vectors import encoder_vectors, expected
 from rtl_gen import emit as module
-from rtl_gen.emit import MANIFEST_SCHEMA, default_runtime_scale, emit, manifest, scale_json, vectors, write
+from rtl_gen.emit import MANIFEST_SCHEMA, emit, manifest, write
 from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig, scale_json
 from tests.rtl_gen.bench import refused
 from tests.rtl_gen.formats import INPUTS, make
 
@@ -29,11 +31,11 @@ SCALE = Scale.from_step(0.02)
 
 
 def encoder(name="se8", input_name="fp16", scale=SCALE, **parameters):
-    return UnitConfig(unit="encoder", format=make(name), input=input_type(input_name), scale=scale, **parameters)
+    return EncoderConfig(format=make(name), input=input_type(input_name), scale=scale, **parameters)
 
 
 def decoder(name="se8", lanes=1):
-    return UnitConfig(unit="decoder", format=make(name), lanes=lanes)
+    return DecoderConfig(format=make(name), lanes=lanes)
 
 
 CONFIGS = {
@@ -95,7 +97,8 @@ def test_the_texts_ports_are_the_manifests(config):
 @pytest.mark.parametrize("unit", ["encoder", "decoder"])
 @pytest.mark.parametrize("lanes", [1, 2, 11])
 def test_one_module_per_kind_of_lane(unit, lanes):
-    text = emit(UnitConfig(unit=unit, format=make("se8"), input=input_type("s8"), lanes=lanes)).text
+    config = encoder(input_name="s8", scale=None, lanes=lanes) if unit == "encoder" else decoder("se8", lanes)
+    text = emit(config).text
     modules = re.findall(r"^module ([^\s(]+)", text, re.MULTILINE)
     status = ["qse_encoder_status"] if unit == "encoder" else []
     assert modules == [f"qse_{unit}", f"qse_{unit}_lane", *status]
@@ -160,7 +163,7 @@ def test_scale_json():
 @pytest.mark.parametrize("runtime", [False, True])
 def test_vectors_are_goldens(input_name, runtime):
     config = encoder("se9-paper", input_name, None if runtime else SCALE, lanes=7, scale_bits=6)
-    arrays = vectors(config)
+    arrays = config.vectors()
     scale = Scale(M=int(arrays["scale_m"]), k=int(arrays["scale_k"]), bits=6) if runtime else SCALE
     assert runtime == ("scale_m" in arrays) == ("scale_k" in arrays)
     wanted = encoder_vectors(config.format, config.input, scale).input_bits
@@ -176,16 +179,16 @@ def test_vectors_are_goldens(input_name, runtime):
 def test_the_default_run_time_scale_reaches_everything(input_name):
     """The vectors of a run-time unit have every code and both flags in them."""
     config = encoder("se8", input_name, None)
-    arrays = vectors(config)
+    arrays = config.vectors()
     assert set(np.unique(arrays["codes"])) == set(config.format.values) or input_name == "s8"
     assert arrays["saturated"].any() or input_name == "s8"
     assert arrays["nan"].any() == config.input.is_float
-    assert arrays["scale_m"] == default_runtime_scale(config).M
+    assert arrays["scale_m"] == config.default_runtime_scale().M
 
 
 def test_vectors_at_a_scale_of_ones_own():
     scale = Scale.from_step(3.0, 16)
-    arrays = vectors(encoder(scale=None), scale)
+    arrays = encoder(scale=None).vectors(scale)
     assert (arrays["scale_m"], arrays["scale_k"]) == (scale.M, scale.k)
     want = expected(arrays["input_bits"], make("se8"), input_type("fp16"), scale).codes
     np.testing.assert_array_equal(arrays["codes"], want)
@@ -193,7 +196,7 @@ def test_vectors_at_a_scale_of_ones_own():
 
 @pytest.mark.parametrize("lanes", [1, 3, 100])
 def test_vectors_of_a_decoder_are_padded_to_whole_beats(lanes):
-    arrays = vectors(decoder("sticky-offset", lanes))
+    arrays = decoder("sticky-offset", lanes).vectors()
     assert len(arrays["codes"]) == -(-128 // lanes) * lanes
     assert arrays["codes"].tolist() == [*range(128)] + [0] * (-128 % lanes)
     decoded = make("sticky-offset").decoded
@@ -210,7 +213,7 @@ def test_write(config, tmp_path):
     assert made[0].read_text() == unit.text
     assert json.loads(made[2].read_text()) == json.loads(json.dumps(manifest(unit)))
     with np.load(made[1], allow_pickle=False) as arrays:
-        for name, array in vectors(config).items():
+        for name, array in config.vectors().items():
             np.testing.assert_array_equal(arrays[name], array)
 
 

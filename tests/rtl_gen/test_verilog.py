@@ -10,8 +10,10 @@ import pytest
 
 from golden.inputs import input_type
 from golden.vectors import decoder_vectors, expected
-from rtl_gen.emit import emit, manifest, vectors, write
+from rtl_gen.emit import emit, manifest, write
 from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
 from tests.rtl_gen.bench import join, split
 from tests.rtl_gen.formats import SHIPPED, make, scale_for
 from tests.rtl_gen.verilog import Job, run_verilog
@@ -82,13 +84,13 @@ def off_by_one(text):
 def encoder(name, input_name, bits, runtime=False, **parameters):
     input = input_type(input_name)
     scale = None if runtime else scale_for(input, bits)
-    return UnitConfig(
-        unit="encoder", format=make(name), input=input, scale=scale, scale_bits=bits, **parameters
+    return EncoderConfig(
+        format=make(name), input=input, scale=scale, scale_bits=bits, **parameters
     )
 
 
 def decoder(name, lanes=1):
-    return UnitConfig(unit="decoder", format=make(name), lanes=lanes)
+    return DecoderConfig(format=make(name), lanes=lanes)
 
 
 SHORT = [
@@ -138,7 +140,7 @@ def test_vectors_have_every_pattern():
     for input_name in SIXTEEN:
         input, scale = input_type(input_name), scale_for(input_type(input_name), 16)
         unit = encoder("se8", input_name, 16)
-        arrays = vectors(unit)
+        arrays = unit.vectors()
         assert arrays["input_bits"].tolist() == list(range(1 << 16))
         want = expected(arrays["input_bits"], unit.format, input, scale)
         for name, array in want._asdict().items():
@@ -146,7 +148,7 @@ def test_vectors_have_every_pattern():
 
 
 def test_vectors_of_decoders_have_every_code():
-    arrays = vectors(decoder("sticky-offset"))
+    arrays = decoder("sticky-offset").vectors()
     for got, want in zip(arrays.values(), decoder_vectors(make("sticky-offset")), strict=True):
         np.testing.assert_array_equal(got, want)
     assert manifest(emit(decoder("sticky-offset")))["format"]["values"].keys() == {

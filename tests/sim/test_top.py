@@ -7,14 +7,15 @@ import pytest
 
 from golden.inputs import input_type
 from rtl_gen.emit import emit
-from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
 from sim.top import NAME, VERILATOR_CONFIG, top
 from tests.golden import oracles
 
 
 def units(**parameters):
-    config = UnitConfig(unit="encoder", format=oracles.make("se9-paper"), input=input_type("s16"), **parameters)
-    return emit(config), emit(replace(config, unit="decoder"))
+    config = EncoderConfig(format=oracles.make("se9-paper"), input=input_type("s16"), **parameters)
+    return emit(config), emit(DecoderConfig(format=config.format, lanes=config.lanes))
 
 
 @pytest.fixture(scope="module")

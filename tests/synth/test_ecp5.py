@@ -7,7 +7,8 @@ from golden.inputs import input_type
 from golden.presets import load_format
 from golden.scale import Scale
 from rtl_gen.emit import emit
-from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
 from synth import tools
 from synth.ecp5 import Measured, Target, area_of, fmax_of, measure, synthesise
 from synth.harness import HARNESS, harness
@@ -15,7 +16,7 @@ from synth.harness import HARNESS, harness
 
 def encoder(format="se8", input="s16", **kwargs):
     kwargs = {"scale": Scale.from_step(100.5), "counter_width": 0} | kwargs
-    return emit(UnitConfig(unit="encoder", format=load_format(format), input=input_type(input), **kwargs))
+    return emit(EncoderConfig(format=load_format(format), input=input_type(input), **kwargs))
 
 
 SMALL = encoder("int8", "s8", scale=Scale.from_step(0.4, 8))
@@ -31,7 +32,7 @@ def test_one_multiplier_per_lane(lanes, tmp_path):
 
 
 def test_a_decoder_needs_no_multiplier(tmp_path):
-    cells = area_of(emit(UnitConfig(unit="decoder", format=load_format("se8"))), tmp_path)
+    cells = area_of(emit(DecoderConfig(format=load_format("se8"))), tmp_path)
     assert "MULT18X18D" not in cells
 
 

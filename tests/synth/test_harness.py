@@ -7,7 +7,8 @@ from golden.inputs import input_type
 from golden.presets import load_format
 from golden.scale import Scale
 from rtl_gen.emit import emit
-from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
 from synth.ecp5 import synthesise
 from synth.harness import HARNESS, harness, harness_flops
 
@@ -28,7 +29,7 @@ def bare_and_framed(config, folder):
 
 def encoder(format="se8", input="s8", **kwargs):
     kwargs = {"scale": SCALE, "counter_width": 0} | kwargs
-    return UnitConfig(unit="encoder", format=load_format(format), input=input_type(input), **kwargs)
+    return EncoderConfig(format=load_format(format), input=input_type(input), **kwargs)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def encoder(format="se8", input="s8", **kwargs):
         pytest.param(encoder(counter_width=4, scale=Scale.from_step(1.7, 8)), id="s8-aliases"),
         pytest.param(encoder(input="bf16", scale=None, lanes=2), id="bf16-runtime", marks=pytest.mark.full),
         pytest.param(encoder(input="fp32"), id="fp32", marks=pytest.mark.full),
-        pytest.param(UnitConfig(unit="decoder", format=load_format("se9-paper"), lanes=3), id="decoder"),
+        pytest.param(DecoderConfig(format=load_format("se9-paper"), lanes=3), id="decoder"),
     ],
 )
 def test_the_frame_keeps_all_of_the_unit(config, tmp_path):

@@ -10,7 +10,7 @@ from golden.inputs import input_type
 from golden.presets import load_format
 from golden.scale import Scale
 from rtl_gen.emit import Emitted
-from rtl_gen.unit import UnitConfig
+from rtl_gen.units.encoder import EncoderConfig
 from synth import report
 from synth.ecp5 import Measured, Target
 
@@ -67,8 +67,7 @@ SCHEMA = {
 
 
 def measured(format, cells, fmax, lanes=1):
-    config = UnitConfig(
-        unit="encoder",
+    config = EncoderConfig(
         format=load_format(format),
         input=input_type("s16"),
         scale=Scale.from_step(2),

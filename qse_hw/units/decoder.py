@@ -1,0 +1,19 @@
+"""The decoder's options."""
+
+import argparse
+
+from qse_hw.arguments import add_format_arguments, add_lanes_argument, format_and_scale
+from rtl_gen.unit import UnitConfig
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Format and lanes."""
+    add_format_arguments(parser)
+    add_lanes_argument(parser)
+
+
+def config(args: argparse.Namespace) -> UnitConfig:
+    """The decoder that the arguments describe."""
+    from rtl_gen.units.decoder import DecoderConfig
+
+    return DecoderConfig(format=format_and_scale(args)[0], lanes=args.lanes)

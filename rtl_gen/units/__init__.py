@@ -1,0 +1,1 @@
+"""The units' configurations, one module each; ``CONFIG`` is the class."""

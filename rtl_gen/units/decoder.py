@@ -1,0 +1,45 @@
+"""What a decoder is to be."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from golden.formats import SegmentedFormat
+from golden.presets import format_to_json
+from golden.vectors import decoder_vectors
+from rtl_gen.decoder import Decoder
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.encoder import format_facts
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig(UnitConfig):
+    """See :class:`rtl_gen.decoder.Decoder`."""
+
+    unit: ClassVar[str] = "decoder"
+
+    format: SegmentedFormat
+    lanes: int = 1
+
+    @property
+    def label(self) -> str:
+        return " ".join([self.unit, self.format.name, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
+
+    def component(self) -> Decoder:
+        return Decoder(format=self.format, lanes=self.lanes)
+
+    def parameters(self) -> dict[str, Any]:
+        return {"unit": self.unit, "format": format_to_json(self.format), "lanes": self.lanes}
+
+    def facts(self) -> dict[str, Any]:
+        return {"format": format_facts(self.format)}
+
+    def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Every code, padded with zeros to whole beats; its integer; whether it is invalid."""
+        codes, decoded, invalid = decoder_vectors(self.format)
+        codes = np.concatenate([codes, np.zeros(-len(codes) % self.lanes, codes.dtype)])
+        return {"codes": codes, "decoded": decoded[codes], "invalid": invalid[codes]}
+
+
+CONFIG = DecoderConfig

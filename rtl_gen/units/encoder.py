@@ -1,0 +1,110 @@
+"""What an encoder is to be."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from golden.formats import SegmentedFormat
+from golden.inputs import InputType
+from golden.presets import format_to_json
+from golden.scale import Scale
+from golden.vectors import encoder_vectors, expected
+from rtl_gen.encoder import Encoder
+from rtl_gen.unit import UnitConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig(UnitConfig):
+    """See :class:`rtl_gen.encoder.Encoder`."""
+
+    unit: ClassVar[str] = "encoder"
+
+    format: SegmentedFormat
+    input: InputType
+    scale: Scale | None = None
+    scale_bits: int = 16
+    lanes: int = 1
+    counter_width: int = 32
+    arch: str = "fused"
+    target: str = "generic"
+    pipeline: int | None = None
+
+    @property
+    def label(self) -> str:
+        words = [self.unit, self.format.name, self.input.name]
+        if self.arch != "fused":
+            words.append(self.arch)
+        if self.target != "generic":
+            words.append(self.target)
+        if self.pipeline is not None:
+            words.append(f"pipeline={self.pipeline}")
+        return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
+
+    def component(self) -> Encoder:
+        return Encoder(
+            format=self.format,
+            input=self.input,
+            scale=self.scale,
+            scale_bits=self.scale_bits,
+            lanes=self.lanes,
+            counter_width=self.counter_width,
+        )
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "unit": self.unit,
+            "format": format_to_json(self.format),
+            "input": self.input.name,
+            "scale": "runtime" if self.scale is None else asdict(self.scale),
+            "scale_bits": self.scale.bits if self.scale else self.scale_bits,
+            "lanes": self.lanes,
+            "counter_width": self.counter_width,
+            "arch": self.arch,
+            "target": self.target,
+            "pipeline": self.pipeline,
+        }
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "format": format_facts(self.format),
+            "scale": scale_json(self.scale) if self.scale is not None else None,
+        }
+
+    def vectors(self, scale: Scale | None = None) -> dict[str, np.ndarray[Any, Any]]:
+        """Inputs that reach every decision, padded with zeros to whole beats, with codes, decoded integers and flags.
+
+        ``scale``: what to set at run time; default: :meth:`default_runtime_scale`.
+        """
+        used = self.scale or scale or self.default_runtime_scale()
+        result = encoder_vectors(self.format, self.input, used)
+        pad = -len(result.input_bits) % self.lanes
+        if pad:
+            padded = np.concatenate([result.input_bits, np.zeros(pad, np.uint32)])
+            result = expected(padded, self.format, self.input, used)
+        arrays: dict[str, np.ndarray[Any, Any]] = dict(result._asdict())
+        if self.scale is None:
+            arrays |= {"scale_m": np.array(used.M), "scale_k": np.array(used.k)}
+        return arrays
+
+    def default_runtime_scale(self) -> Scale:
+        """A scale that makes the vectors of a run-time unit reach all of its format."""
+        exponent = -4 if self.input.is_float else self.input.exponent + max(0, self.input.width - 10)
+        return Scale.from_step(2.0**exponent * 1.1, self.scale_bits)
+
+
+CONFIG = EncoderConfig
+
+
+def format_facts(format: SegmentedFormat) -> dict[str, Any]:
+    """What a reader of codes has to know: the decoded value, in fine steps, of every code."""
+    return {
+        "fraction_bits": format.fraction_bits,
+        "zero_code": format.zero_code,
+        "values": {str(code): value for code, value in sorted(format.decoded.items())},
+    }
+
+
+def scale_json(scale: Scale) -> dict[str, Any]:
+    """M, k, bits, and the step as a float for the reader."""
+    return {"M": scale.M, "k": scale.k, "bits": scale.bits, "step": float(scale.step)}

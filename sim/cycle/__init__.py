@@ -1,0 +1,1 @@
+"""Cycle-accurate models: what is on every port of a unit in every cycle, without simulating its gates."""

@@ -1,0 +1,66 @@
+"""The handshake of a pipeline that moves or stalls as a whole (:mod:`rtl_gen.stall`), and what all models share."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.cycle.stimulus import Bits, Stimulus
+from sim.trace import Trace
+
+
+class Handshake(NamedTuple):
+    """Handshake signals of both streams in every cycle, (cycles,) bool each; ``o_ready`` is the stimulus' accept."""
+
+    i_valid: Bits
+    i_ready: Bits
+    o_valid: Bits
+    o_ready: Bits
+
+    @property
+    def accepted(self) -> npt.NDArray[np.intp]:
+        """The cycles in which a beat is accepted."""
+        return np.flatnonzero(self.i_valid & self.i_ready)
+
+    @property
+    def left(self) -> npt.NDArray[np.intp]:
+        """The cycles in which a beat leaves."""
+        return np.flatnonzero(self.o_valid & self.o_ready)
+
+
+def stall_all(stimulus: Stimulus, latency: int) -> Handshake:
+    """The handshake of a pipeline of ``latency`` stages under :func:`rtl_gen.stall.stall_all`."""
+    i_valid, i_ready, o_valid = (bytearray(stimulus.cycles) for _ in range(3))
+    left, held, stages = len(stimulus.beats), False, 0
+    last = 1 << latency - 1
+    mask = last - 1
+    for cycle, (offer, accept) in enumerate(zip(stimulus.offer.tolist(), stimulus.accept.tolist(), strict=True)):
+        valid = held or (offer and left > 0)
+        full = stages & last
+        ready = accept or not full
+        i_valid[cycle], i_ready[cycle], o_valid[cycle] = valid, ready, full > 0
+        if valid and not held:
+            left -= 1
+        if ready:
+            stages = (stages & mask) << 1 | valid
+        held = valid and not ready
+    return Handshake(*(np.frombuffer(signal, np.bool_) for signal in (i_valid, i_ready, o_valid)), stimulus.accept)
+
+
+def ports(stimulus: Stimulus, handshake: Handshake, outputs: npt.NDArray[np.uint8]) -> Trace:
+    """Both streams and the stimulus' other inputs as a trace.
+
+    Args:
+        stimulus: what the unit was given.
+        handshake: what came of it.
+        outputs: packed output beats in order, (beats, bytes): at least as many as left, and one more if one waits.
+    """
+    sides = (("i", stimulus.beats, handshake.i_valid, handshake.i_ready),
+             ("o", outputs, handshake.o_valid, handshake.o_ready))  # fmt: skip
+    trace: Trace = dict(stimulus.ports)
+    for name, beats, valid, ready in sides:
+        passed = np.cumsum(valid & ready) - (valid & ready)  # beats before this cycle
+        payload = np.zeros((stimulus.cycles, beats.shape[1]), np.uint8)
+        payload[valid] = beats[passed[valid]]
+        trace |= {f"{name}__payload": payload, f"{name}__valid": valid, f"{name}__ready": ready}
+    return trace

@@ -1,0 +1,76 @@
+"""What a unit is given: beats, when they are offered, when outputs are accepted, and its other inputs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.errors import InputError
+
+Bits = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stimulus:
+    """Inputs of a unit over ``cycles`` cycles, the first of which follows its reset.
+
+    The driver's rule, in every cycle t: a beat that is being held (offered before, not accepted yet) is offered on,
+    unchanged; else, if ``offer[t]`` and beats are left, the next one is offered; else ``i__valid`` is 0.
+    ``o__ready`` is ``accept[t]``.
+
+    Attributes:
+        beats: payloads of the input stream in order, (beats, bytes) uint8, as :func:`sim.packing.pack` makes them.
+        offer: (cycles,) bool.
+        accept: (cycles,) bool.
+        ports: values of the unit's other inputs by name, in every cycle: integers (cycles,), or (cycles, bytes) uint8,
+            little-endian, for ports of more than 64 bits. Inputs that are not named here are 0.
+
+    Raises:
+        InputError: if the shapes do not fit each other.
+    """
+
+    beats: npt.NDArray[np.uint8]
+    offer: Bits
+    accept: Bits
+    ports: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, values in {"accept": self.accept, **self.ports}.items():
+            if len(values) != self.cycles:
+                raise InputError(f"Stimulus {name} must have a value for each of {self.cycles} cycles, not {len(values)}")
+        if self.beats.ndim != 2 or self.beats.dtype != np.uint8:
+            raise InputError(f"Stimulus beats must be (beats, bytes) uint8, not {self.beats.shape} {self.beats.dtype}")
+
+    @property
+    def cycles(self) -> int:
+        """Cycles after reset."""
+        return len(self.offer)
+
+
+def full_speed(
+    beats: npt.NDArray[np.uint8], *, cycles: int, ports: Mapping[str, npt.NDArray[Any]] | None = None
+) -> Stimulus:
+    """Every beat is offered as soon as possible, every output is accepted at once."""
+    always = np.ones(cycles, np.bool_)
+    return Stimulus(beats=beats, offer=always, accept=always, ports=ports or {})
+
+
+def random_stalls(
+    beats: npt.NDArray[np.uint8], *, cycles: int, seed: int, ports: Mapping[str, npt.NDArray[Any]] | None = None
+) -> Stimulus:
+    """Both sides pause at random, in runs of random length, half of the time; ``seed`` is printed."""
+    print(f"seed of the stalls: {seed}")
+    rng = np.random.default_rng(seed)
+    return Stimulus(
+        beats=beats, offer=random_runs(rng, cycles), accept=random_runs(rng, cycles), ports=ports or {}
+    )
+
+
+def random_runs(rng: np.random.Generator, cycles: int) -> Bits:
+    """(cycles,) bool that stays what it is for 1 to 12 cycles, mostly few, then changes."""
+    lengths = rng.choice((1, 1, 1, 2, 3, 5, 12), cycles)
+    first = rng.integers(2)
+    runs: Bits = np.repeat((np.arange(cycles) + first) % 2 == 0, lengths)[:cycles]
+    return runs
