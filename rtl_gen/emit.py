@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from golden.files import replacing
+from rtl_gen.fusesoc import core
+from rtl_gen.testbench import testbench
 from rtl_gen.tidy import tidy
 from rtl_gen.unit import UnitConfig
 
@@ -106,15 +108,25 @@ def _ports(component: Any, meanings: Mapping[str, str]) -> Iterator[dict[str, An
         yield {"name": name, "direction": direction, "width": width, "signed": signed, "meaning": meanings[name]}
 
 
+def companions(unit: Emitted) -> dict[str, str]:
+    """What makes the unit easy to use without Python, by file name: a testbench (if it can be), a core for FuseSoC."""
+    config, models = unit.config, list(unit.models)
+    beats = config.beats()
+    sources = [f"{config.top}.v", *models]
+    bench = {} if beats is None else testbench(config.top, unit.ports, beats, unit.latency, sources=sources)
+    described = core(config.top, version("qse-hw"), config.label, models=models, testbench=list(bench))
+    return {**bench, f"{config.top}.core": described}
+
+
 def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
-    """Write ``TOP.v``, ``vectors.npz``, ``manifest.json`` and what else belongs to the unit; returns the paths.
+    """Write ``TOP.v``, ``vectors.npz``, ``manifest.json``, ``TOP.core`` and what else belongs to the unit; their paths.
 
     Each is written whole or not at all.
     """
     directory = Path(directory)
     unit = emit(config)
     arrays = config.vectors()
-    texts = {f"{config.top}.v": unit.text, **unit.models, **config.files()}
+    texts = {f"{config.top}.v": unit.text, **unit.models, **companions(unit), **config.files()}
     texts["manifest.json"] = json.dumps(manifest(unit), indent=1) + "\n"
     with ExitStack() as stack:  # all of them can be written before any is
         parts = {name: stack.enter_context(replacing(directory / name)) for name in ("vectors.npz", *texts)}

@@ -1,4 +1,4 @@
-"""The encoder: values in, codes out. One multiplier per lane serves every segment."""
+"""The encoder: values in, codes out."""
 
 from operator import index
 
@@ -10,11 +10,14 @@ from golden.errors import InputError
 from golden.formats import SegmentedFormat
 from golden.inputs import InputType
 from golden.scale import Scale, check_scale_bits
-from rtl_gen.lane import K_SHAPE, Lane
+from rtl_gen.geometry import Geometry
+from rtl_gen.lane import K_SHAPE, Lane, lane_latency
+from rtl_gen.parallel import ParallelLane, parallel_latency
 from rtl_gen.stall import stall_all
 from rtl_gen.status import Status, check_counter_width
-from rtl_gen.window import Window
+from rtl_gen.unit import check_target
 
+ARCHS = ("fused", "parallel")
 MAX_LANES = 1024
 
 
@@ -42,11 +45,22 @@ class Encoder(wiring.Component):
         scale_bits: width of M; only with a scale set at run time.
         lanes: values per beat, 1 to 1024.
         counter_width: width of ``saturation_count``, 0 for none.
+        arch: ``fused``: one multiplier serves every segment; ``parallel``: the paper's drawing, comparators on the
+            input, a quantiser with its own multiplier per segment, a multiplexer. The same function.
+        target: ``ecp5`` instantiates that family's multipliers with their registers; ``generic`` is portable.
+        pipeline: how many of the optional registers are made (:attr:`rtl_gen.geometry.Geometry.optional_cuts`); None:
+            all of them for ``ecp5``; one, or two if there is a shift, otherwise.
+        runtime_format: segments' counts, first codes and the zero point are set at run time; ``format`` only tells
+            kind, bits and steps. Needs a run-time scale.
 
     Members:
         i: stream of ``lanes`` input bit patterns, lane 0 in the low bits.
         o: stream of ``lanes`` codes, lane 0 in the low bits.
         scale_m, scale_k (run-time scale only): M, top bit set, and k, signed; sampled with each accepted beat.
+        constants (run-time format only): :attr:`rtl_gen.runtime_regions.RuntimeRegions.layout`; must not change while
+            values are inside.
+        segment, value_saturated, value_nan (run-time format only): of every lane of the beat on ``o``: the number
+            of the value's segment; whether it saturated; whether it was NaN.
         clear: clears the flags and the counter (an event in the same cycle is kept).
         saturated, nan: sticky: a beat that left contained a saturated value, a NaN.
         saturation_count: saturated values that left, stops at its maximum; absent if ``counter_width`` is 0.
@@ -64,6 +78,10 @@ class Encoder(wiring.Component):
         scale_bits: int = 16,
         lanes: int = 1,
         counter_width: int = 32,
+        arch: str = "fused",
+        target: str = "generic",
+        pipeline: int | None = None,
+        runtime_format: bool = False,
     ) -> None:
         if not isinstance(format, SegmentedFormat):
             raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
@@ -71,12 +89,30 @@ class Encoder(wiring.Component):
             raise TypeError(f"Input must be an InputType, not {input!r}")
         if scale is not None and not isinstance(scale, Scale):
             raise TypeError(f"Scale must be a Scale or None, not {scale!r}")
+        if arch not in ARCHS:
+            raise InputError(f"Arch must be one of {', '.join(ARCHS)}, not {arch!r}")
+        if arch == "parallel" and scale is None:
+            raise InputError("Scale must be a constant for arch parallel, which compares with it, not set at run time")
+        if runtime_format and scale is not None:
+            raise InputError(f"Scale must be set at run time with a run-time format, not {scale!r}")
         self.format = format
         self.input = input
         self.scale = scale
         self.scale_bits = scale.bits if scale is not None else check_scale_bits(scale_bits)
         self.lanes = check_lanes(lanes)
         self.counter_width = check_counter_width(counter_width)
+        self.arch = arch
+        self.geometry = Geometry(
+            format=format,
+            input=input,
+            scale=scale,
+            scale_bits=self.scale_bits,
+            runtime_format=runtime_format,
+            target=check_target(target),
+            pipeline=pipeline,
+        )
+        # An ECP5 multiplier has registers at its inputs, which are as good as the encoder's own.
+        self._registered = target == "ecp5" and not input.is_float and arch == "fused"
         ports = {
             "i": In(stream.Signature(data.ArrayLayout(unsigned(input.width), self.lanes))),
             "o": Out(stream.Signature(data.ArrayLayout(unsigned(format.bits), self.lanes))),
@@ -86,6 +122,14 @@ class Encoder(wiring.Component):
         }
         if scale is None:
             ports |= {"scale_m": In(self.scale_bits), "scale_k": In(K_SHAPE)}
+        if runtime_format:
+            family = self.geometry.family
+            ports |= {
+                "constants": In(family.layout),
+                "segment": Out(data.ArrayLayout(range(len(family.shifts)), self.lanes)),
+                "value_saturated": Out(self.lanes),
+                "value_nan": Out(self.lanes),
+            }
         if self.counter_width:
             ports["saturation_count"] = Out(self.counter_width)
         super().__init__(ports)
@@ -93,30 +137,34 @@ class Encoder(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from an accepted beat to its output."""
-        shifts = Window.of(self.format, self.input, self.scale, self.scale_bits).distance is not None
-        return 5 if shifts else 4
+        lane = lane_latency(self.geometry) if self.arch == "fused" else parallel_latency(self.geometry)
+        return lane + (not self._registered)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
-        x = Signal.like(self.i.payload.as_value(), reset_less=True)
-        with m.If(advance):
-            m.d.sync += x.eq(self.i.payload)
-        if self.scale is None:
-            scale_m = Signal(self.scale_bits, reset_less=True)
-            scale_k = Signal(K_SHAPE, reset_less=True)
-            with m.If(advance):
-                m.d.sync += [scale_m.eq(self.scale_m), scale_k.eq(self.scale_k)]
 
+        def arriving(value: Value) -> Value:
+            if self._registered:
+                return value
+            register = Signal.like(value, name="arrived", reset_less=True)
+            with m.If(advance):
+                m.d.sync += register.eq(value)
+            return register
+
+        x = arriving(self.i.payload.as_value())
+        if self.scale is None:
+            scale_m, scale_k = arriving(self.scale_m), arriving(self.scale_k)
         lanes = []
         for number in range(self.lanes):
-            lane = Lane(format=self.format, input=self.input, scale=self.scale, scale_bits=self.scale_bits)
+            lane = Lane(self.geometry) if self.arch == "fused" else ParallelLane(self.geometry)
             m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
-            m.d.comb += lane.x.eq(x.word_select(number, self.input.width))
+            m.d.comb += [lane.x.eq(x.word_select(number, self.input.width)), lane.enable.eq(advance)]
             if self.scale is None:
                 m.d.comb += [lane.scale_m.eq(scale_m), lane.scale_k.eq(scale_k)]
+            if self.geometry.runtime_format:
+                m.d.comb += [lane.constants.eq(self.constants), self.segment[number].eq(lane.segment)]
             lanes.append(lane)
-        assert self.latency == 1 + lanes[0].latency
 
         m.submodules.status = status = Status(lanes=self.lanes, counter_width=self.counter_width)
         m.d.comb += [
@@ -130,6 +178,11 @@ class Encoder(wiring.Component):
             self.saturated.eq(status.saturated),
             self.nan.eq(status.nan),
         ]
+        if self.geometry.runtime_format:
+            m.d.comb += [
+                self.value_saturated.eq(status.saturated_lanes),
+                self.value_nan.eq(status.nan_lanes),
+            ]
         if self.counter_width:
             m.d.comb += self.saturation_count.eq(status.saturation_count)
         return m

@@ -113,17 +113,6 @@ class RuntimeRegions:
         found.append(RuntimeRegion(segment=last, border=1 << self.shifts[last], constant=True, saturated=True))
         return tuple(found)
 
-    @cached_property
-    def segment_regions(self) -> tuple[int, ...]:
-        """Number of the first region of each segment: D is in the last segment n whose region it reaches.
-
-        A lane hands those of segments 1 and up on with the code (a thermometer code), for whoever counts per segment.
-        """
-        return tuple(
-            next(n for n, region in enumerate(self.regions) if region.segment == segment)
-            for segment in range(len(self.shifts))
-        )
-
     def largest_end(self, segment: int) -> int:
         """The largest end that ``segment`` can have in a member, in fine steps from the axis' start."""
         here, later = self.shifts[: segment + 1], self.shifts[segment + 1 :]

@@ -10,6 +10,38 @@ def choose(values: list[Value], flags: list[Value]) -> Value:
     return reduce(lambda low, pair: Mux(pair[0], pair[1], low), zip(flags, values[1:], strict=True), values[0])
 
 
+def rank(flags: list[Value]) -> Value:
+    """How many of ``flags`` are set, if each is set only with all before it."""
+    width = len(flags).bit_length()
+
+    def bit(n: int) -> Value:
+        # set from 2**n on, cleared from 2**(n + 1) on, set again ...
+        found: Value = Const(0, 1)
+        for number in range(1 << n, len(flags) + 1, 1 << n):
+            flag = flags[number - 1]
+            found = found | flag if number >> n & 1 else found & ~flag
+        return found
+
+    return Cat(bit(n) for n in range(width))
+
+
+def pick(index: Value, values: list[Value]) -> Value:
+    """``values[index]``, all of one width; the last one for larger indices. Of ANDs and ORs: a multiplexer with a
+    constant input would become a reset, which is slow where registers have an enable."""
+    if len(values) == 1:
+        return values[0]
+    half = 1 << ((len(values) - 1).bit_length() - 1)
+    bit = index[half.bit_length() - 1].replicate(len(values[0]))
+    low, high = pick(index, values[:half]), pick(index, values[half:])
+    return high & bit | low & ~bit
+
+
+def table(index: Value, rows: list[int], width: int | None = None) -> Value:
+    """``rows[index]``; the last row for larger indices."""
+    width = max(1, *map(int.bit_length, rows)) if width is None else width
+    return pick(index, [Const(row, width) for row in rows])
+
+
 def resize(value: Value, width: int) -> Value:
     """``value`` modulo ``2**width``, unsigned, extended with its sign if it has one and is narrower."""
     if len(value) < width:

@@ -38,10 +38,23 @@ class Window:
     distance: tuple[int, bool] | None
 
     @classmethod
-    def of(cls, format: SegmentedFormat, input: InputType, scale: Scale | None, scale_bits: int) -> "Window":
-        """The window of an encoder of ``format`` for ``input`` with ``scale`` (None: set at run time)."""
-        thresholds = [abs(region.first) >> guard_bits(format) for region in regions(format) if region.first is not None]
-        bits = (max(thresholds) + 1).bit_length()
+    def of(
+        cls,
+        format: SegmentedFormat,
+        input: InputType,
+        scale: Scale | None,
+        scale_bits: int,
+        *,
+        largest: int | None = None,
+    ) -> "Window":
+        """The window of an encoder of ``format`` for ``input`` with ``scale`` (None: set at run time).
+
+        ``largest``: the largest threshold, less guard bits, if the format's are not the only ones.
+        """
+        if largest is None:
+            found = [region.first for region in regions(format) if region.first is not None]
+            largest = max(map(abs, found)) >> guard_bits(format)
+        bits = (largest + 1).bit_length()
         product_bits = input.significand_bits + scale_bits
         # At this shift even the smallest nonzero |P|, 2**(scale_bits - 1), has T >= 2**bits: nothing below is needed.
         floor = scale_bits - 1 - bits

@@ -6,7 +6,9 @@ from amaranth.hdl import Elaboratable, Module
 from golden.formats import Segment, SegmentedFormat
 from golden.inputs import input_type
 from golden.scalar import quantise
-from rtl_gen.lane import K_SHAPE, Lane
+from rtl_gen.geometry import Geometry
+from rtl_gen.lane import K_SHAPE, Lane, lane_latency
+from rtl_gen.parallel import ParallelLane, parallel_latency
 from rtl_gen.window import K_MAX, K_MIN
 from tests.rtl_gen.bench import into_beats, simulate
 from tests.rtl_gen.formats import INPUTS, SHIPPED, make, patterns, random_format, random_scale, scale_for
@@ -17,8 +19,10 @@ PARALLEL = 8  # lanes side by side: the simulator is faster at many values in fe
 class Lanes(Elaboratable):
     """Independent lanes, each with its own scale if that is set at run time."""
 
-    def __init__(self, **parameters):
-        self.lanes = [Lane(**parameters) for _ in range(PARALLEL)]
+    def __init__(self, arch=Lane, **parameters):
+        geometry = Geometry(**parameters)
+        self.latency = lane_latency(geometry) if arch is Lane else parallel_latency(geometry)
+        self.lanes = [arch(geometry) for _ in range(PARALLEL)]
 
     def elaborate(self, platform):
         m = Module()
@@ -26,12 +30,12 @@ class Lanes(Elaboratable):
         return m
 
 
-def check_lanes(format, input, bits, *, scale, scale_bits, rng=None):
+def check_lanes(format, input, bits, *, scale, scale_bits, rng=None, **how):
     """Every value's own code and flags; without a constant ``scale`` each value has one of its own, at random."""
-    top = Lanes(format=format, input=input, scale=scale, scale_bits=scale_bits)
+    top = Lanes(format=format, input=input, scale=scale, scale_bits=scale_bits, **how)
     beats = into_beats(bits, PARALLEL)
     scales = [[scale or random_scale(rng, scale_bits) for _ in beat] for beat in beats]
-    latency = top.lanes[0].latency
+    latency = top.latency
 
     async def process(ctx, rst):
         for cycle in range(len(beats) + latency):
@@ -58,6 +62,43 @@ def test_every_value(name, input_name, runtime, rng):
     scale = scale_for(input, bits)
     values = rng.permutation(patterns(format, input, scale, rng))[:2000]
     check_lanes(format, input, values, scale=None if runtime else scale, scale_bits=bits, rng=rng)
+
+
+HOW = [
+    pytest.param({"target": target, "pipeline": pipeline, "arch": arch}, id=f"{target}-{pipeline}-{arch.__name__}")
+    for target, pipeline, arch in (
+        ("ecp5", None, Lane), ("ecp5", 0, Lane), ("ecp5", 3, Lane), ("generic", 0, Lane), ("generic", 4, Lane),
+        ("generic", None, ParallelLane), ("ecp5", None, ParallelLane), ("ecp5", 0, ParallelLane),
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize(
+    ("name", "input_name"),
+    [
+        *zip(SHIPPED, INPUTS, strict=False),
+        ("se8", "bf16"), ("se8-silu", "bf16"), ("int8", "bf16"), ("se9-paper", "bf16"), ("se8", "s32e-20"),
+        ("se8-silu", "s16"), ("int8", "s16"),
+    ],
+)  # fmt: skip
+def test_every_implementation(name, input_name, how, rng):
+    format, input = make(name), input_type(input_name)
+    bits = int(rng.choice([1, 8, 16]))
+    scale = scale_for(input, bits)
+    values = rng.permutation(patterns(format, input, scale, rng))[:800]
+    check_lanes(format, input, values, scale=scale, scale_bits=bits, **how)
+
+
+@pytest.mark.parametrize("target", ["generic", "ecp5"])
+@pytest.mark.parametrize("part", range(8))
+def test_random_formats_implemented_at_random(part, target, rng):
+    format = random_format(rng)
+    input = input_type(str(rng.choice([*INPUTS, "s2", "s11e-64", "s32e64"])))
+    bits = int(rng.integers(1, 19))
+    scale = random_scale(rng, bits) if rng.integers(4) == 0 else scale_for(input, int(rng.choice([1, 8, 16])))
+    how = {"target": target, "arch": Lane if part % 2 else ParallelLane, "pipeline": [None, 0, 2][part % 3]}
+    check_lanes(format, input, patterns(format, input, scale, rng)[:600], scale=scale, scale_bits=scale.bits, **how)
 
 
 @pytest.mark.parametrize("part", range(6))
@@ -121,7 +162,7 @@ def test_a_wrong_lane_would_be_noticed(rng):
         for beat in into_beats(patterns(format, input, scale, rng)[:1600], PARALLEL):
             for lane, x in zip(top.lanes, beat, strict=True):
                 ctx.set(lane.x, x)
-            await ctx.tick().repeat(top.lanes[0].latency)
+            await ctx.tick().repeat(top.latency)
             found.extend(
                 ctx.get(lane.code) != quantise(x, input, format, scale).code
                 for lane, x in zip(top.lanes, beat, strict=True)
