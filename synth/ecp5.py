@@ -13,6 +13,7 @@ from typing import Any
 
 from golden.errors import InputError
 from rtl_gen.emit import Emitted
+from synth.cmos import transistors
 from synth.harness import HARNESS, harness
 from synth.tools import NEXTPNR, YOSYS, run
 
@@ -51,11 +52,13 @@ class Measured:
         unit: what was measured.
         cells: used cells of the bare unit by type, after packing, without those that are not used.
         fmax: MHz, by seed.
+        transistors: of the bare unit in static CMOS; None if it has cells that cannot be counted so.
     """
 
     unit: Emitted
     cells: Mapping[str, int]
     fmax: Mapping[int, float]
+    transistors: int | None = None
 
     @property
     def comb(self) -> int:
@@ -94,7 +97,7 @@ def measure(units: Sequence[Emitted], target: Target, step: Callable[[str], None
     Raises:
         InputError: if a tool is missing or fails, or a unit does not fit the device.
     """
-    cells: dict[int, dict[str, int]] = {}
+    cells: dict[int, tuple[dict[str, int], int | None]] = {}
     fmax: list[dict[int, float]] = [{} for _ in units]
     with tempfile.TemporaryDirectory(prefix="qse-synth-") as temporary, ThreadPoolExecutor(_cores()) as pool:
         folders = [Path(temporary) / str(number) for number in range(len(units))]
@@ -106,7 +109,7 @@ def measure(units: Sequence[Emitted], target: Target, step: Callable[[str], None
             for job in as_completed(jobs):
                 number, _ = jobs[job]
                 cells[number] = job.result()
-                step(f"area of {units[number].config.format.name}")
+                step(f"area of {units[number].config.label}")
             jobs = {
                 pool.submit(fmax_of, folder, seed, target): (number, seed)
                 for number, folder in enumerate(folders)
@@ -116,20 +119,25 @@ def measure(units: Sequence[Emitted], target: Target, step: Callable[[str], None
                 number, seed = jobs[job]
                 assert seed is not None
                 fmax[number][seed] = job.result()
-                step(f"Fmax of {units[number].config.format.name}, seed {seed}")
+                step(f"Fmax of {units[number].config.label}, seed {seed}")
         finally:
             pool.shutdown(cancel_futures=True)
     return [
-        Measured(unit=unit, cells=cells[number], fmax=dict(sorted(fmax[number].items())))
+        Measured(
+            unit=unit,
+            cells=cells[number][0],
+            fmax=dict(sorted(fmax[number].items())),
+            transistors=cells[number][1],
+        )
         for number, unit in enumerate(units)
     ]
 
 
-def _prepare(unit: Emitted, folder: Path) -> dict[str, int]:
-    """Synthesise bare and framed; returns the packed cells of the bare one."""
+def _prepare(unit: Emitted, folder: Path) -> tuple[dict[str, int], int | None]:
+    """Synthesise bare and framed; returns the packed cells and the transistors of the bare one."""
     cells = area_of(unit, folder)
     synthesise(unit.text + harness(unit.config.top, unit.ports), HARNESS, folder)
-    return cells
+    return cells, transistors(unit, folder)
 
 
 def synthesise(verilog: str, top: str, folder: Path) -> Path:
@@ -138,7 +146,8 @@ def synthesise(verilog: str, top: str, folder: Path) -> Path:
     # Without aliases: Amaranth names an array's element "o__payload[0]", and abc9 (Yosys 0.70) may stumble over a wire
     # that is called as a bit of another one.
     unaliased = f"hierarchy -check -top {top}; proc; flatten; opt_clean -purge"
-    script = f"read_verilog -lib +/ecp5/cells_bb.v; read_verilog {top}.v; {unaliased}; synth_ecp5 -top {top} -json {top}.json"
+    read = f"read_verilog -lib +/ecp5/cells_bb.v; read_verilog {top}.v"
+    script = f"{read}; {unaliased}; synth_ecp5 -top {top} -json {top}.json"
     run(YOSYS, ["-q", "-p", script], folder, log=f"{top}.log")
     return folder / f"{top}.json"
 

@@ -21,7 +21,7 @@ SCHEMA = {
     "required": ["schema", "command", "commit", "versions", "machine", "target", "units"],
     "additionalProperties": False,
     "properties": {
-        "schema": {"const": "qse-hw/synth/1"},
+        "schema": {"const": "qse-hw/synth/2"},
         "command": {"type": "string"},
         "commit": {"type": ["string", "null"], "pattern": "^[0-9a-f]{40}(-dirty)?$"},
         "versions": {
@@ -40,7 +40,7 @@ SCHEMA = {
             "minItems": 1,
             "items": {
                 "type": "object",
-                "required": ["parameters", "latency", "baseline", "area", "cells", "fmax"],
+                "required": ["parameters", "latency", "baseline", "area", "cells", "transistors", "fmax"],
                 "additionalProperties": False,
                 "properties": {
                     "parameters": {"type": "object", "required": ["unit", "format", "lanes"]},
@@ -49,6 +49,7 @@ SCHEMA = {
                     "area": {"type": "object", "required": list(AREA), "additionalProperties": COUNT},
                     "area_per_lane": {"type": "object", "required": list(AREA)},
                     "cells": {"type": "object", "additionalProperties": COUNT},
+                    "transistors": {"type": ["integer", "null"], "minimum": 1},
                     "fmax": {
                         "type": "object",
                         "required": ["seeds", "mhz", "median", "min", "max"],
@@ -58,7 +59,7 @@ SCHEMA = {
                         },
                         "additionalProperties": NUMBER,
                     },
-                    "ratio": {"type": "object", "required": [*AREA, "fmax"]},
+                    "ratio": {"type": "object", "required": [*AREA, "fmax", "transistors"]},
                 },
             },
         },
@@ -66,18 +67,20 @@ SCHEMA = {
 }
 
 
-def measured(format, cells, fmax, lanes=1):
+def measured(format, cells, fmax, lanes=1, transistors=None):
     config = EncoderConfig(
         format=load_format(format),
         input=input_type("s16"),
         scale=Scale.from_step(2),
         lanes=lanes,
     )
-    return Measured(unit=Emitted(config=config, text="", ports=(), latency=4), cells=cells, fmax=fmax)
+    unit = Emitted(config=config, text="", ports=(), latency=4)
+    return Measured(unit=unit, cells=cells, fmax=fmax, transistors=transistors)
 
 
-OURS = measured("se8", {"TRELLIS_COMB": 90, "TRELLIS_FF": 60, "MULT18X18D": 1}, {1: 150.0, 2: 120.0, 3: 100.0})
-INT8 = measured("int8", {"TRELLIS_COMB": 60, "TRELLIS_FF": 60, "MULT18X18D": 1}, {1: 90.0, 2: 100.0, 3: 110.0})
+CELLS = {"TRELLIS_FF": 60, "MULT18X18D": 1}
+OURS = measured("se8", CELLS | {"TRELLIS_COMB": 90}, {1: 150.0, 2: 120.0, 3: 100.0}, transistors=15600)
+INT8 = measured("int8", CELLS | {"TRELLIS_COMB": 60}, {1: 90.0, 2: 100.0, 3: 110.0}, transistors=15000)
 
 
 def test_document_obeys_its_schema():
@@ -86,7 +89,10 @@ def test_document_obeys_its_schema():
     assert json.loads(json.dumps(document)) == document
     ours, baseline = document["units"]
     assert ours["fmax"] == {"seeds": [1, 2, 3], "mhz": [150.0, 120.0, 100.0], "median": 120.0, "min": 100, "max": 150}
-    assert ours["ratio"] == {"comb": 1.5, "ff": 1.0, "dsp": 1.0, "bram": None, "fmax": pytest.approx(1.2)}
+    assert ours["ratio"] == {
+        "comb": 1.5, "ff": 1.0, "dsp": 1.0, "bram": None, "fmax": pytest.approx(1.2),
+        "transistors": pytest.approx(1.04),
+    }  # fmt: skip
     assert ours["parameters"]["format"]["name"] == "se8"
     assert (ours["baseline"], baseline["baseline"]) == (False, True)
     assert "ratio" not in baseline
@@ -110,8 +116,8 @@ def shown(*arguments):
 
 def test_table():
     rows = shown([OURS, INT8], Target(seeds=3), INT8)
-    assert rows[0] == ["encoder", "se8", "s16", "90", "60", "1", "0", "120.0", "(100.0-150.0)"]
-    assert rows[1] == ["ratio", "to", "baseline", "1.50", "1.00", "1.00", "-", "1.20"]
+    assert rows[0] == ["encoder", "se8", "s16", "90", "60", "1", "0", "120.0", "(100.0-150.0)", "15.6"]
+    assert rows[1] == ["ratio", "to", "baseline", "1.50", "1.00", "1.00", "-", "1.20", "1.04"]
     assert rows[2][:4] == ["encoder", "int8", "s16", "60"]
 
 

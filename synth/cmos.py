@@ -1,0 +1,31 @@
+"""Area without a device: the transistors of a static CMOS netlist, as Yosys estimates them."""
+
+import re
+from pathlib import Path
+
+from golden.errors import InputError
+from rtl_gen.emit import Emitted
+from synth.tools import YOSYS, run
+
+_SCRIPT = (
+    "read_verilog {top}.v; synth -flatten -top {top}; async2sync; dfflegalize -cell $_DFF_P_ 01; "
+    "abc -g AND,OR,XOR,MUX; opt_clean; delete t:$scopeinfo; tee -q -o cmos.txt stat -tech cmos"
+)
+
+
+def transistors(unit: Emitted, folder: Path) -> int | None:
+    """Transistors of the bare unit in AND, OR, XOR, MUX and flops; None if it is made of a target's own cells.
+
+    Raises:
+        InputError: if Yosys is missing or fails.
+    """
+    if unit.models:
+        return None
+    top = unit.config.top
+    (folder / f"{top}.v").write_text(unit.text, encoding="utf-8")
+    run(YOSYS, ["-q", "-p", _SCRIPT.format(top=top)], folder, log="cmos.log")
+    found = re.search(r"Estimated number of transistors: +(\d+)(\+?)", (folder / "cmos.txt").read_text())
+    if found is None:
+        raise InputError(f"Tool {YOSYS} must estimate the transistors of {top}, but said nothing of them")
+    # a plus: cells that it cannot count, such as memories
+    return None if found[2] else int(found[1])
