@@ -50,17 +50,11 @@ class Encoder(wiring.Component):
         target: ``ecp5`` instantiates that family's multipliers with their registers; ``generic`` is portable.
         pipeline: how many of the optional registers are made (:attr:`rtl_gen.geometry.Geometry.optional_cuts`); None:
             all of them for ``ecp5``; one, or two if there is a shift, otherwise.
-        runtime_format: segments' counts, first codes and the zero point are set at run time; ``format`` only tells
-            kind, bits and steps. Needs a run-time scale.
 
     Members:
         i: stream of ``lanes`` input bit patterns, lane 0 in the low bits.
         o: stream of ``lanes`` codes, lane 0 in the low bits.
         scale_m, scale_k (run-time scale only): M, top bit set, and k, signed; sampled with each accepted beat.
-        constants (run-time format only): :attr:`rtl_gen.runtime_regions.RuntimeRegions.layout`; must not change while
-            values are inside.
-        segment, value_saturated, value_nan (run-time format only): of every lane of the beat on ``o``: the number
-            of the value's segment; whether it saturated; whether it was NaN.
         clear: clears the flags and the counter (an event in the same cycle is kept).
         saturated, nan: sticky: a beat that left contained a saturated value, a NaN.
         saturation_count: saturated values that left, stops at its maximum; absent if ``counter_width`` is 0.
@@ -81,7 +75,6 @@ class Encoder(wiring.Component):
         arch: str = "fused",
         target: str = "generic",
         pipeline: int | None = None,
-        runtime_format: bool = False,
     ) -> None:
         if not isinstance(format, SegmentedFormat):
             raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
@@ -93,8 +86,6 @@ class Encoder(wiring.Component):
             raise InputError(f"Arch must be one of {', '.join(ARCHS)}, not {arch!r}")
         if arch == "parallel" and scale is None:
             raise InputError("Scale must be a constant for arch parallel, which compares with it, not set at run time")
-        if runtime_format and scale is not None:
-            raise InputError(f"Scale must be set at run time with a run-time format, not {scale!r}")
         self.format = format
         self.input = input
         self.scale = scale
@@ -107,7 +98,6 @@ class Encoder(wiring.Component):
             input=input,
             scale=scale,
             scale_bits=self.scale_bits,
-            runtime_format=runtime_format,
             target=check_target(target),
             pipeline=pipeline,
         )
@@ -122,14 +112,6 @@ class Encoder(wiring.Component):
         }
         if scale is None:
             ports |= {"scale_m": In(self.scale_bits), "scale_k": In(K_SHAPE)}
-        if runtime_format:
-            family = self.geometry.family
-            ports |= {
-                "constants": In(family.layout),
-                "segment": Out(data.ArrayLayout(range(len(family.shifts)), self.lanes)),
-                "value_saturated": Out(self.lanes),
-                "value_nan": Out(self.lanes),
-            }
         if self.counter_width:
             ports["saturation_count"] = Out(self.counter_width)
         super().__init__(ports)
@@ -162,8 +144,6 @@ class Encoder(wiring.Component):
             m.d.comb += [lane.x.eq(x.word_select(number, self.input.width)), lane.enable.eq(advance)]
             if self.scale is None:
                 m.d.comb += [lane.scale_m.eq(scale_m), lane.scale_k.eq(scale_k)]
-            if self.geometry.runtime_format:
-                m.d.comb += [lane.constants.eq(self.constants), self.segment[number].eq(lane.segment)]
             lanes.append(lane)
 
         m.submodules.status = status = Status(lanes=self.lanes, counter_width=self.counter_width)
@@ -178,11 +158,6 @@ class Encoder(wiring.Component):
             self.saturated.eq(status.saturated),
             self.nan.eq(status.nan),
         ]
-        if self.geometry.runtime_format:
-            m.d.comb += [
-                self.value_saturated.eq(status.saturated_lanes),
-                self.value_nan.eq(status.nan_lanes),
-            ]
         if self.counter_width:
             m.d.comb += self.saturation_count.eq(status.saturation_count)
         return m

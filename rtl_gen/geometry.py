@@ -48,6 +48,11 @@ class Geometry:
     pipeline: int | None = None
 
     def __post_init__(self) -> None:
+        if self.target == "ecp5" and self.scale_bits > DSP_WIDTH:
+            raise InputError(
+                f"Scale bits must be at most {DSP_WIDTH} for target ecp5, whose multipliers are that wide, "
+                f"not {self.scale_bits}; use target generic"
+            )
         if self.pipeline is not None and not 0 <= index(self.pipeline) <= len(self.optional_cuts):
             raise InputError(
                 f"Pipeline must be from 0 to {len(self.optional_cuts)} for this encoder, not {self.pipeline!r}"

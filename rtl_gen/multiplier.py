@@ -56,10 +56,7 @@ class Multiplier(Elaboratable):
         if self._ecp5 and len(self.a) > 2 * DSP_WIDTH - 1:
             raise InputError(f"First factor must have at most {2 * DSP_WIDTH - 1} bits for ecp5, not {len(self.a)}")
         if self._ecp5 and len(self.b) > DSP_WIDTH:
-            raise InputError(
-                f"Scale bits must be at most {DSP_WIDTH} for target ecp5, whose multipliers are that wide, "
-                f"not {len(self.b)}; use target generic"
-            )
+            raise InputError(f"Second factor must have at most {DSP_WIDTH} bits for ecp5, not {len(self.b)}")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -72,7 +72,7 @@ def _fixed(stages: Stages, geometry: Geometry, x: Value, M: Value, k: Value) -> 
     distance, _ = _distance(stages, geometry, k, Const(0, 1)) if geometry.window.distance is not None else (None, None)
     return _Operands(
         a=x.as_signed(),
-        b=Cat(M, Const(0, 1)).as_signed(),  # both signed, M widened by a zero
+        b=M,
         distance=distance,
         negative=None,
         too_large=Const(0, 1),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from golden.errors import InputError
+from rtl_gen.beats import Beats
 
 TARGETS = ("generic", "ecp5")
 
@@ -54,6 +55,13 @@ class UnitConfig(ABC):
     def meanings(self) -> Mapping[str, str]:
         """What ports mean, by name, beyond those that all units share (:mod:`rtl_gen.emit`)."""
         return {}
+
+    def beats(self) -> Beats | None:
+        """The vectors as what goes over the unit's streams and must come, for the testbench that is generated with it.
+
+        None if a testbench that only knows streams cannot check the unit.
+        """
+        return None
 
     def files(self) -> dict[str, str]:
         """Further files, text by name, that are generated with the unit."""

@@ -31,6 +31,7 @@ def document(
 
 def _unit(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
     found: dict[str, Any] = {
+        "label": measured.unit.config.label,
         "parameters": measured.unit.config.parameters(),
         "latency": measured.unit.latency,
         "baseline": measured is baseline,

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """What a decoder is to be."""
 
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ import numpy as np
 from golden.formats import SegmentedFormat
 from golden.presets import format_to_json
 from golden.vectors import decoder_vectors
-from rtl_gen.decoder import Decoder
+from rtl_gen.beats import Beats, join_lanes, stream
+from rtl_gen.decoder import Decoder, value_width
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.encoder import format_facts
 
@@ -40,6 +42,14 @@ class DecoderConfig(UnitConfig):
         codes, decoded, invalid = decoder_vectors(self.format)
         codes = np.concatenate([codes, np.zeros(-len(codes) % self.lanes, codes.dtype)])
         return {"codes": codes, "decoded": decoded[codes], "invalid": invalid[codes]}
+
+    def beats(self) -> Beats:
+        arrays = self.vectors()
+        return Beats(
+            inputs=stream("i", join_lanes(arrays["codes"], self.format.bits, self.lanes)),
+            outputs=stream("o", join_lanes(arrays["decoded"], value_width(self.format), self.lanes)),
+            status={"invalid": int(arrays["invalid"].any())},
+        )
 
 
 CONFIG = DecoderConfig

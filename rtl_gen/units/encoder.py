@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """What an encoder is to be."""
 
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from golden.inputs import InputType
 from golden.presets import format_to_json
 from golden.scale import Scale
 from golden.vectors import encoder_vectors, expected
+from rtl_gen.beats import Beats, join_lanes, stream
 from rtl_gen.encoder import Encoder
 from rtl_gen.unit import UnitConfig
 
@@ -49,6 +51,9 @@ class EncoderConfig(UnitConfig):
             scale_bits=self.scale_bits,
             lanes=self.lanes,
             counter_width=self.counter_width,
+            arch=self.arch,
+            target=self.target,
+            pipeline=self.pipeline,
         )
 
     def parameters(self) -> dict[str, Any]:
@@ -86,6 +91,18 @@ class EncoderConfig(UnitConfig):
         if self.scale is None:
             arrays |= {"scale_m": np.array(used.M), "scale_k": np.array(used.k)}
         return arrays
+
+    def beats(self) -> Beats:
+        arrays = self.vectors()
+        status = {"saturated": int(arrays["saturated"].any()), "nan": int(arrays["nan"].any())}
+        if self.counter_width:
+            status["saturation_count"] = min(int(arrays["saturated"].sum()), (1 << self.counter_width) - 1)
+        return Beats(
+            inputs=stream("i", join_lanes(arrays["input_bits"], self.input.width, self.lanes)),
+            outputs=stream("o", join_lanes(arrays["codes"], self.format.bits, self.lanes)),
+            ports={name: int(arrays[name]) for name in ("scale_m", "scale_k") if name in arrays},
+            status=status,
+        )
 
     def default_runtime_scale(self) -> Scale:
         """A scale that makes the vectors of a run-time unit reach all of its format."""

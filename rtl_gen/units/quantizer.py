@@ -1,0 +1,149 @@
+# amaranth: UnusedElaboratable=no
+"""What a quantiser with buses is to be."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from golden.formats import SegmentedFormat
+from golden.inputs import InputType
+from golden.presets import format_to_json
+from golden.scale import Scale
+from golden.vectors import encoder_vectors, expected
+from rtl_gen.axi_lite import axi_lite_ports
+from rtl_gen.axi_stream import bytes_of
+from rtl_gen.beats import Beats, Stream, join_lanes
+from rtl_gen.quantizer import Quantizer
+from rtl_gen.register_files import register_files
+from rtl_gen.registers import ADDRESS_WIDTH, RegisterMap
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.encoder import format_facts, scale_json
+
+_STREAM_MEANINGS = {
+    "s_axis": ("values, each in whole bytes, lane 0 in the low ones", "bytes that are there: all of a value's"),
+    "m_axis": ("codes, each in whole bytes, lane 0 in the low ones", "bytes that are there: of kept values"),
+}
+_CHANNELS = {
+    "aw": "where to write",
+    "w": "what to write",
+    "b": "the answer to a write",
+    "ar": "where to read",
+    "r": "the answer to a read",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizerConfig(UnitConfig):
+    """See :class:`rtl_gen.quantizer.Quantizer`."""
+
+    unit: ClassVar[str] = "quantizer"
+
+    format: SegmentedFormat
+    input: InputType
+    scale: Scale
+    lanes: int = 1
+    target: str = "generic"
+    pipeline: int | None = None
+
+    @property
+    def label(self) -> str:
+        words = [self.unit, self.format.name, self.input.name]
+        if self.target != "generic":
+            words.append(self.target)
+        if self.pipeline is not None:
+            words.append(f"pipeline={self.pipeline}")
+        return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
+
+    def component(self) -> Quantizer:
+        return Quantizer(
+            format=self.format,
+            input=self.input,
+            scale=self.scale,
+            lanes=self.lanes,
+            target=self.target,
+            pipeline=self.pipeline,
+        )
+
+    @property
+    def registers(self) -> RegisterMap:
+        """The register map."""
+        return RegisterMap.of(format=self.format, input=self.input, scale=self.scale, lanes=self.lanes)
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "unit": self.unit,
+            "format": format_to_json(self.format),
+            "input": self.input.name,
+            "scale": asdict(self.scale),
+            "lanes": self.lanes,
+            "target": self.target,
+            "pipeline": self.pipeline,
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What is so after a reset, and the registers."""
+        return {
+            "format": format_facts(self.format),
+            "scale": scale_json(self.scale),
+            "registers": [
+                {
+                    "name": register.name,
+                    "offset": register.offset,
+                    "access": register.access,
+                    "reset": register.reset,
+                    "meaning": register.meaning,
+                    "fields": [asdict(field) for field in register.fields],
+                }
+                for register in self.registers.registers
+            ],
+        }
+
+    def files(self) -> dict[str, str]:
+        return register_files(self.registers, self.top)
+
+    def meanings(self) -> Mapping[str, str]:
+        found = {
+            f"s_axi_{name}": f"AXI4-Lite, {meaning}"
+            for name in axi_lite_ports(ADDRESS_WIDTH)
+            for channel, meaning in _CHANNELS.items()
+            if re.match(f"{channel}(addr|prot|data|strb|resp|valid|ready)$", name)
+        }
+        for name, (tdata, tkeep) in _STREAM_MEANINGS.items():
+            found |= {
+                f"{name}_tdata": tdata,
+                f"{name}_tkeep": tkeep,
+                f"{name}_tlast": "the beat is its packet's last",
+                f"{name}_tvalid": "a beat is offered",
+                f"{name}_tready": "a beat is accepted",
+            }
+        return found
+
+    def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Inputs that reach every decision of the initial format, padded with zeros to whole beats, with codes, decoded
+        integers and flags."""
+        result = encoder_vectors(self.format, self.input, self.scale)
+        pad = -len(result.input_bits) % self.lanes
+        if pad:
+            padded = np.concatenate([result.input_bits, np.zeros(pad, np.uint32)])
+            result = expected(padded, self.format, self.input, self.scale)
+        return dict(result._asdict())
+
+    def beats(self) -> Beats:
+        """The vectors as one packet."""
+        arrays = self.vectors()
+        inputs = self._stream("s_axis", arrays["input_bits"], self.input.width)
+        return Beats(inputs=inputs, outputs=self._stream("m_axis", arrays["codes"], self.format.bits))
+
+    def _stream(self, name: str, values: np.ndarray[Any, Any], width: int) -> Stream:
+        size = bytes_of(width) * self.lanes
+        beats = join_lanes(values, 8 * bytes_of(width), self.lanes)
+        kept = [beat | ((1 << size) - 1) << 8 * size for beat in beats]
+        kept[-1] |= 1 << 9 * size
+        payload = (f"{name}_tdata", f"{name}_tkeep", f"{name}_tlast")
+        return Stream(name=name, beats=kept, payload=payload, valid=f"{name}_tvalid", ready=f"{name}_tready")
+
+
+CONFIG = QuantizerConfig
