@@ -43,7 +43,7 @@ RUNS = {
     "linear": "linear --format se8 --inputs 64 --outputs 16 --rows 4 --columns 4 --target ecp5",
     "hadamard-512": "hadamard --size 512 --lanes 4 --width 8 --target ecp5",
     "hadamard-1536": "hadamard --size 1536 --lanes 4 --width 8 --target ecp5",
-    "quantizer": "quantizer --format se8 --input bf16 --lanes 4 --target ecp5 --baseline none",
+    "quantizer": "quantizer --format se8 --input bf16 --lanes 4 --target ecp5",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     "encoder": {"format": load_format("se8"), "input": input_type("bf16"), "scale": Scale.from_step(0.0147)},

@@ -52,7 +52,8 @@ def core(top: str, version: str, description: str, *, models: Sequence[str], tes
 
 def _fileset(name: str, files: Iterable[str]) -> str:
     listed = "\n".join(f"      - {file}" for file in files)
-    return f"  {name}:\n    files:\n{listed}\n    file_type: verilogSource-2005"
+    language = "systemVerilogSource" if name == "tb" else "verilogSource-2005"  # $fatal is younger than the rest
+    return f"  {name}:\n    files:\n{listed}\n    file_type: {language}"
 
 
 def _target(name: str, filesets: Iterable[str], toplevel: str, options: Mapping[str, str] | None = None) -> str:

@@ -1,4 +1,4 @@
-"""A self-checking testbench in plain Verilog (2005), for flows without Python."""
+"""A self-checking testbench in plain Verilog (2005, and ``$fatal``), for flows without Python."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ _TEXT = """\
 //   $ verilator --binary --timing -Wno-fatal --top-module {name} {name}.v {sources} && obj_dir/V{name}
 //
 // It says "PASS n beats", and the exit status is 0; or "FAIL" and the reason, and $fatal ends the simulation, so that
-// the exit status is not 0. Run it where the files are that $readmemh names below.
+// the exit status is not 0. Run it where the files are that $readmemh names below. All but $fatal is Verilog-2005.
 `timescale 1ns/1ps
 module {name};
   reg clk = 1'b0;

@@ -20,6 +20,7 @@ from rtl_gen.units.encoder import EncoderConfig
 from sim import simulate, top
 from sim.plan import PLAN_VARIABLE, Outcome, Plan, Tensor
 from sim.scoreboard import as_inputs
+from sim.wave import Wave, recording
 
 SEED = 20260109  # of the random stalls
 RUNS: tuple[tuple[str, int | None], ...] = (("full speed", None), ("random stalls", SEED))
@@ -36,6 +37,7 @@ def replay(
     simulator: str,
     counter_width: int = 32,
     runs: tuple[tuple[str, int | None], ...] = RUNS,
+    wave: Path | None = None,
     progress: Progress = lambda what, fraction: None,
 ) -> list[Outcome]:
     """Send every tensor through encoder and decoder; the scale is set at run time, before each tensor.
@@ -48,6 +50,8 @@ def replay(
         simulator: verilator or icarus.
         counter_width: of the encoder.
         runs: the passes; full speed and random stalls by default.
+        wave: record every signal of all passes here, as :func:`sim.wave.kind_of` understands the name; simulations of
+            further formats go to :func:`wave_files`' other names.
         progress: called with what is going on and how far it is, 0 to 1.
 
     Returns:
@@ -56,21 +60,29 @@ def replay(
     groups: dict[SegmentedFormat, list[str]] = {}
     for name in activations:
         groups.setdefault(choices[name].format, []).append(name)
+    waves = [None] * len(groups) if wave is None else wave_files(wave, len(groups))
     outcomes = []
-    for format, names in groups.items():
+    for (format, names), file in zip(groups.items(), waves, strict=True):
         label = f"{format.name}, {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "")
-        with tempfile.TemporaryDirectory(prefix="qse_hw_replay_") as name:
+        with tempfile.TemporaryDirectory(prefix="qse_hw_replay_") as name, recording(file, simulator) as recorded:
             folder = Path(name)
             progress(f"generating {label}", 0)
             tensors = {name: activations[name] for name in names}
             plan, sources = _prepare(format, tensors, choices, input, lanes, counter_width, runs, folder, simulator)
             progress(f"compiling {label}", 0)
-            simulate.build(sources, top.NAME, folder, simulator)
-            outcomes += _simulate(plan, folder, simulator, partial(progress, f"replaying {label}"))
+            simulate.build(sources, top.NAME, folder, simulator, recorded)
+            outcomes += _simulate(plan, folder, simulator, partial(progress, f"replaying {label}"), recorded)
     return outcomes
 
 
-def _simulate(plan: Plan, folder: Path, simulator: str, progress: Callable[[float], None]) -> list[Outcome]:
+def wave_files(wave: Path, formats: int) -> list[Path]:
+    """Where the simulations of ``formats`` formats are recorded: ``w.vcd``, ``w-2.vcd``, ``w-3.vcd``."""
+    return [wave, *(wave.with_stem(f"{wave.stem}-{number}") for number in range(2, formats + 1))]
+
+
+def _simulate(
+    plan: Plan, folder: Path, simulator: str, progress: Callable[[float], None], wave: Wave | None
+) -> list[Outcome]:
     result = Path(plan.result)
 
     def tick() -> None:
@@ -81,7 +93,7 @@ def _simulate(plan: Plan, folder: Path, simulator: str, progress: Callable[[floa
         progress(min(1.0, (len(_lines(result)) + within) / len(plan.runs)))
 
     environment = {PLAN_VARIABLE: str(folder / "plan.json")}
-    simulate.run("sim.testbench", top.NAME, folder, simulator, environment, tick)
+    simulate.run("sim.testbench", top.NAME, folder, simulator, environment, tick, wave)
     outcomes = [Outcome(**json.loads(line)) for line in _lines(result)]
     if len(outcomes) != len(plan.runs):
         raise RuntimeError(
@@ -125,8 +137,10 @@ def _prepare(
         counter_width=counter_width,
     )
     encoder, decoder = emit(config), emit(DecoderConfig(format=format, lanes=lanes))
-    sources = [folder / "encoder.v", folder / "decoder.v", folder / f"{top.NAME}.v"]
-    for path, text in zip(sources, (encoder.text, decoder.text, top.top(encoder, decoder)), strict=True):
+    texts = {"encoder.v": encoder.text, "decoder.v": decoder.text, **encoder.models, **decoder.models}
+    texts[f"{top.NAME}.v"] = top.top(encoder, decoder)
+    sources = [folder / name for name in texts]
+    for path, text in zip(sources, texts.values(), strict=True):
         path.write_text(text)
     if simulator == "verilator":
         sources.append(folder / "lanes.vlt")

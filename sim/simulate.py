@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.tools import require, search_path
+from sim.wave import Wave, dumper
 
 # Verilator: Amaranth's code has unused bits and implicit truncations by design; speed of the model matters, of its
 # compilation too.
@@ -17,21 +18,29 @@ _BUILD_ARGS = {
 }
 
 
-def build(sources: Sequence[Path], top: str, folder: Path, simulator: str) -> None:
-    """Compile ``sources`` in ``folder``; the log is ``folder/build.log``.
+def build(sources: Sequence[Path], top: str, folder: Path, simulator: str, wave: Wave | None = None) -> None:
+    """Compile ``sources`` in ``folder``; the log is ``folder/build.log``. ``wave``: where :func:`run` shall record.
 
     Raises:
         InputError: if the simulator or what it needs is missing.
         RuntimeError: if compilation fails.
     """
     require(simulator)
+    files, arguments = list(sources), list(_BUILD_ARGS[simulator])
+    if wave is not None and simulator == "icarus":
+        file, module = dumper(wave, top, folder)
+        files.append(file)
+        arguments += ["-s", module]
+    elif wave is not None:
+        arguments.append(f"--trace-{wave.kind}")
     with _environment():
         try:
             _runner(simulator).build(
-                sources=[str(source) for source in sources],
+                sources=[str(file) for file in files],
                 hdl_toplevel=top,
                 build_dir=str(folder),
-                build_args=_BUILD_ARGS[simulator],
+                build_args=arguments,
+                waves=wave is not None and simulator == "verilator",
                 always=True,
                 timescale=("1ns", "1ps"),
                 log_file=str(folder / "build.log"),
@@ -41,9 +50,12 @@ def build(sources: Sequence[Path], top: str, folder: Path, simulator: str) -> No
 
 
 def run(
-    module: str, top: str, folder: Path, simulator: str, environment: dict[str, str], tick: Callable[[], None]
+    module: str, top: str, folder: Path, simulator: str, environment: dict[str, str], tick: Callable[[], None],
+    wave: Wave | None = None,
 ) -> None:
     """Run the tests of the Python module ``module``; calls ``tick`` about ten times a second meanwhile.
+
+    ``wave`` must be what it was built for.
 
     Whether the tests passed is in the files that they write; the log is ``folder/run.log``.
 
@@ -51,6 +63,7 @@ def run(
         RuntimeError: if the simulation itself breaks.
     """
     problem: list[BaseException] = []
+    traced = wave is not None and simulator == "verilator"
 
     def work() -> None:
         try:
@@ -61,6 +74,9 @@ def run(
                 build_dir=str(folder),
                 test_dir=str(folder),
                 extra_env=environment,
+                waves=traced,
+                test_args=["--trace-file", str(wave.path)] if wave and traced else [],
+                plusargs=["-fst"] if wave and not traced and wave.kind == "fst" else [],
                 timescale=("1ns", "1ps"),
                 log_file=str(folder / "run.log"),
             )

@@ -12,15 +12,12 @@ from golden.errors import InputError
 from rtl_gen.emit import Emitted
 from sim import simulate
 from sim.cycle.stimulus import Stimulus
+from sim.cycle.trace import Trace
 
 FOLDER_VARIABLE = "QSE_TRACE"  # environment variable: the folder of a recording
 NAME = "trace_top"
 
 Port = Mapping[str, Any]
-Trace = dict[str, npt.NDArray[Any]]
-"""Per port its value in every cycle, as the rising edge that ends the cycle sees it: (cycles,) uint64, int64 if the
-port is signed; payloads and ports of more than 64 bits (cycles, bytes) uint8, little-endian. A payload is zero by
-definition where its valid is 0."""
 
 
 def record(emitted: Emitted, stimulus: Stimulus, *, folder: Path, simulator: str = "verilator") -> Trace:
@@ -41,6 +38,7 @@ def record_all(
     """As :func:`record`, one stimulus after another on a model that is compiled once; each begins with a reset."""
     inputs, outputs = _fields(emitted.ports, "input"), _fields(emitted.ports, "output")
     for number, stimulus in enumerate(stimuli):
+        (folder / f"seen{number}.npz").unlink(missing_ok=True)  # of an earlier recording
         np.savez(
             folder / f"stimulus{number}.npz",
             static=_join(_static(inputs, stimulus), stimulus.cycles),
@@ -50,7 +48,7 @@ def record_all(
     payload = next((port["width"] for port in inputs if port["name"] == "i__payload"), 0)
     layout = {"recordings": len(stimuli), "payload_bits": payload}
     (folder / "layout.json").write_text(json.dumps(layout))
-    sources = {f"{emitted.config.top}.v": emitted.text, **getattr(emitted, "models", {}), f"{NAME}.v": _wrap(emitted)}
+    sources = {f"{emitted.config.top}.v": emitted.text, **emitted.models, f"{NAME}.v": _wrap(emitted)}
     for name, text in sources.items():
         (folder / name).write_text(text)
     simulate.build([folder / name for name in sources], NAME, folder, simulator)
@@ -59,25 +57,6 @@ def record_all(
         _read(folder / f"seen{number}.npz", inputs, outputs, stimulus, folder / "run.log")
         for number, stimulus in enumerate(stimuli)
     ]
-
-
-def first_difference(got: Mapping[str, npt.NDArray[Any]], want: Mapping[str, npt.NDArray[Any]]) -> str:
-    """The first cycle in which two traces differ, in words; "" if they are equal."""
-    if set(got) != set(want):
-        return f"ports {sorted(set(got) ^ set(want))} are in one trace only"
-    first: tuple[int, str] | None = None
-    for name, wanted in want.items():
-        have = got[name]
-        if have.shape != wanted.shape or have.dtype != wanted.dtype:
-            return f"{name} is {have.dtype} {have.shape}, not {wanted.dtype} {wanted.shape}"
-        cycles = np.flatnonzero((have != wanted).reshape(len(wanted), -1).any(axis=1))
-        if len(cycles) and (first is None or cycles[0] < first[0]):
-            first = int(cycles[0]), name
-    if first is None:
-        return ""
-    cycle, name = first
-    have, wanted = got[name][cycle], want[name][cycle]
-    return f"cycle {cycle}: {name} is {have}, not {wanted}"
 
 
 def _fields(ports: Sequence[Port], direction: str) -> list[Port]:
@@ -101,13 +80,15 @@ def _static(inputs: Sequence[Port], stimulus: Stimulus) -> Iterator[npt.NDArray[
     driven = {"i__payload", "i__valid", "o__ready"} & set(stimulus.ports)
     if unknown or driven:
         raise InputError(f"Stimulus ports must be inputs beside the streams i and o, not {sorted(unknown | driven)}")
+    if len(stimulus.beats) and all(port["name"] != "i__payload" for port in inputs):
+        raise InputError("Stimulus beats must be none, as the unit has no stream i")
     for port in inputs:
         name = port["name"]
         if name == "i__payload" and stimulus.beats.shape[1] != _bytes(port):
             raise InputError(f"Stimulus beats must have {_bytes(port)} bytes, not {stimulus.beats.shape[1]}")
         if name not in ("i__payload", "i__valid"):
-            values = stimulus.accept if name == "o__ready" else stimulus.ports.get(name)
-            yield _to_bytes(np.zeros(stimulus.cycles, np.uint64) if values is None else values, port)
+            zeros = np.zeros((stimulus.cycles, _bytes(port)), np.uint8)
+            yield _to_bytes(stimulus.accept if name == "o__ready" else stimulus.ports.get(name, zeros), port)
 
 
 def _to_bytes(values: npt.NDArray[Any], port: Port) -> npt.NDArray[np.uint8]:
@@ -127,6 +108,8 @@ def _from_bytes(rows: npt.NDArray[np.uint8], port: Port) -> npt.NDArray[Any]:
     padded = np.zeros((len(rows), 8), np.uint8)
     padded[:, : rows.shape[1]] = rows
     words = padded.view("<u8")[:, 0].astype(np.uint64)
+    if port["width"] == 1:
+        return words > 0
     if not port["signed"]:
         return words
     unused = np.int64(64 - port["width"])
@@ -144,9 +127,7 @@ def _split(rows: npt.NDArray[np.uint8], ports: Sequence[Port]) -> dict[str, npt.
     return {port["name"]: part for port, part in zip(ports, parts, strict=True)}
 
 
-def _read(
-    file: Path, inputs: Sequence[Port], outputs: Sequence[Port], stimulus: Stimulus, log: Path
-) -> Trace:
+def _read(file: Path, inputs: Sequence[Port], outputs: Sequence[Port], stimulus: Stimulus, log: Path) -> Trace:
     if not file.exists():
         raise RuntimeError(f"the recording failed\n{simulate.tail(log)}")
     with np.load(file) as seen:
@@ -157,7 +138,7 @@ def _read(
         stream, _, member = name.rpartition("__")
         bad = unknown[name].any(axis=1) if name in unknown else np.zeros(stimulus.cycles, np.bool_)
         if member == "payload":
-            valid = trace[f"{stream}__valid"].astype(np.bool_)
+            valid = trace[f"{stream}__valid"]
             trace[name] = trace[name] * valid[:, None]
             bad &= valid
         if bad.any():

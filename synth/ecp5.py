@@ -146,7 +146,7 @@ def synthesise(verilog: str, top: str, folder: Path) -> Path:
     # Without aliases: Amaranth names an array's element "o__payload[0]", and abc9 (Yosys 0.70) may stumble over a wire
     # that is called as a bit of another one.
     unaliased = f"hierarchy -check -top {top}; proc; flatten; opt_clean -purge"
-    read = f"read_verilog -lib +/ecp5/cells_bb.v; read_verilog {top}.v"
+    read = f"read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v; read_verilog {top}.v"
     script = f"{read}; {unaliased}; synth_ecp5 -top {top} -json {top}.json"
     run(YOSYS, ["-q", "-p", script], folder, log=f"{top}.log")
     return folder / f"{top}.json"

@@ -21,6 +21,7 @@ COMMANDS = {
     "synth": "area and timing with Yosys and nextpnr, beside plain INT8",
     "eval": "what quantising costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
     "compare": "PyTorch against the golden model, and SQNR by layer and format",
+    "plan": "cycles per token and per prompt of a Mamba on these units, and the bottleneck",
     "bench": "speeds, side by side with their baselines",
     "demo": "all of the above on the bundled model",
 }

@@ -7,10 +7,11 @@ from qse_hw.units import add_unit_parsers, unit_config
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The units, their options and the output folder."""
-    add_unit_parsers(
-        parser,
-        lambda unit: unit.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write to") and None,
-    )
+    add_unit_parsers(parser, _add_output)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write to")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from qse_hw.console import console, progress, table
 from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default, stream
 from rtl_gen.encoder import check_lanes
 from sim.plan import Outcome
-from sim.replay import SEED
+from sim.replay import SEED, wave_files
 from sim.tools import SIMULATORS, require
+from sim.wave import kind_of
 
 LANES = 128
 SCHEMA = "qse-hw/replay/1"
@@ -33,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", metavar="T", default="fp32", help="the encoder's input type (default fp32)")
     parser.add_argument("--lanes", metavar="N", type=integer, default=LANES, help=f"per cycle (default {LANES})")
     parser.add_argument("--simulator", metavar="SIM", default="verilator", help=f"{' or '.join(SIMULATORS)}")
+    parser.add_argument(
+        "--wave", metavar="FILE",
+        help="record every signal here, .vcd or .fst; large: try few tokens and lanes (further formats: FILE-2, ...)",
+    )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
 
 
@@ -44,13 +50,17 @@ def run(args: argparse.Namespace) -> None:
     calibration = None if args.calibration is None else read_calibration(args.calibration)
     if args.format is not None:
         check_spec(args.format)
-    if args.json is not None:
-        check_output(args.json)
+    wave = None if args.wave is None else Path(args.wave)
+    if wave is not None:
+        kind_of(wave, args.simulator)
+    for output in (args.json, args.wave):
+        if output is not None:
+            check_output(output)
     with console.status("getting activations"):
         found = from_file_or_default(args.activations)
     console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
     choices = choose(found, calibration, args.format)
-    outcomes = replayed(found.tensors, choices, input=type, lanes=args.lanes, simulator=args.simulator)
+    outcomes = replayed(found.tensors, choices, input=type, lanes=args.lanes, simulator=args.simulator, wave=wave)
     if args.json is not None:
         document = {
             "schema": SCHEMA,
@@ -65,6 +75,9 @@ def run(args: argparse.Namespace) -> None:
         }
         write_json(args.json, document)
     show(outcomes, f"{type.name} in, {args.lanes} lanes, {args.simulator}, seed of the stalls {SEED}")
+    if wave is not None:
+        for file in wave_files(wave, len({choice.format for choice in choices.values()})):
+            print(file)
     wrong = sum(outcome.mismatches for outcome in outcomes)
     if wrong:
         first = next(outcome.first for outcome in outcomes if outcome.mismatches)

@@ -5,6 +5,7 @@ import json
 import shlex
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 from golden.errors import InputError
 from golden.files import replacing
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--baseline", metavar="F", default="int8", help="format to compare with, or none (default int8)"
+        "--baseline", metavar="F", help="format to compare with, or none (default int8, if the unit can have it)"
     )
     parser.add_argument("--speed", metavar="G", type=integer, default=6, help="speed grade, 6 or 8 (default 6)")
     parser.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
@@ -33,8 +34,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print a table, write the report."""
-    configs = [unit_config(args)]
-    if args.baseline != "none" and hasattr(configs[0], "format"):
+    configs: list[Any] = [unit_config(args)]
+    if args.baseline is None:  # int8 has one segment, of which a quantizer could set nothing
+        args.baseline = "none" if args.unit in ("hadamard", "quantizer") else "int8"
+    if args.baseline != "none":
+        if not hasattr(configs[0], "format"):
+            raise InputError(f"Baseline must be none for unit {args.unit}, which has no format, not {args.baseline!r}")
         try:
             format = load_format(args.baseline)
         except InputError as error:
@@ -73,8 +78,9 @@ def command_line(args: argparse.Namespace) -> str:
     """The command that gives these results, defaults written out."""
     words = ["python", "-m", "qse_hw", "synth", args.unit]
     for name, value in vars(args).items():
-        if name not in ("unit", "json", "command") and value is not None:  # what makes the figures
-            words += [f"--{name.replace('_', '-')}", str(value)]
+        if name in ("unit", "json", "command") or value is None or value is False:  # does not make the figures
+            continue
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return shlex.join(words)
 
 

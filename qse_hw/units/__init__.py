@@ -3,9 +3,8 @@
 import argparse
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 
-from rtl_gen.unit import UNITS, UnitConfig
+from rtl_gen.unit import UNITS, UnitConfig, check_unit
 
 SUMMARIES = {
     "encoder": "values to codes",
@@ -17,17 +16,24 @@ SUMMARIES = {
 assert tuple(SUMMARIES) == UNITS
 
 
-def add_unit_parsers(
-    parser: argparse.ArgumentParser, common: Callable[[argparse.ArgumentParser], None]
-) -> None:
-    """A subcommand per unit, with the unit's own options and those that ``common`` adds."""
+class _Parsers(dict[str, argparse.ArgumentParser]):
+    """The units' parsers; asked whether it has another one, it says which units there are, where argparse rambles."""
+
+    def __contains__(self, name: object) -> bool:
+        return bool(check_unit(str(name)))
+
+
+def add_unit_parsers(parser: argparse.ArgumentParser, common: Callable[[argparse.ArgumentParser], None]) -> None:
+    """A subcommand per unit, with the unit's own options and those that ``common`` adds.
+
+    Parsing raises InputError if there is no such unit.
+    """
     units = parser.add_subparsers(dest="unit", metavar="UNIT", required=True, title="units")
     for name, summary in SUMMARIES.items():
-        if find_spec(f"qse_hw.units.{name}") is None:  # TODO lead: remove when all are there
-            continue
         unit = units.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         import_module(f"qse_hw.units.{name}").add_arguments(unit)
         common(unit)
+    units.choices = _Parsers(units.choices)
 
 
 def unit_config(args: argparse.Namespace) -> UnitConfig:

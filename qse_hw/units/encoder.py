@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--target", metavar="T", default="generic", help=f"{' or '.join(TARGETS)} (default generic)")
     parser.add_argument(
-        "--pipeline", metavar="N", type=integer, help="optional registers, 0 for the fewest (default: see docs/units.md)"
-    )
+        "--pipeline", metavar="N", type=integer,
+        help="optional registers, 0 for the fewest (default: see docs/units.md)",
+    )  # fmt: skip
 
 
 def config(args: argparse.Namespace) -> UnitConfig:

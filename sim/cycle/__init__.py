@@ -1,1 +1,23 @@
 """Cycle-accurate models: what is on every port of a unit in every cycle, without simulating its gates."""
+
+from importlib import import_module
+from typing import Any, Protocol
+
+from rtl_gen.unit import UnitConfig
+from sim.cycle.stimulus import Stimulus
+from sim.cycle.trace import Trace
+
+
+class Model(Protocol):
+    """A unit, cycle by cycle."""
+
+    def run(self, stimulus: Stimulus) -> Trace:
+        """What is on every port in every cycle of ``stimulus``."""
+
+
+def model(config: UnitConfig) -> Model:
+    """The model of that unit: class ``NameModel`` of the module called like the unit."""
+    module = import_module(f"{__name__}.{config.unit}")
+    found: Any = getattr(module, f"{config.unit.capitalize()}Model")
+    made: Model = found(config)
+    return made

@@ -1,12 +1,13 @@
 """The handshake of a pipeline that moves or stalls as a whole (:mod:`rtl_gen.stall`), and what all models share."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sim.cycle.stimulus import Bits, Stimulus
-from sim.trace import Trace
+from sim.cycle.trace import Trace
 
 
 class Handshake(NamedTuple):
@@ -44,22 +45,31 @@ def stall_all(stimulus: Stimulus, latency: int) -> Handshake:
         if ready:
             stages = (stages & mask) << 1 | valid
         held = valid and not ready
-    return Handshake(*(np.frombuffer(signal, np.bool_) for signal in (i_valid, i_ready, o_valid)), stimulus.accept)
+    return Handshake(
+        i_valid=np.frombuffer(i_valid, np.bool_),
+        i_ready=np.frombuffer(i_ready, np.bool_),
+        o_valid=np.frombuffer(o_valid, np.bool_),
+        o_ready=stimulus.accept,
+    )
 
 
-def ports(stimulus: Stimulus, handshake: Handshake, outputs: npt.NDArray[np.uint8]) -> Trace:
-    """Both streams and the stimulus' other inputs as a trace.
+def ports(
+    stimulus: Stimulus, handshake: Handshake, outputs: npt.NDArray[np.uint8], inputs: Sequence[str] = ()
+) -> Trace:
+    """The ports of both streams, and other inputs, in every cycle.
 
     Args:
         stimulus: what the unit was given.
         handshake: what came of it.
         outputs: packed output beats in order, (beats, bytes): at least as many as left, and one more if one waits.
+        inputs: the unit's other inputs.
     """
     sides = (("i", stimulus.beats, handshake.i_valid, handshake.i_ready),
              ("o", outputs, handshake.o_valid, handshake.o_ready))  # fmt: skip
-    trace: Trace = dict(stimulus.ports)
+    trace: Trace = {name: stimulus.port(name) for name in inputs}
     for name, beats, valid, ready in sides:
-        passed = np.cumsum(valid & ready) - (valid & ready)  # beats before this cycle
+        passes = valid & ready
+        passed: npt.NDArray[np.int64] = np.cumsum(passes) - passes  # before this cycle
         payload = np.zeros((stimulus.cycles, beats.shape[1]), np.uint8)
         payload[valid] = beats[passed[valid]]
         trace |= {f"{name}__payload": payload, f"{name}__valid": valid, f"{name}__ready": ready}

@@ -39,7 +39,7 @@ class Stimulus:
     def __post_init__(self) -> None:
         for name, values in {"accept": self.accept, **self.ports}.items():
             if len(values) != self.cycles:
-                raise InputError(f"Stimulus {name} must have a value for each of {self.cycles} cycles, not {len(values)}")
+                raise InputError(f"Stimulus {name} must have a value per cycle, {self.cycles}, not {len(values)}")
         if self.beats.ndim != 2 or self.beats.dtype != np.uint8:
             raise InputError(f"Stimulus beats must be (beats, bytes) uint8, not {self.beats.shape} {self.beats.dtype}")
 
@@ -47,6 +47,10 @@ class Stimulus:
     def cycles(self) -> int:
         """Cycles after reset."""
         return len(self.offer)
+
+    def port(self, name: str) -> npt.NDArray[Any]:
+        """The values of one of the unit's other inputs, (cycles,)."""
+        return self.ports.get(name, np.zeros(self.cycles, np.uint64))
 
 
 def full_speed(
@@ -60,12 +64,9 @@ def full_speed(
 def random_stalls(
     beats: npt.NDArray[np.uint8], *, cycles: int, seed: int, ports: Mapping[str, npt.NDArray[Any]] | None = None
 ) -> Stimulus:
-    """Both sides pause at random, in runs of random length, half of the time; ``seed`` is printed."""
-    print(f"seed of the stalls: {seed}")
+    """Both sides pause at random, in runs of random length, half of the time."""
     rng = np.random.default_rng(seed)
-    return Stimulus(
-        beats=beats, offer=random_runs(rng, cycles), accept=random_runs(rng, cycles), ports=ports or {}
-    )
+    return Stimulus(beats=beats, offer=random_runs(rng, cycles), accept=random_runs(rng, cycles), ports=ports or {})
 
 
 def random_runs(rng: np.random.Generator, cycles: int) -> Bits:

@@ -5,51 +5,50 @@ import os
 
 import pytest
 
+from golden.calibration import read_calibration
 from golden.errors import InputError
-from golden.inputs import input_type
 from golden.presets import int8, se8
 from golden.scale import Scale
-from qse_hw.arguments import add_unit_arguments, check_output, integer, step, unit_config
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
+from qse_hw.arguments import add_format_arguments, add_lanes_argument, check_output, format_and_scale, integer, step
 
 
-def config(*words):
+def found(*words):
     parser = argparse.ArgumentParser()
-    add_unit_arguments(parser)
-    return unit_config(parser.parse_args([str(word) for word in words]))
+    add_format_arguments(parser)
+    add_lanes_argument(parser)
+    args = parser.parse_args([str(word) for word in words])
+    return (*format_and_scale(args), args.lanes)
 
 
 def test_defaults():
-    want = EncoderConfig(format=se8(), input=input_type("fp32"), scale=Scale.from_step(0.5))
-    assert config("encoder", "--scale", "0.5") == want
-    assert config("decoder") == DecoderConfig(format=se8())
+    assert found() == (se8(), None, 1)
 
 
-def test_everything_is_passed_on():
-    words = ("--format", "int8", "--input", "s12e-4", "--lanes", 5, "--scale", 0.3, "--scale-bits", 9)
-    want = EncoderConfig(
-        format=int8(), input=input_type("s12e-4"), lanes=5, scale=Scale.from_step(0.3, 9), scale_bits=9,
-        counter_width=7,
-    )  # fmt: skip
-    assert config("encoder", *words, "--counter-width", 7) == want
+def test_given():
+    assert found("--format", "int8", "--lanes", 5) == (int8(), None, 5)
 
 
-def test_a_scale_at_run_time():
-    got = config("encoder", "--scale", "runtime", "--scale-bits", "7")
-    assert (got.scale, got.scale_bits, got.runtime_scale) == (None, 7, True)
-
-
-@pytest.mark.parametrize("unit", ["encoder", "decoder"])
 @pytest.mark.parametrize("format", [(), ("--format", "se8"), ("--format", "se8:L=12")])
-def test_a_calibration(calibration, unit, format):
-    from golden.calibration import read_calibration
+def test_a_calibration(calibration, format):
+    layers = [read_calibration(calibration).layer(number) for number in range(2)]
+    format, scale, _ = found("--calibration", calibration, "--layer", "1", *format)
+    assert (format, scale) == (layers[1].format, layers[1].scale)
+    assert format == se8(12)
+    assert scale != layers[0].scale
 
-    choice = read_calibration(calibration).layer(1)
-    got = config(unit, "--calibration", calibration, "--layer", "1", *format)
-    assert (got.format, got.scale) == (choice.format, choice.scale)
-    assert got.format == se8(12)
-    assert got.scale != read_calibration(calibration).layer(0).scale
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--layer", 0), "Layer 0 needs a calibration: give --calibration FILE"),
+        (("--calibration", "c"), "Layer must be given with a calibration, e.g. --layer 0"),
+        (("--calibration", "nowhere", "--layer", 0), "Calibration nowhere cannot be read"),
+        (("--format", "int9"), "Format must be one of "),
+    ],
+)
+def test_what_does_not_fit(words, sentence):
+    with pytest.raises(InputError, match=f"^{sentence}"):
+        found(*words)
 
 
 def test_step():

@@ -9,7 +9,9 @@ import pytest
 
 from golden.fitting import Fitter
 from golden.presets import PRESETS
-from qse_hw.commands import bench, main
+from qse_hw.bench import calibrate, cycle, generate, quantise, replay
+from qse_hw.commands import main
+from sim.cycle.encoder import EncoderModel
 from sim.plan import Outcome
 
 
@@ -28,18 +30,20 @@ def small(monkeypatch):
         seen["naive"] = x
         return 100.0
 
-    def replay(tensors, choices, **how):
+    def simulate(tensors, choices, **how):
         seen.update(how, tensors=tensors)
         return seen.get("outcomes", [outcome("full speed", 0.25), outcome("random stalls", 0.5)])
 
-    monkeypatch.setattr(bench, "VALUES", 1 << 14)
-    monkeypatch.setattr(bench, "REPEATS", 1)
-    monkeypatch.setattr(bench, "REPLAY_VALUES", 1 << 12)
-    monkeypatch.setattr(bench, "CALIBRATE_VALUES", (1 << 10, 1 << 12, 1 << 13))
-    monkeypatch.setattr(bench, "CALIBRATE_REPEATS", 2)
+    monkeypatch.setattr(quantise, "VALUES", 1 << 14)
+    monkeypatch.setattr(quantise, "REPEATS", 1)
+    monkeypatch.setattr(generate, "REPEATS", 1)
+    monkeypatch.setattr(replay, "VALUES", 1 << 12)
+    monkeypatch.setattr(calibrate, "VALUES", (1 << 10, 1 << 12, 1 << 13))
+    monkeypatch.setattr(calibrate, "REPEATS", 2)
+    monkeypatch.setattr(cycle, "CYCLES", 400)
     monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec))
     monkeypatch.setattr("sim.replay.measure_naive", naive)
-    monkeypatch.setattr("sim.replay.replay", replay)
+    monkeypatch.setattr("sim.replay.replay", simulate)
     return seen
 
 
@@ -71,15 +75,25 @@ def test_figures(small, out, capsys):
     assert 1.1 < found["growth_n_log_n"] < 1.15
     assert 0 < document["generate"]["encoder_seconds"] < 60
     assert 0 < document["generate"]["help_seconds"] < 60
-    replay = document["replay"]
-    assert (replay["naive_values_per_second"], replay["lanes"]) == (100, 128)
-    assert replay["values_per_second"] == {"full speed": 4000, "random stalls": 2000}
-    assert replay["ratio"] == {"full speed": 40, "random stalls": 20}
+    found = document["replay"]
+    assert (found["naive_values_per_second"], found["lanes"]) == (100, 128)
+    assert found["values_per_second"] == {"full speed": 4000, "random stalls": 2000}
+    assert found["ratio"] == {"full speed": 40, "random stalls": 20}
     assert small["tensors"]["x"].size == 1 << 12
     assert small["naive"].shape[0] == 1
+    found = document["cycle"]
+    assert [*found["units"]] == [
+        "encoder se8 fp32", "encoder se8 fp32 x8", "decoder se8 x8", "hadamard 96 s8 x8", "linear se8 64:16 4x8"
+    ]  # fmt: skip
+    for unit in found["units"].values():
+        assert unit["cycles"] == 400
+        assert [len(times) for times in unit["all_seconds"].values()] == [3, 3]
+        assert unit["amaranth_seconds"] == statistics.median(unit["all_seconds"]["amaranth"])
+        assert unit["model_seconds"] == statistics.median(unit["all_seconds"]["model"])
+        assert unit["ratio"] == unit["amaranth_seconds"] / unit["model_seconds"] > 1
     said = capsys.readouterr().out
     for word in ("se8, NumPy", "ml_dtypes cast", "replay, 128 lanes, full speed", "40.0", "gen --help",
-                 "tuned, 6 segments", "n log n", "8,192 values"):
+                 "tuned, 6 segments", "n log n", "8,192 values", "linear se8 64:16 4x8"):
         assert word in said
 
 
@@ -91,15 +105,28 @@ def test_mismatches_make_no_figures(small, out):
     assert os.listdir(out) == []
 
 
+def test_a_model_that_errs_makes_no_figures(small, out, monkeypatch):
+    def wrong(model, stimulus):
+        trace = right(model, stimulus)
+        trace["o__valid"][11] ^= True
+        return trace
+
+    right = EncoderModel.run
+    monkeypatch.setattr(EncoderModel, "run", wrong)
+    with pytest.raises(SystemExit, match=r"^the model of encoder se8 fp32 differs .*: cycle 11: o__valid is"):
+        main(["bench", "--parts", "cycle", "--json", str(out / "b.json")])
+    assert os.listdir(out) == []
+
+
 def test_parts(small, out):
     assert main(["bench", "--parts", "calibrate", "--json", str(out / "b.json")]) == 0
     document = json.loads((out / "b.json").read_text())
     assert "calibrate" in document
-    assert not {"quantise", "generate", "replay"} & document.keys()
+    assert not {"quantise", "generate", "replay", "cycle"} & document.keys()
 
 
 @pytest.mark.parametrize("parts", ["", "speed", "replay,speed"])
 def test_unknown_parts(capsys, parts):
     assert main(["bench", "--parts", parts]) == 2
-    rule = "Parts must be among quantise, calibrate, generate, replay"
+    rule = "Parts must be among quantise, calibrate, generate, replay, cycle"
     assert capsys.readouterr().err == f"error: {rule}, not {parts!r}\n"

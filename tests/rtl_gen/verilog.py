@@ -7,23 +7,28 @@ leaves. Several units go into one model, since compiling takes longest.
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sim.tools import search_path
 
-_ENVIRONMENT = {"MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"}
+ENVIRONMENT = os.environ | {
+    "PATH": search_path(),
+    # the wheel does not know how g++ includes a precompiled header
+    "MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
+}
 
 
 class Job(NamedTuple):
-    """A unit's Verilog and manifest, beats to send to it, and constants for its other inputs."""
+    """A unit's Verilog and manifest, beats to send to it, constants for its other inputs, models of cells it has."""
 
     text: str
     manifest: dict[str, Any]
     beats: Sequence[int]
     constants: dict[str, int]
+    models: Mapping[str, str] = {}
 
 
 class Left(NamedTuple):
@@ -37,6 +42,9 @@ def run_verilog(jobs: Sequence[Job], folder: Path, simulator: str = "verilator")
     """What leaves each unit, in order."""
     sources, bench = [], ["`timescale 1ns/1ps", "module bench;", "  reg clk = 0;", "  always #5 clk = ~clk;"]
     bench += ["  reg rst = 1;", f"  integer done = 0; always @(negedge clk) if (done == {len(jobs)}) $finish;"]
+    for name, text in {name: text for job in jobs for name, text in job.models.items()}.items():
+        sources.append(folder / name)
+        sources[-1].write_text(text)
     for n, job in enumerate(jobs):
         source, stimuli = folder / f"u{n}.v", folder / f"u{n}.hex"
         top = job.manifest["top"]
@@ -47,20 +55,36 @@ def run_verilog(jobs: Sequence[Job], folder: Path, simulator: str = "verilator")
     bench += ["  initial begin #22 rst = 0; end", "endmodule", ""]
     sources.append(folder / "bench.v")
     sources[-1].write_text("\n".join(bench))
-    environment = os.environ | _ENVIRONMENT | {"PATH": search_path()}
-    for command in _commands(simulator, sources, folder):
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1500)
+    for command in commands(simulator, "bench", sources, folder):
+        done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=1500)
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return [_read(folder / f"u{n}.out", job) for n, job in enumerate(jobs)]
 
 
-def _commands(simulator: str, sources: list[Path], folder: Path) -> list[list[str]]:
+def off_by_one(text: str) -> str:
+    """The unit with the lowest bit of its output inverted whenever the output should be 5."""
+    top, body = re.search(r"^module (\w+) ?\((.*?)^endmodule", text, re.DOTALL | re.MULTILINE).groups()  # type: ignore
+    ports = re.findall(r"^  ((?:input|output) (\[\d+:0\] )?(\w+));$", body, re.MULTILINE)
+    (width,) = (width for _, width, name in ports if name == "o__payload")
+    pins = ", ".join(f".{name}({'right' if name == 'o__payload' else name})" for _, _, name in ports)
+    wrapper = f"""
+module {top} ({", ".join(declared for declared, _, _ in ports)});
+  wire {width}right;
+  {top}_right unit ({pins});
+  assign o__payload = right ^ (right == 5);
+endmodule
+"""
+    return re.sub(rf"\b{top}\b", f"{top}_right", text) + wrapper
+
+
+def commands(simulator: str, top: str, sources: Sequence[Path], folder: Path) -> list[list[str]]:
+    """What compiles and runs ``sources`` in ``folder``."""
     files = [str(source) for source in sources]
     if simulator == "icarus":
         program = str(folder / "bench.vvp")
-        return [["iverilog", "-g2005", "-s", "bench", "-o", program, *files], ["vvp", "-n", program]]
-    options = ["--binary", "--timing", "-Wno-fatal", "-Wno-WIDTH", "--top-module", "bench", "-j", "2", "-Mdir", "obj"]
-    return [["verilator", *options, "-CFLAGS", "-std=c++20 -fcoroutines", *files], [str(folder / "obj" / "Vbench")]]
+        return [["iverilog", "-g2005", "-s", top, "-o", program, *files], ["vvp", "-n", program]]
+    options = ["--binary", "--timing", "-Wno-fatal", "-Wno-WIDTH", "--top-module", top, "-j", "2", "-Mdir", "obj"]
+    return [["verilator", *options, "-CFLAGS", "-std=c++20 -fcoroutines", *files], [str(folder / "obj" / f"V{top}")]]
 
 
 def _status(job: Job) -> list[dict[str, Any]]:

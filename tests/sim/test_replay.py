@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from golden.inputs import input_type
 from golden.scale import Scale
 from golden.vectors import from_patterns, to_patterns
 from rtl_gen.decoder import Decoder
+from rtl_gen.units.encoder import EncoderConfig
 from sim import replay as module
 from sim.packing import unpack
 from sim.plan import PLAN_VARIABLE, Plan
 from sim.replay import RUNS, SEED, replay
 from tests.golden import oracles
+from tests.rtl_gen.bench import used
 from tests.sim.faulty import FAULTS, faulty_top
 from tests.sim.test_plan import OUTCOME
 
@@ -45,6 +47,10 @@ def every_value(input_name):
     return x
 
 
+def latency_of(name, input_name):
+    return used(EncoderConfig(format=oracles.make(name), input=input_type(input_name)).component()).latency
+
+
 def check_every_value(name, input_name, simulator, lanes, steps, stride=1):
     x = every_value(input_name)[::stride]
     tensors = {f"{step}": x for step in steps}
@@ -55,7 +61,7 @@ def check_every_value(name, input_name, simulator, lanes, steps, stride=1):
         assert (outcome.mismatches, outcome.first) == (0, "")
         assert outcome.values == x.size * len(steps)
     beats = len(steps) * x.size // lanes
-    latency = 5 + Decoder.latency
+    latency = latency_of(name, input_name) + Decoder.latency
     assert outcomes[0].cycles == beats + latency  # initiation interval 1
     assert outcomes[1].cycles > 1.5 * beats
 
@@ -162,7 +168,7 @@ def no_simulator(monkeypatch):
     """Nothing is compiled; every pass of a run is reported as a line in the result file."""
     plans = []
 
-    def run(module_name, top, folder, simulator, environment, tick):
+    def run(module_name, top, folder, simulator, environment, tick, wave):
         plan = Plan.read(Path(environment[PLAN_VARIABLE]))
         plans.append((plan, {path.name for path in folder.iterdir()}, [np.load(t.file) for t in plan.tensors]))
         tick()
@@ -203,6 +209,48 @@ def test_one_simulation_per_format(no_simulator):
 def test_icarus_gets_no_file_that_only_verilator_reads(no_simulator):
     replay({"x": np.ones(3, np.float32)}, {"x": choice("se8", 1)}, input=input_type("s8"), lanes=1, simulator="icarus")
     assert "lanes.vlt" not in no_simulator[0][1]
+
+
+def test_models_of_cells_are_compiled_along(no_simulator, monkeypatch):
+    built = []
+    emit = module.emit
+    monkeypatch.setattr(module, "emit", lambda config: replace(emit(config), models={"CELL.v": "module CELL;"}))
+    monkeypatch.setattr(module.simulate, "build", lambda sources, *_: built.extend(path.name for path in sources))
+    replay({"x": np.ones(3, np.float32)}, {"x": choice("se8", 1)}, input=input_type("s8"), lanes=1, simulator="icarus")
+    assert built == ["encoder.v", "decoder.v", "CELL.v", "replay_top.v"]
+
+
+def test_one_wave_per_format(no_simulator, tmp_path, monkeypatch):
+    waves = []
+
+    def build(sources, top, folder, simulator, wave):
+        wave.path.write_text(f"of {wave.kind}, {len(waves)}")
+        waves.append(wave)
+
+    monkeypatch.setattr(module.simulate, "build", build)
+    choices = {"a": choice("se8", 0.1), "b": choice("int8", 0.2), "c": choice("se8", 0.3, 8)}
+    activations = {name: np.ones((2, 3), np.float32) for name in "abc"}
+    replay(
+        activations, choices, input=input_type("fp16"), lanes=4, simulator="verilator", wave=tmp_path / "new" / "w.vcd"
+    )
+    assert {path.name: path.read_text() for path in (tmp_path / "new").iterdir()} == {
+        "w.vcd": "of vcd, 0", "w-2.vcd": "of vcd, 1",
+    }  # fmt: skip
+    assert all(wave.path.is_absolute() for wave in waves)
+
+
+def test_a_crash_leaves_no_wave(no_simulator, tmp_path, monkeypatch):
+    def crash(sources, top, folder, simulator, wave):
+        wave.path.write_text("half of it")
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(module.simulate, "build", crash)
+    with pytest.raises(RuntimeError, match="out of order"):
+        replay(
+            {"x": np.ones(3)}, {"x": choice("se8", 1)}, input=input_type("s8"), lanes=1, simulator="icarus",
+            wave=tmp_path / "w.vcd",
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pass_that_reports_nothing_is_an_error(no_simulator, monkeypatch):

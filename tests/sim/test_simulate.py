@@ -7,6 +7,7 @@ import pytest
 
 from golden.errors import InputError
 from sim import simulate
+from sim.wave import Wave
 
 
 @pytest.fixture
@@ -76,6 +77,36 @@ def test_the_environment_is_restored(runner, tmp_path, monkeypatch):
     assert inside_run["PYTEST_CURRENT_TEST"] == ""  # a pass with mismatches is an outcome, not a crash
     assert (build["sources"], build["hdl_toplevel"]) == ([str(tmp_path / "a.v")], "top")
     assert (run["test_module"], run["extra_env"]) == ("some.module", {"A": "b"})
+
+
+def test_without_a_wave_nothing_is_recorded(runner, tmp_path):
+    simulate.build([tmp_path / "a.v"], "top", tmp_path, "verilator")
+    simulate.run("tests", "top", tmp_path, "verilator", {}, lambda: None)
+    (build, _), (run, _) = runner.calls
+    assert not any("--trace" in argument for argument in build["build_args"])
+    assert (build["waves"], run["waves"], run["test_args"], run["plusargs"]) == (False, False, [], [])
+
+
+@pytest.mark.parametrize("kind", ["vcd", "fst"])
+def test_verilator_is_asked_for_a_wave(runner, tmp_path, kind):
+    wave = Wave(kind, tmp_path / "w.part")
+    simulate.build([tmp_path / "a.v"], "top", tmp_path, "verilator", wave)
+    simulate.run("tests", "top", tmp_path, "verilator", {}, lambda: None, wave)
+    (build, _), (run, _) = runner.calls
+    assert (build["waves"], build["build_args"][-1]) == (True, f"--trace-{kind}")
+    assert build["sources"] == [str(tmp_path / "a.v")]
+    assert (run["waves"], run["test_args"]) == (True, ["--trace-file", str(tmp_path / "w.part")])
+
+
+@pytest.mark.parametrize(("kind", "plusargs"), [("vcd", []), ("fst", ["-fst"])])
+def test_icarus_is_asked_for_a_wave(runner, tmp_path, kind, plusargs):
+    wave = Wave(kind, tmp_path / "w.part")
+    simulate.build([tmp_path / "a.v"], "top", tmp_path, "icarus", wave)
+    simulate.run("tests", "top", tmp_path, "icarus", {}, lambda: None, wave)
+    (build, _), (run, _) = runner.calls
+    assert build["build_args"] == ["-s", "qse_wave"]
+    assert build["sources"] == [str(tmp_path / "a.v"), str(tmp_path / "qse_wave.v")]
+    assert (build["waves"], run["waves"], run["test_args"], run["plusargs"]) == (False, False, [], plusargs)
 
 
 def test_ticks_while_it_runs(runner, tmp_path):

@@ -1,7 +1,6 @@
 """The simulation's top module, from the ports of both units."""
 
 import re
-from dataclasses import replace
 
 import pytest
 

@@ -1,0 +1,36 @@
+"""The decoder in every cycle."""
+
+import numpy as np
+
+from golden.tables import decode_table
+from rtl_gen.decoder import value_width
+from rtl_gen.units.decoder import DecoderConfig
+from sim.cycle import pipeline
+from sim.cycle.status import sticky
+from sim.cycle.stimulus import Stimulus
+from sim.cycle.trace import Trace
+from sim.packing import pack, unpack
+
+
+class DecoderModel:
+    """What is on every port of :class:`rtl_gen.decoder.Decoder` in every cycle; ``config``: which decoder.
+
+    ``latency``: cycles from an accepted beat to its output.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        self._config = config
+        self.latency = config.component().latency
+
+    def run(self, stimulus: Stimulus) -> Trace:
+        """The trace of ``stimulus``."""
+        format = self._config.format
+        handshake = pipeline.stall_all(stimulus, self.latency)
+        values, assigned = decode_table(format)
+        codes = unpack(stimulus.beats[: len(handshake.accepted)], format.bits, self._config.lanes)
+        trace = pipeline.ports(stimulus, handshake, pack(values[codes], value_width(format)), ("clear",))
+        left = handshake.left
+        invalid = np.zeros(stimulus.cycles, np.bool_)
+        invalid[left] = ~assigned[codes[: len(left)]].all(axis=1)
+        trace["invalid"] = sticky(invalid, trace["clear"])
+        return trace

@@ -1,0 +1,29 @@
+"""Sticky flags and a counter over all cycles at once: the model of :mod:`rtl_gen.status`."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.cycle.stimulus import Bits
+
+
+def sticky(events: Bits, clear: npt.NDArray[Any]) -> Bits:
+    """``flag <= event or (flag and not clear)``, (cycles,) bool: what it is in each cycle."""
+    cycles = np.arange(len(events))
+    last_event, last_clear = (
+        np.maximum.accumulate(np.where(happened, cycles, -1)) for happened in (events, clear.astype(np.bool_))
+    )
+    return _a_cycle_later((last_event >= last_clear) & (last_event >= 0))
+
+
+def counter(events: npt.NDArray[np.int64], clear: npt.NDArray[Any], width: int) -> npt.NDArray[np.uint64]:
+    """``count <= min((0 if clear else count) + events, 2**width - 1)``, (cycles,): what it is in each cycle."""
+    total = np.cumsum(events)
+    before_clear = np.maximum.accumulate(np.where(clear.astype(np.bool_), total - events, 0))
+    return _a_cycle_later(np.minimum((total - before_clear).astype(np.uint64), np.uint64((1 << width) - 1)))
+
+
+def _a_cycle_later(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What a register is that takes ``values``, and starts at 0."""
+    return np.concatenate([np.zeros(1, values.dtype), values])[: len(values)]

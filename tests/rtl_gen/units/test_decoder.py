@@ -1,0 +1,52 @@
+"""A decoder's configuration: what becomes of it."""
+
+import json
+
+import pytest
+
+from golden.errors import InputError
+from golden.presets import format_from_json
+from rtl_gen.decoder import Decoder
+from rtl_gen.unit import unit_class
+from rtl_gen.units.decoder import DecoderConfig
+from tests.rtl_gen.bench import refused, used
+from tests.rtl_gen.formats import make
+
+SE8 = make("se8")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "text"),
+    [
+        ({"format": SE8, "lanes": 0}, InputError, "Lanes must be from 1 to 1024, not 0"),
+        ({"format": SE8, "lanes": 1.5}, TypeError, "'float' object cannot be interpreted as an integer"),
+        ({"format": "se8"}, TypeError, "Format must be a SegmentedFormat, not 'se8'"),
+    ],
+)
+def test_the_component_refuses(parameters, error, text):
+    refused(error, text, lambda: DecoderConfig(**parameters).component())
+
+
+def test_component():
+    decoder = used(DecoderConfig(format=SE8, lanes=3).component())
+    assert type(decoder) is Decoder
+    assert (decoder.format, decoder.lanes) == (SE8, 3)
+
+
+def test_names():
+    assert unit_class("decoder") is DecoderConfig
+    config = DecoderConfig(format=SE8)
+    assert (config.unit, config.top, config.label, config.lanes) == ("decoder", "qse_decoder", "decoder se8", 1)
+    assert DecoderConfig(format=SE8, lanes=5).label == "decoder se8 x5"
+
+
+def test_parameters():
+    document = json.loads(json.dumps(DecoderConfig(format=SE8, lanes=2).parameters()))
+    assert format_from_json(document.pop("format")) == SE8
+    assert document == {"unit": "decoder", "lanes": 2}
+
+
+def test_facts():
+    facts = json.loads(json.dumps(DecoderConfig(format=SE8).facts()))
+    assert list(facts) == ["format"]
+    assert facts["format"]["fraction_bits"] == SE8.fraction_bits

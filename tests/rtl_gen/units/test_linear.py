@@ -1,0 +1,115 @@
+"""A linear unit's configuration: what becomes of it, from numbers to the files that are generated."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from golden.errors import InputError
+from golden.linear import linear_scalar, max_bias
+from golden.presets import format_from_json
+from golden.scale import Scale
+from rtl_gen.emit import emit, manifest, write
+from rtl_gen.linear import Linear
+from rtl_gen.unit import unit_class
+from rtl_gen.units.linear import VECTORS, LinearConfig
+from tests.rtl_gen.bench import refused, used
+from tests.rtl_gen.formats import make
+from tests.rtl_gen.test_testbench import compiled, run
+from tests.rtl_gen.test_verilog import off_by_one
+
+icarus = pytest.param(
+    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+)
+SE8 = make("se8")
+PLAIN = LinearConfig(format=SE8, inputs=7, outputs=6)
+FULL = LinearConfig(format=make("se8-silu"), inputs=7, outputs=12, rows=6, columns=4, target="ecp5")
+
+BLOCK_RAMS = dataclasses.replace(FULL, inputs=70)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"format": "se8"}, TypeError, "Format must be a SegmentedFormat, not 'se8'"),
+        ({"inputs": 0}, InputError, "Inputs must be from 1 to 65536, not 0"),
+        ({"rows": 5}, InputError, "Rows must divide the 6 outputs, not 5"),
+        ({"columns": 2.5}, TypeError, "'float' object cannot be interpreted as an integer"),
+        ({"target": "fpga"}, InputError, "Target must be one of generic, ecp5, not 'fpga'"),
+    ],
+)
+def test_the_component_refuses(change, error, text):
+    refused(error, text, lambda: dataclasses.replace(PLAIN, **change).component())
+
+
+def test_component():
+    component = used(FULL.component())
+    assert type(component) is Linear
+    assert (component.format, component.target, component.tiling) == (FULL.format, "ecp5", FULL.tiling)
+
+
+def test_names():
+    assert unit_class("linear") is LinearConfig
+    assert (PLAIN.unit, PLAIN.top, PLAIN.label, PLAIN.lanes) == ("linear", "qse_linear", "linear se8 7:6 1x1", 1)
+    assert (FULL.label, FULL.lanes) == ("linear se8-silu 7:12 6x4 ecp5", 3)
+
+
+def test_parameters():
+    document = json.loads(json.dumps(FULL.parameters()))
+    assert format_from_json(document.pop("format")) == FULL.format
+    want = {"unit": "linear", "inputs": 7, "outputs": 12, "rows": 6, "columns": 4, "target": "ecp5"}
+    assert document == want
+
+
+@pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
+def test_manifest(config):
+    document = json.loads(json.dumps(manifest(emit(config))))
+    assert document["max_bias"] == max_bias(config.format, config.tiling)
+    numbers = [document[name] for name in ("beats_per_vector", "output_lanes", "cycles_per_vector")]
+    assert numbers == [config.tiling.beats, config.lanes, config.tiling.cycles]
+    ports = {port["name"]: port["meaning"] for port in document["ports"]}
+    assert {name for name in ports if name.startswith("weights")} == {
+        "weights__payload", "weights__valid", "weights__ready"
+    }  # fmt: skip
+    if config is FULL:
+        assert ports["weights__payload"] == (
+            "low bits: address (row within its tile in 3 bits, above them tile * 2 + beat); above: 4 int8 weights, "
+            "the first in the low bits"
+        )
+        assert ports["biases__payload"] == (
+            "low bits: address (row modulo 3 in 2 bits, above them row / 3); above: int32 bias"
+        )
+
+
+@pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
+def test_vectors(config):
+    arrays = config.vectors()
+    M, k = int(arrays["scale_m"]), int(arrays["scale_k"])
+    assert len(arrays["codes"]) == VECTORS
+    for codes, values, flags in zip(arrays["codes"], arrays["results"], arrays["saturated"], strict=True):
+        want = linear_scalar(
+            codes.tolist(), arrays["weights"].tolist(), arrays["biases"].tolist(), config.format, Scale(M=M, k=k)
+        )
+        assert values.tolist() == [one.value for one in want]
+        assert flags.tolist() == [one.saturated for one in want]
+    assert arrays["saturated"].any()
+    assert len(np.unique(arrays["results"])) > 50
+
+
+@pytest.mark.parametrize("simulator", ["verilator", icarus])
+@pytest.mark.parametrize("config", [PLAIN, BLOCK_RAMS], ids=lambda config: config.label)
+def test_the_files_check_themselves(config, simulator, tmp_path):
+    """The generated testbench, at full speed and with stalls; and it notices a wrong constant."""
+    write(config, tmp_path)
+    unit, bench = tmp_path / "qse_linear.v", tmp_path / "tb_qse_linear.v"
+    sources = [unit, *(tmp_path / name for name in emit(config).models), bench]
+    good = run(compiled(simulator, bench.stem, sources, tmp_path), tmp_path)
+    beats = 2 * VECTORS * config.outputs // config.lanes
+    assert (good.returncode, good.stdout.splitlines()[0]) == (0, f"PASS {beats} beats")
+    if config is PLAIN:
+        unit.write_text(off_by_one(unit.read_text()))
+        bad = run(compiled(simulator, bench.stem, sources, tmp_path), tmp_path)
+        assert bad.returncode != 0
+        assert bad.stdout.startswith("FAIL ")

@@ -1,0 +1,30 @@
+"""The model of a unit, found by the unit's name."""
+
+import pytest
+
+from golden.inputs import input_type
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+from rtl_gen.units.hadamard import HadamardConfig
+from rtl_gen.units.linear import LinearConfig
+from sim.cycle import model
+from sim.cycle.decoder import DecoderModel
+from sim.cycle.encoder import EncoderModel
+from sim.cycle.hadamard import HadamardModel
+from sim.cycle.linear import LinearModel
+from tests.golden import oracles
+
+SE8 = oracles.make("se8")
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (EncoderConfig(format=SE8, input=input_type("s8")), EncoderModel),
+        (DecoderConfig(format=SE8), DecoderModel),
+        (HadamardConfig(size=12, width=8), HadamardModel),
+        (LinearConfig(format=SE8, inputs=4, outputs=2), LinearModel),
+    ],
+)
+def test_by_name(config, kind):
+    assert type(model(config)) is kind

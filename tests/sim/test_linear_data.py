@@ -1,0 +1,76 @@
+"""x_proj of the bundled model: what the recipe computes in PyTorch comes out of the Verilog, token by token."""
+
+import numpy as np
+import pytest
+import torch
+
+from golden.array import quantise
+from golden.linear import linear, zero_point_bias
+from golden.mamba.checkpoint import load_model
+from golden.mamba.text import read_text
+from golden.presets import load_format
+from golden.quamba.calibrate import calibrate_quamba
+from golden.quamba.model import QuambaMamba
+from golden.quantiser import Segmented
+from golden.scale import Scale
+from golden.tables import to_bits
+from rtl_gen.emit import emit
+from rtl_gen.units.linear import LinearConfig
+from sim.trace import record
+from tests.sim.cycle.linear_stimuli import Job, results, stimulus
+
+TOKENS = 64
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """For a format: per layer the block's x_proj, the codes that it reads (tokens, 512) and its int8 (tokens, 48)."""
+    torch.set_num_threads(1)
+    model, ids = load_model().requires_grad_(False), read_text().ids
+    calibration = calibrate_quamba(model, ids[4096:], tokens=512, sequence=256)
+
+    def run(spec):
+        format = load_format(spec)
+        factor = 1.0 if format.kind == "twos-complement" else 0.5
+        x_quantisers = [
+            Segmented(format=format, scale=Scale.from_step(float(layer.x.step) * factor))
+            for layer in calibration.layers
+        ]
+        quantised, seen = QuambaMamba(model, calibration, x_quantisers), {}
+        quantised(ids[None, :TOKENS], lambda layer, name, value: seen.update({(layer, name): value[0].numpy()}))
+        for number, (block, quantiser) in enumerate(zip(quantised.layers, x_quantisers, strict=True)):
+            codes = to_bits(quantise(seen[number, "x"], format, quantiser.scale), format)
+            yield format, block.x_proj, codes.astype(np.int64), seen[number, "x_proj"]
+
+    return run
+
+
+def job(format, x_proj, codes):
+    weights = x_proj.linear.codes.numpy().astype(np.int64)
+    return Job(weights, zero_point_bias(weights, format), x_proj.by, codes)
+
+
+@pytest.mark.parametrize("spec", ["int8", "se8:L=12", "se8-silu:K=40,zero_point=30", "se9-paper"])
+def test_golden(recipe, spec):
+    """Every layer, every token."""
+    for format, x_proj, codes, want in recipe(spec):
+        one = job(format, x_proj, codes)
+        values, _ = linear(codes, one.weights, one.biases, format, one.scale)
+        np.testing.assert_array_equal(values, want)
+        assert np.abs(want).max() > 60
+
+
+@pytest.mark.parametrize("spec", [*(pytest.param(spec, marks=pytest.mark.full) for spec in ("int8", "se8:L=12")),
+                                  "se8-silu:K=40,zero_point=30"])  # fmt: skip
+def test_verilog(recipe, spec, tmp_path, rng):
+    """One layer after the other through one unit, whose weights, biases and scale are loaded in between."""
+    jobs, wants = [], []
+    for number, (format, x_proj, codes, want) in enumerate(recipe(spec)):
+        if number < 3:
+            tokens = slice(None) if number == 2 else slice(2)
+            jobs.append(job(format, x_proj, codes[tokens]))
+            wants.append(want[tokens])
+    unit = LinearConfig(format=format, inputs=512, outputs=48, rows=8, columns=8)
+    given = stimulus(rng, unit, jobs, seed=81)
+    trace = record(emit(unit), given, folder=tmp_path)
+    np.testing.assert_array_equal(results(trace), np.concatenate(wants).reshape(-1))
