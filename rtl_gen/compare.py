@@ -59,8 +59,10 @@ def compare(
     nonzero: list[Value] = []
     if signed:
         position, least = _terms(stages, of, least_nonzero)
-        border = regions[1].first  # only of what is below it this needs to be right
-        nonzero = _parts(position if isinstance(border, Value) else position[: (2 * border).bit_length()], least)
+        border = regions[1].first
+        if isinstance(border, int):  # only of what is below it this needs to be right
+            position = position[: (2 * border).bit_length()]
+        nonzero = _parts(position, least)
     carries = [region.carry(of.base, of.carry) for region in regions]
     parts = [part for threshold in thresholds for part in threshold]
     found = stages.cut("compare", _Parts(parts, nonzero, carries, of.base, of.negative, of.nan))

@@ -1,11 +1,11 @@
 """Registers between the steps of a pipeline, where they are asked for."""
 
 from collections.abc import Collection
-from typing import NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from amaranth.hdl import Const, Module, Signal, Value
 
-Step = TypeVar("Step", bound=NamedTuple)
+Step = TypeVar("Step", bound=tuple[Any, ...])
 
 
 class Stages:
@@ -21,7 +21,10 @@ class Stages:
         self._cuts = cuts
 
     def cut(self, name: str, step: Step) -> Step:
-        """``step``, every value of it a register if there is a cut of this ``name``, else a signal; None stays."""
+        """``step``, a named tuple, every value of it a register if there is a cut of this ``name``, else a signal.
+
+        Lists are taken item by item; None stays.
+        """
         make = self.register if name in self._cuts else self.name
 
         def each(field: str, value: Value | list[Value] | None) -> Value | list[Value] | None:
@@ -29,7 +32,9 @@ class Stages:
                 return [make(item, f"{name}_{field}{n}") for n, item in enumerate(value)]
             return value if value is None else make(value, f"{name}_{field}")
 
-        return type(step)(**{field: each(field, value) for field, value in step._asdict().items()})
+        named: Any = step
+        found: Step = type(named)(*(each(field, value) for field, value in named._asdict().items()))
+        return found
 
     def register(self, value: Value, name: str) -> Value:
         """``value`` one cycle later; constants stay as they are."""
