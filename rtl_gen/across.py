@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.hdl import Array, Cat, Const, Module, Signal, Value, signed
 
+from rtl_gen.block_ram import BlockRam
 from rtl_gen.butterfly import Stage
 from rtl_gen.counter import count
-from rtl_gen.ram import Ram
 
 Node = tuple[list[Signal], Signal]
 """The sums of some chunks, a lane each, and whether the first of the chunks is subtracted."""
@@ -33,7 +33,7 @@ class Across(Stage):
         self._target = target
         chunks = len(matrix)
         self._levels = (chunks - 1).bit_length()
-        slots = (chunks - 1) * beats + 2 + Ram.latency + self._levels
+        slots = (chunks - 1) * beats + 2 + BlockRam.latency + self._levels
         super().__init__(lanes=lanes, width=width, growth=self._levels, slots=slots)
 
     def elaborate(self, platform: object) -> Module:
@@ -42,19 +42,19 @@ class Across(Stage):
         chunk, write_row, complete = self._write(m)
         row, read_row = self._read(m, complete)
         start: Value = complete
-        for number in range(Ram.latency + 1 + self._levels):
+        for number in range(BlockRam.latency + 1 + self._levels):
             before, start = start, Signal(name=f"start{number}")
             m.d.sync += start.eq(before)
         m.d.comb += self.y_start.eq(start)
 
         table = [sum(1 << c for c in range(chunks) if entries[c] < 0) for entries in self._matrix.tolist()]
         signs: Value = Array(Const(word, chunks) for word in table)[row]
-        for number in range(Ram.latency):
+        for number in range(BlockRam.latency):
             before, signs = signs, Signal(chunks, name=f"signs{number}", reset_less=True)
             m.d.sync += signs.eq(before)
         nodes: list[Node] = []
         for c in range(chunks):
-            ram = Ram(width=self.lanes * self.width, depth=2 * self._beats, target=self._target)
+            ram = BlockRam(width=self.lanes * self.width, depth=2 * self._beats, target=self._target)
             m.submodules[f"chunk{c}"] = ram
             m.d.comb += [
                 ram.enable.eq(self.enable),

@@ -2,13 +2,15 @@
 
 from operator import index
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.errors import InputError
 
 OKAY, SLVERR = 0b00, 0b10
+SETTLE = 3
+"""Cycles in which an access's index, data and strobe stand still before it is made, so that decoding may take them."""
 
 
 def axi_lite_ports(address_width: int) -> dict[str, wiring.Member]:
@@ -39,12 +41,13 @@ def axi_lite_ports(address_width: int) -> dict[str, wiring.Member]:
 class AxiLite(wiring.Component):
     """Takes a write address and its data in any order, performs the access, answers; reads likewise, beside writes.
 
-    An access is one cycle: ``write`` (or ``read``) is high, and ``write_error`` (or ``read_data``, ``read_error``) is
-    taken in the same cycle. Addresses that are not multiples of 4 are not accessed. Errors are answered with SLVERR,
-    read data is then 0. Protection bits do not matter.
+    An access is one cycle, after :data:`SETTLE` in which its index, data and strobe are there already: ``write`` (or
+    ``read``) is high, and ``write_error`` (or ``read_data``, ``read_error``) is taken in the same cycle. Addresses that
+    are not multiples of 4 are not accessed. Errors are answered with SLVERR, read data is then 0. Protection bits do
+    not matter.
 
-    Latency: an answer is valid two cycles after its address (and data) were accepted. Throughput: a write and a read
-    every two cycles. No combinational path leads from an input of the bus to an output.
+    Latency: an answer is valid 2 + SETTLE cycles after its address (and data) were accepted. Throughput: a write and a
+    read in that time. No combinational path leads from an input of the bus to an output.
 
     Parameters:
         address_width: bits of a byte address, 3 to 32.
@@ -98,16 +101,24 @@ class AxiLite(wiring.Component):
         w, (data, strobe) = slot("w", self.wvalid, self.wready, written, data=self.wdata, strobe=self.wstrb)
         ar, (ar_address,) = slot("ar", self.arvalid, self.arready, has_read, address=self.araddr)
 
+        def settled(there: Value, done: Signal, name: str) -> Value:
+            line = Signal(SETTLE, name=name)
+            with m.If(done):
+                m.d.sync += line.eq(0)
+            with m.Else():
+                m.d.sync += line.eq(Cat(there, line))
+            return line[-1]
+
         odd_write, odd_read, refused = Signal(), Signal(), Signal()
         m.d.comb += [
             odd_write.eq(aw_address[:2].any()),
-            written.eq(aw & w & (self.bready | ~self.bvalid)),
+            written.eq(settled(aw & w, written, "write_settled") & (self.bready | ~self.bvalid)),
             self.write.eq(written & ~odd_write),
             self.write_index.eq(aw_address[2:]),
             self.write_data.eq(data),
             self.write_strobe.eq(strobe),
             odd_read.eq(ar_address[:2].any()),
-            has_read.eq(ar & (self.rready | ~self.rvalid)),
+            has_read.eq(settled(ar, has_read, "read_settled") & (self.rready | ~self.rvalid)),
             self.read.eq(has_read & ~odd_read),
             self.read_index.eq(ar_address[2:]),
             refused.eq(odd_read | self.read_error),

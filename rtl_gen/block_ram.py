@@ -18,7 +18,8 @@ class BlockRam(Elaboratable):
     On the target ``ecp5`` as many DP16KD as hold ``depth`` words (up to 16384; beyond, as on other targets), with
     output registers: the register that synthesis puts behind one is outside, and halves the speed.
 
-    Members: ``write``, ``write_place``, ``data`` in; ``place`` in, ``word`` out, :attr:`latency` cycles later.
+    Members: ``write``, ``write_place``, ``data`` in; ``place`` in, ``word`` out, :attr:`latency` cycles later; where an
+    ``EnableInserter`` enables the memory, ``enable`` in, its enable, for the cells, which are beyond its reach.
     """
 
     latency = 2
@@ -26,6 +27,7 @@ class BlockRam(Elaboratable):
     def __init__(self, *, width: int, depth: int, target: str) -> None:
         self._depth = depth
         self._ecp5 = target == "ecp5"
+        self.enable = Signal(init=1)
         self.write = Signal()
         self.write_place = Signal(range(depth))
         self.data = Signal(width)
@@ -73,7 +75,8 @@ class BlockRam(Elaboratable):
             pins.append(("i", f"DI{'AB'[n // 18]}{n % 18}", data[n] if n < len(data) else Const(0, 1)))
         for n in range(len(word)):
             pins.append(("o", f"DO{'AB'[n // 18 if bits == 36 else 1]}{n % 18}", word[n]))
-        constants = {"CEA": 1, "OCEA": 1, "RSTA": 0, "WEB": 0, "CEB": 1, "OCEB": 1, "RSTB": 0}
+        pins += [("i", name, self.enable) for name in ("CEA", "OCEA", "CEB", "OCEB")]
+        constants = {"RSTA": 0, "WEB": 0, "RSTB": 0}
         constants |= {f"CS{side}{n}": 0 for side in "AB" for n in range(3)}
         return Instance(
             "DP16KD",

@@ -2,8 +2,8 @@
 
 from amaranth.hdl import Elaboratable, Module, Signal
 
+from rtl_gen.block_ram import BlockRam
 from rtl_gen.counter import count
-from rtl_gen.ram import Ram
 
 REGISTERS = 4
 """The longest delay that is made of registers."""
@@ -37,8 +37,8 @@ class Delay(Elaboratable):
 
     def _memory(self, m: Module) -> None:
         """The row that is read is the one to be written next."""
-        rows = self._slots + 1 - Ram.latency
-        m.submodules.ram = ram = Ram(width=len(self.i), depth=rows, target=self._target)
+        rows = self._slots + 1 - BlockRam.latency
+        m.submodules.ram = ram = BlockRam(width=len(self.i), depth=rows, target=self._target)
         read_row, _ = count(m, rows, "read_row")
         write_row = Signal(range(rows), init=rows - 1)
         m.d.sync += write_row.eq(read_row)

@@ -122,7 +122,7 @@ class Quantizer(wiring.Component):
             registers.noticed.parameter_error.eq(gate.error),
         ]
         closing = self._leave(m, core, soft_reset)
-        self._enter(m, core, gate, registers, gate.open & ~soft_reset & ~closing)
+        self._enter(m, core, gate, registers, gate.open & ~closing)
         self._count(m, core, registers)
         return m
 

@@ -1,6 +1,9 @@
 """The registers in hardware: storage, decoding and refusals, all from the register map."""
 
-from amaranth.hdl import Cat, Module, Shape, Signal, Value, signed, unsigned
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,7 +26,7 @@ def counter_layout(registers: RegisterMap) -> data.StructLayout:
 
 
 class RegisterBlock(wiring.Component):
-    """Answers the accesses of :class:`rtl_gen.axi_lite.AxiLite` in the cycle in which they are made.
+    """Answers the accesses of :class:`rtl_gen.axi_lite.AxiLite`, using the cycles that they settle.
 
     Parameters:
         registers: what there is.
@@ -78,9 +81,7 @@ class RegisterBlock(wiring.Component):
             for register in self.registers.of_access("read-write")
         }
         m.d.comb += [self.parameters[name.lower()].eq(value) for name, value in held.items()]
-        m.d.comb += self.write_error.eq(1)  # unless a register takes it
-        with m.Switch(self.write_index):
-            clear = self._write(m, held)
+        clear = self._write(m, held)
         status = {"PENDING": self.pending, "BUSY": self.busy, "BYPASSED": self.bypassed, "ERROR": self.error}
         for name in STICKY:
             flag = status[name.upper()] = Signal(name=f"sticky_{name}")
@@ -89,58 +90,72 @@ class RegisterBlock(wiring.Component):
         self._read(m, held, status)
         return m
 
+    def _selected(self, m: Module, index: Value, name: str) -> dict[str, Value]:
+        """Per register whether it is the one, a cycle after the index."""
+        selected = Signal(len(self.registers.registers), name=name)
+        m.d.sync += selected.eq(Cat(index == register.index for register in self.registers.registers))
+        return {register.name: selected[n] for n, register in enumerate(self.registers.registers)}
+
     def _read(self, m: Module, held: dict[str, Signal], status: dict[str, Value]) -> None:
-        with m.Switch(self.read_index):
-            for register in self.registers.registers:
-                with m.Case(register.index):
-                    if register.access == "read-only":
-                        m.d.comb += self.read_data.eq(register.reset)
-                    elif register.access == "counter":
-                        m.d.comb += self.read_data.eq(self.counts[register.name.lower()])
-                    elif register.access == "read-write":  # sign-extends
-                        m.d.comb += self.read_data.eq(held[register.name])
-                    elif register.access == "status":
-                        for field in register.fields:
-                            m.d.comb += self.read_data[field.low : field.low + field.width].eq(status[field.name])
-            with m.Default():
-                m.d.comb += self.read_error.eq(1)
+        selected = self._selected(m, self.read_index, "read_selected")
+        words: list[Value] = []
+        for register in self.registers.registers:
+            word = Signal(32, name=f"{register.name.lower()}_word")
+            if register.access == "read-only":
+                m.d.comb += word.eq(register.reset)
+            elif register.access == "counter":
+                m.d.comb += word.eq(self.counts[register.name.lower()])
+            elif register.access == "read-write":  # sign-extends
+                m.d.comb += word.eq(held[register.name])
+            elif register.access == "status":
+                m.d.comb += [word[f.low : f.low + f.width].eq(status[f.name]) for f in register.fields]
+            words.append(word & selected[register.name].replicate(32))
+        m.d.sync += [
+            self.read_data.eq(reduce(or_, words)),
+            self.read_error.eq(~Cat(selected.values()).any()),
+        ]
 
     def _write(self, m: Module, held: dict[str, Signal]) -> Signal:
-        """Returns which bits of STATUS to clear."""
+        """Returns which bits of STATUS to clear. Three steps of a cycle each: selection, fitness, refusal."""
+        selected = self._selected(m, self.write_index, "write_selected")
         strobed, masked, clear = Signal(32), Signal(32), Signal(32)
-        m.d.comb += [
+        m.d.sync += [
             strobed.eq(Cat(bit.replicate(8) for bit in self.write_strobe)),
-            masked.eq(self.write_data & strobed),
+            masked.eq(self.write_data & Cat(bit.replicate(8) for bit in self.write_strobe)),
         ]
         excess: dict[int, Signal] = {}  # by width, which many registers share
-        for register in self.registers.registers:
-            width = register.fields[-1].low + register.fields[-1].width
-            if register.access in ("read-write", "command") and width not in excess:
-                excess[width] = Signal(name=f"wider_than_{width}")
-                m.d.comb += excess[width].eq(masked[width:].any())
-
+        refusals: list[Value] = []
         m.d.sync += [self.apply.eq(0), self.soft_reset.eq(0)]
         for register in self.registers.registers:
+            name, width = register.name.lower(), register.fields[-1].low + register.fields[-1].width
+            chosen = selected[register.name]
+            accepted = Signal(name=f"{name}_written")
+            m.d.comb += accepted.eq(chosen & self.write & ~self.write_error)
+            if register.access in ("read-write", "command") and width not in excess:
+                excess[width] = Signal(name=f"wider_than_{width}")
+                m.d.sync += excess[width].eq(masked[width:].any())
+            refused: Value = Const(0, 1)
             if register.access == "read-only":
-                continue
-            with m.Case(register.index):
-                if register.access == "status":
-                    m.d.comb += [self.write_error.eq(0), clear.eq(masked & self.write.replicate(32))]
-                elif register.access == "counter":
-                    cleared = self.clear[register.name.lower()]
-                    m.d.comb += [self.write_error.eq(0), cleared.eq(self.write & self.write_strobe.any())]
-                elif register.access == "command":
-                    m.d.comb += self.write_error.eq(excess[len(register.fields)])
-                    with m.If(self.write & ~self.write_error):
-                        m.d.sync += Cat(self.apply, self.soft_reset).eq(masked)
-                else:
-                    value, width = held[register.name], register.fields[0].width
-                    old, merged = (Signal(32, name=f"{register.name.lower()}_{what}") for what in ("old", "merged"))
-                    m.d.comb += [old.eq(value), merged.eq(masked | (old & ~strobed))]
-                    unfit: Value = excess[width]
-                    if register.fields[0].signed:
-                        unfit = merged[width - 1 :].any() & ~merged[width - 1 :].all()
-                    m.d.comb += self.write_error.eq(self.locked | unfit)
-                    with m.If(self.write & ~self.write_error):
-                        m.d.sync += value.eq(merged[:width])
+                refused = Const(1, 1)
+            elif register.access == "status":
+                m.d.comb += clear.eq(masked & accepted.replicate(32))
+            elif register.access == "counter":
+                m.d.comb += self.clear[name].eq(accepted & strobed.any())
+            elif register.access == "command":
+                refused = excess[width]
+                with m.If(accepted):
+                    m.d.sync += Cat(self.apply, self.soft_reset).eq(masked)
+            else:
+                value, merged = held[register.name], Signal(32, name=f"{name}_merged")
+                old = Signal(32, name=f"{name}_old")
+                m.d.comb += [old.eq(value), merged.eq(masked | (old & ~strobed))]
+                unfit = excess[width]
+                if register.fields[0].signed:
+                    unfit = Signal(name=f"{name}_unfit")
+                    m.d.sync += unfit.eq(merged[width - 1 :].any() & ~merged[width - 1 :].all())
+                refused = self.locked | unfit
+                with m.If(accepted):
+                    m.d.sync += value.eq(merged[:width])
+            refusals.append(chosen & refused)
+        m.d.sync += self.write_error.eq(Cat(refusals).any() | ~Cat(selected.values()).any())
         return clear

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from rtl_gen.axi_lite import OKAY, SLVERR, AxiLite
+from rtl_gen.axi_lite import OKAY, SETTLE, SLVERR, AxiLite
 from tests.rtl_gen.bench import at_random, never, simulate
 
 CHANNELS = ("aw", "w", "ar")
@@ -84,7 +84,7 @@ def test_accesses(stalled):
     assert found == [
         (SLVERR, 0) if address % 4 or odd(address >> 2) else (OKAY, (address >> 2) * 3 + 1) for address in reads
     ]
-    assert stalled or cycles == 2 * 200 + 1
+    assert stalled or cycles == (2 + SETTLE) * 200 + 1
 
 
 def test_nothing_is_accessed_before_both_halves_of_a_write():
@@ -104,6 +104,9 @@ def test_nothing_is_accessed_before_both_halves_of_a_write():
             ctx.set(getattr(dut, f"{second}valid"), 1)
             await ctx.tick()
             ctx.set(getattr(dut, f"{second}valid"), 0)
+            for _ in range(SETTLE):
+                assert not ctx.get(dut.write)
+                await ctx.tick()
             assert ctx.get(dut.write)
             await ctx.tick()
             assert ctx.get(dut.bvalid)

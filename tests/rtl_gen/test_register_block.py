@@ -4,6 +4,7 @@ import pytest
 
 from golden.inputs import input_type
 from golden.scale import Scale
+from rtl_gen.axi_lite import SETTLE
 from rtl_gen.register_block import STICKY, RegisterBlock
 from rtl_gen.registers import RegisterMap
 from tests.rtl_gen.bench import simulate
@@ -16,14 +17,16 @@ MAP = RegisterMap.of(
 
 async def write(ctx, dut, name, value, strobe=0b1111):
     """Leaves the bus as in the cycle of the access."""
-    ctx.set(dut.write, 1)
     ctx.set(dut.write_index, MAP[name].index)
     ctx.set(dut.write_data, value)
     ctx.set(dut.write_strobe, strobe)
+    await ctx.tick().repeat(SETTLE)
+    ctx.set(dut.write, 1)
 
 
-def status(ctx, dut):
+async def status(ctx, dut):
     ctx.set(dut.read_index, MAP["STATUS"].index)
+    await ctx.tick().repeat(SETTLE)
     return ctx.get(dut.read_data)
 
 
@@ -36,20 +39,21 @@ def test_a_flag_that_is_set_while_it_is_cleared_stays(name):
         for together in (False, True):
             ctx.set(dut.noticed[name], 1)
             await ctx.tick()
-            ctx.set(dut.noticed[name], int(together))
-            assert status(ctx, dut) == mask
+            ctx.set(dut.noticed[name], 0)
+            assert await status(ctx, dut) == mask
             await write(ctx, dut, "STATUS", mask)
+            ctx.set(dut.noticed[name], int(together))
             assert not ctx.get(dut.write_error)
             await ctx.tick()
             ctx.set(dut.write, 0)
             ctx.set(dut.noticed[name], 0)
-            assert status(ctx, dut) == (mask if together else 0)
+            assert await status(ctx, dut) == (mask if together else 0)
         await write(ctx, dut, "CONTROL", 2)
         await ctx.tick()
         ctx.set(dut.write, 0)
         assert (ctx.get(dut.soft_reset), ctx.get(dut.apply)) == (1, 0)
         await ctx.tick()
-        assert (ctx.get(dut.soft_reset), status(ctx, dut)) == (0, 0)
+        assert (ctx.get(dut.soft_reset), await status(ctx, dut)) == (0, 0)
 
     simulate(dut, process)
 
@@ -64,17 +68,20 @@ def test_without_a_write_nothing_happens():
             for locked, active in ((0, 0), (1, 1)):
                 if active and register.access != "read-write":
                     continue
+                ctx.set(dut.locked, locked)
                 await write(ctx, dut, register.name, 1)
                 ctx.set(dut.write, active)
-                ctx.set(dut.locked, locked)
                 assert not ctx.get(dut.clear.as_value())
                 assert not locked or ctx.get(dut.write_error)
                 await ctx.tick()
                 assert not ctx.get(dut.apply)
                 assert ctx.get(dut.parameters.as_value()) == before
+                ctx.set(dut.write, 0)
         ctx.set(dut.locked, 0)
+        ctx.set(dut.write, 0)
         await write(ctx, dut, "VALUES", 0, strobe=0)
         assert not ctx.get(dut.clear.values)
+        ctx.set(dut.write, 0)
         await write(ctx, dut, "VALUES", 0, strobe=8)
         assert ctx.get(dut.clear.values)
 
