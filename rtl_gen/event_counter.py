@@ -1,6 +1,6 @@
 """A counter of what happens to several values at a time."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Elaboratable, Module, Signal, Value
 
 
 class EventCounter(Elaboratable):
@@ -21,9 +21,13 @@ class EventCounter(Elaboratable):
         width = len(self.count)
         events, total = Signal(range(len(self.lanes) + 1)), Signal(width + 1)
         m.d.sync += events.eq(_popcount(self.lanes))
-        m.d.comb += total.eq(self.count + events)
-        full = total[width].replicate(width)  # lanes are far fewer than 2**width
-        m.d.sync += self.count.eq(Mux(self.clear, events, total[:width] | full))
+        # lanes are far fewer than 2**width; once past its end the total stays there, which no adder has to wait for
+        past = total[width]
+        m.d.comb += self.count.eq(total[:width] | past.replicate(width))
+        with m.If(self.clear):
+            m.d.sync += total.eq(events)
+        with m.Elif(~past):
+            m.d.sync += total.eq(total + events)
         return m
 
 

@@ -48,9 +48,12 @@ class PacketGate(wiring.Component):
                 with m.If(self.error):
                     m.next = "IDLE"
             with m.State("WAIT"):
-                m.d.comb += [self.open.eq(self.packet), self.load.eq(~self.packet & self.empty)]
-                with m.If(self.load):
-                    m.next = "LOAD"
+                m.d.comb += self.open.eq(self.packet)
+                with m.If(~self.packet & self.empty):
+                    m.next = "START"
+            with m.State("START"):
+                m.d.comb += [self.open.eq(0), self.load.eq(1)]
+                m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.comb += self.open.eq(0)
                 with m.If(self.done):

@@ -187,15 +187,22 @@ class Quantizer(wiring.Component):
     def _count(self, m: Module, core: QuantizerCore, registers: RegisterBlock) -> None:
         """What passes from the core to the slice is counted: a soft reset cannot take it back any more."""
         lanes = self.lanes
-        passes, quantised = Signal(lanes), Signal(lanes)
-        moves = core.o.valid & core.o.ready
+        beat = [Signal.like(part, reset_less=True) for part in (core.o.payload.keep, core.saturated, core.nan)]
+        segment = Signal.like(core.segment, reset_less=True)
+        moved, passes, quantised = Signal(), Signal(lanes), Signal(lanes)
+        m.d.sync += [
+            moved.eq(core.o.valid & core.o.ready & ~registers.soft_reset),
+            Cat(beat).eq(Cat(core.o.payload.keep, core.saturated, core.nan)),
+            segment.eq(core.segment),
+        ]
+        keep, saturated, nan = beat
         m.d.comb += [
-            passes.eq(core.o.payload.keep & moves.replicate(lanes)),
+            passes.eq(keep & moved.replicate(lanes)),
             quantised.eq(passes & ~registers.bypassed.replicate(lanes)),
         ]
-        events = {"values": passes, "saturated": core.saturated & quantised, "nan": core.nan & quantised}
+        events = {"values": passes, "saturated": saturated & quantised, "nan": nan & quantised}
         for n in range(self.registers.segments):
-            inside = Cat(core.segment[lane] == n for lane in range(lanes))
+            inside = Cat(segment[lane] == n for lane in range(lanes))
             events[f"segment{n}_values"] = quantised & inside
         for name, happened in events.items():
             counter = EventCounter(lanes=lanes)

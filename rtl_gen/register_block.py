@@ -35,11 +35,11 @@ class RegisterBlock(wiring.Component):
         write, write_index, write_data, write_strobe, write_error, read, read_index, read_data, read_error: the bus.
         parameters: what software wrote.
         locked: parameters are in use, so that writes to them are refused.
-        apply, soft_reset: high for one cycle, the one after the command was written.
+        apply, soft_reset: high for one cycle, two after the command was written.
         pending, busy, bypassed, error: of STATUS.
         noticed: sets the sticky bit of that name, also in the cycle in which software clears it.
         counts: of the counters.
-        clear: per counter, high in the cycle in which it is written.
+        clear: per counter, high in the cycle after it was written.
     """
 
     def __init__(self, *, registers: RegisterMap) -> None:
@@ -116,7 +116,10 @@ class RegisterBlock(wiring.Component):
         ]
 
     def _write(self, m: Module, held: dict[str, Signal]) -> Signal:
-        """Returns which bits of STATUS to clear. Three steps of a cycle each: selection, fitness, refusal."""
+        """Returns which bits of STATUS to clear.
+
+        Three steps of a cycle each: selection, fitness, refusal; then ``write``, and what it does a cycle later.
+        """
         selected = self._selected(m, self.write_index, "write_selected")
         strobed, masked, clear = Signal(32), Signal(32), Signal(32)
         m.d.sync += [
@@ -130,7 +133,7 @@ class RegisterBlock(wiring.Component):
             name, width = register.name.lower(), register.fields[-1].low + register.fields[-1].width
             chosen = selected[register.name]
             accepted = Signal(name=f"{name}_written")
-            m.d.comb += accepted.eq(chosen & self.write & ~self.write_error)
+            m.d.sync += accepted.eq(chosen & self.write & ~self.write_error)
             if register.access in ("read-write", "command") and width not in excess:
                 excess[width] = Signal(name=f"wider_than_{width}")
                 m.d.sync += excess[width].eq(masked[width:].any())

@@ -3,39 +3,70 @@
 import re
 
 _MODULE = re.compile(r"^module (?P<name>\S+) ?\(.*?^endmodule\n", re.DOTALL | re.MULTILINE)
+_INSTANCE = re.compile(r"^  (?P<module>\S+) +\S+ +\(\n.*?^  \);\n", re.DOTALL | re.MULTILINE)
+_FIRST_WORD = re.compile(r"^(module |  )(\S+)(?= )", re.MULTILINE)
 _TRIGGER = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
 _ELEMENT = re.compile(r"\\(\w+)\[(\d+)\] ")
-_NUMBERED = re.compile(r"\d+$")
+_PORT = re.compile(r"(?<!\.)\\port\$\d+\$\d+ ")
+_PIN = re.compile(r"\.(\\port\$\d+\$\d+ )")
+_NUMBERS = re.compile(r"\d+(?=_|$)")
 
 
 def tidy(text: str) -> str:
     """The same design with equal modules merged, and hierarchical module names made plain identifiers.
 
-    Modules are merged if their texts are equal but for their names; all instances then use the first. Names such as
-    ``\\top.lane0`` become ``top_lane``: no escape, and no number where all that were numbered have been merged.
+    Modules are merged if their texts are equal but for their names and those of modules in them that are equal; all
+    instances then use the first. Names such as ``\\top.lane0`` become ``top_lane``: no escape, and no number where all
+    that were numbered have been merged.
     """
     # a register of the back end's own in each module, numbered through the whole design
     text = _TRIGGER.sub(lambda match: r"\$trigger ", text)
     # Names of array elements look like bits of the array, which Yosys takes them for when it reads this again.
     text = _ELEMENT.sub(r"\1_\2 ", text)
-    kinds: dict[str, list[str]] = {}
-    for match in _MODULE.finditer(text):
-        name = match["name"]
-        kinds.setdefault(match[0].replace(f"module {name} ", "module ", 1), []).append(name)
-    new_names: dict[str, str] = {}
-    for names in kinds.values():
-        plain = _plain(names[0])
-        bare = _NUMBERED.sub("", plain)
-        others = {_NUMBERED.sub("", _plain(name)) for group in kinds.values() if group is not names for name in group}
-        chosen = bare if names[0].startswith("\\") and bare not in others else plain
-        new_names |= dict.fromkeys(names, chosen)
-    kept = {names[0] for names in kinds.values()}
-    text = _MODULE.sub(lambda match: match[0] if match["name"] in kept else "", text)
-    for name, new in new_names.items():
-        if name != new:
-            text = re.sub(rf"(?<=[\s(]){re.escape(name)}(?=\s)", lambda _, new=new: new, text)  # type: ignore[misc]
+    text = _number_ports(text)
+    while same := _equal(text):
+        text = _MODULE.sub(lambda match: "" if match["name"] in same else match[0], text)
+        text = _FIRST_WORD.sub(lambda match: match[1] + same.get(match[2], match[2]), text)
+    names = [match["name"] for match in _MODULE.finditer(text)]
+    bare = [_NUMBERS.sub("", _plain(name)).rstrip("_") for name in names]
+    numbered = {name for name in bare if bare.count(name) > 1}
+    new = {
+        name: _plain(name) if short in numbered or not name.startswith("\\") else short
+        for name, short in zip(names, bare, strict=True)
+    }
+    text = _FIRST_WORD.sub(lambda match: match[1] + new.get(match[2], match[2]), text)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
+def _equal(text: str) -> dict[str, str]:
+    """The first module of the same text, by the name of each that has such a one."""
+    kinds: dict[str, str] = {}
+    found = {}
+    for match in _MODULE.finditer(text):
+        name = match["name"]
+        first = kinds.setdefault(match[0].replace(f"module {name} ", "module ", 1), name)
+        if first != name:
+            found[name] = first
+    return found
+
+
+def _number_ports(text: str) -> str:
+    """Ports that have no name of their own, numbered within their module instead of through the whole design."""
+    new: dict[str, dict[str, str]] = {}
+    for match in _MODULE.finditer(text):
+        ports = dict.fromkeys(_PORT.findall(match[0]))
+        new[match["name"]] = {port: f"port_{number} " for number, port in enumerate(ports)}
+
+    def pins(match: re.Match[str]) -> str:
+        names = new.get(match["module"], {})
+        return _PIN.sub(lambda pin: f".{names.get(pin[1], pin[1])}", match[0])
+
+    def body(match: re.Match[str]) -> str:
+        names = new[match["name"]]
+        return _INSTANCE.sub(pins, _PORT.sub(lambda port: names[port[0]], match[0]))
+
+    return _MODULE.sub(body, text)
+
+
 def _plain(name: str) -> str:
-    return name.lstrip("\\").replace(".", "_")
+    return name.lstrip("\\").replace(".", "_").replace("$", "_")

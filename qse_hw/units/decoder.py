@@ -16,4 +16,5 @@ def config(args: argparse.Namespace) -> UnitConfig:
     """The decoder that the arguments describe."""
     from rtl_gen.units.decoder import DecoderConfig
 
-    return DecoderConfig(format=format_and_scale(args)[0], lanes=args.lanes)
+    format, scale = format_and_scale(args)
+    return DecoderConfig(format=format, scale=scale, lanes=args.lanes)

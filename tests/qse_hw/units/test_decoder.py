@@ -19,7 +19,8 @@ def test_everything_is_passed_on():
 @pytest.mark.parametrize("layer", [0, 1])
 def test_a_calibration(calibration, layer):
     got = config_of("decoder", "--calibration", calibration, "--layer", layer)
-    assert got == DecoderConfig(format=read_calibration(calibration).layer(layer).format)
+    choice = read_calibration(calibration).layer(layer)
+    assert got == DecoderConfig(format=choice.format, scale=choice.scale)
 
 
 def test_an_encoders_options_are_not_taken():

@@ -6,9 +6,11 @@ import pytest
 
 from golden.errors import InputError
 from golden.presets import format_from_json
+from golden.scale import Scale
 from rtl_gen.decoder import Decoder
 from rtl_gen.unit import unit_class
 from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import scale_json
 from tests.rtl_gen.bench import refused, used
 from tests.rtl_gen.formats import make
 
@@ -48,5 +50,8 @@ def test_parameters():
 
 def test_facts():
     facts = json.loads(json.dumps(DecoderConfig(format=SE8).facts()))
-    assert list(facts) == ["format"]
+    assert list(facts) == ["format", "scale"]
+    assert facts["scale"] is None
+    scale = Scale.from_step(0.1)
+    assert DecoderConfig(format=SE8, scale=scale).facts()["scale"] == scale_json(scale)
     assert facts["format"]["fraction_bits"] == SE8.fraction_bits
