@@ -83,15 +83,21 @@ class ApplyParameters(wiring.Component):
             m.d.sync += column.eq(column + 1)
             with m.If(itself):
                 m.d.sync += [column.eq(0), row.eq(row + 1), start.eq(place["end"])]
-                with m.If(row == count - 1):
-                    m.d.sync += self.done.eq(1)
-        with m.If(verdict & itself & loading):
+        # a cycle later, while the places of the segment are still what they were
+        decided, last, storing = verdict & itself, Signal(), Signal(count)
+        m.d.sync += [
+            last.eq(decided & (row == count - 1)),
+            storing.eq(Cat(decided & loading & (row == number) for number in range(count))),
+        ]
+        with m.If(last):
+            m.d.sync += self.done.eq(1)
+        with m.If(storing[0]):
             m.d.sync += [
                 self.scale_m.eq(self.parameters.scale_m),
                 self.scale_k.eq(self.parameters.scale_k),
                 self.bypass.eq(self.parameters.mode),
             ]
-            self._load(m, row, place)
+        self._store(m, storing, place)
         return m
 
     def _place(self, m: Module, row: Signal, column: Signal, start: Signal) -> dict[str, Signal]:
@@ -183,20 +189,16 @@ class ApplyParameters(wiring.Component):
         small = low | (k >= bits + MAX_LOG2_STEP)
         return Mux(M[-1], Mux(small, _NUMBER["SCALE_K"], 0), _NUMBER["SCALE_M"])
 
-    def _load(self, m: Module, row: Signal, place: dict[str, Signal]) -> None:
+    def _store(self, m: Module, storing: Signal, place: dict[str, Signal]) -> None:
         regions, last = self.family.regions, len(self.family.regions) - 1
-        with m.Switch(row):
-            for segment in range(len(self.family.shifts)):
-                with m.Case(segment):
-                    for n, region in enumerate(regions):
-                        if region.segment != segment:
-                            continue
-                        if n:
-                            kind = "saturated" if n == last else "constant" if region.constant else "formula"
-                            m.d.sync += self.regions[f"first{n}"].eq(place[f"{kind}_from"])
-                        if region.constant:
-                            m.d.sync += self.regions[f"constant{n}"].eq(place["last_code" if n == last else "first"])
-                        else:
-                            m.d.sync += self.regions[f"high{n}"].eq(place["high"])
-                        if region.low is None:
-                            m.d.sync += self.regions[f"low{n}"].eq(place["low"])
+        for n, region in enumerate(regions):
+            with m.If(storing[region.segment]):
+                if n:
+                    kind = "saturated" if n == last else "constant" if region.constant else "formula"
+                    m.d.sync += self.regions[f"first{n}"].eq(place[f"{kind}_from"])
+                if region.constant:
+                    m.d.sync += self.regions[f"constant{n}"].eq(place["last_code" if n == last else "first"])
+                else:
+                    m.d.sync += self.regions[f"high{n}"].eq(place["high"])
+                if region.low is None:
+                    m.d.sync += self.regions[f"low{n}"].eq(place["low"])

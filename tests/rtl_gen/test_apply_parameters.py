@@ -68,7 +68,7 @@ def walk(dut, tries):
             while not ctx.get(dut.done):
                 await ctx.tick()
                 cycles += 1
-            assert cycles == 4 * dut.steps
+            assert cycles == 4 * dut.steps + 1
 
         def effective():
             return {"scale_m": ctx.get(dut.scale_m), "scale_k": ctx.get(dut.scale_k), "bypass": ctx.get(dut.bypass)} | {

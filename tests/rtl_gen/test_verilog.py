@@ -92,6 +92,9 @@ SHORT = [
     encoder("se8-silu", "fp32", 20, runtime=True, lanes=3),
     encoder("int8", "s16", 16, counter_width=0),
     encoder("se8", "s16", 16, target="ecp5"),
+    encoder("se8", "bf16", 16, target="ecp5"),
+    encoder("se8-silu", "bf16", 8, target="ecp5", arch="parallel", pipeline=0, lanes=2),
+    encoder("se8", "fp32", 16, target="ecp5", pipeline=2),
     decoder("se9-paper"),
     decoder("sticky-offset", 3),
 ]
@@ -128,6 +131,15 @@ def test_every_pattern_of_every_input(name, runtime, tmp_path):
     sixteen = [encoder(name, *kind, runtime) for kind in zip(SIXTEEN, (16, 8, 20), strict=True)]
     wide = [encoder(name, "fp32", 16, runtime), encoder(name, "s32e-20", 1, runtime, lanes=3)]
     replay_vectors([*sixteen, *wide, decoder(name), decoder(name, 7)], tmp_path, "verilator")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("how", [{"target": "ecp5"}, {"arch": "parallel"}, {"target": "ecp5", "arch": "parallel"}])
+def test_every_pattern_of_every_implementation(name, how, tmp_path):
+    sixteen = [encoder(name, *kind, **how) for kind in zip(SIXTEEN, (16, 8, 16), strict=True)]
+    wide = [encoder(name, "fp32", 16, **how), encoder(name, "s32e-20", 1, lanes=3, **how)]
+    replay_vectors([*sixteen, *wide], tmp_path, "verilator")
 
 
 def test_vectors_have_every_pattern():
