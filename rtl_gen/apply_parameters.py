@@ -72,17 +72,18 @@ class ApplyParameters(wiring.Component):
         found = self._problem(m, row, itself, verdict, place)
 
         with m.If(self.check | self.load):
-            m.d.sync += [self.done.eq(0), loading.eq(self.load), row.eq(0), column.eq(0), phase.eq(0), start.eq(0)]
+            m.d.sync += [self.done.eq(0), loading.eq(self.load)]
         with m.If(self.check):
             m.d.sync += self.refused.eq(self._scale_problem(m))
-        with m.If(~self.done):
-            m.d.sync += phase.eq(phase + 1)
+        m.d.sync += phase.eq(phase + 1)
         with m.If(verdict):
             with m.If((self.refused == 0) & (found != 0)):
                 m.d.sync += self.refused.eq(found)
             m.d.sync += column.eq(column + 1)
             with m.If(itself):
                 m.d.sync += [column.eq(0), row.eq(row + 1), start.eq(place["end"])]
+        with m.If(self.done):
+            m.d.sync += [row.eq(0), column.eq(0), phase.eq(0), start.eq(0)]
         # a cycle later, while the places of the segment are still what they were
         decided, last, storing = verdict & itself, Signal(), Signal(count)
         m.d.sync += [

@@ -1,4 +1,4 @@
-"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, compare, evaluate, bench."""
+"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, plan, compare, evaluate, bench."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ from qse_hw.commands import run_command
 from qse_hw.console import console, table
 
 FORMATS = "quamba,int8-asym,se8,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
+PLANNED = "mamba-130m"
 LAYER = 3  # whose unit is generated and synthesised, and whose histogram is drawn
 
 
@@ -37,11 +38,12 @@ def run(args: argparse.Namespace) -> None:
     numerics = ("--format", "se8:L=12", "--scale", repr(float(scale.step)))
     _step("quantize", folder / "x.npy", *numerics, "-o", folder / "codes.npy")
     _step("dequantize", folder / "codes.npy", *numerics, "-o", folder / "decoded.npy")
-    unit = ("encoder", "--input", "bf16", "--calibration", calibration, "--layer", LAYER)
+    unit = ("encoder", "--input", "bf16", "--calibration", calibration, "--layer", LAYER, "--target", "ecp5")
     _step("gen", *unit, "-o", folder / "encoder")
-    _step("gen", "decoder", "--format", "se8:L=12", "-o", folder / "decoder")
+    _step("gen", "decoder", "--calibration", calibration, "--layer", LAYER, "-o", folder / "decoder")
     _step("replay", "--activations", activations, "--calibration", calibration, "--json", folder / "replay.json")
     _step("synth", *unit, "--json", folder / "synth.json")
+    _step("plan", "--model", PLANNED, "--json", folder / "plan.json")
     _step("compare", "--activations", activations, "--json", folder / "compare.json")
     _step("eval", "--formats", FORMATS, "--tokens", 4096, "--json", folder / "eval.json")
     _step("bench", "--parts", "quantise,generate,replay", "--json", folder / "bench.json")
