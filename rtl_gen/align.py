@@ -2,13 +2,27 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Mux, Value
 
 from rtl_gen.decision import guard_bits
 from rtl_gen.geometry import Geometry
 from rtl_gen.product import Product
-from rtl_gen.select import resize
+from rtl_gen.select import at_least, resize
 from rtl_gen.stages import Stages
+
+_FINE = 2
+"""log2 of what the first step of a shift counts in."""
+
+
+class _Shifting(NamedTuple):
+    """``kept``, still to be shifted right by ``distance``, if any; ``lost``: bits that were set have gone already."""
+
+    kept: Value
+    lost: Value
+    distance: Value | None
+    negative: Value
+    too_large: Value
+    nan: Value
 
 
 class _Position(NamedTuple):
@@ -31,8 +45,8 @@ class Place(NamedTuple):
     nan: Value
 
 
-def align(m: Module, stages: Stages, geometry: Geometry, of: Product) -> Place:
-    """Where the value lies, cuts ``align`` and ``fold`` later.
+def align(stages: Stages, geometry: Geometry, of: Product) -> Place:
+    """Where the value lies, cuts ``shift``, ``align`` and ``fold`` later.
 
     A sign is not removed by a negation but by a one's complement, ``|P| = ~P + 1``: after truncation that differs from
     ``T = floor(|P| * 2**-shift)`` only if nothing was truncated, and then by one, which becomes the carry of the one
@@ -43,11 +57,17 @@ def align(m: Module, stages: Stages, geometry: Geometry, of: Product) -> Place:
         exact = Const(0, 1) if geometry.never_exact else ~of.product[:cut].any()
         position = _Position(of.product[cut:], exact, of.negative, of.too_large, of.nan)
     else:
-        position = stages.cut("align", _shift(m, stages, geometry, of))
+        shifting = _window(geometry, of)
+        if shifting.distance is not None:
+            shifting = _shift_right(stages, shifting)
+        exact = ~shifting.lost | shifting.nan if geometry.only_zero_is_zero else ~shifting.lost
+        position = _Position(shifting.kept, exact, shifting.negative, shifting.too_large, shifting.nan)
+        position = stages.cut("align", position)
     return stages.cut("fold", _fold(geometry, position))
 
 
-def _shift(m: Module, stages: Stages, geometry: Geometry, of: Product) -> _Position:
+def _window(geometry: Geometry, of: Product) -> _Shifting:
+    """The product cut to its window."""
     window = geometry.window
     if window.lowest > 0:
         kept, lost = of.product >> window.lowest, of.product[: window.lowest].any()
@@ -57,14 +77,24 @@ def _shift(m: Module, stages: Stages, geometry: Geometry, of: Product) -> _Posit
         lost = of.lost
     if geometry.never_exact:
         lost = Const(1, 1)
-    kept = stages.name(_same_sign(resize(kept, window.width), of.product), "window")
-    if of.distance is not None:
-        below = Signal(window.width)
-        m.d.comb += below.eq((1 << of.distance) - 1)
-        lost = lost | (kept & below).any()
-        kept = _same_sign(resize(kept >> of.distance, window.width), of.product)
-    exact = ~lost | of.nan if geometry.only_zero_is_zero else ~lost
-    return _Position(kept, exact, of.negative, of.too_large, of.nan)
+    kept = _same_sign(resize(kept, window.width), of.product)
+    return _Shifting(kept, lost, of.distance, of.negative, of.too_large, of.nan)
+
+
+def _shift_right(stages: Stages, of: _Shifting) -> _Shifting:
+    """``kept`` shifted by ``distance``, by multiples of ``1 << _FINE`` first, by the rest after the cut ``shift``."""
+    assert of.distance is not None
+    kept, distance = stages.name(of.kept, "window"), of.distance
+    step = 1 << _FINE
+    coarse, fine = distance[_FINE:], distance[:_FINE]
+    # of each group of bits: whether one is set, and whether it goes
+    groups = [kept[n : n + step].any() & at_least(coarse, n // step + 1) for n in range(0, len(kept), step)]
+    shifted = _same_sign(resize(kept >> (coarse << _FINE), len(kept)), kept)
+    half = stages.cut("shift", of._replace(kept=shifted, lost=of.lost | Cat(groups).any(), distance=fine))
+    assert half.distance is not None
+    lost = Cat(half.kept[n] & at_least(half.distance, n + 1) for n in range(min(step - 1, len(kept)))).any()
+    shifted = _same_sign(resize(half.kept >> half.distance, len(kept)), kept)
+    return half._replace(kept=shifted, lost=half.lost | lost)
 
 
 def _fold(geometry: Geometry, of: _Position) -> Place:

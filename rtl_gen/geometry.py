@@ -134,10 +134,11 @@ class Geometry:
     @cached_property
     def optional_cuts(self) -> tuple[str, ...]:
         """Steps whose results may be registered, the most useful ones first."""
-        cuts = []
-        if self.window.distance is not None and self.preshift is None:
-            cuts.append("align")
+        shifts = self.window.distance is not None and self.preshift is None
+        cuts = ["align"] if shifts else []
         cuts += ["place", "choose"]
+        if shifts:
+            cuts.append("shift")
         if self.preshift is not None:
             cuts += ["operands", "shifted", "fields", "range"]
         if self.preshift is not None or not (self.input.is_float and self.sign_magnitude):

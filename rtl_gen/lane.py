@@ -66,7 +66,7 @@ class Lane(Elaboratable):
         stages = Stages(m, geometry.cuts)
         regions = lane_regions(geometry, self.constants)
         product = multiply(m, stages, geometry, self.x, self.scale_m, self.scale_k, self.enable)
-        place = align(m, stages, geometry, product)
+        place = align(stages, geometry, product)
         found = compare(stages, geometry, regions, place, geometry.least_nonzero)
         self._add(m, stages.cut("choose", self._choose(regions, found)))
         return m

@@ -109,7 +109,7 @@ class _Quantiser(Elaboratable):
         assert geometry.scale is not None
         M = Const(geometry.scale.M, geometry.scale_bits)
         product = multiply(m, stages, geometry, self.x, M, Const(0, 9), self.enable)
-        place = align(m, stages, geometry, product)
+        place = align(stages, geometry, product)
         terms = stages.cut(
             "choose", _Sum(region.slice(place.base, geometry.field), region.carry(place.base, place.carry))
         )
@@ -119,7 +119,7 @@ class _Quantiser(Elaboratable):
 
 
 def _quantiser_latency(geometry: Geometry) -> int:
-    return product_latency(geometry) + len({"align", "fold", "choose"} & set(geometry.cuts)) + 1
+    return product_latency(geometry) + len({"shift", "align", "fold", "choose"} & set(geometry.cuts)) + 1
 
 
 def parallel_latency(geometry: Geometry) -> int:

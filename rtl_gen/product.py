@@ -26,7 +26,7 @@ class Product(NamedTuple):
 
 
 class _Operands(NamedTuple):
-    """What goes into the multiplier, and beside it."""
+    """What goes into the multiplier; and what goes past it, which is as late as the product."""
 
     a: Value
     b: Value
@@ -47,41 +47,36 @@ def multiply(m: Module, stages: Stages, geometry: Geometry, x: Value, M: Value, 
         operands = _float(stages, geometry, x, M, k)
     m.submodules.multiplier = multiplier = Multiplier(operands.a.shape(), operands.b.shape(), target=geometry.target)
     m.d.comb += [multiplier.a.eq(operands.a), multiplier.b.eq(operands.b), multiplier.enable.eq(enable)]
-
-    latency = multiplier_latency(len(operands.a), geometry.target)
-
-    def beside(name: str) -> Value | None:
-        value = getattr(operands, name)
-        return None if value is None else stages.delay(value, latency, f"beside_{name}")
-
+    _, _, distance, negative, too_large, nan, lost = operands
     # M is positive, and 0 has no sign
-    negative = multiplier.p[-1] if operands.negative is None else beside("negative")
-    return Product(multiplier.p, beside("distance"), negative, beside("too_large"), beside("nan"), beside("lost"))
+    return Product(multiplier.p, distance, multiplier.p[-1] if negative is None else negative, too_large, nan, lost)
+
+
+def _multiplier_latency(geometry: Geometry) -> int:
+    a = geometry.input.significand_bits
+    if geometry.preshift is not None:
+        a += _coarse(geometry.preshift)[-1]
+    return multiplier_latency(a, geometry.target)
 
 
 def product_latency(geometry: Geometry) -> int:
     """Cycles from x to its product."""
-    a = geometry.input.significand_bits
-    if geometry.preshift is not None:
-        a = _coarse(geometry.preshift)[-1] + a
-    return multiplier_latency(a, geometry.target) + len(set(BEFORE_PRODUCT) & set(geometry.cuts))
+    return _multiplier_latency(geometry) + len(set(BEFORE_PRODUCT) & set(geometry.cuts))
 
 
 def _fixed(stages: Stages, geometry: Geometry, x: Value, M: Value, k: Value) -> _Operands:
     decisive = geometry.decisive_bits
-    distance, _ = _distance(stages, geometry, k, Const(0, 1)) if geometry.window.distance is not None else (None, None)
-    return _Operands(
-        a=x.as_signed(),
-        b=M,
-        distance=distance,
-        negative=None,
-        too_large=Const(0, 1),
-        nan=Const(0, 1),
-        lost=None if decisive is None or geometry.never_exact else x[:decisive].any(),
-    )
+    lost = None
+    if decisive is not None and not geometry.never_exact:
+        lost = stages.delay(x[:decisive].any(), _multiplier_latency(geometry), "lost")
+    distance = None
+    if geometry.window.distance is not None:
+        distance, _ = _distance(stages, geometry, k, Const(0, 1))
+    return _Operands(x.as_signed(), M, distance, None, Const(0, 1), Const(0, 1), lost)
 
 
 def _float(stages: Stages, geometry: Geometry, x: Value, M: Value, k: Value) -> _Operands:
+    latency = _multiplier_latency(geometry)
     fraction, biased = _fields(geometry, x)
     special = stages.name(biased.all(), "special")
     nan = stages.name(special & fraction.any(), "is_nan")
@@ -95,15 +90,17 @@ def _float(stages: Stages, geometry: Geometry, x: Value, M: Value, k: Value) -> 
         hidden = stages.name(biased.any(), "hidden")
         exponent = stages.name(Mux(hidden, biased, 1), "exponent")
     distance, left = _distance(stages, geometry, k, exponent)
+    late_nan = stages.delay(nan, latency, "late_nan")
     # Left of the window even the smallest normal number saturates. A subnormal that gets there does so, or is 0,
     # with distance 0 as well.
+    normal, special = stages.delay(hidden, latency, "late_hidden"), stages.delay(special, latency, "late_special")
     return _Operands(
         a=Cat(fraction, hidden),
         b=M,
-        distance=distance | nan.replicate(len(distance)),
-        negative=x[-1] & ~nan,  # NaN becomes the one zero code
-        too_large=left & hidden | special,
-        nan=nan,
+        distance=distance | late_nan.replicate(len(distance)),
+        negative=stages.delay(x[-1] & ~nan, latency, "late_negative"),  # NaN becomes the one zero code
+        too_large=left & normal | special,
+        nan=late_nan,
         lost=None,
     )
 
@@ -197,7 +194,13 @@ def _preshifted(stages: Stages, geometry: Geometry, plan: Preshift, x: Value) ->
     a = pick(chosen.coarse, [resize(Cat(Const(0, n), significand), width) for n in coarse])
     # a product of 0 unless near
     b = table(Cat(chosen.fine, chosen.near), [0] * (1 << len(chosen.fine)) + [geometry.scale.M << n for n in fine])
-    return stages.cut("shifted", _Operands(a, b, None, chosen.negative, chosen.too_large, chosen.nan, None))
+    shifted = stages.cut("shifted", _Operands(a, b, None, chosen.negative, chosen.too_large, chosen.nan, None))
+    latency = _multiplier_latency(geometry)
+    return shifted._replace(
+        negative=stages.delay(shifted.negative, latency, "late_negative"),
+        too_large=stages.delay(shifted.too_large, latency, "late_too_large"),
+        nan=stages.delay(shifted.nan, latency, "late_nan"),
+    )
 
 
 def _coarse(plan: Preshift) -> range:
@@ -211,20 +214,29 @@ def _fields(geometry: Geometry, x: Value) -> tuple[Value, Value]:
 
 
 def _distance(stages: Stages, geometry: Geometry, k: Value, exponent: Value) -> tuple[Value, Value]:
-    """(shift still to do: 0 to the width, or all ones where nothing is left; whether it would be negative)."""
+    """(shift still to do: 0 to the width, or all ones where nothing is left; whether it would be negative), as late as
+    the product, and in steps if that is late enough."""
     window = geometry.window
     assert window.distance is not None
     constant, from_k = window.distance
     bits = window.width.bit_length()
+    latency = _multiplier_latency(geometry)
+    steps = min(latency, 3)  # registers: after the sum of the constants, the difference, the distance
     if from_k:
         # |constant| + |k| + exponent < 2**11: k has 9 bits, the exponent 8, the constant as many as both
-        wanted = stages.name((constant + k - exponent)[:12].as_signed(), "wanted")
+        base = stages.delay(constant + k, steps == 3, "distance_base")
+        exponent = stages.delay(exponent, steps == 3, "distance_exponent")
+        wanted = stages.delay((base - exponent)[:12].as_signed(), steps >= 2, "wanted")
+        wanted = stages.name(wanted, "wanted")
         negative = wanted[-1]
         nothing = ~negative & at_least(wanted[:-1], window.width + 1)
         low = wanted[:bits]
     else:
         # of the exponent alone: comparisons with constants, and the low bits of a difference
-        negative = stages.name(at_least(exponent, constant + 1), "distance_negative")
-        nothing = stages.name(~at_least(exponent, constant - window.width), "nothing_left")
-        low = subtract_from(constant, exponent, bits)
-    return low & (~negative).replicate(bits) | nothing.replicate(bits), negative
+        negative = stages.delay(at_least(exponent, constant + 1), steps - 1, "distance_negative")
+        nothing = stages.delay(~at_least(exponent, constant - window.width), steps - 1, "nothing_left")
+        low = stages.delay(subtract_from(constant, exponent, bits), steps - 1, "distance_low")
+    negative, nothing = stages.name(negative, "left"), stages.name(nothing, "nothing")
+    distance = low & (~negative).replicate(bits) | nothing.replicate(bits)
+    rest = latency - steps + 1
+    return stages.delay(distance, rest, "distance"), stages.delay(negative, rest, "left_by")
