@@ -116,16 +116,17 @@ def _rows(unit: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def measure(names: list[str]) -> None:
-    """Run what is named."""
+    """Run what is named; the reports come into place when all are there, so that each names a clean commit."""
     unknown = set(names) - RUNS.keys()
     if unknown:
         sys.exit(f"Run must be one of {', '.join(RUNS)}, not {min(unknown)}")
-    for name in names or RUNS:
-        words = ["synth", *RUNS[name].split(), "--json", "report.json"]
-        print(f"python -m qse_hw {' '.join(words[:-2])}", flush=True)
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names or RUNS:
+            words = ["synth", *RUNS[name].split(), "--json", f"unit-{name}.json"]
+            print(f"python -m qse_hw {' '.join(words[:-2])}", flush=True)
             subprocess.run([sys.executable, "-m", "qse_hw", *words], check=True, cwd=folder)
-            shutil.move(Path(folder) / "report.json", RESULTS / f"unit-{name}.json")
+        for report in Path(folder).iterdir():
+            shutil.move(report, RESULTS / report.name)
 
 
 def main(arguments: list[str]) -> None:

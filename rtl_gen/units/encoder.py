@@ -35,6 +35,8 @@ class EncoderConfig(UnitConfig):
     @property
     def label(self) -> str:
         words = [self.unit, self.format.name, self.input.name]
+        if self.scale is None:
+            words.append("scale=runtime")
         if self.arch != "fused":
             words.append(self.arch)
         if self.target != "generic":
