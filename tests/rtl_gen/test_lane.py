@@ -6,6 +6,7 @@ from amaranth.hdl import Elaboratable, Module
 from golden.formats import Segment, SegmentedFormat
 from golden.inputs import input_type
 from golden.scalar import quantise
+from golden.scale import Scale
 from rtl_gen.geometry import Geometry
 from rtl_gen.lane import K_SHAPE, Lane, lane_latency
 from rtl_gen.parallel import ParallelLane, parallel_latency
@@ -99,6 +100,17 @@ def test_random_formats_implemented_at_random(part, target, rng):
     scale = random_scale(rng, bits) if rng.integers(4) == 0 else scale_for(input, int(rng.choice([1, 8, 16])))
     how = {"target": target, "arch": Lane if part % 2 else ParallelLane, "pipeline": [None, 0, 2][part % 3]}
     check_lanes(format, input, patterns(format, input, scale, rng)[:600], scale=scale, scale_bits=scale.bits, **how)
+
+
+@pytest.mark.parametrize("bits", [1, 8, 12])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_steps_that_no_finite_half_saturates(name, bits, rng):
+    """Infinities do, and NaN is 0, where all finite values are within reach: the exponent alone does not tell."""
+    format, input = make(name), input_type("fp16")
+    for step in (*(2.0**n for n in range(5, 13)), 2.0**20, 2.0**60):
+        scale = Scale.from_step(1.3 * step, bits)
+        values = patterns(format, input, scale, rng, 20)
+        check_lanes(format, input, values, scale=scale, scale_bits=bits, target="ecp5")
 
 
 @pytest.mark.parametrize("part", range(6))

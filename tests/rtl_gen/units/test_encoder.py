@@ -67,13 +67,13 @@ def test_the_implementation_reaches_the_component():
 
 def test_names():
     assert unit_class("encoder") is EncoderConfig
-    assert (PLAIN.unit, PLAIN.top, PLAIN.label) == ("encoder", "qse_encoder", "encoder se8 fp16")
+    assert (PLAIN.unit, PLAIN.top, PLAIN.label) == ("encoder", "qse_encoder", "encoder se8 fp16 scale=runtime")
     assert FULL.label == "encoder se8 fp16 x2"
 
 
 def test_the_label_tells_what_is_not_the_default():
     changed = dataclasses.replace(PLAIN, arch="parallel", target="ecp5", pipeline=3, lanes=4)
-    assert changed.label == "encoder se8 fp16 parallel ecp5 pipeline=3 x4"
+    assert changed.label == "encoder se8 fp16 scale=runtime parallel ecp5 pipeline=3 x4"
 
 
 def test_parameters():
