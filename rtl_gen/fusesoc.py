@@ -3,13 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-_LINT = {"tool": "verilator", "verilator_options": "[-Wno-fatal]"}
-_SIM = {
-    "tool": "verilator",
-    "mode": "binary",
-    "verilator_options": "[--timing, -Wno-fatal]",
-    "iverilog_options": "[-g2005]",
-}
+_LINT = {"flow": "lint", "tool": "verilator", "verilator_options": "[-Wno-fatal]"}
+_VERILATOR = {"flow": "sim", "tool": "verilator", "mode": "binary", "verilator_options": "[--timing, -Wno-fatal]"}
+_ICARUS = {"flow": "sim", "tool": "icarus", "iverilog_options": "[-g2005]"}
 
 
 def core(top: str, version: str, description: str, *, models: Sequence[str], testbench: Sequence[str]) -> str:
@@ -32,10 +28,11 @@ def core(top: str, version: str, description: str, *, models: Sequence[str], tes
     if testbench:
         verilog, *data = testbench
         sets["tb"] = [verilog, *(f"{file}: {{file_type: user, copyto: {file}}}" for file in data)]
-        targets.append(_target("sim", sets, verilog.removesuffix(".v"), _SIM))
+        toplevel = verilog.removesuffix(".v")
+        targets += [_target("sim", sets, toplevel, _VERILATOR), _target("sim_icarus", sets, toplevel, _ICARUS)]
         commands += [
             f"# fusesoc --cores-root . run --target sim {name}",
-            f"# fusesoc --cores-root . run --target sim --tool icarus {name}",
+            f"# fusesoc --cores-root . run --target sim_icarus {name}",
         ]
     lines = [
         "CAPI=2:",
@@ -57,9 +54,9 @@ def _fileset(name: str, files: Iterable[str]) -> str:
 
 
 def _target(name: str, filesets: Iterable[str], toplevel: str, options: Mapping[str, str] | None = None) -> str:
-    """A target; ``options``: its flow's, which is called like the target."""
+    """A target; ``options``: its flow and that one's options."""
     lines = [f"  {name}:", f"    filesets: [{', '.join(filesets)}]", f"    toplevel: {toplevel}"]
     if options is not None:
-        lines += [f"    flow: {name}", "    flow_options:"]
-        lines += [f"      {key}: {value}" for key, value in options.items()]
+        lines += [f"    flow: {options['flow']}", "    flow_options:"]
+        lines += [f"      {key}: {value}" for key, value in options.items() if key != "flow"]
     return "\n".join(lines)

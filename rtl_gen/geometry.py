@@ -116,7 +116,8 @@ class Geometry:
         constant, _ = window.distance
         # Shifts of the whole width and more leave T = 0. Exponents count from 1.
         count, first = window.width, constant - window.width + 1
-        if first < 1:
+        special = (1 << self.input.exponent_bits) - 1  # of infinities and NaN, which must count as too large
+        if first < 1 or constant >= special:
             return None
         radix = DSP_WIDTH - self.scale_bits + 1
         if radix < 1 or self.input.significand_bits + radix * ((count - 1) // radix) > DSP_WIDTH:

@@ -72,11 +72,9 @@ class Hadamard(wiring.Component):
         widest = MAX_OUTPUT_WIDTH - growth(self.size)
         if not 1 <= self.width <= widest:
             raise InputError(f"Width must be from 1 to {widest} for size {self.size}, not {width!r}")
-        chunk = factorise(self.size)[1]
+        order, chunk = factorise(self.size)
         if self.lanes < 1 or chunk % self.lanes:
-            raise InputError(
-                f"Lanes must be a power of two that divides {chunk} of size {self.size}, not {lanes!r}"
-            )
+            raise InputError(f"Lanes must divide {chunk} (size {self.size} is {order} * {chunk}), not {lanes!r}")
         if not isinstance(transpose, bool):
             raise TypeError(f"Transpose must be a bool, not {transpose!r}")
         self.transpose = transpose

@@ -6,9 +6,14 @@ _MODULE = re.compile(r"^module (?P<name>\S+) ?\(.*?^endmodule\n", re.DOTALL | re
 _INSTANCE = re.compile(r"^  (?P<module>\S+) +\S+ +\(\n.*?^  \);\n", re.DOTALL | re.MULTILINE)
 _FIRST_WORD = re.compile(r"^(module |  )(\S+)(?= )", re.MULTILINE)
 _TRIGGER = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
+_TRIGGERED = re.compile(r"^  reg (\\\$trigger ) = 0;$", re.MULTILINE)
 _ELEMENT = re.compile(r"\\(\w+)\[(\d+)\] ")
 _PORT = re.compile(r"(?<!\.)\\port\$\d+\$\d+ ")
 _PIN = re.compile(r"\.(\\port\$\d+\$\d+ )")
+_START = r"""  reg \1;
+  // verilator lint_off INITIALDLY
+  initial \1<= 1'b0;
+  // verilator lint_on INITIALDLY"""
 _NUMBERS = re.compile(r"\d+(?=_|$)")
 
 
@@ -21,6 +26,9 @@ def tidy(text: str) -> str:
     """
     # a register of the back end's own in each module, numbered through the whole design
     text = _TRIGGER.sub(lambda match: r"\$trigger ", text)
+    # It is there to make combinational processes run once at the beginning. In SystemVerilog a register's own initial
+    # value is there before any process, and is no event that would; an assignment after all have begun is one.
+    text = _TRIGGERED.sub(_START, text)
     # Names of array elements look like bits of the array, which Yosys takes them for when it reads this again.
     text = _ELEMENT.sub(r"\1_\2 ", text)
     text = _number_ports(text)

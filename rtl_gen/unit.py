@@ -40,6 +40,11 @@ class UnitConfig(ABC):
     def component(self) -> Any:
         """The Amaranth component; it has a ``latency``, in cycles."""
 
+    @property
+    def initiation_interval(self) -> int:
+        """Cycles per input beat in steady state, averaged over a vector."""
+        return 1
+
     @abstractmethod
     def parameters(self) -> dict[str, Any]:
         """What was asked for, as JSON."""

@@ -67,7 +67,7 @@ def run(
 
     def work() -> None:
         try:
-            _runner(simulator).test(
+            _runner(simulator, wave).test(
                 test_module=module,
                 hdl_toplevel_lang="verilog",
                 hdl_toplevel=top,
@@ -76,7 +76,6 @@ def run(
                 extra_env=environment,
                 waves=traced,
                 test_args=["--trace-file", str(wave.path)] if wave and traced else [],
-                plusargs=["-fst"] if wave and not traced and wave.kind == "fst" else [],
                 timescale=("1ns", "1ps"),
                 log_file=str(folder / "run.log"),
             )
@@ -93,11 +92,18 @@ def run(
         raise RuntimeError(f"{simulator} failed: {problem[0]}\n{tail(folder / 'run.log')}") from problem[0]
 
 
-def _runner(simulator: str) -> Any:
-    from cocotb_tools.runner import Verilator, get_runner
+def _runner(simulator: str, wave: Wave | None = None) -> Any:
+    from cocotb_tools.runner import Icarus, Verilator
 
-    if simulator != "verilator":
-        return get_runner(simulator)
+    class Dumping(Icarus):
+        """Lets ``$dumpfile`` work as ``wave`` says, which cocotb's runner turns off, or else makes FST."""
+
+        def _test_command(self) -> Any:
+            (command,) = super()._test_command()
+            return [[f"-{wave.kind}" if wave and word == "-none" else word for word in command]]
+
+    if simulator == "icarus":
+        return Dumping()
 
     class TopOnly(Verilator):
         """Makes visible only what the sources declare public: with every signal public the model is several times

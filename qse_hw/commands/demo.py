@@ -1,4 +1,4 @@
-"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, plan, compare, evaluate, bench."""
+"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, plan, compare, eval, bench."""
 
 import argparse
 import json

@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """What a decoder is to be."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -40,6 +41,14 @@ class DecoderConfig(UnitConfig):
         return {
             "format": format_facts(self.format),
             "scale": scale_json(self.scale) if self.scale is not None else None,
+        }
+
+    def meanings(self) -> Mapping[str, str]:
+        return {
+            "i__payload": f"codes, {self.format.bits} bits each, lane 0 in the low bits",
+            "o__payload": f"integers in fine steps, two's complement, {value_width(self.format)} bits each, lane 0 in "
+            "the low bits",
+            "clear": "clears invalid",
         }
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:

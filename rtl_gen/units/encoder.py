@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """What an encoder is to be."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -76,6 +77,12 @@ class EncoderConfig(UnitConfig):
         return {
             "format": format_facts(self.format),
             "scale": scale_json(self.scale) if self.scale is not None else None,
+        }
+
+    def meanings(self) -> Mapping[str, str]:
+        return {
+            "i__payload": f"values, {self.input.name}, {self.input.width} bits each, lane 0 in the low bits",
+            "o__payload": f"codes, {self.format.bits} bits each, lane 0 in the low bits",
         }
 
     def vectors(self, scale: Scale | None = None) -> dict[str, np.ndarray[Any, Any]]:

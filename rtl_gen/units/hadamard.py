@@ -2,6 +2,7 @@
 """What a Hadamard transform is to be."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,6 +69,13 @@ class HadamardConfig(UnitConfig):
             "output_width": component.output_width,
             "beats_per_vector": component.beats,
             "gain": {"squared": self.size, "value": self.gain},
+        }
+
+    def meanings(self) -> Mapping[str, str]:
+        beats = f"lane 0 in the low bits; beats per vector: {self.size // self.lanes}"
+        return {
+            "i__payload": f"values, two's complement, {self.width} bits each, {beats}",
+            "o__payload": f"results, two's complement, {self.width + growth(self.size)} bits each, {beats}",
         }
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:

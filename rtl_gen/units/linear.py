@@ -60,6 +60,11 @@ class LinearConfig(UnitConfig):
         words = [self.unit, self.format.name, f"{self.inputs}:{self.outputs}", f"{self.rows}x{self.columns}"]
         return " ".join([*words, *([self.target] if self.target != "generic" else [])])
 
+    @property
+    def initiation_interval(self) -> int:
+        """Every beat is read once per tile."""
+        return self.tiling.tiles
+
     def component(self) -> Linear:
         return Linear(
             format=self.format,
@@ -97,11 +102,12 @@ class LinearConfig(UnitConfig):
         lanes, row_bits, lane_bits = tiling.lanes, (tiling.rows - 1).bit_length(), (tiling.lanes - 1).bit_length()
         bias_address = f"row modulo {lanes} in {lane_bits} bits, above them row / {lanes}" if lanes > 1 else "row"
         return {
-            "i__payload": f"{tiling.columns} codes, the first in the low bits; {tiling.beats} beats per vector",
-            "o__payload": f"{tiling.lanes} int8 results, the first in the low bits; "
-            f"{tiling.outputs // tiling.lanes} beats per vector",
+            "i__payload": f"codes, {self.format.bits} bits each, the first in the low bits; beats per vector: "
+            f"{tiling.beats}",
+            "o__payload": "int8 results, the first in the low bits; beats per vector: "
+            f"{tiling.outputs // tiling.lanes}",
             "weights__payload": f"low bits: address (row within its tile in {row_bits} bits, above them tile * "
-            f"{tiling.beats} + beat); above: {tiling.columns} int8 weights, the first in the low bits",
+            f"{tiling.beats} + beat); above: the row's int8 weights of that beat, the first in the low bits",
             "weights__valid": "word of weights is offered",
             "weights__ready": "word of weights is accepted: the unit is idle",
             "biases__payload": f"low bits: address ({bias_address}); above: int32 bias",

@@ -22,10 +22,6 @@ from rtl_gen.registers import ADDRESS_WIDTH, RegisterMap
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.encoder import format_facts, scale_json
 
-_STREAM_MEANINGS = {
-    "s_axis": ("values, each in whole bytes, lane 0 in the low ones", "bytes that are there: all of a value's"),
-    "m_axis": ("codes, each in whole bytes, lane 0 in the low ones", "bytes that are there: of kept values"),
-}
 _CHANNELS = {
     "aw": "where to write",
     "w": "what to write",
@@ -109,12 +105,17 @@ class QuantizerConfig(UnitConfig):
             f"s_axi_{name}": f"AXI4-Lite, {meaning}"
             for name in axi_lite_ports(ADDRESS_WIDTH)
             for channel, meaning in _CHANNELS.items()
-            if re.match(f"{channel}(addr|prot|data|strb|resp|valid|ready)$", name)
+            if re.match(f"{channel}(addr|data|strb|resp|valid|ready)$", name)
         }
-        for name, (tdata, tkeep) in _STREAM_MEANINGS.items():
+        found |= dict.fromkeys(("s_axi_awprot", "s_axi_arprot"), "AXI4-Lite, does not matter")
+        streams = {
+            "s_axis": (f"values, {self.input.name}", self.input.width, "a lane counts if all its bytes are kept"),
+            "m_axis": ("codes", self.format.bits, "a lane's bytes are kept if it counted"),
+        }
+        for name, (what, width, keep) in streams.items():
             found |= {
-                f"{name}_tdata": tdata,
-                f"{name}_tkeep": tkeep,
+                f"{name}_tdata": f"{what}, in {8 * bytes_of(width)} bits each, lane 0 in the low ones",
+                f"{name}_tkeep": keep,
                 f"{name}_tlast": "the beat is its packet's last",
                 f"{name}_tvalid": "a beat is offered",
                 f"{name}_tready": "a beat is accepted",

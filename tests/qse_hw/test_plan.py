@@ -111,5 +111,5 @@ def test_bad_input(out, capsys, options, text):
 def test_lanes_that_the_transform_cannot_have(out, capsys):
     assert main(["plan", "--model", "mamba-130m", "--lanes", "3"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: Lanes must be")
+    assert said.startswith("error: Lanes must divide 128 (size 1536 is 12 * 128), not 3")
     assert said.count("\n") == 1

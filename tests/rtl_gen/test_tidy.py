@@ -56,7 +56,7 @@ def test_the_back_ends_numbered_register():
     text += module("\\top.a0", body.format(2355, 1)) + module("\\top.a1", body.format(2355, 2))
     got = tidy(text)
     assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_a"]
-    assert got.count("\\$trigger ") == 2
+    assert got.count("\\$trigger ") == 3  # declared, begun, used
     assert "$auto" not in got
 
 
@@ -117,3 +117,10 @@ def test_pins_of_an_instance_whose_name_needs_an_escape():
     got = tidy(text)
     assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_part"]
     assert "    .port_0 (a)\n" in got
+
+
+def test_processes_begin_in_every_language_version():
+    text = module("top", "  reg \\$auto$verilog_backend.cc:2352:dump_module$7  = 0;\n")
+    assert "  reg \\$trigger ;\n" in tidy(text)
+    assert "  initial \\$trigger <= 1'b0;\n" in tidy(text)
+    assert "trigger  = 0" not in tidy(text)

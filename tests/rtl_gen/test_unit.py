@@ -49,3 +49,4 @@ def test_what_a_unit_need_not_have():
     config = Plain()
     assert config.top == "qse_plain"
     assert (config.facts(), dict(config.meanings()), config.files()) == ({}, {}, {})
+    assert config.initiation_interval == 1

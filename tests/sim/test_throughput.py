@@ -77,6 +77,7 @@ UNITS = [
 def test_cost_is_what_the_model_shows(config, values):
     """The last output of every vector, one vector after the other, and alone."""
     cost, vectors = Cost.of("unit", config, values), 6
+    assert cost.interval == cost.beats * config.initiation_interval
     left = leaving(config, vectors * cost.beats, cycles=vectors * cost.interval + cost.delay + 100)
     per_vector, rest = divmod(len(left), vectors)
     assert rest == 0

@@ -55,3 +55,12 @@ def test_facts():
     scale = Scale.from_step(0.1)
     assert DecoderConfig(format=SE8, scale=scale).facts()["scale"] == scale_json(scale)
     assert facts["format"]["fraction_bits"] == SE8.fraction_bits
+
+
+def test_meanings():
+    """A lane's type and width: the port's width alone does not tell them."""
+    assert DecoderConfig(format=SE8, lanes=5).meanings() == {
+        "i__payload": "codes, 8 bits each, lane 0 in the low bits",
+        "o__payload": "integers in fine steps, two's complement, 11 bits each, lane 0 in the low bits",
+        "clear": "clears invalid",
+    }

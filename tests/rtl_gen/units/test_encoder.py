@@ -93,3 +93,11 @@ def test_facts():
     assert facts["format"]["zero_code"] == SE8.zero_code
     assert {int(code): value for code, value in facts["format"]["values"].items()} == SE8.decoded
     assert PLAIN.facts()["scale"] is None
+
+
+def test_meanings():
+    """A lane's type and width: the port's width alone does not tell them."""
+    assert FULL.meanings() == {
+        "i__payload": "values, fp16, 16 bits each, lane 0 in the low bits",
+        "o__payload": "codes, 8 bits each, lane 0 in the low bits",
+    }

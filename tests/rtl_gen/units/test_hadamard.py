@@ -40,9 +40,11 @@ def test_the_manifest_tells_everything():
     }  # fmt: skip
     assert (document["output_width"], document["beats_per_vector"]) == (10, 12)
     assert document["gain"] == {"squared": 24, "value": math.sqrt(24)}
-    ports = {port["name"]: port["width"] for port in document["ports"]}
-    assert ports["i__payload"] == 10
-    assert ports["o__payload"] == 20
+    ports = {port["name"]: (port["width"], port["meaning"]) for port in document["ports"]}
+    beats = "lane 0 in the low bits; beats per vector: 12"
+    assert ports["i__payload"] == (10, f"values, two's complement, 5 bits each, {beats}")
+    assert ports["o__payload"] == (20, f"results, two's complement, 10 bits each, {beats}")
+    assert document["initiation_interval"] == 1
     assert document["latency"] == used(HadamardConfig(size=24, width=5, lanes=2).component()).latency
 
 

@@ -69,15 +69,18 @@ def test_manifest(config):
     assert document["max_bias"] == max_bias(config.format, config.tiling)
     numbers = [document[name] for name in ("beats_per_vector", "output_lanes", "cycles_per_vector")]
     assert numbers == [config.tiling.beats, config.lanes, config.tiling.cycles]
+    assert document["initiation_interval"] == config.tiling.tiles
     ports = {port["name"]: port["meaning"] for port in document["ports"]}
     assert {name for name in ports if name.startswith("weights")} == {
         "weights__payload", "weights__valid", "weights__ready"
     }  # fmt: skip
     if config is FULL:
         assert ports["weights__payload"] == (
-            "low bits: address (row within its tile in 3 bits, above them tile * 2 + beat); above: 4 int8 weights, "
-            "the first in the low bits"
+            "low bits: address (row within its tile in 3 bits, above them tile * 2 + beat); above: the row's int8 "
+            "weights of that beat, the first in the low bits"
         )
+        assert ports["i__payload"] == "codes, 8 bits each, the first in the low bits; beats per vector: 2"
+        assert ports["o__payload"] == "int8 results, the first in the low bits; beats per vector: 4"
         assert ports["biases__payload"] == (
             "low bits: address (row modulo 3 in 2 bits, above them row / 3); above: int32 bias"
         )
