@@ -69,10 +69,11 @@ def interface(name: str) -> str:
         [f"`{port['name']}`", port["direction"], str(port["width"]), port["meaning"]] for port in document["ports"]
     ]
     pins = [f"    .{port['name']}({port['name']})" for port in document["ports"]]
+    interval = document["initiation_interval"]
     instance = "\n".join([f"{unit.config.top} unit (", ",\n".join(pins), ");"])
     return "\n\n".join(
         [
-            f"`{unit.config.label}`: latency {unit.latency} cycles, one beat per cycle.",
+            f"`{unit.config.label}`: latency {unit.latency} cycles, initiation interval {interval}:",
             markdown(["port", "direction", "bits", "meaning"], ports),
             f"```verilog\n{instance}\n```",
         ]

@@ -154,7 +154,7 @@ class Quantizer(wiring.Component):
             gate.last.eq(self.s_axis_tlast),
             registers.noticed.partial_keep.eq(cut),
         ]
-        m.d.sync += cut.eq(accepted & partial.any())
+        m.d.sync += cut.eq(accepted & partial.any() & ~registers.soft_reset)
 
     def _leave(self, m: Module, core: QuantizerCore, soft_reset: Signal) -> Signal:
         """Returns whether a packet that was cut is about to be ended."""

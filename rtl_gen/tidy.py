@@ -14,6 +14,9 @@ _START = r"""  reg \1;
   // verilator lint_off INITIALDLY
   initial \1<= 1'b0;
   // verilator lint_on INITIALDLY"""
+_DECLARATIONS = re.compile(r"(?:^  (?:input|output|wire|reg) (?:\[\d+:0\] )?port_\d+ ;\n)+", re.MULTILINE)
+_PINS = re.compile(r"(?:^    \.port_\d+ \([^\n]*\),?\n)+", re.MULTILINE)
+_NUMBER = re.compile(r"port_(\d+) ")
 _NUMBERS = re.compile(r"\d+(?=_|$)")
 
 
@@ -73,7 +76,17 @@ def _number_ports(text: str) -> str:
         names = new[match["name"]]
         return _INSTANCE.sub(pins, _PORT.sub(lambda port: names[port[0]], match[0]))
 
-    return _MODULE.sub(body, text)
+    text = _MODULE.sub(body, text)
+    return _PINS.sub(lambda run: _in_order(run[0]), _DECLARATIONS.sub(lambda run: _in_order(run[0]), text))
+
+
+def _in_order(lines: str) -> str:
+    """Lines about numbered ports by their numbers: the back end sorts the old ones as text, 9 behind 10."""
+    last = "," if lines.endswith(",\n") else ""
+    found = sorted(lines.removesuffix("\n").split("\n"), key=lambda line: int(_NUMBER.findall(line)[0]))
+    if not lines.startswith("    ."):
+        return "\n".join(found) + "\n"
+    return ",\n".join(line.removesuffix(",") for line in found) + f"{last}\n"
 
 
 def _plain(name: str) -> str:

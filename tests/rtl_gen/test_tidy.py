@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from amaranth.back import verilog
 from amaranth.hdl import Elaboratable, Module, Signal
 
@@ -124,3 +125,20 @@ def test_processes_begin_in_every_language_version():
     assert "  reg \\$trigger ;\n" in tidy(text)
     assert "  initial \\$trigger <= 1'b0;\n" in tidy(text)
     assert "trigger  = 0" not in tidy(text)
+
+
+@pytest.mark.parametrize("first", [1, 8, 9, 98, 99])
+def test_numbered_ports_are_in_the_order_of_their_numbers(first):
+    """The back end sorts them as text: what differs in the number of digits only is equal all the same."""
+    ports = [f"\\port$7${number} " for number in range(first, first + 3)]
+
+    def lane(name, ports):
+        declared = "".join(f"  input [3:0] {port};\n  wire [3:0] {port};\n" for port in sorted(ports))
+        return f"module {name} ({', '.join(ports)});\n{declared}endmodule\n\n"
+
+    small = ["\\port$7$1 ", "\\port$7$2 ", "\\port$7$3 "]
+    pins = [",\n".join(f"    .{port}(a)" for port in sorted(names)) for names in (small, ports)]
+    text = module("top", "".join(f"  \\top.lane{n}  lane{n} (\n{pin}\n  );\n" for n, pin in enumerate(pins)))
+    got = tidy(text + lane("\\top.lane0", small) + lane("\\top.lane1", ports))
+    assert re.findall(r"^module (\S+)", got, re.MULTILINE) == ["top", "top_lane"]
+    assert got.count("    .port_0 (a),\n    .port_1 (a),\n    .port_2 (a)\n  );") == 2
