@@ -78,6 +78,16 @@ def speed() -> str:
         for name, values in fits["seconds"].items()
     ]
     fit_rows.append(["n log n, for comparison", *("" for _ in sizes), f"{fits['growth_n_log_n']:.2f}"])
+    model_rows = [
+        [
+            label,
+            f"{unit['cycles']:,}",
+            f"{unit['cycles'] / unit['amaranth_seconds']:,.0f}",
+            f"{unit['cycles'] / unit['model_seconds']:,.0f}",
+            f"{unit['ratio']:.0f} x",
+        ]
+        for label, unit in load("bench-cycle")["cycle"]["units"].items()
+    ]
     runs = "; ".join(
         f"{run['run']}: {run['values']:,} values, {run['mismatches']} mismatches" for run in replay["runs"]
     )
@@ -90,6 +100,9 @@ def speed() -> str:
             "Fitting formats to one layer, seconds by number of values, and the power of n by which they grow:",
             markdown(["what", *sizes, "growth"], fit_rows),
             "    python -m qse_hw bench --parts calibrate",
+            "Cycle-accurate model beside Amaranth's simulator, the same trace under random stalls, both on every port:",
+            markdown(["unit", "cycles", "simulator, cycles/s", "model, cycles/s", "ratio"], model_rows),
+            "    python -m qse_hw bench --parts cycle",
             f"Replay of all layers through the emitted Verilog: {runs}.",
             "    python -m qse_hw replay --activations qse-demo/activations.safetensors "
             "--calibration qse-demo/calibration.json",
