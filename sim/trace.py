@@ -51,7 +51,7 @@ def record_all(
     sources = {f"{emitted.config.top}.v": emitted.text, **emitted.models, f"{NAME}.v": _wrap(emitted)}
     for name, text in sources.items():
         (folder / name).write_text(text)
-    simulate.build([folder / name for name in sources], NAME, folder, simulator)
+    simulate.build([folder / name for name in sources], NAME, folder, simulator, short=True)
     simulate.run("sim.trace_testbench", NAME, folder, simulator, {FOLDER_VARIABLE: str(folder)}, lambda: None)
     return [
         _read(folder / f"seen{number}.npz", inputs, outputs, stimulus, folder / "run.log")

@@ -83,7 +83,8 @@ def test_figures(small, out, capsys):
     assert small["naive"].shape[0] == 1
     found = document["cycle"]
     assert [*found["units"]] == [
-        "encoder se8 fp32", "encoder se8 fp32 x8", "decoder se8 x8", "hadamard 96 s8 x8", "linear se8 64:16 4x8"
+        "encoder se8 fp32 scale=runtime", "encoder se8 fp32 scale=runtime x8",
+        "decoder se8 x8", "hadamard 96 s8 x8", "linear se8 64:16 4x8"
     ]  # fmt: skip
     for unit in found["units"].values():
         assert unit["cycles"] == 400
@@ -113,7 +114,8 @@ def test_a_model_that_errs_makes_no_figures(small, out, monkeypatch):
 
     right = EncoderModel.run
     monkeypatch.setattr(EncoderModel, "run", wrong)
-    with pytest.raises(SystemExit, match=r"^the model of encoder se8 fp32 differs .*: cycle 11: o__valid is"):
+    sentence = r"^the model of encoder se8 fp32 scale=runtime differs .*: cycle 11: o__valid is"
+    with pytest.raises(SystemExit, match=sentence):
         main(["bench", "--parts", "cycle", "--json", str(out / "b.json")])
     assert os.listdir(out) == []
 

@@ -65,7 +65,7 @@ def built(request, simulator, tmp_path_factory):
         text, count = re.subn(pattern, r"\1 /* verilator public_flat_rw */;", text, count=1, flags=re.MULTILINE)
         assert count == 1, port
     (folder / "unit.v").write_text(text)
-    simulate.build([folder / "unit.v"], config.top, folder, simulator)
+    simulate.build([folder / "unit.v"], config.top, folder, simulator, short=True)
     return folder
 
 

@@ -27,7 +27,7 @@ def runner(monkeypatch):
         build = test = _do
 
     made = Runner()
-    monkeypatch.setattr(simulate, "_runner", lambda simulator: made)
+    monkeypatch.setattr(simulate, "_runner", lambda simulator, wave=None: made)
     monkeypatch.setattr(simulate, "require", lambda simulator: None)
     return made
 
@@ -84,7 +84,7 @@ def test_without_a_wave_nothing_is_recorded(runner, tmp_path):
     simulate.run("tests", "top", tmp_path, "verilator", {}, lambda: None)
     (build, _), (run, _) = runner.calls
     assert not any("--trace" in argument for argument in build["build_args"])
-    assert (build["waves"], run["waves"], run["test_args"], run["plusargs"]) == (False, False, [], [])
+    assert (build["waves"], run["waves"], run["test_args"]) == (False, False, [])
 
 
 @pytest.mark.parametrize("kind", ["vcd", "fst"])
@@ -98,15 +98,25 @@ def test_verilator_is_asked_for_a_wave(runner, tmp_path, kind):
     assert (run["waves"], run["test_args"]) == (True, ["--trace-file", str(tmp_path / "w.part")])
 
 
-@pytest.mark.parametrize(("kind", "plusargs"), [("vcd", []), ("fst", ["-fst"])])
-def test_icarus_is_asked_for_a_wave(runner, tmp_path, kind, plusargs):
+@pytest.mark.parametrize("kind", ["vcd", "fst"])
+def test_icarus_is_asked_for_a_wave(runner, tmp_path, kind):
     wave = Wave(kind, tmp_path / "w.part")
     simulate.build([tmp_path / "a.v"], "top", tmp_path, "icarus", wave)
     simulate.run("tests", "top", tmp_path, "icarus", {}, lambda: None, wave)
     (build, _), (run, _) = runner.calls
     assert build["build_args"] == ["-s", "qse_wave"]
     assert build["sources"] == [str(tmp_path / "a.v"), str(tmp_path / "qse_wave.v")]
-    assert (build["waves"], run["waves"], run["test_args"], run["plusargs"]) == (False, False, [], plusargs)
+    assert (build["waves"], run["waves"], run["test_args"]) == (False, False, [])
+
+
+@pytest.mark.parametrize(("wave", "word"), [(None, "-none"), ("vcd", "-vcd"), ("fst", "-fst")])
+def test_the_last_word_to_icarus_is_the_wave(tmp_path, wave, word):
+    """Without one, cocotb's runner turns ``$dumpfile`` off; of several such words the last one counts."""
+    icarus = simulate._runner("icarus", wave and Wave(wave, tmp_path / "w.part"))
+    icarus.pre_cmd, icarus.waves, icarus.gui, icarus.plusargs, icarus.test_args = None, False, False, [], []
+    icarus.build_dir, icarus.hdl_toplevel, icarus.hdl_library = tmp_path, "top", "top"
+    ((*_, last),) = icarus._test_command()
+    assert last == word
 
 
 def test_ticks_while_it_runs(runner, tmp_path):
