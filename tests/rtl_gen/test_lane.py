@@ -83,15 +83,23 @@ HOW = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("how", HOW)
+CASES = [
+    *zip(SHIPPED, INPUTS, strict=False),
+    ("se8", "bf16"), ("se8-silu", "bf16"), ("int8", "bf16"), ("se9-paper", "bf16"), ("se8", "s32e-20"),
+    ("se8-silu", "s16"), ("int8", "s16"),
+]  # fmt: skip
+full = pytest.mark.full
+
+
 @pytest.mark.parametrize(
-    ("name", "input_name"),
+    ("name", "input_name", "how"),
+    # every case and every implementation, not all pairs of them but with --full
     [
-        *zip(SHIPPED, INPUTS, strict=False),
-        ("se8", "bf16"), ("se8-silu", "bf16"), ("int8", "bf16"), ("se9-paper", "bf16"), ("se8", "s32e-20"),
-        ("se8-silu", "s16"), ("int8", "s16"),
+        pytest.param(*case, *how.values, id=f"{'-'.join(case)}-{how.id}", marks=[] if (n - h) % 4 == 0 else full)
+        for n, case in enumerate(CASES)
+        for h, how in enumerate(HOW)
     ],
-)  # fmt: skip
+)
 def test_every_implementation(name, input_name, how, rng, request):
     format, input = make(name), input_type(input_name)
     bits = int(rng.choice([1, 8, 16]))

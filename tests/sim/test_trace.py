@@ -161,7 +161,7 @@ def no_simulator(monkeypatch):
             x[cycle, byte] = 1
         np.savez(folder / "seen0.npz", driven=np.zeros((cycles, size), np.uint8), seen=np.zeros_like(x), unknown=x)
 
-    monkeypatch.setattr(simulate, "build", lambda *arguments: None)
+    monkeypatch.setattr(simulate, "build", lambda *arguments, **options: None)
     monkeypatch.setattr(simulate, "run", run)
     return unknown
 
