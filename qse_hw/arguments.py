@@ -26,14 +26,19 @@ def add_lanes_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lanes", metavar="N", type=integer, default=1, help="values per cycle (default 1)")
 
 
-def format_and_scale(args: argparse.Namespace) -> tuple[SegmentedFormat, Scale | None]:
-    """What :func:`add_format_arguments`' arguments describe; the scale is a calibration's, else None."""
+def format_and_scale(args: argparse.Namespace, step: str | None = None) -> tuple[SegmentedFormat, Scale | None]:
+    """What :func:`add_format_arguments`' arguments describe; the scale is a calibration's, else None.
+
+    ``step``: a step given beside them, which a calibration excludes.
+    """
     if args.calibration is None:
         if args.layer is not None:
             raise InputError(f"Layer {args.layer} needs a calibration: give --calibration FILE")
         return load_format(args.format or "se8"), None
     from golden.calibration import read_calibration
 
+    if step is not None:
+        raise InputError(f"Scale must come from the calibration or from --scale {step}, not from both")
     if args.layer is None:
         raise InputError("Layer must be given with a calibration, e.g. --layer 0")
     calibration = read_calibration(args.calibration)

@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Mux, Value
 from rtl_gen.decision import guard_bits
 from rtl_gen.geometry import Geometry
 from rtl_gen.product import Product
-from rtl_gen.select import at_least, resize
+from rtl_gen.select import at_least, resize, same_sign
 from rtl_gen.stages import Stages
 
 _FINE = 2
@@ -77,7 +77,7 @@ def _window(geometry: Geometry, of: Product) -> _Shifting:
         lost = of.lost
     if geometry.never_exact:
         lost = Const(1, 1)
-    kept = _same_sign(resize(kept, window.width), of.product)
+    kept = same_sign(resize(kept, window.width), of.product)
     return _Shifting(kept, lost, of.distance, of.negative, of.too_large, of.nan)
 
 
@@ -89,11 +89,11 @@ def _shift_right(stages: Stages, of: _Shifting) -> _Shifting:
     coarse, fine = distance[_FINE:], distance[:_FINE]
     # of each group of bits: whether one is set, and whether it goes
     groups = [kept[n : n + step].any() & at_least(coarse, n // step + 1) for n in range(0, len(kept), step)]
-    shifted = _same_sign(resize(kept >> (coarse << _FINE), len(kept)), kept)
+    shifted = same_sign(resize(kept >> (coarse << _FINE), len(kept)), kept)
     half = stages.cut("shift", of._replace(kept=shifted, lost=of.lost | Cat(groups).any(), distance=fine))
     assert half.distance is not None
     lost = Cat(half.kept[n] & at_least(half.distance, n + 1) for n in range(min(step - 1, len(kept)))).any()
-    shifted = _same_sign(resize(half.kept >> half.distance, len(kept)), kept)
+    shifted = same_sign(resize(half.kept >> half.distance, len(kept)), kept)
     return half._replace(kept=shifted, lost=half.lost | lost)
 
 
@@ -121,9 +121,5 @@ def _fold(geometry: Geometry, of: _Position) -> Place:
         carry = tie
     if guard_bits(geometry.format):
         # With a carry nothing was truncated, the sticky bit is 0, and the carry has to pass it: 1 + 1.
-        base = _same_sign(Cat(~of.exact | carry, base), base)
+        base = same_sign(Cat(~of.exact | carry, base), base)
     return Place(base, carry, of.negative, of.nan)
-
-
-def _same_sign(value: Value, like: Value) -> Value:
-    return value.as_signed() if like.shape().signed else value

@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Value
 from rtl_gen.align import Place
 from rtl_gen.geometry import Geometry
 from rtl_gen.regions import LaneRegion
-from rtl_gen.select import at_least, rank
+from rtl_gen.select import at_least, rank, same_sign
 from rtl_gen.stages import Stages
 
 _PART = 4  # bits compared at a time: what one look-up table takes
@@ -80,7 +80,7 @@ def _terms(stages: Stages, of: Place, first: int | Value) -> tuple[Value, int | 
     """What to compare with what: ``base + carry >= first`` without an adder."""
     if isinstance(of.carry, Const):
         return of.base, first - of.carry.value
-    doubled = stages.name(_same_sign(Cat(of.carry, of.base), of.base), "doubled")
+    doubled = stages.name(same_sign(Cat(of.carry, of.base), of.base), "doubled")
     return doubled, Cat(Const(1, 1), first - 1).as_signed() if isinstance(first, Value) else 2 * first - 1
 
 
@@ -99,7 +99,7 @@ def _parts(position: Value, constant: int | Value) -> list[Value]:
     while high - lowest > _PART:
         part, bound = position[high - _PART : high], constant >> (high - _PART)
         if high == len(position):
-            part = _same_sign(part, position)
+            part = same_sign(part, position)
         else:
             bound &= (1 << _PART) - 1
         found += [at_least(part, bound + 1), at_least(part, bound)]
@@ -107,7 +107,7 @@ def _parts(position: Value, constant: int | Value) -> list[Value]:
     bound = constant >> lowest
     part = position[lowest:high]
     if high == len(position):
-        part = _same_sign(part, position)
+        part = same_sign(part, position)
     else:
         bound &= (1 << (high - lowest)) - 1
     return [*found, at_least(part, bound)]
@@ -118,7 +118,3 @@ def _joined(parts: list[Value]) -> Value:
     for greater, equal in zip(parts[-3::-2], parts[-2::-2], strict=True):
         found = greater | equal & found
     return found
-
-
-def _same_sign(value: Value, like: Value) -> Value:
-    return value.as_signed() if like.shape().signed else value

@@ -15,7 +15,6 @@ from rtl_gen.lane import K_SHAPE, Lane, lane_latency
 from rtl_gen.parallel import ParallelLane, parallel_latency
 from rtl_gen.stall import stall_all
 from rtl_gen.status import Status, check_counter_width
-from rtl_gen.unit import check_target
 
 ARCHS = ("fused", "parallel")
 MAX_LANES = 1024
@@ -98,7 +97,7 @@ class Encoder(wiring.Component):
             input=input,
             scale=scale,
             scale_bits=self.scale_bits,
-            target=check_target(target),
+            target=target,
             pipeline=pipeline,
         )
         # An ECP5 multiplier has registers at its inputs, which are as good as the encoder's own.

@@ -11,6 +11,7 @@ from golden.scale import Scale
 from rtl_gen.decision import guard_bits, regions
 from rtl_gen.multiplier import DSP_WIDTH
 from rtl_gen.runtime_regions import RuntimeRegions
+from rtl_gen.unit import check_target
 from rtl_gen.window import Window
 
 
@@ -48,6 +49,7 @@ class Geometry:
     pipeline: int | None = None
 
     def __post_init__(self) -> None:
+        check_target(self.target)
         if self.target == "ecp5" and self.scale_bits > DSP_WIDTH:
             raise InputError(
                 f"Scale bits must be at most {DSP_WIDTH} for target ecp5, whose multipliers are that wide, "

@@ -14,7 +14,7 @@ from amaranth.hdl import (
 )  # fmt: skip
 
 from golden.errors import InputError
-from rtl_gen.select import resize
+from rtl_gen.select import resize, same_sign
 from rtl_gen.stages import Stages
 
 DSP_WIDTH = 18  # of a MULT18X18D's operands
@@ -69,7 +69,7 @@ class Multiplier(Elaboratable):
             low_bits = DSP_WIDTH - 1  # the high part takes the sign
             low = Signal(low_bits)
             high = Signal(Shape(len(self.a) - low_bits, self.a.shape().signed))
-            m.d.comb += [low.eq(self.a[:low_bits]), high.eq(_like(self.a[low_bits:], self.a))]
+            m.d.comb += [low.eq(self.a[:low_bits]), high.eq(same_sign(self.a[low_bits:], self.a))]
             low_product = self._cell(m, stages, "low", low, platform)
             high_product = self._cell(m, stages, "high", high, platform)
             # low_product >> low_bits is narrower than high_product: one adder as wide as that, and a bit
@@ -85,7 +85,7 @@ class Multiplier(Elaboratable):
             m.d.comb += product.eq(stages.delay(kept_a * kept_b, 2, f"{name}_product"))
             return product
         wide = Signal(2 * DSP_WIDTH, name=f"{name}_p")
-        m.d.comb += product.eq(_like(wide[: len(product)], product))
+        m.d.comb += product.eq(same_sign(wide[: len(product)], product))
         m.submodules[name] = Instance(
             "MULT18X18D",
             *(("p", f"REG_{register}_CLK", "CLK0") for register in _REGISTERS),
@@ -107,10 +107,6 @@ class Multiplier(Elaboratable):
 def _extended(value: Value) -> Value:
     """``value``, with its sign if it has one, as wide as the cell's operands."""
     return resize(value, DSP_WIDTH)
-
-
-def _like(value: Value, like: Value) -> Value:
-    return value.as_signed() if like.shape().signed else value
 
 
 def _bits(direction: str, name: str, value: Value) -> list[tuple[str, str, Value]]:

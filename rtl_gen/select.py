@@ -50,6 +50,11 @@ def resize(value: Value, width: int) -> Value:
     return value[:width]
 
 
+def same_sign(value: Value, like: Value) -> Value:
+    """``value``, taken as signed if ``like`` is: slices and concatenations forget that."""
+    return value.as_signed() if like.shape().signed else value
+
+
 def at_least(value: Value, constant: int) -> Value:
     """``value >= constant``, as a chain of ANDs and ORs: synthesis tools would spend a carry chain on it."""
     bits = [value[n] for n in range(len(value))]

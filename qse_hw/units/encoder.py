@@ -4,7 +4,7 @@ import argparse
 
 from golden.errors import InputError
 from golden.inputs import input_type
-from golden.scale import Scale, check_scale_bits
+from golden.scale import check_scale_bits
 from qse_hw.arguments import add_format_arguments, add_lanes_argument, format_and_scale, integer, step
 from rtl_gen.unit import TARGETS, UnitConfig
 
@@ -36,13 +36,9 @@ def config(args: argparse.Namespace) -> UnitConfig:
 
     # checked even where a constant scale has no use for them
     input, scale_bits = input_type(args.input), check_scale_bits(args.scale_bits)
-    scale: Scale | None = None
-    if args.calibration is not None:
-        if args.scale is not None:
-            raise InputError(f"Scale must come from the calibration or from --scale {args.scale}, not from both")
-    elif args.layer is None and args.scale is None:
+    if args.calibration is None and args.layer is None and args.scale is None:
         raise InputError("Scale must be given: --scale S, --scale runtime or --calibration FILE --layer K")
-    format, scale = format_and_scale(args)
+    format, scale = format_and_scale(args, step=args.scale)
     if args.scale is not None and args.scale != "runtime":
         scale = step(args.scale, scale_bits)
     return EncoderConfig(

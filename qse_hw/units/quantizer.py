@@ -2,7 +2,6 @@
 
 import argparse
 
-from golden.errors import InputError
 from golden.inputs import input_type
 from golden.scale import check_scale_bits
 from qse_hw.arguments import add_format_arguments, add_lanes_argument, format_and_scale, integer, step
@@ -28,9 +27,7 @@ def config(args: argparse.Namespace) -> UnitConfig:
     from rtl_gen.units.quantizer import QuantizerConfig
 
     input, scale_bits = input_type(args.input), check_scale_bits(args.scale_bits)
-    if args.calibration is not None and args.scale is not None:
-        raise InputError(f"Scale must come from the calibration or from --scale {args.scale}, not from both")
-    format, scale = format_and_scale(args)
+    format, scale = format_and_scale(args, step=args.scale)
     return QuantizerConfig(
         format=format,
         input=input,

@@ -14,7 +14,7 @@ from golden.vectors import decoder_vectors
 from rtl_gen.beats import Beats, join_lanes, stream
 from rtl_gen.decoder import Decoder, value_width
 from rtl_gen.unit import UnitConfig
-from rtl_gen.units.encoder import format_facts, scale_json
+from rtl_gen.units.encoder import code_facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,7 @@ class DecoderConfig(UnitConfig):
         return {"unit": self.unit, "format": format_to_json(self.format), "lanes": self.lanes}
 
     def facts(self) -> dict[str, Any]:
-        return {
-            "format": format_facts(self.format),
-            "scale": scale_json(self.scale) if self.scale is not None else None,
-        }
+        return code_facts(self.format, self.scale)
 
     def meanings(self) -> Mapping[str, str]:
         return {

@@ -74,10 +74,7 @@ class EncoderConfig(UnitConfig):
         }
 
     def facts(self) -> dict[str, Any]:
-        return {
-            "format": format_facts(self.format),
-            "scale": scale_json(self.scale) if self.scale is not None else None,
-        }
+        return code_facts(self.format, self.scale)
 
     def meanings(self) -> Mapping[str, str]:
         return {
@@ -120,6 +117,11 @@ class EncoderConfig(UnitConfig):
 
 
 CONFIG = EncoderConfig
+
+
+def code_facts(format: SegmentedFormat, scale: Scale | None) -> dict[str, Any]:
+    """How to read codes, and, where it is known, what a step of 1 stands for."""
+    return {"format": format_facts(format), "scale": scale_json(scale) if scale is not None else None}
 
 
 def format_facts(format: SegmentedFormat) -> dict[str, Any]:

@@ -114,6 +114,7 @@ def test_refusals():
         format=make("se8"), input="s8", scale=SCALE))  # fmt: skip
     refused(TypeError, "Scale must be a Scale, not None", lambda: quantizer(scale=None))
     refused(InputError, "Lanes must be from 1 to 1024, not 0", lambda: quantizer(lanes=0))
+    refused(InputError, "Target must be one of generic, ecp5, not 'xilinx'", lambda: quantizer(target="xilinx"))
     refused(InputError, "Format set at run time must be sign-magnitude or offset", lambda: quantizer("int8"))
     refused(InputError, "Format set at run time must not have exact_end", lambda: quantizer("se9-paper"))
     refused(InputError, "Pipeline must be from 0 to", lambda: quantizer(pipeline=99))
