@@ -45,13 +45,13 @@ class Histogram:
         values = patterns.view(np.float16).astype(np.float32) * unit
         order = np.argsort(values, kind="stable")
         self.values, self.counts = values[order], counts[patterns][order]
-        self.power = float(self.counts @ np.square(self.values, dtype=np.float64))
+        self.power = _sum(self.counts, self.values)
         if self.power == 0:
             raise InputError("Activations must not all have a weight of zero")
 
     def squared_error(self, quantiser: Quantiser) -> float:
         """Weighted sum over the tensor of the squared difference to its decoded codes."""
-        return float(self.counts @ np.square(quantiser.array(self.values) - self.values, dtype=np.float64))
+        return _sum(self.counts, quantiser.array(self.values) - self.values)
 
     def sqnr_db(self, quantiser: Quantiser) -> float:
         """``10 log10(power / squared_error)``; infinite if nothing is lost."""
@@ -76,6 +76,11 @@ def parts(x: Values) -> Iterator[npt.NDArray[np.float32]]:
     flat = x.reshape(-1)
     for begin in range(0, flat.size, 1 << 20):
         yield flat[begin : begin + (1 << 20)].astype(np.float32)
+
+
+def _sum(weights: npt.NDArray[np.float64], values: Values) -> float:
+    """Weighted sum of squares, in NumPy's own order: that of a BLAS product would depend on the processor."""
+    return float((weights * np.square(values, dtype=np.float64)).sum())
 
 
 def _weights(x: Values, weights: Values | None) -> Iterator[Values | None]:

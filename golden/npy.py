@@ -1,6 +1,7 @@
 """Reading and writing .npy files of a user's own."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         with path.open("rb") as file:
             if file.read(6) != b"\x93NUMPY":
                 raise InputError(f"Array file {path} must be a .npy file, and it does not begin like one")
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        with warnings.catch_warnings():  # of shapes that overflow, which are refused, and of Python 2, which is fine
+            warnings.simplefilter("ignore")
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
     except InputError:
         raise

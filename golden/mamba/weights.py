@@ -1,6 +1,7 @@
 """The weights of a checkpoint, found and checked at once, read one by one."""
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,9 @@ def _open(path: Path) -> tuple[Any, list[str]]:
             mapped = safe_open(path, framework="pt")
             names: list[str] = mapped.keys()  # type: ignore[no-untyped-call]
             return mapped, names
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch wonders about pickles of other protocols, then reads or refuses them
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"Checkpoint {path.parent} must hold {path.name}, and does not") from error
     except (OSError, SafetensorError) as error:

@@ -18,6 +18,7 @@ COMMANDS = {
     "capture": "run a Mamba on text and keep the SSM inputs of every layer",
     "calibrate": "find format parameters and scale of every layer",
     "replay": "send captured activations through the Verilog in simulation",
+    "exhaust": "send every input pattern through the Verilog in simulation",
     "synth": "area and timing with Yosys and nextpnr, beside plain INT8",
     "eval": "what quantising costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
     "compare": "PyTorch against the golden model, and SQNR by layer and format",
@@ -63,8 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         parser.parse_args(argv)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _complain(str(error))
     return 2
+
+
+def _complain(sentence: str) -> None:
+    """On one line, whatever line ends and control characters the words and file names in it have."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
+    print(f"error: {line}", file=sys.stderr)
 
 
 def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -> int:
@@ -79,20 +86,19 @@ def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -
         args.command = shlex.join([*(program or f"python -m qse_hw {name}").split(), *argv])  # for reports
         command.run(args)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        print(f'error: Package {error.name} is not installed; get it with: pip install "qse-hw[{extra}]"',
-              file=sys.stderr)
+        _complain(f'Package {error.name} is not installed; get it with: pip install "qse-hw[{extra}]"')
         return 2
     except OSError as error:  # a full disk, a reader that went away
-        print(f"error: The system refused: {error}", file=sys.stderr)
+        _complain(f"The system refused: {error}")
         return 2
     except MemoryError as error:
-        print(f"error: Memory does not suffice: {error}", file=sys.stderr)
+        _complain(f"Memory does not suffice: {error}")
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -1,0 +1,117 @@
+"""Stream rules of encoder and decoder, and what they notice of what leaves.
+
+Why nothing is lost, duplicated or reordered: ``stream_order`` follows any beat by counting. It leaves after exactly the
+beats before it, in a cycle in which the unit has moved ``latency`` times since. What then is at the output is made of
+its payload alone: :mod:`synth.formal.stream_data` shows that all data move when the input is ready, and that ``latency``
+registers lie on every path.
+"""
+
+from collections.abc import Sequence
+
+from rtl_gen.emit import Emitted, emit
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+from synth.formal.stream_harness import CUT, TOP, around, instance, probed, shipped, without_lanes
+from synth.formal.task import Fault, Task
+
+_STREAM = {name: name for name in ("clk", "rst")} | {
+    f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready")
+}
+_VALID = {"valid": "probe_valid"}
+_COVERED = 6  # cycles beyond the latency that the covers take, their own counters included
+
+
+def tasks(config: UnitConfig) -> list[Task]:
+    """The stream rules of an encoder or a decoder."""
+    if not isinstance(config, EncoderConfig | DecoderConfig):
+        return []
+    unit = emit(config)
+    return [_rules(unit, unit.text), _order(unit, unit.text), _status(unit, unit.text), _cover(unit)]
+
+
+def faults(config: UnitConfig) -> list[Fault]:
+    return []
+
+
+def _rules(unit: Emitted, text: str) -> Task:
+    width = next(port["width"] for port in unit.ports if port["name"] == "o__payload")
+    check = instance(
+        "stream_rules", "rules", {"LATENCY": unit.latency, "WIDTH": width}, _STREAM | _VALID | {"o_payload": "o__payload"}
+    )
+    return Task(
+        name="stream_rules",
+        claim="What is offered stays, unchanged, until it is taken; valid does not depend on ready; as many beats leave "
+        "as entered, at most as many are within as there are stages; none outlives a reset, in whatever cycle it comes.",
+        mode="prove",
+        files=_files(unit, text, [check]),
+        top=TOP,
+        engine="smtbmc z3",
+        depth=2,
+    )
+
+
+def _order(unit: Emitted, text: str) -> Task:
+    check = instance("stream_order", "order", {"LATENCY": unit.latency}, _STREAM | _VALID | {"watch": "watch"})
+    return Task(
+        name="stream_order",
+        claim=f"Any beat leaves after exactly those accepted before it, when the unit has moved {unit.latency} times: "
+        f"offered {unit.latency} cycles after it was accepted if nothing stalls, and taken at the latest in the "
+        f"{unit.latency}th cycle thereafter in which the consumer is ready.",
+        mode="prove",
+        files=_files(unit, text, [check], ["watch"]),
+        top=TOP,
+        engine="smtbmc z3",
+        depth=2,
+    )
+
+
+def _status(unit: Emitted, text: str) -> Task:
+    config = unit.config
+    if isinstance(config, EncoderConfig):
+        flags, value, count, bits = ("saturated", "nan"), "code", config.counter_width, config.format.bits
+    else:
+        flags, value, count = ("invalid",), "value", 0
+        bits = next(port["width"] for port in unit.ports if port["name"] == "o__payload") // config.lanes
+    check = instance(
+        "stream_status",
+        "status",
+        {"LANES": config.lanes, "BITS": bits, "FLAGS": len(flags), "COUNT": count},
+        {name: name for name in ("clk", "rst", "clear")}
+        | {name.replace("__", "_"): name for name in ("o__valid", "o__ready", "o__payload")}
+        | {"flags": "{" + ", ".join(reversed(flags)) + "}", "count": "saturation_count" if count else "1'b0"},
+    )
+    return Task(
+        name="stream_status",
+        claim="Flags and counter tell of each beat that leaves, once, and of no other; clear takes what was before, and "
+        "nothing that happens meanwhile; the counter stops at its maximum; a reset makes them 0.",
+        mode="prove",
+        files=_files(unit, without_lanes(text, flags, value), [check]),
+        top=TOP,
+        engine="smtbmc z3",
+        depth=3,
+    )
+
+
+def _cover(unit: Emitted) -> Task:
+    check = instance("stream_cover", "reach", {"LATENCY": unit.latency}, _STREAM)
+    return Task(
+        name="stream_cover",
+        claim="Reached: the unit full and stalled, beats back to back, a reset with beats within and beats thereafter, a "
+        "gap within.",
+        mode="cover",
+        files=_files(unit, unit.text, [check]),
+        top=TOP,
+        engine="smtbmc z3",
+        depth=3 * unit.latency + _COVERED,
+    )
+
+
+def _files(unit: Emitted, text: str, checks: list[str], free: Sequence[str] = ()) -> dict[str, str]:
+    probes = {"valid": unit.latency}
+    return {
+        f"{unit.config.top}.v": probed(text, unit.config.top, probes),
+        **unit.models,
+        "stream.sv": shipped("stream.sv"),
+        f"{TOP}.sv": around(unit, checks, free, probes),
+    }

@@ -1,0 +1,110 @@
+"""What stands around a unit in a proof: a module whose inputs are the unit's, all free, and the checkers beside it.
+
+And the cut: the lanes' arithmetic taken out of the Verilog, where a proof is about what is around it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from golden.errors import InputError
+from rtl_gen.emit import Emitted
+
+TOP = "formal_top"
+CUT = (
+    "The lanes are cut: what they give is any value in any cycle, so what is shown holds of every arithmetic. "
+    "The lowest bits of a lane's output are its events, which makes them visible at the ports."
+)
+
+
+def shipped(name: str) -> str:
+    """The text of the properties in the file ``name`` of this package."""
+    return (files("synth.formal") / name).read_text(encoding="utf-8")
+
+
+def around(
+    unit: Emitted, checks: Sequence[str], free: Sequence[str] = (), probes: Mapping[str, int] | None = None
+) -> str:
+    """Verilog of the module :data:`TOP`: the unit as ``dut``, wires called like its ports, then ``checks``.
+
+    Args:
+        unit: the unit.
+        checks: Verilog that uses the wires.
+        free: further inputs of one bit: what the solver may choose beside the unit's inputs.
+        probes: what :func:`probed` shows.
+    """
+    probes = probes or {}
+    inputs = [port for port in unit.ports if port["direction"] == "input"]
+    lines = [
+        f"module {TOP}(",
+        ",\n".join([*(f"  input {_range(port['width'])}{port['name']}" for port in inputs), *map("  input ".__add__, free)]),
+        ");",
+        *(f"  wire {_range(port['width'])}{port['name']};" for port in unit.ports if port["direction"] == "output"),
+        *(f"  wire {_range(width)}probe_{name};" for name, width in probes.items()),
+        f"  {unit.config.top} dut (",
+        ",\n".join(
+            f"    .{name}({name})"
+            for name in (*(port["name"] for port in unit.ports), *(f"probe_{name}" for name in probes))
+        ),
+        "  );",
+        *checks,
+        "endmodule",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def instance(module: str, name: str, parameters: dict[str, int], ports: dict[str, str]) -> str:
+    """Verilog of an instance."""
+    given = ", ".join(f".{key}({value})" for key, value in parameters.items())
+    wired = ", ".join(f".{key}({value})" for key, value in ports.items())
+    return f"  {module} #({given}) {name} ({wired});"
+
+
+def without_lanes(text: str, events: Sequence[str], value: str) -> str:
+    """``text`` with every lane's module replaced by one that gives any outputs in any cycle.
+
+    Args:
+        text: a unit's Verilog.
+        events: the lane's outputs of one bit that are made visible: output ``events[n]`` is bit ``n`` of ``value``.
+        value: the lane's output that leaves the unit.
+
+    Raises:
+        InputError: if there is no lane in it.
+    """
+    found = re.search(r"^  (\S+)  lane0 \($", text, re.M)
+    if found is None:
+        raise InputError("Verilog must have an instance lane0")
+    lane = re.search(rf"^module {found[1]} \((.*?)\);\n(.*?)^endmodule\n", text, re.M | re.S)
+    assert lane is not None
+    declared = re.findall(r"^  (input|output) (\[\d+:0\] )?(\S+ ?);$", lane[2], re.M)
+    body = [f"  {direction} {bits}{name};" for direction, bits, name in declared]
+    for direction, bits, name in declared:
+        if direction == "output":
+            source = f"any_{value}[{events.index(name)}]" if name in events else f"any_{name}"
+            if name not in events:
+                body.append(f"  (* anyseq *) wire {bits}any_{name};")
+            body.append(f"  assign {name} = {source};")
+    cut = "\n".join([f"module {found[1]} ({lane[1]});", *body, "endmodule\n"])
+    return text[: lane.start()] + cut + text[lane.end() :]
+
+
+def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
+    """``text`` with further outputs ``probe_NAME`` of ``module`` that show its signals, given with their widths.
+
+    They change nothing; what is asserted of them helps the induction.
+
+    Raises:
+        InputError: if there is no such signal.
+    """
+    for name, width in signals.items():
+        if not re.search(rf"^  (reg|wire) (\[{width - 1}:0\] )?{re.escape(name)}( = \S+)?;$", text, re.M):
+            raise InputError(f"Verilog must have a signal {name} of {width} bits")
+    ports = "".join(f"probe_{name}, " for name in signals)
+    lines = "".join(
+        f"\n  output {_range(width)}probe_{name};\n  assign probe_{name} = {name};" for name, width in signals.items()
+    )
+    return re.sub(rf"^module {module} ?\((.*?)\);$", rf"module {module} ({ports}\1);{lines}", text, count=1, flags=re.M)
+
+
+def _range(width: int) -> str:
+    return f"[{width - 1}:0] " if width > 1 else ""

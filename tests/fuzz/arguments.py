@@ -1,0 +1,158 @@
+"""Command lines made from each command's own options, with hostile values among sound ones."""
+
+import argparse
+from collections.abc import Iterator
+from importlib import import_module
+
+from hypothesis import strategies as st
+
+from qse_hw.commands import COMMANDS
+from qse_hw.units import SUMMARIES
+from tests.fuzz.oracle import Case
+from tests.fuzz.sound import files
+
+NUMBERS = ("-1", "0", "2", "3", "7", "1000000000", "-9223372036854775809", "1" * 400, "1" * 5000, "1.5", "1_6", "\u0663", "0x10",
+           " 4", "", "nan", "inf", "-inf", "1e308", "1e-320", "1e400", "-0.0", "x", "None")  # fmt: skip
+WORDS = ("", " ", "x", "-", "--", "-x", "--help", "\0", "\n", "a\nb", "\u2028", "\ud800", "\U0001f4a5", "%s", "{}", "[red]x[/red]",
+         "a" * 300, "a" * 5000, ",", ",,", "a,b", ":", "=", "*", "~", "$HOME", "None", "random:mamba-130m", "random:x")  # fmt: skip
+PATHS = ("", ".", "/", "/dev/null", "/dev/null/x", "/proc/self/mem", "/proc/nowhere/x", "IN/", "IN/nowhere", "IN/x.npy", "IN/codes.npy",
+         "IN/a.safetensors", "IN/c.json", "IN/f.json", "IN/q.json", "IN/text.txt", "IN/ck", "IN/bin", "IN/m2", "IN/ck/config.json", "OUT/x",
+         "OUT/new/x.json", "OUT/x.safetensors", "a" * 300, "a\0b", "\ud800")  # fmt: skip
+FORMATS = ("se8", "se8:L=12", "se8:L=99", "se8:L=", "se8:L=1,L=2", "se8:=", "se8:K=1", "int8", "int8:narrow_range=1", "int8-asym",
+           "int8-asym:zero_point=300", "se8-silu", "se8-silu:K=40,zero_point=24,f=1,g=2", "se8-silu:f=99", "se8-silu:K=127,g=60",
+           "se8-silu:f=1000000000", "se8-silu:g=-1000000000", "se9-paper", "se9-paper:x=1", "tuned", "tuned:segments=0",
+           "tuned:segments=99", "tuned:bits=99", "tuned:sign=2", "IN/f.json", "IN/c.json", "nowhere.json", "fp8-e4m3", "quamba",
+           "quamba:alpha=2", "lloyd-max", "SE8")  # fmt: skip
+
+# By destination: values that are taken, which reach further than hostile ones; every option has to be here.
+SOUND: dict[str, tuple[str, ...]] = {
+    "unit": tuple(SUMMARIES),
+    "format": FORMATS,
+    "formats": (*FORMATS, "int8,se8", "se8,se8", "quamba,lloyd-max"),
+    "baseline": ("none", *FORMATS),
+    "reference": ("int8", "se8", "calibration"),
+    "input": ("fp32", "bf16", "fp16", "s8", "s16e-8", "s32e64", "s33", "s1", "s16e-99", "S8", "IN/x.npy", "IN/v.npy"),
+    "codes": ("IN/codes.npy", "IN/x.npy"),
+    "scale": ("0.02", "1", "runtime", "1e-30", "1e31", "0", "-1", "0x1p-3", "1/3"),
+    "scales": ("IN/q.json", "OUT/q.json"),
+    "scale_bits": ("16", "1", "20", "21"),
+    "exponent": ("0", "3", "-64", "65"),
+    "counter_width": ("0", "1", "32", "64", "65"),
+    "arch": ("fused", "parallel"),
+    "target": ("generic", "ecp5"),
+    "pipeline": ("0", "3", "99"),
+    "lanes": ("1", "3", "1025"),
+    "layer": ("0", "1", "9"),
+    "inputs": ("16", "6", "65537"),
+    "outputs": ("8", "3", "65537"),
+    "rows": ("1", "4"),
+    "columns": ("1", "4"),
+    "size": ("8", "12", "96", "7"),
+    "width": ("8", "1", "33"),
+    "transpose": (),
+    "projections": (),
+    "calibration": ("IN/c.json",),
+    "activations": ("IN/a.safetensors",),
+    "model": ("IN/ck", "IN/m2", "IN/bin", "mamba-130m", "mamba2-130m", "random:mamba-130m"),
+    "text": ("IN/text.txt",),
+    "calibration_text": ("IN/f.json",),
+    "tokens": ("16", "1", "512"),
+    "calibration_tokens": ("512",),
+    "mode": ("free", "runtime", "shared"),
+    "objective": ("x", "output"),
+    "alpha": ("0.9995", "1", "1e-9"),
+    "recipe": ("x-only", "quamba"),
+    "x_proj_input": ("code", "int8"),
+    "state": ("fp32", "fp16", "int8"),
+    "tasks": ("",),
+    "task_path": ("IN/",),
+    "limit": ("1",),
+    "clock": ("200", "1e-300", "1e308"),
+    "tile": ("16x16", "4x4", "0x0", "999999x999999", "1x"),
+    "prompt": ("512", "1"),
+    "simulator": ("verilator", "icarus"),
+    "wave": ("OUT/w.vcd", "OUT/w.fst"),
+    "parts": ("generate", "quantise,cycle", ""),
+    "speed": ("6", "8"),
+    "freq": ("400",),
+    "seeds": ("3", "1"),
+    "json": ("OUT/j.json",),
+    "output": ("OUT/o", "OUT/o.npy", "OUT/new/o"),
+}
+OUTPUTS = ("json", "output", "wave")  # never a path that could be written to outside the folder
+# Loading the harness takes long, and its tasks' files hold code by design.
+LEFT_OUT = ("tasks", "task_path", "help")
+
+
+def parser(command: str) -> argparse.ArgumentParser:
+    """The command's own."""
+    made = argparse.ArgumentParser(command)
+    import_module(f"qse_hw.commands.{command}").add_arguments(made)
+    return made
+
+
+def actions(made: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Options and positional arguments, those of subcommands included."""
+    for action in made._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for one in dict.values(action.choices):
+                yield from actions(one)
+
+
+@st.composite
+def _value(draw: st.DrawFn, destination: str) -> str:
+    kind = draw(st.integers(0, 9))
+    if kind < 6 and SOUND[destination]:
+        return draw(st.sampled_from(SOUND[destination]))
+    if destination in OUTPUTS:
+        return draw(st.sampled_from([path for path in PATHS if not path.startswith("IN/") and path != "/proc/self/mem"]))
+    return draw(st.one_of(st.sampled_from((NUMBERS, WORDS, PATHS)[kind % 3]), st.text(max_size=6)))
+
+
+@st.composite
+def _words(draw: st.DrawFn, made: argparse.ArgumentParser) -> list[str]:
+    words: list[str] = []
+    for action in made._actions:
+        if action.dest in LEFT_OUT:
+            continue
+        chosen = draw(st.integers(0, 9))
+        if isinstance(action, argparse._SubParsersAction):
+            unit = draw(st.sampled_from(SOUND["unit"])) if chosen < 9 else draw(st.sampled_from(WORDS))
+            words.append(unit)
+            one = dict.get(action.choices, unit)
+            if one is not None:
+                words += draw(_words(one))
+        elif not action.option_strings:
+            words += [draw(_value(action.dest))] if chosen < 9 else []
+        elif chosen < (9 if action.required else 3):
+            option = draw(st.sampled_from(action.option_strings))
+            if action.nargs == 0:
+                words.append(option)
+            elif draw(st.booleans()):
+                words += [option, draw(_value(action.dest))]
+            elif option.startswith("--"):
+                words.append(f"{option}={draw(_value(action.dest))}")
+            else:
+                words.append(f"{option}{draw(_value(action.dest))}")
+    return words
+
+
+@st.composite
+def command_lines(draw: st.DrawFn) -> Case:
+    """A command with some of its options, in order or not, and now and then something else."""
+    command = draw(st.sampled_from(list(COMMANDS)))
+    words = draw(_words(parser(command)))
+    extra = draw(st.integers(0, 19))
+    if extra == 0:
+        words = draw(st.permutations(words))
+    elif extra == 1:
+        words = [*words, draw(st.sampled_from(WORDS))]
+    elif extra == 2:
+        command = draw(st.sampled_from(WORDS))
+    needed = {
+        path: content
+        for path, content in files().items()
+        if path.startswith("ck/") or any(f"IN/{path.partition('/')[0]}" in word for word in words)
+    }
+    return Case(argv=(command, *words), files=needed)

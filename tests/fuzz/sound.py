@@ -1,0 +1,74 @@
+"""Small sound files of every kind that a command reads: what is damaged, and what stands beside it."""
+
+import io
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from golden.activations import write_activations
+from golden.calibrate import Layer, calibrate
+from golden.calibration import write_calibration
+from golden.mamba.checkpoint import load_model, save_model
+from golden.mamba.mamba2 import Mamba2Config
+from golden.mamba.model import Mamba, MambaConfig
+from golden.presets import format_to_json, load_format
+from golden.quamba.calibrate import calibrate_quamba
+from golden.quamba.calibration import write_quamba
+from golden.vectors import encoder_vectors, from_patterns
+from golden.inputs import input_type
+from golden.scale import Scale
+
+SEED = 20261
+TOKENS = 16
+
+
+def npy(array: np.ndarray) -> bytes:
+    """The content of a .npy file."""
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+@cache
+def files() -> dict[str, bytes]:
+    """Path to content: arrays, activations, calibrations, a format, a text, checkpoints ``ck``, ``m2``, ``bin``."""
+    rng = np.random.default_rng(SEED)
+    z = rng.standard_normal((2, TOKENS, 8), np.float32) * np.float32(2)
+    tensors = {f"layers.{i}.x": x for i, x in enumerate(z / (1 + np.exp(-z)))}
+    vectors = encoder_vectors(load_format("se8"), input_type("s8"), Scale.from_step(3))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "x.npy").write_bytes(npy(z[0]))
+        (folder / "v.npy").write_bytes(npy(from_patterns(vectors.input_bits, input_type("s8"))))
+        (folder / "codes.npy").write_bytes(npy(vectors.codes.astype(np.uint8)))
+        (folder / "f.json").write_text(json.dumps(format_to_json(load_format("se9-paper"))))
+        (folder / "text.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely.\n" * 10)
+        write_activations(folder / "a.safetensors", tensors, {"model": "5eed" * 16})
+        layers = [Layer(x=x) for x in tensors.values()]
+        write_calibration(folder / "c.json", calibrate(layers, "se8:L=12", model="5eed" * 16))
+        torch.manual_seed(SEED)
+        config = MambaConfig(d_model=8, n_layer=1, vocab_size=256)
+        save_model(Mamba(config), folder / "ck", torch.float32)
+        save_model(Mamba(config), folder / "bin", torch.float32)
+        weights = load_file(folder / "bin" / "model.safetensors")
+        (folder / "bin" / "model.safetensors").unlink()
+        torch.save(weights, folder / "bin" / "pytorch_model.bin")
+        save_model(
+            Mamba(Mamba2Config(d_model=8, n_layer=1, vocab_size=256, d_state=8, headdim=8)), folder / "m2",
+            torch.float32,
+        )  # fmt: skip
+        ids = torch.arange(512) % 256
+        write_quamba(folder / "q.json", calibrate_quamba(load_model(folder / "ck"), ids, tokens=512))
+        return {
+            str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        }
+
+
+def some(*prefixes: str) -> dict[str, bytes]:
+    """The files whose paths begin so."""
+    return {path: content for path, content in files().items() if path.startswith(prefixes)}

@@ -1,0 +1,144 @@
+"""What is fuzzed: for each kind of input the cases, and how many a quick run takes."""
+
+import json
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from tests.fuzz.arguments import command_lines
+from tests.fuzz.damage import damaged, hostile_json
+from tests.fuzz.hostile import hostile_bin, lying_npy, lying_safetensors
+from tests.fuzz.oracle import Case
+from tests.fuzz.sound import TOKENS, files, some
+
+
+class Target(NamedTuple):
+    """``cases``: what may come; ``quick``: how many of them take about a second."""
+
+    cases: st.SearchStrategy[Case]
+    quick: int
+
+
+def _one(path: str, content: st.SearchStrategy[bytes], *lines: tuple[str, ...]) -> st.SearchStrategy[Case]:
+    """A file of that path, given to one of the command lines; the rest of its folder is sound."""
+    folder = path.partition("/")[0] + "/" if "/" in path else path
+    beside = {name: found for name, found in some(folder).items() if name != path}
+    return st.builds(
+        lambda found, argv: Case(argv=argv, files={**beside, path: found}), content, st.sampled_from(lines)
+    )
+
+
+def _json(path: str) -> st.SearchStrategy[bytes]:
+    return hostile_json(json.loads(files()[path]))
+
+
+def _checkpoint(folder: str) -> tuple[tuple[str, ...], ...]:
+    """What reads a whole checkpoint."""
+    model = ("--model", f"IN/{folder}", "--tokens", str(TOKENS))
+    return (
+        ("capture", *model, "-o", "OUT/a.safetensors"),
+        ("calibrate", *model, "-o", "OUT/c.json"),
+    )
+
+
+_NUMERICS = ("--scale", "0.02")
+_ARRAY = (
+    ("quantize", "IN/x.npy", "--format", "se8", *_NUMERICS, "-o", "OUT/y.npy"),
+    ("quantize", "IN/x.npy", "--format", "se8-silu", *_NUMERICS, "--exponent", "-3", "-o", "OUT/y.npy"),
+)
+_CODES = (
+    ("dequantize", "IN/codes.npy", "--format", "se8", *_NUMERICS, "-o", "OUT/y.npy"),
+    ("dequantize", "IN/codes.npy", "--format", "se9-paper", *_NUMERICS, "-o", "OUT/y.npy"),
+)
+_ACTIVATIONS = (
+    ("calibrate", "--activations", "IN/a.safetensors", "-o", "OUT/c.json"),
+    ("compare", "--activations", "IN/a.safetensors", "--json", "OUT/j.json"),
+    ("replay", "--activations", "IN/a.safetensors", "--json", "OUT/j.json"),
+)
+_FORMAT = (
+    ("gen", "decoder", "--format", "IN/f.json", "-o", "OUT/d"),
+    ("gen", "encoder", "--format", "IN/f.json", *_NUMERICS, "-o", "OUT/e"),
+    ("gen", "quantizer", "--format", "IN/f.json", "-o", "OUT/q"),
+    ("gen", "linear", "--format", "IN/f.json", "--inputs", "4", "--outputs", "2", "-o", "OUT/l"),
+)
+_CALIBRATION = (
+    ("gen", "decoder", "--calibration", "IN/c.json", "--layer", "0", "-o", "OUT/d"),
+    ("gen", "encoder", "--calibration", "IN/c.json", "--layer", "1", "--format", "se8", "-o", "OUT/e"),
+    ("gen", "quantizer", "--calibration", "IN/c.json", "--layer", "1", "-o", "OUT/e"),
+)
+_EVAL = ("eval", "--model", "IN/ck", "--formats", "int8", "--tokens", "512", "--calibration-tokens", "512")
+_PLAN = ("plan", "--model", "IN/ck", "--lanes", "1", "--tile", "1x1", "--json", "OUT/j.json")
+_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
+
+TARGETS: dict[str, Target] = {
+    "npy": Target(
+        st.one_of(
+            _one("x.npy", lying_npy(files()["x.npy"]), *_ARRAY),
+            _one("codes.npy", lying_npy(files()["codes.npy"]), *_CODES),
+        ),
+        60,
+    ),
+    "vectors": Target(
+        st.one_of(
+            _one("v.npy", damaged(files()["v.npy"]), (_ARRAY[0][0], "IN/v.npy", *_ARRAY[0][2:])),
+            _one("codes.npy", damaged(files()["codes.npy"]), *_CODES),
+        ),
+        60,
+    ),
+    "activations": Target(_one("a.safetensors", lying_safetensors(files()["a.safetensors"]), *_ACTIVATIONS), 10),
+    "format": Target(_one("f.json", _json("f.json"), *_FORMAT), 8),
+    "numerics": Target(
+        _one(
+            "f.json", _json("f.json"),
+            ("quantize", "IN/x.npy", "--format", "IN/f.json", *_NUMERICS, "-o", "OUT/y.npy"),
+        ).map(lambda case: Case(argv=case.argv, files={**case.files, "x.npy": files()["x.npy"]})),
+        50,
+    ),  # fmt: skip
+    "calibration": Target(_one("c.json", _json("c.json"), *_CALIBRATION), 8),
+    "config": Target(
+        st.one_of(_one(f"{name}/config.json", _json(f"{name}/config.json"), *_checkpoint(name)) for name in ("ck", "m2"))
+        | _one("ck/config.json", _json("ck/config.json"), _PLAN),
+        12,
+    ),
+    "weights": Target(
+        st.one_of(
+            _one(f"{name}/model.safetensors", lying_safetensors(files()[f"{name}/model.safetensors"]), *_checkpoint(name))
+            for name in ("ck", "m2")
+        ),
+        12,
+    ),
+    "pickle": Target(
+        _one("bin/pytorch_model.bin", hostile_bin(files()["bin/pytorch_model.bin"]), *_checkpoint("bin")), 12
+    ),
+    "scales": Target(
+        _one("q.json", _json("q.json"), (*_EVAL, "--recipe", "quamba", "--scales", "IN/q.json")).map(
+            lambda case: Case(argv=case.argv, files={**case.files, **some("ck/")})
+        ),
+        10,
+    ),
+    "text": Target(
+        st.builds(
+            lambda text, tokens, line: Case(argv=(*line, "--text", "IN/t", "--tokens", tokens), files={"t": text, **some("ck/")}),
+            st.one_of(st.binary(max_size=600), st.text(max_size=100).map(str.encode), damaged(files()["text.txt"])),
+            st.sampled_from(("1", "16", "600")),
+            st.sampled_from((("capture", "--model", "IN/ck", "-o", "OUT/a.safetensors"), _EVAL[:5])),
+        ),
+        15,
+    ),
+    "tokenizer": Target(
+        st.builds(
+            lambda name, content: Case(
+                argv=("capture", "--model", "IN/ck", "--text", "IN/text.txt", "-o", "OUT/a.safetensors"),
+                files={**some("ck/", "text.txt"), f"ck/{name}": content},
+            ),
+            st.sampled_from(_TOKENIZERS),
+            st.one_of(
+                hostile_json({"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}),
+                hostile_json({"tokenizer_class": "GPT2Tokenizer", "auto_map": {"AutoTokenizer": ["t.T", None]}}),
+                st.binary(max_size=50),
+            ),
+        ),
+        3,
+    ),
+    "arguments": Target(command_lines(), 30),
+}

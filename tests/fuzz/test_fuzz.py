@@ -1,0 +1,39 @@
+"""No input makes a command fail otherwise than in one sentence: some cases of each kind here, more by tests.fuzz."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.fuzz.arguments import LEFT_OUT, SOUND, actions, parser
+from tests.fuzz.oracle import check
+from tests.fuzz.targets import TARGETS
+from qse_hw.commands import COMMANDS
+
+FULL = 100  # times as many cases in the long run
+
+
+def run(name, times):
+    target = TARGETS[name]
+
+    @settings(max_examples=target.quick * times, suppress_health_check=list(HealthCheck))
+    @given(target.cases)
+    def every_case(case):
+        check(case)
+
+    every_case()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_some_cases(name):
+    run(name, 1)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", TARGETS)
+def test_many_cases(name):
+    run(name, FULL)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_fuzzed(command):
+    found = {action.dest for action in actions(parser(command))} - set(LEFT_OUT)
+    assert found <= SOUND.keys(), "values for the option are missing in tests/fuzz/arguments.py"

@@ -1,0 +1,146 @@
+"""Digests of what must be the same everywhere: python tests/reproducibility/artefacts.py FILE.json [GROUP ...].
+
+Runs by itself, with nothing but an installed qse_hw and safetensors, so that any Python can. What is digested is the
+content: of vectors.npz the arrays (how zlib packs them is zlib's affair), of manifest.json all but the versions that made
+it, of every other file its bytes.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from golden.activations import read_activations
+from golden.calibrate import Layer, calibrate
+from golden.calibration import write_calibration
+from golden.presets import PRESETS, format_to_json, load_format
+from golden.scale import Scale
+from golden.tables import decode_table, tables, value_table
+from qse_hw.commands import main
+from qse_hw.sources import BUNDLED_ACTIVATIONS
+
+Artefacts = Iterator[tuple[str, bytes]]
+
+UNITS = {
+    "encoder-bf16": "encoder --format se8 --input bf16 --scale 0.0176",
+    "encoder-fp32-runtime": "encoder --format se9-paper --input fp32 --lanes 4 --scale runtime",
+    "encoder-s16-ecp5": "encoder --format se8-silu --input s16e-8 --lanes 2 --scale 0.0111 --target ecp5",
+    "encoder-parallel": "encoder --format int8-asym --input fp16 --scale 0.02 --arch parallel --counter-width 0",
+    "decoder": "decoder --format se8 --lanes 4",
+    "decoder-se9": "decoder --format se9-paper",
+    "linear-ecp5": "linear --format se8 --inputs 64 --outputs 16 --rows 4 --columns 8 --target ecp5",
+    "linear-zero-point": "linear --format se8-silu --inputs 10 --outputs 6 --rows 3 --columns 3",
+    "hadamard-96": "hadamard --size 96 --lanes 8",
+    "hadamard-64": "hadamard --size 64 --width 10 --lanes 2 --transpose",
+    "quantizer": "quantizer --format se8-silu --input fp16 --lanes 2 --scale 0.0176",
+    "quantizer-ecp5": "quantizer --format se8 --input bf16 --target ecp5",
+}
+STEPS = (0.0176, 0.0111, 1 / 3, 2.0**-7)
+CALIBRATIONS = {  # name: format, mode, layers of the bundled activations
+    **{name: (name, "free", 6) for name in PRESETS},
+    "tuned": ("tuned:segments=3,bits=6", "free", 1),
+}
+LONG_CALIBRATIONS = {
+    "tuned-8-bits": ("tuned", "free", 6),
+    "tuned-runtime": ("tuned:segments=3,bits=6", "runtime", 6),
+    "tuned-shared": ("tuned:segments=3,bits=6", "shared", 6),
+}
+
+
+def units(folder: Path) -> Artefacts:
+    """Every file that ``gen`` writes."""
+    for name, words in UNITS.items():
+        _quietly("gen", *words.split(), "-o", str(folder / name))
+        for path in sorted((folder / name).iterdir()):
+            yield f"{name}/{path.name}", _content(path)
+
+
+def formats(folder: Path) -> Artefacts:
+    """Formats, scales and the tables that quantise and decode."""
+    for name in PRESETS:
+        format = load_format(name)
+        yield f"{name}/format.json", json.dumps(format_to_json(format)).encode()
+        scales = [Scale.from_step(step, bits) for step in STEPS for bits in (1, 8, 16, 20)]
+        yield f"{name}/scales", repr(scales).encode()
+        table = tables(format)
+        arrays = [table.codes, table.saturated, *decode_table(format), *(value_table(format, s) for s in scales)]
+        yield f"{name}/tables", b"".join(map(_array, arrays))
+
+
+def arrays(folder: Path) -> Artefacts:
+    """``quantize`` of all float16 patterns, and ``dequantize`` of that."""
+    np.save(folder / "x.npy", np.arange(1 << 16, dtype=np.uint16).view(np.float16))
+    for name in PRESETS:
+        codes, values = str(folder / f"{name}-codes.npy"), str(folder / f"{name}-values.npy")
+        chosen = ("--format", name, "--scale", "0.0176")
+        _quietly("quantize", str(folder / "x.npy"), *chosen, "-o", codes)
+        _quietly("dequantize", codes, *chosen, "-o", values)
+        yield f"{name}/codes.npy", Path(codes).read_bytes()
+        yield f"{name}/values.npy", Path(values).read_bytes()
+
+
+def calibrations(folder: Path) -> Artefacts:
+    """Calibration files from the activations that ship with the package."""
+    yield from _calibrations(folder, CALIBRATIONS)
+
+
+def long_calibrations(folder: Path) -> Artefacts:
+    """Those that take a minute."""
+    yield from _calibrations(folder, LONG_CALIBRATIONS)
+
+
+GROUPS: dict[str, Callable[[Path], Artefacts]] = {
+    "units": units, "formats": formats, "arrays": arrays, "calibrations": calibrations,
+    "long-calibrations": long_calibrations,
+}  # fmt: skip
+QUICK = tuple(GROUPS)[:-1]
+
+
+def digests(group: str) -> dict[str, str]:
+    """sha256 of each artefact of a group, by ``group/name``."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = GROUPS[group](Path(folder))
+        return {f"{group}/{name}": hashlib.sha256(content).hexdigest() for name, content in found}
+
+
+def _calibrations(folder: Path, wanted: dict[str, tuple[str, str, int]]) -> Artefacts:
+    tensors, metadata = read_activations(BUNDLED_ACTIVATIONS)
+    layers = [Layer(x=x) for x in tensors.values()]
+    for name, (spec, mode, count) in wanted.items():
+        path = folder / f"{name}.json"
+        write_calibration(path, calibrate(layers[:count], spec, model=metadata["model"], mode=mode))
+        yield path.name, path.read_bytes()
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix == ".npz":
+        with np.load(path) as file:
+            return b"".join(name.encode() + _array(file[name]) for name in file.files)
+    if path.name == "manifest.json":
+        document = json.loads(path.read_text(encoding="utf-8"))
+        del document["versions"]
+        return json.dumps(document).encode()
+    return path.read_bytes()
+
+
+def _array(array: np.ndarray) -> bytes:
+    return f"{array.dtype.str} {array.shape} ".encode() + array.tobytes()
+
+
+def _quietly(*arguments: str) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        status = main(list(arguments))
+    if status:
+        raise SystemExit(f"{' '.join(arguments)}: exit status {status}")
+
+
+if __name__ == "__main__":
+    target, *groups = sys.argv[1:]
+    found = {name: digest for group in groups or QUICK for name, digest in digests(group).items()}
+    Path(target).write_text(json.dumps(found, indent=1), encoding="utf-8")

@@ -1,0 +1,110 @@
+import pytest
+
+from golden.errors import InputError
+from synth.formal.task import Task, run, run_all
+
+COUNTER = """
+module counter(input clk, input enable);
+  reg [3:0] count = 0;
+  always @(posedge clk) if (enable) count <= count == 9 ? 0 : count + 1;
+  always @* small: assert (count < 10);
+  always @* seven: cover (count == 7);
+  always @* never: cover (count == 12);
+endmodule
+"""
+PLAIN = {"name": "counter", "claim": "The counter stays below ten.", "top": "counter", "engine": "abc pdr"}
+
+
+def counter(text=COUNTER, **other):
+    return Task(**{"mode": "prove", "files": {"counter.sv": text}, **PLAIN, **other})
+
+
+@pytest.mark.parametrize("engine", ["abc pdr", "smtbmc z3"])
+def test_proved(tmp_path, engine):
+    result = run(counter(engine=engine), tmp_path)
+    assert (result.passed, result.status, result.failed, result.trace) == (True, "PASS", (), None), result.tail
+    assert result.seconds > 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"engine": "abc pdr"},
+        {"engine": "smtbmc z3"},
+        {"engine": "abc bmc3", "mode": "bmc", "argument": "There are ten states."},
+    ],
+)
+def test_refuted(tmp_path, other):
+    result = run(counter(COUNTER.replace("count < 10", "count < 9"), **other), tmp_path)
+    assert (result.passed, result.status, result.failed) == (False, "FAIL", ("small",)), result.tail
+    assert result.trace.read_text().startswith("$version")
+
+
+def test_bound_reached(tmp_path):
+    wrong = COUNTER.replace("count < 10", "count < 9")
+    assert run(counter(wrong, mode="bmc", engine="abc bmc3", depth=5, argument="None."), tmp_path).passed
+
+
+def test_cover(tmp_path):
+    text = COUNTER.replace("never: cover (count == 12)", "five: cover (count == 5)")
+    result = run(counter(text, mode="cover", engine="smtbmc z3"), tmp_path)
+    assert (result.passed, set(result.reached), result.failed) == (True, {"five", "seven"}, ()), result.tail
+    assert result.trace.exists()
+
+
+def test_cover_missed(tmp_path):
+    result = run(counter(mode="cover", engine="smtbmc z3"), tmp_path)
+    assert (result.passed, result.reached, result.failed) == (False, ("seven",), ("never",)), result.tail
+
+
+def test_undecided_is_no_pass(tmp_path):
+    # nothing of it is reachable, but induction does not find that out
+    text = COUNTER.replace("count < 10", "count != 12")
+    result = run(counter(text, engine="smtbmc z3", depth=2), tmp_path)
+    assert (result.passed, result.status) == (False, "UNKNOWN"), result.tail
+
+
+def test_timeout(tmp_path):
+    product = (2**40 - 87) * (2**40 - 167)  # of two primes
+    text = f"""
+    module counter(input clk, input [39:0] a, input [39:0] b);
+      always @* factors: assert (80'd0 + a * b != 80'd{product});
+    endmodule
+    """
+    result = run(counter(text), tmp_path, timeout=2)
+    assert (result.passed, result.status) == (False, "TIMEOUT"), result.tail
+    assert result.seconds < 30
+
+
+def test_broken_verilog(tmp_path):
+    result = run(counter("module counter(input clk; endmodule"), tmp_path)
+    assert (result.passed, result.status) == (False, "ERROR")
+    assert "counter.sv" in result.tail
+
+
+def test_the_job_is_a_readable_one():
+    text = counter(mode="bmc", argument="It has ten states.", depth=9, script="hierarchy").sby(30)
+    assert text.startswith("# counter\n# The counter stays below ten.\n# It has ten states.\n")
+    assert "[options]\nmode bmc\ndepth 9\ntimeout 30\n" in text
+    assert "[script]\nread_verilog -formal -sv counter.sv\nhierarchy\nprep -top counter\n" in text
+
+
+def test_a_bound_needs_an_argument():
+    with pytest.raises(InputError, match=r"^Task counter: argument must be given for mode bmc, and only there$"):
+        counter(mode="bmc")
+    with pytest.raises(InputError, match=r"^Task counter: argument must be given"):
+        counter(argument="Ten states.")
+
+
+def test_run_all(tmp_path):
+    told = []
+    wrong = counter(COUNTER.replace("count < 10", "count < 9"))
+    results = run_all([counter(), wrong, counter()], tmp_path, jobs=2, progress=told.append)
+    assert [result.passed for result in results] == [True, False, True]
+    assert sorted(result.passed for result in told) == [False, True, True]
+
+
+def test_missing_abc(tmp_path, monkeypatch):
+    monkeypatch.setattr("synth.formal.task.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"^Tool yosys-abc \(package pyosys\) is not installed; get it with: pip"):
+        run(counter(), tmp_path)
