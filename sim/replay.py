@@ -24,6 +24,7 @@ from sim.wave import Wave, recording
 
 SEED = 20260109  # of the random stalls
 RUNS: tuple[tuple[str, int | None], ...] = (("full speed", None), ("random stalls", SEED))
+PLAN, RESULT, PROGRESS = "plan.json", "result.jsonl", "progress"  # files that a testbench reads and writes
 
 Progress = Callable[[str, float], None]
 
@@ -71,7 +72,8 @@ def replay(
             plan, sources = _prepare(format, tensors, choices, input, lanes, counter_width, runs, folder, simulator)
             progress(f"compiling {label}", 0)
             simulate.build(sources, top.NAME, folder, simulator, recorded)
-            outcomes += _simulate(plan, folder, simulator, partial(progress, f"replaying {label}"), recorded)
+            tell = partial(progress, f"replaying {label}")
+            outcomes += run_passes("sim.testbench", top.NAME, folder, simulator, len(plan.runs), tell, recorded)
     return outcomes
 
 
@@ -80,25 +82,28 @@ def wave_files(wave: Path, formats: int) -> list[Path]:
     return [wave, *(wave.with_stem(f"{wave.stem}-{number}") for number in range(2, formats + 1))]
 
 
-def _simulate(
-    plan: Plan, folder: Path, simulator: str, progress: Callable[[float], None], wave: Wave | None
+def run_passes(
+    module: str, name: str, folder: Path, simulator: str, passes: int, progress: Callable[[float], None],
+    wave: Wave | None = None,
 ) -> list[Outcome]:
-    result = Path(plan.result)
+    """Run a testbench that reads ``folder/plan.json`` and tells of each pass in ``folder/result.jsonl``.
+
+    Raises:
+        RuntimeError: if the simulation breaks, or does not tell of every pass.
+    """  # fmt: skip
+    result = folder / RESULT
 
     def tick() -> None:
         try:
-            within = float(Path(plan.progress).read_text())
+            within = float((folder / PROGRESS).read_text())
         except (OSError, ValueError):  # not there yet, or being written
             within = 0.0
-        progress(min(1.0, (len(_lines(result)) + within) / len(plan.runs)))
+        progress(min(1.0, (len(_lines(result)) + within) / passes))
 
-    environment = {PLAN_VARIABLE: str(folder / "plan.json")}
-    simulate.run("sim.testbench", top.NAME, folder, simulator, environment, tick, wave)
+    simulate.run(module, name, folder, simulator, {PLAN_VARIABLE: str(folder / PLAN)}, tick, wave)
     outcomes = [Outcome(**json.loads(line)) for line in _lines(result)]
-    if len(outcomes) != len(plan.runs):
-        raise RuntimeError(
-            f"{len(outcomes)} of {len(plan.runs)} passes reported\n{simulate.tail(folder / 'run.log')}"
-        )
+    if len(outcomes) != passes:
+        raise RuntimeError(f"{len(outcomes)} of {passes} passes reported\n{simulate.tail(folder / 'run.log')}")
     return outcomes
 
 
@@ -108,7 +113,7 @@ def measure_naive(x: np.ndarray[Any, Any], choice: Choice, *, input: InputType) 
         folder = Path(name)
         plan, sources = _prepare(choice.format, {"x": x}, {"x": choice}, input, 1, 32, (), folder, "verilator")
         simulate.build(sources, top.NAME, folder, "verilator")
-        environment = {PLAN_VARIABLE: str(folder / "plan.json")}
+        environment = {PLAN_VARIABLE: str(folder / PLAN)}
         simulate.run("sim.naive_testbench", top.NAME, folder, "verilator", environment, lambda: None)
         if not Path(plan.result).exists():
             raise RuntimeError(f"the baseline failed\n{simulate.tail(folder / 'run.log')}")
@@ -160,10 +165,10 @@ def _prepare(
         counter_width=counter_width,
         tensors=tuple(tensors),
         runs=runs,
-        result=str(folder / "result.jsonl"),
-        progress=str(folder / "progress"),
+        result=str(folder / RESULT),
+        progress=str(folder / PROGRESS),
     )
-    plan.write(folder / "plan.json")
+    plan.write(folder / PLAN)
     return plan, sources
 
 

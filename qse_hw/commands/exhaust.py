@@ -68,8 +68,10 @@ def run(args: argparse.Namespace) -> None:
     values = sum(found.values for found in findings)
     wrong = sum(found.wrong + found.wrong_flags for found in findings)
     if args.json is not None:
-        figures = {"units": len(findings), "values": values, "differences": wrong, "seed": SEED}
-        figures["slowest_seconds"] = round(max(found.compiling + found.seconds for found in findings), 1)
+        slowest = round(max(found.compiling + found.seconds for found in findings), 1)
+        figures = {
+            "units": len(findings), "values": values, "differences": wrong, "slowest_seconds": slowest, "seed": SEED
+        }  # fmt: skip
         items = [{**asdict(found), "passed": found.passed} for found in findings]
         document = evidence(
             claim=CLAIM, command=args.command, seconds=seconds, passed=wrong == 0, figures=figures, items=items
@@ -87,7 +89,7 @@ def _checks(args: argparse.Namespace) -> list[Any]:
 
     if args.all:
         return standard()
-    config = unit_config(args)
+    config: Any = unit_config(args)
     random, every = getattr(args, "random", None), getattr(args, "all_patterns", False)
     if random is not None and every:
         raise InputError(f"Random patterns, {random}, are among all of them: give --random or --all-patterns")

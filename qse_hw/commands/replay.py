@@ -33,11 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration", metavar="FILE", help="formats and scales (default: calibrated now)")
     parser.add_argument("--format", metavar="F", help=f"{FORMAT_HELP} (default: the calibration's, or se8)")
     parser.add_argument("--input", metavar="T", default="fp32", help="the encoder's input type (default fp32)")
-    parser.add_argument("--lanes", metavar="N", type=integer, default=LANES, help=f"per cycle (default {LANES})")
+    parser.add_argument("--lanes", metavar="N", type=integer, help=f"per cycle (default {LANES})")
     parser.add_argument("--simulator", metavar="SIM", default="verilator", help=f"{' or '.join(SIMULATORS)}")
     parser.add_argument(
         "--wave", metavar="FILE",
         help="record every signal here, .vcd or .fst; large: try few tokens and lanes (further formats: FILE-2, ...)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--whole-model", metavar="NAME",
+        help="as many values as 512 tokens through a model of this size have, e.g. mamba-130m: the bundled model's, "
+        "spread over its layers",
     )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
 
@@ -45,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Replay and report; any mismatch is an error."""
     require(args.simulator)
-    check_lanes(args.lanes)
+    lanes = LANES if args.lanes is None else check_lanes(args.lanes)
     type = input_type(args.input)
     calibration = None if args.calibration is None else read_calibration(args.calibration)
     if args.format is not None:
@@ -56,17 +61,22 @@ def run(args: argparse.Namespace) -> None:
     for output in (args.json, args.wave):
         if output is not None:
             check_output(output)
+    if args.whole_model is not None:
+        from qse_hw.whole_model import check, run_whole_model
+
+        check(args)
+        return run_whole_model(args, type)
     with console.status("getting activations"):
         found = from_file_or_default(args.activations)
     console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
     choices = choose(found, calibration, args.format)
-    outcomes = replayed(found.tensors, choices, input=type, lanes=args.lanes, simulator=args.simulator, wave=wave)
+    outcomes = replayed(found.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave)
     if args.json is not None:
         document = {
             "schema": SCHEMA,
             "activations": found.origin,
             "input": type.name,
-            "lanes": args.lanes,
+            "lanes": lanes,
             "simulator": args.simulator,
             "seed": SEED,
             **environment(),
@@ -74,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
             "outcomes": [asdict(outcome) for outcome in outcomes],
         }
         write_json(args.json, document)
-    show(outcomes, f"{type.name} in, {args.lanes} lanes, {args.simulator}, seed of the stalls {SEED}")
+    show(outcomes, f"{type.name} in, {lanes} lanes, {args.simulator}, seed of the stalls {SEED}")
     if wave is not None:
         for file in wave_files(wave, len({choice.format for choice in choices.values()})):
             print(file)

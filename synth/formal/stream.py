@@ -12,7 +12,10 @@ from rtl_gen.emit import Emitted, emit
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
-from synth.formal.stream_harness import CUT, TOP, around, instance, probed, shipped, without_lanes
+from rtl_gen.units.quantizer import QuantizerConfig
+from synth.formal.stream_faults import bounded, wrong_units
+from synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
+from synth.formal.stream_quantizer import quantizer_tasks
 from synth.formal.task import Fault, Task
 
 _STREAM = {name: name for name in ("clk", "rst")} | {
@@ -24,14 +27,29 @@ _COVERED = 6  # cycles beyond the latency that the covers take, their own counte
 
 def tasks(config: UnitConfig) -> list[Task]:
     """The stream rules of an encoder or a decoder."""
+    if isinstance(config, QuantizerConfig):
+        unit = emit(config)
+        return list(quantizer_tasks(unit, config, unit.text).values())
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
     unit = emit(config)
-    return [_rules(unit, unit.text), _order(unit, unit.text), _status(unit, unit.text), _cover(unit)]
+    return list(_tasks(unit, unit.text).values())
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    return []
+    """Encoders or decoders that are wrong, each with the property that catches it."""
+    if not isinstance(config, EncoderConfig | DecoderConfig):
+        return []
+    unit = emit(config)
+    return [
+        Fault(name=wrong.name, task=bounded(_tasks(unit, wrong.text)[wrong.task], unit.latency), catches=wrong.catches)
+        for wrong in wrong_units(unit)
+    ]
+
+
+def _tasks(unit: Emitted, text: str) -> dict[str, Task]:
+    """By name; ``text``: the Verilog, the unit's own or a wrong one."""
+    return {task.name: task for task in (_rules(unit, text), _order(unit, text), _status(unit, text), _cover(unit, text))}
 
 
 def _rules(unit: Emitted, text: str) -> Task:
@@ -93,14 +111,14 @@ def _status(unit: Emitted, text: str) -> Task:
     )
 
 
-def _cover(unit: Emitted) -> Task:
+def _cover(unit: Emitted, text: str) -> Task:
     check = instance("stream_cover", "reach", {"LATENCY": unit.latency}, _STREAM)
     return Task(
         name="stream_cover",
         claim="Reached: the unit full and stalled, beats back to back, a reset with beats within and beats thereafter, a "
         "gap within.",
         mode="cover",
-        files=_files(unit, unit.text, [check]),
+        files=_files(unit, without_lanes(text), [check]),
         top=TOP,
         engine="smtbmc z3",
         depth=3 * unit.latency + _COVERED,

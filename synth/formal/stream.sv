@@ -166,7 +166,7 @@ module stream_status #(
     always @(posedge clk) counted <= rst ? 0 : next > MAXIMUM ? MAXIMUM : next;
     always @* begin
       counts_once: assert (count == counted[COUNT-1:0]);
-      counts_within: assert (counted <= MAXIMUM);  // for induction
+      helper_counted: assert (counted <= MAXIMUM);
     end
   end endgenerate
 endmodule

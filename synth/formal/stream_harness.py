@@ -37,10 +37,10 @@ def around(
     inputs = [port for port in unit.ports if port["direction"] == "input"]
     lines = [
         f"module {TOP}(",
-        ",\n".join([*(f"  input {_range(port['width'])}{port['name']}" for port in inputs), *map("  input ".__add__, free)]),
+        ",\n".join([*(f"  input {bits(port['width'])}{port['name']}" for port in inputs), *map("  input ".__add__, free)]),
         ");",
-        *(f"  wire {_range(port['width'])}{port['name']};" for port in unit.ports if port["direction"] == "output"),
-        *(f"  wire {_range(width)}probe_{name};" for name, width in probes.items()),
+        *(f"  wire {bits(port['width'])}{port['name']};" for port in unit.ports if port["direction"] == "output"),
+        *(f"  wire {bits(width)}probe_{name};" for name, width in probes.items()),
         f"  {unit.config.top} dut (",
         ",\n".join(
             f"    .{name}({name})"
@@ -60,7 +60,7 @@ def instance(module: str, name: str, parameters: dict[str, int], ports: dict[str
     return f"  {module} #({given}) {name} ({wired});"
 
 
-def without_lanes(text: str, events: Sequence[str], value: str) -> str:
+def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str:
     """``text`` with every lane's module replaced by one that gives any outputs in any cycle.
 
     Args:
@@ -74,7 +74,7 @@ def without_lanes(text: str, events: Sequence[str], value: str) -> str:
     found = re.search(r"^  (\S+)  lane0 \($", text, re.M)
     if found is None:
         raise InputError("Verilog must have an instance lane0")
-    lane = re.search(rf"^module {found[1]} \((.*?)\);\n(.*?)^endmodule\n", text, re.M | re.S)
+    lane = re.search(rf"^module {found[1]} ?\(([^;]*)\);\n(.*?)^endmodule\n", text, re.M | re.S)
     assert lane is not None
     declared = re.findall(r"^  (input|output) (\[\d+:0\] )?(\S+ ?);$", lane[2], re.M)
     body = [f"  {direction} {bits}{name};" for direction, bits, name in declared]
@@ -96,15 +96,19 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
     Raises:
         InputError: if there is no such signal.
     """
+    head = re.search(rf"^module {module} ?\(([^;]*)\);\n(.*?)^endmodule$", text, re.M | re.S)
+    if head is None:
+        raise InputError(f"Verilog must have a module {module}")
     for name, width in signals.items():
-        if not re.search(rf"^  (reg|wire) (\[{width - 1}:0\] )?{re.escape(name)}( = \S+)?;$", text, re.M):
-            raise InputError(f"Verilog must have a signal {name} of {width} bits")
+        if not re.search(rf"^  (reg|wire) (\[{width - 1}:0\] )?{re.escape(name)}( = \S+)?;$", head[2], re.M):
+            raise InputError(f"Verilog must have a signal {name} of {width} bits in module {module}")
     ports = "".join(f"probe_{name}, " for name in signals)
     lines = "".join(
-        f"\n  output {_range(width)}probe_{name};\n  assign probe_{name} = {name};" for name, width in signals.items()
+        f"  output {bits(width)}probe_{name};\n  assign probe_{name} = {name};\n" for name, width in signals.items()
     )
-    return re.sub(rf"^module {module} ?\((.*?)\);$", rf"module {module} ({ports}\1);{lines}", text, count=1, flags=re.M)
+    return f"{text[: head.start(1)]}{ports}{head[1]});\n{lines}{text[head.start(2) :]}"
 
 
-def _range(width: int) -> str:
+def bits(width: int) -> str:
+    """The range of a vector in a declaration, with a blank behind; of one bit nothing."""
     return f"[{width - 1}:0] " if width > 1 else ""

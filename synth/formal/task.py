@@ -41,7 +41,7 @@ class Task:
         claim: what holds if the task passes, in a sentence.
         mode: ``prove``: the assertions hold in every reachable state, without bound; ``bmc``: in the first ``depth``
             cycles; ``cover``: every cover statement is reached within ``depth`` cycles.
-        files: Verilog (``.v``) and SystemVerilog (``.sv``, read as formal) by file name.
+        files: Verilog (``.v``) and SystemVerilog (``.sv``, read as formal) by file name; others are for the script.
         top: the module with the properties.
         engine: SymbiYosys' engine, e.g. ``abc pdr``, ``abc bmc3``, ``smtbmc z3``; several lines: the first to finish.
         depth: cycles; of ``prove`` only the induction of ``smtbmc`` has one.
@@ -75,7 +75,8 @@ class Task:
 
     def sby(self, timeout: int) -> str:
         """The SymbiYosys job."""
-        reads = [f"read_verilog {'-formal -sv ' if name.endswith('.sv') else ''}{name}" for name in self.files]
+        kinds = {".v": "read_verilog", ".sv": "read_verilog -formal -sv"}
+        reads = [f"{kinds[Path(name).suffix]} {name}" for name in self.files if Path(name).suffix in kinds]
         options = [f"mode {self.mode}", f"depth {self.depth}", f"timeout {timeout}", "aigsmt z3", *self.options]
         claim = [f"# {line}" for line in (self.name, self.claim, self.argument) if line]
         parts = {

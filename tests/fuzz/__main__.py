@@ -19,8 +19,8 @@ from tests.fuzz.targets import TARGETS
 
 RESULT = Path(__file__).parents[2] / "docs" / "results" / "verify-fuzz.json"
 CLAIM = (
-    "No input - checkpoint, calibration, format, array, activations, scales, text, tokenizer, command line - makes a command "
-    "end in a traceback, hang, leave half-written files, take a lying header's memory, or run code from a pickle"
+    "No input - checkpoint, calibration, format, array, activations, scales, text, tokenizer, command line - makes "
+    "a command end in a traceback, hang, leave half-written files, take a lying header's memory, or run a pickle's code"
 )
 SEED = 20261
 TURN = 30.0  # seconds of a target before the next one's turn
@@ -85,7 +85,8 @@ def _turn(name: str, seed: int, seconds: float, note: Path) -> dict[str, Any]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + PATIENCE, check=True)
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
-        what = "it hangs" if isinstance(error, subprocess.TimeoutExpired) else f"it crashed: {str(error.stderr)[-2000:]}"
+        hangs = isinstance(error, subprocess.TimeoutExpired)
+        what = "it hangs" if hangs else f"it crashed: {str(error.stderr)[-2000:]}"
         case = note.read_text() if note.exists() else "none yet"
         return {"cases": 0, "accepted": 0, "findings": [f"{what}\nseed {seed}, case: {case}"]}
     result: dict[str, Any] = json.loads(done.stdout)

@@ -11,18 +11,27 @@ from qse_hw.units import SUMMARIES
 from tests.fuzz.oracle import Case
 from tests.fuzz.sound import files
 
-NUMBERS = ("-1", "0", "2", "3", "7", "1000000000", "-9223372036854775809", "1" * 400, "1" * 5000, "1.5", "1_6", "\u0663", "0x10",
-           " 4", "", "nan", "inf", "-inf", "1e308", "1e-320", "1e400", "-0.0", "x", "None")  # fmt: skip
-WORDS = ("", " ", "x", "-", "--", "-x", "--help", "\0", "\n", "a\nb", "\u2028", "\ud800", "\U0001f4a5", "%s", "{}", "[red]x[/red]",
-         "a" * 300, "a" * 5000, ",", ",,", "a,b", ":", "=", "*", "~", "$HOME", "None", "random:mamba-130m", "random:x")  # fmt: skip
-PATHS = ("", ".", "/", "/dev/null", "/dev/null/x", "/proc/self/mem", "/proc/nowhere/x", "IN/", "IN/nowhere", "IN/x.npy", "IN/codes.npy",
-         "IN/a.safetensors", "IN/c.json", "IN/f.json", "IN/q.json", "IN/text.txt", "IN/ck", "IN/bin", "IN/m2", "IN/ck/config.json", "OUT/x",
-         "OUT/new/x.json", "OUT/x.safetensors", "a" * 300, "a\0b", "\ud800")  # fmt: skip
-FORMATS = ("se8", "se8:L=12", "se8:L=99", "se8:L=", "se8:L=1,L=2", "se8:=", "se8:K=1", "int8", "int8:narrow_range=1", "int8-asym",
-           "int8-asym:zero_point=300", "se8-silu", "se8-silu:K=40,zero_point=24,f=1,g=2", "se8-silu:f=99", "se8-silu:K=127,g=60",
-           "se8-silu:f=1000000000", "se8-silu:g=-1000000000", "se9-paper", "se9-paper:x=1", "tuned", "tuned:segments=0",
-           "tuned:segments=99", "tuned:bits=99", "tuned:sign=2", "IN/f.json", "IN/c.json", "nowhere.json", "fp8-e4m3", "quamba",
-           "quamba:alpha=2", "lloyd-max", "SE8")  # fmt: skip
+NUMBERS = (
+    "-1", "0", "2", "3", "7", "1000000000", "-9223372036854775809", "1" * 400, "1" * 5000, "1.5", "1_6", "\u0663",
+    "0x10", " 4", "", "nan", "inf", "-inf", "1e308", "1e-320", "1e400", "-0.0", "x", "None",
+)  # fmt: skip
+WORDS = (
+    "", " ", "x", "-", "--", "-x", "--help", "\0", "\n", "a\nb", "\u2028", "\ud800", "\U0001f4a5", "%s", "{}",
+    "[red]x[/red]", "a" * 300, "a" * 5000, ",", ",,", "a,b", ":", "=", "*", "~", "$HOME", "None", "random:mamba-130m",
+    "random:x",
+)  # fmt: skip
+PATHS = (
+    "", ".", "/", "/dev/null", "/dev/null/x", "/proc/self/mem", "/proc/nowhere/x", "IN/", "IN/nowhere", "IN/x.npy",
+    "IN/codes.npy", "IN/a.safetensors", "IN/c.json", "IN/f.json", "IN/q.json", "IN/text.txt", "IN/ck", "IN/bin",
+    "IN/m2", "IN/ck/config.json", "OUT/x", "OUT/new/x.json", "OUT/x.safetensors", "a" * 300, "a\0b", "\ud800",
+)  # fmt: skip
+FORMATS = (
+    "se8", "se8:L=12", "se8:L=99", "se8:L=", "se8:L=1,L=2", "se8:=", "se8:K=1", "int8", "int8:narrow_range=1",
+    "int8-asym", "int8-asym:zero_point=300", "se8-silu", "se8-silu:K=40,zero_point=24,f=1,g=2", "se8-silu:f=99",
+    "se8-silu:K=127,g=60", "se8-silu:f=1000000000", "se8-silu:g=-1000000000", "se9-paper", "se9-paper:x=1", "tuned",
+    "tuned:segments=0", "tuned:segments=99", "tuned:bits=99", "tuned:sign=2", "IN/f.json", "IN/c.json",
+    "nowhere.json", "fp8-e4m3", "quamba", "quamba:alpha=2", "lloyd-max", "SE8",
+)  # fmt: skip
 
 # By destination: values that are taken, which reach further than hostile ones; every option has to be here.
 SOUND: dict[str, tuple[str, ...]] = {
@@ -106,7 +115,9 @@ def _value(draw: st.DrawFn, destination: str) -> str:
     if kind < 6 and SOUND[destination]:
         return draw(st.sampled_from(SOUND[destination]))
     if destination in OUTPUTS:
-        return draw(st.sampled_from([path for path in PATHS if not path.startswith("IN/") and path != "/proc/self/mem"]))
+        return draw(
+            st.sampled_from([path for path in PATHS if not path.startswith("IN/") and path != "/proc/self/mem"])
+        )
     return draw(st.one_of(st.sampled_from((NUMBERS, WORDS, PATHS)[kind % 3]), st.text(max_size=6)))
 
 

@@ -7,8 +7,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-EXTREMES = (0, 1, -1, 2, 255, 256, 1 << 16, (1 << 31) - 1, 1 << 31, 1 << 32, 10**12, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
-_CHUNKS = (b"", b"\0", b"\0" * 8, b"\xff" * 8, b"\n", b"{", b'"', b"[" * 2000, b"\xed\xa0\x80", b"9" * 5000, b"-", b"(" * 200)
+EXTREMES = (
+    0, 1, -1, 2, 255, 256, 1 << 16, (1 << 31) - 1, 1 << 31, 1 << 32, 10**12, (1 << 63) - 1, 1 << 63, (1 << 64) - 1,
+)  # fmt: skip
+_CHUNKS = (
+    b"", b"\0", b"\0" * 8, b"\xff" * 8, b"\n", b"{", b'"', b"[" * 2000, b"\xed\xa0\x80", b"9" * 5000, b"-",
+    b"(" * 200,
+)  # fmt: skip
 
 _DEEP = "@deep@"
 _RAW = {f"{_DEEP}{depth}": "[" * depth + "]" * depth for depth in (90, 300, 900, 980, 3000, 100_000)} | {

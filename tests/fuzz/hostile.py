@@ -16,15 +16,17 @@ from tests.fuzz.oracle import OWNED
 from tests.fuzz.sound import npy
 
 _DESCR = (
-    "'<f4'", "'<f8'", "'>f2'", "'|u1'", "'|i1'", "'<i4'", "'<u2'", "'|b1'", "'|O'", "'|V0'", "'|S0'", "'<U0'", "'<U99999999'",
-    "'|V2147483647'", "'<M8[s]'", "'<c16'", "[('a', '<f4')]", "[('a', '<f4', (1000000000,))]", "[]", "''", "'zzz'", "None",
-    "1", "'<f4,<f4'", "'<f4' 'x'", "[('a', '|O')]", "('<f4', (100000,))", "__import__('os')", "'\u00e9'", "'f\\x00'",
+    "'<f4'", "'<f8'", "'>f2'", "'|u1'", "'|i1'", "'<i4'", "'<u2'", "'|b1'", "'|O'", "'|V0'", "'|S0'", "'<U0'",
+    "'<U99999999'", "'|V2147483647'", "'<M8[s]'", "'<c16'", "[('a', '<f4')]", "[('a', '<f4', (1000000000,))]", "[]",
+    "''", "'zzz'", "None", "1", "'<f4,<f4'", "'<f4' 'x'", "[('a', '|O')]", "('<f4', (100000,))", "__import__('os')",
+    "'\u00e9'", "'f\\x00'",
 )  # fmt: skip
 _SHAPES = (
-    "()", "(0,)", "(12,)", "(3, 4)", "(-1,)", "(-3, -4)", "(4.0, 3)", "(True, 12)", "[3, 4]", "12", "None", "(1 << 40,)",
-    "(1099511627776,)", "(9223372036854775807,)", "(9223372036854775808, 2)", "(18446744073709551616, 0)",
-    "(0, 9223372036854775807)", "(9223372036854775807, 0, 9223372036854775807)", "(3037000500, 3037000500)",
-    "(" + "1, " * 40 + ")", "(" + "1, " * 70 + ")", "'(3, 4)'", "(3, (4,))", "(1e400,)", "(1j,)", "((((((((3,),),),),),),),)",
+    "()", "(0,)", "(12,)", "(3, 4)", "(-1,)", "(-3, -4)", "(4.0, 3)", "(True, 12)", "[3, 4]", "12", "None",
+    "(1 << 40,)", "(1099511627776,)", "(9223372036854775807,)", "(9223372036854775808, 2)",
+    "(18446744073709551616, 0)", "(0, 9223372036854775807)", "(9223372036854775807, 0, 9223372036854775807)",
+    "(3037000500, 3037000500)", "(" + "1, " * 40 + ")", "(" + "1, " * 70 + ")", "'(3, 4)'", "(3, (4,))", "(1e400,)",
+    "(1j,)", "((((((((3,),),),),),),),)",
 )  # fmt: skip
 
 
@@ -47,7 +49,9 @@ def lying_npy(draw: st.DrawFn, content: bytes) -> bytes:
     if kind == 0:
         return draw(damaged(content))
     if kind == 1:
-        return draw(st.sampled_from((npy(np.array([Bomb()], object)), npy(np.array([1, None])), pickle.dumps(Bomb()), b"")))
+        return draw(
+            st.sampled_from((npy(np.array([Bomb()], object)), npy(np.array([1, None])), pickle.dumps(Bomb()), b""))
+        )
     header = "{'descr': %s, 'fortran_order': %s, 'shape': %s, }" % (  # noqa: UP031 - full of braces
         draw(_mostly("'|u1'", *_DESCR)),
         draw(_mostly("False", "True", "0", "None", "'x'")),
@@ -68,7 +72,11 @@ def lying_safetensors(draw: st.DrawFn, content: bytes) -> bytes:
     if kind == 0:
         return draw(damaged(content))
     if kind == 1:
-        return draw(st.sampled_from((pickle.dumps(Bomb()), b"", (1 << 62).to_bytes(8, "little") + b"{}", b"\x02" + b"\0" * 7 + b"{}")))
+        return draw(
+            st.sampled_from(
+                (pickle.dumps(Bomb()), b"", (1 << 62).to_bytes(8, "little") + b"{}", b"\x02" + b"\0" * 7 + b"{}")
+            )
+        )
     end = 8 + int.from_bytes(content[:8], "little")
     document = json.loads(content[8:end])
     for _ in range(draw(st.integers(0, 2))):
@@ -115,7 +123,9 @@ def hostile_bin(draw: st.DrawFn, content: bytes) -> bytes:
         lambda: _saved(Bomb(), _use_new_zipfile_serialization=not legacy),
         lambda: pickle.dumps(Bomb(), draw(st.integers(0, 5))),
         lambda: pickle.dumps([Bomb()], 0) + b"." * 20,
-        lambda: _saved(draw(st.sampled_from(([1], {1: 2}, {"a": 1}, {}, None, list(tensors.values()), {b"a": torch.ones(1)})))),
+        lambda: _saved(
+            draw(st.sampled_from(([1], {1: 2}, {"a": 1}, {}, None, list(tensors.values()), {b"a": torch.ones(1)})))
+        ),
         lambda: _saved({name: draw(st.sampled_from(_tensors(t))) for name, t in tensors.items()}),
     )
     return draw(st.sampled_from(choices))()

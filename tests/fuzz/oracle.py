@@ -7,7 +7,6 @@ anything that came in a file.
 
 import contextlib
 import io
-import os
 import resource
 import signal
 import tempfile
@@ -15,7 +14,6 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from unittest import mock
@@ -36,7 +34,9 @@ class Case:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        files = {path: content if len(content) < 400 else f"{len(content)} bytes" for path, content in self.files.items()}
+        files = {
+            path: content if len(content) < 4000 else f"{len(content)} bytes" for path, content in self.files.items()
+        }
         return f"Case(argv={self.argv!r}, files={files!r})"
 
 

@@ -13,15 +13,15 @@ from safetensors.torch import load_file
 from golden.activations import write_activations
 from golden.calibrate import Layer, calibrate
 from golden.calibration import write_calibration
+from golden.inputs import input_type
 from golden.mamba.checkpoint import load_model, save_model
 from golden.mamba.mamba2 import Mamba2Config
 from golden.mamba.model import Mamba, MambaConfig
 from golden.presets import format_to_json, load_format
 from golden.quamba.calibrate import calibrate_quamba
 from golden.quamba.calibration import write_quamba
-from golden.vectors import encoder_vectors, from_patterns
-from golden.inputs import input_type
 from golden.scale import Scale
+from golden.vectors import encoder_vectors, from_patterns
 
 SEED = 20261
 TOKENS = 16

@@ -19,13 +19,14 @@ class Target(NamedTuple):
     quick: int
 
 
-def _one(path: str, content: st.SearchStrategy[bytes], *lines: tuple[str, ...]) -> st.SearchStrategy[Case]:
-    """A file of that path, given to one of the command lines; the rest of its folder is sound."""
-    folder = path.partition("/")[0] + "/" if "/" in path else path
-    beside = {name: found for name, found in some(folder).items() if name != path}
-    return st.builds(
-        lambda found, argv: Case(argv=argv, files={**beside, path: found}), content, st.sampled_from(lines)
-    )
+def _one(
+    path: str, content: st.SearchStrategy[bytes], *lines: tuple[str, ...], beside: tuple[str, ...] = ()
+) -> st.SearchStrategy[Case]:
+    """A file of that path, given to one of the command lines; what else is in its folder, and ``beside``, is sound."""
+    folders = (f"{path.partition('/')[0]}/",) if "/" in path else ()
+    sound = {name: found for name, found in some(*folders, *beside).items() if name != path}
+    files = content.map(lambda found: {**sound, path: found})
+    return st.builds(Case, argv=st.sampled_from(lines), files=files)
 
 
 def _json(path: str) -> st.SearchStrategy[bytes]:
@@ -44,7 +45,8 @@ def _checkpoint(folder: str) -> tuple[tuple[str, ...], ...]:
 _NUMERICS = ("--scale", "0.02")
 _ARRAY = (
     ("quantize", "IN/x.npy", "--format", "se8", *_NUMERICS, "-o", "OUT/y.npy"),
-    ("quantize", "IN/x.npy", "--format", "se8-silu", *_NUMERICS, "--exponent", "-3", "-o", "OUT/y.npy"),
+    ("quantize", "IN/x.npy", "--format", "se8-silu", *_NUMERICS, "-o", "OUT/y.npy"),
+    ("quantize", "IN/x.npy", "--format", "int8", *_NUMERICS, "--exponent", "-3", "-o", "OUT/y.npy"),
 )
 _CODES = (
     ("dequantize", "IN/codes.npy", "--format", "se8", *_NUMERICS, "-o", "OUT/y.npy"),
@@ -68,7 +70,14 @@ _CALIBRATION = (
 )
 _EVAL = ("eval", "--model", "IN/ck", "--formats", "int8", "--tokens", "512", "--calibration-tokens", "512")
 _PLAN = ("plan", "--model", "IN/ck", "--lanes", "1", "--tile", "1x1", "--json", "OUT/j.json")
-_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
+_ON_TEXT = (
+    ("capture", "--model", "IN/ck", "-o", "OUT/a.safetensors"),
+    ("eval", "--model", "IN/ck", "--formats", "int8"),
+)
+_TOKENIZERS = (
+    {"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}},
+    {"tokenizer_class": "GPT2Tokenizer", "auto_map": {"AutoTokenizer": ["t.T", None]}},
+)
 
 TARGETS: dict[str, Target] = {
     "npy": Target(
@@ -89,20 +98,26 @@ TARGETS: dict[str, Target] = {
     "format": Target(_one("f.json", _json("f.json"), *_FORMAT), 8),
     "numerics": Target(
         _one(
-            "f.json", _json("f.json"),
+            "f.json",
+            _json("f.json"),
             ("quantize", "IN/x.npy", "--format", "IN/f.json", *_NUMERICS, "-o", "OUT/y.npy"),
-        ).map(lambda case: Case(argv=case.argv, files={**case.files, "x.npy": files()["x.npy"]})),
+            beside=("x.npy",),
+        ),
         50,
-    ),  # fmt: skip
+    ),
     "calibration": Target(_one("c.json", _json("c.json"), *_CALIBRATION), 8),
     "config": Target(
-        st.one_of(_one(f"{name}/config.json", _json(f"{name}/config.json"), *_checkpoint(name)) for name in ("ck", "m2"))
+        st.one_of(
+            _one(f"{name}/config.json", _json(f"{name}/config.json"), *_checkpoint(name)) for name in ("ck", "m2")
+        )
         | _one("ck/config.json", _json("ck/config.json"), _PLAN),
         12,
     ),
     "weights": Target(
         st.one_of(
-            _one(f"{name}/model.safetensors", lying_safetensors(files()[f"{name}/model.safetensors"]), *_checkpoint(name))
+            _one(
+                f"{name}/model.safetensors", lying_safetensors(files()[f"{name}/model.safetensors"]), *_checkpoint(name)
+            )
             for name in ("ck", "m2")
         ),
         12,
@@ -111,32 +126,26 @@ TARGETS: dict[str, Target] = {
         _one("bin/pytorch_model.bin", hostile_bin(files()["bin/pytorch_model.bin"]), *_checkpoint("bin")), 12
     ),
     "scales": Target(
-        _one("q.json", _json("q.json"), (*_EVAL, "--recipe", "quamba", "--scales", "IN/q.json")).map(
-            lambda case: Case(argv=case.argv, files={**case.files, **some("ck/")})
-        ),
-        10,
+        _one("q.json", _json("q.json"), (*_EVAL, "--recipe", "quamba", "--scales", "IN/q.json"), beside=("ck/",)), 10
     ),
     "text": Target(
-        st.builds(
-            lambda text, tokens, line: Case(argv=(*line, "--text", "IN/t", "--tokens", tokens), files={"t": text, **some("ck/")}),
+        _one(
+            "t",
             st.one_of(st.binary(max_size=600), st.text(max_size=100).map(str.encode), damaged(files()["text.txt"])),
-            st.sampled_from(("1", "16", "600")),
-            st.sampled_from((("capture", "--model", "IN/ck", "-o", "OUT/a.safetensors"), _EVAL[:5])),
+            *((*line, "--text", "IN/t", "--tokens", tokens) for line in _ON_TEXT for tokens in ("1", "16", "600")),
+            beside=("ck/",),
         ),
         15,
     ),
     "tokenizer": Target(
-        st.builds(
-            lambda name, content: Case(
-                argv=("capture", "--model", "IN/ck", "--text", "IN/text.txt", "-o", "OUT/a.safetensors"),
-                files={**some("ck/", "text.txt"), f"ck/{name}": content},
-            ),
-            st.sampled_from(_TOKENIZERS),
-            st.one_of(
-                hostile_json({"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}),
-                hostile_json({"tokenizer_class": "GPT2Tokenizer", "auto_map": {"AutoTokenizer": ["t.T", None]}}),
-                st.binary(max_size=50),
-            ),
+        st.one_of(
+            _one(
+                f"ck/{name}",
+                st.one_of(*map(hostile_json, _TOKENIZERS), st.binary(max_size=50)),
+                ("capture", "--model", "IN/ck", "--text", "IN/text.txt", "-o", "OUT/a.safetensors"),
+                beside=("text.txt",),
+            )
+            for name in ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
         ),
         3,
     ),

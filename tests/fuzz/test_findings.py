@@ -1,7 +1,6 @@
 """What fuzzing found, each case as small as it became; every one of them once broke the oracle's rules."""
 
 import pickle
-from pathlib import Path
 
 import pytest
 
@@ -11,16 +10,23 @@ from tests.fuzz.sound import some
 
 
 def test_line_ends_in_words_do_not_end_the_sentence():
-    assert check(Case(argv=("gen", "a\nb"))) == "error: Unit must be one of encoder, decoder, linear, hadamard, quantizer, not 'a\\nb'\n"
+    assert (
+        check(Case(argv=("gen", "a\nb")))
+        == "error: Unit must be one of encoder, decoder, linear, hadamard, quantizer, not 'a\\nb'\n"
+    )
     said = check(Case(argv=("gen", "decoder", "-o", "OUT/o", "a\nb\x1b[0m\u2028")))
     assert said == "error: unrecognized arguments: a\\nb\\x1b[0m\\u2028; see python -m qse_hw gen --help\n"
-    assert "a\\nb/f.json cannot be read" in check(Case(argv=("gen", "decoder", "--format", "a\nb/f.json", "-o", "OUT/o")))
+    assert "a\\nb/f.json cannot be read" in check(
+        Case(argv=("gen", "decoder", "--format", "a\nb/f.json", "-o", "OUT/o"))
+    )
 
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_pickles_of_other_protocols_cause_no_warning(protocol):
     content = pickle.dumps(Bomb(), protocol)
-    case = Case(argv=("capture", "--model", "IN/bin", "-o", "OUT/a"), files={**some("bin/"), "bin/pytorch_model.bin": content})
+    case = Case(
+        argv=("capture", "--model", "IN/bin", "-o", "OUT/a"), files={**some("bin/"), "bin/pytorch_model.bin": content}
+    )
     assert "must be a complete PyTorch file of plain tensors, and are not" in check(case)
 
 
@@ -28,7 +34,9 @@ def test_pickles_of_other_protocols_cause_no_warning(protocol):
 def test_array_shapes_that_overflow_cause_no_warning(shape):
     header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
-    case = Case(argv=("quantize", "IN/x.npy", "--format", "se8", "--scale", "1", "-o", "OUT/y"), files={"x.npy": content})
+    case = Case(
+        argv=("quantize", "IN/x.npy", "--format", "se8", "--scale", "1", "-o", "OUT/y"), files={"x.npy": content}
+    )
     assert "must be a complete .npy file of plain numbers, and is not" in check(case)
 
 

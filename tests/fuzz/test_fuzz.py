@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from qse_hw.commands import COMMANDS
 from tests.fuzz.arguments import LEFT_OUT, SOUND, actions, parser
 from tests.fuzz.oracle import check
 from tests.fuzz.targets import TARGETS
-from qse_hw.commands import COMMANDS
 
 FULL = 100  # times as many cases in the long run
 

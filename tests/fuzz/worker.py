@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, given, seed, settings
 from tests.fuzz.oracle import Case, Finding, check
 from tests.fuzz.targets import TARGETS
 
-CASES = 200  # per seed: a failing case becomes small before the next seed
+CASES = 50  # per seed: a failing case becomes small before the next seed
 
 
-def turn(name: str, first: int, seconds: float, before: Callable[[Case], object] = lambda case: None) -> dict[str, object]:
+def turn(
+    name: str, first: int, seconds: float, before: Callable[[Case], object] = lambda case: None
+) -> dict[str, object]:
     """Cases tried, how many were accepted, and a finding per failing seed in words."""
     ends, number = time.monotonic() + seconds, first
     counts: Counter[str] = Counter()

@@ -8,127 +8,118 @@ behaviour could or should see it: docstrings, annotations, decorators, type defi
 
 import difflib
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import accumulate
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
+from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider, WhitespaceInclusivePositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """One fault in ``file`` (path from the root).
+    """One fault in ``file`` (path from the root), whose text with the fault is ``source``.
 
-    ``function`` is the outermost function that contains it, as (qualified name, line of its first line with its
-    decorators), or None for code that runs when the module is imported. ``lines`` are those of the statement it is in,
-    first and last.
+    ``function`` is the outermost function that contains it, as (qualified name, first line, decorators included), or
+    None for code that runs when the module is imported. ``lines`` are the statement's first and last (of a compound
+    statement the head's). ``diff`` is what changes, with a line around; ``key`` names the mutant, and stays when other
+    functions of the file change.
     """
 
+    key: str
     file: str
     function: tuple[str, int] | None
     lines: tuple[int, int]
-    before: str
-    after: str
+    diff: str
     source: str
-
-    @cached_property
-    def key(self) -> str:
-        """A name that stays when other lines of the file change: of the change itself and of its place in its function."""
-        return hashlib.sha256("\0".join((self.file, self.place, self.diff)).encode()).hexdigest()[:12]
 
     @property
     def place(self) -> str:
         """The function's name, or ``<module>``."""
         return self.function[0] if self.function else "<module>"
 
-    @cached_property
-    def diff(self) -> str:
-        """The changed lines, ``-`` before and ``+`` after, and those around that tell where."""
-        lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), n=2, lineterm="")
-        return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
-
 
 def mutants(file: str, source: str) -> list[Mutant]:
     """All mutants of ``source``, in its order; two that are the same text count once."""
     wrapper = MetadataWrapper(cst.parse_module(source))
-    finder = _Finder(file, wrapper.module)
+    finder = _Finder(source, wrapper.module)
     wrapper.visit(finder)
     found: dict[str, Mutant] = {}
-    for mutant in finder.found:
-        if mutant.after != source:
-            found.setdefault(mutant.after, mutant)
+    seen: Counter[str] = Counter()
+    for function, lines, changed in finder.found:
+        if changed == source or changed in found:
+            continue
+        diff = _diff(source, changed)
+        name = "\0".join((file, function[0] if function else "", diff))
+        seen[name] += 1
+        key = hashlib.sha256(f"{name}\0{seen[name]}".encode()).hexdigest()[:12]
+        found[changed] = Mutant(key=key, file=file, function=function, lines=lines, diff=diff, source=changed)
     return list(found.values())
 
 
-class _Finder(cst.CSTVisitor):
-    METADATA_DEPENDENCIES = (PositionProvider, ParentNodeProvider)
+def _diff(before: str, after: str) -> str:
+    old, new = ([line.strip() for line in text.splitlines()] for text in (before, after))
+    lines = difflib.unified_diff(old, new, n=1, lineterm="")
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
 
-    def __init__(self, file: str, module: cst.Module) -> None:
+
+class _Finder(cst.CSTVisitor):
+    METADATA_DEPENDENCIES = (PositionProvider, ParentNodeProvider, WhitespaceInclusivePositionProvider)
+
+    def __init__(self, source: str, module: cst.Module) -> None:
         super().__init__()
-        self.file, self.module, self.source = file, module, module.code
+        self.module, self.source = module, source
+        self.line_starts = [0, *accumulate(len(line) for line in source.splitlines(keepends=True))]
         self.names: list[str] = []
         self.functions: list[tuple[str, int]] = []
-        self.found: list[Mutant] = []
+        self.found: list[tuple[tuple[str, int] | None, tuple[int, int], str]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if self._left_alone(node):
+        if _left_alone(node):
             return False
         if isinstance(node, cst.ClassDef | cst.FunctionDef):
             self.names.append(node.name.value)
-            if isinstance(node, cst.FunctionDef):
-                first = node.decorators[0] if node.decorators else node
-                self.functions.append((".".join(self.names), self._line(first)))
-        for changed in _changes(node):
-            self._add(node, changed)
+        if isinstance(node, cst.FunctionDef):
+            first = node.decorators[0] if node.decorators else node
+            self.functions.append((".".join(self.names), self._line(first)))
+        for kind, operator in mutation_operators:
+            if isinstance(node, kind):
+                for changed in operator(node):
+                    self._add(node, changed)
         return True
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
-        if isinstance(original_node, cst.ClassDef | cst.FunctionDef) and not self._left_alone(original_node):
+        if _left_alone(original_node):
+            return
+        if isinstance(original_node, cst.ClassDef | cst.FunctionDef):
             self.names.pop()
-            if isinstance(original_node, cst.FunctionDef):
-                self.functions.pop()
-
-    def _left_alone(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, cst.Annotation | cst.Decorator | cst.Raise | cst.Import | cst.ImportFrom | cst.AnnAssign):
-            return not (isinstance(node, cst.AnnAssign) and node.value is not None)
-        if isinstance(node, cst.ClassDef):
-            return any(_is_name(base.value, "Protocol") for base in node.bases)
-        if isinstance(node, cst.Assign | cst.AnnAssign):
-            return isinstance(node.value, cst.Subscript) and _is_name(node.value.value, "Literal")
-        if isinstance(node, cst.SimpleStatementLine):
-            only = node.body[0]
-            return isinstance(only, cst.Expr) and isinstance(only.value, cst.SimpleString | cst.ConcatenatedString)
-        return isinstance(node, cst.If) and _is_name(node.test, "TYPE_CHECKING")
+        if isinstance(original_node, cst.FunctionDef):
+            self.functions.pop()
 
     def _add(self, node: cst.CSTNode, changed: cst.CSTNode) -> None:
-        function = self.functions[0] if self.functions and not self._at_definition(node) else None
-        after = self.module.deep_replace(node, changed).code
-        self.found.append(
-            Mutant(
-                file=self.file,
-                function=function,
-                lines=self._statement_lines(node),
-                before=self.source,
-                after=after,
-                source=self.source,
-            )
-        )
+        span = self.get_metadata(WhitespaceInclusivePositionProvider, node)
+        begin, end = (self.line_starts[at.line - 1] + at.column for at in (span.start, span.end))
+        text = self.source[:begin] + self.module.code_for_node(changed) + self.source[end:]
+        function = self.functions[0] if self.functions and not self._is_default(node) else None
+        self.found.append((function, self._lines(node), text))
 
-    def _at_definition(self, node: cst.CSTNode) -> bool:
+    def _is_default(self, node: cst.CSTNode) -> bool:
         """Whether a node in a function belongs to its default values, which are computed when it is defined."""
-        return len(self.functions) == 1 and any(isinstance(parent, cst.Parameters) for parent in self._parents(node))
+        return len(self.functions) == 1 and any(isinstance(parent, cst.Parameters) for parent in self._around(node))
 
-    def _statement_lines(self, node: cst.CSTNode) -> tuple[int, int]:
-        for parent in (node, *self._parents(node)):
-            if isinstance(parent, cst.BaseSmallStatement | cst.BaseCompoundStatement):
-                where = self.get_metadata(PositionProvider, parent)
-                last = self._line(parent.body) if isinstance(parent, cst.BaseCompoundStatement) else where.end.line
-                return where.start.line, last
-        return self._line(node), self._line(node)
+    def _lines(self, node: cst.CSTNode) -> tuple[int, int]:
+        for around in self._around(node):
+            if isinstance(around, cst.BaseCompoundStatement):
+                return self._line(around), self._line(around.body)
+            if isinstance(around, cst.BaseSmallStatement):
+                break
+        where = self.get_metadata(PositionProvider, around)
+        return where.start.line, where.end.line
 
-    def _parents(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    def _around(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        yield node
         while not isinstance(node, cst.Module):
             node = self.get_metadata(ParentNodeProvider, node)
             yield node
@@ -137,13 +128,20 @@ class _Finder(cst.CSTVisitor):
         return int(self.get_metadata(PositionProvider, node).start.line)
 
 
-def _changes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    for kind, operator in mutation_operators:
-        if isinstance(node, kind):
-            yield from operator(node)
+def _left_alone(node: cst.CSTNode) -> bool:
+    match node:
+        case cst.Annotation() | cst.Decorator() | cst.Raise() | cst.Import() | cst.ImportFrom():
+            return True
+        case cst.ClassDef():
+            return any(_named(base.value, "Protocol") for base in node.bases)
+        case cst.If():
+            return _named(node.test, "TYPE_CHECKING")
+        case cst.Assign() | cst.AnnAssign():
+            return isinstance(node.value, cst.Subscript) and _named(node.value.value, "Literal")
+        case cst.Expr():
+            return isinstance(node.value, cst.SimpleString | cst.ConcatenatedString)  # a docstring
+    return False
 
 
-def _is_name(node: cst.CSTNode, name: str) -> bool:
-    return isinstance(node, cst.Name | cst.Subscript) and (
-        node.value == name if isinstance(node, cst.Name) else _is_name(node.value, name)
-    )
+def _named(node: cst.CSTNode, name: str) -> bool:
+    return isinstance(node, cst.Name) and node.value == name

@@ -47,7 +47,7 @@ CALIBRATIONS = {  # name: format, mode, layers of the bundled activations
     "tuned": ("tuned:segments=3,bits=6", "free", 1),
 }
 LONG_CALIBRATIONS = {
-    "tuned-8-bits": ("tuned", "free", 6),
+    "tuned-8-bits": ("tuned", "free", 2),
     "tuned-runtime": ("tuned:segments=3,bits=6", "runtime", 6),
     "tuned-shared": ("tuned:segments=3,bits=6", "shared", 6),
 }
@@ -58,7 +58,7 @@ def units(folder: Path) -> Artefacts:
     for name, words in UNITS.items():
         _quietly("gen", *words.split(), "-o", str(folder / name))
         for path in sorted((folder / name).iterdir()):
-            yield f"{name}/{path.name}", _content(path)
+            yield f"{name}/{path.name}", content(path)
 
 
 def formats(folder: Path) -> Artefacts:
@@ -118,7 +118,8 @@ def _calibrations(folder: Path, wanted: dict[str, tuple[str, str, int]]) -> Arte
         yield path.name, path.read_bytes()
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
+    """What is digested of a file."""
     if path.suffix == ".npz":
         with np.load(path) as file:
             return b"".join(name.encode() + _array(file[name]) for name in file.files)

@@ -1,0 +1,206 @@
+"""Replaying all SSM inputs of a model of a published size: millions of values, many lanes, a compiled harness.
+
+As :mod:`sim.replay`, but what its testbench does in Python in every cycle is done by ``whole_model.sv``, which cocotb
+starts and whose counters it reads; golden's answers are made before, as files.
+"""
+
+import json
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.calibration import Choice
+from golden.formats import SegmentedFormat
+from golden.inputs import InputType
+from golden.scale import Scale
+from golden.vectors import expected, to_patterns
+from rtl_gen.decoder import value_width
+from rtl_gen.emit import emit
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+from sim import simulate, top
+from sim.packing import pack
+from sim.plan import Outcome
+from sim.replay import PLAN, PROGRESS, RESULT, RUNS, run_passes
+
+NAME = "whole_model"
+LANES = 16  # a multiple of 8, so that beats are whole bytes; more lanes compile longer than they save
+_HARNESS = Path(__file__).with_name(f"{NAME}.sv")
+_SCALE_BITS = 16
+
+Floats = npt.NDArray[np.float32]
+
+
+def spread(tensors: Sequence[Floats], *, layers: int, channels: int, tokens: int) -> dict[str, Floats]:
+    """Activations of a larger model's shape, made of a small one's.
+
+    Layer n takes those of the small model's layer n modulo their number, each layer where the one before it with the
+    same tensor ended; tensors are repeated from their begin when they are exhausted.
+
+    Args:
+        tensors: a (tokens, channels) float32 per layer of the small model.
+        layers, channels, tokens: of the large one.
+
+    Returns:
+        (tokens, channels) by name.
+    """
+    size = tokens * channels
+    found = {}
+    for layer in range(layers):
+        values = tensors[layer % len(tensors)].reshape(-1)
+        begin = layer // len(tensors) * size % values.size
+        found[f"layers.{layer}.x"] = np.resize(np.roll(values, -begin), (tokens, channels))
+    return found
+
+
+@dataclass
+class Stages:
+    """Seconds by stage, added up over threads."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count what happens inside to the stage ``name``."""
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+
+def replay_model(
+    activations: Mapping[str, Floats],
+    choices: Mapping[str, Choice],
+    *,
+    input: InputType,
+    stages: Stages,
+    progress: Callable[[str, float], None] = lambda what, fraction: None,
+) -> list[Outcome]:
+    """Send every tensor through encoder and decoder, at full speed and with random stalls.
+
+    Args:
+        activations: tensors by name.
+        choices: format and scale of each tensor, of 16 bits; one simulation is made per distinct format, as many at a
+            time as there are cores.
+        input: the encoder's input type; values are rounded to it before they are sent.
+        stages: is told how long golden, generating, compiling and simulating took.
+        progress: called with what is going on and how far it is, 0 to 1.
+
+    Returns:
+        An outcome per format and run.
+
+    Raises:
+        InputError: if Verilator or what it needs is missing.
+        RuntimeError: if compilation or simulation fails.
+    """
+    groups: dict[SegmentedFormat, list[str]] = {}
+    for name in activations:
+        groups.setdefault(choices[name].format, []).append(name)
+    cores = len(os.sched_getaffinity(0))
+    done = [0.0] * len(groups)
+
+    def report(number: int, what: str, fraction: float) -> None:
+        done[number] = fraction
+        progress(f"{what} format {number + 1} of {len(groups)}", sum(done) / len(groups))
+
+    with (
+        tempfile.TemporaryDirectory(prefix="qse_hw_model_") as name,
+        simulate.environment("-O2", "-O0"),
+        ThreadPoolExecutor(cores) as pool,
+    ):
+        folders = [Path(name) / str(number) for number in range(len(groups))]
+
+        def prepare(number: int, format: SegmentedFormat, names: list[str]) -> list[Path]:
+            report(number, "generating", 0)
+            folders[number].mkdir()
+            with stages.stage("generate"):
+                sources = _generate(format, input, folders[number])
+            with stages.stage("golden"):
+                tensors = [(activations[name], choices[name].scale) for name in names]
+                _expect(format, input, tensors, folders[number])
+            return sources
+
+        def build(number: int, sources: list[Path], runtime: Path | None) -> None:
+            report(number, "compiling", 0.1)
+            with stages.stage("compile"):
+                simulate.build(sources, NAME, folders[number], "verilator", aloof=True, runtime=runtime)
+
+        def finish(number: int) -> list[Outcome]:
+            if number:
+                build(number, prepared[number].result(), folders[0])
+            with stages.stage("simulate"):
+                return run_passes(
+                    "sim.whole_model_testbench", NAME, folders[number], "verilator", len(RUNS),
+                    lambda part: report(number, "replaying", 0.2 + 0.8 * part),
+                )  # fmt: skip
+
+        prepared = [pool.submit(prepare, number, *group) for number, group in enumerate(groups.items())]
+        build(0, prepared[0].result(), None)  # the others take its runtime
+        return [outcome for outcomes in pool.map(finish, range(len(groups))) for outcome in outcomes]
+
+
+def _generate(format: SegmentedFormat, input: InputType, folder: Path) -> list[Path]:
+    encoder = emit(EncoderConfig(format=format, input=input, scale_bits=_SCALE_BITS, lanes=LANES))
+    decoder = emit(DecoderConfig(format=format, lanes=LANES))
+    defines = {
+        "LANES": LANES, "INPUT": input.width, "CODE": format.bits, "VALUE": value_width(format),
+        "SCALE": _SCALE_BITS,
+    }  # fmt: skip
+    texts = {
+        "defines.v": "".join(f"`define QSE_{name} {value}\n" for name, value in defines.items()),
+        "encoder.v": encoder.text,
+        "decoder.v": decoder.text,
+        f"{top.NAME}.v": top.top(encoder, decoder),
+        f"{NAME}.sv": _HARNESS.read_text(encoding="utf-8"),
+        "lanes.vlt": top.VERILATOR_CONFIG,
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
+
+
+def _expect(format: SegmentedFormat, input: InputType, tensors: list[tuple[Floats, Scale]], folder: Path) -> None:
+    """Write the harness's files and the plan."""
+    saturated, nan, beats, values = 0, 0, 0, 0
+    with ExitStack() as stack:
+        inputs, codes, decoded = (
+            stack.enter_context((folder / f"{what}.bin").open("wb")) for what in ("inputs", "codes", "values")
+        )
+        for x, scale in tensors:
+            patterns = to_patterns(x, input).reshape(-1)
+            padded = np.concatenate([patterns, np.zeros(-patterns.size % LANES, np.uint32)]).reshape(-1, LANES)
+            want = expected(padded, format, input, scale)
+            ports = np.frombuffer(struct.pack(">iI", scale.k, scale.M), np.uint8)
+            _write(inputs, np.hstack([np.tile(ports, (len(padded), 1)), pack(padded, input.width)[:, ::-1]]))
+            _write(codes, pack(want.codes, format.bits)[:, ::-1])
+            _write(decoded, pack(want.decoded, value_width(format))[:, ::-1])
+            saturated += int(want.saturated.sum())
+            nan += int(want.nan.sum())
+            beats += len(padded)
+            values += patterns.size
+    plan = {
+        "lanes": LANES,
+        "beats": beats,
+        "padding": beats * LANES - values,
+        "runs": RUNS,
+        "flags": {
+            "saturated": int(saturated > 0), "nan": int(nan > 0), "invalid": 0,
+            "saturation_count": min(saturated, (1 << 32) - 1),
+        },
+        "result": str(folder / RESULT),
+        "progress": str(folder / PROGRESS),
+    }  # fmt: skip
+    (folder / PLAN).write_text(json.dumps(plan))
+
+
+def _write(file: IO[bytes], beats: npt.NDArray[np.uint8]) -> None:
+    file.write(np.ascontiguousarray(beats).data)

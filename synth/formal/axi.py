@@ -1,0 +1,128 @@
+"""AXI4-Lite rules of the quantizer, and what its registers answer.
+
+The registers' model is written from the register map (:mod:`rtl_gen.registers`) alone. It follows one register, any: as
+the solver chooses which, what is shown of it holds of each.
+"""
+
+from rtl_gen.axi_lite import SETTLE, axi_lite_ports
+from rtl_gen.emit import Emitted, emit
+from rtl_gen.register_block import parameter_layout
+from rtl_gen.registers import ADDRESS_WIDTH, RegisterMap
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.quantizer import QuantizerConfig
+from synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
+from synth.formal.task import Fault, Task
+
+_KINDS = {"read-only": 0, "read-write": 1, "command": 2, "status": 3, "counter": 4}
+_UNREAD = ("awprot", "arprot")
+_BUS = {name: f"s_axi_{name}" for name in axi_lite_ports(ADDRESS_WIDTH) if name not in _UNREAD}
+
+
+def tasks(config: UnitConfig) -> list[Task]:
+    """The bus rules of a quantizer."""
+    if not isinstance(config, QuantizerConfig):
+        return []
+    unit = emit(config)
+    return list(_tasks(unit, config, unit.text).values())
+
+
+def faults(config: UnitConfig) -> list[Fault]:
+    return []
+
+
+def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]:
+    """By name; ``text``: the Verilog, the unit's own or a wrong one."""
+    probes = {
+        "locked": 1,
+        "pending": 1,
+        "parameters": parameter_layout(config.registers).size,
+    }
+    files = {f"{unit.config.top}.v": probed(without_lanes(text), config.top, probes), "axi.sv": shipped("axi.sv")}
+    control = {"clk": "clk", "rst": "rst"}
+    wires = {name: f"{_BUS[name]}" for name in _BUS}
+    handshakes = {name: wire for name, wire in wires.items() if name.endswith(("valid", "ready", "resp"))}
+    rules = instance("axi_rules", "rules", {"SETTLED": SETTLE + 1}, control | handshakes | {"rdata": "s_axi_rdata"})
+    registers = [
+        "  wire [7:0] watched;",
+        "  wire [31:0] held;",
+        "  axi_held parameter_held (.index(watched), .parameters(probe_parameters), .held(held));",
+        instance(
+            "axi_registers", "registers", {}, control | wires | {"locked": "probe_locked", "held": "held", "watched": "watched"}
+        ),
+    ]
+    cover = instance("axi_cover", "reach", {}, control | handshakes | {"pending": "probe_pending"})
+    found = [
+        Task(
+            name="axi_rules",
+            claim="Each write that is accepted, address and data in any order, gets exactly one answer, each read too, and "
+            "nothing is answered unasked; an answer stays until it is taken; answers come, and the next request is "
+            f"accepted, within {SETTLE + 1} cycles in which the manager does its part; a reset ends all.",
+            mode="prove",
+            files={**files, f"{TOP}.sv": around(unit, [rules], (), probes)},
+            top=TOP,
+            engine="abc pdr",
+        ),
+        Task(
+            name="axi_registers",
+            claim="Every access is answered as the register map says: what reads give, what is refused, which bytes are "
+            "written; what is refused changes nothing; parameters refuse writes while they are applied.",
+            mode="prove",
+            files={
+                **files,
+                "axi_map.sv": register_map(config.registers),
+                f"{TOP}.sv": around(unit, [rules, *registers], (), probes),
+            },
+            top=TOP,
+            engine="abc pdr",
+        ),
+        Task(
+            name="axi_cover",
+            claim="Reached: answers that wait with further requests behind them, address first and data first, refused "
+            "writes and reads, a refusal because parameters are being applied, a reset within accesses.",
+            mode="cover",
+            files={**files, f"{TOP}.sv": around(unit, [cover], (), probes)},
+            top=TOP,
+            engine="smtbmc z3",
+            depth=24,
+        ),
+    ]
+    return {task.name: task for task in found}
+
+
+def register_map(registers: RegisterMap) -> str:
+    """The map as Verilog: module ``axi_map``, what a register is; ``axi_held``, its value among all parameters."""
+    rows = []
+    for register in registers.registers:
+        width = register.fields[-1].low + register.fields[-1].width
+        extends = int(register.access == "read-write" and register.fields[0].signed)
+        what = f"{{1'b1, 3'd{_KINDS[register.access]}, 6'd{width}, 1'b{extends}, 32'h{register.reset:08x}}}"
+        rows.append(f"      {register.index}: {{there, access, width, extends, reset}} = {what};  // {register.name}")
+    held, low = [], 0
+    layout = parameter_layout(registers)
+    for register in registers.of_access("read-write"):
+        width = register.fields[0].width
+        low = layout[register.name.lower()].offset
+        slice_ = f"parameters[{low + width - 1}:{low}]"
+        value = f"$signed({slice_})" if register.fields[0].signed else slice_
+        held.append(f"      {register.index}: held = {value};")
+    return "\n".join([
+        "module axi_map (",
+        "  input [7:0] index, output reg there, output reg [2:0] access, output reg [5:0] width, output reg extends,",
+        "  output reg [31:0] reset",
+        ");",
+        "  always @*",
+        "    case (index)",
+        *rows,
+        "      default: {there, access, width, extends, reset} = 0;",
+        "    endcase",
+        "endmodule",
+        "",
+        f"module axi_held (input [7:0] index, input [{layout.size - 1}:0] parameters, output reg [31:0] held);",
+        "  always @*",
+        "    case (index)",
+        *held,
+        "      default: held = 0;",
+        "    endcase",
+        "endmodule",
+        "",
+    ])  # fmt: skip

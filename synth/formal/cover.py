@@ -1,0 +1,109 @@
+"""That what the properties speak of happens: every segment, saturation, NaN, a full stall are reached from a reset."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rtl_gen.decoder import value_width
+from rtl_gen.emit import Emitted, emit
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+from synth.formal import spec
+from synth.formal.pipeline import DUT, FRAME, TOP, input_ports
+from synth.formal.task import Fault, Task
+from synth.formal.verilog import declared, instance, ports, tapped
+
+_STALL = 3
+"""Cycles for which a full unit waits."""
+
+
+def tasks(config: UnitConfig) -> list[Task]:
+    """Of encoders and decoders."""
+    if not isinstance(config, EncoderConfig | DecoderConfig):
+        return []
+    return [_cover(emit(config), _places(config))]
+
+
+def faults(config: UnitConfig) -> list[Fault]:
+    """Units that do not get there."""
+    if not isinstance(config, EncoderConfig | DecoderConfig):
+        return []
+    unit, places = emit(config), _places(config)
+    segments = [label for label in places if label.startswith("segment")]
+    width = ports(unit)["o__payload"]
+    wrong = {"full_stall": ("the input is never ready", {"i__ready": "1'b0"})}
+    for label in segments:
+        other = next(level for level in spec.levels(config.format) if _label(level) != label)
+        wrong[label] = ("the output is always the same", {"o__payload": f"{width}'d{_output(config, other)}"})
+    for label, flag in (("saturation", "saturated"), ("not_a_number", "nan"), ("no_value", "invalid")):
+        if label in places:
+            wrong[label] = (f"flag {flag} is never set", {flag: "1'b0"})
+    return [
+        Fault(name=name, task=_cover(replace(unit, text=tapped(unit, tap)), places), catches=label)
+        for label, (name, tap) in wrong.items()
+    ]
+
+
+def _places(config: EncoderConfig | DecoderConfig) -> dict[str, str]:
+    """What is to be reached, by label, as conditions; what the scale puts beyond all inputs is left out."""
+    format, ranges = config.format, None
+    if isinstance(config, EncoderConfig) and config.scale is not None:
+        ranges = spec.ranges(format, config.input, config.scale)
+    places: dict[str, list[str]] = {}
+    for level in spec.levels(format):
+        if ranges is None or level.code in ranges.keys:
+            places.setdefault(_label(level), []).append(f"lane == {_output(config, level)}")
+    found = {label: f"left && ({' || '.join(codes)})" for label, codes in places.items()}
+    if isinstance(config, EncoderConfig):
+        if ranges is None or ranges.saturates(config.input):
+            found["saturation"] = "saturated"
+        if config.input.is_float:
+            found["not_a_number"] = "nan"
+    elif len(spec.decoded(format)) < 1 << format.bits:
+        found["no_value"] = "invalid"
+    return found | {"full_stall": f"stalled == {_STALL}"}
+
+
+def _label(level: spec.Level) -> str:
+    return f"segment{level.segment}_{'negative' if level.value < 0 else 'positive'}"
+
+
+def _output(config: EncoderConfig | DecoderConfig, level: spec.Level) -> int:
+    """What a lane of the output is at ``level``, as an unsigned number."""
+    if isinstance(config, EncoderConfig):
+        return level.code
+    return int(level.value / spec.fine_step(config.format)) % (1 << value_width(config.format))
+
+
+def _cover(unit: Emitted, places: Mapping[str, str]) -> Task:
+    widths, inputs = ports(unit), input_ports(unit)
+    outputs = [name for name in widths if name not in inputs and name != "saturation_count"]
+    width = widths["o__payload"] // unit.config.lanes
+    frame = [
+        f"module {TOP}({', '.join(f'input [{widths[port] - 1}:0] {port}' for port in inputs)});",
+        declared(unit, outputs),
+        instance(unit, "unit", [*inputs, *outputs]),
+        "  wire entered = i__valid && i__ready, left = o__valid && o__ready;",
+        f"  wire [{width - 1}:0] lane = o__payload[{width - 1}:0];",
+        "  reg [7:0] within = 0, stalled = 0;",
+        "  always @(posedge clk) begin",
+        "    within <= within + entered - left;",
+        f"    stalled <= within == {unit.latency} && i__valid && o__valid && !o__ready ? stalled + 1 : 0;",
+        "  end",
+        "  always @* assume (!rst);",
+        "  always @* begin",
+        *(f"    {label}: cover ({condition});" for label, condition in places.items()),
+        "  end",
+        "endmodule",
+        "",
+    ]
+    return Task(
+        name="cover",
+        claim="From a reset each is reached: every segment that the scale lets inputs reach, of either sign; saturation; "
+        f"NaN; a unit that is full and has to wait for {_STALL} cycles.",
+        mode="cover",
+        files={DUT: unit.text, **unit.models, FRAME: "\n".join(frame)},
+        top=TOP,
+        engine="smtbmc z3",
+        depth=unit.latency + _STALL + 3,
+    )

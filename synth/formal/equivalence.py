@@ -1,0 +1,93 @@
+"""That the paper's drawing (``--arch parallel``) and one multiplier for all segments (``fused``) are the same function."""
+
+import re
+from dataclasses import replace
+
+from rtl_gen.emit import Emitted, emit
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.encoder import EncoderConfig
+from synth.formal.pipeline import at_output, input_ports, window
+from synth.formal.task import Fault, Task
+from synth.formal.verilog import instance, ports, tapped
+
+
+def tasks(config: UnitConfig) -> list[Task]:
+    """Of encoders at a constant scale; ``parallel`` has no other."""
+    if not isinstance(config, EncoderConfig) or config.scale is None:
+        return []
+    fused, parallel = (emit(replace(config, arch=arch)) for arch in ("fused", "parallel"))
+    return [equivalent(fused, parallel)]
+
+
+def faults(config: UnitConfig) -> list[Fault]:
+    """Of one of the two, a code or a flag is another."""
+    if not isinstance(config, EncoderConfig) or config.scale is None:
+        return []
+    fused, parallel = (emit(replace(config, arch=arch)) for arch in ("fused", "parallel"))
+    size = ports(parallel)["o__payload"]
+    most = f"inner_o__payload == {size}'d1 ? {size}'d0 : inner_o__payload"
+    taps = {
+        "same_code": ("parallel takes code 1 for 0", {"o__payload": most}),
+        "same_saturated": ("parallel does not tell of saturation", {"saturated": "1'b0"}),
+    }
+    if config.input.is_float:
+        taps["same_nan"] = ("parallel does not tell of NaN", {"nan": "1'b0"})
+    return [
+        Fault(name=name, task=equivalent(fused, replace(parallel, text=tapped(parallel, tap))), catches=label)
+        for label, (name, tap) in taps.items()
+    ]
+
+
+def equivalent(one: Emitted, other: Emitted) -> Task:
+    """That two encoders give the same codes and tell of the same, whatever their latencies are."""
+    widths, top = ports(other), f"other_{other.config.top}"
+    names = [name for name in ("o__payload", "saturated", "nan") if name in widths]
+    lines = [
+        *(f"  wire [{widths[name] - 1}:0] other_{name};" for name in names),
+        "  wire other_ready, other_valid;",
+        instance(
+            other,
+            "other",
+            input_ports(other),
+            i__ready="other_ready",
+            o__valid="other_valid",
+            **{name: f"other_{name}" for name in names},
+        ).replace(other.config.top, top, 1),
+        # so every beat is followed by its flags, and by nothing of others
+        "  always @* assume (i__valid && o__ready && clear);",
+    ]
+    last = max(one.latency, other.latency)
+    for unit, prefix in ((one, ""), (other, "other_")):
+        lines.append(f"  reg [{widths['o__payload'] - 1}:0] {prefix}code; reg {prefix}was_saturated, {prefix}was_nan;")
+        lines += [
+            f"  always @(posedge clk) if (tick == {unit.latency}) {prefix}code <= {prefix}o__payload;",
+            f"  always @(posedge clk) if (tick == {unit.latency + 1}) begin",
+            f"    {prefix}was_saturated <= {prefix}saturated; {prefix}was_nan <= {prefix}nan;",
+            "  end",
+        ]
+    claims = [
+        "    same_code: assert (code == other_code);",
+        "    same_saturated: assert (was_saturated == other_was_saturated);",
+        "    same_nan: assert (was_nan == other_was_nan);",
+    ]
+    later = last + 2
+    task = window(
+        one,
+        name="equivalent",
+        claim="The encoder with one multiplier and the one with a quantiser per segment give the same code for every "
+        "input, and tell of saturation and NaN alike.",
+        watched=["i__payload"],
+        watching=[*lines, at_output(one, claims, beyond=later - one.latency)],
+        beyond=later - one.latency,
+    )
+    renamed = re.sub(rf"\b{other.config.top}", top, other.text)
+    return replace(
+        task,
+        files={
+            "unit.v": one.text,
+            "other.v": renamed,
+            **one.models,
+            **other.models,
+            **{name: text for name, text in task.files.items() if name.endswith(".sv")},
+        },
+    )

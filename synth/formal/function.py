@@ -1,0 +1,163 @@
+"""What encoder, decoder and quantiser compute, for all inputs; and wrong ones, for each property at least one."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from golden.errors import InputError
+from rtl_gen.emit import Emitted, emit
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+from synth.formal import decoder, encoder, spec
+from synth.formal.pipeline import hold
+from synth.formal.task import Fault, Task
+from synth.formal.verilog import ports, tapped
+
+_SMALL = 16
+"""Bits of inputs for which distances and pairs of inputs are proved, too; above, what ``code`` says of each input."""
+
+
+def tasks(config: UnitConfig) -> list[Task]:
+    """The function of an encoder, a decoder or a quantiser."""
+    if isinstance(config, EncoderConfig):
+        unit = emit(config)
+        found = [hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
+        if config.scale is not None and config.input.width <= _SMALL:
+            found.append(encoder.monotone(config, unit))
+            if not any(segment.exact_end for segment in config.format.segments):  # where the nearest is not the rule
+                found.append(encoder.closest(config, unit))
+        return found
+    if isinstance(config, DecoderConfig):
+        unit = emit(config)
+        return [hold(unit), decoder.value(config, unit)]
+    return []
+
+
+def faults(config: UnitConfig) -> list[Fault]:
+    """Wrong ones: another constant, an input taken for another, a code given for another, a flag that is lost."""
+    proved = {task.name for task in tasks(config)}
+    if isinstance(config, EncoderConfig):
+        return [fault for fault in _encoder_faults(config) if fault.task.name in proved]
+    if isinstance(config, DecoderConfig):
+        return list(_decoder_faults(config))
+    return []
+
+
+def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
+    unit, codes = emit(config), spec.levels(config.format)
+    yield Fault(name="one register moves in a stall", task=hold(_unheld(unit)), catches="hold")
+    for name, wrong in _other_constants(config):
+        task = encoder.code(config, emit(wrong))
+        yield Fault(name=name, task=task, catches="code_0")
+        if wrong.format == config.format:
+            yield Fault(name=name, task=encoder.closest(config, emit(wrong)), catches="closest_0")
+
+    def fault(name: str, taps: Mapping[str, str], of: Callable[[EncoderConfig, Emitted], Task], label: str) -> Fault:
+        return Fault(name=name, task=of(config, replace(unit, text=tapped(unit, taps))), catches=label)
+
+    def given(code: int, instead: int) -> dict[str, str]:
+        return {"o__payload": _swap(unit, config.format.bits, code, instead, "o__payload", "inner_")}
+
+    def taken(key: int, instead: int) -> dict[str, str]:
+        bits, other = spec.pattern(key, config.input), spec.pattern(instead, config.input)
+        return {"i__payload": _swap(unit, config.input.width, bits, other, "i__payload")}
+
+    yield fault("the largest code is the one before", given(codes[-1].code, codes[-2].code), encoder.code, "above_0")
+    yield fault("the smallest code is the one after", given(codes[0].code, codes[1].code), encoder.code, "below_0")
+    zero = spec.zero_code(config.format)
+    near = next(level.code for level in codes if level.code != zero)
+    yield fault(f"zero becomes code {near}", given(zero, near), encoder.code, "zero_0")
+    redundant = sorted(set(range(1 << config.format.bits)) - {level.code for level in codes})
+    if redundant:
+        yield fault("a redundant code is given", given(zero, redundant[-1]), encoder.code, "canonical_0")
+    yield fault("two codes are exchanged", given(codes[1].code, codes[-1].code), encoder.monotone, "monotone_0")
+    yield fault("saturation is not told", {"saturated": "1'b0"}, encoder.flags, "saturated_flag")
+    if config.input.is_float:
+        _, infinity = spec.keys(config.input)
+        yield fault("NaN is taken for infinity", _nan_is(config, unit, infinity), encoder.code, "nan_0")
+        yield fault("NaN is not told", {"nan": "1'b0"}, encoder.flags, "nan_flag")
+    else:
+        yield fault("NaN is told", {"nan": "1'b1"}, encoder.flags, "nan_flag")
+    if config.counter_width:
+        yield fault(
+            "the counter counts in twos", {"saturation_count": "inner_saturation_count << 1"}, encoder.flags, "counter"
+        )
+    if config.scale is not None:
+        ranges = spec.ranges(config.format, config.input, config.scale)
+        name, key = _tie(config)
+        yield fault(name, taken(key, key - 1), encoder.code, "code_0")
+        if ranges.high <= spec.keys(config.input)[1]:
+            late = taken(ranges.high, ranges.high - 1)
+            yield fault("the first number that saturates does not", late, encoder.flags, "saturated_flag")
+
+
+def _other_constants(config: EncoderConfig) -> Iterator[tuple[str, EncoderConfig]]:
+    """The unit for a scale or a format that is not quite the right one."""
+    if config.scale is not None:
+        M = config.scale.M
+        other = M + 1 if (M + 1) >> config.scale.bits == 0 else M - 1
+        if other >> (config.scale.bits - 1):
+            yield f"M is {other}", replace(config, scale=replace(config.scale, M=other))
+    first, *rest = config.format.segments
+    if rest and first.codes > 2:
+        shorter = (replace(first, codes=first.codes - 1), *rest)
+        try:
+            moved = replace(config.format, segments=shorter, aliases=())
+        except InputError:  # its zero would not be exact
+            return
+        yield "the first segment is a code shorter", replace(config, format=moved)
+
+
+def _tie(config: EncoderConfig) -> tuple[str, int]:
+    """A number exactly in the middle of two levels, if an input is one; else the first of some code."""
+    assert config.scale is not None
+    ends = spec.keys(config.input)
+    first = [(cut, spec.first_key(cut, config.input, config.scale)) for cut in spec.cuts(config.format)[1:-1]]
+    inside = [(cut, key) for cut, key in first if cut.at > 0 and ends[0] < key < ends[1]]
+    for cut, key in inside:
+        if cut.belongs and spec.number(key, config.input) * config.scale.M == cut.at * Fraction(2) ** config.scale.k:
+            return "a tie goes down", key
+    return "a number goes to the code below", inside[0][1]
+
+
+def _swap(unit: Emitted, width: int, value: int, instead: int, port: str, prefix: str = "") -> str:
+    """The port with ``instead`` for ``value`` in lane 0."""
+    whole, name = ports(unit)[port], prefix + port
+    low = f"{name}[{width - 1}:0]"
+    lane = f"({low} == {width}'d{value} ? {width}'d{instead} : {low})"
+    return f"{{{name}[{whole - 1}:{width}], {lane}}}" if whole > width else lane
+
+
+def _nan_is(config: EncoderConfig, unit: Emitted, instead: int) -> dict[str, str]:
+    width = config.input.width
+    whole, size = ports(unit)["i__payload"], f"i__payload[{width - 2}:0]"
+    lane = f"({size} > {width - 1}'d{spec.keys(config.input)[1]} ? {width}'d{instead} : i__payload[{width - 1}:0])"
+    return {"i__payload": f"{{i__payload[{whole - 1}:{width}], {lane}}}" if whole > width else lane}
+
+
+def _unheld(unit: Emitted) -> Emitted:
+    """The unit without one of its registers' enables."""
+    text, count = re.subn(r"if \((enable|advance|i__ready)\) begin", "if (1'h1) begin", unit.text, count=1)
+    assert count == 1
+    return replace(unit, text=text)
+
+
+def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
+    unit = emit(config)
+    yield Fault(name="one register moves in a stall", task=hold(_unheld(unit)), catches="hold")
+    accepted = spec.decoded(config.format)
+    code, other = (level.code for level in spec.levels(config.format)[:2])
+    wrong = [("a code is taken for another", _swap(unit, config.format.bits, code, other, "i__payload"))]
+    redundant = sorted(set(accepted) - {level.code for level in spec.levels(config.format)})
+    if redundant:
+        instead = next(code for code in accepted if accepted[code] != accepted[redundant[0]])
+        swap = _swap(unit, config.format.bits, redundant[0], instead, "i__payload")
+        wrong.append(("a redundant code is taken for another", swap))
+    for name, tap in wrong:
+        task = decoder.value(config, replace(unit, text=tapped(unit, {"i__payload": tap})))
+        yield Fault(name=name, task=task, catches="value_0")
+    flag = "1'b0" if len(accepted) < 1 << config.format.bits else "1'b1"
+    task = decoder.value(config, replace(unit, text=tapped(unit, {"invalid": flag})))
+    yield Fault(name="the flag is stuck", task=task, catches="invalid_flag")

@@ -1,0 +1,165 @@
+"""Units that are wrong on purpose: a wrapper between the ports and the unit that breaks one rule, or a changed line."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from rtl_gen.emit import Emitted
+from rtl_gen.units.encoder import EncoderConfig
+from synth.formal.stream_harness import bits, probed
+from synth.formal.task import Task
+
+_TOGGLE = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
+_WITHIN = """reg [7:0] within = 0;
+  always @(posedge clk) within <= rst ? 0 : within + (i__valid & i__ready) - (o__valid & o__ready);"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """A wrong unit: what is wrong, its Verilog, the task and the property that must notice."""
+
+    name: str
+    text: str
+    task: str
+    catches: str
+
+
+def wrong_units(unit: Emitted) -> Iterator[Wrong]:
+    """Wrong encoders or decoders, one at least for every property of ``stream.sv``."""
+    last = unit.latency - 1
+    slow = {"i__ready": "inner_i__ready & odd", "inner_i__valid": "i__valid & odd"}
+    rules: list[tuple[str, str, Mapping[str, str], str]] = [
+        ("the payload changes in a stall", "payload_stays", {"o__payload": "inner_o__payload ^ o__ready"}, ""),
+        ("an offer is withdrawn", "valid_stays", {"o__valid": "inner_o__valid & odd"}, _TOGGLE),
+        ("valid waits for ready", "offered_when_due", {"o__valid": "inner_o__valid & o__ready"}, ""),
+        (
+            "valid rises after a reset",
+            "silent_after_reset",
+            {"o__valid": "inner_o__valid | was"},
+            "reg was = 0;\n  always @(posedge clk) was <= rst;",
+        ),
+        ("a beat is invented", "nothing_invented", {"o__valid": "1'b1"}, ""),
+        ("a full unit accepts", "at_most_full", {"i__ready": "1'b1"}, ""),
+        ("beats are accepted in every second cycle", "moves_when_taken", slow, _TOGGLE),
+        ("beats are accepted in every second cycle by an empty unit", "moves_when_empty", slow, _TOGGLE),
+    ]
+    lose = "i__valid & !lost"
+    losing = """reg [1:0] number = 0;
+  wire lost = &number;
+  always @(posedge clk) number <= number + (i__valid & i__ready);"""
+    double = "reg first = 0;\n  always @(posedge clk) if (inner_o__valid & o__ready) first <= !first;"
+    late = f"""reg full = 0;
+  reg {bits(_width(unit))}kept;
+  assign inner_o__ready = !full | o__ready;
+  always @(posedge clk) if (rst) full <= 0; else if (inner_o__ready) begin
+    full <= inner_o__valid;
+    kept <= inner_o__payload;
+  end"""
+    order: list[tuple[str, str, Mapping[str, str], str]] = [
+        ("a beat is dropped", "latency_exact", {"inner_i__valid": lose}, losing),
+        ("a beat leaves twice", "latency_exact", {"inner_o__ready": "o__ready & first"}, double),
+        ("a beat comes a cycle late", "not_lost", {"o__valid": "full", "o__payload": "kept"}, late),
+        ("a beat comes a cycle early", "leaves_as_itself", {"o__valid": f"valid[{last - 1}]"}, ""),
+        (
+            "what is offered is held back",
+            "leaves_in_time",
+            {"o__valid": "inner_o__valid & odd", "inner_o__ready": "o__ready & odd"},
+            _TOGGLE,
+        ),
+    ]
+    status: list[tuple[str, str, Mapping[str, str], str]] = [
+        (
+            "a clear takes what happens meanwhile",
+            "flags_sticky",
+            {name: f"inner_{name} & !cleared" for name in ("saturated", "invalid") if _has(unit, name)},
+            "reg cleared = 0;\n  always @(posedge clk) cleared <= clear;",
+        )
+    ]
+    one = {"i__ready": "inner_i__ready & within == 0", "inner_i__valid": "i__valid & within == 0"}
+    room = {
+        "i__ready": f"inner_i__ready & within != {unit.latency}",
+        "inner_i__valid": f"i__valid & within != {unit.latency}",
+    }
+    dead = "reg dead = 0;\n  always @(posedge clk) dead <= dead | rst;"
+    covers: list[tuple[str, str, Mapping[str, str], str]] = [
+        ("one beat at a time: never full", "full_stall", one, _WITHIN),
+        ("one beat at a time: no gap", "gap_within", one, _WITHIN),
+        ("a full unit accepts nothing while a beat leaves", "stall_released", room, _WITHIN),
+        ("no beat in a cycle in which another leaves", "back_to_back", room, _WITHIN),
+        ("after a reset nothing comes", "reset_within", {"o__valid": "inner_o__valid & !dead"}, dead),
+    ]
+    for task, wrong in (
+        ("stream_rules", rules),
+        ("stream_order", order),
+        ("stream_status", status),
+        ("stream_cover", covers),
+    ):
+        for name, catches, changes, body in wrong:
+            yield Wrong(name=name, text=wrapped(unit, changes, body), task=task, catches=catches)
+    if isinstance(unit.config, EncoderConfig) and unit.config.counter_width:
+        yield Wrong(
+            name="what is offered counts before it leaves",
+            text=changed(unit.text, rf"(valid\[{last}\]) & o__ready;", r"\1;"),
+            task="stream_status",
+            catches="counts_once",
+        )
+
+
+def bounded(task: Task, latency: int) -> Task:
+    """``task`` as a search for the fault, which shows early, with all properties that it breaks."""
+    if task.mode == "cover":
+        return task
+    return replace(
+        task,
+        mode="bmc",
+        depth=2 * latency + 4,
+        engine="smtbmc --keep-going z3",
+        argument="a fault is to be found, and it shows in a few cycles",
+    )
+
+
+def wrapped(unit: Emitted, changes: Mapping[str, str], body: str) -> str:
+    """The unit's Verilog, its top module called by another of the same name and ports.
+
+    Args:
+        unit: the unit.
+        changes: what drives an output of the unit, or ``inner_NAME``, an input of the one within, by its name; the
+            others are connected.
+        body: Verilog that the changes use; it may drive ``inner_NAME`` itself.
+    """
+    top, probes = unit.config.top, {"valid": unit.latency}
+    text = re.sub(rf"^module {top} ?\(", f"module {top}_inner(", unit.text, count=1, flags=re.M)
+    lines = [f"module {top}({', '.join(port['name'] for port in unit.ports)});"]
+    lines += [f"  {port['direction']} {bits(port['width'])}{port['name']};" for port in unit.ports]
+    lines += [f"  wire {bits(width)}{name};" for name, width in probes.items()]
+    lines += [f"  wire {bits(port['width'])}inner_{port['name']};" for port in unit.ports]
+    if body:
+        lines.append(f"  {body}")
+    for port in unit.ports:
+        name = port["name"]
+        ends = (name, f"inner_{name}") if port["direction"] == "output" else (f"inner_{name}", name)
+        if f"assign {ends[0]} " not in body:
+            lines.append(f"  assign {ends[0]} = {changes.get(ends[0], ends[1])};")
+    ports = [f".{port['name']}(inner_{port['name']})" for port in unit.ports]
+    lines += [f"  {top}_inner unit ({', '.join([*ports, *(f'.probe_{name}({name})' for name in probes)])});", "endmodule"]
+    return "\n".join([probed(text, f"{top}_inner", probes), *lines, ""])
+
+
+def changed(text: str, pattern: str, replacement: str) -> str:
+    """``text`` with the one place that matches ``pattern`` replaced.
+
+    Raises:
+        ValueError: if there is not exactly one.
+    """
+    found, count = re.subn(pattern, replacement, text, flags=re.M)
+    if count != 1:
+        raise ValueError(f"Pattern {pattern} must be found once, not {count} times")
+    return found
+
+
+def _has(unit: Emitted, name: str) -> bool:
+    return any(port["name"] == name for port in unit.ports)
+
+
+def _width(unit: Emitted) -> int:
+    return next(int(port["width"]) for port in unit.ports if port["name"] == "o__payload")

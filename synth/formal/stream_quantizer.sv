@@ -1,0 +1,143 @@
+// The rules of the quantizer's streams: AXI4-Stream in and out, packets, soft resets, parameters between packets.
+//
+// Nothing is assumed of the environment. Signals of the unit that are no ports (the passage from the lanes to the
+// output's buffer, the soft reset, what is effective) come through further outputs.
+
+module stream_packets #(
+  parameter CORE = 1,  // stages before the output's buffer
+  parameter LANES = 1,
+  parameter IN = 1, OUT = 1  // bytes of a value, of a code
+) (
+  input clk, rst, soft_reset, watch,
+  input s_valid, s_ready, s_last, m_valid, m_ready, m_last,
+  input [LANES*IN-1:0] s_keep,
+  input [LANES*OUT-1:0] m_keep,
+  input [LANES*OUT*8-1:0] m_data,
+  input core_valid, into_slice, slice_ready, core_empty
+);
+  localparam COUNT = $clog2(2 * CORE + 8);
+  wire accept = s_valid && s_ready, leave = m_valid && m_ready;
+  wire pass = core_valid && slice_ready, close = into_slice && !core_valid && slice_ready;
+
+  reg [COUNT-1:0] core = 0, slice = 0;
+  reg packet = 0, out_packet = 0;  // a packet has begun and not ended: at the input, at the output
+  always @(posedge clk) begin
+    core <= rst || soft_reset ? 0 : core + accept - pass;
+    slice <= rst ? 0 : slice + pass + close - leave;
+    if (rst || soft_reset) packet <= 0;
+    else if (accept) packet <= !s_last;
+    if (rst) out_packet <= 0;
+    else if (leave) out_packet <= !m_last;
+  end
+
+  // one beat, any, unless a soft reset finds it before the output's buffer
+  reg in_core = 0, in_slice = 0, last = 0, starts = 0;
+  reg [LANES-1:0] keep = 0;
+  reg [COUNT-1:0] ahead = 0, moves = 0, chances = 0;
+  wire watching = in_core || in_slice;
+  wire passes = in_core && ahead == 0 && pass, mine = in_slice && ahead == 0;
+  integer lane;
+  always @(posedge clk) begin
+    if (!watching) begin
+      in_core <= accept && watch && !soft_reset;
+      ahead <= core - pass;
+      last <= s_last;
+      starts <= !packet;
+      for (lane = 0; lane < LANES; lane = lane + 1) keep[lane] <= &s_keep[lane*IN +: IN];
+      moves <= 1;
+      chances <= 0;
+    end else begin
+      chances <= chances + m_ready;
+      if (in_core) begin
+        moves <= moves + (slice_ready || !core_valid);
+        in_core <= !passes && !soft_reset;
+        in_slice <= passes;
+        ahead <= passes ? slice - leave : ahead - pass;
+      end else begin
+        in_slice <= !(mine && leave);
+        ahead <= ahead - leave;
+      end
+    end
+    if (rst) {in_core, in_slice} <= 0;
+  end
+
+  reg was_reset = 0, was_offered = 0, was_last = 0;
+  reg [LANES*OUT-1:0] was_keep = 0;
+  reg [LANES*OUT*8-1:0] was_data = 0;
+  always @(posedge clk) begin
+    was_reset <= rst;
+    was_offered <= m_valid && !m_ready && !rst;
+    {was_last, was_keep, was_data} <= {m_last, m_keep, m_data};
+  end
+
+  reg [2:0] blocked = 0;
+  reg wrong_keep;
+  always @* begin
+    wrong_keep = 0;
+    for (lane = 0; lane < LANES; lane = lane + 1)
+      if (m_keep[lane*OUT +: OUT] != {OUT{keep[lane]}}) wrong_keep = 1;
+  end
+  always @* begin
+    offer_stays: assert (!was_offered || (m_valid && {m_last, m_keep, m_data} == {was_last, was_keep, was_data}));
+    quiet_after_reset: assert (!was_reset || !m_valid);
+    offered_if_there: assert (m_valid == (slice != 0));
+    core_holds: assert (core <= CORE);
+    slice_holds: assert (slice <= 2);
+    empty_is_empty: assert (core_empty == (core == 0));
+    closes_after_all: assert (!close || core == 0);
+    if (in_core) due: assert ((moves == CORE) == (core_valid && ahead == 0));
+    if (watching) leaves_in_time: assert (chances <= CORE + 1);
+    if (mine && m_valid) begin
+      last_kept: assert (m_last == last);
+      keep_kept: assert (!wrong_keep);
+      packets_whole: assert (out_packet == !starts);
+    end
+  end
+endmodule
+
+// Parameters change between packets only, and as a whole.
+module stream_parameters #(
+  parameter EFFECTIVE = 1,  // bits of all that is effective
+  parameter SET = 1  // bits of what software has written
+) (
+  input clk, rst, soft_reset,
+  input s_valid, s_ready, s_last, core_empty, apply, pending, refused,
+  input [EFFECTIVE-1:0] effective,
+  input [SET-1:0] set,
+  input [31:0] effective_m, effective_k, set_m, set_k,
+  input effective_bypass, set_bypass
+);
+  wire accept = s_valid && s_ready;
+  reg packet = 0;
+  always @(posedge clk)
+    if (rst || soft_reset) packet <= 0;
+    else if (accept) packet <= !s_last;
+
+  reg begun = 0, was_packet = 0, was_accept = 0, was_empty = 0, was_pending = 0, was_locked = 0;
+  reg [EFFECTIVE-1:0] was_effective = 0, before = 0;
+  reg [SET-1:0] was_set = 0;
+  always @(posedge clk) begin
+    begun <= !rst;
+    was_packet <= packet;
+    was_accept <= accept;
+    was_empty <= core_empty;
+    was_effective <= effective;
+    was_pending <= pending && !rst;
+    was_locked <= (pending || apply) && !rst;
+    was_set <= set;
+    if (!pending) before <= effective;
+  end
+  wire changed = begun && effective != was_effective;
+
+  always @* begin
+    changes_between_packets: assert (!changed || (!was_packet && !was_accept && was_empty && core_empty));
+    changes_when_told: assert (!changed || was_pending);
+    set_stays: assert (!was_locked || set == was_set);
+    if (was_pending && !pending) begin
+      refused_changes_nothing: assert (!refused || effective == before);
+      applied_whole: assert (
+        refused || effective_m == set_m && effective_k == set_k && effective_bypass == set_bypass
+      );
+    end
+  end
+endmodule

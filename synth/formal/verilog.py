@@ -1,0 +1,65 @@
+"""Small pieces of SystemVerilog text: constants, case tables, a unit's instance; a unit with something wrong about it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from golden.errors import InputError
+from rtl_gen.emit import Emitted
+
+
+def constant(value: int, width: int) -> str:
+    """A signed constant of ``width`` bits."""
+    return f"-{width}'sd{-value}" if value < 0 else f"{width}'sd{value}"
+
+
+def cases(selector: str, rows: Iterable[tuple[str, Mapping[str, str]]], default: Mapping[str, str]) -> str:
+    """A case statement: of each row the label and what is assigned, by name."""
+
+    def assigned(values: Mapping[str, str]) -> str:
+        return " ".join(f"{name} = {value};" for name, value in values.items())
+
+    lines = [f"      {label}: begin {assigned(values)} end" for label, values in rows]
+    lines.append(f"      default: begin {assigned(default)} end")
+    return "\n".join([f"    case ({selector})", *lines, "    endcase"])
+
+
+def ports(unit: Emitted) -> dict[str, int]:
+    """Width of every port of the unit."""
+    return {port["name"]: port["width"] for port in unit.ports}
+
+
+def instance(unit: Emitted, name: str, connected: Sequence[str], *, prefix: str = "", **other: str) -> str:
+    """The unit, each port in ``connected`` to the wire ``prefix`` and the port's name, those in ``other`` as told."""
+    wires = {port: f"{prefix}{port}" for port in connected} | other
+    return f"  {unit.config.top} {name}({', '.join(f'.{port}({wire})' for port, wire in wires.items())});"
+
+
+def declared(unit: Emitted, names: Sequence[str]) -> str:
+    """Wires for ports."""
+    widths = ports(unit)
+    return "\n".join(f"  wire [{widths[name] - 1}:0] {name};" for name in names)
+
+
+def tapped(unit: Emitted, taps: Mapping[str, str]) -> str:
+    """The unit's Verilog with ports that are wrong: each in ``taps`` is the expression instead of what it should be.
+
+    In the expressions of inputs, ports have the unit's names; in those of outputs, ``inner_NAME`` is the right value.
+    """
+    top = unit.config.top
+    text, count = re.subn(rf"^module {top}\b", f"module {top}_inner", unit.text, flags=re.MULTILINE)
+    if count != 1:
+        raise InputError(f"Verilog of {top} must have that module once, not {count} times")
+    ends, inner, outputs = [], [], []
+    for port in unit.ports:
+        name, direction, width = port["name"], port["direction"], port["width"]
+        ends.append(f"{direction} [{width - 1}:0] {name}")
+        if direction == "input":
+            inner.append(f".{name}({taps.get(name, name)})")
+        else:
+            inner.append(f".{name}(inner_{name})")
+            outputs += [
+                f"  wire [{width - 1}:0] inner_{name};",
+                f"  assign {name} = {taps.get(name, f'inner_{name}')};",
+            ]
+    wrapper = [f"module {top}({', '.join(ends)});", *outputs, f"  {top}_inner inner({', '.join(inner)});", "endmodule"]
+    return text + "\n" + "\n".join(wrapper) + "\n"

@@ -1,0 +1,227 @@
+"""Whether a mutant is equivalent: the same outputs as the unit's in every cycle, for all inputs, from the start on.
+
+Unit and mutants share one and-inverter graph. A register of a mutant is the unit's own while what it loads is literally
+the same, which is an induction over cycles: all registers start at 0. What is left is for ABC: signal correspondence
+(van Eijk's induction), then property directed reachability. A payload counts only while its valid is 1.
+"""
+
+import heapq
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from synth.formal.task import abc
+from synth.mutate_netlist import Netlist, bits
+
+Verdict = Literal["unconnected", "induction", "reachability", "different", "unresolved"]
+"""Equivalent: the fault changes nothing that an output depends on (``unconnected``), or by the means that proved it."""
+
+EQUIVALENT: tuple[Verdict, ...] = ("unconnected", "induction", "reachability")
+SECONDS = 20
+"""For the reachability of one mutant."""
+_INDUCTION = "scorr -C 2000; scorr -F 2 -C 2000"
+
+
+class _Graph:
+    """Ands of literals: ``2 * node + inverted``; literal 0 is false. Equal nodes are made once."""
+
+    def __init__(self) -> None:
+        self.ands: dict[int, tuple[int, int]] = {}
+        self.latches: list[int] = []
+        self.inputs: list[int] = []
+        self._known: dict[tuple[int, int], int] = {}
+        self._nodes = 1
+
+    def input(self) -> int:
+        self.inputs.append(self._node())
+        return self.inputs[-1]
+
+    def latch(self) -> int:
+        self.latches.append(self._node())
+        return self.latches[-1]
+
+    def both(self, a: int, b: int) -> int:
+        if a > b:
+            a, b = b, a
+        if a == 0 or a == b ^ 1:
+            return 0
+        if a == 1 or a == b:
+            return b
+        if (a, b) not in self._known:
+            self._known[a, b] = made = self._node()
+            self.ands[made] = (a, b)
+        return self._known[a, b]
+
+    def either(self, a: int, b: int) -> int:
+        return self.both(a ^ 1, b ^ 1) ^ 1
+
+    def differ(self, a: int, b: int) -> int:
+        if a < 2 or b < 2:
+            return a ^ b if a < 2 else b ^ a
+        if a >> 1 == b >> 1:
+            return (a ^ b) & 1
+        inverted = (a ^ b) & 1
+        a, b = a & ~1, b & ~1
+        return self.either(self.both(a, b ^ 1), self.both(a ^ 1, b)) ^ inverted
+
+    def gate(self, type: int, a: int, b: int, s: int) -> int:
+        """As numbered by :data:`synth.mutate_netlist.GATES`."""
+        if type == 0:
+            return a ^ 1
+        if type == 1:
+            return self.both(a, b)
+        if type == 2:
+            return self.either(a, b)
+        if type in (3, 4):
+            return self.differ(a, b) ^ (type == 4)
+        return self.either(self.both(s, b), self.both(s ^ 1, a)) if a != b else a
+
+    def _node(self) -> int:
+        self._nodes += 1
+        return 2 * (self._nodes - 1)
+
+    def write(self, file: Path, outputs: Sequence[int], next_state: Mapping[int, int]) -> None:
+        """Binary AIGER of what ``outputs`` need."""
+        needed, todo = set(self.inputs), [lit & ~1 for lit in outputs]
+        while todo:
+            node = todo.pop()
+            if node and node not in needed:
+                needed.add(node)
+                todo += [lit & ~1 for lit in self.ands.get(node, (next_state.get(node, 0),))]
+        latches = [node for node in self.latches if node in needed]
+        ands = [node for node in self.ands if node in needed]
+        new = {0: 0} | {node: 2 * n for n, node in enumerate((*self.inputs, *latches, *ands), 1)}
+
+        def literal(lit: int) -> int:
+            return new[lit & ~1] | lit & 1
+
+        counts = (len(new) - 1, len(self.inputs), len(latches), len(outputs), len(ands))
+        lines = [f"aig {' '.join(map(str, counts))}", *(str(literal(next_state[node])) for node in latches)]
+        lines += [str(literal(lit)) for lit in outputs]
+        data = bytearray("\n".join([*lines, ""]).encode())
+        for node in ands:
+            low, high = sorted(map(literal, self.ands[node]))
+            for delta in (new[node] - high, high - low):
+                while delta > 127:
+                    data.append(delta & 127 | 128)
+                    delta >>= 7
+                data.append(delta)
+        file.write_bytes(data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Miter:
+    """Literals that are true in a cycle in which a mutant's outputs are wrong; what every latch loads."""
+
+    graph: _Graph
+    wrong: Mapping[int, int]
+    next_state: Mapping[int, int]
+
+
+def prove(
+    netlist: Netlist,
+    mutants: Sequence[int],
+    folder: Path,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> dict[int, Verdict]:
+    """Per mutant, by its number, whether it is equivalent. Files are left in ``folder``.
+
+    ``scale_m`` has its top bit set, as the encoder's contract demands; all other inputs may be anything at any time.
+
+    Raises:
+        InputError: if ABC is missing.
+    """
+    tool = abc()
+    miter = _miter(netlist, mutants)
+    verdicts: dict[int, Verdict] = {number: "unconnected" for number in mutants if miter.wrong[number] == 0}
+    open_ = [number for number in mutants if number not in verdicts]
+    if open_:
+        before, after = folder / "all.aig", folder / "swept.aig"
+        after.unlink(missing_ok=True)
+        miter.graph.write(before, [miter.wrong[number] for number in open_], miter.next_state)
+        _abc(tool, f"read_aiger {before.name}; {_INDUCTION}; write_aiger {after.name}", folder, 300)
+        if after.exists():
+            verdicts |= {n: "induction" for n, lit in zip(open_, _outputs(after), strict=True) if lit == 0}
+    open_ = [number for number in open_ if number not in verdicts]
+    for done, number in enumerate(open_):
+        progress(done / len(open_))
+        one = folder / "one.aig"
+        miter.graph.write(one, [miter.wrong[number]], miter.next_state)
+        said = _abc(tool, f"read_aiger {one.name}; scorr -F 2; pdr -T {SECONDS}", folder, 3 * SECONDS)
+        if "Property proved" in said or "is trivially" in said or "Networks are equivalent" in said:
+            verdicts[number] = "reachability"
+        else:
+            verdicts[number] = "different" if "was asserted in frame" in said else "unresolved"
+    return {number: verdicts[number] for number in mutants}
+
+
+def _abc(tool: str, commands: str, folder: Path, seconds: float) -> str:
+    try:
+        done = subprocess.run(
+            [tool, "-c", commands], cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout
+
+
+def _outputs(file: Path) -> list[int]:
+    """Literals of the outputs of a binary AIGER file."""
+    lines = file.read_bytes().split(b"\n")
+    _, _, latches, outputs, *_ = (int(word) for word in lines[0].split()[1:])
+    return [int(line) for line in lines[1 + latches : 1 + latches + outputs]]
+
+
+def _miter(netlist: Netlist, mutants: Sequence[int]) -> _Miter:
+    graph = _Graph()
+    base = [0] * netlist.nets
+    base[1] = 1
+    for name, bit, net in bits(netlist.inputs):
+        base[net] = 1 if name == "scale_m" and bit == len(netlist.inputs[name]) - 1 else graph.input()
+    for q, _ in netlist.registers:
+        base[q] = graph.latch()
+    for type, y, a, b, s in netlist.gates:
+        base[y] = graph.gate(type, base[a], base[b], base[s])
+    next_state = {base[q]: base[d] for q, d in netlist.registers}
+    users: list[list[int]] = [[] for _ in range(netlist.nets)]
+    for place, (_, _, *pins) in enumerate(netlist.gates):
+        for net in pins:
+            users[net].append(place)
+    loads = {d: [q for q, other in netlist.registers if other == d] for _, d in netlist.registers}
+
+    def wrong(number: int) -> int:
+        select = netlist.selects[number - 1]
+        now = {select: 1}
+        todo = list(users[select]) if select else []
+        own: dict[int, int] = {}  # registers that are not the unit's: output, input
+
+        def change(net: int) -> None:
+            for place in users[net]:
+                heapq.heappush(todo, place)
+            for q in loads.get(net, ()):
+                if q not in own:
+                    own[q] = net
+                    now[q] = graph.latch()
+                    change(q)
+
+        heapq.heapify(todo)
+        while todo:
+            place = heapq.heappop(todo)
+            type, y, a, b, s = netlist.gates[place]
+            a, b, s = (now.get(net, base[net]) for net in (a, b, s))
+            value = graph.gate(type, a, b, s)
+            if value != now.get(y, base[y]):
+                now[y] = value
+                change(y)
+        for q, d in own.items():
+            next_state[now[q]] = now[d]
+        valid = base[netlist.outputs["o__valid"][0]]
+        found = 0
+        for name, _, net in bits(netlist.outputs):
+            different = graph.differ(base[net], now.get(net, base[net]))
+            found = graph.either(found, graph.both(different, valid) if name == "o__payload" else different)
+        return found
+
+    return _Miter(graph=graph, wrong={number: wrong(number) for number in mutants}, next_state=next_state)

@@ -1,0 +1,96 @@
+"""The units whose Verilog coverage is reported, under all patterns, random stalls, and an independent bus master."""
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from golden.inputs import input_type
+from golden.presets import load_format
+from golden.scale import Scale
+from rtl_gen.emit import Emitted, emit
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+from rtl_gen.units.quantizer import QuantizerConfig
+from sim import simulate
+from sim.cycle.stimulus import Stimulus, full_speed, random_stalls
+from sim.packing import pack
+from sim.trace import record_all
+from tests.coverage.verilog import Point, counted, points
+from tests.rtl_gen.formats import random_scale
+from tests.sim.quantizer_bench import FOLDER_VARIABLE
+from tests.sim.test_quantizer_axi import TESTBENCHES
+
+SEED = 20263
+SCALES = 64  # at run time
+
+
+def _every_pattern(width: int, ports: Callable[[int], Mapping[str, np.ndarray]]) -> list[Stimulus]:
+    """All inputs at full speed; then in random order under random stalls, with ports that change."""
+    beats = pack(np.arange(1 << width).reshape(-1, 1), width)
+    shuffled = np.random.default_rng(SEED).permutation(beats)
+    fast, slow = len(beats) + 30, 2 * len(beats) + 30
+    return [
+        full_speed(beats, cycles=fast, ports={**ports(fast), "clear": np.zeros(fast, np.bool_)}),
+        random_stalls(shuffled, cycles=slow, seed=SEED, ports=ports(slow)),
+    ]
+
+
+def _clear(cycles: int) -> dict[str, np.ndarray]:
+    return {"clear": np.random.default_rng(SEED).random(cycles) < 0.01}
+
+
+def _clear_and_scales(cycles: int) -> dict[str, np.ndarray]:
+    """Any scale in every eighth cycle, else one at which every segment is in reach."""
+    rng = np.random.default_rng(SEED)
+    scales = [Scale.from_step(0.0147), *(random_scale(rng, 16) for _ in range(SCALES))]
+    now = np.where(rng.random(cycles) < 0.125, rng.integers(0, len(scales), cycles), 0)
+    values = {"scale_m": np.array([s.M for s in scales])[now], "scale_k": np.array([s.k for s in scales])[now]}
+    return _clear(cycles) | values
+
+
+def _recorded(unit: Emitted, stimuli: list[Stimulus], folder: Path) -> Counter[Point]:
+    with counted():
+        record_all(unit, stimuli, folder=folder)
+    return points(folder / "coverage.dat", f"{unit.config.top}.v", "unit")
+
+
+def _under_axi(unit: Emitted, folder: Path) -> Counter[Point]:
+    """Streams and registers driven by cocotbext-axi, as in tests/sim/test_quantizer_axi.py."""
+    top = unit.config.top
+    (folder / "parameters.json").write_text(json.dumps(unit.config.parameters()))
+    for name, text in unit.config.files().items():
+        (folder / name).write_text(text)
+    public = re.sub(r"^(  (?:in|out)put (?:\[\d+:0\] )?\w+);", r"\1 /* verilator public_flat_rw */;", unit.text, flags=re.M)
+    (folder / f"{top}.v").write_text(public)
+    found: Counter[Point] = Counter()
+    with counted():
+        simulate.build([folder / f"{top}.v"], top, folder, "verilator", short=True)
+        for testbench in TESTBENCHES:
+            environment = {FOLDER_VARIABLE: str(folder), "PYTHONPATH": ":".join(filter(None, sys.path))}
+            simulate.run(f"tests.sim.{testbench}", top, folder, "verilator", environment, lambda: None)
+            for point, count in points(folder / "coverage.dat", f"{top}.v", top).items():
+                found[point] += count
+    return found
+
+
+_SE8, _BF16, _STEP = load_format("se8"), input_type("bf16"), Scale.from_step(0.0147)
+ENCODER = EncoderConfig(format=_SE8, input=_BF16, scale=_STEP, counter_width=6)
+RUNTIME = EncoderConfig(format=_SE8, input=_BF16, counter_width=6)
+DECODER = DecoderConfig(format=_SE8)
+QUANTIZER = QuantizerConfig(format=_SE8, input=_BF16, scale=_STEP)
+
+RUNS: dict[str, tuple[Emitted, Callable[[Emitted, Path], Counter[Point]]]] = {
+    config.label: (emit(config), run)
+    for config, run in (
+        (ENCODER, lambda unit, folder: _recorded(unit, _every_pattern(16, _clear), folder)),
+        (RUNTIME, lambda unit, folder: _recorded(unit, _every_pattern(16, _clear_and_scales), folder)),
+        (DECODER, lambda unit, folder: _recorded(unit, _every_pattern(8, _clear), folder)),
+        (QUANTIZER, _under_axi),
+    )
+}
+"""By label: the unit, and what runs it in a folder and returns what was met."""

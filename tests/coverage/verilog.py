@@ -1,0 +1,113 @@
+"""Line and toggle coverage of emitted Verilog, as Verilator counts it, and the bits that are proved never to change."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+from sim import simulate
+from synth import tools
+
+_KINDS = {"v_line": "line", "v_branch": "branch", "v_toggle": "toggle"}
+
+
+class Point(NamedTuple):
+    """Something that Verilator counts: ``name`` is a signal's bit and its change, or a statement, in an instance."""
+
+    kind: str
+    instance: str
+    line: int
+    name: str
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Models that are compiled meanwhile count, and write coverage.dat into their folder when they end."""
+    arguments = (*simulate._BUILD_ARGS["verilator"], "--coverage-line", "--coverage-toggle")
+    with mock.patch.dict(simulate._BUILD_ARGS, verilator=arguments):
+        yield
+
+
+def points(data: Path, source: str, top: str) -> Counter[Point]:
+    """How often each point of the file named ``source`` was met; instances are relative to the one called ``top``."""
+    found: Counter[Point] = Counter()
+    for line in data.read_text().splitlines():
+        match = re.fullmatch(r"C '(.*)' (\d+)", line)
+        if match is None:
+            continue
+        fields = dict(field.split("\x02", 1) for field in match[1].split("\x01") if field)
+        instance = re.search(rf"(?:^|\.){top}(?:\.(.*))?$", fields["h"])
+        if Path(fields["f"]).name == source and instance is not None:
+            kind = _KINDS[fields["page"].partition("/")[0]]
+            name = re.sub(r"__0([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), fields["o"])
+            found[Point(kind, instance[1] or "", int(fields["l"]), name)] += int(match[2])
+    return found
+
+
+def constants(source: Path, top: str) -> dict[str, str]:
+    """Signal bits (``instance.signal[bit]``) that Yosys proves constant, and the constant.
+
+    Constants are propagated through logic, and through registers by induction over the clock (opt_dff -sat).
+    """
+    script = (
+        f"read_verilog -sv {source.name}; hierarchy -top {top}; proc; flatten; setattr -set keep 1 w:*; opt -full; "
+        "opt_dff -sat; opt -full; "
+        "write_json constants.json"
+    )
+    tools.run(tools.YOSYS, ["-q", "-p", script], source.parent, log="constants.log")
+    (module,) = (
+        module
+        for name, module in json.loads((source.parent / "constants.json").read_text())["modules"].items()
+        if name == top
+    )
+    found = {}
+    for name, net in module["netnames"].items():
+        for place, bit in enumerate(net["bits"]):
+            if isinstance(bit, str):
+                index = f"[{place + net.get('offset', 0)}]" if len(net["bits"]) > 1 else ""
+                found[f"{name.removeprefix(chr(92))}{index}"] = bit
+    return found
+
+
+class Summary(NamedTuple):
+    """Points of a kind that were met, that cannot be (and why, with how many), all of them, and the rest in words."""
+
+    met: int
+    explained: dict[str, int]
+    total: int
+    rest: list[str]
+
+
+def summarise(kind: str, counts: Counter[Point], source: Path, constant: dict[str, str]) -> Summary:
+    """What was met, and why the rest was not."""
+    text = source.read_text().splitlines()
+    chosen = [point for point in counts if point.kind == kind]
+    explained: Counter[str] = Counter()
+    rest = []
+    for point in chosen:
+        if counts[point]:
+            continue
+        why = _why(point, text[point.line - 1], constant)
+        if why is None:
+            rest.append(f"{'.'.join(filter(None, [point.instance, point.name]))} in line {point.line}")
+        else:
+            explained[why] += 1
+    return Summary(sum(counts[point] > 0 for point in chosen), dict(explained), len(chosen), sorted(rest))
+
+
+def _why(point: Point, text: str, constant: dict[str, str]) -> str | None:
+    signal = point.name.partition(":")[0]
+    if "$trigger" in (text if point.kind == "branch" else signal):
+        return "Amaranth's $trigger, which only starts simulation"
+    if point.kind == "toggle" and ".".join(filter(None, [point.instance, signal])) in constant:
+        return "constant: proved by Yosys"
+    return None
+
+
+def merged(found: Iterable[Counter[Point]]) -> Counter[Point]:
+    """Counts of several runs of the same model."""
+    return sum(found, Counter({point: 0 for point in ()}))
