@@ -6,13 +6,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-full accuracy lint clean
+.PHONY: help demo test test-full accuracy lint clean \
+	verification formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
+RESULTS := docs/results
+MINUTES := 60
 
 help:
 	@echo "make demo       the whole path on the bundled model; results in qse-demo/"
 	@echo "make test       lint, types and the regression"
 	@echo "make test-full  the regression with its long checks"
 	@echo "make accuracy   every run of docs/accuracy.md, then the page (long)"
+	@echo "make verification  every check of docs/verification.md, then the page (hours); each by itself:"
+	@echo "  formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce"
 	@echo "make clean      remove the virtual environment and what the demo made"
 
 demo: $(INSTALLED)
@@ -27,6 +32,37 @@ test-full: lint
 accuracy: $(INSTALLED)
 	$(BIN)/python docs/studies.py
 	$(BIN)/python docs/accuracy.py
+
+# What docs/verification.md tells about; each target writes its evidence into docs/results.
+verification: formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
+	$(BIN)/python docs/verification.py
+
+formal: $(INSTALLED)
+	$(BIN)/python -m qse_hw prove --all --faults --json $(RESULTS)/verify-formal.json
+
+exhaustive: $(INSTALLED)
+	$(BIN)/python -m qse_hw exhaust --all --json $(RESULTS)/verify-exhaustive.json
+
+whole-model: $(INSTALLED)
+	$(BIN)/python -m qse_hw replay --whole-model mamba-130m --json $(RESULTS)/verify-whole-model.json
+
+mutate: $(INSTALLED)
+	$(BIN)/python -m qse_hw mutate --all --json $(RESULTS)/verify-mutation-netlist.json
+
+mutate-python: $(INSTALLED)
+	$(BIN)/python -m tests.mutation.run
+
+coverage: $(INSTALLED)
+	$(BIN)/python -m tests.coverage
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+oracles: $(INSTALLED)
+	$(BIN)/python -m tests.oracles
+
+reproduce: $(INSTALLED)
+	$(BIN)/python tests/reproducibility/run.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

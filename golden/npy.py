@@ -1,6 +1,8 @@
 """Reading and writing .npy files of a user's own."""
 
+import math
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import numpy.typing as npt
 
 from golden.errors import InputError
 from golden.files import replacing
+
+_LARGEST = sys.maxsize // 8  # values of an array of float64, whose bytes NumPy counts, those of empty ones as well
 
 
 def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
@@ -26,6 +30,8 @@ def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         with warnings.catch_warnings():  # of shapes that overflow, which are refused, and of Python 2, which is fine
             warnings.simplefilter("ignore")
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        if math.prod(max(1, length) for length in array.shape) > _LARGEST:
+            raise ValueError("an empty array of which nothing of the same shape can be made")
         return array
     except InputError:
         raise

@@ -191,7 +191,7 @@ def exhaust(
 
         def report(number: int, what: str, fraction: float) -> None:
             done[number] = fraction
-            progress(what, sum(done) / len(checks))
+            progress(what if len(checks) == 1 else f"checking {len(checks)} units", sum(done) / len(checks))
 
         def one(number: int) -> Finding:
             place = Path(folder) / str(number)

@@ -73,7 +73,8 @@ def replay(
             progress(f"compiling {label}", 0)
             simulate.build(sources, top.NAME, folder, simulator, recorded)
             tell = partial(progress, f"replaying {label}")
-            outcomes += run_passes("sim.testbench", top.NAME, folder, simulator, len(plan.runs), tell, recorded)
+            told = run_passes("sim.testbench", top.NAME, folder, simulator, len(plan.runs), tell, recorded)
+            outcomes += [Outcome(**outcome) for outcome in told]
     return outcomes
 
 
@@ -85,8 +86,8 @@ def wave_files(wave: Path, formats: int) -> list[Path]:
 def run_passes(
     module: str, name: str, folder: Path, simulator: str, passes: int, progress: Callable[[float], None],
     wave: Wave | None = None,
-) -> list[Outcome]:
-    """Run a testbench that reads ``folder/plan.json`` and tells of each pass in ``folder/result.jsonl``.
+) -> list[dict[str, Any]]:
+    """Run a testbench that reads ``folder/plan.json`` and tells of each pass in ``folder/result.jsonl``: what it told.
 
     Raises:
         RuntimeError: if the simulation breaks, or does not tell of every pass.
@@ -101,10 +102,10 @@ def run_passes(
         progress(min(1.0, (len(_lines(result)) + within) / passes))
 
     simulate.run(module, name, folder, simulator, {PLAN_VARIABLE: str(folder / PLAN)}, tick, wave)
-    outcomes = [Outcome(**json.loads(line)) for line in _lines(result)]
-    if len(outcomes) != passes:
-        raise RuntimeError(f"{len(outcomes)} of {passes} passes reported\n{simulate.tail(folder / 'run.log')}")
-    return outcomes
+    told = [json.loads(line) for line in _lines(result)]
+    if len(told) != passes:
+        raise RuntimeError(f"{len(told)} of {passes} passes reported\n{simulate.tail(folder / 'run.log')}")
+    return told
 
 
 def measure_naive(x: np.ndarray[Any, Any], choice: Choice, *, input: InputType) -> float:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,8 @@ from rtl_gen.units.encoder import EncoderConfig
 from sim import simulate, top
 from sim.packing import pack
 from sim.plan import Outcome
-from sim.replay import PLAN, PROGRESS, RESULT, RUNS, run_passes
+from sim.replay import PLAN, RUNS, run_passes
+from sim.scoreboard import describe_flags
 
 NAME = "whole_model"
 LANES = 16  # a multiple of 8, so that beats are whole bytes; more lanes compile longer than they save
@@ -108,9 +109,11 @@ def replay_model(
     cores = len(os.sched_getaffinity(0))
     done = [0.0] * len(groups)
 
-    def report(number: int, what: str, fraction: float) -> None:
+    words = f"replaying {sum(x.size for x in activations.values()):,} values in {len(groups)} formats"
+
+    def report(number: int, fraction: float) -> None:
         done[number] = fraction
-        progress(f"{what} format {number + 1} of {len(groups)}", sum(done) / len(groups))
+        progress(words, sum(done) / len(groups))
 
     with (
         tempfile.TemporaryDirectory(prefix="qse_hw_model_") as name,
@@ -120,7 +123,7 @@ def replay_model(
         folders = [Path(name) / str(number) for number in range(len(groups))]
 
         def prepare(number: int, format: SegmentedFormat, names: list[str]) -> list[Path]:
-            report(number, "generating", 0)
+            report(number, 0.0)
             folders[number].mkdir()
             with stages.stage("generate"):
                 sources = _generate(format, input, folders[number])
@@ -130,7 +133,7 @@ def replay_model(
             return sources
 
         def build(number: int, sources: list[Path], runtime: Path | None) -> None:
-            report(number, "compiling", 0.1)
+            report(number, 0.1)
             with stages.stage("compile"):
                 simulate.build(sources, NAME, folders[number], "verilator", aloof=True, runtime=runtime)
 
@@ -138,14 +141,16 @@ def replay_model(
             if number:
                 build(number, prepared[number].result(), folders[0])
             with stages.stage("simulate"):
-                return run_passes(
+                passes = run_passes(
                     "sim.whole_model_testbench", NAME, folders[number], "verilator", len(RUNS),
-                    lambda part: report(number, "replaying", 0.2 + 0.8 * part),
+                    lambda part: report(number, 0.5 + 0.5 * part),
                 )  # fmt: skip
+            plan = json.loads((folders[number] / PLAN).read_text())
+            return [outcome(found, plan) for found in passes]
 
         prepared = [pool.submit(prepare, number, *group) for number, group in enumerate(groups.items())]
         build(0, prepared[0].result(), None)  # the others take its runtime
-        return [outcome for outcomes in pool.map(finish, range(len(groups))) for outcome in outcomes]
+        return [found for passes in pool.map(finish, range(len(groups))) for found in passes]
 
 
 def _generate(format: SegmentedFormat, input: InputType, folder: Path) -> list[Path]:
@@ -196,11 +201,48 @@ def _expect(format: SegmentedFormat, input: InputType, tensors: list[tuple[Float
             "saturated": int(saturated > 0), "nan": int(nan > 0), "invalid": 0,
             "saturation_count": min(saturated, (1 << 32) - 1),
         },
-        "result": str(folder / RESULT),
-        "progress": str(folder / PROGRESS),
     }  # fmt: skip
     (folder / PLAN).write_text(json.dumps(plan))
 
 
 def _write(file: IO[bytes], beats: npt.NDArray[np.uint8]) -> None:
     file.write(np.ascontiguousarray(beats).data)
+
+
+def outcome(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Outcome:
+    """What the harness's counters of a pass mean.
+
+    Args:
+        found: the counters, by their names in ``whole_model.sv``; the pass's name and seconds.
+        plan: ``lanes``, values of a beat; ``beats`` sent; ``padding``, values that only fill the tensors' last beats;
+            ``flags``, what the status outputs must be.
+
+    Raises:
+        RuntimeError: if the harness could not read its files.
+    """
+    if found["broken_files"]:
+        raise RuntimeError("the harness could not read its files")
+    beats, flags, passed = plan["beats"], plan["flags"], (found["link_beats"], found["o_beats"])
+    wrong_flags = describe_flags({port: found[port] for port in flags}, flags)
+    first = next(iter(wrong_flags), "")
+    if found["first_kind"]:
+        what = ("code", "value")[found["first_kind"] - 1]
+        got, want = found["first_got"], found["first_want"]
+        first = f"{what}, beat {found['first_beat']}, lane {found['first_lane']}: {got:#x}, not {want:#x}"
+    elif min(passed) != beats:
+        first = f"{min(passed)} beats came out, not {beats}"
+    return Outcome(
+        run=found["run"],
+        values=max(0, min(*passed, beats) * plan["lanes"] - plan["padding"]),
+        cycles=found["last"],
+        wrong_codes=found["wrong_codes"],
+        wrong_values=found["wrong_values"],
+        missing=sum(max(0, beats - count) for count in passed),
+        extra=sum(max(0, count - beats) for count in passed),
+        unknown=0,  # a simulator of two states has none
+        violations=found["violations"],
+        wrong_inputs=abs(found["accepted"] - beats),
+        wrong_flags=len(wrong_flags),
+        seconds=found["seconds"],
+        first=first,
+    )

@@ -69,8 +69,8 @@ module whole_model (
       cycles = cycles + 1;
       quiet = quiet + 1;
       random <= xorshift(random);
-      stalling_i <= stalling_i ^ (random[1:0] == 1);  // runs of 4 cycles on average; a seed of 0 stays 0
-      stalling_o <= stalling_o ^ (random[9:8] == 1);
+      stalling_i <= stalling_i ? random[0] : random[10:8] == 1;  // 2 cycles of 10 on average; a seed of 0 stays 0
+      stalling_o <= stalling_o ? random[16] : random[26:24] == 1;
       o_ready <= !stalling_o;
 
       if (i_valid && i_ready) begin

@@ -156,7 +156,8 @@ class _Module:
             if "$" not in name:
                 bits = self._names[name]["bits"]
                 for place, bit in enumerate(bits):
-                    found.setdefault(bit, name if len(bits) == 1 else f"{name}[{place}]")
+                    if isinstance(bit, int):  # no constant
+                        found.setdefault(bit, name if len(bits) == 1 else f"{name}[{place}]")
         return found
 
     def mutant(self, number: int, match: re.Match[str]) -> Mutant:

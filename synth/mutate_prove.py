@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from golden.scale import MAX_LOG2_STEP
 from synth.formal.task import abc
 from synth.mutate_netlist import Netlist, bits
 
@@ -19,9 +20,13 @@ Verdict = Literal["unconnected", "induction", "reachability", "different", "unre
 """Equivalent: the fault changes nothing that an output depends on (``unconnected``), or by the means that proved it."""
 
 EQUIVALENT: tuple[Verdict, ...] = ("unconnected", "induction", "reachability")
-SECONDS = 20
-"""For the reachability of one mutant."""
-_INDUCTION = "scorr -C 2000; scorr -F 2 -C 2000"
+SECONDS = 4
+"""For one mutant, of bounded search and of reachability each."""
+FRAMES = 24
+"""Cycles of the bounded search: two latencies."""
+_INDUCTION = "scorr -C 1000; scorr -F 2 -C 1000"
+_SEARCH = f"bmc3 -F {FRAMES} -T {SECONDS}; pdr -T {SECONDS}"
+MITER = "miter.aig"
 
 
 class _Graph:
@@ -65,6 +70,14 @@ class _Graph:
         inverted = (a ^ b) & 1
         a, b = a & ~1, b & ~1
         return self.either(self.both(a, b ^ 1), self.both(a ^ 1, b)) ^ inverted
+
+    def at_least(self, number: Sequence[int], limit: int) -> int:
+        """Whether ``number``, two's complement, low bit first, is ``limit`` or more."""
+        wanted = limit + (1 << (len(number) - 1))  # offset binary
+        found = 1
+        for place, bit in enumerate((*number[:-1], number[-1] ^ 1)):
+            found = self.both(bit, found) if wanted >> place & 1 else self.either(bit, found)
+        return found
 
     def gate(self, type: int, a: int, b: int, s: int) -> int:
         """As numbered by :data:`synth.mutate_netlist.GATES`."""
@@ -128,7 +141,8 @@ def prove(
 ) -> dict[int, Verdict]:
     """Per mutant, by its number, whether it is equivalent. Files are left in ``folder``.
 
-    ``scale_m`` has its top bit set, as the encoder's contract demands; all other inputs may be anything at any time.
+    ``scale_m`` has its top bit set and ``scale_k`` is in its range, as the encoder's contract demands; all other inputs
+    may be anything at any time.
 
     Raises:
         InputError: if ABC is missing.
@@ -137,30 +151,28 @@ def prove(
     miter = _miter(netlist, mutants)
     verdicts: dict[int, Verdict] = {number: "unconnected" for number in mutants if miter.wrong[number] == 0}
     open_ = [number for number in mutants if number not in verdicts]
-    if open_:
-        before, after = folder / "all.aig", folder / "swept.aig"
-        after.unlink(missing_ok=True)
-        miter.graph.write(before, [miter.wrong[number] for number in open_], miter.next_state)
-        _abc(tool, f"read_aiger {before.name}; {_INDUCTION}; write_aiger {after.name}", folder, 300)
-        if after.exists():
-            verdicts |= {n: "induction" for n, lit in zip(open_, _outputs(after), strict=True) if lit == 0}
-    open_ = [number for number in open_ if number not in verdicts]
     for done, number in enumerate(open_):
         progress(done / len(open_))
-        one = folder / "one.aig"
-        miter.graph.write(one, [miter.wrong[number]], miter.next_state)
-        said = _abc(tool, f"read_aiger {one.name}; scorr -F 2; pdr -T {SECONDS}", folder, 3 * SECONDS)
-        if "Property proved" in said or "is trivially" in said or "Networks are equivalent" in said:
-            verdicts[number] = "reachability"
-        else:
-            verdicts[number] = "different" if "was asserted in frame" in said else "unresolved"
+        miter.graph.write(folder / MITER, [miter.wrong[number]], miter.next_state)
+        verdicts[number] = _verdict(tool, folder)
     return {number: verdicts[number] for number in mutants}
 
 
-def _abc(tool: str, commands: str, folder: Path, seconds: float) -> str:
+def _verdict(tool: str, folder: Path) -> Verdict:
+    swept = folder / "swept.aig"
+    swept.unlink(missing_ok=True)
+    said = _abc(tool, f"read_aiger {MITER}; {_INDUCTION}; write_aiger {swept.name}; {_SEARCH}", folder)
+    if swept.exists() and _outputs(swept) == [0]:
+        return "induction"
+    if "was asserted in frame" in said:
+        return "different"
+    return "reachability" if "Property proved" in said else "unresolved"
+
+
+def _abc(tool: str, commands: str, folder: Path) -> str:
     try:
         done = subprocess.run(
-            [tool, "-c", commands], cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
+            [tool, "-c", commands], cwd=folder, capture_output=True, text=True, timeout=4 * SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return ""
@@ -178,8 +190,17 @@ def _miter(netlist: Netlist, mutants: Sequence[int]) -> _Miter:
     graph = _Graph()
     base = [0] * netlist.nets
     base[1] = 1
-    for name, bit, net in bits(netlist.inputs):
-        base[net] = 1 if name == "scale_m" and bit == len(netlist.inputs[name]) - 1 else graph.input()
+    for _, _, net in bits(netlist.inputs):
+        base[net] = graph.input()
+    if "scale_m" in netlist.inputs:
+        m, k = netlist.inputs["scale_m"], netlist.inputs["scale_k"]
+        base[m[-1]] = 1
+        given = [base[net] for net in k]
+        # one below what is legal for all M but the smallest
+        low, high = len(m) - MAX_LOG2_STEP - 1, len(m) + MAX_LOG2_STEP - 1
+        legal = graph.both(graph.at_least(given, low), graph.at_least(given, high + 1) ^ 1)
+        for net, bit in zip(k, given, strict=True):
+            base[net] = graph.both(bit, legal)  # 0 is legal
     for q, _ in netlist.registers:
         base[q] = graph.latch()
     for type, y, a, b, s in netlist.gates:

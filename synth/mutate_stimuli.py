@@ -5,7 +5,7 @@ random stalls with ``clear`` at any time and seldom, at full speed, every patter
 in the middle. Outputs are those of the cycle models, whose numbers are golden's.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -21,7 +21,6 @@ from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from sim.cycle import model
 from sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
-from sim.cycle.trace import Trace
 from sim.packing import pack
 
 ANYTHING = 2
@@ -68,29 +67,52 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
     mixed = rng.permutation(np.concatenate([beats(near(first), 1000), beats(every, 500), beats(zeros, 300)]))
     if config.scale is not None:
         return [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
-    scales = [first, *(random_scale(rng, config.scale_bits) for _ in range(SCALES))]
-    often = np.r_[0.7, np.full(SCALES, 0.3 / SCALES)]
+    scales = [first, *_scales(first, rng)]
+    often = np.r_[0.7, np.full(len(scales) - 1, 0.3 / (len(scales) - 1))]
 
     def anytime(cycles: int) -> dict[str, npt.NDArray[Any]]:
         return _ports(scales, rng.choice(len(scales), cycles, p=often))
 
-    # each scale with the inputs around its own decisions
-    parts = [beats(near(scale), 500) for scale in scales]
-    of_beat = np.repeat(np.arange(len(scales)), [len(part) for part in parts])
-    order = rng.permutation(len(of_beat))
-    own = _each_by_itself(np.concatenate(parts)[order], _ports(scales, np.r_[of_beat[order], np.zeros(TAIL, int)]))
-    constant = np.zeros(len(every) // lanes + TAIL, int)
+    def own(scales: Sequence[Scale], parts: Sequence[Rows]) -> Stimulus:
+        """Each scale with inputs of its own, in random order."""
+        of_beat = np.repeat(np.arange(len(scales)), [len(part) for part in parts])
+        order = rng.permutation(len(of_beat))
+        ports = _ports(scales, np.r_[of_beat[order], np.zeros(TAIL, np.intp)])
+        return _each_by_itself(np.concatenate(parts)[order], ports)
+
+    thin = _thin_scales(first)
+    constant = np.zeros(len(every) // lanes + TAIL, np.intp)
     return [
         _in_all_ways(mixed, rng, anytime),
-        [own],
+        [own(thin, [beats(near(scale), 300) for scale in thin])],
+        [own(scales, [beats(near(scale), 500) for scale in scales])],
         [_each_by_itself(_beats(every, lanes, width), _ports(scales, constant))],
     ]
 
 
-def random_scale(rng: np.random.Generator, bits: int) -> Scale:
-    """Any scale at all."""
-    k = int(rng.integers(bits - MAX_LOG2_STEP, MAX_LOG2_STEP))
-    return Scale(M=int(rng.integers(1 << (bits - 1), 1 << bits)), k=k, bits=bits)
+def _scales(first: Scale, rng: np.random.Generator) -> list[Scale]:
+    """Any scales at all, and as many near the first one, at which inputs reach more of a format."""
+    found = []
+    for _ in range(SCALES // 2):
+        k = int(rng.integers(first.bits - MAX_LOG2_STEP, first.bits + MAX_LOG2_STEP))
+        for wanted in (k, first.k + int(rng.integers(-8, 13))):
+            M = int(rng.integers(1 << (first.bits - 1), 1 << first.bits))
+            found.append(Scale(M=M, k=_within(wanted, first.bits), bits=first.bits))
+    return found
+
+
+def _thin_scales(first: Scale) -> list[Scale]:
+    """Scales with few bits in M, around the first one: many inputs hit a decision exactly, or miss it by a single bit."""
+    odd = [number for number in range(1, 16, 2) if number < 1 << first.bits]
+    return [
+        Scale(M=number << (first.bits - number.bit_length()), k=_within(first.k + more, first.bits), bits=first.bits)
+        for number in odd
+        for more in range(-11, 14)
+    ]
+
+
+def _within(k: int, bits: int) -> int:
+    return min(max(k, bits - MAX_LOG2_STEP), bits + MAX_LOG2_STEP - 1)
 
 
 def program(emitted: Emitted, given: Sequence[Stimulus], rng: np.random.Generator) -> Rows:
@@ -139,7 +161,7 @@ def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> l
     fast, slow = len(beats), 2 * len(beats)
     return [
         random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, random_runs(rng, slow))),
-        random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, rng.random(slow) < 0.003)),
+        random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, rng.random(slow) < 0.001)),
         full_speed(beats, cycles=fast, ports=ports(fast, rng.random(fast) < 0.05)),
         full_speed(beats[:TAIL], cycles=4 * TAIL, ports=ports(4 * TAIL, np.zeros(4 * TAIL, np.bool_))),
     ]

@@ -10,10 +10,14 @@ from rtl_gen.register_block import parameter_layout
 from rtl_gen.registers import ADDRESS_WIDTH, RegisterMap
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
+from synth.formal.axi_faults import wrong_buses
+from synth.formal.stream_faults import bounded
+from synth.formal.stream_harness import TOP, around, instance, shipped
+from synth.formal.stream_quantizer import quantizer_probes, quantizer_shown
 from synth.formal.task import Fault, Task
 
 _KINDS = {"read-only": 0, "read-write": 1, "command": 2, "status": 3, "counter": 4}
+_DEEP = 16  # cycles: two accesses
 _UNREAD = ("awprot", "arprot")
 _BUS = {name: f"s_axi_{name}" for name in axi_lite_ports(ADDRESS_WIDTH) if name not in _UNREAD}
 
@@ -23,31 +27,40 @@ def tasks(config: UnitConfig) -> list[Task]:
     if not isinstance(config, QuantizerConfig):
         return []
     unit = emit(config)
-    return list(_tasks(unit, config, unit.text).values())
+    return list(_tasks(unit, config, quantizer_shown(unit, config)).values())
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    return []
+    """Quantizers whose bus is wrong, each with the property that catches it."""
+    if not isinstance(config, QuantizerConfig):
+        return []
+    unit = emit(config)
+    return [
+        Fault(
+            name=wrong.name,
+            task=bounded(_tasks(unit, config, wrong.text)[wrong.task], _DEEP),
+            catches=wrong.catches,
+        )
+        for wrong in wrong_buses(unit, quantizer_shown(unit, config), quantizer_probes(unit, config))
+    ]
 
 
 def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]:
     """By name; ``text``: the Verilog, the unit's own or a wrong one."""
-    probes = {
-        "locked": 1,
-        "pending": 1,
-        "parameters": parameter_layout(config.registers).size,
-    }
-    files = {f"{unit.config.top}.v": probed(without_lanes(text), config.top, probes), "axi.sv": shipped("axi.sv")}
+    probes = quantizer_probes(unit, config)
+    files = {f"{config.top}.v": text, **unit.models, "axi.sv": shipped("axi.sv")}
     control = {"clk": "clk", "rst": "rst"}
-    wires = {name: f"{_BUS[name]}" for name in _BUS}
-    handshakes = {name: wire for name, wire in wires.items() if name.endswith(("valid", "ready", "resp"))}
+    handshakes = {name: wire for name, wire in _BUS.items() if name.endswith(("valid", "ready", "resp"))}
     rules = instance("axi_rules", "rules", {"SETTLED": SETTLE + 1}, control | handshakes | {"rdata": "s_axi_rdata"})
     registers = [
         "  wire [7:0] watched;",
         "  wire [31:0] held;",
         "  axi_held parameter_held (.index(watched), .parameters(probe_parameters), .held(held));",
         instance(
-            "axi_registers", "registers", {}, control | wires | {"locked": "probe_locked", "held": "held", "watched": "watched"}
+            "axi_registers",
+            "registers",
+            {},
+            control | _BUS | {"locked": "probe_locked", "held": "held", "watched": "watched"},
         ),
     ]
     cover = instance("axi_cover", "reach", {}, control | handshakes | {"pending": "probe_pending"})
@@ -70,7 +83,7 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
             files={
                 **files,
                 "axi_map.sv": register_map(config.registers),
-                f"{TOP}.sv": around(unit, [rules, *registers], (), probes),
+                f"{TOP}.sv": around(unit, registers, (), probes),
             },
             top=TOP,
             engine="abc pdr",
@@ -97,7 +110,7 @@ def register_map(registers: RegisterMap) -> str:
         extends = int(register.access == "read-write" and register.fields[0].signed)
         what = f"{{1'b1, 3'd{_KINDS[register.access]}, 6'd{width}, 1'b{extends}, 32'h{register.reset:08x}}}"
         rows.append(f"      {register.index}: {{there, access, width, extends, reset}} = {what};  // {register.name}")
-    held, low = [], 0
+    held = []
     layout = parameter_layout(registers)
     for register in registers.of_access("read-write"):
         width = register.fields[0].width

@@ -29,18 +29,19 @@ def faults(config: UnitConfig) -> list[Fault]:
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
     unit, places = emit(config), _places(config)
-    segments = [label for label in places if label.startswith("segment")]
     width = ports(unit)["o__payload"]
-    wrong = {"full_stall": ("the input is never ready", {"i__ready": "1'b0"})}
-    for label in segments:
-        other = next(level for level in spec.levels(config.format) if _label(level) != label)
-        wrong[label] = ("the output is always the same", {"o__payload": f"{width}'d{_output(config, other)}"})
+    wrong = [("the input is never ready", {"i__ready": "1'b0"}, "full_stall")]
+    for level in (spec.levels(config.format)[0], spec.levels(config.format)[-1]):
+        others = " ".join(label for label in places if label.startswith("segment") and label != _label(level))
+        if others:
+            stuck = {"o__payload": f"{width}'d{_output(config, level)}"}
+            wrong.append((f"the output is always {_output(config, level)}", stuck, others))
     for label, flag in (("saturation", "saturated"), ("not_a_number", "nan"), ("no_value", "invalid")):
         if label in places:
-            wrong[label] = (f"flag {flag} is never set", {flag: "1'b0"})
+            wrong.append((f"flag {flag} is never set", {flag: "1'b0"}, label))
     return [
-        Fault(name=name, task=_cover(replace(unit, text=tapped(unit, tap)), places), catches=label)
-        for label, (name, tap) in wrong.items()
+        Fault(name=name, task=_cover(replace(unit, text=tapped(unit, tap)), places), catches=labels)
+        for name, tap, labels in wrong
     ]
 
 

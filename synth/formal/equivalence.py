@@ -6,6 +6,7 @@ from dataclasses import replace
 from rtl_gen.emit import Emitted, emit
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.encoder import EncoderConfig
+from synth.formal import spec
 from synth.formal.pipeline import at_output, input_ports, window
 from synth.formal.task import Fault, Task
 from synth.formal.verilog import instance, ports, tapped
@@ -24,12 +25,12 @@ def faults(config: UnitConfig) -> list[Fault]:
     if not isinstance(config, EncoderConfig) or config.scale is None:
         return []
     fused, parallel = (emit(replace(config, arch=arch)) for arch in ("fused", "parallel"))
-    size = ports(parallel)["o__payload"]
-    most = f"inner_o__payload == {size}'d1 ? {size}'d0 : inner_o__payload"
-    taps = {
-        "same_code": ("parallel takes code 1 for 0", {"o__payload": most}),
-        "same_saturated": ("parallel does not tell of saturation", {"saturated": "1'b0"}),
-    }
+    width = ports(parallel)["o__payload"]
+    one, other, *_ = spec.ranges(config.format, config.input, config.scale).keys
+    swapped = f"inner_o__payload == {width}'d{one} ? {width}'d{other} : inner_o__payload"
+    taps = {"same_code": (f"parallel takes code {one} for {other}", {"o__payload": swapped})}
+    if spec.ranges(config.format, config.input, config.scale).saturates(config.input):
+        taps["same_saturated"] = ("parallel does not tell of saturation", {"saturated": "1'b0"})
     if config.input.is_float:
         taps["same_nan"] = ("parallel does not tell of NaN", {"nan": "1'b0"})
     return [

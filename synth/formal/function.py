@@ -10,7 +10,8 @@ from rtl_gen.emit import Emitted, emit
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
-from synth.formal import decoder, encoder, spec
+from rtl_gen.units.quantizer import QuantizerConfig
+from synth.formal import decoder, encoder, quantizer, spec
 from synth.formal.pipeline import hold
 from synth.formal.task import Fault, Task
 from synth.formal.verilog import ports, tapped
@@ -32,6 +33,9 @@ def tasks(config: UnitConfig) -> list[Task]:
     if isinstance(config, DecoderConfig):
         unit = emit(config)
         return [hold(unit), decoder.value(config, unit)]
+    if isinstance(config, QuantizerConfig):
+        unit = quantizer.in_sight(emit(config), config)
+        return [quantizer.parameters(config, unit), quantizer.code(config, unit)]
     return []
 
 
@@ -42,12 +46,14 @@ def faults(config: UnitConfig) -> list[Fault]:
         return [fault for fault in _encoder_faults(config) if fault.task.name in proved]
     if isinstance(config, DecoderConfig):
         return list(_decoder_faults(config))
-    return []
+    return list(_quantizer_faults(config)) if isinstance(config, QuantizerConfig) else []
 
 
 def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
     unit, codes = emit(config), spec.levels(config.format)
-    yield Fault(name="one register moves in a stall", task=hold(_unheld(unit)), catches="hold")
+    yield Fault(name="a register moves in a stall", task=hold(_unheld(unit)), catches="hold")
+    stuck = replace(unit, text=tapped(unit, {"i__ready": "1'b0"}))
+    yield Fault(name="the input is never ready", task=hold(stuck), catches="stalled")
     for name, wrong in _other_constants(config):
         task = encoder.code(config, emit(wrong))
         yield Fault(name=name, task=task, catches="code_0")
@@ -64,37 +70,53 @@ def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
         bits, other = spec.pattern(key, config.input), spec.pattern(instead, config.input)
         return {"i__payload": _swap(unit, config.input.width, bits, other, "i__payload")}
 
-    yield fault("the largest code is the one before", given(codes[-1].code, codes[-2].code), encoder.code, "above_0")
-    yield fault("the smallest code is the one after", given(codes[0].code, codes[1].code), encoder.code, "below_0")
+    ranges = None if config.scale is None else spec.ranges(config.format, config.input, config.scale)
+    low, high = spec.keys(config.input)
+    reached = [level.code for level in codes if ranges is None or level.code in ranges.keys]
+    if ranges is None or ranges.high <= high:
+        yield fault("the largest code is the one before", given(reached[-1], reached[-2]), encoder.code, "above_0")
+    if ranges is None or ranges.low > low:
+        yield fault("the smallest code is the one after", given(reached[0], reached[1]), encoder.code, "below_0")
     zero = spec.zero_code(config.format)
-    near = next(level.code for level in codes if level.code != zero)
+    near = next(code for code in reached if code != zero)
     yield fault(f"zero becomes code {near}", given(zero, near), encoder.code, "zero_0")
     redundant = sorted(set(range(1 << config.format.bits)) - {level.code for level in codes})
     if redundant:
         yield fault("a redundant code is given", given(zero, redundant[-1]), encoder.code, "canonical_0")
-    yield fault("two codes are exchanged", given(codes[1].code, codes[-1].code), encoder.monotone, "monotone_0")
-    yield fault("saturation is not told", {"saturated": "1'b0"}, encoder.flags, "saturated_flag")
+    yield fault("a code is taken for the highest", given(reached[0], reached[-1]), encoder.monotone, "monotone_0")
+    if ranges is None or ranges.saturates(config.input):
+        yield fault("saturation is not told", {"saturated": "1'b0"}, encoder.flags, "saturated_flag")
+    else:
+        yield fault("saturation is told", {"saturated": "1'b1"}, encoder.flags, "saturated_flag")
     if config.input.is_float:
-        _, infinity = spec.keys(config.input)
-        yield fault("NaN is taken for infinity", _nan_is(config, unit, infinity), encoder.code, "nan_0")
+        yield fault("NaN is taken for infinity", _nan_is(config, unit, high), encoder.code, "nan_0")
         yield fault("NaN is not told", {"nan": "1'b0"}, encoder.flags, "nan_flag")
     else:
         yield fault("NaN is told", {"nan": "1'b1"}, encoder.flags, "nan_flag")
     if config.counter_width:
-        yield fault(
-            "the counter counts in twos", {"saturation_count": "inner_saturation_count << 1"}, encoder.flags, "counter"
-        )
-    if config.scale is not None:
-        ranges = spec.ranges(config.format, config.input, config.scale)
+        stuck = {"saturation_count": f"{config.counter_width}'d1"}
+        yield fault("the counter is stuck at 1", stuck, encoder.flags, "counter")
+    if ranges is not None:
         name, key = _tie(config)
         yield fault(name, taken(key, key - 1), encoder.code, "code_0")
-        if ranges.high <= spec.keys(config.input)[1]:
+        if ranges.high <= high:
             late = taken(ranges.high, ranges.high - 1)
             yield fault("the first number that saturates does not", late, encoder.flags, "saturated_flag")
 
 
 def _other_constants(config: EncoderConfig) -> Iterator[tuple[str, EncoderConfig]]:
-    """The unit for a scale or a format that is not quite the right one."""
+    """The unit for a scale or a format that is not quite the right one, if any input shows the difference."""
+    for name, other in _nearly(config):
+        if config.scale is None or other.scale is None or _keys(config) != _keys(other):
+            yield name, other
+
+
+def _keys(config: EncoderConfig) -> dict[int, tuple[int, int]]:
+    assert config.scale is not None
+    return spec.ranges(config.format, config.input, config.scale).keys
+
+
+def _nearly(config: EncoderConfig) -> Iterator[tuple[str, EncoderConfig]]:
     if config.scale is not None:
         M = config.scale.M
         other = M + 1 if (M + 1) >> config.scale.bits == 0 else M - 1
@@ -146,7 +168,9 @@ def _unheld(unit: Emitted) -> Emitted:
 
 def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
     unit = emit(config)
-    yield Fault(name="one register moves in a stall", task=hold(_unheld(unit)), catches="hold")
+    yield Fault(name="a register moves in a stall", task=hold(_unheld(unit)), catches="hold")
+    stuck = replace(unit, text=tapped(unit, {"i__ready": "1'b0"}))
+    yield Fault(name="the input is never ready", task=hold(stuck), catches="stalled")
     accepted = spec.decoded(config.format)
     code, other = (level.code for level in spec.levels(config.format)[:2])
     wrong = [("a code is taken for another", _swap(unit, config.format.bits, code, other, "i__payload"))]
@@ -161,3 +185,24 @@ def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
     flag = "1'b0" if len(accepted) < 1 << config.format.bits else "1'b1"
     task = decoder.value(config, replace(unit, text=tapped(unit, {"invalid": flag})))
     yield Fault(name="the flag is stuck", task=task, catches="invalid_flag")
+
+
+def _quantizer_faults(config: QuantizerConfig) -> Iterator[Fault]:
+    unit = quantizer.in_sight(emit(config), config)
+    other = replace(config, scale=replace(config.scale, M=config.scale.M ^ 1))
+    wrong = quantizer.in_sight(emit(other), other)
+    yield Fault(name=f"M is {other.scale.M}", task=quantizer.parameters(config, wrong), catches="stays")
+    found = spec.levels(config.format)
+    width, zero = config.format.bits, spec.zero_code(config.format)
+    near = next(level.code for level in found if level.code != zero)
+
+    def given(code: int, instead: int) -> str:
+        return _swap(unit, width, code, instead, "m_axis_tdata", "inner_")
+
+    for name, taps, label in (
+        (f"code {near} is taken for 0", {"m_axis_tdata": given(near, zero)}, "code_0"),
+        (f"zero becomes code {near}", {"m_axis_tdata": given(zero, near)}, "nan_0"),
+        ("nothing leaves", {"m_axis_tvalid": "1'b0"}, "leaves"),
+    ):
+        task = quantizer.code(config, replace(unit, text=tapped(unit, taps)))
+        yield Fault(name=name, task=task, catches=label)

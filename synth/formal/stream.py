@@ -15,13 +15,15 @@ from rtl_gen.units.encoder import EncoderConfig
 from rtl_gen.units.quantizer import QuantizerConfig
 from synth.formal.stream_faults import bounded, wrong_units
 from synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
-from synth.formal.stream_quantizer import quantizer_tasks
+from synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
+from synth.formal.stream_quantizer_faults import wrong_streams
 from synth.formal.task import Fault, Task
 
 _STREAM = {name: name for name in ("clk", "rst")} | {
     f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready")
 }
 _VALID = {"valid": "probe_valid"}
+_DEEP = 34  # cycles: parameters are written, checked and loaded in these
 _COVERED = 6  # cycles beyond the latency that the covers take, their own counters included
 
 
@@ -29,33 +31,61 @@ def tasks(config: UnitConfig) -> list[Task]:
     """The stream rules of an encoder or a decoder."""
     if isinstance(config, QuantizerConfig):
         unit = emit(config)
-        return list(quantizer_tasks(unit, config, unit.text).values())
+        return list(quantizer_tasks(unit, config, quantizer_shown(unit, config)).values())
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
     unit = emit(config)
-    return list(_tasks(unit, unit.text).values())
+    return list(_tasks(unit, _shown(unit)).values())
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    """Encoders or decoders that are wrong, each with the property that catches it."""
+    """Units that are wrong, each with the property that catches it."""
+    if isinstance(config, QuantizerConfig):
+        unit = emit(config)
+        probes = quantizer_probes(unit, config)
+        return [
+            Fault(
+                name=wrong.name,
+                task=bounded(quantizer_tasks(unit, config, wrong.text)[wrong.task], _DEEP),
+                catches=wrong.catches,
+            )
+            for wrong in wrong_streams(unit, quantizer_shown(unit, config), probes)
+        ]
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
     unit = emit(config)
     return [
-        Fault(name=wrong.name, task=bounded(_tasks(unit, wrong.text)[wrong.task], unit.latency), catches=wrong.catches)
-        for wrong in wrong_units(unit)
+        Fault(
+            name=wrong.name,
+            task=bounded(_tasks(unit, wrong.text)[wrong.task], 2 * unit.latency + 4),
+            catches=wrong.catches,
+        )
+        for wrong in wrong_units(unit, _shown(unit), _probes(unit))
     ]
 
 
+def _probes(unit: Emitted) -> dict[str, int]:
+    return {"valid": unit.latency}
+
+
+def _shown(unit: Emitted) -> str:
+    return probed(unit.text, unit.config.top, _probes(unit))
+
+
 def _tasks(unit: Emitted, text: str) -> dict[str, Task]:
-    """By name; ``text``: the Verilog, the unit's own or a wrong one."""
-    return {task.name: task for task in (_rules(unit, text), _order(unit, text), _status(unit, text), _cover(unit, text))}
+    """By name; ``text``: the Verilog with its valid bits shown, the unit's own or a wrong one."""
+    return {
+        task.name: task for task in (_rules(unit, text), _order(unit, text), _status(unit, text), _cover(unit, text))
+    }
 
 
 def _rules(unit: Emitted, text: str) -> Task:
     width = next(port["width"] for port in unit.ports if port["name"] == "o__payload")
     check = instance(
-        "stream_rules", "rules", {"LATENCY": unit.latency, "WIDTH": width}, _STREAM | _VALID | {"o_payload": "o__payload"}
+        "stream_rules",
+        "rules",
+        {"LATENCY": unit.latency, "WIDTH": width},
+        _STREAM | _VALID | {"o_payload": "o__payload"},
     )
     return Task(
         name="stream_rules",
@@ -126,10 +156,9 @@ def _cover(unit: Emitted, text: str) -> Task:
 
 
 def _files(unit: Emitted, text: str, checks: list[str], free: Sequence[str] = ()) -> dict[str, str]:
-    probes = {"valid": unit.latency}
     return {
-        f"{unit.config.top}.v": probed(text, unit.config.top, probes),
+        f"{unit.config.top}.v": text,
         **unit.models,
         "stream.sv": shipped("stream.sv"),
-        f"{TOP}.sv": around(unit, checks, free, probes),
+        f"{TOP}.sv": around(unit, checks, free, _probes(unit)),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from rtl_gen.emit import Emitted
 from rtl_gen.units.encoder import EncoderConfig
-from synth.formal.stream_harness import bits, probed
+from synth.formal.stream_harness import bits, probe
 from synth.formal.task import Task
 
 _TOGGLE = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
@@ -24,8 +24,8 @@ class Wrong:
     catches: str
 
 
-def wrong_units(unit: Emitted) -> Iterator[Wrong]:
-    """Wrong encoders or decoders, one at least for every property of ``stream.sv``."""
+def wrong_units(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator[Wrong]:
+    """Wrong encoders or decoders, one at least for every property of ``stream.sv``; ``text`` shows ``probes``."""
     last = unit.latency - 1
     slow = {"i__ready": "inner_i__ready & odd", "inner_i__valid": "i__valid & odd"}
     rules: list[tuple[str, str, Mapping[str, str], str]] = [
@@ -59,7 +59,7 @@ def wrong_units(unit: Emitted) -> Iterator[Wrong]:
         ("a beat is dropped", "latency_exact", {"inner_i__valid": lose}, losing),
         ("a beat leaves twice", "latency_exact", {"inner_o__ready": "o__ready & first"}, double),
         ("a beat comes a cycle late", "not_lost", {"o__valid": "full", "o__payload": "kept"}, late),
-        ("a beat comes a cycle early", "leaves_as_itself", {"o__valid": f"valid[{last - 1}]"}, ""),
+        ("a beat comes a cycle early", "leaves_as_itself", {"o__valid": f"probe_valid[{last - 1}]"}, ""),
         (
             "what is offered is held back",
             "leaves_in_time",
@@ -95,54 +95,54 @@ def wrong_units(unit: Emitted) -> Iterator[Wrong]:
         ("stream_cover", covers),
     ):
         for name, catches, changes, body in wrong:
-            yield Wrong(name=name, text=wrapped(unit, changes, body), task=task, catches=catches)
+            yield Wrong(name=name, text=wrapped(unit, text, changes, body, probes), task=task, catches=catches)
     if isinstance(unit.config, EncoderConfig) and unit.config.counter_width:
         yield Wrong(
             name="what is offered counts before it leaves",
-            text=changed(unit.text, rf"(valid\[{last}\]) & o__ready;", r"\1;"),
+            text=changed(text, rf"(valid\[{last}\]) & o__ready;", r"\1;"),
             task="stream_status",
             catches="counts_once",
         )
 
 
-def bounded(task: Task, latency: int) -> Task:
+def bounded(task: Task, depth: int) -> Task:
     """``task`` as a search for the fault, which shows early, with all properties that it breaks."""
     if task.mode == "cover":
         return task
     return replace(
         task,
         mode="bmc",
-        depth=2 * latency + 4,
+        depth=depth,
         engine="smtbmc --keep-going z3",
         argument="a fault is to be found, and it shows in a few cycles",
     )
 
 
-def wrapped(unit: Emitted, changes: Mapping[str, str], body: str) -> str:
-    """The unit's Verilog, its top module called by another of the same name and ports.
+def wrapped(unit: Emitted, text: str, changes: Mapping[str, str], body: str, probes: Mapping[str, int]) -> str:
+    """Verilog whose top module is called by another of the same name and ports.
 
     Args:
         unit: the unit.
+        text: its Verilog, which shows ``probes`` (:func:`synth.formal.stream_harness.probed`).
         changes: what drives an output of the unit, or ``inner_NAME``, an input of the one within, by its name; the
             others are connected.
         body: Verilog that the changes use; it may drive ``inner_NAME`` itself.
+        probes: what is shown.
     """
-    top, probes = unit.config.top, {"valid": unit.latency}
-    text = re.sub(rf"^module {top} ?\(", f"module {top}_inner(", unit.text, count=1, flags=re.M)
-    lines = [f"module {top}({', '.join(port['name'] for port in unit.ports)});"]
-    lines += [f"  {port['direction']} {bits(port['width'])}{port['name']};" for port in unit.ports]
-    lines += [f"  wire {bits(width)}{name};" for name, width in probes.items()]
-    lines += [f"  wire {bits(port['width'])}inner_{port['name']};" for port in unit.ports]
+    top = unit.config.top
+    ports = [(port["name"], port["direction"], port["width"]) for port in unit.ports]
+    ports += [(probe(path), "output", width) for path, width in probes.items()]
+    lines = [f"module {top}({', '.join(name for name, _, _ in ports)});"]
+    lines += [f"  {direction} {bits(width)}{name};" for name, direction, width in ports]
+    lines += [f"  wire {bits(width)}inner_{name};" for name, _, width in ports]
     if body:
         lines.append(f"  {body}")
-    for port in unit.ports:
-        name = port["name"]
-        ends = (name, f"inner_{name}") if port["direction"] == "output" else (f"inner_{name}", name)
+    for name, direction, _ in ports:
+        ends = (name, f"inner_{name}") if direction == "output" else (f"inner_{name}", name)
         if f"assign {ends[0]} " not in body:
             lines.append(f"  assign {ends[0]} = {changes.get(ends[0], ends[1])};")
-    ports = [f".{port['name']}(inner_{port['name']})" for port in unit.ports]
-    lines += [f"  {top}_inner unit ({', '.join([*ports, *(f'.probe_{name}({name})' for name in probes)])});", "endmodule"]
-    return "\n".join([probed(text, f"{top}_inner", probes), *lines, ""])
+    lines += [f"  {top}_inner unit ({', '.join(f'.{name}(inner_{name})' for name, _, _ in ports)});", "endmodule"]
+    return "\n".join([re.sub(rf"^module {top} ?\(", f"module {top}_inner(", text, count=1, flags=re.M), *lines, ""])
 
 
 def changed(text: str, pattern: str, replacement: str) -> str:

@@ -37,15 +37,14 @@ def around(
     inputs = [port for port in unit.ports if port["direction"] == "input"]
     lines = [
         f"module {TOP}(",
-        ",\n".join([*(f"  input {bits(port['width'])}{port['name']}" for port in inputs), *map("  input ".__add__, free)]),
+        ",\n".join(
+            [*(f"  input {bits(port['width'])}{port['name']}" for port in inputs), *map("  input ".__add__, free)]
+        ),
         ");",
         *(f"  wire {bits(port['width'])}{port['name']};" for port in unit.ports if port["direction"] == "output"),
-        *(f"  wire {bits(width)}probe_{name};" for name, width in probes.items()),
+        *(f"  wire {bits(width)}{probe(name)};" for name, width in probes.items()),
         f"  {unit.config.top} dut (",
-        ",\n".join(
-            f"    .{name}({name})"
-            for name in (*(port["name"] for port in unit.ports), *(f"probe_{name}" for name in probes))
-        ),
+        ",\n".join(f"    .{name}({name})" for name in (*(port["name"] for port in unit.ports), *map(probe, probes))),
         "  );",
         *checks,
         "endmodule",
@@ -74,8 +73,7 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
     found = re.search(r"^  (\S+)  lane0 \($", text, re.M)
     if found is None:
         raise InputError("Verilog must have an instance lane0")
-    lane = re.search(rf"^module {found[1]} ?\(([^;]*)\);\n(.*?)^endmodule\n", text, re.M | re.S)
-    assert lane is not None
+    lane = _module(text, found[1])
     declared = re.findall(r"^  (input|output) (\[\d+:0\] )?(\S+ ?);$", lane[2], re.M)
     body = [f"  {direction} {bits}{name};" for direction, bits, name in declared]
     for direction, bits, name in declared:
@@ -89,24 +87,50 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
 
 
 def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
-    """``text`` with further outputs ``probe_NAME`` of ``module`` that show its signals, given with their widths.
+    """``text`` with further outputs of ``module`` that show signals of it, or, as ``INSTANCE.NAME``, of what is in it.
 
-    They change nothing; what is asserted of them helps the induction.
+    They change nothing; what is asserted of them helps the induction. ``signals``: their widths; the output of
+    ``INSTANCE.NAME`` is ``probe_INSTANCE_NAME``.
 
     Raises:
         InputError: if there is no such signal.
     """
-    head = re.search(rf"^module {module} ?\(([^;]*)\);\n(.*?)^endmodule$", text, re.M | re.S)
-    if head is None:
-        raise InputError(f"Verilog must have a module {module}")
-    for name, width in signals.items():
-        if not re.search(rf"^  (reg|wire) (\[{width - 1}:0\] )?{re.escape(name)}( = \S+)?;$", head[2], re.M):
-            raise InputError(f"Verilog must have a signal {name} of {width} bits in module {module}")
-    ports = "".join(f"probe_{name}, " for name in signals)
-    lines = "".join(
-        f"  output {bits(width)}probe_{name};\n  assign probe_{name} = {name};\n" for name, width in signals.items()
-    )
+    inner: dict[str, dict[str, int]] = {}
+    for path, width in signals.items():
+        instance_name, _, name = path.rpartition(".")
+        if instance_name:
+            inner.setdefault(instance_name, {})[name] = width
+    for instance_name, found in inner.items():
+        place = re.search(rf"^  (\S+)  \\?{instance_name}(?:\$\d+)? +\(\n", text, re.M)
+        if place is None:
+            raise InputError(f"Verilog must have an instance {instance_name}")
+        wires = "".join(f"    .probe_{name}(probe_{instance_name}_{name}),\n" for name in found)
+        text = probed(text[: place.end()] + wires + text[place.end() :], place[1], found)
+    head = _module(text, module)
+    ports, lines = "", ""
+    for path, width in signals.items():
+        output = probe(path)
+        ports += f"{output}, "
+        lines += f"  output {bits(width)}{output};\n"
+        if "." in path:
+            continue
+        if not re.search(rf"^  (reg|wire) (\[{width - 1}:0\] )?{re.escape(path)}( = \S+)?;$", head[2], re.M):
+            raise InputError(f"Verilog must have a signal {path} of {width} bits in module {module}")
+        lines += f"  assign {output} = {path};\n"
     return f"{text[: head.start(1)]}{ports}{head[1]});\n{lines}{text[head.start(2) :]}"
+
+
+def probe(path: str) -> str:
+    """The name of the output that shows a signal."""
+    return f"probe_{path.replace('.', '_')}"
+
+
+def _module(text: str, name: str) -> re.Match[str]:
+    """Groups: ports, body."""
+    found = re.search(rf"^module {re.escape(name)} ?\(([^;]*)\);\n(.*?)^endmodule\n", text, re.M | re.S)
+    if found is None:
+        raise InputError(f"Verilog must have a module {name}")
+    return found
 
 
 def bits(width: int) -> str:

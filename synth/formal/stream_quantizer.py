@@ -16,22 +16,31 @@ _CONTROL = {"clk": "clk", "rst": "rst", "soft_reset": "probe_soft_reset"}
 _INPUT = {f"s_{name}": f"s_axis_t{name}" for name in ("valid", "ready", "last")}
 
 
+def quantizer_probes(unit: Emitted, config: QuantizerConfig) -> dict[str, int]:
+    """The unit's signals that its properties need beside its ports, with their widths."""
+    flags = ("soft_reset", "o__valid", "i__valid", "o__ready", "empty", "apply", "pending", "locked", "refused")
+    helpers = {"core.valid": unit.latency - 1, "gate.fsm_state": 3, "apply.done": 1}
+    parameters = {"parameters": parameter_layout(config.registers).size}
+    return {**dict.fromkeys(flags, 1), **_effective(config), **parameters, **helpers}
+
+
+def quantizer_shown(unit: Emitted, config: QuantizerConfig) -> str:
+    """The unit's Verilog, its lanes cut, that shows :func:`quantizer_probes`."""
+    return probed(without_lanes(unit.text), config.top, quantizer_probes(unit, config))
+
+
+def _effective(config: QuantizerConfig) -> dict[str, int]:
+    """What software can set, as it is effective."""
+    k = parameter_layout(config.registers)["scale_k"].width
+    regions = RuntimeRegions.of(config.format).layout.size
+    return {"scale_m": config.scale.bits, "scale_k": k, "bypass": 1, "regions": regions}
+
+
 def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]:
-    """By name; ``text``: the Verilog, the unit's own or a wrong one."""
+    """By name; ``text``: the Verilog, the unit's own or a wrong one, that shows :func:`quantizer_probes`."""
     layout = parameter_layout(config.registers)
-    effective = {
-        "scale_m": config.scale.bits,
-        "scale_k": layout["scale_k"].width,
-        "bypass": 1,
-        "regions": RuntimeRegions.of(config.format).layout.size,
-    }
-    flags = ("soft_reset", "o__valid", "i__valid", "o__ready", "empty", "apply", "pending", "refused")
-    probes = {**dict.fromkeys(flags, 1), **effective, "parameters": layout.size}
-    files = {
-        f"{config.top}.v": probed(without_lanes(text), config.top, probes),
-        **unit.models,
-        "stream_quantizer.sv": shipped("stream_quantizer.sv"),
-    }
+    probes, effective = quantizer_probes(unit, config), _effective(config)
+    files = {f"{config.top}.v": text, **unit.models, "stream_quantizer.sv": shipped("stream_quantizer.sv")}
 
     def written(name: str) -> str:
         field = layout[name]
@@ -50,7 +59,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
         | _INPUT
         | {f"m_{name}": f"m_axis_t{name}" for name in ("valid", "ready", "last", "keep", "data")}
         | {"s_keep": "s_axis_tkeep", "watch": "watch", "core_valid": "probe_o__valid", "into_slice": "probe_i__valid"}
-        | {"slice_ready": "probe_o__ready", "core_empty": "probe_empty"},
+        | {"slice_ready": "probe_o__ready", "core_empty": "probe_empty", "valid": "probe_core_valid"},
     )
     parameters = instance(
         "stream_parameters",
@@ -62,15 +71,27 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
         | {name: f"probe_{name}" for name in ("apply", "pending", "refused")}
         | {"effective": "{" + ", ".join(f"probe_{name}" for name in effective) + "}", "set": "probe_parameters"}
         | {"effective_m": "probe_scale_m", "effective_k": "probe_scale_k", "effective_bypass": "probe_bypass"}
-        | {"set_m": written("scale_m"), "set_k": written("scale_k"), "set_bypass": written("mode")},
+        | {"set_m": written("scale_m"), "set_k": written("scale_k"), "set_bypass": written("mode")}
+        | {"gate": "probe_gate_fsm_state", "done": "probe_apply_done"},
+    )
+    passage = {"core_valid": "probe_o__valid", "into_slice": "probe_i__valid", "slice_ready": "probe_o__ready"}
+    cover = instance(
+        "stream_packets_cover",
+        "reach",
+        {"CORE": unit.latency - 1},
+        _CONTROL
+        | _INPUT
+        | passage
+        | {f"m_{name}": f"m_axis_t{name}" for name in ("valid", "ready", "last")}
+        | {"pending": "probe_pending", "refused": "probe_refused", "effective_m": "probe_scale_m"},
     )
     found = [
         Task(
             name="stream_packets",
             claim=f"Any beat leaves once, in order, with its last and its keep, {unit.latency} cycles after it was "
-            f"accepted if nothing stalls and before the consumer has been ready {unit.latency + 1} times, unless a soft "
-            "reset finds it before the output's buffer; packets stay whole, one that a soft reset has cut is ended; what "
-            "is offered stays, through a soft reset too; nothing outlives a reset.",
+            f"accepted if nothing stalls and before the consumer has been ready {unit.latency + 1} times, unless a "
+            "soft reset finds it before the output's buffer; packets stay whole, one that a soft reset has cut is "
+            "ended; what is offered stays, through a soft reset too; nothing outlives a reset.",
             mode="prove",
             files={**files, f"{TOP}.sv": around(unit, [packets], ["watch"], probes)},
             top=TOP,
@@ -78,13 +99,23 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
         ),
         Task(
             name="stream_parameters",
-            claim="What is effective changes only while nothing is within and no packet has begun, and only after APPLY; "
-            "refused parameters change nothing, others become effective as a whole; what is applied cannot be written "
-            "meanwhile.",
+            claim="What is effective changes only while nothing is within and no packet has begun, and only after "
+            "APPLY; refused parameters change nothing, others become effective as a whole; what is applied cannot be "
+            "written meanwhile.",
             mode="prove",
             files={**files, f"{TOP}.sv": around(unit, [parameters], (), probes)},
             top=TOP,
             engine="abc pdr",
+        ),
+        Task(
+            name="stream_packets_cover",
+            claim="Reached: all full and stalled, beats back to back, a soft reset within a packet and a packet after "
+            "it, parameters changed, parameters refused, a packet that goes on while parameters wait.",
+            mode="cover",
+            files={**files, f"{TOP}.sv": around(unit, [cover], (), probes)},
+            top=TOP,
+            engine="smtbmc z3",
+            depth=44,
         ),
     ]
     return {task.name: task for task in found}

@@ -13,7 +13,8 @@ module stream_packets #(
   input [LANES*IN-1:0] s_keep,
   input [LANES*OUT-1:0] m_keep,
   input [LANES*OUT*8-1:0] m_data,
-  input core_valid, into_slice, slice_ready, core_empty
+  input core_valid, into_slice, slice_ready, core_empty,
+  input [CORE-1:0] valid  // helps the induction
 );
   localparam COUNT = $clog2(2 * CORE + 8);
   wire accept = s_valid && s_ready, leave = m_valid && m_ready;
@@ -82,9 +83,9 @@ module stream_packets #(
     quiet_after_reset: assert (!was_reset || !m_valid);
     offered_if_there: assert (m_valid == (slice != 0));
     core_holds: assert (core <= CORE);
-    slice_holds: assert (slice <= 2);
-    empty_is_empty: assert (core_empty == (core == 0));
-    closes_after_all: assert (!close || core == 0);
+    helper_slice_holds: assert (slice <= 2);
+    helper_empty_is_empty: assert (core_empty == (core == 0));
+    helper_closes_after_all: assert (!close || core == 0);
     if (in_core) due: assert ((moves == CORE) == (core_valid && ahead == 0));
     if (watching) leaves_in_time: assert (chances <= CORE + 1);
     if (mine && m_valid) begin
@@ -92,6 +93,34 @@ module stream_packets #(
       keep_kept: assert (!wrong_keep);
       packets_whole: assert (out_packet == !starts);
     end
+  end
+
+  // what helps the induction: where the beats are
+  reg [CORE-1:0] inside = 0;
+  always @(posedge clk)
+    if (rst || soft_reset) inside <= 0;
+    else if (slice_ready || !core_valid) inside <= {inside, accept};
+  integer n;
+  reg [COUNT-1:0] all, older;
+  reg there;
+  always @* begin
+    all = 0;
+    older = 0;
+    there = 0;
+    for (n = 0; n < CORE; n = n + 1) begin
+      all = all + inside[n];
+      older = older + (inside[n] && n >= moves);
+      there = there | (inside[n] && n + 1 == moves);
+    end
+  end
+  always @* begin
+    helper_valid: assert (valid == inside && core_valid == inside[CORE-1]);
+    helper_core: assert (core == all);
+    if (in_core) begin
+      helper_ahead: assert (ahead == older);
+      helper_moves: assert (there);
+    end
+    if (in_slice) helper_slice: assert (ahead < slice);
   end
 endmodule
 
@@ -105,7 +134,8 @@ module stream_parameters #(
   input [EFFECTIVE-1:0] effective,
   input [SET-1:0] set,
   input [31:0] effective_m, effective_k, set_m, set_k,
-  input effective_bypass, set_bypass
+  input effective_bypass, set_bypass,
+  input [2:0] gate, input done  // help the induction
 );
   wire accept = s_valid && s_ready;
   reg packet = 0;
@@ -139,5 +169,53 @@ module stream_parameters #(
         refused || effective_m == set_m && effective_k == set_k && effective_bypass == set_bypass
       );
     end
+  end
+
+  // the states of the gate, and what else is so in each
+  localparam IDLE = 0, CHECK = 1, WAIT = 2, START = 3, LOAD = 4;
+  always @* begin
+    helper_gate: assert (gate <= LOAD && pending == (gate != IDLE));
+    if (gate != CHECK && gate != LOAD) helper_done: assert (done);
+    if (gate == START || gate == LOAD) helper_empty: assert (core_empty && !packet && !refused);
+    if (gate == WAIT) helper_checked: assert (!refused);
+    if (gate != IDLE && gate != LOAD) helper_before: assert (effective == before);
+  end
+endmodule
+
+// What happens at all.
+module stream_packets_cover #(
+  parameter CORE = 1
+) (
+  input clk, rst, soft_reset,
+  input s_valid, s_ready, s_last, m_valid, m_ready, m_last,
+  input core_valid, into_slice, slice_ready, pending, refused,
+  input [31:0] effective_m
+);
+  wire accept = s_valid && s_ready, leave = m_valid && m_ready;
+  wire close = into_slice && !core_valid && slice_ready;
+  reg packet = 0, cut = 0, closed = 0, changed = 0, was_pending = 0, begun = 0;
+  reg [2:0] stalled = 0;
+  reg [7:0] streak = 0;
+  reg [31:0] was_m = 0;
+  always @(posedge clk) begin
+    begun <= !rst;
+    was_pending <= pending;
+    was_m <= effective_m;
+    if (rst || soft_reset) packet <= 0;
+    else if (accept) packet <= !s_last;
+    stalled <= rst || !core_valid || slice_ready || m_ready ? 0 : stalled + (stalled != 7);
+    streak <= rst || !(accept && leave) ? 0 : streak + (streak != CORE + 2);
+    cut <= !rst && (cut || soft_reset && packet);
+    closed <= !rst && (closed || cut && close);
+    changed <= !rst && (changed || begun && effective_m != was_m);
+  end
+  always @* begin
+    full_stall: cover (stalled == 7 && !s_ready);
+    back_to_back: cover (streak == CORE + 2);
+    soft_reset_in_packet: cover (closed && leave && m_last);
+    packet_after_cut: cover (closed && accept && s_last && packet);
+    parameters_changed: cover (changed && m_valid);
+    parameters_refused: cover (was_pending && !pending && refused && begun);
+    packet_while_pending: cover (pending && packet && accept);
   end
 endmodule

@@ -25,9 +25,10 @@ JOB = "task"
 TIMEOUT = 900
 """Seconds after which a task is given up."""
 
-_FAILED = re.compile(r"summary:   failed assertion (\S+) at ")
-_REACHED = re.compile(r"summary:   reached cover statement (\S+) at ")
-_MISSED = re.compile(r"summary:   (\S+) at ")  # of unreached covers only the place is told
+# the summary names five at most, smtbmc all, but only those that have a name
+_FAILED = re.compile(r"summary:   failed assertion (\S+) at |Assert failed in \S+: (\w+)$", re.MULTILINE)
+_REACHED = re.compile(r"Reached cover statement in step \d+ at \S+: (\S+)")
+_MISSED = re.compile(r"Unreached cover statement at \S+: (\S+)")
 _TRACE = re.compile(r"summary: (?:counterexample|cover) trace(?: \[(\w+)\])?: (\S+\.vcd)$")
 _TAIL = 25  # lines of log that a failed task shows
 
@@ -98,12 +99,18 @@ class Fault:
     Attributes:
         name: what is wrong.
         task: the task with the wrong unit, or the wrong environment, in it.
-        catches: the property (the assertion's or the cover's label) that fails, or a cover that is not reached.
+        catches: the labels of the assertions that fail, or of the covers that are not reached, with blanks between.
     """
 
     name: str
     task: Task
     catches: str
+
+    def caught(self, result: "Result") -> bool:
+        """Whether the task has failed for that reason. (Yosys puts its own words before a label of a module it adds.)"""
+        labels = self.catches.split()
+        found = [label for label in labels for name in result.failed if name == label or name.endswith(f"_{label}")]
+        return result.status == "FAIL" and set(found) == set(labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +254,7 @@ def _result(task: Task, place: Path, log: str, seconds: float) -> Result:
 
 
 def _labels(pattern: re.Pattern[str], log: str) -> Iterator[str]:
-    return (match.rpartition(".")[2] for match in pattern.findall(log))
+    return ("".join(match.groups(default="")).rpartition(".")[2] for match in pattern.finditer(log))
 
 
 def _matches(pattern: re.Pattern[str], log: str) -> Iterator[tuple[str, str]]:

@@ -5,13 +5,15 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from golden.inputs import input_type
 from golden.presets import load_format
-from golden.scale import Scale
+from golden.scale import MAX_LOG2_STEP, Scale
 from rtl_gen.emit import Emitted, emit
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
@@ -20,13 +22,15 @@ from sim import simulate
 from sim.cycle.stimulus import Stimulus, full_speed, random_stalls
 from sim.packing import pack
 from sim.trace import record_all
-from tests.coverage.verilog import Point, counted, points
+from tests.coverage.verilog import Point, constants, counted, points, summarise
 from tests.rtl_gen.formats import random_scale
 from tests.sim.quantizer_bench import FOLDER_VARIABLE
 from tests.sim.test_quantizer_axi import TESTBENCHES
 
 SEED = 20263
+LEAST = {"encoder": 99.0, "decoder": 99.0, "quantizer": 85.0}  # percent of toggles that can occur; registers are wide
 SCALES = 64  # at run time
+SUSPECTS = 100  # bits that the solver is asked about
 
 
 def _every_pattern(width: int, ports: Callable[[int], Mapping[str, np.ndarray]]) -> list[Stimulus]:
@@ -47,7 +51,8 @@ def _clear(cycles: int) -> dict[str, np.ndarray]:
 def _clear_and_scales(cycles: int) -> dict[str, np.ndarray]:
     """Any scale in every eighth cycle, else one at which every segment is in reach."""
     rng = np.random.default_rng(SEED)
-    scales = [Scale.from_step(0.0147), *(random_scale(rng, 16) for _ in range(SCALES))]
+    ends = [Scale.from_step(2.0**power) for power in (-MAX_LOG2_STEP, MAX_LOG2_STEP)]
+    scales = [Scale.from_step(0.0147), *ends, *(random_scale(rng, 16) for _ in range(SCALES))]
     now = np.where(rng.random(cycles) < 0.125, rng.integers(0, len(scales), cycles), 0)
     values = {"scale_m": np.array([s.M for s in scales])[now], "scale_k": np.array([s.k for s in scales])[now]}
     return _clear(cycles) | values
@@ -65,7 +70,8 @@ def _under_axi(unit: Emitted, folder: Path) -> Counter[Point]:
     (folder / "parameters.json").write_text(json.dumps(unit.config.parameters()))
     for name, text in unit.config.files().items():
         (folder / name).write_text(text)
-    public = re.sub(r"^(  (?:in|out)put (?:\[\d+:0\] )?\w+);", r"\1 /* verilator public_flat_rw */;", unit.text, flags=re.M)
+    port = r"^(  (?:in|out)put (?:\[\d+:0\] )?\w+);"
+    public = re.sub(port, r"\1 /* verilator public_flat_rw */;", unit.text, flags=re.MULTILINE)
     (folder / f"{top}.v").write_text(public)
     found: Counter[Point] = Counter()
     with counted():
@@ -78,19 +84,47 @@ def _under_axi(unit: Emitted, folder: Path) -> Counter[Point]:
     return found
 
 
-_SE8, _BF16, _STEP = load_format("se8"), input_type("bf16"), Scale.from_step(0.0147)
-ENCODER = EncoderConfig(format=_SE8, input=_BF16, scale=_STEP, counter_width=6)
-RUNTIME = EncoderConfig(format=_SE8, input=_BF16, counter_width=6)
-DECODER = DecoderConfig(format=_SE8)
-QUANTIZER = QuantizerConfig(format=_SE8, input=_BF16, scale=_STEP)
+def _unit_runs() -> dict[str, Run]:
+    se8, bf16, step = load_format("se8"), input_type("bf16"), Scale.from_step(0.0147)
+    encoder = EncoderConfig(format=se8, input=bf16, scale=step, counter_width=6)
+    return {
+        config.label: (config, run)
+        for config, run in (
+            (encoder, lambda unit, folder: _recorded(unit, _every_pattern(16, _clear), folder)),
+            (
+                replace(encoder, scale=None),
+                lambda unit, folder: _recorded(unit, _every_pattern(16, _clear_and_scales), folder),
+            ),
+            (DecoderConfig(format=se8), lambda unit, folder: _recorded(unit, _every_pattern(8, _clear), folder)),
+            (QuantizerConfig(format=se8, input=bf16, scale=step), _under_axi),
+        )
+    }
 
-RUNS: dict[str, tuple[Emitted, Callable[[Emitted, Path], Counter[Point]]]] = {
-    config.label: (emit(config), run)
-    for config, run in (
-        (ENCODER, lambda unit, folder: _recorded(unit, _every_pattern(16, _clear), folder)),
-        (RUNTIME, lambda unit, folder: _recorded(unit, _every_pattern(16, _clear_and_scales), folder)),
-        (DECODER, lambda unit, folder: _recorded(unit, _every_pattern(8, _clear), folder)),
-        (QUANTIZER, _under_axi),
-    )
-}
-"""By label: the unit, and what runs it in a folder and returns what was met."""
+
+Run = tuple[Any, Callable[[Emitted, Path], Counter[Point]]]
+RUNS = _unit_runs()
+"""By label: the unit's configuration, and what runs it in a folder and returns what was met."""
+
+
+def collect(label: str, folder: Path) -> dict[str, Any]:
+    """Line, branch and toggle coverage of a unit of :data:`RUNS`: met, proved constant, and what remains."""
+    config, run = RUNS[label]
+    counts = run(emit(config), folder)
+    source = folder / f"{config.top}.v"
+    constant = constants(source, config.top)
+    left = summarise("toggle", counts, source, constant).rest
+    constant |= constants(source, config.top, left) if len(left) <= SUSPECTS else set()
+    found: dict[str, Any] = {"name": f"Verilog coverage, {label}"}
+    for kind in ("line", "branch", "toggle"):
+        summary = summarise(kind, counts, source, constant)
+        percent = 100 * summary.met / (summary.total - sum(summary.explained.values()))
+        found[kind] = {
+            "percent": round(percent, 2),
+            "met": summary.met,
+            "total": summary.total,
+            "cannot_be_met": summary.explained,
+            "not_met": len(summary.rest),
+            "where": dict(Counter(place.rpartition(".")[0] or config.top for place in summary.rest).most_common()),
+        }
+    found["passed"] = found["line"]["not_met"] == 0 and found["toggle"]["percent"] >= LEAST[config.unit]
+    return found

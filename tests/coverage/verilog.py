@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest import mock
 
 from sim import simulate
@@ -22,6 +22,11 @@ class Point(NamedTuple):
     instance: str
     line: int
     name: str
+
+    @property
+    def place(self) -> str:
+        """Instances and name."""
+        return ".".join(filter(None, [self.instance, self.name]))
 
 
 @contextmanager
@@ -48,28 +53,46 @@ def points(data: Path, source: str, top: str) -> Counter[Point]:
     return found
 
 
-def constants(source: Path, top: str) -> dict[str, str]:
-    """Signal bits (``instance.signal[bit]``) that Yosys proves constant, and the constant.
+def constants(source: Path, top: str, suspects: Iterable[str] = ()) -> set[str]:
+    """Signal bits (``instance.signal[bit]``) that Yosys proves constant.
 
-    Constants are propagated through logic, and through registers by induction over the clock (opt_dff -sat).
+    Constants are propagated through logic, and through registers by induction over the clock (opt_dff -sat); what is
+    then left of ``suspects`` is given to its SAT solver, as a combinational function of registers and inputs.
     """
-    script = (
-        f"read_verilog -sv {source.name}; hierarchy -top {top}; proc; flatten; setattr -set keep 1 w:*; opt -full; "
-        "opt_dff -sat; opt -full; "
-        "write_json constants.json"
-    )
+    flat = f"read_verilog -sv {source.name}; hierarchy -top {top}; proc; flatten; setattr -set keep 1 w:*; "
+    script = f"{flat} opt -full; opt_dff -sat; opt -full; write_json constants.json; write_rtlil constants.il"
     tools.run(tools.YOSYS, ["-q", "-p", script], source.parent, log="constants.log")
-    (module,) = (
-        module
-        for name, module in json.loads((source.parent / "constants.json").read_text())["modules"].items()
-        if name == top
-    )
-    found = {}
+    found = _in_netlist(json.loads((source.parent / "constants.json").read_text())["modules"][top])
+    left = sorted({_bit(name) for name in suspects} - found)
+    if left:
+        proofs = [
+            f"log try {name}; sat -ignore_unknown_cells -prove {name if '$' not in name.partition('.')[0] else chr(92) + name} {value}"
+            for name in left
+            for value in (0, 1)
+        ]
+        tools.run(
+            tools.YOSYS,
+            ["-q", "-p", "; ".join(["read_rtlil constants.il", *proofs])],
+            source.parent,
+            log="proofs.log",
+        )
+        for part in (source.parent / "proofs.log").read_text().split("\ntry ")[1:]:
+            if "proof finished - no model found: SUCCESS" in part:
+                found.add(part.partition("\n")[0])
+    return found
+
+
+def _bit(name: str) -> str:
+    return name.partition(":")[0]
+
+
+def _in_netlist(module: dict[str, Any]) -> set[str]:
+    found = set()
     for name, net in module["netnames"].items():
         for place, bit in enumerate(net["bits"]):
             if isinstance(bit, str):
                 index = f"[{place + net.get('offset', 0)}]" if len(net["bits"]) > 1 else ""
-                found[f"{name.removeprefix(chr(92))}{index}"] = bit
+                found.add(name.removeprefix("\\") + index)
     return found
 
 
@@ -82,7 +105,7 @@ class Summary(NamedTuple):
     rest: list[str]
 
 
-def summarise(kind: str, counts: Counter[Point], source: Path, constant: dict[str, str]) -> Summary:
+def summarise(kind: str, counts: Counter[Point], source: Path, constant: set[str]) -> Summary:
     """What was met, and why the rest was not."""
     text = source.read_text().splitlines()
     chosen = [point for point in counts if point.kind == kind]
@@ -93,21 +116,15 @@ def summarise(kind: str, counts: Counter[Point], source: Path, constant: dict[st
             continue
         why = _why(point, text[point.line - 1], constant)
         if why is None:
-            rest.append(f"{'.'.join(filter(None, [point.instance, point.name]))} in line {point.line}")
+            rest.append(point.place)
         else:
             explained[why] += 1
     return Summary(sum(counts[point] > 0 for point in chosen), dict(explained), len(chosen), sorted(rest))
 
 
-def _why(point: Point, text: str, constant: dict[str, str]) -> str | None:
-    signal = point.name.partition(":")[0]
-    if "$trigger" in (text if point.kind == "branch" else signal):
+def _why(point: Point, text: str, constant: set[str]) -> str | None:
+    if "$trigger" in (text if point.kind == "branch" else point.name):
         return "Amaranth's $trigger, which only starts simulation"
-    if point.kind == "toggle" and ".".join(filter(None, [point.instance, signal])) in constant:
+    if point.kind == "toggle" and _bit(point.place) in constant:
         return "constant: proved by Yosys"
     return None
-
-
-def merged(found: Iterable[Counter[Point]]) -> Counter[Point]:
-    """Counts of several runs of the same model."""
-    return sum(found, Counter({point: 0 for point in ()}))

@@ -81,14 +81,24 @@ SOUND: dict[str, tuple[str, ...]] = {
     "prompt": ("512", "1"),
     "simulator": ("verilator", "icarus"),
     "wave": ("OUT/w.vcd", "OUT/w.fst"),
+    "whole_model": ("mamba-130m", "mamba2-130m"),
     "parts": ("generate", "quantise,cycle", ""),
     "speed": ("6", "8"),
     "freq": ("400",),
     "seeds": ("3", "1"),
+    "all": (),
+    "all_patterns": (),
+    "random": ("1000",),
+    "quick": (),
+    "faults": (),
+    "property": ("latency", "function"),
+    "jobs": ("1",),
+    "timeout": ("60",),
+    "keep": ("OUT/kept",),
     "json": ("OUT/j.json",),
     "output": ("OUT/o", "OUT/o.npy", "OUT/new/o"),
 }
-OUTPUTS = ("json", "output", "wave")  # never a path that could be written to outside the folder
+OUTPUTS = ("json", "output", "wave", "keep")  # never a path that could be written to outside the folder
 # Loading the harness takes long, and its tasks' files hold code by design.
 LEFT_OUT = ("tasks", "task_path", "help")
 
@@ -112,7 +122,7 @@ def actions(made: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 @st.composite
 def _value(draw: st.DrawFn, destination: str) -> str:
     kind = draw(st.integers(0, 9))
-    if kind < 6 and SOUND[destination]:
+    if kind < 6 and SOUND.get(destination):
         return draw(st.sampled_from(SOUND[destination]))
     if destination in OUTPUTS:
         return draw(

@@ -55,12 +55,15 @@ class _Late(BaseException):
 # Work that takes long by its nature: that it is reached is all that matters here.
 WORK = (
     "qse_hw.commands.replay.replayed",
+    "qse_hw.whole_model.run_whole_model",
     "qse_hw.commands.demo._step",
     "qse_hw.commands.bench.import_module",
     "golden.evaluate.layers.fit",
     "golden.tune.Tuner.__init__",
     "golden.mamba.stream.random_layers",
+    "sim.exhaust.exhaust",
     "synth.ecp5.measure",
+    "synth.formal.task.run_all",
     "synth.report.tool_versions",
 )
 

@@ -99,7 +99,7 @@ def test_a_turn_counts_cases_and_makes_findings_small(monkeypatch):
     monkeypatch.setattr("golden.presets.read_json", lambda *_: {}["x"])
     found = turn("numerics", 1, 0.001)["findings"]
     assert len(found) == 1
-    assert found[0].startswith("a traceback: KeyError: 'x'\n")
+    assert found[0].startswith("Finding: a traceback: KeyError: 'x'\n")
     assert "argv=('quantize'," in found[0]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from tests.fuzz.oracle import Case, Finding, check
+from tests.fuzz.oracle import Case, check
 from tests.fuzz.targets import TARGETS
 
 CASES = 50  # per seed: a failing case becomes small before the next seed
@@ -34,12 +34,16 @@ def turn(
 
     while time.monotonic() < ends:
         trial = settings(
-            max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
+            max_examples=CASES,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
         )(given(TARGETS[name].cases)(one))
         try:
             seed(number)(trial)()
-        except Finding as finding:
-            findings.append("\n".join([str(finding), *getattr(finding, "__notes__", [])]))
+        except Exception as finding:  # a Finding, or a fault of the fuzzing itself
+            findings.append("\n".join([f"{type(finding).__name__}: {finding}", *getattr(finding, "__notes__", [])]))
         number += 1
     return {"cases": counts["cases"], "accepted": counts["accepted"], "findings": findings}
 

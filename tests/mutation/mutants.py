@@ -2,8 +2,9 @@
 
 mutmut itself skips every decorated function and all module-level code, so it would pass over cached properties, cached
 tables and constants, which are the heart of golden; hence only its operators are used. Not mutated, because no test of
-behaviour could or should see it: docstrings, annotations, decorators, type definitions, ``Protocol`` bodies, and what
-``raise`` says (texts of errors; whether one is raised is mutated, in the condition before it).
+behaviour could or should see it: docstrings, annotations, decorators, type definitions, ``Protocol`` bodies, the
+``strict`` of zip (an assertion of equal lengths), and what ``raise`` says (texts of errors; whether one is raised is
+mutated, in the condition before it).
 """
 
 import difflib
@@ -87,7 +88,8 @@ class _Finder(cst.CSTVisitor):
         for kind, operator in mutation_operators:
             if isinstance(node, kind):
                 for changed in operator(node):
-                    self._add(node, changed)
+                    if not (isinstance(changed, cst.Call) and _without_strict(changed) == _without_strict(node)):
+                        self._add(node, changed)
         return True
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
@@ -138,9 +140,20 @@ def _left_alone(node: cst.CSTNode) -> bool:
             return _named(node.test, "TYPE_CHECKING")
         case cst.Assign() | cst.AnnAssign():
             return isinstance(node.value, cst.Subscript) and _named(node.value.value, "Literal")
+        case cst.Arg():
+            return node.keyword is not None and node.keyword.value == "strict"
         case cst.Expr():
             return isinstance(node.value, cst.SimpleString | cst.ConcatenatedString)  # a docstring
     return False
+
+
+def _without_strict(call: cst.BaseExpression) -> list[str]:
+    """What a call is and gets, apart from the ``strict`` of zip."""
+    if not isinstance(call, cst.Call):
+        return []
+    code = cst.Module([]).code_for_node
+    kept = (arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in call.args if not _left_alone(arg))
+    return [code(call.func), *map(code, kept)]
 
 
 def _named(node: cst.CSTNode, name: str) -> bool:

@@ -1,27 +1,24 @@
 """Mutation tests of the golden models and of the generator: would the tests notice a small fault?
 
-    python -m tests.mutation.run [--modules golden/formats.py ...] [--sample N] [--seed S]
+    python -m tests.mutation.run [--modules golden/formats.py golden/quamba ...] [--sample N] [--seed S] [-o FILE]
 
-For every mutant (see :mod:`tests.mutation.mutants`) the tests of its package that reach its statement are run, those of
-its module's own test file first, then the others, quick ones first, until one fails or they have taken ``BUDGET`` seconds. A
-mutant that none fails for has survived, unless tests/mutation/equivalent.toml tells why nobody could tell it from the
-original. The tree is copied to build/mutation, and what was found stays there: an interrupted run goes on where it was,
-and after tests were added only what depends on them is run again.
+For every mutant (:mod:`tests.mutation.mutants`) the tests of its package that reach its statement are run, until one
+fails or they have taken ten seconds. A mutant that no test fails for has survived, unless equivalent.toml tells why
+nobody could tell it from the original. The sources are copied to build/mutation, and what was found stays there: an
+interrupted run goes on where it was, and after tests were added only survivors are run again.
+
+Without ``--modules``: every mutant of golden's numeric heart, and samples of the rest of golden and of the generator.
 """
 
 import argparse
-import hashlib
-import json
 import math
 import random
-import shutil
 import sys
 import time
 import tomllib
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,131 +27,174 @@ from golden.evidence import evidence
 from golden.files import write_json
 from qse_hw.console import console, progress, table
 from tests.mutation.mutants import Mutant, mutants
-from tests.mutation.session import afresh, exchange, reached
+from tests.mutation.tree import Found, Tree, copied
 
 ROOT = Path(__file__).parents[2]
-BUILD = ROOT / "build" / "mutation"
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
-TREE = ("golden", "rtl_gen", "sim", "synth", "qse_hw", "tests", "docs", "pyproject.toml", "README.md")
-TESTS = {"golden": ["tests/golden"], "rtl_gen": ["tests/rtl_gen"]}
-IGNORED: dict[str, list[str]] = {"golden": [], "rtl_gen": []}
-SAMPLES = {"golden": None, "rtl_gen": 200}
-BUDGET = 10.0
-GOAL = 0.95
+RESULT = ROOT / "docs" / "results" / "verify-mutation-python.json"
+BUILD = ROOT / "build" / "mutation"
+GOAL = 0.95  # of golden; of the generator the figure is reported
+SEED = 2601
+
+SUITES = {"golden": ("tests/golden/",), "rtl_gen": ("tests/rtl_gen/",)}
+HEART_NAMES = (
+    "formats", "scale", "scalar", "array", "tensor", "inputs", "quantiser", "presets", "linear", "hadamard", "vectors",
+    "percentile", "histogram", "breakpoints", "fitting", "lloyd", "tables", "npy", "files",
+)  # fmt: skip
+HEART = tuple(f"golden/{name}.py" for name in HEART_NAMES)
 
 
 @dataclass(frozen=True)
-class Tree:
-    """A copy of the sources, with what its tests reach."""
+class Part:
+    """Mutants that are counted together: of ``files``, all or ``sample`` of them, chosen by ``seed``."""
 
-    root: Path
+    name: str
     package: str
+    files: tuple[str, ...]
+    sample: int | None
 
-    @cached_property
-    def digests(self) -> dict[str, str]:
-        """Of every Python file, by its path from the root."""
-        files = (path for name in (self.package, "tests") for path in sorted((self.root / name).rglob("*.py")))
-        return {str(path.relative_to(self.root)): _digest(path.read_bytes()) for path in files}
+    @property
+    def goal(self) -> float:
+        """The least score."""
+        return GOAL if self.package == "golden" else 0.0
 
-    def digest(self, *folders: str) -> str:
-        """Of all Python files in ``folders``."""
-        chosen = [item for item in self.digests.items() if item[0].startswith(folders)]
-        return _digest(json.dumps(chosen).encode())
-
-    @cached_property
-    def reached(self) -> dict[str, Any]:
-        """See :func:`tests.mutation.session.reached`; kept until sources or tests change."""
-        kept = BUILD / f"reached-{self.package}-{self.digest(self.package, *TESTS[self.package])}.json"
-        if not kept.exists():
-            found = reached(self.root, TESTS[self.package], IGNORED[self.package])
-            if not found or found["failed"]:
-                failed = ", ".join(found.get("failed", ["collection"])[:5])
-                raise InputError(f"The tests of {self.package} must pass before their mutants can be judged, but {failed} failed")
-            kept.write_text(json.dumps(found), encoding="utf-8")
-        return dict(json.loads(kept.read_text(encoding="utf-8")))
-
-    def tests(self, mutant: Mutant) -> list[tuple[str, float]]:
-        """The tests to run, with the seconds that each takes."""
-        lines = self.reached["lines"].get(mutant.file, {})
-        wanted = range(mutant.lines[0], mutant.lines[1] + 1) if mutant.function else map(int, lines)
-        names = {name for line in wanted for name in lines.get(str(line), ())}
-        own = Path("tests", mutant.file).with_name(f"test_{Path(mutant.file).name}")
-        seconds = self.reached["seconds"]
-        ordered = sorted(names, key=lambda name: (not name.startswith(f"{own}::"), seconds[name], name))
-        chosen: list[tuple[str, float]] = []
-        for name in ordered:
-            chosen.append((name, seconds[name]))
-            if sum(time for _, time in chosen) > BUDGET:
-                break
-        return chosen
-
-    def imported(self, mutant: Mutant) -> bool:
-        """Whether the statement runs before the tests do, so that its results may be kept from then."""
-        lines = self.reached["imported"].get(mutant.file, ())
-        return any(mutant.lines[0] <= line <= mutant.lines[1] for line in lines)
-
-    def run(self, chosen: Sequence[Mutant]) -> Iterator[tuple[Mutant, str, str]]:
-        """Yields (mutant, status, test that failed), in any order."""
-        by_key = {mutant.key: mutant for mutant in chosen}
-        jobs = [(mutant, tests) for mutant in chosen if (tests := self.tests(mutant)) or not mutant.function]
-        for mutant in chosen:
-            if not self.tests(mutant):
-                yield mutant, "unreached", ""
-        again = [mutant for mutant, tests in jobs if mutant.function is None and tests]
-        inside = [(mutant, tests) for mutant, tests in jobs if mutant.function]
-        for key, status, test in exchange(self.root, TESTS[self.package], inside):
-            mutant = by_key[key]
-            if status == "cannot" or (status == "survived" and self.imported(mutant)):
-                again.append(mutant)
-            else:
-                yield mutant, status, test
-        for mutant in again:
-            yield mutant, *afresh(self.root, mutant, self.tests(mutant))
+    def mutants(self, root: Path, seed: int) -> tuple[list[Mutant], int]:
+        """Those to test, and how many there are."""
+        every = [mutant for file in self.files for mutant in mutants(file, (root / file).read_text(encoding="utf-8"))]
+        if self.sample is None or self.sample >= len(every):
+            return every, len(every)
+        return random.Random(seed).sample(every, self.sample), len(every)
 
 
-class State:
-    """What earlier runs found, as far as it still holds."""
-
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
-        self.path = BUILD / f"found-{tree.package}.jsonl"
-        self.sources = tree.digest(tree.package)
-        self.tests = tree.digest(*TESTS[tree.package])
-        self.found: dict[str, tuple[str, str]] = {}
-        if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                self._take(json.loads(line))
-
-    def _take(self, one: dict[str, str]) -> None:
-        """A death holds while the source and the test that saw it stay; a survival while all tests stay."""
-        test = one["test"]
-        kept = self.tree.digests.get(test.partition("::")[0]) if test else self.tests
-        if one["sources"] == self.sources and one["tests"] == kept:
-            self.found[one["key"]] = one["status"], test
-        else:
-            self.found.pop(one["key"], None)
-
-    def add(self, mutant: Mutant, status: str, test: str) -> None:
-        """Keep a result."""
-        self.found[mutant.key] = status, test
-        tests = self.tree.digests[test.partition("::")[0]] if test else self.tests
-        line = {"key": mutant.key, "status": status, "test": test, "sources": self.sources, "tests": tests}
-        with self.path.open("a", encoding="utf-8") as file:
-            print(json.dumps(line), file=file)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """See the module; exit status 0 if the goal is reached, 1 if not, 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation.run", description=__doc__.splitlines()[0])
+    parser.add_argument("--modules", nargs="+", metavar="PATH", help="files or folders of golden or rtl_gen")
+    parser.add_argument("--sample", type=int, metavar="N", help="at most N mutants of each part")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the samples (default: %(default)s)")
+    parser.add_argument("-o", "--output", type=Path, default=RESULT, help="default: docs/results/%(default.name)s")
+    options = parser.parse_args(arguments)
+    try:
+        parts = _parts(options.modules, options.sample)
+        return _run(parts, options.seed, options.output)
+    except InputError as error:
+        console.print(f"error: {error}")
+        return 2
 
 
-def copied() -> Path:
-    """A fresh copy of the sources, which nobody else sees mutated."""
-    root = BUILD / "tree"
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    for name in TREE:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, root / name)
-    return root
+def _parts(modules: Sequence[str] | None, sample: int | None) -> list[Part]:
+    if sample is not None and sample < 1:
+        raise InputError(f"Sample must be at least 1, not {sample!r}")
+    files = {name: [str(path.relative_to(ROOT)) for path in sorted((ROOT / name).rglob("*.py"))] for name in SUITES}
+    if modules is None:
+        rest = tuple(file for file in files["golden"] if file not in HEART)
+        return [
+            Part("golden, heart", "golden", HEART, sample),
+            Part("golden, rest", "golden", rest, sample or 400),
+            Part("generator", "rtl_gen", tuple(files["rtl_gen"]), sample or 200),
+        ]
+    parts = []
+    for module in modules:
+        name = module.rstrip("/")
+        package = name.partition("/")[0]
+        chosen = tuple(file for file in files.get(package, ()) if file == name or file.startswith(f"{name}/"))
+        if not chosen:
+            raise InputError(f"Modules must be files or folders of {' or '.join(SUITES)}, not {module!r}")
+        parts.append(Part(name, package, chosen, sample))
+    return parts
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+def _run(parts: Sequence[Part], seed: int, output: Path) -> int:
+    begin = time.monotonic()
+    reasons = equivalents(EQUIVALENT)
+    root = copied(ROOT, BUILD)
+    figures: dict[str, Any] = {"seed": seed}
+    items: list[dict[str, Any]] = []
+    survivors: list[Mutant] = []
+    for part in parts:
+        chosen, of = part.mutants(root, seed)
+        status = _status(part, root, chosen)
+        verdicts = {mutant.key: verdict(status[mutant.key], mutant.key in reasons) for mutant in chosen}
+        survivors += [mutant for mutant in chosen if verdicts[mutant.key] in ("survived", "mistaken")]
+        sampled = len(chosen) < of
+        for name in [part.name] if sampled else part.files:
+            mine = [mutant for mutant in chosen if sampled or mutant.file == name]
+            if mine:
+                items.append(_item(name, part.goal, Counter(verdicts[mutant.key] for mutant in mine)))
+        total = _item(part.name, part.goal, Counter(verdicts.values()))
+        figures[part.name] = f"{total['score']:.1%} of {len(chosen)} mutants"
+        if sampled:
+            low, high = interval(total["killed"] + total["timed_out"], total["mutants"] - total["equivalent"])
+            figures[part.name] += f", drawn from {of} (95 % interval {low:.1%} to {high:.1%})"
+    listed = BUILD / "survivors.txt"
+    listed.write_text("".join(f"{m.key} {m.file} {m.place}\n{m.diff}\n\n" for m in survivors), encoding="utf-8")
+    columns = ["what", "mutants", "killed", "timed_out", "equivalent", "survived", "mistaken", "score"]
+    table("Mutants", columns, [[_cell(item[column]) for column in columns] for item in items])
+    console.print("\n".join(f"{name}: {figure}" for name, figure in figures.items()))
+    console.print(f"{len(survivors)} survivors: {listed.relative_to(ROOT)}")
+    passed = all(item["passed"] for item in items)
+    report = evidence(
+        claim="The regression notices a small fault in the golden models and in the generator",
+        command="make mutate-python", seconds=time.monotonic() - begin, passed=passed, figures=figures, items=items,
+    )  # fmt: skip
+    write_json(output, report)
+    return 0 if passed else 1
+
+
+def _status(part: Part, root: Path, chosen: Sequence[Mutant]) -> dict[str, str]:
+    tree = Tree(root, part.package, SUITES[part.package])
+    found = Found(tree)
+    left = [mutant for mutant in chosen if mutant.key not in found.status]
+    with progress() as report:
+        report(f"{part.name}: which test reaches which line", 0.0)
+        _ = tree.reached
+        for number, (mutant, status, test) in enumerate(tree.judged(left) if left else ()):
+            found.add(mutant, status, test)
+            report(f"{part.name}: {len(left)} of {len(chosen)} mutants to test", (number + 1) / len(left))
+    return {mutant.key: found.status[mutant.key][0] for mutant in chosen}
+
+
+def verdict(status: str, explained: bool) -> str:
+    """What a mutant counts as; ``mistaken`` if it is called equivalent, yet a test fails for it."""
+    if status in ("killed", "timeout"):
+        return "mistaken" if explained else status
+    return "equivalent" if explained else "survived"
+
+
+def _item(what: str, goal: float, counts: Counter[str]) -> dict[str, Any]:
+    noticed = counts["killed"] + counts["timeout"]
+    real = counts.total() - counts["equivalent"]
+    score = noticed / real if real else 1.0
+    return {
+        "what": what,
+        "mutants": counts.total(),
+        "killed": counts["killed"],
+        "timed_out": counts["timeout"],
+        "equivalent": counts["equivalent"],
+        "survived": counts["survived"],
+        "mistaken": counts["mistaken"],
+        "score": score,
+        "passed": score >= goal and not counts["mistaken"],
+    }
+
+
+def interval(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    z = 1.96
+    middle = (successes + z * z / 2) / (trials + z * z)
+    half = z / (trials + z * z) * math.sqrt(successes * (trials - successes) / trials + z * z / 4)
+    return middle - half, middle + half
+
+
+def equivalents(path: Path) -> dict[str, str]:
+    """The reason why each mutant (by key) cannot be told from the original."""
+    groups = tomllib.loads(path.read_text(encoding="utf-8"))["equivalent"]
+    return {mutant["key"]: group["reason"] for group in groups for mutant in group["mutants"]}
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.1%}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,19 +1,13 @@
 """pytest in forked processes: which test reaches which line, and whether a mutant's tests pass.
 
-Starting Python, importing NumPy and PyTorch and collecting the tests takes longer than most tests. So a process does that
-once, and forks one for each mutant, which exchanges the code of the mutated function and runs the tests. What runs when
-modules are imported cannot be exchanged: for it a process is forked that has imported only foreign packages.
+Starting Python, importing NumPy and PyTorch and collecting the tests takes longer than most tests. So a process does
+that once, and forks one for each mutant, which exchanges the code of the mutated function and runs the tests. What runs
+when modules are imported cannot be exchanged: for it a process is forked that has imported only foreign packages.
 """
 
 import functools
 import gc
-import json
 import os
-import resource
-import select
-import signal
-import sys
-import time
 import types
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -24,72 +18,10 @@ import coverage
 import pytest
 from _pytest.runner import runtestprotocol
 
+from tests.mutation.fork import PACKAGES, Fork, enter, limit_memory, limit_time, verdict
 from tests.mutation.mutants import Mutant
 
-PACKAGES = ("golden", "rtl_gen", "sim", "synth", "qse_hw", "tests")
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--assert=plain", "--tb=no", "--no-header")
-MEMORY = 4 << 30  # bytes beyond what the process has; a fault may ask for any amount
-WALL_LIMIT = 120.0  # seconds per mutant: for tests that wait; those that compute have limits of CPU time of their own
-
-
-class Fork:
-    """A child process that sends JSON lines; ``work(send)`` returns its exit status."""
-
-    def __init__(self, work: Callable[[Callable[[Any], None]], int]) -> None:
-        reader, writer = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            status = 70
-            try:
-                os.close(reader)
-                os.setsid()
-                with open(writer, "w", encoding="utf-8", buffering=1) as lines:
-                    status = work(lambda what: print(json.dumps(what), file=lines))
-            finally:
-                os._exit(status)
-        os.close(writer)
-        self.reader = reader
-
-    def lines(self, limit: float | None = None) -> Iterator[Any]:
-        """What the child sends, until it ends, or ``limit`` seconds have passed."""
-        end = None if limit is None else time.monotonic() + limit
-        text = b""
-        while select.select([self.reader], [], [], None if end is None else max(0.0, end - time.monotonic()))[0]:
-            part = os.read(self.reader, 1 << 16)
-            if not part:
-                break
-            *whole, text = (text + part).split(b"\n")
-            yield from map(json.loads, whole)
-
-    def end(self) -> int:
-        """Ends the child and all that it started; its exit status, or minus a signal's number."""
-        os.close(self.reader)
-        ended, status = 0, 0
-        for _ in range(50):
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
-            if ended:
-                break
-            time.sleep(0.01)
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        if not ended:
-            _, status = os.waitpid(self.pid, 0)
-        return os.waitstatus_to_exitcode(status)
-
-
-def enter(root: Path) -> None:
-    """Make ``root`` the tree that is imported, in this process and in those it starts."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
-        del sys.modules[name]
-    os.chdir(root)
-    sys.path.insert(0, str(root))
-    sys.dont_write_bytecode = True
-    os.environ.update(PYTHONPATH=str(root), PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")
-    log = os.open(root.with_name("log"), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-    for stream in (0, 1, 2):
-        os.dup2(log, stream)
 
 
 class _Settings:
@@ -104,7 +36,7 @@ class _Settings:
         settings.load_profile("mutation")
 
 
-def reached(root: Path, tests: list[str], ignored: list[str]) -> dict[str, Any]:
+def reached(root: Path, tests: list[str]) -> dict[str, Any]:
     """Which test reaches which line.
 
     Returns:
@@ -119,7 +51,7 @@ def reached(root: Path, tests: list[str], ignored: list[str]) -> dict[str, Any]:
         )
         measured.start()
         plugin = _Reach(measured)
-        ended = pytest.main([*OPTIONS, *tests, *(f"--ignore={name}" for name in ignored)], plugins=[_Settings(), plugin])
+        ended = pytest.main([*OPTIONS, *tests], plugins=[_Settings(), plugin])
         measured.stop()
         if ended in (0, 1):
             send(plugin.result(root))
@@ -149,10 +81,10 @@ class _Reach:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self.forget()  # so that every test is seen to reach what an earlier one has left in a cache
-        begin = time.perf_counter()
+        begin = sum(os.times()[:4])  # of CPU, of processes that it starts, too
         self._enter(item.nodeid)
         result = yield
-        self.seconds[item.nodeid] = time.perf_counter() - begin
+        self.seconds[item.nodeid] = sum(os.times()[:4]) - begin
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -235,10 +167,15 @@ def exchange(root: Path, tests: list[str], jobs: list[Job]) -> Iterator[tuple[st
         return int(pytest.main([*OPTIONS, *tests], plugins=[_Settings(), _Exchange(root, jobs, send)]))
 
     child = Fork(work)
+    answered = 0
     try:
-        yield from map(tuple, child.lines())
+        for answer in child.lines():
+            answered += 1
+            yield tuple(answer)
     finally:
         child.end()
+    if answered < len(jobs):
+        raise RuntimeError(f"pytest ended after {answered} of {len(jobs)} mutants, see {root.with_name('log')}")
 
 
 class _Exchange:
@@ -250,7 +187,7 @@ class _Exchange:
         forgetter()()
         functions = defaultdict(list)
         for thing in gc.get_objects():
-            if isinstance(thing, types.FunctionType):
+            if type(thing) is types.FunctionType:  # isinstance would ask proxies, which warn
                 code = thing.__code__
                 functions[code.co_filename, code.co_qualname, code.co_firstlineno].append(thing)
         gc.freeze()
@@ -262,7 +199,7 @@ class _Exchange:
                 self.send((mutant.key, "cannot", ""))
                 continue
             chosen = [(items[name], seconds) for name, seconds in tests if name in items]
-            self.send((mutant.key, *_verdict(Fork(functools.partial(_run, live, code, chosen)))))
+            self.send((mutant.key, *verdict(Fork(functools.partial(_run, live, code, chosen)))))
         return True
 
 
@@ -282,12 +219,12 @@ def _run(
     tests: list[tuple[pytest.Item, float]],
     send: Callable[[Any], None],
 ) -> int:
-    _limit_memory()
+    limit_memory()
     for function in functions:
         function.__code__ = code
     following = [item for item, _ in tests[1:]] + [None]
     for (item, seconds), after in zip(tests, following, strict=True):
-        _limit_time(seconds)
+        limit_time(seconds)
         send(item.nodeid)
         if any(report.failed for report in runtestprotocol(item, log=False, nextitem=after)):
             return 1
@@ -301,14 +238,14 @@ def afresh(root: Path, mutant: Mutant, tests: list[tuple[str, float]]) -> tuple[
 
     def work(send: Callable[[Any], None]) -> int:
         enter(root)
-        _limit_memory()
-        _limit_time(5.0)
+        limit_memory()
+        limit_time(5.0)
         files = list(dict.fromkeys(name.partition("::")[0] for name, _ in tests))
         return int(pytest.main([*OPTIONS, "-x", *files], plugins=[_Settings(), _Chosen(dict(tests), send)]))
 
     try:
         path.write_text(mutant.source, encoding="utf-8")
-        return _verdict(Fork(work))
+        return verdict(Fork(work))
     finally:
         path.write_text(original, encoding="utf-8")
 
@@ -324,26 +261,5 @@ class _Chosen:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        _limit_time(self.seconds[item.nodeid])
+        limit_time(self.seconds[item.nodeid])
         self.send(item.nodeid)
-
-
-def _verdict(child: Fork) -> tuple[str, str]:
-    last, begin = "", time.monotonic()
-    for last in child.lines(WALL_LIMIT):
-        pass
-    late = time.monotonic() - begin > WALL_LIMIT
-    status = child.end()
-    if status in (0, 5):  # passed; nothing to run
-        return "survived", ""
-    return ("timeout" if late or status == -signal.SIGPROF else "killed"), last
-
-
-def _limit_memory() -> None:
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
-
-
-def _limit_time(seconds: float) -> None:
-    """Ends the process after several times the CPU time that the test takes without a fault."""
-    signal.setitimer(signal.ITIMER_PROF, 2.0 + 10.0 * seconds)

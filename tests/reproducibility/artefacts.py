@@ -1,8 +1,8 @@
 """Digests of what must be the same everywhere: python tests/reproducibility/artefacts.py FILE.json [GROUP ...].
 
 Runs by itself, with nothing but an installed qse_hw and safetensors, so that any Python can. What is digested is the
-content: of vectors.npz the arrays (how zlib packs them is zlib's affair), of manifest.json all but the versions that made
-it, of every other file its bytes.
+content: of vectors.npz the arrays (how zlib packs them is zlib's affair), of manifest.json all but the versions that
+made it, of every other file its bytes.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
-"""The same bits on every Python, in every environment: python tests/reproducibility/run.py [--update].
+"""The same bits on every Python, in every environment: python -m tests.reproducibility.run [--update].
 
-Builds the package, installs it into fresh virtual environments of several Pythons, makes all artefacts in each and under
-every environment of ENVIRONMENTS, and compares their digests with tests/reproducibility/digests.json. Writes
+Builds the package, installs it into fresh virtual environments of several Pythons, makes all artefacts in each, and in
+the first one under every environment of ENVIRONMENTS, and compares their digests with those of digests.json. Writes
 docs/results/verify-reproducibility.json. ``--update`` takes what this Python makes for the new digests instead.
 """
 
@@ -19,17 +19,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from golden.environment import environment
+from golden.errors import InputError
+from golden.evidence import evidence
+from golden.files import write_json
+from qse_hw.console import console, progress, table
+from tests.reproducibility.artefacts import GROUPS, QUICK, digests
+from tests.reproducibility.digests import FILE, SCHEMA, committed, moved, of_groups
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from golden.environment import environment  # noqa: E402
-from golden.errors import InputError  # noqa: E402
-from golden.evidence import evidence  # noqa: E402
-from golden.files import write_json  # noqa: E402
-from qse_hw.console import console, progress, table  # noqa: E402
-from tests.reproducibility.artefacts import GROUPS, QUICK, digests  # noqa: E402
-from tests.reproducibility.digests import FILE, SCHEMA, committed, moved, of_groups  # noqa: E402
-
 RESULT = ROOT / "docs" / "results" / "verify-reproducibility.json"
 COMMAND = "make reproduce"
 ALL = tuple(GROUPS)
@@ -154,7 +152,8 @@ def interpreter(wanted: str) -> str:
 
 def environments() -> dict[str, dict[str, str]]:
     """Those of ENVIRONMENTS that this system has."""
-    installed = subprocess.run(["locale", "-a"], capture_output=True, text=True).stdout.lower()
+    listed = shutil.which("locale")
+    installed = _run([listed, "-a"], ROOT).lower() if listed else ""
     return {words: v for words, v in ENVIRONMENTS.items() if words != "Turkish locale" or "tr_tr.utf" in installed}
 
 

@@ -59,7 +59,7 @@ def test_the_complaint_says_what_to_do():
     assert digests.complaint([f"units/{n}" for n in range(9)], made, here) == (
         "9 artefacts are not bit for bit what they were: units/0, units/1, units/2, units/3, units/4, units/5, "
         "units/6, units/7 and 1 more. Packages that changed: numpy 2.0.0 -> 2.1.0; made on A, checked on B. If this is "
-        "meant: python tests/reproducibility/run.py --update, and say so in CHANGELOG.md"
+        "meant: python -m tests.reproducibility.run --update, and say so in CHANGELOG.md"
     )
 
 

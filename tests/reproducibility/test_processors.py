@@ -1,4 +1,4 @@
-"""What calibration compares is the same number on every processor: no sum is left to a BLAS, which orders it as it likes.
+"""What calibration compares is the same number on every processor: no sum is left to a BLAS, which orders it freely.
 
 OpenBLAS takes the kernels of the processor that this variable names, so one machine can stand in for several.
 """

@@ -141,3 +141,32 @@ async def reads_and_writes_at_once(dut, stalled):
     await ClockCycles(dut.clk, 20)
     assert channels.r.empty()
     assert channels.b.empty()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def without_exception(dut):
+    """Every byte address is read and written with no byte strobed; every register is written with every strobe."""
+    channels, registers = Channels(dut, False), config().registers
+    await ClockCycles(dut.clk, 4)
+    dut.rst.value = 0
+    await RisingEdge(dut.clk)
+    model, draw = Model(registers), random.Random(SEED)
+    for address in range(1 << ADDRESS_WIDTH):
+        channels.ar.send_nowait(AxiLiteARTransaction(araddr=address, arprot=0))
+        channels.aw.send_nowait(AxiLiteAWTransaction(awaddr=address, awprot=0))
+        channels.w.send_nowait(AxiLiteWTransaction(wdata=0xFFFFFFFF, wstrb=0))
+    for address in range(1 << ADDRESS_WIDTH):
+        answer = await channels.r.recv()
+        assert (int(answer.rresp), int(answer.rdata)) == model.read(address), f"{address:#x}"
+        assert int((await channels.b.recv()).bresp) == model.write(address, 0xFFFFFFFF, 0), f"{address:#x}"
+    written = [register.offset for register in registers.registers if register.access == "read-write"]
+    for address, strobe in ((address, strobe) for address in written for strobe in range(16)):
+        held = model.read(address)[1]
+        data = held ^ draw.choice((0, 1, 2, 0x80000000)) if strobe % 2 else draw.getrandbits(32)
+        channels.aw.send_nowait(AxiLiteAWTransaction(awaddr=address, awprot=0))
+        channels.w.send_nowait(AxiLiteWTransaction(wdata=data, wstrb=strobe))
+        got = int((await channels.b.recv()).bresp)
+        channels.ar.send_nowait(AxiLiteARTransaction(araddr=address, arprot=0))
+        answer = await channels.r.recv()
+        assert got == model.write(address, data, strobe), f"{data:#x}, strobe {strobe:04b}, to {address:#x}"
+        assert (int(answer.rresp), int(answer.rdata)) == model.read(address), f"{address:#x}, strobe {strobe:04b}"

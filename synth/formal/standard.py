@@ -1,0 +1,85 @@
+"""The units that are proved for the record: every kind of format, input and implementation, each at least once."""
+
+from golden.formats import Segment, SegmentedFormat
+from golden.inputs import input_type
+from golden.presets import load_format
+from golden.scale import Scale
+from rtl_gen.unit import UnitConfig
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+from rtl_gen.units.quantizer import QuantizerConfig
+
+FIVE = SegmentedFormat(
+    name="five",
+    bits=8,
+    kind="offset",
+    segments=(
+        Segment(codes=10, log2_step=-1, first_code=0),
+        Segment(codes=40, log2_step=-2, first_code=10),
+        Segment(codes=60, log2_step=-1, first_code=50),
+        Segment(codes=100, log2_step=0, first_code=110),
+        Segment(codes=46, log2_step=3, first_code=210),
+    ),
+    zero_point=36,
+)
+"""Five segments, whose steps shrink and grow."""
+
+_FLOAT, _FIXED = 0.0147, 0.0018
+"""Steps: in units of a float, and of a fixed-point number's range."""
+
+
+def standard() -> list[UnitConfig]:
+    """The standard list."""
+    return [
+        _encoder("se8", "s16"),
+        _encoder("se8", "s16", target="ecp5"),
+        _encoder("se8", "s16", arch="parallel"),
+        _encoder("se8", "s32"),
+        _encoder("se8", "fp32"),
+        _encoder("se8", "fp32", target="ecp5"),
+        _encoder("se8", "fp16", pipeline=0),
+        _encoder("se8", "bf16", scale=None, scale_bits=4),
+        _encoder("se8", "s8", scale=None, scale_bits=4),
+        _encoder("se8-silu", "bf16", lanes=2),
+        _encoder("se8-silu", "bf16", target="ecp5"),
+        _encoder("se8-silu", "s24"),
+        _encoder("se9-paper", "bf16"),
+        _encoder("int8", "s16"),
+        _encoder("int8:narrow_range=1", "fp16"),
+        _encoder("int8-asym", "bf16"),
+        _encoder(FIVE, "bf16"),
+        _encoder(FIVE, "s16", pipeline=0),
+        *(DecoderConfig(format=_format(name)) for name in ("se8", "se8-silu", "se9-paper", "int8-asym", FIVE)),
+        DecoderConfig(format=_format("int8:narrow_range=1"), lanes=2),
+        QuantizerConfig(format=_format("se8"), input=input_type("bf16"), scale=Scale.from_step(_FLOAT)),
+        QuantizerConfig(format=_format("se8-silu"), input=input_type("s16"), scale=_scale("s16")),
+    ]
+
+
+def quick() -> list[UnitConfig]:
+    """A minute's worth of it."""
+    return [_encoder("se8", "bf16"), DecoderConfig(format=_format("se8"))]
+
+
+def wrong() -> list[UnitConfig]:
+    """Small units whose faults, together, are of every property that there is."""
+    return [
+        _encoder("se8", "s12", scale=Scale.from_step(8.3, 6), counter_width=4),
+        _encoder("se8-silu", "bf16", scale=Scale.from_step(_FLOAT, 6)),
+        DecoderConfig(format=_format("se9-paper")),
+        QuantizerConfig(format=_format("se8"), input=input_type("bf16"), scale=Scale.from_step(_FLOAT)),
+    ]
+
+
+def _format(named: str | SegmentedFormat) -> SegmentedFormat:
+    return load_format(named) if isinstance(named, str) else named
+
+
+def _scale(input: str) -> Scale:
+    kind = input_type(input)
+    return Scale.from_step(_FLOAT if kind.is_float else _FIXED * 2.0 ** (kind.width - 1))
+
+
+def _encoder(format: str | SegmentedFormat, input: str, **others: object) -> EncoderConfig:
+    options = {"scale": _scale(input), **others}
+    return EncoderConfig(format=_format(format), input=input_type(input), **options)  # type: ignore[arg-type]

@@ -1,0 +1,136 @@
+"""A toy package: what is tested dies, what is not survives, wherever it is."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from golden.errors import InputError
+from tests.mutation.mutants import mutants
+from tests.mutation.tree import Found, Tree
+
+TOY = '''
+from functools import cached_property, lru_cache
+
+LIMIT = 3
+UNSEEN = 4
+
+
+def spin(n: int) -> int:
+    while n > 0:
+        n -= 1
+    return n
+
+
+@lru_cache(maxsize=None)
+def cached(n: int) -> int:
+    return n + 10
+
+
+class Box:
+    @cached_property
+    def size(self) -> int:
+        return 5 if self.full() else 6
+
+    def full(self) -> bool:
+        return True
+
+
+BOX = Box()
+AT_IMPORT = cached(1)
+
+
+def untested() -> int:
+    return 7
+'''
+TESTS = '''
+import pytest
+
+from golden import toy
+
+
+@pytest.mark.parametrize("n", [toy.cached(2) - 10, toy.BOX.size - 3])
+def test_twice(n):
+    assert toy.cached(n) == 12
+
+
+def test_size():
+    assert toy.BOX.size == 5
+
+
+def test_import():
+    assert (toy.LIMIT, toy.AT_IMPORT) == (3, 11)
+    toy.UNSEEN
+
+
+def test_spin():
+    assert toy.spin(3) == 0
+'''
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "tree"
+    for name, text in {
+        "golden/toy.py": TOY,
+        "tests/golden/test_toy.py": TESTS,
+        "golden/__init__.py": "",
+        "tests/__init__.py": "",
+        "tests/golden/__init__.py": "",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    shutil.copy(Path(__file__).parents[1] / "conftest.py", root / "tests")
+    (root / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "--import-mode=importlib"\n')
+    return Tree(root, "golden", ("tests/golden/",))
+
+
+def test_what_is_tested_dies_and_what_is_not_survives(tree):
+    source = (tree.root / "golden/toy.py").read_text()
+    all_mutants = {mutant.key: mutant for mutant in mutants("golden/toy.py", source)}
+    lines = {key: next(line[1:] for line in m.diff.splitlines() if line.startswith("+")) for key, m in all_mutants.items()}
+    found = Found(tree)
+    for mutant, status, test in tree.judged(list(all_mutants.values())):
+        found.add(mutant, status, test)
+    status = {lines[key]: found.status[key][0] for key in all_mutants}
+    assert status == {
+        "LIMIT = None": "killed",
+        "LIMIT = 4": "killed",
+        "UNSEEN = None": "survived",
+        "UNSEEN = 5": "survived",
+        "while n >= 0:": "killed",
+        "while n > 1:": "killed",
+        "n = 1": "timeout",
+        "n += 1": "timeout",
+        "n -= 2": "killed",
+        "return n - 10": "killed",
+        "return n + 11": "killed",
+        "return 5 if (self.full()) and False else 6": "killed",
+        "return 5 if (self.full()) or True else 6": "survived",
+        "return 6 if self.full() else 6": "killed",
+        "return 5 if self.full() else 7": "survived",
+        "return False": "killed",
+        "BOX = None": "killed",
+        "AT_IMPORT = None": "killed",
+        "AT_IMPORT = cached(None)": "killed",
+        "AT_IMPORT = cached(2)": "killed",
+        "return 8": "unreached",
+    }
+    assert (tree.root / "golden/toy.py").read_text() == source
+
+    again = Found(Tree(tree.root, "golden", tree.suite))
+    assert again.status == found.status
+    with (tree.root / "tests/golden/test_toy.py").open("a") as file:
+        file.write("\n\ndef test_untested():\n    assert toy.untested() == 7\n")
+    fuller = Tree(tree.root, "golden", tree.suite)
+    assert not Found(fuller).status, "the killing tests' file has changed, so nothing is known"
+    unreached = [mutant for mutant in all_mutants.values() if mutant.place == "untested"]
+    assert [(status, test) for _, status, test in fuller.judged(unreached)] == [
+        ("killed", "tests/golden/test_toy.py::test_untested")
+    ]
+
+
+def test_a_suite_that_fails_judges_nothing(tree):
+    (tree.root / "tests/golden/test_toy.py").write_text("from golden import toy\n\n\ndef test_fails():\n    assert toy.untested() == 8\n")
+    with pytest.raises(InputError, match=r"^Tests of golden must pass .*/test_toy.py::test_fails failed$"):
+        _ = tree.reached

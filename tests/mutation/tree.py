@@ -1,0 +1,178 @@
+"""A copy of the sources in which mutants are tested, and what was found there, kept for the next run."""
+
+import hashlib
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from golden.errors import InputError
+from tests.mutation.mutants import Mutant
+from tests.mutation.session import afresh, exchange, reached
+
+SOURCES = ("golden", "rtl_gen", "sim", "synth", "qse_hw", "tests", "docs", "pyproject.toml", "README.md")
+BUDGET = 10.0  # CPU seconds of tests per mutant, unless one test takes more
+
+
+def copied(source: Path, build: Path) -> Path:
+    """``build / "tree"``, a fresh copy of the sources, which nobody else sees mutated."""
+    root = build / "tree"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    for name in SOURCES:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif (source / name).exists():
+            shutil.copy(source / name, root / name)
+    return root
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The copy ``root``, of which ``package`` is mutated and judged by ``suite``, files and folders of tests."""
+
+    root: Path
+    package: str
+    suite: tuple[str, ...]
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Of every Python file, by its path from the root."""
+        files = (path for name in (self.package, "tests") for path in sorted((self.root / name).rglob("*.py")))
+        return {str(path.relative_to(self.root)): _digest(path.read_bytes()) for path in files}
+
+    def digest(self, *begins: str) -> str:
+        """Of all Python files whose paths begin so."""
+        chosen = [item for item in self.digests.items() if item[0].startswith(begins)]
+        return _digest(json.dumps(chosen).encode())
+
+    @cached_property
+    def reached(self) -> dict[str, Any]:
+        """See :func:`tests.mutation.session.reached`, for all files of the suite together.
+
+        A file's part is kept until it or the package changes.
+
+        Raises:
+            InputError: if a test fails, as then nothing can be said of mutants.
+        """
+        kept = self.root.with_name(f"reached-{self.package}.json")
+        parts: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        sources = self.digest(self.package)
+        files = [name for name in self.digests if name.startswith(self.suite) and Path(name).name.startswith("test_")]
+        wanted = {name: f"{sources} {self.digests[name]}" for name in files}
+        new = [name for name, key in wanted.items() if parts.get(name, {}).get("key") != key]
+        if new:
+            found = reached(self.root, new)
+            if not found or found["failed"]:
+                failed = ", ".join(found["failed"][:5] if found else ["their collection"])
+                raise InputError(f"Tests of {self.package} must pass before mutants are judged, but {failed} failed")
+            parts |= {name: _part(found, name) | {"key": wanted[name]} for name in new}
+            kept.write_text(json.dumps(parts), encoding="utf-8")
+        return _union([parts[name] for name in files])
+
+    def tests(self, mutant: Mutant) -> list[tuple[str, float]]:
+        """The tests to run, with the seconds that each takes: of the file's own tests first, then quick ones first."""
+        lines = self.reached["lines"].get(mutant.file, {})
+        wanted = range(mutant.lines[0], mutant.lines[1] + 1) if mutant.function else map(int, lines)
+        names = {name for line in wanted for name in lines.get(str(line), ())}
+        seconds: dict[str, float] = self.reached["seconds"]
+        own = Path("tests", mutant.file).with_name(f"test_{Path(mutant.file).name}")
+        if not mutant.function:
+            names.update(name for name in seconds if name.startswith(f"{own}::"))  # nobody sees who uses a constant
+        chosen: list[tuple[str, float]] = []
+        total = 0.0
+        for name in sorted(names, key=lambda name: (not name.startswith(f"{own}::"), seconds[name], name)):
+            chosen.append((name, seconds[name]))
+            total += seconds[name]
+            if total > BUDGET:
+                break
+        return chosen
+
+    def imported(self, mutant: Mutant) -> bool:
+        """Whether the statement runs before the tests do, so that its results may be kept from then."""
+        lines = self.reached["imported"].get(mutant.file, ())
+        return any(mutant.lines[0] <= line <= mutant.lines[1] for line in lines)
+
+    def judged(self, chosen: Sequence[Mutant]) -> Iterator[tuple[Mutant, str, str]]:
+        """Yields (mutant, status, test that failed) in any order; the status as in :mod:`tests.mutation.session`.
+
+        ``unreached`` is the status of a mutant that no test reaches.
+        """
+        tests = {mutant.key: self.tests(mutant) for mutant in chosen}
+        yield from ((mutant, "unreached", "") for mutant in chosen if not tests[mutant.key])
+        reached = {mutant.key: mutant for mutant in chosen if tests[mutant.key]}
+        again = [mutant for mutant in reached.values() if mutant.function is None]
+        inside = [(mutant, tests[mutant.key]) for mutant in reached.values() if mutant.function]
+        for key, status, test in exchange(self.root, list(self.suite), inside):
+            if status == "cannot" or (status == "survived" and self.imported(reached[key])):
+                again.append(reached[key])
+            else:
+                yield reached[key], status, test
+        for mutant in again:
+            yield mutant, *afresh(self.root, mutant, tests[mutant.key])
+
+
+class Found:
+    """What was found of a tree's mutants, as far as it still holds: (status, test that failed) by a mutant's key."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.path = tree.root.with_name(f"found-{tree.package}.jsonl")
+        self.sources = tree.digest(tree.package)
+        self.tests = tree.digest(*tree.suite)
+        self.status: dict[str, tuple[str, str]] = {}
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                self._take(json.loads(line))
+
+    def _take(self, one: dict[str, str]) -> None:
+        """A death holds while the sources and the test that saw it stay; a survival, while all tests stay."""
+        test = one["test"]
+        tests = self.tree.digests.get(test.partition("::")[0]) if test else self.tests
+        if (one["sources"], one["tests"]) == (self.sources, tests):
+            self.status[one["key"]] = one["status"], test
+        else:
+            self.status.pop(one["key"], None)
+
+    def add(self, mutant: Mutant, status: str, test: str) -> None:
+        """Keep a result."""
+        self.status[mutant.key] = status, test
+        tests = self.tree.digests[test.partition("::")[0]] if test else self.tests
+        line = {"key": mutant.key, "status": status, "test": test, "sources": self.sources, "tests": tests}
+        with self.path.open("a", encoding="utf-8") as file:
+            print(json.dumps(line), file=file)
+
+
+def _part(found: dict[str, Any], file: str) -> dict[str, Any]:
+    """What the tests of one file reach."""
+    begin = f"{file}::"
+    return {
+        "seconds": {test: seconds for test, seconds in found["seconds"].items() if test.startswith(begin)},
+        "lines": {
+            source: {line: [test for test in tests if test.startswith(begin)] for line, tests in lines.items()}
+            for source, lines in found["lines"].items()
+        },
+        "imported": found["imported"],
+    }
+
+
+def _union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    seconds: dict[str, float] = {}
+    lines: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    imported: defaultdict[str, set[int]] = defaultdict(set)
+    for part in parts:
+        seconds |= part["seconds"]
+        for file, numbers in part["imported"].items():
+            imported[file].update(numbers)
+        for file, found in part["lines"].items():
+            for line, tests in found.items():
+                lines[file][line].update(tests)
+    return {"seconds": seconds, "lines": lines, "imported": imported}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

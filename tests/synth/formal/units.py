@@ -1,0 +1,36 @@
+"""Small units to prove: seconds each, and of every kind."""
+
+from golden.formats import Segment, SegmentedFormat
+from golden.inputs import input_type
+from golden.scale import Scale
+from rtl_gen.units.decoder import DecoderConfig
+from rtl_gen.units.encoder import EncoderConfig
+
+TINY = SegmentedFormat(
+    name="tiny",
+    bits=5,
+    kind="sign-magnitude",
+    segments=(
+        Segment(codes=5, log2_step=-1, first_code=8),
+        Segment(codes=7, log2_step=0, first_code=0),
+        Segment(codes=2, log2_step=2, first_code=13),
+    ),
+    aliases=((7, 6),),
+)
+OFFSET = SegmentedFormat(
+    name="offset",
+    bits=4,
+    kind="offset",
+    segments=(Segment(codes=9, log2_step=-1, first_code=0), Segment(codes=7, log2_step=1, first_code=9)),
+    zero_point=3,
+)
+
+
+def encoder(format=TINY, input="s8", step=3.0, bits=4, **others):
+    scale = None if step is None else Scale.from_step(step, bits)
+    options = {"counter_width": 3, **others}
+    return EncoderConfig(format=format, input=input_type(input), scale=scale, scale_bits=bits, **options)
+
+
+def decoder(format=TINY, **others):
+    return DecoderConfig(format=format, **others)
