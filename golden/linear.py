@@ -241,7 +241,7 @@ def pack_biases(biases: Integers, tiling: Tiling, format: SegmentedFormat) -> Wo
     if biases.shape != (tiling.outputs,):
         raise InputError(f"Biases must have shape {(tiling.outputs,)}, not {biases.shape}")
     limit = max_bias(format, tiling)
-    if np.abs(biases.astype(np.int64)).max() > limit:
+    if biases.min() < -limit or biases.max() > limit:  # no magnitudes: int64's least has none
         raise InputError(f"Biases must be from -{limit} to {limit}, not {biases.min()} to {biases.max()}")
     where = np.array([tiling.bias_address(row) for row in range(tiling.outputs)])
     return Words(where, biases.astype("<i4").view(np.uint8).reshape(-1, 4))

@@ -109,7 +109,6 @@ def _special_patterns(input: InputType) -> npt.NDArray[np.int64]:
     """Zeros, the ends of the subnormals and normals, infinities, NaNs; of both signs."""
     infinity = ((1 << input.exponent_bits) - 1) << input.fraction_bits
     smallest_normal = 1 << input.fraction_bits
-    positive = [0, 1, smallest_normal - 1, smallest_normal, infinity - 1, infinity, infinity + 1, 2 * infinity]
-    positive = [*positive[:-1], (1 << (input.width - 1)) - 1]
     sign = 1 << (input.width - 1)
+    positive = [0, 1, smallest_normal - 1, smallest_normal, infinity - 1, infinity, infinity + 1, sign - 1]
     return np.array([pattern | minus for pattern in positive for minus in (0, sign)])

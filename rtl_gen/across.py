@@ -76,9 +76,12 @@ class Across(Stage):
     def _write(self, m: Module) -> tuple[Signal, Value, Signal]:
         """To which chunk the beat at ``x`` belongs (one hot; none between vectors), the row for it, and whether all
         chunks can be read from the next slot on."""
-        chunk, side, more = Signal(len(self._matrix)), Signal(), Signal()
+        chunk = Signal(len(self._matrix))
+        side = Signal()
+        more = Signal()
         beat, last = count(m, self._beats, "written", restart=self.start)
-        again, complete = Signal(), Signal()
+        again = Signal()
+        complete = Signal()
         m.d.comb += [again.eq(more & chunk[-1]), complete.eq(chunk[-1] & (beat == 0))]
         with m.If(self.start):
             m.d.sync += [chunk.eq(1), side.eq(~side), more.eq(int(self._halves))]
@@ -88,7 +91,8 @@ class Across(Stage):
 
     def _read(self, m: Module, complete: Signal) -> tuple[Signal, Value]:
         """The row of the matrix, and that of the memories to be read for it."""
-        row, side = Signal(range(len(self._matrix))), Signal()
+        row = Signal(range(len(self._matrix)))
+        side = Signal()
         beat, last = count(m, self._beats, "read", restart=complete)
         with m.If(complete):
             m.d.sync += [row.eq(0), side.eq(~side)]

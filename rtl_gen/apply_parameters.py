@@ -63,9 +63,12 @@ class ApplyParameters(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         count = len(self.family.shifts)
-        row, column = Signal(range(count)), Signal(range(count))  # a segment, and one before it or itself
-        phase, loading = Signal(range(_PHASES)), Signal()
-        itself, verdict = Signal(), Signal()
+        row = Signal(range(count))  # a segment
+        column = Signal(range(count))  # one before it, or itself
+        phase = Signal(range(_PHASES))
+        loading = Signal()
+        itself = Signal()
+        verdict = Signal()
         m.d.comb += [itself.eq(row == column), verdict.eq(~self.done & (phase == _PHASES - 1))]
         start = Signal(range(MAX_REACH + 1))
         place = self._place(m, row, column, start)
@@ -85,7 +88,9 @@ class ApplyParameters(wiring.Component):
         with m.If(self.done):
             m.d.sync += [row.eq(0), column.eq(0), phase.eq(0), start.eq(0)]
         # a cycle later, while the places of the segment are still what they were
-        decided, last, storing = verdict & itself, Signal(), Signal(count)
+        decided = verdict & itself
+        last = Signal()
+        storing = Signal(count)
         m.d.sync += [
             last.eq(decided & (row == count - 1)),
             storing.eq(Cat(decided & loading & (row == number) for number in range(count))),

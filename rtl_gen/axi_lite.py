@@ -96,7 +96,8 @@ class AxiLite(wiring.Component):
                 m.d.sync += [register.eq(port) for register, port in zip(held, ports.values(), strict=True)]
             return full, held
 
-        written, has_read = Signal(), Signal()
+        written = Signal()
+        has_read = Signal()
         aw, (aw_address,) = slot("aw", self.awvalid, self.awready, written, address=self.awaddr)
         w, (data, strobe) = slot("w", self.wvalid, self.wready, written, data=self.wdata, strobe=self.wstrb)
         ar, (ar_address,) = slot("ar", self.arvalid, self.arready, has_read, address=self.araddr)
@@ -109,7 +110,9 @@ class AxiLite(wiring.Component):
                 m.d.sync += line.eq(Cat(there, line))
             return line[-1]
 
-        odd_write, odd_read, refused = Signal(), Signal(), Signal()
+        odd_write = Signal()
+        odd_read = Signal()
+        refused = Signal()
         m.d.comb += [
             odd_write.eq(aw_address[:2].any()),
             written.eq(settled(aw & w, written, "write_settled") & (self.bready | ~self.bvalid)),

@@ -49,7 +49,8 @@ class RegisterSlice(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         i, o = (Value.cast(port.payload) for port in (self.i, self.o))
-        spare, full = Signal(len(i), reset_less=True), Signal()
+        spare = Signal(len(i), reset_less=True)
+        full = Signal()
         register = Signal(len(o), reset_less=True)
         m.d.comb += [self.i.ready.eq(~full), o.eq(register)]
         with m.If(~full):

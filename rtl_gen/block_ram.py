@@ -45,7 +45,8 @@ class BlockRam(Elaboratable):
         if self._ecp5 and self._depth <= _FEW:
             attributes["ram_style"] = "distributed"
         m.submodules.memory = memory = Memory(shape=len(self.word), depth=self._depth, init=[], attrs=attributes)
-        write, read = memory.write_port(), memory.read_port()
+        write = memory.write_port()
+        read = memory.read_port()
         word = Signal.like(self.word, name="word_register", reset_less=True)
         m.d.comb += [
             write.en.eq(self.write),

@@ -113,7 +113,10 @@ class BeatButterfly(Stage):
         After a vector it goes on until the next one starts: first halves that nobody sent do no harm, and second
         halves come when all differences have left.
         """
-        second, fresh, first_slot, next_second = Signal(), Signal(), Signal(), Signal()
+        second = Signal()
+        fresh = Signal()
+        first_slot = Signal()
+        next_second = Signal()
         _, last = count(m, self._distance, "position", restart=self.start)
         m.d.comb += next_second.eq((second ^ last) & ~self.start)
         m.d.sync += [second.eq(next_second), fresh.eq(self.start | (fresh & ~second))]

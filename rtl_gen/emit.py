@@ -131,7 +131,7 @@ def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
     with ExitStack() as stack:  # all of them can be written before any is
         parts = {name: stack.enter_context(replacing(directory / name)) for name in ("vectors.npz", *texts)}
         with parts["vectors.npz"].open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            np.savez_compressed(file, **arrays)
         for name, text in texts.items():
             parts[name].write_text(text, encoding="utf-8")
     return [directory / name for name in (f"{config.top}.v", "vectors.npz", *list(texts)[1:])]

@@ -19,7 +19,8 @@ class EventCounter(Elaboratable):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = len(self.count)
-        events, total = Signal(range(len(self.lanes) + 1)), Signal(width + 1)
+        events = Signal(range(len(self.lanes) + 1))
+        total = Signal(width + 1)
         m.d.sync += events.eq(_popcount(self.lanes))
         # lanes are far fewer than 2**width; once past its end the total stays there, which no adder has to wait for
         past = total[width]

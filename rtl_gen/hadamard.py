@@ -139,7 +139,9 @@ class Hadamard(wiring.Component):
 
     def _feed(self, m: Module, room: Signal, enable: Signal) -> tuple[Signal, list[Signal], Signal]:
         """Begin slots; returns ``(slot, x, start)``, the last two a cycle later: for the first stage."""
-        middle, inside, slot = Signal(), Signal(), Signal()
+        middle = Signal()
+        inside = Signal()
+        slot = Signal()
         m.d.comb += [slot.eq(room & (self.i.valid | (inside & ~middle))), self.i.ready.eq(room)]
         left = Signal(range(self.slots + 1))  # empty slots until nothing is inside any more
         with m.If(room & self.i.valid):
@@ -160,7 +162,9 @@ class Hadamard(wiring.Component):
         # the order 40 leaves as two vectors
         beats = self.beats // 2 if factorise(self.size)[0] == 40 else self.beats
         arrives = enables[-1]
-        run, runs_next, put = Signal(), Signal(), Signal()  # put: arrives & run, early enough for the queue
+        run = Signal()
+        runs_next = Signal()
+        put = Signal()  # arrives & run, early enough for the queue
         m.d.comb += runs_next.eq(run)
         with m.If(arrives):
             _, last = count(m, beats, "arrived", restart=start)
@@ -176,7 +180,8 @@ class Hadamard(wiring.Component):
             Value.cast(self.o.payload).eq(queue.payload),
         ]
         # places that are taken, or will be by slots on their way: each is given back if its slot brings nothing
-        taken, change = Signal(range(self.places + 1)), Signal(signed(3))
+        taken = Signal(range(self.places + 1))
+        change = Signal(signed(3))
         m.d.sync += [
             change.eq(slot - (arrives & ~put) - (self.o.valid & self.o.ready)),
             taken.eq(taken + change),

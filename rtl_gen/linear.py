@@ -145,11 +145,20 @@ class Linear(wiring.Component):
         """Fill the buffers of codes, issue steps, count the queue's room."""
         tiling, i = self.tiling, self.i
         per_tile = tiling.rows // tiling.lanes
-        vectors, reserved = Signal(range(3)), Signal(range(self.queue_depth + 1))
-        room, left = Signal(), Signal()  # both a cycle old
-        accepted, filled, issue, emptied = Signal(), Signal(), Signal(), Signal()
-        begins, fill_buffer, first = Signal(), Signal(), Signal(init=1)
-        step_buffer, more, last = Signal(), Signal(), Signal()
+        vectors = Signal(range(3))
+        reserved = Signal(range(self.queue_depth + 1))
+        room = Signal()  # a cycle old
+        left = Signal()  # likewise
+        accepted = Signal()
+        filled = Signal()
+        issue = Signal()
+        emptied = Signal()
+        begins = Signal()
+        fill_buffer = Signal()
+        first = Signal(init=1)
+        step_buffer = Signal()
+        more = Signal()
+        last = Signal()
         with m.If(accepted):
             fill, fill_last = count(m, tiling.beats, "fill")
         with m.If(filled):
@@ -227,7 +236,8 @@ class Linear(wiring.Component):
         lanes, per_tile = tiling.lanes, tiling.rows // tiling.lanes
         kept = [Signal.like(total, name=f"kept{n}", reset_less=True) for n, total in enumerate(totals)]
         waiting = Signal(per_tile)  # bit 0: the lowest of ``kept`` go now
-        scale_m, scale_k = Signal(SCALE_M_BITS, reset_less=True), Signal(SCALE_K_BITS, reset_less=True)
+        scale_m = Signal(SCALE_M_BITS, reset_less=True)
+        scale_k = Signal(SCALE_K_BITS, reset_less=True)
         with m.If(done):
             m.d.sync += [waiting.eq((1 << per_tile) - 1), Cat(kept).eq(Cat(totals))]
         with m.Else():

@@ -141,7 +141,9 @@ class Quantizer(wiring.Component):
         i = core.i
         keep, partial = kept(self.s_axis_tkeep, self.lanes)
         size = 8 * bytes_of(self.input.width)
-        may, accepted, cut = Signal(), Signal(), Signal()
+        may = Signal()
+        accepted = Signal()
+        cut = Signal()
         m.d.comb += [
             may.eq(open),
             i.valid.eq(self.s_axis_tvalid & may),
@@ -160,7 +162,8 @@ class Quantizer(wiring.Component):
         """Returns whether a packet that was cut is about to be ended."""
         m.submodules.slice = out = RegisterSlice(beat_layout(self.format.bits, self.lanes))
         size = bytes_of(self.format.bits)
-        closing, unended = Signal(), Signal()  # unended: the last beat that has left the core was not its packet's last
+        closing = Signal()
+        unended = Signal()  # the last beat that has left the core was not its packet's last
         with m.If(out.i.valid & out.i.ready):
             m.d.sync += unended.eq(~out.i.payload.last)
         with m.If(soft_reset):
@@ -189,7 +192,9 @@ class Quantizer(wiring.Component):
         lanes = self.lanes
         beat = [Signal.like(part, reset_less=True) for part in (core.o.payload.keep, core.saturated, core.nan)]
         segment = Signal.like(core.segment, reset_less=True)
-        moved, passes, quantised = Signal(), Signal(lanes), Signal(lanes)
+        moved = Signal()
+        passes = Signal(lanes)
+        quantised = Signal(lanes)
         m.d.sync += [
             moved.eq(core.o.valid & core.o.ready & ~registers.soft_reset),
             Cat(beat).eq(Cat(core.o.payload.keep, core.saturated, core.nan)),

@@ -28,9 +28,11 @@ class Queue(Elaboratable):
         m.submodules.memory = memory = Memory(
             shape=len(self.data), depth=self._depth, init=[], attrs={"ram_style": "distributed"}
         )
-        write, read = memory.write_port(), memory.read_port(domain="comb")
+        write = memory.write_port()
+        read = memory.read_port(domain="comb")
         # how many are in the memory, in unary: a number would have to be compared
-        level, take = Signal(self._depth), Signal()
+        level = Signal(self._depth)
+        take = Signal()
         m.d.comb += [
             take.eq(level[0] & (self.ready | ~self.valid)),
             write.en.eq(self.write),

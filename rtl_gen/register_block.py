@@ -121,7 +121,9 @@ class RegisterBlock(wiring.Component):
         Three steps of a cycle each: selection, fitness, refusal; then ``write``, and what it does a cycle later.
         """
         selected = self._selected(m, self.write_index, "write_selected")
-        strobed, masked, clear = Signal(32), Signal(32), Signal(32)
+        strobed = Signal(32)
+        masked = Signal(32)
+        clear = Signal(32)
         m.d.sync += [
             strobed.eq(Cat(bit.replicate(8) for bit in self.write_strobe)),
             masked.eq(self.write_data & Cat(bit.replicate(8) for bit in self.write_strobe)),

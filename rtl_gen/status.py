@@ -38,7 +38,8 @@ class Status(Elaboratable):
             happened = Signal.like(self.saturated_lanes)
             events = Signal(range(len(happened) + 1))
             total = Signal(max(width, len(events)) + 1)
-            many, past = Signal(), Signal()
+            many = Signal()
+            past = Signal()
             m.d.comb += [
                 happened.eq(self.saturated_lanes & self.enable.replicate(len(happened))),
                 events.eq(_popcount(happened)),

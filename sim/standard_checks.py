@@ -1,15 +1,16 @@
 """What ``exhaust --all`` checks: the shipped formats and one of five segments, all kinds of input and architecture."""
 
+from dataclasses import replace
+
 from golden.formats import SegmentedFormat
 from golden.inputs import input_type
-from golden.presets import format_from_json, load_format
+from golden.presets import PRESETS, format_from_json, load_format
 from golden.scale import Scale
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from sim.exhaust import Check
 
 LANES = 16  # a compromise: more of them compile longer than they save
-SHIPPED = ("int8", "int8:narrow_range=1", "int8-asym", "se8", "se8-silu", "se9-paper")
 FIVE = {  # as `calibrate --format tuned` finds them: steps neither rise nor fall throughout
     "name": "five",
     "bits": 8,
@@ -41,7 +42,8 @@ CONSTANTS: tuple[tuple[str, str, float, int, str, str, int | None], ...] = (
 
 def formats() -> dict[str, SegmentedFormat]:
     """The formats, by what they are called here."""
-    return {name: load_format(name) for name in SHIPPED} | {"five": format_from_json(FIVE)}
+    narrow = replace(load_format("int8:narrow_range=1"), name="int8-narrow")
+    return {name: load_format(name) for name in PRESETS} | {"int8-narrow": narrow, "five": format_from_json(FIVE)}
 
 
 def standard() -> list[Check]:

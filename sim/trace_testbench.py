@@ -27,7 +27,7 @@ async def record(dut: Any) -> None:
     for number in range(layout["recordings"]):
         with np.load(folder / f"stimulus{number}.npz") as stimulus:
             arrays = await _play(dut, layout["payload_bits"], **stimulus)
-        np.savez(folder / f"seen{number}.npz", allow_pickle=False, **arrays)
+        np.savez(folder / f"seen{number}.npz", **arrays)
 
 
 async def _play(

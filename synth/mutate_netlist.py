@@ -22,7 +22,7 @@ _LOWER: dict[Level, str] = {
     "gate": "techmap; opt; simplemap; opt; abc -g AND,OR,XOR,MUX; opt_clean; ",
 }
 _SELECT = "mutant_select"
-# The comparisons with the control input stay cells, as a type that techmap does not know: they are not part of the unit.
+# Comparisons with the control input stay cells, of a type that techmap does not know: they are no part of the unit.
 _MAP = f"""select -set control t:$eq i:mutsel %co1 %i
 chtype -set {_SELECT} @control
 dffunmap

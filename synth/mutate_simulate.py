@@ -65,4 +65,3 @@ def _packed(netlist: Netlist) -> npt.NDArray[np.int32]:
     lists = [np.array(part, np.int32).reshape(-1) for part in (sizes, netlist.registers, netlist.gates, inputs,
                                                                outputs, netlist.selects)]  # fmt: skip
     return np.concatenate(lists)
-

@@ -1,8 +1,9 @@
 """What mutants of encoder and decoder are given, and what must come: inputs and outputs, bit by bit and cycle by cycle.
 
-The stimuli are those kinds of the regression (``tests/sim/cycle``, ``tests/rtl_gen``): inputs around every decision under
+The stimuli are of the regression's kinds (``tests/sim/cycle``, ``tests/rtl_gen``): inputs around every decision under
 random stalls with ``clear`` at any time and seldom, at full speed, every pattern, other scales in every beat, a reset
-in the middle. Outputs are those of the cycle models, whose numbers are golden's.
+in the middle. Outputs are those of the cycle models, whose numbers are golden's. ``tests/synth/test_mutate_stimuli.py``
+plays the same to the emitted Verilog.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from golden.errors import InputError
 from golden.scale import MAX_LOG2_STEP, Scale
-from golden.vectors import around_decisions
+from golden.vectors import around_decisions, to_patterns
 from rtl_gen.emit import Emitted
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
@@ -29,6 +30,9 @@ TAIL = 20
 """Cycles after the last beat, more than any latency here."""
 SCALES = 64
 """Scales that are set at run time, beside the first one."""
+
+NEAR_FIRST = range(-11, 14)
+"""k of the directed scales, beside the first one's."""
 
 Rows = npt.NDArray[np.uint8]
 
@@ -64,14 +68,18 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
     every = vectors["input_bits"]
     zeros = every[vectors["codes"] == config.format.zero_code]
     # near decisions few values saturate, and few are zero, which has a path of its own
-    mixed = rng.permutation(np.concatenate([beats(near(first), 1000), beats(every, 500), beats(zeros, 300)]))
+    decisions = [near(scale) for scale in ((first,) if config.scale is not None else (first, _thin_scales(first)[0]))]
+    mixed = rng.permutation(
+        np.concatenate([beats(np.concatenate(decisions), 1000), beats(every, 500), beats(zeros, 300)])
+    )
     if config.scale is not None:
         return [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
     scales = [first, *_scales(first, rng)]
-    often = np.r_[0.7, np.full(len(scales) - 1, 0.3 / (len(scales) - 1))]
+    mostly = [*scales, _thin_scales(first)[0]]
+    often = np.r_[0.4, np.full(len(scales) - 1, 0.2 / (len(scales) - 1)), 0.4]
 
     def anytime(cycles: int) -> dict[str, npt.NDArray[Any]]:
-        return _ports(scales, rng.choice(len(scales), cycles, p=often))
+        return _ports(mostly, rng.choice(len(mostly), cycles, p=often))
 
     def own(scales: Sequence[Scale], parts: Sequence[Rows]) -> Stimulus:
         """Each scale with inputs of its own, in random order."""
@@ -80,10 +88,11 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         ports = _ports(scales, np.r_[of_beat[order], np.zeros(TAIL, np.intp)])
         return _each_by_itself(np.concatenate(parts)[order], ports)
 
-    thin = _thin_scales(first)
+    thin, apart = _thin_scales(first), _one_bit_apart(config, first)
     constant = np.zeros(len(every) // lanes + TAIL, np.intp)
     return [
         _in_all_ways(mixed, rng, anytime),
+        [own(list(apart), [beats(patterns, len(patterns)) for patterns in apart.values()])],
         [own(thin, [beats(near(scale), 300) for scale in thin])],
         [own(scales, [beats(near(scale), 500) for scale in scales])],
         [_each_by_itself(_beats(every, lanes, width), _ports(scales, constant))],
@@ -102,13 +111,28 @@ def _scales(first: Scale, rng: np.random.Generator) -> list[Scale]:
 
 
 def _thin_scales(first: Scale) -> list[Scale]:
-    """Scales with few bits in M, around the first one: many inputs hit a decision exactly, or miss it by a single bit."""
+    """Scales with few bits in M, around the first one: many inputs hit a decision exactly."""
     odd = [number for number in range(1, 16, 2) if number < 1 << first.bits]
     return [
         Scale(M=number << (first.bits - number.bit_length()), k=_within(first.k + more, first.bits), bits=first.bits)
         for number in odd
-        for more in range(-11, 14)
+        for more in sorted(NEAR_FIRST, key=abs)
     ]
+
+
+def _one_bit_apart(config: EncoderConfig, first: Scale) -> dict[Scale, npt.NDArray[np.uint32]]:
+    """Scales near few bits, with powers of two: products one bit of which, each in turn, decides what is exact."""
+    bits, found = first.bits, {}
+    near = {(number << (bits - number.bit_length())) + (sign << bit)
+            for number in (1, 3, 5, 7) for bit in range(bits - 1) for sign in (1, -1)
+            if number < 1 << bits}  # fmt: skip
+    for M in sorted(M for M in near if M.bit_length() == bits):
+        for more in NEAR_FIRST:
+            scale = Scale(M=M, k=_within(first.k + more, bits), bits=bits)
+            one = scale.k - bits - config.format.fraction_bits  # log2 of an input of which T is 1 or nearly so
+            x = np.exp2(np.arange(one, one + 6, dtype=np.float32))
+            found[scale] = np.tile(to_patterns(np.concatenate([x, -x]), config.input), config.lanes)
+    return found
 
 
 def _within(k: int, bits: int) -> int:

@@ -21,6 +21,7 @@ COMMANDS = {
     "exhaust": "send every input pattern through the Verilog in simulation",
     "synth": "area and timing with Yosys and nextpnr, beside plain INT8",
     "prove": "prove a unit's Verilog formally, for all inputs",
+    "mutate": "put faults into a netlist, and count those that the checks notice",
     "eval": "what quantising costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
     "compare": "PyTorch against the golden model, and SQNR by layer and format",
     "plan": "cycles per token and per prompt of a Mamba on these units, and the bottleneck",

@@ -172,7 +172,7 @@ def _item(job: _Job, result: "Result") -> dict[str, Any]:
 
 def _claim(args: argparse.Namespace) -> str:
     if args.faults:
-        return "Each formal property fails for a unit that is wrong: every seeded fault is caught by the property named."
+        return "Each formal property can fail: every seeded fault is caught by the property named with it."
     return "Formal properties of the emitted Verilog hold for all inputs."
 
 
@@ -189,18 +189,18 @@ def _figures(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _show(items: Sequence[dict[str, Any]], seconds: float) -> None:
     rows = [
-        [
-            item["unit"],
-            item["property"],
-            item.get("fault", item["how"]),
-            _word(item),
-            f"{item['seconds']:.1f}",
-        ]
+        [item["unit"], item["property"], item.get("fault", item["how"]), _word(item), f"{item['seconds']:.1f}"]
         for item in items
     ]
     faults = any("fault" in item for item in items)
     columns = ["unit", "property", "fault" if faults else "how", "result", "s"]
     table("faults" if faults else "proofs", columns, rows, caption=f"{len(items)} in {seconds:.0f} s")
+    arguments: dict[str, list[str]] = {}
+    for item in items:
+        if "argument" in item and not faults:
+            arguments.setdefault(item["argument"], []).append(item["property"])
+    for argument, names in arguments.items():
+        console.print(f"Why the bound of {', '.join(dict.fromkeys(names))} suffices: {argument}")
 
 
 def _word(item: dict[str, Any]) -> str:
@@ -216,4 +216,5 @@ def _explain(job: _Job, result: "Result", *, kept: bool) -> None:
     console.print(f"\n{config.label}, {task.name}: {task.claim}")
     if kept and result.trace is not None:
         console.print(f"trace: {result.trace}")
-    console.print(result.tail if result.status in ("ERROR", "UNKNOWN", "TIMEOUT") else f"fails: {', '.join(result.failed)}")
+    decided = result.status in ("PASS", "FAIL")
+    console.print(f"fails: {', '.join(result.failed)}" if decided else result.tail)

@@ -17,7 +17,7 @@ from synth.formal.stream_quantizer import quantizer_probes, quantizer_shown
 from synth.formal.task import Fault, Task
 
 _KINDS = {"read-only": 0, "read-write": 1, "command": 2, "status": 3, "counter": 4}
-_DEEP = 16  # cycles: two accesses
+_DEEP = 11  # cycles: two accesses
 _UNREAD = ("awprot", "arprot")
 _BUS = {name: f"s_axi_{name}" for name in axi_lite_ports(ADDRESS_WIDTH) if name not in _UNREAD}
 
@@ -67,9 +67,9 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
     found = [
         Task(
             name="axi_rules",
-            claim="Each write that is accepted, address and data in any order, gets exactly one answer, each read too, and "
-            "nothing is answered unasked; an answer stays until it is taken; answers come, and the next request is "
-            f"accepted, within {SETTLE + 1} cycles in which the manager does its part; a reset ends all.",
+            claim="Each write that is accepted, address and data in any order, gets exactly one answer, each read "
+            "too, and nothing is answered unasked; an answer stays until it is taken; answers come, and the next "
+            f"request is accepted, within {SETTLE + 1} cycles in which the manager does its part; a reset ends all.",
             mode="prove",
             files={**files, f"{TOP}.sv": around(unit, [rules], (), probes)},
             top=TOP,
@@ -77,8 +77,8 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
         ),
         Task(
             name="axi_registers",
-            claim="Every access is answered as the register map says: what reads give, what is refused, which bytes are "
-            "written; what is refused changes nothing; parameters refuse writes while they are applied.",
+            claim="Every access is answered as the register map says: what reads give, what is refused, which bytes "
+            "are written; what is refused changes nothing; parameters refuse writes while they are applied.",
             mode="prove",
             files={
                 **files,

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rtl_gen.decoder import value_width
-from rtl_gen.emit import Emitted, emit
+from rtl_gen.emit import Emitted
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from synth.formal import spec
+from synth.formal.encoder import saturating
 from synth.formal.pipeline import DUT, FRAME, TOP, input_ports
 from synth.formal.task import Fault, Task
-from synth.formal.verilog import declared, instance, ports, tapped
+from synth.formal.verilog import declared, emitted, instance, ports, tapped
 
 _STALL = 3
 """Cycles for which a full unit waits."""
@@ -21,14 +22,14 @@ def tasks(config: UnitConfig) -> list[Task]:
     """Of encoders and decoders."""
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
-    return [_cover(emit(config), _places(config))]
+    return [_cover(emitted(config), _places(config))]
 
 
 def faults(config: UnitConfig) -> list[Fault]:
     """Units that do not get there."""
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
-    unit, places = emit(config), _places(config)
+    unit, places = emitted(config), _places(config)
     width = ports(unit)["o__payload"]
     wrong = [("the input is never ready", {"i__ready": "1'b0"}, "full_stall")]
     for level in (spec.levels(config.format)[0], spec.levels(config.format)[-1]):
@@ -56,7 +57,7 @@ def _places(config: EncoderConfig | DecoderConfig) -> dict[str, str]:
             places.setdefault(_label(level), []).append(f"lane == {_output(config, level)}")
     found = {label: f"left && ({' || '.join(codes)})" for label, codes in places.items()}
     if isinstance(config, EncoderConfig):
-        if ranges is None or ranges.saturates(config.input):
+        if any(saturating(config)):
             found["saturation"] = "saturated"
         if config.input.is_float:
             found["not_a_number"] = "nan"
@@ -100,8 +101,8 @@ def _cover(unit: Emitted, places: Mapping[str, str]) -> Task:
     ]
     return Task(
         name="cover",
-        claim="From a reset each is reached: every segment that the scale lets inputs reach, of either sign; saturation; "
-        f"NaN; a unit that is full and has to wait for {_STALL} cycles.",
+        claim="From a reset each is reached: every segment that the scale lets inputs reach, of either sign; "
+        f"saturation; NaN; a unit that is full and has to wait for {_STALL} cycles.",
         mode="cover",
         files={DUT: unit.text, **unit.models, FRAME: "\n".join(frame)},
         top=TOP,

@@ -31,8 +31,8 @@ def value(config: DecoderConfig, unit: Emitted) -> Task:
     return window(
         unit,
         name="value",
-        claim="Every code, redundant ones too, becomes its level's number in fine steps; a code that has none becomes 0, "
-        "and the sticky flag tells that it has left.",
+        claim="Every code, redundant ones too, becomes its level's number in fine steps; a code that has none becomes "
+        "0, and the sticky flag tells that it has left.",
         watched=["i__payload"],
         watching=[*lines, at_output(unit, claims), at_output(unit, [flag], beyond=1)],
         modules=_level(config, width),

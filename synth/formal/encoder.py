@@ -8,14 +8,25 @@ from synth.formal.pipeline import at_output, input_ports, lanes, window
 from synth.formal.task import Task
 from synth.formal.verilog import instance, ports
 
+ALL_M = 4
+"""Bits of a run-time M for all of whose values a solver decides; of wider ones three are taken."""
+
 
 def watched(config: EncoderConfig) -> list[str]:
     """The inputs that enter with a beat."""
     return ["i__payload"] if config.scale is not None else ["i__payload", "scale_m", "scale_k"]
 
 
+def saturating(config: EncoderConfig) -> tuple[bool, bool]:
+    """Whether any input lies below, and above, what the format reaches."""
+    if config.scale is None:
+        return True, True
+    ranges, (low, high) = spec.ranges(config.format, config.input, config.scale), spec.keys(config.input)
+    return ranges.low > low, ranges.high <= high
+
+
 def _judges(config: EncoderConfig, unit: Emitted) -> list[str]:
-    """An instance of ``nearest`` per lane; wires ``lane_NAME`` for its outputs, a bit per lane. What scales may be set."""
+    """An instance of ``nearest`` per lane; wires ``lane_NAME`` for its outputs, a bit per lane; legal scales."""
     scale = "" if config.scale is not None else ", .m(x_scale_m), .k(x_scale_k)"
     pins = {name: f"lane_{name}" for name in OUTPUTS}
     lines = [f"  wire [{config.lanes - 1}:0] {', '.join(pins.values())};", *_legal(config)]
@@ -29,15 +40,30 @@ def _judges(config: EncoderConfig, unit: Emitted) -> list[str]:
 
 
 def _legal(config: EncoderConfig) -> list[str]:
-    """The scales that there are: steps from 2**-100 to 2**100, M with its top bit set."""
+    """The scales that there are: steps from 2**-100 to 2**100, M with its top bit set; of wide M only some."""
     if config.scale is not None:
         return []
     bits, power = config.scale_bits, 1 << (config.scale_bits - 1)
+    some = " || ".join(f"x_scale_m == {bits}'d{M}" for M in _multipliers(config)) or f"x_scale_m[{bits - 1}]"
     return [
         "  wire signed [15:0] k = $signed(x_scale_k);",
         f"  wire finest = k == {bits - 101} && x_scale_m == {bits}'d{power};",
-        f"  always @* assume (x_scale_m[{bits - 1}] && k < {bits + 100} && (k >= {bits - 100} || finest));",
+        f"  always @* assume (({some}) && k < {bits + 100} && (k >= {bits - 100} || finest));",
     ]
+
+
+def _multipliers(config: EncoderConfig) -> list[int]:
+    """The M of a scale set at run time for which something is shown; none: for all of them."""
+    bits = config.scale_bits
+    if config.scale is not None or bits <= ALL_M:
+        return []
+    return [1 << (bits - 1), round(2**bits / 3 * 2), (1 << bits) - 1]
+
+
+def _with(config: EncoderConfig) -> str:
+    """For which scales, if not for all that there are."""
+    some = _multipliers(config)
+    return f" This is shown for every k, but not for every M: for {', '.join(map(str, some))}." if some else ""
 
 
 def _definition(config: EncoderConfig) -> str:
@@ -49,13 +75,14 @@ def code(config: EncoderConfig, unit: Emitted) -> Task:
     format = config.format
     found = spec.levels(format)
     zero, least, most = (f"{format.bits}'d{code}" for code in (spec.zero_code(format), found[0].code, found[-1].code))
+    ends = saturating(config)
     claims = []
     for n, given in enumerate(lanes(unit, "o__payload", format.bits)):
         claims += [
             f"    code_{n}: assert (lane_is_nan[{n}] || lane_right[{n}]);",
             f"    zero_{n}: assert (!lane_is_zero[{n}] || {given} == {zero});",
-            f"    above_{n}: assert (!lane_above[{n}] || {given} == {most});",
-            f"    below_{n}: assert (!lane_below[{n}] || {given} == {least});",
+            *([f"    above_{n}: assert (!lane_above[{n}] || {given} == {most});"] if ends[1] else []),
+            *([f"    below_{n}: assert (!lane_below[{n}] || {given} == {least});"] if ends[0] else []),
         ]
         if config.input.is_float:
             claims.append(f"    nan_{n}: assert (!lane_is_nan[{n}] || {given} == {zero});")
@@ -64,8 +91,8 @@ def code(config: EncoderConfig, unit: Emitted) -> Task:
     return window(
         unit,
         name="code",
-        claim="Every code is that of the level nearest to the number, ties and the ends as specified; zeros and NaN give "
-        "the one code of 0; no redundant code is given.",
+        claim="Every code is that of the level nearest to the number, ties and the ends as specified; zeros and NaN "
+        "give the one code of 0; no redundant code is given." + _with(config),
         watched=watched(config),
         watching=[*_judges(config, unit), at_output(unit, claims)],
         modules=_definition(config),
@@ -180,7 +207,7 @@ def flags(config: EncoderConfig, unit: Emitted) -> Task:
         unit,
         name="flags",
         claim="The sticky flags and the counter tell of exactly the values beyond the last level's range and the NaNs "
-        "that have left since they were cleared; the counter stops at its maximum.",
+        "that have left since they were cleared; the counter stops at its maximum." + _with(config),
         watched=watched(config),
         watching=[*lines, at_output(unit, claims, beyond=1)],
         modules=_definition(config),

@@ -1,22 +1,23 @@
-"""That the paper's drawing (``--arch parallel``) and one multiplier for all segments (``fused``) are the same function."""
+"""That the paper's drawing (``--arch parallel``) and one multiplier for all (``fused``) are the same function."""
 
 import re
 from dataclasses import replace
 
-from rtl_gen.emit import Emitted, emit
+from rtl_gen.emit import Emitted
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.encoder import EncoderConfig
 from synth.formal import spec
+from synth.formal.encoder import saturating
 from synth.formal.pipeline import at_output, input_ports, window
 from synth.formal.task import Fault, Task
-from synth.formal.verilog import instance, ports, tapped
+from synth.formal.verilog import emitted, instance, ports, tapped
 
 
 def tasks(config: UnitConfig) -> list[Task]:
     """Of encoders at a constant scale; ``parallel`` has no other."""
     if not isinstance(config, EncoderConfig) or config.scale is None:
         return []
-    fused, parallel = (emit(replace(config, arch=arch)) for arch in ("fused", "parallel"))
+    fused, parallel = (emitted(replace(config, arch=arch)) for arch in ("fused", "parallel"))
     return [equivalent(fused, parallel)]
 
 
@@ -24,15 +25,16 @@ def faults(config: UnitConfig) -> list[Fault]:
     """Of one of the two, a code or a flag is another."""
     if not isinstance(config, EncoderConfig) or config.scale is None:
         return []
-    fused, parallel = (emit(replace(config, arch=arch)) for arch in ("fused", "parallel"))
+    fused, parallel = (emitted(replace(config, arch=arch)) for arch in ("fused", "parallel"))
     width = ports(parallel)["o__payload"]
     one, other, *_ = spec.ranges(config.format, config.input, config.scale).keys
     swapped = f"inner_o__payload == {width}'d{one} ? {width}'d{other} : inner_o__payload"
     taps = {"same_code": (f"parallel takes code {one} for {other}", {"o__payload": swapped})}
-    if spec.ranges(config.format, config.input, config.scale).saturates(config.input):
-        taps["same_saturated"] = ("parallel does not tell of saturation", {"saturated": "1'b0"})
-    if config.input.is_float:
-        taps["same_nan"] = ("parallel does not tell of NaN", {"nan": "1'b0"})
+    for label, flag, happens in (
+        ("same_saturated", "saturated", any(saturating(config))),
+        ("same_nan", "nan", config.input.is_float),
+    ):
+        taps[label] = (f"parallel {'never' if happens else 'always'} tells {flag}", {flag: f"1'b{int(not happens)}"})
     return [
         Fault(name=name, task=equivalent(fused, replace(parallel, text=tapped(parallel, tap))), catches=label)
         for label, (name, tap) in taps.items()

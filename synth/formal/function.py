@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from golden.errors import InputError
-from rtl_gen.emit import Emitted, emit
+from rtl_gen.emit import Emitted
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
@@ -14,27 +14,27 @@ from rtl_gen.units.quantizer import QuantizerConfig
 from synth.formal import decoder, encoder, quantizer, spec
 from synth.formal.pipeline import hold
 from synth.formal.task import Fault, Task
-from synth.formal.verilog import ports, tapped
+from synth.formal.verilog import emitted, ports, tapped
 
 _SMALL = 16
-"""Bits of inputs for which distances and pairs of inputs are proved, too; above, what ``code`` says of each input."""
+"""Bits of inputs for which distances and pairs of inputs are proved, too, for one lane; else ``code`` alone tells."""
 
 
 def tasks(config: UnitConfig) -> list[Task]:
     """The function of an encoder, a decoder or a quantiser."""
     if isinstance(config, EncoderConfig):
-        unit = emit(config)
+        unit = emitted(config)
         found = [hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
-        if config.scale is not None and config.input.width <= _SMALL:
+        if config.scale is not None and config.input.width <= _SMALL and config.lanes == 1:
             found.append(encoder.monotone(config, unit))
             if not any(segment.exact_end for segment in config.format.segments):  # where the nearest is not the rule
                 found.append(encoder.closest(config, unit))
         return found
     if isinstance(config, DecoderConfig):
-        unit = emit(config)
+        unit = emitted(config)
         return [hold(unit), decoder.value(config, unit)]
     if isinstance(config, QuantizerConfig):
-        unit = quantizer.in_sight(emit(config), config)
+        unit = quantizer.in_sight(emitted(config), config)
         return [quantizer.parameters(config, unit), quantizer.code(config, unit)]
     return []
 
@@ -50,15 +50,15 @@ def faults(config: UnitConfig) -> list[Fault]:
 
 
 def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
-    unit, codes = emit(config), spec.levels(config.format)
+    unit, codes = emitted(config), spec.levels(config.format)
     yield Fault(name="a register moves in a stall", task=hold(_unheld(unit)), catches="hold")
     stuck = replace(unit, text=tapped(unit, {"i__ready": "1'b0"}))
     yield Fault(name="the input is never ready", task=hold(stuck), catches="stalled")
     for name, wrong in _other_constants(config):
-        task = encoder.code(config, emit(wrong))
+        task = encoder.code(config, emitted(wrong))
         yield Fault(name=name, task=task, catches="code_0")
         if wrong.format == config.format:
-            yield Fault(name=name, task=encoder.closest(config, emit(wrong)), catches="closest_0")
+            yield Fault(name=name, task=encoder.closest(config, emitted(wrong)), catches="closest_0")
 
     def fault(name: str, taps: Mapping[str, str], of: Callable[[EncoderConfig, Emitted], Task], label: str) -> Fault:
         return Fault(name=name, task=of(config, replace(unit, text=tapped(unit, taps))), catches=label)
@@ -71,11 +71,12 @@ def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
         return {"i__payload": _swap(unit, config.input.width, bits, other, "i__payload")}
 
     ranges = None if config.scale is None else spec.ranges(config.format, config.input, config.scale)
-    low, high = spec.keys(config.input)
+    _, high = spec.keys(config.input)
     reached = [level.code for level in codes if ranges is None or level.code in ranges.keys]
-    if ranges is None or ranges.high <= high:
+    below, above = encoder.saturating(config)
+    if above:
         yield fault("the largest code is the one before", given(reached[-1], reached[-2]), encoder.code, "above_0")
-    if ranges is None or ranges.low > low:
+    if below:
         yield fault("the smallest code is the one after", given(reached[0], reached[1]), encoder.code, "below_0")
     zero = spec.zero_code(config.format)
     near = next(code for code in reached if code != zero)
@@ -84,7 +85,7 @@ def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
     if redundant:
         yield fault("a redundant code is given", given(zero, redundant[-1]), encoder.code, "canonical_0")
     yield fault("a code is taken for the highest", given(reached[0], reached[-1]), encoder.monotone, "monotone_0")
-    if ranges is None or ranges.saturates(config.input):
+    if below or above:
         yield fault("saturation is not told", {"saturated": "1'b0"}, encoder.flags, "saturated_flag")
     else:
         yield fault("saturation is told", {"saturated": "1'b1"}, encoder.flags, "saturated_flag")
@@ -94,12 +95,12 @@ def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
     else:
         yield fault("NaN is told", {"nan": "1'b1"}, encoder.flags, "nan_flag")
     if config.counter_width:
-        stuck = {"saturation_count": f"{config.counter_width}'d1"}
-        yield fault("the counter is stuck at 1", stuck, encoder.flags, "counter")
+        one = {"saturation_count": f"{config.counter_width}'d1"}
+        yield fault("the counter is stuck at 1", one, encoder.flags, "counter")
     if ranges is not None:
         name, key = _tie(config)
         yield fault(name, taken(key, key - 1), encoder.code, "code_0")
-        if ranges.high <= high:
+        if above:
             late = taken(ranges.high, ranges.high - 1)
             yield fault("the first number that saturates does not", late, encoder.flags, "saturated_flag")
 
@@ -167,7 +168,7 @@ def _unheld(unit: Emitted) -> Emitted:
 
 
 def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
-    unit = emit(config)
+    unit = emitted(config)
     yield Fault(name="a register moves in a stall", task=hold(_unheld(unit)), catches="hold")
     stuck = replace(unit, text=tapped(unit, {"i__ready": "1'b0"}))
     yield Fault(name="the input is never ready", task=hold(stuck), catches="stalled")
@@ -188,9 +189,9 @@ def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
 
 
 def _quantizer_faults(config: QuantizerConfig) -> Iterator[Fault]:
-    unit = quantizer.in_sight(emit(config), config)
+    unit = quantizer.in_sight(emitted(config), config)
     other = replace(config, scale=replace(config.scale, M=config.scale.M ^ 1))
-    wrong = quantizer.in_sight(emit(other), other)
+    wrong = quantizer.in_sight(emitted(other), other)
     yield Fault(name=f"M is {other.scale.M}", task=quantizer.parameters(config, wrong), catches="stays")
     found = spec.levels(config.format)
     width, zero = config.format.bits, spec.zero_code(config.format)

@@ -1,8 +1,8 @@
 """The definition of a format as a module ``nearest`` in SystemVerilog: is this the code of that number?
 
-From :mod:`synth.formal.spec` alone. There are two ways to say where a number lies. At a constant scale it is between two
-keys, computed exactly, which takes nothing but comparisons of the input itself. At a scale set at run time it is its
-exact position ``x * M * 2**-k``, a wide integer without any rounding, between two cuts.
+From :mod:`synth.formal.spec` alone. There are two ways to say where a number lies. At a constant scale it is between
+two keys, computed exactly, which takes nothing but comparisons of the input itself. At a scale set at run time it is
+its exact position ``x * M * 2**-k``, a wide integer without any rounding, between two cuts.
 """
 
 from fractions import Fraction
@@ -25,9 +25,9 @@ def nearest(format: SegmentedFormat, input: InputType, scale: Scale | None, scal
     """The module.
 
     Inputs: ``x``, ``code`` and, where ``scale`` is None, ``m`` and ``k``. Outputs: ``right``, whether ``code`` is the
-    nearest level's, ties as specified (for numbers, not for NaN); ``is_nan``, ``is_zero``; ``below``, ``above``, whether
-    the number lies beyond what the format reaches, so that it saturates; ``canonical``, whether an encoder may give
-    that code at all; ``value``, the code's number in fine steps; ``key``, the input's;
+    nearest level's, ties as specified (for numbers, not for NaN); ``is_nan``, ``is_zero``; ``below``, ``above``,
+    whether the number lies beyond what the format reaches, so that it saturates; ``canonical``, whether an encoder may
+    give that code at all; ``value``, the code's number in fine steps; ``key``, the input's;
     ``place``, what the cuts are compared with: the key or the position.
     """
     width, bits = input.width, format.bits

@@ -1,10 +1,11 @@
 """Frames for what a pipeline that moves or stalls as a whole does to a beat, for any state it may be in.
 
-Registers begin with *any* contents (their initial values are taken away), a beat enters, the unit moves ``latency`` times,
-the beat is at the output. What is shown so for one such window holds for every beat of every run without a stall, however
-long, as every window of it begins in some state. And a stall changes nothing: ``hold`` shows that in a cycle in which the
-unit does not move no register changes but those of the flags, for any state again. That the unit has moved ``latency``
-times since a beat was accepted when the beat leaves is ``stream_order``'s claim (:mod:`synth.formal.stream`).
+Registers begin with *any* contents (their initial values are taken away), a beat enters, the unit moves ``latency``
+times, the beat is at the output. What is shown so for one such window holds for every beat of every run without a
+stall, however long, as every window of it begins in some state. And a stall changes nothing: ``hold`` shows that in a
+cycle in which the unit does not move no register changes but those of the flags, for any state again. That the unit has
+moved ``latency`` times since a beat was accepted when the beat leaves is ``stream_order``'s claim
+(:mod:`synth.formal.stream`).
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ TOP = "formal"
 DUT, FRAME, HELD = "unit.v", "formal.sv", "held.map"
 ANY_STATE = f"hierarchy -top {TOP}\nproc\nsetattr -unset init {TOP} %n"
 """Yosys: the registers of all modules but the frame begin with any contents."""
-MOVING = "The registers begin with any contents, and what is in a pipeline {} cycles after is what entered since."
+MOVING = "Registers begin with any contents; what is at the output {} moves after is what entered then, in every run."
 
 
 def window(

@@ -1,9 +1,9 @@
 """What the quantiser with buses computes with the format and the scale that it has after a reset.
 
-The data path is shown as the encoder's is (:mod:`synth.formal.pipeline`), for any state of all registers but those of the
-effective parameters, which have their initial values; that they keep them while software writes nothing is a property of
-its own. The consumer is always ready here: what stalls, resets and other parameters do to beats is told by
-:mod:`synth.formal.stream`.
+The data path is shown as the encoder's is (:mod:`synth.formal.pipeline`), for any state of all registers but those of
+the effective parameters, which have their initial values; that they keep them while software writes nothing is a
+property of its own. The consumer is always ready here: what stalls, resets and other parameters do to beats is told by
+:mod:`synth.formal.stream_quantizer`.
 """
 
 from dataclasses import replace
@@ -37,7 +37,7 @@ def in_sight(unit: Emitted, config: QuantizerConfig) -> Emitted:
 def _frame(config: QuantizerConfig, unit: Emitted, watching: list[str], modules: str = "") -> dict[str, str]:
     """The files: the unit and a frame for it.
 
-    ``effective`` is whether its parameters are those after a reset; the regions' constants are compared with themselves.
+    ``effective`` is whether its parameters are those after a reset; the constants are compared with themselves.
     """
     widths, inputs, probes = ports(unit), input_ports(unit), _probes(config)
     outputs = [name for name in widths if name not in inputs and not name.startswith("probe_")]
@@ -66,8 +66,8 @@ def parameters(config: QuantizerConfig, unit: Emitted) -> Task:
     ]
     return Task(
         name="parameters",
-        claim="While software writes nothing, the effective scale is the one of the configuration, the format's constants "
-        "are those after a reset, and there is neither bypass nor soft reset.",
+        claim="While software writes nothing, the effective scale is the one of the configuration, the format's "
+        "constants are those after a reset, and there is neither bypass nor soft reset.",
         mode="prove",
         files=_frame(config, unit, watching),
         top=TOP,
@@ -117,4 +117,3 @@ def code(config: QuantizerConfig, unit: Emitted) -> Task:
         argument=MOVING.format(unit.latency),
         script=f"hierarchy -top {TOP}\nproc\nsetattr -unset init {TOP} {_KEPT} %u %n",
     )
-

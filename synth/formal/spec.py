@@ -1,10 +1,11 @@
 """What a format means, from its definition alone: the numbers it can represent, and which of them is the nearest.
 
-Nothing here knows how the hardware or the golden models compute. A format is a list of levels, fractions in units of the
-scale's step ``s``, each with its code. A number goes to the nearest level; on a tie to the one further from zero (signed
-formats) or the larger one (offset formats). So between two neighbouring levels there is one cut, and a code is given to
-the numbers between two cuts; outside the last ones, half a step beyond the last level, it is given too, and saturation is
-told. (A segment with ``exact_end`` is the exception: its last level is given to nothing above it.)
+Nothing here knows how the hardware or the golden models compute. A format is a list of levels, fractions in units of
+the scale's step ``s``, each with its code. A number goes to the nearest level; on a tie to the one further from zero
+(signed formats) or the larger one (offset formats). So between two neighbouring levels there is one cut, and a code is
+given to the numbers between two cuts; the outer codes also to those beyond the last cuts, half a step from the last
+level, of which saturation is told. (A segment with ``exact_end`` is the exception: its last level gets nothing that
+is above it.)
 
 Inputs are compared by their *keys*: integers in the order of the numbers that they stand for. For fixed point that is
 the integer itself, for floats the sign and the other bits of the pattern.
@@ -150,11 +151,6 @@ class Ranges:
     keys: dict[int, tuple[int, int]]
     low: int
     high: int
-
-    def saturates(self, input: InputType) -> bool:
-        """Whether any input does."""
-        low, high = keys(input)
-        return self.low > low or self.high <= high
 
 
 def ranges(format: SegmentedFormat, input: InputType, scale: Scale) -> Ranges:

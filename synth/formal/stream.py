@@ -1,9 +1,8 @@
-"""Stream rules of encoder and decoder, and what they notice of what leaves.
+"""Stream rules of encoder, decoder and quantizer, and what units notice of what leaves.
 
 Why nothing is lost, duplicated or reordered: ``stream_order`` follows any beat by counting. It leaves after exactly the
-beats before it, in a cycle in which the unit has moved ``latency`` times since. What then is at the output is made of
-its payload alone: :mod:`synth.formal.stream_data` shows that all data move when the input is ready, and that ``latency``
-registers lie on every path.
+beats before it, in a cycle in which the unit has moved ``latency`` times since. What is at the output then is made of
+its payload alone, as :mod:`synth.formal.pipeline` shows: of what entered ``latency`` moves ago, however long the stalls.
 """
 
 from collections.abc import Sequence
@@ -89,8 +88,8 @@ def _rules(unit: Emitted, text: str) -> Task:
     )
     return Task(
         name="stream_rules",
-        claim="What is offered stays, unchanged, until it is taken; valid does not depend on ready; as many beats leave "
-        "as entered, at most as many are within as there are stages; none outlives a reset, in whatever cycle it comes.",
+        claim="What is offered stays, unchanged, until it is taken; valid does not depend on ready; as many beats "
+        "leave as entered, at most as many are within as there are stages; none outlives a reset, whenever it comes.",
         mode="prove",
         files=_files(unit, text, [check]),
         top=TOP,
@@ -131,8 +130,8 @@ def _status(unit: Emitted, text: str) -> Task:
     )
     return Task(
         name="stream_status",
-        claim="Flags and counter tell of each beat that leaves, once, and of no other; clear takes what was before, and "
-        "nothing that happens meanwhile; the counter stops at its maximum; a reset makes them 0.",
+        claim="Flags and counter tell of each beat that leaves, once, and of no other; clear takes what was before, "
+        "and nothing that happens meanwhile; the counter stops at its maximum; a reset makes them 0.",
         mode="prove",
         files=_files(unit, without_lanes(text, flags, value), [check]),
         top=TOP,
@@ -145,8 +144,8 @@ def _cover(unit: Emitted, text: str) -> Task:
     check = instance("stream_cover", "reach", {"LATENCY": unit.latency}, _STREAM)
     return Task(
         name="stream_cover",
-        claim="Reached: the unit full and stalled, beats back to back, a reset with beats within and beats thereafter, a "
-        "gap within.",
+        claim="Reached: the unit full and stalled, beats back to back, a reset with beats within and beats "
+        "thereafter, a gap within.",
         mode="cover",
         files=_files(unit, without_lanes(text), [check]),
         top=TOP,

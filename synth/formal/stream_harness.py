@@ -11,10 +11,6 @@ from golden.errors import InputError
 from rtl_gen.emit import Emitted
 
 TOP = "formal_top"
-CUT = (
-    "The lanes are cut: what they give is any value in any cycle, so what is shown holds of every arithmetic. "
-    "The lowest bits of a lane's output are its events, which makes them visible at the ports."
-)
 
 
 def shipped(name: str) -> str:
@@ -61,6 +57,8 @@ def instance(module: str, name: str, parameters: dict[str, int], ports: dict[str
 
 def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str:
     """``text`` with every lane's module replaced by one that gives any outputs in any cycle.
+
+    What is shown so holds of every arithmetic.
 
     Args:
         text: a unit's Verilog.

@@ -1,7 +1,7 @@
 """Stream rules of the quantizer: packets, soft resets, parameters that change between packets.
 
-Beats are followed by counting, as in :mod:`synth.formal.stream`, and by what goes past the lanes, which are cut: the end
-of the packet and which lanes count.
+Beats are followed by counting, as in :mod:`synth.formal.stream`, and by what goes past the lanes, which are cut: the
+end of the packet and which lanes count.
 """
 
 from rtl_gen.axi_stream import bytes_of

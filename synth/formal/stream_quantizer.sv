@@ -214,7 +214,7 @@ module stream_packets_cover #(
     back_to_back: cover (streak == CORE + 2);
     soft_reset_in_packet: cover (closed && leave && m_last);
     packet_after_cut: cover (closed && accept && s_last && packet);
-    parameters_changed: cover (changed && m_valid);
+    parameters_changed: cover (changed);
     parameters_refused: cover (was_pending && !pending && refused && begun);
     packet_while_pending: cover (pending && packet && accept);
   end

@@ -37,7 +37,12 @@ def wrong_streams(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterat
             yield Wrong(name=name, text=wrapped(unit, text, changes, body, probes), task=task, catches=catches)
     lines = [
         ("a packet that was cut is not ended", "packets_whole", r"(i__payload\[\d+\] = )1'h1;", r"\g<1>1'h0;"),
-        ("parameters change while beats are within", "changes_between_packets", r"\.empty\(empty\),", ".empty(1'b1),"),
+        (
+            "parameters change while beats are within",
+            "changes_between_packets",
+            r"\.empty\(empty\)(,\n    \.error)",
+            r".empty(1'b1)\1",
+        ),
         ("refused parameters are taken", "refused_changes_nothing", r"\.refused\(refused\),", ".refused(1'b0),"),
         ("parameters are not loaded", "applied_whole", r"\.load\(load\),(\n    \.param)", r".load(1'b0),\1"),
         ("parameters can be written meanwhile", "set_stays", r"\.locked\(locked\),", ".locked(1'b0),"),

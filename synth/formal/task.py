@@ -72,7 +72,8 @@ class Task:
     @property
     def how(self) -> str:
         """In which sense the claim is shown."""
-        return {"prove": "unbounded", "bmc": f"{self.depth} cycles, which suffice", "cover": "reached"}[self.mode]
+        cycles = f"{self.depth} cycle{'s' * (self.depth > 1)}"
+        return {"prove": "unbounded", "bmc": f"bounded, {cycles}", "cover": "reached"}[self.mode]
 
     def sby(self, timeout: int) -> str:
         """The SymbiYosys job."""
@@ -107,7 +108,7 @@ class Fault:
     catches: str
 
     def caught(self, result: "Result") -> bool:
-        """Whether the task has failed for that reason. (Yosys puts its own words before a label of a module it adds.)"""
+        """Whether the task has failed for that reason. (Yosys puts its own words before labels of modules it adds.)"""
         labels = self.catches.split()
         found = [label for label in labels for name in result.failed if name == label or name.endswith(f"_{label}")]
         return result.status == "FAIL" and set(found) == set(labels)

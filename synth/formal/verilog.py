@@ -1,10 +1,18 @@
-"""Small pieces of SystemVerilog text: constants, case tables, a unit's instance; a unit with something wrong about it."""
+"""Small pieces of SystemVerilog text: constants, case tables, a unit's instance; a unit that is wrong at a port."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from golden.errors import InputError
-from rtl_gen.emit import Emitted
+from rtl_gen.emit import Emitted, emit
+from rtl_gen.unit import UnitConfig
+
+
+@lru_cache(maxsize=16)
+def emitted(config: UnitConfig) -> Emitted:
+    """The unit's Verilog; several properties are of the same one."""
+    return emit(config)
 
 
 def constant(value: int, width: int) -> str:

@@ -50,11 +50,11 @@ def main() -> int:
 
 
 def _functional(report: Report) -> Iterator[dict[str, Any]]:
-    runs = list(functional.functional_runs())
-    for number, run in enumerate(runs):
-        report(f"functional coverage, {run.unit.label}", number / len(runs))
+    chosen = functional.units()
+    for number, unit in enumerate(chosen):
+        report(f"functional coverage, {functional.name_of(unit)}", number / len(chosen))
         with tempfile.TemporaryDirectory(prefix="qse_hw_coverage_") as folder:
-            yield functional.collect(run, Path(folder))
+            yield functional.collect(unit, Path(folder))
 
 
 def _verilog(report: Report) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Functional coverage of encoder, decoder and quantizer, from traces recorded from their Verilog."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from tests.sim.cycle.test_quantizer import renamed
 
 SEED = 20262
 EACH = 60  # patterns per case and stimulus
+INPUT = input_type("fp16")
 
 
 def scale_for(format: SegmentedFormat, input: InputType) -> Scale:
@@ -43,59 +43,49 @@ def stimuli(cover: Cover, width: int) -> tuple[np.ndarray, list[Stimulus]]:
     return patterns, [Stimulus(beats=beats, offer=offer, accept=accept) for offer, accept in sides]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A unit, its cases, and how many beats it holds when it is full."""
-
-    unit: Any
-    cover: Cover
-    width: int
-    capacity: int
-
-
-INPUT = input_type("fp16")
-
-
-def functional_runs() -> Iterator[Run]:
-    """Encoder and decoder of every shipped format; the quantizer of every one that has more than one segment or kind."""
+def units() -> list[Any]:
+    """Encoder and decoder of every shipped format; the quantizer of those whose parameters can be registers."""
+    found: list[Any] = []
     for format in map(make, SHIPPED):
         scale = scale_for(format, INPUT)
-        encoder = EncoderConfig(format=format, input=INPUT, scale=scale)
-        cover = encoder_cover(format, INPUT, scale)
-        yield Run(unit=encoder, cover=cover, width=INPUT.width, capacity=encoder.component().latency)
-        decoder = DecoderConfig(format=format)
-        yield Run(unit=decoder, cover=decoder_cover(format), width=format.bits, capacity=decoder.component().latency)
-        if format.kind != "twos-complement" and format.code_field_bits <= 8 and not sticky(format):
-            quantizer = QuantizerConfig(format=format, input=INPUT, scale=scale)
-            held = quantizer.component().latency - RegisterSlice.latency + 2  # the slice at its output has two places
-            yield Run(unit=quantizer, cover=cover, width=INPUT.width, capacity=held)
+        found += [EncoderConfig(format=format, input=INPUT, scale=scale), DecoderConfig(format=format)]
+        if format.kind != "twos-complement" and not any(segment.exact_end for segment in format.segments):
+            found.append(QuantizerConfig(format=format, input=INPUT, scale=scale))
+    return found
 
 
-def sticky(format: SegmentedFormat) -> bool:
-    """Whether a threshold compares exactly, which parameters set at run time cannot."""
-    return any(segment.exact_end for segment in format.segments)
+def name_of(unit: Any) -> str:
+    """What tells the units apart."""
+    return unit.label + (" narrow range" if unit.format.narrow_range else "")
 
 
-def collect(run: Run, folder: Path) -> dict[str, Any]:
+def capacity(unit: Any) -> int:
+    """Beats that the unit holds when it is full: one per stage, and two in the slice at the quantizer's output."""
+    latency: int = unit.component().latency
+    return latency - RegisterSlice.latency + 2 if isinstance(unit, QuantizerConfig) else latency
+
+
+def collect(unit: Any, folder: Path) -> dict[str, Any]:
     """What the recorded traces of the unit reached: bins, those hit, and what is impossible and why."""
-    patterns, given = stimuli(run.cover, run.width)
-    emitted = emit(run.unit)
-    if isinstance(run.unit, QuantizerConfig):  # all bytes kept; every eighth beat ends its packet
-        top = (
-            np.full((len(patterns), 1), 3, np.uint8) | (np.arange(len(patterns)) % 8 == 7)[:, None].astype(np.uint8) * 4
-        )
+    decodes = isinstance(unit, DecoderConfig)
+    cover = decoder_cover(unit.format) if decodes else encoder_cover(unit.format, unit.input, unit.scale)
+    patterns, given = stimuli(cover, unit.format.bits if decodes else unit.input.width)
+    emitted, held = emit(unit), capacity(unit)
+    if isinstance(unit, QuantizerConfig):  # all bytes kept; every eighth beat ends its packet
+        last = np.arange(len(patterns)) % 8 == 7
+        top = (3 + 4 * last[:, None]).astype(np.uint8)
         given = [replace(one, beats=np.hstack([one.beats, top])) for one in given]
         emitted = renamed(emitted)
-    counts = np.zeros((len(run.cover.cases), len(STALLS)), np.int64)
+    counts = np.zeros((len(cover.cases), len(STALLS)), np.int64)
     for trace in record_all(emitted, given, folder=folder):
-        counts += run.cover.count(patterns, stall_cases(trace, run.capacity))
-    empty = run.cover.empty(counts)
+        counts += cover.count(patterns, stall_cases(trace, held))
+    empty = cover.empty(counts)
     return {
-        "name": f"functional coverage, {run.unit.label}",
+        "name": f"functional coverage, {name_of(unit)}",
         "passed": not empty,
         "bins": counts.size,
         "hit": int((counts > 0).sum()),
         "values": int(counts.sum()),
         "empty": empty,
-        "impossible": {", ".join(case): why for case, why in sorted(run.cover.impossible.items())},
+        "impossible": {", ".join(case): why for case, why in sorted(cover.impossible.items())},
     }

@@ -32,6 +32,8 @@ LEAST = {"encoder": 99.0, "decoder": 99.0, "quantizer": 85.0}  # percent of togg
 SCALES = 64  # at run time
 SUSPECTS = 100  # bits that the solver is asked about
 
+Run = tuple[Any, Callable[[Emitted, Path], Counter[Point]]]
+
 
 def _every_pattern(width: int, ports: Callable[[int], Mapping[str, np.ndarray]]) -> list[Stimulus]:
     """All inputs at full speed; then in random order under random stalls, with ports that change."""
@@ -101,7 +103,6 @@ def _unit_runs() -> dict[str, Run]:
     }
 
 
-Run = tuple[Any, Callable[[Emitted, Path], Counter[Point]]]
 RUNS = _unit_runs()
 """By label: the unit's configuration, and what runs it in a folder and returns what was met."""
 

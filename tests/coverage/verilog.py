@@ -65,11 +65,9 @@ def constants(source: Path, top: str, suspects: Iterable[str] = ()) -> set[str]:
     found = _in_netlist(json.loads((source.parent / "constants.json").read_text())["modules"][top])
     left = sorted({_bit(name) for name in suspects} - found)
     if left:
-        proofs = [
-            f"log try {name}; sat -ignore_unknown_cells -prove {name if '$' not in name.partition('.')[0] else chr(92) + name} {value}"
-            for name in left
-            for value in (0, 1)
-        ]
+        names = [f"\\{name}" if name.startswith("$") else name for name in left]
+        trial = "log try {0}; sat -ignore_unknown_cells -prove {1} {2}"
+        proofs = [trial.format(*pair, value) for pair in zip(left, names, strict=True) for value in (0, 1)]
         tools.run(
             tools.YOSYS,
             ["-q", "-p", "; ".join(["read_rtlil constants.il", *proofs])],

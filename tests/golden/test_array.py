@@ -10,6 +10,7 @@ import pytest
 
 from golden import array, scalar
 from golden.errors import InputError
+from golden.formats import Segment, SegmentedFormat
 from golden.inputs import input_type
 from golden.presets import int8, se8, se9_paper
 from golden.scale import Scale
@@ -127,6 +128,8 @@ def test_integers_with_an_implied_exponent(exponent):
         codes = array.quantise(x, format, scale, exponent=np.int8(exponent))
         assert codes.tolist() == [scalar.quantise(n % (1 << bits), type, format, scale).code for n in x.tolist()]
         assert len(set(codes.tolist())) > 100
+        flagged = array.quantise_flags(x, format, scale, exponent=exponent)
+        np.testing.assert_array_equal(flagged.codes, codes)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -160,6 +163,7 @@ def test_float64_beside_the_edge_where_int8_saturates():
         inside = np.array([Fraction(value) > edge for value in x.tolist()])
         reached += (x[inside] * float(scale.reciprocal) == -128.5).any()
         np.testing.assert_array_equal(array.quantise_flags(x, int8(), scale).saturated, ~inside)
+        np.testing.assert_array_equal(array.quantise_flags(x.astype(">f8"), int8(), scale).saturated, ~inside)
     assert reached > 3
 
 
@@ -323,6 +327,15 @@ def test_unassigned_codes_are_refused(name, codes, shown):
     for function in (array.dequantise_integers, lambda c, f: array.dequantise(c, f, Scale.from_step(1.0))):
         with pytest.raises(InputError, match=f"Codes must be ones that format {name} assigns, not {shown}$"):
             function(codes, oracles.make(name))
+
+
+def test_unassigned_codes_of_eight_bits_are_refused():
+    holes = SegmentedFormat(
+        name="holes", bits=8, kind="offset", segments=(Segment(codes=200, log2_step=0, first_code=0),)
+    )
+    assert array.dequantise_integers(np.array([199], np.uint8), holes).tolist() == [199]
+    with pytest.raises(InputError, match=r"^Codes must be ones that format holes assigns, not 200$"):
+        array.dequantise_integers(np.array([199, 200], np.uint8), holes)
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("int8", np.uint8), ("se8", np.int8), ("se9-paper", np.uint8)])

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from golden.errors import InputError
-from golden.files import replacing
+from golden.files import read_json, replacing, write_json
 
 
 def test_writes_and_replaces(tmp_path):
@@ -95,3 +95,26 @@ def test_a_device_is_not_replaced(tmp_path):
     with pytest.raises(InputError, match=r"^Output .*pipe must be a file"), replacing(tmp_path / "pipe"):
         pytest.fail("not reached")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_json_is_ascii_and_a_line_per_item(tmp_path):
+    write_json(tmp_path / "new" / "out.json", {"a": [1, "\u00e9"]})
+    assert (tmp_path / "new" / "out.json").read_bytes() == b'{\n "a": [\n  1,\n  "\\u00e9"\n ]\n}\n'
+    assert os.listdir(tmp_path / "new") == ["out.json"]
+
+
+def test_a_part_is_hidden_and_says_whose_it_is(tmp_path):
+    with replacing(tmp_path / "out.bin") as part:
+        assert part.name.startswith(".out.bin.")
+        assert part.name.endswith(".part")
+
+
+def test_a_name_that_no_file_can_have(tmp_path):
+    with pytest.raises(InputError, match=r"cannot be written: embedded null byte; choose another place$"):
+        replacing(f"{tmp_path}/a\0b").__enter__()
+
+
+def test_constants_that_json_does_not_have_are_asked_about(tmp_path):
+    path = tmp_path / "in.json"
+    path.write_text("[NaN, 1]")
+    assert read_json(path, "It", parse_constant=lambda name: name) == ["NaN", 1]

@@ -137,3 +137,32 @@ def test_floats_and_overflow_are_refused():
         hadamard.transform(np.array([1 << 62, 0]))
     assert hadamard.transform(np.array([(1 << 62) - 1, (1 << 62) - 1])).tolist() == [(1 << 63) - 2, 0]
     assert hadamard.transform(np.zeros((0, 4), np.int8)).shape == (0, 4)
+
+
+@pytest.mark.parametrize(("m", "q"), [(12, 11), (20, 19)])
+def test_cores_are_paleys(m, q):
+    """-(Q + I) bordered by ones, Q[a, b] the Legendre symbol of a - b, by Euler's criterion."""
+    H = hadamard.core(m)
+    for a in range(q):
+        for b in range(q):
+            euler = pow(a - b, (q - 1) // 2, q)
+            assert H[1 + a, 1 + b] == -((-1 if euler == q - 1 else euler) + (a == b))
+
+
+@pytest.mark.parametrize(("n", "bits"), [(1, 0), (2, 1), (4, 2), (12, 4), (40, 6), (64, 6)])
+def test_bits_of_growth(n, bits):
+    assert hadamard.growth(n) == bits
+
+
+def test_matrices_are_integers_and_the_shared_ones_read_only():
+    for shared in (*map(hadamard.core, hadamard.CORES), hadamard.sylvester(8)):
+        assert shared.dtype == np.int64
+        assert not shared.flags.writeable
+    for n in (1, 8, 24):
+        assert hadamard.matrix(n).dtype == np.int64
+
+
+def test_tensors_stay_on_their_device():
+    x = torch.empty((2, 24), dtype=torch.float64, device="meta")  # not the default device, and without values
+    y = hadamard.transform_tensor(x)
+    assert (y.device.type, y.shape, y.dtype) == ("meta", (2, 24), torch.float64)

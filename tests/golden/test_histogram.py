@@ -155,3 +155,35 @@ def test_the_last_peaks_that_a_scale_reaches(peak):
 def test_weights_that_make_no_sense(weights, text):
     with pytest.raises(InputError, match=text):
         Histogram(np.ones((4, 4), np.float32), weights.astype(np.float32))
+
+
+def test_zeros_of_either_sign_are_counted_together():
+    histogram = Histogram(np.array([0.0, -0.0, 0.0, 2.0], np.float32))
+    assert histogram.values.tolist() == [0, 2]
+    assert histogram.counts.tolist() == [3, 1]
+
+
+def test_one_value():
+    histogram = Histogram(np.array([-3.0]))
+    assert (histogram.values.tolist(), histogram.counts.tolist(), histogram.power) == ([-3], [1], 9)
+
+
+def test_values_are_float32():
+    x = np.linspace(-1, 1, 9)
+    assert Histogram(x).values.dtype == np.float32
+    assert [part.dtype for part in parts(x)] == [np.float32]
+
+
+def test_squares_do_not_overflow(rng):
+    x = rng.standard_normal((50, 8)).astype(np.float32)
+    near, far = (Segmented(format=load_format("se8"), scale=Scale.from_step(0.03 * unit)) for unit in (1.0, 2.0**80))
+    assert sqnr_db(x * np.float32(2.0**80), far) == sqnr_db(x, near)
+
+
+def test_channels_are_the_last_axis(rng):
+    x = rng.standard_normal((4, 3, 8)).astype(np.float32)
+    grouped = Grouped(
+        tuple(Segmented(format=load_format("int8"), scale=Scale.from_step(step)) for step in (0.05, 0.01)),
+        np.arange(8) % 2,
+    )
+    assert sqnr_db(x, grouped) == sqnr_db(x.reshape(12, 8), grouped)

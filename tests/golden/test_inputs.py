@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden.errors import InputError
-from golden.inputs import InputType, input_type
+from golden.inputs import InputType, Number, input_type
 from tests.golden import oracles
 
 
@@ -118,3 +118,12 @@ def test_patterns_out_of_range(name, bits):
 def test_patterns_are_integers():
     with pytest.raises(TypeError):
         input_type("fp16").decode(1.0)
+
+
+@pytest.mark.parametrize("name", ["fp32", "fp16", "bf16"])
+def test_what_is_no_number_has_the_value_zero(name):
+    type = input_type(name)
+    infinity = ((1 << type.exponent_bits) - 1) << type.fraction_bits
+    assert type.decode(infinity) == Number(False, 0, 0, infinite=True)
+    assert type.decode(infinity | 1 << (type.width - 1)) == Number(True, 0, 0, infinite=True)
+    assert type.decode(infinity + 1) == Number(False, 0, 0, nan=True)

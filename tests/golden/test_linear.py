@@ -22,7 +22,7 @@ from golden.linear import (
     requantise_scalar,
     zero_point_bias,
 )
-from golden.presets import int8
+from golden.presets import int8, int8_asym
 from golden.quamba import integer
 from golden.quamba.layers import XProjection
 from golden.quantiser import Segmented
@@ -223,3 +223,35 @@ def test_bad_words():
     pack_biases(np.full(6, -limit), SMALL, int8())
     with pytest.raises(InputError, match=f"Biases must be from -{limit} to {limit}, not 0 to {limit + 1}"):
         pack_biases(np.arange(6) // 5 * (limit + 1), SMALL, int8())
+
+
+def test_results_have_their_dtypes(rng):
+    codes, weights = rng.integers(0, 256, (3, 7)), rng.integers(-128, 128, (6, 7))
+    biases = np.zeros(6, np.int64)
+    assert accumulate(codes, weights, biases, int8()).dtype == np.int32
+    values, clamped = linear(codes, weights, biases, int8(), Scale(M=40000, k=20))
+    assert (values.dtype, clamped.dtype) == (np.int8, np.bool_)
+    assert zero_point_bias(weights, int8_asym()).dtype == np.int64
+    assert all(type(count) is int for count in (SMALL.beats, SMALL.tiles, SMALL.cycles, SMALL.lanes))
+
+
+def test_the_largest_sums_are_taken():
+    for bias in (MAX_ACCUMULATOR, -MAX_ACCUMULATOR):
+        (found,) = linear_scalar([0], [[0]], [bias], int8(), Scale(M=1 << 15, k=46))
+        assert found.value == (1 if bias > 0 else -1)
+        assert not found.saturated
+
+
+def test_the_largest_weights_have_words():
+    weights = np.full((6, 7), -128)
+    weights[::2] = 127
+    _, words = pack_weights(weights, SMALL)
+    assert {int(byte) for byte in words.view(np.int8).reshape(-1)} == {-128, 127, 0}
+
+
+@pytest.mark.parametrize("bias", [-(2**63), np.uint64(2**63)])
+def test_biases_beyond_int64s_magnitudes_are_refused(bias):
+    biases = np.zeros(6, np.array(bias).dtype)
+    biases[2] = bias
+    with pytest.raises(InputError, match="Biases must be from "):
+        pack_biases(biases, SMALL, int8())

@@ -149,3 +149,22 @@ def test_grouped_is_each_group_by_itself(rng):
         assert np.array_equal(got[..., channel], quantisers[group].array(x[..., channel]))
     same(got, grouped.tensor(torch.from_numpy(x)))
     same(grouped.array(x[0, 0]), grouped.tensor(torch.from_numpy(x[0, 0])))
+
+
+def test_tensors_stay_on_their_device(rng):
+    x = torch.empty((2, 3), device="meta")  # a device that is not the default, and has no values
+    grouped = Grouped((codebook(rng, 4), codebook(rng, 5)), np.array([0, 1, 0]))
+    for quantiser in (codebook(rng, 16), grouped):
+        decoded = quantiser.tensor(x)
+        assert (decoded.device.type, decoded.shape, decoded.dtype) == ("meta", (2, 3), torch.float32)
+
+
+def test_grouped_gives_float32_whatever_the_default_is(rng):
+    grouped = Grouped((codebook(rng, 4), codebook(rng, 5)), np.array([0, 1, 0]))
+    x = torch.ones(2, 3)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert grouped.tensor(x).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(before)

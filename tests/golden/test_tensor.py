@@ -182,3 +182,10 @@ def test_unassigned_codes_are_refused(name, codes, shown):
 def test_codes_of_another_dtype_are_refused():
     with pytest.raises(InputError, match=r"Codes of format int8 must have dtype torch.int8, not torch.uint8"):
         tensor.dequantise(torch.zeros(3, dtype=torch.uint8), int8(), Scale.from_step(1.0))
+
+
+@pytest.mark.parametrize("name", ["se8", "se9-paper", "int8-asym"])
+def test_codes_stay_on_the_device(name):
+    x = torch.empty((3, 5), dtype=torch.float32, device="meta")  # a device that is not the default, and has no values
+    codes = tensor.quantise(x, oracles.make(name), Scale.from_step(1.0))
+    assert (codes.device.type, codes.shape) == ("meta", (3, 5))

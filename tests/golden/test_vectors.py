@@ -11,7 +11,15 @@ from golden import scalar
 from golden.inputs import input_type
 from golden.presets import load_format
 from golden.scale import Scale
-from golden.vectors import around_decisions, decoder_vectors, encoder_vectors, expected, from_patterns, to_patterns
+from golden.vectors import (
+    RANDOM,
+    around_decisions,
+    decoder_vectors,
+    encoder_vectors,
+    expected,
+    from_patterns,
+    to_patterns,
+)
 
 FORMATS = ["int8", "int8:narrow_range=1", "int8-asym", "se8", "se8:L=15", "se8-silu", "se9-paper"]
 SCALES = [Scale.from_step(0.02), Scale.from_step(2.0**-100), Scale.from_step(2.0**100), Scale.from_step(3.7, 1)]
@@ -169,3 +177,64 @@ def test_fixed_point_patterns_are_sign_extended(rng, name):
 
 def test_float64_is_rounded_to_float32_first():
     assert to_patterns(np.array([1 + 2.0**-30]), input_type("fp32")).tolist() == [0x3F800000]
+
+
+@pytest.mark.parametrize("name", ["int8-asym", "se8", "se9-paper"])
+@pytest.mark.parametrize(("input", "step"), [("s16", 91.3), ("s16e-8", 0.31), ("bf16", 0.02), ("fp16", 0.02)])
+def test_two_steps_on_either_side_of_every_decision(name, input, step):
+    format, type, scale = load_format(name), input_type(input), Scale.from_step(step)
+    order = np.argsort(from_patterns(EVERY_HALF, type), kind="stable")
+    ordered = EVERY_HALF[order][~expected(EVERY_HALF[order], format, type, scale).nan]
+    answers = expected(ordered, format, type, scale)
+    changes = np.flatnonzero((np.diff(answers.codes.astype(int)) != 0) | np.diff(answers.saturated))
+    wanted = {int(ordered[at]) for change in changes for at in range(max(0, change - 1), min(change + 3, len(ordered)))}
+    assert len(wanted) > 500
+    assert wanted <= set(around_decisions(format, type, scale).tolist())
+
+
+@pytest.mark.parametrize(("name", "width"), [("s16", 16), ("s24e3", 24), ("s32", 32)])
+def test_the_ends_of_fixed_point_are_there(name, width):
+    patterns = set(around_decisions(load_format("int8"), input_type(name), Scale.from_step(8.0)).tolist())
+    limit = 1 << (width - 1)
+    assert {limit, limit + 1, limit - 2, limit - 1} <= patterns  # -limit, 1 - limit and the greatest
+    assert max(patterns) < 1 << width
+
+
+def test_decisions_far_beyond_the_input():
+    for name in ("int8", "int8-asym"):
+        bits = around_decisions(load_format(name), input_type("s16e-64"), Scale.from_step(2.0**60))
+        assert {0, 1, 0xFFFF, 0x7FFF, 0x8000} <= set(bits.tolist())
+
+
+def test_wider_inputs_are_drawn_within_their_width():
+    for name, width in (("s17", 17), ("s20", 20), ("fp32", 32)):
+        type, format, scale = input_type(name), load_format("se8"), Scale.from_step(0.7)
+        bits = encoder_vectors(format, type, scale).input_bits
+        assert bits.max() < 1 << width
+        assert len(bits) == RANDOM + 2 * len(around_decisions(format, type, scale))
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("fp16", np.float16), ("bf16", ml_dtypes.bfloat16), ("fp32", np.float32)])
+def test_the_ends_of_floats_are_there(name, dtype):
+    type, finfo = input_type(name), ml_dtypes.finfo(dtype)
+    subnormal, normal = float(finfo.smallest_subnormal), float(finfo.smallest_normal)
+    wanted = np.array([0.0, subnormal, normal - subnormal, normal, float(finfo.max), np.inf], np.float64).astype(dtype)
+    bits = wanted.view(f"u{wanted.itemsize}").astype(int)
+    infinity, sign = int(bits[-1]), 1 << (type.width - 1)
+    found = set(around_decisions(load_format("int8"), type, Scale.from_step(0.01)).tolist())
+    for pattern in [*bits.tolist(), infinity + 1, sign - 1]:  # and NaNs, signalling and quiet
+        assert {pattern, pattern | sign} <= found
+
+
+def test_dtypes():
+    assert around_decisions(load_format("se8"), input_type("s16"), Scale.from_step(1.0)).dtype == np.uint32
+    codes, values, invalid = decoder_vectors(load_format("se8"))
+    assert (codes.dtype, values.dtype, invalid.dtype) == (np.uint16, np.int32, np.bool_)
+    for name in ("fp32", "fp16", "bf16", "s16"):
+        assert to_patterns(np.ones(3, np.float32), input_type(name)).dtype == np.uint32
+
+
+def test_bf16_ties_go_to_even_and_nans_are_quiet():
+    bits = np.array([0x3F80_8000, 0x3F81_8000, 0xBF80_8000, 0x7FC0_0000, 0x7F80_0001, 0xFFA0_0000], np.uint32)
+    patterns = to_patterns(bits.view(np.float32), input_type("bf16"))
+    assert patterns.tolist() == [0x3F80, 0x3F82, 0xBF80, 0x7FC0, 0x7FC0, 0xFFE0]

@@ -79,6 +79,15 @@ def test_content_is_all_but_packing_and_versions(tmp_path):
     assert contents[4] == contents[5] != contents[6]
 
 
+def test_vectors_hold_arrays_alone(tmp_path, monkeypatch, capsys):
+    """NumPy 1.26's savez takes every keyword for an array: allow_pickle, too."""
+    saved = {}
+    monkeypatch.setattr(np, "savez_compressed", lambda file, **arrays: saved.update(arrays))
+    assert main(["gen", "decoder", "-o", str(tmp_path)]) == 0
+    assert set(saved) == {"codes", "decoded", "invalid"}
+    assert all(isinstance(array, np.ndarray) for array in saved.values())
+
+
 def test_files_hold_no_date(tmp_path, monkeypatch, capsys):
     """Byte by byte, in another year: what zip archives keep of the time."""
     written = []

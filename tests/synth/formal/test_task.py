@@ -1,7 +1,9 @@
+import time
+
 import pytest
 
 from golden.errors import InputError
-from synth.formal.task import Task, run, run_all
+from synth.formal.task import Result, Task, run, run_all
 
 COUNTER = """
 module counter(input clk, input enable);
@@ -30,8 +32,8 @@ def test_proved(tmp_path, engine):
     "other",
     [
         {"engine": "abc pdr"},
-        {"engine": "smtbmc z3"},
-        {"engine": "abc bmc3", "mode": "bmc", "argument": "There are ten states."},
+        pytest.param({"engine": "smtbmc z3"}, marks=pytest.mark.full),
+        pytest.param({"engine": "abc bmc3", "mode": "bmc", "argument": "Ten states."}, marks=pytest.mark.full),
     ],
 )
 def test_refuted(tmp_path, other):
@@ -40,11 +42,13 @@ def test_refuted(tmp_path, other):
     assert result.trace.read_text().startswith("$version")
 
 
+@pytest.mark.full
 def test_bound_reached(tmp_path):
     wrong = COUNTER.replace("count < 10", "count < 9")
     assert run(counter(wrong, mode="bmc", engine="abc bmc3", depth=5, argument="None."), tmp_path).passed
 
 
+@pytest.mark.full
 def test_cover(tmp_path):
     text = COUNTER.replace("never: cover (count == 12)", "five: cover (count == 5)")
     result = run(counter(text, mode="cover", engine="smtbmc z3"), tmp_path)
@@ -96,12 +100,32 @@ def test_a_bound_needs_an_argument():
         counter(argument="Ten states.")
 
 
-def test_run_all(tmp_path):
-    told = []
-    wrong = counter(COUNTER.replace("count < 10", "count < 9"))
-    results = run_all([counter(), wrong, counter()], tmp_path, jobs=2, progress=told.append)
-    assert [result.passed for result in results] == [True, False, True]
-    assert sorted(result.passed for result in told) == [False, True, True]
+def test_run_all(tmp_path, monkeypatch):
+    def fake(task, folder, timeout):
+        time.sleep(0.2 if task.name == "slow" else 0)
+        assert timeout == 7
+        places.append(folder)
+        return Result(task=task, passed=task.name != "wrong", status="PASS", seconds=1.0)
+
+    places, told = [], []
+    monkeypatch.setattr("synth.formal.task.run", fake)
+    tasks = [counter(name=name) for name in ("slow", "wrong", "slow", "right")]
+    results = run_all(tasks, tmp_path, jobs=2, progress=told.append, timeout=7)
+    assert [result.task for result in results] == tasks
+    assert {id(result) for result in results} == {id(result) for result in told}
+    assert len(set(places)) == 4
+
+
+def test_run_all_ends_with_an_error(tmp_path, monkeypatch):
+    def fake(task, folder, timeout):
+        ran.append(task)
+        raise InputError("no tool")
+
+    ran = []
+    monkeypatch.setattr("synth.formal.task.run", fake)
+    with pytest.raises(InputError, match=r"^no tool$"):
+        run_all([counter()] * 50, tmp_path)
+    assert len(ran) < 50
 
 
 def test_missing_abc(tmp_path, monkeypatch):

@@ -24,9 +24,18 @@ OFFSET = SegmentedFormat(
     segments=(Segment(codes=9, log2_step=-1, first_code=0), Segment(codes=7, log2_step=1, first_code=9)),
     zero_point=3,
 )
+EXACT = SegmentedFormat(
+    name="exact",
+    bits=4,
+    kind="sign-magnitude",
+    segments=(
+        Segment(codes=4, log2_step=-1, first_code=0, exact_end=True),
+        Segment(codes=4, log2_step=0, first_code=4),
+    ),
+)
 
 
-def encoder(format=TINY, input="s8", step=3.0, bits=4, **others):
+def encoder(format=TINY, input="s8", step=4.0, bits=4, **others):
     scale = None if step is None else Scale.from_step(step, bits)
     options = {"counter_width": 3, **others}
     return EncoderConfig(format=format, input=input_type(input), scale=scale, scale_bits=bits, **options)

@@ -1,0 +1,55 @@
+"""What is made of coverage.py's figures; and one unit's bins, collected from its Verilog, as the report has them."""
+
+import pytest
+
+from tests.coverage.__main__ import figures, words
+from tests.coverage.functional import collect, name_of, units
+from tests.coverage.python import PACKAGES, packages
+from tests.coverage.units import RUNS
+
+
+def file(statements, lines, branches, taken):
+    keys = ("num_statements", "covered_lines", "num_branches", "covered_branches", "percent_covered")
+    percent = 100 * (lines + taken) / (statements + branches)
+    return {"summary": dict(zip(keys, (statements, lines, branches, taken, percent), strict=True))}
+
+
+def test_packages():
+    items = packages(
+        {
+            "files": {
+                "golden/a.py": file(90, 90, 10, 9),
+                "golden/deep/b.py": file(110, 106, 10, 10),
+                "sim/c.py": file(100, 100, 100, 94),
+                "rtl_gen/d.py": file(100, 94, 10, 10),
+                "qse_hw/e.py": file(10, 1, 0, 0),
+            }
+        }
+    )
+    found = {item["name"].rpartition(" ")[2]: item for item in items}
+    assert list(found) == list(PACKAGES)
+    assert (found["golden"]["line_percent"], found["golden"]["branch_percent"]) == (98.0, 95.0)
+    assert {name: item["passed"] for name, item in found.items()} == {
+        "golden": True, "rtl_gen": False, "sim": False, "synth": False, "qse_hw": True,
+    }  # fmt: skip
+    assert list(found["golden"]["least_covered"]) == ["golden/deep/b.py", "golden/a.py"]
+    assert figures(items)["sim_branch_percent"] == 94.0
+    assert words(found["sim"]) == "line 100.0 %, branch 94.0 %"
+
+
+def test_the_units_are_those_of_the_claim():
+    assert {label.split()[0] for label in RUNS} == {"encoder", "decoder", "quantizer"}
+    names = [name_of(unit) for unit in units()]
+    assert len(set(names)) == len(names) == 6 + 6 + 3
+    assert [name for name in names if name.startswith("quantizer")] == [
+        f"quantizer {format} fp16" for format in ("int8-asym", "se8", "se8-silu")
+    ]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("unit", units(), ids=name_of)
+def test_every_bin_is_hit_in_the_verilog(unit, tmp_path):
+    found = collect(unit, tmp_path)
+    assert found["empty"] == []
+    assert found["hit"] == found["bins"] > 8
+    assert figures([found])["bins_hit"] == found["hit"]

@@ -1,0 +1,13 @@
+"""What the tests of compiled units share."""
+
+import pytest
+
+from rtl_gen.units.decoder import DecoderConfig
+from sim.bulk import Bulk
+from tests.golden import oracles
+
+
+@pytest.fixture(scope="session")
+def decoder(tmp_path_factory):
+    """A compiled decoder of se8, two lanes; others take Verilator's runtime from it, which takes longest to compile."""
+    return Bulk(DecoderConfig(format=oracles.make("se8"), lanes=2), tmp_path_factory.mktemp("decoder"))

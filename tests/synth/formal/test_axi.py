@@ -1,0 +1,53 @@
+import pytest
+
+from golden.inputs import input_type
+from golden.scale import Scale
+from rtl_gen.units.quantizer import QuantizerConfig
+from synth.formal import axi
+from synth.formal.task import run
+from tests.synth.formal.units import OFFSET, TINY, encoder
+
+QUANTIZER = QuantizerConfig(format=OFFSET, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0)
+TWO_LANES = QuantizerConfig(format=TINY, input=input_type("s8"), scale=Scale.from_step(4.0, 4), lanes=2)
+
+
+def task(name, config=QUANTIZER):
+    return next(task for task in axi.tasks(config) if task.name == name)
+
+
+def test_rules(tmp_path):
+    result = run(task("axi_rules"), tmp_path)
+    assert result.passed, result.tail
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("config", [QUANTIZER, TWO_LANES], ids=["offset", "sign"])
+def test_all_proved(tmp_path, config):
+    for task in axi.tasks(config):
+        result = run(task, tmp_path)
+        assert result.passed, (task.name, result.tail)
+
+
+@pytest.mark.full
+def test_faults(tmp_path):
+    for number, fault in enumerate(axi.faults(QUANTIZER)):
+        result = run(fault.task, tmp_path / str(number))
+        assert fault.caught(result), (fault.name, result.tail)
+
+
+def test_fault(tmp_path):
+    fault = next(fault for fault in axi.faults(QUANTIZER) if fault.catches == "okay_or_slverr")
+    result = run(fault.task, tmp_path)
+    assert fault.caught(result), result.tail
+
+
+def test_map_is_the_documented_one():
+    text = axi.register_map(QUANTIZER.registers)
+    for register in QUANTIZER.registers.registers:
+        assert f"  // {register.name}\n" in text
+    assert "8: {there, access, width, extends, reset} = {1'b1, 3'd1, 6'd4, 1'b0, 32'h" in text  # SCALE_M, 4 bits
+    assert "held = $signed(parameters[" in text  # SCALE_K
+
+
+def test_other_units_have_no_bus():
+    assert axi.tasks(encoder()) == axi.faults(encoder()) == []

@@ -1,0 +1,147 @@
+import re
+
+import pytest
+
+from golden.errors import InputError
+from golden.inputs import input_type
+from golden.scale import Scale
+from rtl_gen.units.hadamard import HadamardConfig
+from rtl_gen.units.quantizer import QuantizerConfig
+from synth.formal import axi, stream
+from synth.formal.stream_harness import instance, probed, without_lanes
+from synth.formal.task import run
+from tests.synth.formal.units import OFFSET, TINY, decoder, encoder
+
+ENCODER = encoder()
+QUANTIZER = QuantizerConfig(format=OFFSET, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0)
+LONG = {
+    "two lanes": encoder(lanes=2),
+    "no optional registers": encoder(pipeline=0),
+    "run time": encoder(step=None),
+    "cells": encoder(input="bf16", step=0.0147, lanes=2, target="ecp5"),
+    "parallel": encoder(arch="parallel"),
+    "no counter": encoder(counter_width=0),
+    "decoder": decoder(lanes=2),
+    "quantizer": QUANTIZER,
+    "quantizer with a memory": QuantizerConfig(
+        format=TINY, input=input_type("s8"), scale=Scale.from_step(4.0, 4), lanes=2
+    ),
+}
+TEXT = """module inner (clk, seen);
+  reg state = 1'h0;
+endmodule
+
+module top(clk, rst,
+  out);
+  wire [3:0] level;
+  inner  unit (
+    .clk(clk)
+  );
+endmodule
+"""
+
+
+def properties(task):
+    """Labels that are written in it, but for what only helps the induction."""
+    found = {label for text in task.files.values() for label in re.findall(r"(\w+): (?:assert|cover) ?\(", text)}
+    return {label for label in found if not label.startswith("helper_")}
+
+
+def instantiated(task):
+    """The properties of the checkers that its top has."""
+    modules = re.findall(r"^module (\w+)(.*?)^endmodule", "\n".join(task.files.values()), re.M | re.S)
+    top = task.files[f"{task.top}.sv"]
+    checkers = [body for name, body in modules if re.search(rf"^  {name} #", top, re.M)]
+    found = {label for body in checkers for label in re.findall(r"(\w+): (?:assert|cover) ?\(", body)}
+    return {label for label in found if not label.startswith("helper_")}
+
+
+@pytest.mark.parametrize("config", [ENCODER, decoder()], ids=["encoder", "decoder"])
+@pytest.mark.parametrize("name", ["stream_rules", "stream_order", "stream_status"])
+def test_proved(tmp_path, config, name):
+    (task,) = (task for task in stream.tasks(config) if task.name == name)
+    result = run(task, tmp_path)
+    assert result.passed, result.tail
+
+
+def test_reached(tmp_path):
+    task = stream.tasks(decoder())[-1]
+    result = run(task, tmp_path)
+    assert result.passed, result.tail
+    assert set(result.reached) == instantiated(task)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", LONG)
+def test_all_proved(tmp_path, name):
+    for task in stream.tasks(LONG[name]):
+        result = run(task, tmp_path)
+        assert result.passed, (task.name, result.tail)
+
+
+@pytest.mark.parametrize("config", [ENCODER, QUANTIZER], ids=["encoder", "quantizer"])
+@pytest.mark.parametrize("module", [stream, axi], ids=["stream", "axi"])
+def test_every_property_has_a_fault(config, module):
+    written = {
+        (task.name, label) for task in module.tasks(config) if task.mode == "prove" for label in properties_of(task)
+    }
+    caught = {(fault.task.name, fault.catches) for fault in module.faults(config)}
+    assert written <= caught
+
+
+def properties_of(task):
+    found = instantiated(task)
+    assert found <= properties(task)
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", ["a beat leaves twice", "the payload changes in a stall", "after a reset nothing comes"]
+)
+def test_fault(tmp_path, name):
+    fault = next(fault for fault in stream.faults(decoder()) if fault.name == name)
+    result = run(fault.task, tmp_path)
+    assert fault.caught(result), result.tail
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("config", [ENCODER, decoder(), QUANTIZER], ids=["encoder", "decoder", "quantizer"])
+def test_faults(tmp_path, config):
+    for number, fault in enumerate(stream.faults(config)):
+        result = run(fault.task, tmp_path / str(number))
+        assert fault.caught(result), (fault.name, result.tail)
+
+
+def test_other_units_have_no_task():
+    config = HadamardConfig(size=4, width=4)
+    assert stream.tasks(config) == stream.faults(config) == []
+
+
+def test_probed():
+    text = probed(TEXT, "top", {"level": 4, "unit.state": 1})
+    assert "module top(probe_level, probe_unit_state, clk, rst,\n  out);" in text
+    assert "  output [3:0] probe_level;\n  assign probe_level = level;\n" in text
+    assert ".probe_state(probe_unit_state),\n    .clk(clk)" in text
+    assert "module inner (probe_state, clk, seen);\n  output probe_state;\n  assign probe_state = state;\n" in text
+
+
+@pytest.mark.parametrize(
+    ("signals", "message"),
+    [
+        ({"level": 5}, "Verilog must have a signal level of 5 bits in module top"),
+        ({"state": 1}, "Verilog must have a signal state of 1 bits in module top"),
+        ({"other.state": 1}, "Verilog must have an instance other"),
+    ],
+)
+def test_what_is_not_there_cannot_be_probed(signals, message):
+    with pytest.raises(InputError, match=message):
+        probed(TEXT, "top", signals)
+
+
+def test_a_unit_without_lanes_is_not_cut():
+    with pytest.raises(InputError, match="Verilog must have an instance lane0"):
+        without_lanes(TEXT)
+
+
+def test_instance():
+    assert instance("a", "b", {"N": 3}, {"x": "y"}) == "  a #(.N(3)) b (.x(y));"

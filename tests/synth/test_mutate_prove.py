@@ -1,0 +1,94 @@
+"""Equivalence of mutants, on circuits of which it is known."""
+
+from itertools import product
+
+import pytest
+
+from synth.mutate_netlist import GATES, Mutant, Netlist
+from synth.mutate_prove import EQUIVALENT, _Graph, prove
+
+NOT, AND, OR, XOR, XNOR, MUX = range(len(GATES))
+A, B, VALID, SELECT, Q, R = range(2, 8)
+
+
+def circuit(gates, payload, registers=(), selects=(SELECT,), **inputs):
+    """With one mutant, inputs a, b, valid, and an output payload."""
+    mutant = Mutant(1, "inv", "$and x", "A[0]", None, "")
+    return Netlist(
+        nets=20,
+        inputs={"a": (A,), "b": (B,), "valid": (VALID,)} | inputs,
+        outputs={"o__payload": (payload,), "o__valid": (VALID,)},
+        gates=gates, registers=registers, mutants=[mutant], selects=selects,
+    )  # fmt: skip
+
+
+def test_a_fault_that_nothing_needs(tmp_path):
+    unused = [(MUX, 10, A, B, SELECT), (AND, 11, A, B, 0)]
+    assert prove(circuit(unused, 11), [1], tmp_path) == {1: "unconnected"}
+    assert prove(circuit([(AND, 11, A, B, 0)], 11, selects=(0,)), [1], tmp_path) == {1: "unconnected"}
+
+
+def test_a_fault_that_shows(tmp_path):
+    shows = [(MUX, 10, A, B, SELECT)]
+    assert prove(circuit(shows, 10), [1], tmp_path) == {1: "different"}
+
+
+def test_the_same_function_in_other_gates(tmp_path):
+    """a ^ b as (a | b) & ~(a & b)."""
+    gates = [
+        (XOR, 10, A, B, 0), (OR, 11, A, B, 0), (AND, 12, A, B, 0), (NOT, 13, 12, 0, 0), (AND, 14, 11, 13, 0),
+        (MUX, 15, 10, 14, SELECT),
+    ]  # fmt: skip
+    assert prove(circuit(gates, 15), [1], tmp_path)[1] in EQUIVALENT
+    wrong = [*gates[:4], (AND, 14, 11, 12, 0), gates[5]]
+    assert prove(circuit(wrong, 15), [1], tmp_path) == {1: "different"}
+
+
+def test_a_payload_counts_while_it_is_valid(tmp_path):
+    gates = [(AND, 10, A, VALID, 0), (MUX, 11, A, 10, SELECT)]  # a & valid instead of a
+    assert prove(circuit(gates, 11), [1], tmp_path)[1] in EQUIVALENT
+    inverse = [(NOT, 9, VALID, 0, 0), (AND, 10, A, 9, 0), (MUX, 11, A, 10, SELECT)]
+    assert prove(circuit(inverse, 11), [1], tmp_path) == {1: "different"}
+
+
+@pytest.mark.parametrize(("first", "want"), [((0, 1), {"induction", "reachability"}), ((1, 1), {"different"})])
+def test_states_that_are_not_reached(first, want, tmp_path):
+    """Two registers load the same, so that they never differ; or else they may, and the fault shows a cycle later."""
+    same = [(MUX, 12, A, B, first[0]), (XOR, 10, Q, R, 0), (MUX, 11, 0, 10, SELECT)]
+    registers = [(Q, A), (R, 12)]
+    assert prove(circuit(same, 11, registers), [1], tmp_path)[1] in want
+
+
+def test_a_scale_is_as_the_contract_says(tmp_path):
+    """M has its top bit; k is from bits - 101 to bits + 99: a fault that shows beyond them is none."""
+    scale = {"scale_m": (8, 9), "scale_k": tuple(range(10, 19))}
+    missing = [(NOT, 19, 9, 0, 0), (MUX, 7, 0, 19, SELECT)]
+    assert prove(circuit(missing, 7, **scale), [1], tmp_path) == {1: "unconnected"}
+    low = [(MUX, 19, 0, 8, SELECT)]
+    assert prove(circuit(low, 19, **scale), [1], tmp_path) == {1: "different"}
+    # k >= 128: bit 7 without the sign
+    far = [(NOT, 19, 18, 0, 0), (AND, 7, 17, 19, 0), (MUX, 6, 0, 7, SELECT)]
+    assert prove(circuit(far, 6, **scale), [1], tmp_path)[1] in EQUIVALENT
+    near = [(NOT, 19, 18, 0, 0), (AND, 7, 16, 19, 0), (MUX, 6, 0, 7, SELECT)]
+    assert prove(circuit(near, 6, **scale), [1], tmp_path) == {1: "different"}
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_gates(kind):
+    """Every type, on constants and on inputs, against its truth table."""
+    tables = {
+        "$_NOT_": lambda a, b, s: 1 - a, "$_AND_": lambda a, b, s: a & b, "$_OR_": lambda a, b, s: a | b,
+        "$_XOR_": lambda a, b, s: a ^ b, "$_XNOR_": lambda a, b, s: 1 - (a ^ b),
+        "$_MUX_": lambda a, b, s: b if s else a,
+    }  # fmt: skip
+    graph = _Graph()
+    literals = [0, 1, *(graph.input() for _ in range(3))]
+    literals += [literal ^ 1 for literal in literals[2:]]
+    for pins in product(literals, repeat=3):
+        made = graph.gate(GATES.index(kind), *pins)
+        for values in product((0, 1), repeat=3):
+            node = dict(zip(graph.inputs, values, strict=True)) | {0: 0}
+            for target, (a, b) in graph.ands.items():
+                node[target] = (node[a & ~1] ^ a & 1) & (node[b & ~1] ^ b & 1)
+            inputs = [node[pin & ~1] ^ pin & 1 for pin in pins]
+            assert node[made & ~1] ^ made & 1 == tables[kind](*inputs)
