@@ -62,7 +62,7 @@ oracles: $(INSTALLED)
 	$(BIN)/python -m tests.oracles
 
 reproduce: $(INSTALLED)
-	$(BIN)/python tests/reproducibility/run.py
+	$(BIN)/python -m tests.reproducibility
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from rtl_gen.emit import emit
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
-from synth.mutate_netlist import Level, mutants
+from synth.mutate_netlist import LEVELS, Level, mutants
 from synth.mutate_prove import EQUIVALENT, prove
 from synth.mutate_simulate import compile_simulator, simulate
 from synth.mutate_stimuli import program, stimuli
@@ -145,16 +146,11 @@ def mutate(
 def standard() -> Iterator[tuple[UnitConfig, Level]]:
     """The configurations of the score: counters of 6 bits, since faults of a wide one show after 2**31 beats only."""
     for name in FORMATS:
-        for level in ("word", "gate"):
-            yield DecoderConfig(format=load_format(name)), level
-        for input_name, step in STEPS.items():
-            for scale in (Scale.from_step(step), None):
-                config = EncoderConfig(
-                    format=load_format(name), input=input_type(input_name), scale=scale, counter_width=6
-                )
-                yield config, "word"
-                if scale is not None:
-                    yield config, "gate"
+        yield from ((DecoderConfig(format=load_format(name)), level) for level in LEVELS)
+    for constant, name, (input_name, step) in product((True, False), FORMATS, STEPS.items()):
+        scale = Scale.from_step(step) if constant else None
+        config = EncoderConfig(format=load_format(name), input=input_type(input_name), scale=scale, counter_width=6)
+        yield from ((config, level) for level in (LEVELS if constant else LEVELS[:1]))
 
 
 def mutate_all(

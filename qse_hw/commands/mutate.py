@@ -70,6 +70,10 @@ def run(args: argparse.Namespace) -> None:
         with progress() as report:
             for outcome in mutate.mutate_all(jobs, count=args.mutants, seed=args.seed, report=report):
                 outcomes.append(outcome)
+                console.print(
+                    f"{outcome.name}: {outcome.killed} of {outcome.mutants} killed, {sum(outcome.equivalent.values())} "
+                    f"equivalent, {len(outcome.survivors)} left"
+                )
     except RuntimeError as error:
         raise SystemExit(f"error: {error}") from error
     seconds = time.perf_counter() - begun

@@ -38,7 +38,7 @@ def faults(config: UnitConfig) -> list[Fault]:
     return [
         Fault(
             name=wrong.name,
-            task=bounded(_tasks(unit, config, wrong.text)[wrong.task], _DEEP),
+            task=bounded(_tasks(unit, config, wrong.text)[wrong.task], wrong, _DEEP),
             catches=wrong.catches,
         )
         for wrong in wrong_buses(unit, quantizer_shown(unit, config), quantizer_probes(unit, config))

@@ -56,4 +56,5 @@ def wrong_buses(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator
         text=changed(text, r"\.locked\(locked\),", ".locked(1'b0),"),
         task="axi_registers",
         catches="refused_exactly",
+        line=True,
     )

@@ -12,7 +12,7 @@ from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from rtl_gen.units.quantizer import QuantizerConfig
 from synth.formal import decoder, encoder, quantizer, spec
-from synth.formal.pipeline import hold
+from synth.formal.pipeline import alone, hold
 from synth.formal.task import Fault, Task
 from synth.formal.verilog import emitted, ports, tapped
 
@@ -49,19 +49,23 @@ def faults(config: UnitConfig) -> list[Fault]:
     return list(_quantizer_faults(config)) if isinstance(config, QuantizerConfig) else []
 
 
+def _caught(label: str, name: str, task: Task) -> Fault:
+    """A fault that the assertion finds by itself."""
+    return Fault(name=name, task=alone(task, label), catches=label)
+
+
 def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
     unit, codes = emitted(config), spec.levels(config.format)
     yield Fault(name="a register moves in a stall", task=hold(_unheld(unit)), catches="hold")
     stuck = replace(unit, text=tapped(unit, {"i__ready": "1'b0"}))
     yield Fault(name="the input is never ready", task=hold(stuck), catches="stalled")
     for name, wrong in _other_constants(config):
-        task = encoder.code(config, emitted(wrong))
-        yield Fault(name=name, task=task, catches="code_0")
+        yield _caught("code_0", name, encoder.code(config, emitted(wrong)))
         if wrong.format == config.format:
-            yield Fault(name=name, task=encoder.closest(config, emitted(wrong)), catches="closest_0")
+            yield _caught("closest_0", name, encoder.closest(config, emitted(wrong)))
 
     def fault(name: str, taps: Mapping[str, str], of: Callable[[EncoderConfig, Emitted], Task], label: str) -> Fault:
-        return Fault(name=name, task=of(config, replace(unit, text=tapped(unit, taps))), catches=label)
+        return _caught(label, name, of(config, replace(unit, text=tapped(unit, taps))))
 
     def given(code: int, instead: int) -> dict[str, str]:
         return {"o__payload": _swap(unit, config.format.bits, code, instead, "o__payload", "inner_")}
@@ -182,10 +186,10 @@ def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
         wrong.append(("a redundant code is taken for another", swap))
     for name, tap in wrong:
         task = decoder.value(config, replace(unit, text=tapped(unit, {"i__payload": tap})))
-        yield Fault(name=name, task=task, catches="value_0")
+        yield _caught("value_0", name, task)
     flag = "1'b0" if len(accepted) < 1 << config.format.bits else "1'b1"
     task = decoder.value(config, replace(unit, text=tapped(unit, {"invalid": flag})))
-    yield Fault(name="the flag is stuck", task=task, catches="invalid_flag")
+    yield _caught("invalid_flag", "the flag is stuck", task)
 
 
 def _quantizer_faults(config: QuantizerConfig) -> Iterator[Fault]:
@@ -205,5 +209,4 @@ def _quantizer_faults(config: QuantizerConfig) -> Iterator[Fault]:
         (f"zero becomes code {near}", {"m_axis_tdata": given(zero, near)}, "nan_0"),
         ("nothing leaves", {"m_axis_tvalid": "1'b0"}, "leaves"),
     ):
-        task = quantizer.code(config, replace(unit, text=tapped(unit, taps)))
-        yield Fault(name=name, task=task, catches=label)
+        yield _caught(label, name, quantizer.code(config, replace(unit, text=tapped(unit, taps))))

@@ -8,7 +8,9 @@ moved ``latency`` times since a beat was accepted when the beat leaves is ``stre
 (:mod:`synth.formal.stream`).
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rtl_gen.emit import Emitted
 from synth.formal.task import Task
@@ -87,6 +89,14 @@ def input_ports(unit: Emitted) -> list[str]:
 def at_output(unit: Emitted, claims: Sequence[str], *, beyond: int = 0) -> str:
     """Claims, ``label: assert (...);``, that are to hold ``beyond`` cycles after the beat is at the output."""
     return "\n".join([f"  always @* if (tick == {unit.latency + beyond}) begin", *claims, "  end"])
+
+
+def alone(task: Task, label: str) -> Task:
+    """The task with no assertion in its frame but the one called ``label``: what that one finds by itself."""
+    lines = task.files[FRAME].splitlines(keepends=True)
+    others = re.compile(rf" *(?!{label}: )\w+: assert \(.*\);\n")
+    kept = "".join(line for line in lines if not others.fullmatch(line))
+    return replace(task, files={**task.files, FRAME: kept})
 
 
 _HOLD = """// every register, with the claim that it does not change

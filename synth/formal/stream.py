@@ -2,7 +2,7 @@
 
 Why nothing is lost, duplicated or reordered: ``stream_order`` follows any beat by counting. It leaves after exactly the
 beats before it, in a cycle in which the unit has moved ``latency`` times since. What is at the output then is made of
-its payload alone, as :mod:`synth.formal.pipeline` shows: of what entered ``latency`` moves ago, however long the stalls.
+its payload alone, as :mod:`synth.formal.pipeline` shows: of what entered ``latency`` moves ago.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _STREAM = {name: name for name in ("clk", "rst")} | {
     f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready")
 }
 _VALID = {"valid": "probe_valid"}
-_DEEP = 34  # cycles: parameters are written, checked and loaded in these
+_DEEP = 9  # cycles in which what is wrong at the ports of the quantizers shows
 _COVERED = 6  # cycles beyond the latency that the covers take, their own counters included
 
 
@@ -45,7 +45,7 @@ def faults(config: UnitConfig) -> list[Fault]:
         return [
             Fault(
                 name=wrong.name,
-                task=bounded(quantizer_tasks(unit, config, wrong.text)[wrong.task], _DEEP),
+                task=bounded(quantizer_tasks(unit, config, wrong.text)[wrong.task], wrong, _DEEP),
                 catches=wrong.catches,
             )
             for wrong in wrong_streams(unit, quantizer_shown(unit, config), probes)
@@ -56,7 +56,7 @@ def faults(config: UnitConfig) -> list[Fault]:
     return [
         Fault(
             name=wrong.name,
-            task=bounded(_tasks(unit, wrong.text)[wrong.task], 2 * unit.latency + 4),
+            task=bounded(_tasks(unit, wrong.text)[wrong.task], wrong, 2 * unit.latency + 4),
             catches=wrong.catches,
         )
         for wrong in wrong_units(unit, _shown(unit), _probes(unit))

@@ -9,6 +9,7 @@ from rtl_gen.units.encoder import EncoderConfig
 from synth.formal.stream_harness import bits, probe
 from synth.formal.task import Task
 
+_LONG = 60  # cycles
 _TOGGLE = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
 _WITHIN = """reg [7:0] within = 0;
   always @(posedge clk) within <= rst ? 0 : within + (i__valid & i__ready) - (o__valid & o__ready);"""
@@ -16,12 +17,16 @@ _WITHIN = """reg [7:0] within = 0;
 
 @dataclass(frozen=True, kw_only=True)
 class Wrong:
-    """A wrong unit: what is wrong, its Verilog, the task and the property that must notice."""
+    """A wrong unit: what is wrong, its Verilog, the task and the property that must notice.
+
+    ``line``: a line within is changed; otherwise there is a wrapper.
+    """
 
     name: str
     text: str
     task: str
     catches: str
+    line: bool = False
 
 
 def wrong_units(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator[Wrong]:
@@ -102,18 +107,25 @@ def wrong_units(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator
             text=changed(text, rf"(valid\[{last}\]) & o__ready;", r"\1;"),
             task="stream_status",
             catches="counts_once",
+            line=True,
         )
 
 
-def bounded(task: Task, depth: int) -> Task:
-    """``task`` as a search for the fault, which shows early, with all properties that it breaks."""
+def bounded(task: Task, wrong: Wrong, depth: int) -> Task:
+    """``task`` as a search for the fault, without what only helps the induction.
+
+    A fault of a wrapper shows within ``depth`` cycles, with all properties that it breaks; a changed line may have to
+    wait until parameters have been written, checked and loaded, and breaks its property first.
+    """
+    files = {name: re.sub(r"^.*helper_\w+: assert.*\n", "", text, flags=re.M) for name, text in task.files.items()}
     if task.mode == "cover":
-        return task
+        return replace(task, files=files)
     return replace(
         task,
+        files=files,
         mode="bmc",
-        depth=depth,
-        engine="smtbmc --keep-going z3",
+        depth=_LONG if wrong.line else depth,
+        engine="abc bmc3" if wrong.line else "smtbmc --keep-going z3",
         argument="a fault is to be found, and it shows in a few cycles",
     )
 

@@ -135,3 +135,25 @@ def test_a_suite_that_fails_judges_nothing(tree):
     (tree.root / "tests/golden/test_toy.py").write_text(test)
     with pytest.raises(InputError, match=r"^Tests of golden must pass .*/test_toy.py::test_fails failed$"):
         _ = tree.reached
+
+
+def test_a_test_that_needs_another_judges_nothing(tree):
+    test = """
+from golden import toy
+
+SEEN = []
+
+
+def test_first():
+    SEEN.append(1)
+
+
+def test_second():
+    assert toy.untested() == 7
+    assert SEEN
+"""
+    (tree.root / "tests/golden/test_toy.py").write_text(test)
+    source = (tree.root / "golden/toy.py").read_text()
+    mutant = next(mutant for mutant in mutants("golden/toy.py", source) if mutant.place == "untested")
+    with pytest.raises(InputError, match=r"^Test tests/golden/test_toy.py::test_second must pass by itself"):
+        list(tree.judged([mutant]))

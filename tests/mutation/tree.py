@@ -5,7 +5,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -101,19 +101,42 @@ class Tree:
         """Yields (mutant, status, test that failed) in any order; the status as in :mod:`tests.mutation.session`.
 
         ``unreached`` is the status of a mutant that no test reaches.
+
+        Raises:
+            InputError: if a test that failed for a mutant fails without one, too, when it is run in this way.
         """
         tests = {mutant.key: self.tests(mutant) for mutant in chosen}
         yield from ((mutant, "unreached", "") for mutant in chosen if not tests[mutant.key])
         reached = {mutant.key: mutant for mutant in chosen if tests[mutant.key]}
         again = [mutant for mutant in reached.values() if mutant.function is None]
         inside = [(mutant, tests[mutant.key]) for mutant in reached.values() if mutant.function]
+        failed: set[str] = set()
         for key, status, test in exchange(self.root, list(self.suite), inside):
             if status == "cannot" or (status == "survived" and self.imported(reached[key])):
                 again.append(reached[key])
             else:
+                failed.add(test)
                 yield reached[key], status, test
+        if inside:
+            control = self._control(inside[0][0], failed)
+            self._check(*next(exchange(self.root, list(self.suite), [control]))[1:])
+        failed.clear()
         for mutant in again:
-            yield mutant, *afresh(self.root, mutant, tests[mutant.key])
+            status, test = afresh(self.root, mutant, tests[mutant.key])
+            failed.add(test)
+            yield mutant, status, test
+        if again:
+            self._check(*afresh(self.root, *self._control(again[0], failed)))
+
+    def _control(self, mutant: Mutant, failed: set[str]) -> tuple[Mutant, list[tuple[str, float]]]:
+        """``mutant`` without its fault, and the tests that failed for any."""
+        source = (self.root / mutant.file).read_text(encoding="utf-8")
+        seconds = self.reached["seconds"]
+        return replace(mutant, source=source), [(name, seconds[name]) for name in sorted(failed) if name]
+
+    def _check(self, status: str, test: str) -> None:
+        if status != "survived":
+            raise InputError(f"Test {test} must pass by itself before mutants are judged, and does not")
 
 
 class Found:

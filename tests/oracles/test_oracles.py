@@ -12,8 +12,8 @@ import torch
 from golden import hadamard as golden_hadamard
 from golden.scale import Scale
 from tests.oracles import hadamard, int8, onnx_model, published, requantise, soft_edge
+from tests.oracles.__main__ import CHECKS, EXISTING, counted
 from tests.oracles.comparison import Comparison, same, total
-from tests.oracles.run import CHECKS, EXISTING, counted
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -7,7 +7,7 @@ from typing import Any
 
 FILE = Path(__file__).parent / "digests.json"
 SCHEMA = "qse-hw/digests/1"
-UPDATE = "python -m tests.reproducibility.run --update"
+UPDATE = "python -m tests.reproducibility --update"
 
 
 def committed() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from golden.environment import environment
 from qse_hw.commands import main
 from tests.reproducibility import artefacts, digests
-from tests.reproducibility.run import NEEDED, interpreter, item, machines
+from tests.reproducibility.__main__ import NEEDED, interpreter, item, machines
 
 
 @pytest.mark.parametrize("group", [*artefacts.QUICK, pytest.param("long-calibrations", marks=pytest.mark.full)])
@@ -59,7 +59,7 @@ def test_the_complaint_says_what_to_do():
     assert digests.complaint([f"units/{n}" for n in range(9)], made, here) == (
         "9 artefacts are not bit for bit what they were: units/0, units/1, units/2, units/3, units/4, units/5, "
         "units/6, units/7 and 1 more. Packages that changed: numpy 2.0.0 -> 2.1.0; made on A, checked on B. If this is "
-        "meant: python -m tests.reproducibility.run --update, and say so in CHANGELOG.md"
+        "meant: python -m tests.reproducibility --update, and say so in CHANGELOG.md"
     )
 
 

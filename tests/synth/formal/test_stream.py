@@ -41,14 +41,8 @@ endmodule
 """
 
 
-def properties(task):
-    """Labels that are written in it, but for what only helps the induction."""
-    found = {label for text in task.files.values() for label in re.findall(r"(\w+): (?:assert|cover) ?\(", text)}
-    return {label for label in found if not label.startswith("helper_")}
-
-
 def instantiated(task):
-    """The properties of the checkers that its top has."""
+    """The properties of the checkers that its top has, without those that only help the induction."""
     modules = re.findall(r"^module (\w+)(.*?)^endmodule", "\n".join(task.files.values()), re.M | re.S)
     top = task.files[f"{task.top}.sv"]
     checkers = [body for name, body in modules if re.search(rf"^  {name} #", top, re.M)]
@@ -82,22 +76,14 @@ def test_all_proved(tmp_path, name):
 @pytest.mark.parametrize("config", [ENCODER, QUANTIZER], ids=["encoder", "quantizer"])
 @pytest.mark.parametrize("module", [stream, axi], ids=["stream", "axi"])
 def test_every_property_has_a_fault(config, module):
-    written = {
-        (task.name, label) for task in module.tasks(config) if task.mode == "prove" for label in properties_of(task)
-    }
+    proved = [task for task in module.tasks(config) if task.mode == "prove"]
+    written = {(task.name, label) for task in proved for label in instantiated(task)}
     caught = {(fault.task.name, fault.catches) for fault in module.faults(config)}
+    assert written
     assert written <= caught
 
 
-def properties_of(task):
-    found = instantiated(task)
-    assert found <= properties(task)
-    return found
-
-
-@pytest.mark.parametrize(
-    "name", ["a beat leaves twice", "the payload changes in a stall", "after a reset nothing comes"]
-)
+@pytest.mark.parametrize("name", ["a beat leaves twice", "the payload changes in a stall"])
 def test_fault(tmp_path, name):
     fault = next(fault for fault in stream.faults(decoder()) if fault.name == name)
     result = run(fault.task, tmp_path)

@@ -1,4 +1,4 @@
-"""The same bits on every Python, in every environment: python -m tests.reproducibility.run [--update].
+"""The same bits on every Python, in every environment: python -m tests.reproducibility [--update].
 
 Builds the package, installs it into fresh virtual environments of several Pythons, makes all artefacts in each, and in
 the first one under every environment of ENVIRONMENTS, and compares their digests with those of digests.json. Writes
@@ -59,7 +59,11 @@ Report = Callable[[str], None]
 
 def main() -> int:
     """See the module; the exit status is 1 if anything differs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.reproducibility",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--update", action="store_true", help="commit what is made now as what must be made")
     try:
         return update() if parser.parse_args().update else check()

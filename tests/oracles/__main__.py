@@ -1,4 +1,4 @@
-"""Every comparison with independent arithmetic, as evidence: python -m tests.oracles.run.
+"""Every comparison with independent arithmetic, as evidence: python -m tests.oracles.
 
 Writes docs/results/verify-oracles.json. Buses and models are compared by tests of their own, which are run as well.
 """
