@@ -66,11 +66,13 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
 
     vectors = config.vectors()
     every = vectors["input_bits"]
-    zeros = every[vectors["codes"] == config.format.zero_code]
-    # near decisions few values saturate, and few are zero, which has a path of its own
+    zeros, saturated = every[vectors["codes"] == config.format.zero_code], every[vectors["saturated"]]
+    # few values saturate near decisions, and few are zero, which has a path of its own
     decisions = [near(scale) for scale in ((first,) if config.scale is not None else (first, _thin_scales(first)[0]))]
     mixed = rng.permutation(
-        np.concatenate([beats(np.concatenate(decisions), 1000), beats(every, 500), beats(zeros, 300)])
+        np.concatenate(
+            [beats(np.concatenate(decisions), 1000), beats(every, 300), beats(zeros, 300), beats(saturated, 300)]
+        )
     )
     if config.scale is not None:
         return [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
@@ -183,9 +185,10 @@ def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> l
         return {"clear": clear} | (others(cycles) if others is not None else {})
 
     fast, slow = len(beats), 2 * len(beats)
+    seldom = np.arange(slow) % (slow // 3) == slow // 3 - 1
     return [
         random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, random_runs(rng, slow))),
-        random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, rng.random(slow) < 0.001)),
+        random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, seldom)),
         full_speed(beats, cycles=fast, ports=ports(fast, rng.random(fast) < 0.05)),
         full_speed(beats[:TAIL], cycles=4 * TAIL, ports=ports(4 * TAIL, np.zeros(4 * TAIL, np.bool_))),
     ]

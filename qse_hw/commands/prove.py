@@ -149,6 +149,7 @@ def _progress(total: int) -> Iterator[Any]:
 
 def _item(job: _Job, result: "Result") -> dict[str, Any]:
     config, task, fault = job
+    scale = getattr(config, "scale", None)
     item: dict[str, Any] = {
         "unit": config.label,
         "property": task.name,
@@ -159,6 +160,10 @@ def _item(job: _Job, result: "Result") -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "passed": result.passed,
     }
+    if scale is not None:
+        item["scale"] = str(scale)
+    elif hasattr(config, "scale_bits"):
+        item["unit"] += f" scale_bits={config.scale_bits}"
     if task.argument:
         item["argument"] = task.argument
     if fault is not None:

@@ -39,6 +39,7 @@ def standard() -> list[UnitConfig]:
         _encoder("se8", "fp32", target="ecp5"),
         _encoder("se8", "fp16", pipeline=0),
         _encoder("se8", "bf16", scale=None, scale_bits=4),
+        _encoder("se8", "bf16", scale=None),
         _encoder("se8", "s8", scale=None, scale_bits=4),
         _encoder("se8-silu", "bf16", lanes=2),
         _encoder("se8-silu", "bf16", target="ecp5"),

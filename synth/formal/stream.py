@@ -22,7 +22,7 @@ _STREAM = {name: name for name in ("clk", "rst")} | {
     f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready")
 }
 _VALID = {"valid": "probe_valid"}
-_DEEP = 9  # cycles in which what is wrong at the ports of the quantizers shows
+_DEEP = 12  # cycles in which what is wrong at the ports of the quantizers shows
 _COVERED = 6  # cycles beyond the latency that the covers take, their own counters included
 
 

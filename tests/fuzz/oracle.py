@@ -64,6 +64,7 @@ WORK = (
     "sim.exhaust.exhaust",
     "synth.ecp5.measure",
     "synth.formal.task.run_all",
+    "synth.mutate.mutate_all",
     "synth.report.tool_versions",
 )
 

@@ -59,3 +59,14 @@ def test_commit(checkout):
     assert commit() == head
     (checkout / "file").write_text("2")
     assert commit() == f"{head}-dirty"
+
+
+@pytest.mark.parametrize("content", [None, "flags: none\n"])
+def test_a_processor_without_a_name(monkeypatch, content):
+    def read_text(path):
+        if content is None:
+            raise FileNotFoundError(path)
+        return content
+
+    monkeypatch.setattr(module.Path, "read_text", read_text)
+    assert module._processor() == platform.machine()

@@ -82,6 +82,19 @@ def test_lying_header(whole, old, new):
         read_array(path)
 
 
+def test_empty_arrays_of_too_large_a_shape_are_refused(whole):
+    """NumPy reads them, but cannot make a float64 array of their shape."""
+    content, path = whole
+    for length in (2**60 - 1, 2**60, 2**62):
+        shape = b"(0, %d), }" % length
+        path.write_bytes(content.replace(b"(5, 7), }".ljust(len(shape)), shape))
+        if length < 2**60:
+            assert read_array(path).shape == (0, length)
+            continue
+        with pytest.raises(InputError, match=INCOMPLETE):
+            read_array(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"x", b"PK\x03\x04 an archive", b"\x93NUMPX\x01\x00"])
 def test_another_kind_of_file(tmp_path, content):
     (tmp_path / "a.npy").write_bytes(content)

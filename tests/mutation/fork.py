@@ -15,7 +15,7 @@ from typing import Any
 
 PACKAGES = ("golden", "rtl_gen", "sim", "synth", "qse_hw", "tests")
 MEMORY = 4 << 30  # bytes beyond what the process has; a fault may ask for any amount
-WALL_LIMIT = 120.0  # seconds per mutant: for tests that wait; those that compute have limits of CPU time of their own
+WALL_LIMIT = 600.0  # seconds per mutant: for tests that wait; those that compute have limits of CPU time of their own
 
 
 class Fork:
