@@ -125,7 +125,7 @@ def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
     """
     directory = Path(directory)
     unit = emit(config)
-    arrays = config.vectors()
+    arrays: dict[str, Any] = config.vectors()
     texts = {f"{config.top}.v": unit.text, **unit.models, **companions(unit), **config.files()}
     texts["manifest.json"] = json.dumps(manifest(unit), indent=1) + "\n"
     with ExitStack() as stack:  # all of them can be written before any is

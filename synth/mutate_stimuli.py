@@ -67,6 +67,10 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
     vectors = config.vectors()
     every = vectors["input_bits"]
     zeros, saturated = every[vectors["codes"] == config.format.zero_code], every[vectors["saturated"]]
+    if config.input.is_float and width > 16:  # NaNs of a single bit, which are not among the vectors
+        infinity = ((1 << config.input.exponent_bits) - 1) << config.input.fraction_bits
+        nans = infinity | 1 << np.arange(config.input.fraction_bits)
+        every = np.concatenate([every, np.tile(np.r_[nans, nans | 1 << (width - 1)], lanes)]).astype(np.uint32)
     # few values saturate near decisions, and few are zero, which has a path of its own
     decisions = [near(scale) for scale in ((first,) if config.scale is not None else (first, _thin_scales(first)[0]))]
     mixed = rng.permutation(
