@@ -91,8 +91,8 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             name="stream_packets",
             claim=f"Any beat leaves once, in order, with its last and its keep, {unit.latency} cycles after it was "
             f"accepted if nothing stalls and before the consumer has been ready {unit.latency + 1} times, unless a "
-            "soft reset finds it before the output's buffer; while no parameters wait the input is ready again before the "
-            "consumer has been five times; packets stay whole, one that a soft reset has cut is "
+            "soft reset finds it before the output's buffer; while no parameters wait the input is ready again before "
+            "the consumer has been five times; packets stay whole, one that a soft reset has cut is "
             "ended; what is offered stays, through a soft reset too; nothing outlives a reset.",
             mode="prove",
             files={**files, f"{TOP}.sv": around(unit, [packets], ["watch"], probes)},
