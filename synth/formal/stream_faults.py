@@ -9,7 +9,7 @@ from rtl_gen.units.encoder import EncoderConfig
 from synth.formal.stream_harness import bits, probe
 from synth.formal.task import Task
 
-_LONG = 40  # cycles
+_LONG = 52  # cycles
 _TOGGLE = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
 _WITHIN = """reg [7:0] within = 0;
   always @(posedge clk) within <= rst ? 0 : within + (i__valid & i__ready) - (o__valid & o__ready);"""

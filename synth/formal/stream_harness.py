@@ -78,7 +78,9 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
         if direction == "output":
             source = f"any_{value}[{events.index(name)}]" if name in events else f"any_{name}"
             if name not in events:
-                body.append(f"  (* anyseq, keep *) wire {bits}any_{name};")
+                # a register, so that what the solver chooses has one name, by which a trace can be replayed
+                body.append(f"  (* anyseq, keep *) wire {bits}next_{name};\n  reg {bits}any_{name};")
+                body.append(f"  always @(posedge clk) any_{name} <= next_{name};")
             body.append(f"  assign {name} = {source};")
     cut = "\n".join([f"module {found[1]} ({lane[1]});", *body, "endmodule\n"])
     return text[: lane.start()] + cut + text[lane.end() :]

@@ -12,16 +12,21 @@ PACKAGES = ("golden", "rtl_gen", "sim", "synth", "qse_hw")
 LEAST = {"golden": 95.0, "rtl_gen": 95.0, "sim": 95.0}  # percent; of the others it is only told
 ROOT = Path(__file__).parents[2]
 HTML = ".coverage-html"
+LOG = ".coverage-tests.log"
 
 
 def measure(progress: Callable[[float], None]) -> list[dict[str, Any]]:
-    """Run the tests under coverage.py (configured in pyproject.toml), write :data:`HTML`; an item per package."""
+    """Run the tests under coverage.py (configured in pyproject.toml), write HTML and LOG; an item per package."""
     _coverage("erase")
     command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as tests:
+    with (
+        (ROOT / LOG).open("w") as log,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as tests,
+    ):
         assert tests.stdout is not None
         last = ""
         for line in tests.stdout:
+            log.write(line)
             last = line.strip() or last
             if share := re.search(r"\[\s*(\d+)%\]$", line):
                 progress(int(share[1]) / 100)

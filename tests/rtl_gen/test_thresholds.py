@@ -25,7 +25,7 @@ def ordinals(input, signed: bool) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("scale", SCALES, ids=str)
 @pytest.mark.parametrize("input", ["s12e-11", "s12e4", "fp16"])
-@pytest.mark.parametrize("name", ["int8", "int8:narrow_range=1", "int8-asym", "se8"])
+@pytest.mark.parametrize("name", ["int8", "int8:narrow_range=1", "int8-asym", "se8", "se9-paper"])
 def test_least_inputs_are_those_where_saturation_ends_and_begins(name, input, scale):
     format, type = load_format(name), input_type(input)
     magnitude = format.kind == "sign-magnitude"

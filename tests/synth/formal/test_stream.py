@@ -73,8 +73,9 @@ def test_all_proved(tmp_path, name):
         assert result.passed, (task.name, result.tail)
 
 
-@pytest.mark.parametrize("config", [ENCODER, QUANTIZER], ids=["encoder", "quantizer"])
-@pytest.mark.parametrize("module", [stream, axi], ids=["stream", "axi"])
+@pytest.mark.parametrize(
+    ("config", "module"), [(ENCODER, stream), (QUANTIZER, stream), (QUANTIZER, axi)], ids=["encoder", "quantizer", "bus"]
+)
 def test_every_property_has_a_fault(config, module):
     proved = [task for task in module.tasks(config) if task.mode == "prove"]
     written = {(task.name, label) for task in proved for label in instantiated(task)}
