@@ -7,7 +7,6 @@ patterns around every decision and random ones, or all of them.
 import argparse
 import time
 from dataclasses import asdict
-from importlib import import_module
 from typing import Any
 
 from golden.errors import InputError
@@ -15,7 +14,7 @@ from golden.evidence import evidence
 from golden.files import write_json
 from qse_hw.arguments import check_output, integer
 from qse_hw.console import console, progress, table
-from qse_hw.units import SUMMARIES, unit_config
+from qse_hw.units import add_unit_parsers, unit_config
 from sim.tools import require
 
 UNITS = ("encoder", "decoder")
@@ -26,16 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A unit with its options, or the standard list."""
     parser.add_argument("--all", action="store_true", help="all formats, input types and architectures, 16 lanes")
     parser.add_argument("--json", metavar="FILE", help="write what was found here, too")
-    units = parser.add_subparsers(dest="unit", metavar="UNIT", title="units")
-    for name in UNITS:
-        unit = units.add_parser(name, help=SUMMARIES[name], description=f"The {name}: {SUMMARIES[name]}.")
-        import_module(f"qse_hw.units.{name}").add_arguments(unit)
-        unit.add_argument("--json", metavar="FILE", default=argparse.SUPPRESS, help="write what was found here, too")
-    encoder = units.choices["encoder"]
-    encoder.add_argument(
+    add_unit_parsers(parser, _add_common, names=UNITS, required=False)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", metavar="FILE", default=argparse.SUPPRESS, help="write what was found here, too")
+    parser.add_argument(
         "--random", metavar="N", type=integer, help="random patterns of inputs of more than 16 bits (default 10^8)"
     )
-    encoder.add_argument("--all-patterns", action="store_true", help="every pattern of those, too: minutes, many lanes")
+    parser.add_argument("--all-patterns", action="store_true", help="every pattern of those, too: minutes, many lanes")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -90,9 +88,11 @@ def _checks(args: argparse.Namespace) -> list[Any]:
     if args.all:
         return standard()
     config: Any = unit_config(args)
-    random, every = getattr(args, "random", None), getattr(args, "all_patterns", False)
+    random, every = args.random, args.all_patterns
     if random is not None and every:
         raise InputError(f"Random patterns, {random}, are among all of them: give --random or --all-patterns")
+    if random is not None and not 1 <= random <= 1 << 32:
+        raise InputError(f"Random must be 1 to {1 << 32}, not {random!r}")
     check = Check(config=config, random=RANDOM if random is None else random, every=every)
     if random is not None and check.width <= 16:
         raise InputError(f"Random must not be given where all {1 << check.width:,} patterns are sent anyway")

@@ -5,14 +5,13 @@ Faults are those of Yosys' mutate. A mutant that no stimulus betrays is proved e
 
 import argparse
 import time
-from importlib import import_module
 
 from golden.errors import InputError
 from golden.evidence import evidence
 from golden.files import write_json
 from qse_hw.arguments import check_output, integer
 from qse_hw.console import console, progress, table
-from qse_hw.units import SUMMARIES, unit_config
+from qse_hw.units import add_unit_parsers, unit_config
 
 UNITS = ("encoder", "decoder")
 LEVELS = ("word", "gate")
@@ -27,25 +26,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A unit with its options, or the standard list."""
     parser.add_argument("--all", action="store_true", help="the standard list of encoders and decoders, both levels")
     _add_common(parser)
-    units = parser.add_subparsers(dest="unit", metavar="UNIT", title="units")
-    for name in UNITS:
-        unit = units.add_parser(name, help=SUMMARIES[name], description=f"The {name}: {SUMMARIES[name]}.")
-        import_module(f"qse_hw.units.{name}").add_arguments(unit)
-        unit.add_argument("--level", metavar="L", default="word", help=f"{' or '.join(LEVELS)}: the netlist's cells")
-        _add_common(unit, argparse.SUPPRESS)
+    parser.set_defaults(mutants=SAMPLE, seed=SEED, json=None)
+    add_unit_parsers(parser, _add_unit, names=UNITS, required=False)
 
 
-def _add_common(parser: argparse.ArgumentParser, default: object = None) -> None:
-    unset = default is not None
+def _add_unit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--level", metavar="L", default="word", help=f"{' or '.join(LEVELS)}: the netlist's cells")
+    _add_common(parser)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """Options before or after the unit; unset, the unit's parser must not undo the other's."""
+    unset = argparse.SUPPRESS
     parser.add_argument(
-        "--mutants", metavar="N", type=integer, default=default if unset else SAMPLE,
+        "--mutants", metavar="N", type=integer, default=unset,
         help=f"how many of each, drawn at random; 0 for all (default {SAMPLE})",
     )  # fmt: skip
     parser.add_argument(
-        "--seed", metavar="S", type=integer, default=default if unset else SEED,
+        "--seed", metavar="S", type=integer, default=unset,
         help=f"of the sample and of the stimuli (default {SEED})",
     )  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", default=default, help="write what was found here, too")
+    parser.add_argument("--json", metavar="FILE", default=unset, help="write what was found here, too")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -26,19 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="prove the standard list instead of a unit")
     parser.add_argument("--quick", action="store_true", help="with --all: a minute's worth of it")
     _add_common(parser)
-    add_unit_parsers(parser, _add_common)
-    for action in parser._actions:  # with --all there is no unit
-        if action.dest == "unit":
-            action.required = False
+    parser.set_defaults(property=None, faults=False, jobs=1, timeout=900, json=None, keep=None)
+    add_unit_parsers(parser, _add_common, required=False)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--property", metavar="NAME", help="prove only this one")
-    parser.add_argument("--faults", action="store_true", help="prove instead that each property finds wrong units")
-    parser.add_argument("--jobs", metavar="N", type=integer, default=1, help="proofs at a time (default 1)")
-    parser.add_argument("--timeout", metavar="S", type=integer, default=900, help="seconds per proof (default 900)")
-    parser.add_argument("--json", metavar="FILE", help="write the results here, too")
-    parser.add_argument("--keep", metavar="DIR", help="keep the SymbiYosys jobs, logs and traces here")
+    """Options before or after the unit; unset, the unit's parser must not undo the other's."""
+    unset = argparse.SUPPRESS
+    parser.add_argument("--property", metavar="NAME", default=unset, help="prove only this one")
+    parser.add_argument(
+        "--faults", action="store_true", default=unset, help="prove instead that each property finds wrong units"
+    )
+    parser.add_argument("--jobs", metavar="N", type=integer, default=unset, help="proofs at a time (default 1)")
+    parser.add_argument("--timeout", metavar="S", type=integer, default=unset, help="seconds per proof (default 900)")
+    parser.add_argument("--json", metavar="FILE", default=unset, help="write the results here, too")
+    parser.add_argument("--keep", metavar="DIR", default=unset, help="keep the SymbiYosys jobs, logs and traces here")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -83,9 +85,9 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("Unit must be given, or --all for the standard list, not both")
     if args.quick and not args.all:
         raise InputError("Quick must be given with --all only, which it makes shorter")
-    for name in ("jobs", "timeout"):
-        if getattr(args, name) < 1:
-            raise InputError(f"{name.capitalize()} must be at least 1, not {getattr(args, name)!r}")
+    for name, most in (("jobs", 1000), ("timeout", 1_000_000)):
+        if not 1 <= getattr(args, name) <= most:
+            raise InputError(f"{name.capitalize()} must be 1 to {most}, not {getattr(args, name)!r}")
 
 
 def _configs(args: argparse.Namespace) -> Sequence["UnitConfig"]:

@@ -1,10 +1,11 @@
 """The units on the command line, one module each: ``add_arguments(parser)`` and ``config(args)``."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from rtl_gen.unit import UNITS, UnitConfig, check_unit
+from golden.errors import InputError
+from rtl_gen.unit import UNITS, UnitConfig
 
 SUMMARIES = {
     "encoder": "values to codes",
@@ -20,16 +21,25 @@ class _Parsers(dict[str, argparse.ArgumentParser]):
     """The units' parsers; asked whether it has another one, it says which units there are, where argparse rambles."""
 
     def __contains__(self, name: object) -> bool:
-        return bool(check_unit(str(name)))
+        if name not in self.keys():
+            raise InputError(f"Unit must be one of {', '.join(self)}, not {name!r}")
+        return True
 
 
-def add_unit_parsers(parser: argparse.ArgumentParser, common: Callable[[argparse.ArgumentParser], None]) -> None:
-    """A subcommand per unit, with the unit's own options and those that ``common`` adds.
+def add_unit_parsers(
+    parser: argparse.ArgumentParser,
+    common: Callable[[argparse.ArgumentParser], None],
+    *,
+    names: Sequence[str] = UNITS,
+    required: bool = True,
+) -> None:
+    """A subcommand per unit of ``names``, with the unit's own options and those that ``common`` adds.
 
-    Parsing raises InputError if there is no such unit.
+    Parsing raises InputError if there is no such unit, and if there is none but it is ``required``.
     """
-    units = parser.add_subparsers(dest="unit", metavar="UNIT", required=True, title="units")
-    for name, summary in SUMMARIES.items():
+    units = parser.add_subparsers(dest="unit", metavar="UNIT", required=required, title="units")
+    for name in names:
+        summary = SUMMARIES[name]
         unit = units.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         import_module(f"qse_hw.units.{name}").add_arguments(unit)
         common(unit)

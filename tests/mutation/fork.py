@@ -1,5 +1,6 @@
 """Forked processes with limits, which tell what they find."""
 
+import ctypes
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ from typing import Any
 
 PACKAGES = ("golden", "rtl_gen", "sim", "synth", "qse_hw", "tests")
 MEMORY = 4 << 30  # bytes beyond what the process has; a fault may ask for any amount
+_END_WITH_PARENT = 1  # Linux' PR_SET_PDEATHSIG
 WALL_LIMIT = 600.0  # seconds per mutant: for tests that wait; those that compute have limits of CPU time of their own
 
 
@@ -29,6 +31,7 @@ class Fork:
             try:
                 os.close(reader)
                 os.setsid()
+                ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
                 with open(writer, "w", encoding="utf-8", buffering=1) as lines:
                     status = work(lambda what: print(json.dumps(what), file=lines))
             finally:
@@ -71,20 +74,27 @@ def enter(root: Path) -> None:
     sys.path.insert(0, str(root))
     sys.dont_write_bytecode = True
     os.environ.update(PYTHONPATH=str(root), PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")
+    os.environ["TORCH_EXTENSIONS_DIR"] = str(_extensions(root))  # not the user's, which is built of other sources
     log = os.open(root.with_name("log"), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     for stream in (0, 1, 2):
         os.dup2(log, stream)
 
 
-def verdict(child: Fork) -> tuple[str, str]:
+def verdict(child: Fork, root: Path) -> tuple[str, str]:
     """(status, the last test begun) of a process that runs tests: ``survived``, ``killed`` or ``timeout``."""
     begin = time.monotonic()
     last = deque(child.lines(WALL_LIMIT), maxlen=1)
     late = time.monotonic() - begin > WALL_LIMIT
     status = child.end()
+    for lock in _extensions(root).rglob("lock"):  # who is killed while PyTorch builds would let all others wait
+        lock.unlink()
     if status in (0, 5):  # passed; nothing to run
         return "survived", ""
     return ("timeout" if late or status == -signal.SIGPROF else "killed"), "".join(last)
+
+
+def _extensions(root: Path) -> Path:
+    return root.with_name("torch-extensions")
 
 
 def limit_memory() -> None:

@@ -4,8 +4,9 @@
 
 For every mutant (:mod:`tests.mutation.mutants`) the tests of its package that reach its statement are run, until one
 fails or they have taken ten seconds. A mutant that no test fails for has survived, unless equivalent.toml tells why
-nobody could tell it from the original. The sources are copied to build/mutation, and what was found stays there: an
-interrupted run goes on where it was, and after tests were added only survivors are run again.
+nobody could tell it from the original. In the end the tests that failed for some mutant are run in the same way without
+any, and must pass. The sources are copied to build/mutation, and what was found stays there: an interrupted run goes on
+where it was, and after tests were added only survivors are run again.
 
 Without ``--modules``: every mutant of golden's numeric heart, and samples of the rest of golden and of the generator.
 """
@@ -151,6 +152,9 @@ def _status(part: Part, root: Path, chosen: Sequence[Mutant]) -> dict[str, str]:
         for number, (mutant, status, test) in enumerate(tree.judged(left) if left else ()):
             found.add(mutant, status, test)
             report(f"{part.name}: {len(left)} of {len(chosen)} mutants to test", (number + 1) / len(left))
+        if left:
+            report(f"{part.name}: the tests that failed, without a fault", 1.0)
+            found.check(chosen)
     return {mutant.key: found.status[mutant.key][0] for mutant in chosen}
 
 

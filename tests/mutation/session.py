@@ -199,7 +199,7 @@ class _Exchange:
                 self.send((mutant.key, "cannot", ""))
                 continue
             chosen = [(items[name], seconds) for name, seconds in tests if name in items]
-            self.send((mutant.key, *verdict(Fork(functools.partial(_run, live, code, chosen)))))
+            self.send((mutant.key, *verdict(Fork(functools.partial(_run, live, code, chosen)), self.root)))
         return True
 
 
@@ -245,7 +245,7 @@ def afresh(root: Path, mutant: Mutant, tests: list[tuple[str, float]]) -> tuple[
 
     try:
         path.write_text(mutant.source, encoding="utf-8")
-        return verdict(Fork(work))
+        return verdict(Fork(work), root)
     finally:
         path.write_text(original, encoding="utf-8")
 

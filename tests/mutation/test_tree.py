@@ -89,13 +89,19 @@ def _new_line(mutant):
     return next(line[1:] for line in mutant.diff.splitlines() if line.startswith("+"))
 
 
+def judge(tree, chosen):
+    found = Found(tree)
+    for mutant, status, test in tree.judged(chosen):
+        found.add(mutant, status, test)
+    return found
+
+
 def test_what_is_tested_dies_and_what_is_not_survives(tree):
     source = (tree.root / "golden/toy.py").read_text()
     all_mutants = {mutant.key: mutant for mutant in mutants("golden/toy.py", source)}
     lines = {key: _new_line(mutant) for key, mutant in all_mutants.items()}
-    found = Found(tree)
-    for mutant, status, test in tree.judged(list(all_mutants.values())):
-        found.add(mutant, status, test)
+    found = judge(tree, list(all_mutants.values()))
+    found.check(list(all_mutants.values()))
     status = {lines[key]: found.status[key][0] for key in all_mutants}
     assert status == {
         "LIMIT = None": "killed",
@@ -156,4 +162,5 @@ def test_second():
     source = (tree.root / "golden/toy.py").read_text()
     mutant = next(mutant for mutant in mutants("golden/toy.py", source) if mutant.place == "untested")
     with pytest.raises(InputError, match=r"^Test tests/golden/test_toy.py::test_second must pass by itself"):
-        list(tree.judged([mutant]))
+        judge(tree, [mutant]).check([mutant])
+    assert not Found(tree).status

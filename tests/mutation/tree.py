@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -101,40 +101,33 @@ class Tree:
         """Yields (mutant, status, test that failed) in any order; the status as in :mod:`tests.mutation.session`.
 
         ``unreached`` is the status of a mutant that no test reaches.
-
-        Raises:
-            InputError: if a test that failed for a mutant fails without one, too, when it is run in this way.
         """
         tests = {mutant.key: self.tests(mutant) for mutant in chosen}
         yield from ((mutant, "unreached", "") for mutant in chosen if not tests[mutant.key])
         reached = {mutant.key: mutant for mutant in chosen if tests[mutant.key]}
         again = [mutant for mutant in reached.values() if mutant.function is None]
         inside = [(mutant, tests[mutant.key]) for mutant in reached.values() if mutant.function]
-        failed: set[str] = set()
-        for key, status, test in exchange(self.root, list(self.suite), inside):
+        for key, status, test in exchange(self.root, list(self.suite), inside) if inside else ():
             if status == "cannot" or (status == "survived" and self.imported(reached[key])):
                 again.append(reached[key])
             else:
-                failed.add(test)
                 yield reached[key], status, test
-        if inside:
-            control = self._control(inside[0][0], failed)
-            self._check(*next(exchange(self.root, list(self.suite), [control]))[1:])
-        failed.clear()
         for mutant in again:
-            status, test = afresh(self.root, mutant, tests[mutant.key])
-            failed.add(test)
-            yield mutant, status, test
-        if again:
-            self._check(*afresh(self.root, *self._control(again[0], failed)))
+            yield mutant, *afresh(self.root, mutant, tests[mutant.key])
 
-    def _control(self, mutant: Mutant, failed: set[str]) -> tuple[Mutant, list[tuple[str, float]]]:
-        """``mutant`` without its fault, and the tests that failed for any."""
+    def check(self, mutant: Mutant, failed: Iterable[str]) -> None:
+        """The control: without the mutant's fault, the tests that ``failed`` for any must pass when run in this way.
+
+        Raises:
+            InputError: if one does not.
+        """
         source = (self.root / mutant.file).read_text(encoding="utf-8")
-        seconds = self.reached["seconds"]
-        return replace(mutant, source=source), [(name, seconds[name]) for name in sorted(failed) if name]
-
-    def _check(self, status: str, test: str) -> None:
+        control = replace(mutant, source=source)
+        tests = [(name, self.reached["seconds"][name]) for name in sorted(failed)]
+        if mutant.function:
+            _, status, test = next(exchange(self.root, list(self.suite), [(control, tests)]))
+        else:
+            status, test = afresh(self.root, control, tests)
         if status != "survived":
             raise InputError(f"Test {test} must pass by itself before mutants are judged, and does not")
 
@@ -160,6 +153,18 @@ class Found:
             self.status[one["key"]] = one["status"], test
         else:
             self.status.pop(one["key"], None)
+
+    def check(self, chosen: Sequence[Mutant]) -> None:
+        """The control of what was found of ``chosen``: forgets everything and raises InputError if it fails."""
+        for inside in (True, False):
+            some = [mutant for mutant in chosen if bool(mutant.function) == inside]
+            failed = {test for mutant in some if (test := self.status[mutant.key][1])}
+            try:
+                if failed:
+                    self.tree.check(some[0], failed)
+            except InputError:
+                self.path.unlink()
+                raise
 
     def add(self, mutant: Mutant, status: str, test: str) -> None:
         """Keep a result."""

@@ -98,7 +98,7 @@ def test_broken_tools(asked, out):
         (("encoder",), "Scale must be given: --scale S, --scale runtime or --calibration FILE --layer K"),
         (("encoder", "--scale", "1", "--random", "5", "--input", "s16"),
          "Random must not be given where all 65,536 patterns are sent anyway"),
-        (("encoder", "--scale", "1", "--random", "0"), "Random must be at least 1, not 0"),
+        (("encoder", "--scale", "1", "--random", "0"), "Random must be 1 to 4294967296, not 0"),
         (("encoder", "--scale", "1", "--random", "5", "--all-patterns"),
          "Random patterns, 5, are among all of them: give --random or --all-patterns"),
     ],
@@ -108,7 +108,7 @@ def test_refused(refused, words, said):
 
 
 def test_another_unit(refused):
-    assert "invalid choice: 'linear'" in refused("exhaust", "linear")
+    assert refused("exhaust", "linear") == "Unit must be one of encoder, decoder, not 'linear'"
 
 
 @pytest.mark.full

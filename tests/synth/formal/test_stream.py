@@ -74,7 +74,9 @@ def test_all_proved(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("config", "module"), [(ENCODER, stream), (QUANTIZER, stream), (QUANTIZER, axi)], ids=["encoder", "quantizer", "bus"]
+    ("config", "module"),
+    [(ENCODER, stream), (QUANTIZER, stream), (QUANTIZER, axi)],
+    ids=["encoder", "quantizer", "axi"],
 )
 def test_every_property_has_a_fault(config, module):
     proved = [task for task in module.tasks(config) if task.mode == "prove"]
