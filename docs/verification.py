@@ -14,11 +14,25 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "verification.md"
 RESULTS = ROOT / "docs" / "results"
 
+COLUMNS = {
+    "exhaustive": ("label", "patterns", "scales", "values", "wrong", "wrong_flags"),
+    "exhaustive-fp32": ("label", "patterns", "scales", "values", "wrong", "wrong_flags"),
+    "fuzz": ("name", "cases", "accepted"),
+    "mutation-netlist": ("name", "mutants", "killed", "equivalent", "different", "unresolved", "score"),
+    "mutation-python": ("name", "mutants", "killed", "timed_out", "equivalent", "survived", "mistaken", "score"),
+    "oracles": ("comparison", "oracle", "values", "differences", "ties", "unexplained"),
+    "reproducibility": ("run", "artefacts", "different"),
+    "whole-model": ("run", "values", "cycles", "wrong_codes", "wrong_values", "missing", "extra", "violations"),
+}
+ORDER = (
+    "formal", "formal-faults", "exhaustive", "exhaustive-fp32", "whole-model", "mutation-netlist", "mutation-python",
+    "coverage", "fuzz", "oracles", "reproducibility",
+)  # fmt: skip
+
 
 def load() -> dict[str, dict[str, Any]]:
-    """The evidence files, by name."""
-    paths = sorted(RESULTS.glob("verify-*.json"))
-    return {path.stem.removeprefix("verify-"): json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    """The evidence files, by name, in the page's order."""
+    return {name: json.loads((RESULTS / f"verify-{name}.json").read_text(encoding="utf-8")) for name in ORDER}
 
 
 def summary(documents: dict[str, dict[str, Any]]) -> str:
@@ -29,7 +43,7 @@ def summary(documents: dict[str, dict[str, Any]]) -> str:
             figures(document),
             f"`{document['command']}`",
             duration(document["seconds"]),
-            f"{'passed' if document['passed'] else '**failed**'}, {document['date']}, {(document['commit'] or '')[:7]}",
+            f"{result(document['passed'])}, {document['date']}, {(document['commit'] or '')[:7]}",
         ]
         for document in documents.values()
     ]
@@ -53,21 +67,75 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def items(document: dict[str, Any]) -> str:
-    """A row per thing checked; the columns are the keys that the items have."""
-    columns = list(dict.fromkeys(key for item in document["items"] for key in item if key != "passed"))
-    rows = [
-        [*(number(item.get(column, "")) for column in columns), "passed" if item["passed"] else "**failed**"]
-        for item in document["items"]
-    ]
+def items(name: str, document: dict[str, Any]) -> str:
+    """A row per thing checked, with the columns of :data:`COLUMNS`; of proofs a row per unit."""
+    found = document["items"]
+    if name == "formal":
+        return proofs(found)
+    if name == "formal-faults":
+        return faults(found)
+    if name == "coverage":
+        return coverage(found)
+    columns = COLUMNS[name]
+    rows = [[*(number(item.get(column, "")) for column in columns), result(item["passed"])] for item in found]
     return markdown([*(column.replace("_", " ") for column in columns), "result"], rows)
+
+
+def proofs(found: list[dict[str, Any]]) -> str:
+    """A row per unit: which properties hold without bound, which over a window, what was reached."""
+    kinds = {"without bound": "unbounded", "over a window from any state": "window", "reached": "reached"}
+    units = dict.fromkeys((item["unit"], item.get("scale", "")) for item in found)
+    rows = []
+    for unit, scale in units:
+        mine = [item for item in found if (item["unit"], item.get("scale", "")) == (unit, scale)]
+        names = {kind: [item["property"] for item in mine if kind_of(item) == key] for kind, key in kinds.items()}
+        seconds = sum(item["seconds"] for item in mine)
+        passed = result(all(item["passed"] for item in mine))
+        rows.append([f"{unit}, {scale}" if scale else unit, *map(", ".join, names.values()), f"{seconds:.0f} s", passed])
+    return markdown(["unit", *kinds, "time", "result"], rows)
+
+
+def kind_of(item: dict[str, Any]) -> str:
+    """In which sense a proof shows something."""
+    return "reached" if "reached" in item else "unbounded" if item["how"] == "unbounded" else "window"
+
+
+def faults(found: list[dict[str, Any]]) -> str:
+    """A row per property: the faults that it must find."""
+    rows = []
+    for unit, name in dict.fromkeys((item["unit"], item["property"]) for item in found):
+        mine = [item for item in found if (item["unit"], item["property"]) == (unit, name)]
+        caught = sum(item["passed"] for item in mine)
+        rows.append([unit, f"`{name}`", f"{caught} of {len(mine)}", "; ".join(item["fault"] for item in mine)])
+    return markdown(["unit", "property", "caught", "faults"], rows)
+
+
+def coverage(found: list[dict[str, Any]]) -> str:
+    """A row per package, unit or cover: each kind has its own figures."""
+    rows = []
+    for item in found:
+        if "bins" in item:
+            words = f"{item['hit']} of {item['bins']} bins; {len(item['impossible'])} cases cannot occur"
+        elif "toggle" in item:
+            words = ", ".join(f"{kind} {item[kind]['percent']} %" for kind in ("line", "branch", "toggle"))
+        elif "line_percent" in item:
+            words = f"lines {item['line_percent']} %, branches {item['branch_percent']} %"
+        else:
+            words = item["said"]
+        rows.append([item["name"], words, result(item["passed"])])
+    return markdown(["what", "found", "result"], rows)
+
+
+def result(passed: bool) -> str:
+    """In a word."""
+    return "passed" if passed else "**failed**"
 
 
 def main(arguments: list[str]) -> None:
     """See the module."""
     text = PAGE.read_text(encoding="utf-8")
     documents = load()
-    blocks = {"summary": summary(documents)} | {name: items(document) for name, document in documents.items()}
+    blocks = {"summary": summary(documents)} | {name: items(name, document) for name, document in documents.items()}
     filled = fill(text, blocks)
     if arguments == ["--check"]:
         sys.exit(0 if filled == text else "docs/verification.md is not what docs/verification.py makes")
