@@ -89,9 +89,10 @@ def proofs(found: list[dict[str, Any]]) -> str:
     for unit, scale in units:
         mine = [item for item in found if (item["unit"], item.get("scale", "")) == (unit, scale)]
         names = {kind: [item["property"] for item in mine if kind_of(item) == key] for kind, key in kinds.items()}
-        seconds = sum(item["seconds"] for item in mine)
+        label = f"{unit}, {scale}" if scale else unit
+        seconds = f"{sum(item['seconds'] for item in mine):.0f} s"
         passed = result(all(item["passed"] for item in mine))
-        rows.append([f"{unit}, {scale}" if scale else unit, *map(", ".join, names.values()), f"{seconds:.0f} s", passed])
+        rows.append([label, *map(", ".join, names.values()), seconds, passed])
     return markdown(["unit", *kinds, "time", "result"], rows)
 
 
