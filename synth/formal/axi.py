@@ -4,6 +4,8 @@ The registers' model is written from the register map (:mod:`rtl_gen.registers`)
 the solver chooses which, what is shown of it holds of each.
 """
 
+from dataclasses import replace
+
 from rtl_gen.axi_lite import SETTLE, axi_lite_ports
 from rtl_gen.emit import Emitted, emit
 from rtl_gen.register_block import parameter_layout
@@ -11,7 +13,7 @@ from rtl_gen.registers import ADDRESS_WIDTH, RegisterMap
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.quantizer import QuantizerConfig
 from synth.formal.axi_faults import wrong_buses
-from synth.formal.stream_faults import bounded
+from synth.formal.stream_faults import Wrong, bounded
 from synth.formal.stream_harness import TOP, around, instance, shipped
 from synth.formal.stream_quantizer import quantizer_probes, quantizer_shown
 from synth.formal.task import Fault, Task
@@ -38,11 +40,17 @@ def faults(config: UnitConfig) -> list[Fault]:
     return [
         Fault(
             name=wrong.name,
-            task=bounded(_tasks(unit, config, wrong.text)[wrong.task], wrong, _DEEP),
+            task=_bounded(_tasks(unit, config, wrong.text)[wrong.task], wrong),
             catches=wrong.catches,
         )
         for wrong in wrong_buses(unit, quantizer_shown(unit, config), quantizer_probes(unit, config))
     ]
+
+
+def _bounded(task: Task, wrong: Wrong) -> Task:
+    """By z3 in any case: ABC's traces cannot be replayed where what was only there for the induction is gone."""
+    found = bounded(task, wrong, _DEEP)
+    return replace(found, engine="smtbmc z3", depth=2 * _DEEP) if wrong.line else found
 
 
 def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]:

@@ -24,6 +24,15 @@ FIVE = SegmentedFormat(
 )
 """Five segments, whose steps shrink and grow."""
 
+SMALL = SegmentedFormat(
+    name="small",
+    bits=4,
+    kind="offset",
+    segments=(Segment(codes=9, log2_step=-1, first_code=0), Segment(codes=7, log2_step=1, first_code=9)),
+    zero_point=3,
+)
+"""The smallest whose quantizer has every kind of register."""
+
 _FLOAT, _FIXED = 0.0147, 0.0018
 """Steps: in units of a float, and of a fixed-point number's range."""
 
@@ -52,8 +61,8 @@ def standard() -> list[UnitConfig]:
         _encoder(FIVE, "s16", pipeline=0),
         *(DecoderConfig(format=_format(name)) for name in ("se8", "se8-silu", "se9-paper", "int8-asym", FIVE)),
         DecoderConfig(format=_format("int8:narrow_range=1"), lanes=2),
-        QuantizerConfig(format=_format("se8"), input=input_type("bf16"), scale=Scale.from_step(_FLOAT)),
-        QuantizerConfig(format=_format("se8-silu"), input=input_type("s16"), scale=_scale("s16")),
+        _quantizer("se8"),
+        _quantizer("int8-asym"),
     ]
 
 
@@ -68,7 +77,7 @@ def wrong() -> list[UnitConfig]:
         _encoder("se8", "s12", scale=Scale.from_step(8.3, 6), counter_width=4),
         _encoder("se8-silu", "bf16", scale=Scale.from_step(_FLOAT, 6)),
         DecoderConfig(format=_format("se9-paper")),
-        QuantizerConfig(format=_format("se8"), input=input_type("bf16"), scale=Scale.from_step(_FLOAT)),
+        QuantizerConfig(format=SMALL, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0),
     ]
 
 
@@ -84,3 +93,8 @@ def _scale(input: str) -> Scale:
 def _encoder(format: str | SegmentedFormat, input: str, **others: object) -> EncoderConfig:
     options = {"scale": _scale(input), **others}
     return EncoderConfig(format=_format(format), input=input_type(input), **options)  # type: ignore[arg-type]
+
+
+def _quantizer(format: str) -> QuantizerConfig:
+    """A small one: what is around its lanes does not depend on their arithmetic, which is cut there."""
+    return QuantizerConfig(format=_format(format), input=input_type("s8"), scale=Scale.from_step(1.4, 8), pipeline=0)

@@ -16,6 +16,7 @@ from synth.formal.stream_faults import bounded, wrong_units
 from synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
 from synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
 from synth.formal.stream_quantizer_faults import wrong_streams
+from synth.formal.stream_walk import walk_faults
 from synth.formal.task import Fault, Task
 
 _STREAM = {name: name for name in ("clk", "rst")} | {
@@ -49,7 +50,7 @@ def faults(config: UnitConfig) -> list[Fault]:
                 catches=wrong.catches,
             )
             for wrong in wrong_streams(unit, quantizer_shown(unit, config), probes)
-        ]
+        ] + walk_faults(unit, config)
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
     unit = emit(config)

@@ -114,9 +114,14 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
         lines += f"  output {bits(width)}{output};\n"
         if "." in path:
             continue
-        if not re.search(rf"^  (reg|wire) (\[{width - 1}:0\] )?{re.escape(path)}( = \S+)?;$", head[2], re.M):
+        vector = rf"\[{width - 1}:0\] " if width > 1 else ""
+        # a name that is a word of SystemVerilog is escaped
+        declared = re.search(
+            rf"^  (?:reg|wire) {vector}({re.escape(path)}|\\{re.escape(path)} )( = \S+)?;$", head[2], re.M
+        )
+        if not declared:
             raise InputError(f"Verilog must have a signal {path} of {width} bits in module {module}")
-        lines += f"  assign {output} = {path};\n"
+        lines += f"  assign {output} = {declared[1]};\n"
     return f"{text[: head.start(1)]}{ports}{head[1]});\n{lines}{text[head.start(2) :]}"
 
 

@@ -10,16 +10,24 @@ from rtl_gen.register_block import parameter_layout
 from rtl_gen.runtime_regions import RuntimeRegions
 from rtl_gen.units.quantizer import QuantizerConfig
 from synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
+from synth.formal.stream_walk import walk, walk_cycles
 from synth.formal.task import Task
 
 _CONTROL = {"clk": "clk", "rst": "rst", "soft_reset": "probe_soft_reset"}
+_INDUCTION = 7  # cycles: a register write and what it does
+_COVERED = 14  # cycles beyond twice the latency that the covers take
+_ACCESSES = 28  # cycles of two accesses, of starting to load and of the first segment
 _INPUT = {f"s_{name}": f"s_axis_t{name}" for name in ("valid", "ready", "last")}
 
 
 def quantizer_probes(unit: Emitted, config: QuantizerConfig) -> dict[str, int]:
     """The unit's signals that its properties need beside its ports, with their widths."""
     flags = ("soft_reset", "o__valid", "i__valid", "o__ready", "empty", "apply", "pending", "locked", "refused")
-    helpers = {"core.valid": unit.latency - 1, "gate.fsm_state": 3, "apply.done": 1}
+    count, latency = len(config.format.segments), unit.latency - 1
+    helpers = {"core.valid": latency, "core.within": latency.bit_length(), "gate.packet": 1, "gate.fsm_state": 3}
+    helpers |= {"apply.done": 1, "apply.loading": 1, "apply.last": 1, "apply.phase": 2, "apply.storing": count}
+    if count > 1:
+        helpers["apply.row"] = (count - 1).bit_length()
     parameters = {"parameters": parameter_layout(config.registers).size}
     return {**dict.fromkeys(flags, 1), **_effective(config), **parameters, **helpers}
 
@@ -65,7 +73,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
     parameters = instance(
         "stream_parameters",
         "parameters",
-        {"EFFECTIVE": sum(effective.values()), "SET": layout.size},
+        {"EFFECTIVE": sum(effective.values()), "SET": layout.size, "CORE": unit.latency - 1},
         _CONTROL
         | _INPUT
         | {"core_empty": "probe_empty"}
@@ -73,7 +81,10 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
         | {"effective": "{" + ", ".join(f"probe_{name}" for name in effective) + "}", "set": "probe_parameters"}
         | {"effective_m": "probe_scale_m", "effective_k": "probe_scale_k", "effective_bypass": "probe_bypass"}
         | {"set_m": written("scale_m"), "set_k": written("scale_k"), "set_bypass": written("mode")}
-        | {"gate": "probe_gate_fsm_state", "done": "probe_apply_done"},
+        | {"gate": "probe_gate_fsm_state", "gate_packet": "probe_gate_packet"}
+        | {"valid": "probe_core_valid", "within": "probe_core_within"}
+        | {name: f"probe_apply_{name}" for name in ("done", "loading", "last", "phase", "storing")}
+        | {"row": "probe_apply_row" if len(config.format.segments) > 1 else "1'b0"},
     )
     passage = {"core_valid": "probe_o__valid", "into_slice": "probe_i__valid", "slice_ready": "probe_o__ready"}
     cover = instance(
@@ -84,6 +95,21 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
         | _INPUT
         | passage
         | {f"m_{name}": f"m_axis_t{name}" for name in ("valid", "ready", "last")}
+        | {"pending": "probe_pending"},
+    )
+    registers = config.registers
+    changes = instance(
+        "stream_parameters_cover",
+        "reach",
+        {
+            "SCALE_M": registers["SCALE_M"].offset,
+            "CONTROL": registers["CONTROL"].offset,
+            "LEGAL": config.scale.M ^ 1,
+        },
+        {name: name for name in ("clk", "rst")}
+        | {"s_valid": "s_axis_tvalid"}
+        | {name: f"s_axi_{name}" for name in ("arvalid", "awvalid", "awready", "wvalid", "bready")}
+        | {name: f"s_axi_{name}" for name in ("awaddr", "wdata", "wstrb")}
         | {"pending": "probe_pending", "refused": "probe_refused", "effective_m": "probe_scale_m"},
     )
     found = [
@@ -107,17 +133,28 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             mode="prove",
             files={**files, f"{TOP}.sv": around(unit, [parameters], (), probes)},
             top=TOP,
-            engine="abc pdr",
+            engine="smtbmc z3",
+            depth=_INDUCTION,
         ),
         Task(
             name="stream_packets_cover",
             claim="Reached: all full and stalled, beats back to back, a soft reset within a packet and a packet after "
-            "it, parameters changed, parameters refused, a packet that goes on while parameters wait.",
+            "it, a packet that goes on while parameters wait.",
             mode="cover",
             files={**files, f"{TOP}.sv": around(unit, [cover], (), probes)},
             top=TOP,
             engine="smtbmc z3",
-            depth=44,
+            depth=2 * unit.latency + _COVERED,
         ),
+        Task(
+            name="stream_parameters_cover",
+            claim="Reached by two accesses: parameters become effective; parameters are refused.",
+            mode="cover",
+            files={**files, f"{TOP}.sv": around(unit, [changes], (), probes)},
+            top=TOP,
+            engine="smtbmc z3",
+            depth=_ACCESSES + walk_cycles(config),
+        ),
+        walk(unit, config),
     ]
     return {task.name: task for task in found}

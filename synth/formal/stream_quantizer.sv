@@ -129,7 +129,8 @@ endmodule
 // Parameters change between packets only, and as a whole.
 module stream_parameters #(
   parameter EFFECTIVE = 1,  // bits of all that is effective
-  parameter SET = 1  // bits of what software has written
+  parameter SET = 1,  // bits of what software has written
+  parameter CORE = 1  // stages before the output's buffer
 ) (
   input clk, rst, soft_reset,
   input s_valid, s_ready, s_last, core_empty, apply, pending, refused,
@@ -137,7 +138,10 @@ module stream_parameters #(
   input [SET-1:0] set,
   input [31:0] effective_m, effective_k, set_m, set_k,
   input effective_bypass, set_bypass,
-  input [2:0] gate, input done  // help the induction
+  // what follows helps the induction
+  input [2:0] gate, input gate_packet,
+  input [CORE-1:0] valid, input [7:0] within,
+  input done, loading, last, input [1:0] phase, input [7:0] row, storing
 );
   wire accept = s_valid && s_ready;
   reg packet = 0;
@@ -175,12 +179,34 @@ module stream_parameters #(
 
   // the states of the gate, and what else is so in each
   localparam IDLE = 0, CHECK = 1, WAIT = 2, START = 3, LOAD = 4;
+  reg was_load = 0, was_refused = 0;
+  always @(posedge clk) begin
+    was_load <= gate == LOAD && !rst;
+    was_refused <= refused;
+  end
+  // what the walk that loads finds is what the one that checked has found: the task stream_walk
+  always @* if (was_load && !was_refused) assume (!refused);
+
+  integer n;
+  reg [7:0] beats;
+  always @* begin
+    beats = 0;
+    for (n = 0; n < CORE; n = n + 1) beats = beats + valid[n];
+  end
+  wire as_set = effective_m == set_m && effective_k == set_k && effective_bypass == set_bypass;
   always @* begin
     helper_gate: assert (gate <= LOAD && pending == (gate != IDLE));
+    helper_packet: assert (gate_packet == packet);
+    helper_within: assert (within == beats && core_empty == (beats == 0));
     if (gate != CHECK && gate != LOAD) helper_done: assert (done);
     if (gate == START || gate == LOAD) helper_empty: assert (core_empty && !packet && !refused);
     if (gate == WAIT) helper_checked: assert (!refused);
     if (gate != IDLE && gate != LOAD) helper_before: assert (effective == before);
+    if (gate == CHECK || gate == LOAD) helper_loading: assert (loading == (gate == LOAD));
+    if (storing != 0) helper_storing: assert (gate == LOAD && phase == 0);
+    if (last) helper_last: assert (phase == 0);
+    if (done) helper_stands: assert (!last && storing == 0);
+    if (gate == LOAD && (done || last || row != 0) && !storing[0]) helper_stored: assert (as_set);
   end
 endmodule
 
@@ -190,34 +216,60 @@ module stream_packets_cover #(
 ) (
   input clk, rst, soft_reset,
   input s_valid, s_ready, s_last, m_valid, m_ready, m_last,
-  input core_valid, into_slice, slice_ready, pending, refused,
-  input [31:0] effective_m
+  input core_valid, into_slice, slice_ready, pending
 );
   wire accept = s_valid && s_ready, leave = m_valid && m_ready;
   wire close = into_slice && !core_valid && slice_ready;
-  reg packet = 0, cut = 0, closed = 0, changed = 0, was_pending = 0, begun = 0;
+  reg packet = 0, cut = 0, closed = 0;
   reg [2:0] stalled = 0;
   reg [7:0] streak = 0;
-  reg [31:0] was_m = 0;
   always @(posedge clk) begin
-    begun <= !rst;
-    was_pending <= pending;
-    was_m <= effective_m;
     if (rst || soft_reset) packet <= 0;
     else if (accept) packet <= !s_last;
     stalled <= rst || !core_valid || slice_ready || m_ready ? 0 : stalled + (stalled != 7);
     streak <= rst || !(accept && leave) ? 0 : streak + (streak != CORE + 2);
     cut <= !rst && (cut || soft_reset && packet);
     closed <= !rst && (closed || cut && close);
-    changed <= !rst && (changed || begun && effective_m != was_m);
   end
   always @* begin
     full_stall: cover (stalled == 7 && !s_ready);
     back_to_back: cover (streak == CORE + 2);
     soft_reset_in_packet: cover (closed && leave && m_last);
     packet_after_cut: cover (closed && accept && s_last && packet);
-    parameters_changed: cover (changed);
-    parameters_refused: cover (was_pending && !pending && refused && begun);
     packet_while_pending: cover (pending && packet && accept);
+  end
+endmodule
+
+// Two accesses, SCALE_M and APPLY, as fast as they go: parameters are refused, or become effective.
+module stream_parameters_cover #(
+  parameter SCALE_M = 0, CONTROL = 0,  // offsets of the registers
+  parameter LEGAL = 0  // another M
+) (
+  input clk, rst, s_valid, arvalid, awvalid, awready, wvalid, bready,
+  input [9:0] awaddr,
+  input [31:0] wdata,
+  input [3:0] wstrb,
+  input pending, refused,
+  input [31:0] effective_m
+);
+  (* anyconst *) wire legal;
+  reg [1:0] accesses = 0;
+  reg begun = 0, was_pending = 0;
+  reg [31:0] was_m = 0;
+  always @(posedge clk) begin
+    accesses <= accesses + (awvalid && awready);
+    begun <= 1;
+    was_pending <= pending;
+    was_m <= effective_m;
+  end
+  always @* begin
+    assume (!rst && !s_valid && !arvalid && bready);
+    assume (awvalid == (accesses < 2) && wvalid == awvalid && wstrb == 4'hf);
+    assume (awaddr == (accesses == 0 ? SCALE_M : CONTROL));
+    assume (wdata == (accesses != 0 ? 1 : legal ? LEGAL : 0));
+  end
+  always @* begin
+    parameters_changed: cover (begun && effective_m != was_m);
+    parameters_refused: cover (was_pending && !pending && refused);
   end
 endmodule

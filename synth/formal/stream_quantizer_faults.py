@@ -56,3 +56,6 @@ def wrong_streams(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterat
     for name, catches, pattern, replacement in lines:
         task = "stream_packets" if catches == "packets_whole" else "stream_parameters"
         yield Wrong(name=name, text=changed(text, pattern, replacement), task=task, catches=catches, line=True)
+        if catches == "applied_whole":
+            cover = "stream_parameters_cover"
+            yield Wrong(name=name, text=changed(text, pattern, replacement), task=cover, catches="parameters_changed")

@@ -250,19 +250,29 @@ def _result(task: Task, place: Path, log: str, seconds: float) -> Result:
     words = file.read_text().split() if file.exists() else []
     status = words[0] if words else "ERROR"
     failed = tuple(dict.fromkeys(_labels(_FAILED, log) if task.mode != "cover" else _labels(_MISSED, log)))
+    reached = tuple(dict.fromkeys(_labels(_REACHED, log)))
     traces = [(kind, place / path) for kind, path in _matches(_TRACE, log)]
     # an induction's trace begins in a state that may be unreachable: only the other kind shows a fault
     trace = next((path for kind, path in traces if kind != "induction"), traces[0][1] if traces else None)
     return Result(
         task=task,
-        passed=status == "PASS" and not failed,
+        passed=status == "PASS" and not failed and (task.mode != "cover" or set(reached) >= covers(task)),
         status=status,
         seconds=seconds,
-        reached=tuple(dict.fromkeys(_labels(_REACHED, log))),
+        reached=reached,
         failed=failed,
         trace=trace,
         tail="\n".join(log.splitlines()[-_TAIL:]),
     )
+
+
+def covers(task: Task) -> set[str]:
+    """The labels of the cover statements in the task's top module and in those that it instantiates."""
+    texts = [text for name, text in task.files.items() if name.endswith(".sv")]
+    modules = dict(re.findall(r"^module (\w+)(.*?)^endmodule", "\n".join(texts), re.M | re.S))
+    top = modules[task.top]
+    bodies = [top, *(body for name, body in modules.items() if re.search(rf"^  {name} ", top, re.M))]
+    return {label for body in bodies for label in re.findall(r"(\w+): cover ?\(", body)}
 
 
 def _labels(pattern: re.Pattern[str], log: str) -> Iterator[str]:
