@@ -12,6 +12,10 @@ ALL_M = 4
 """Bits of a run-time M for all of whose values a solver decides; of wider ones three are taken."""
 
 
+EVERY_K = 12
+"""Bits of a number (of a float's significand and sign) with which a solver decides for every k."""
+
+
 def watched(config: EncoderConfig) -> list[str]:
     """The inputs that enter with a beat."""
     return ["i__payload"] if config.scale is not None else ["i__payload", "scale_m", "scale_k"]
@@ -44,6 +48,10 @@ def _legal(config: EncoderConfig) -> list[str]:
     if config.scale is not None:
         return []
     bits, power = config.scale_bits, 1 << (config.scale_bits - 1)
+    if _one_scale(config):
+        return [
+            f"  always @* assume (x_scale_m == {bits}'d{_multipliers(config)[0]} && $signed(x_scale_k) == {_k(config)});"
+        ]
     some = " || ".join(f"x_scale_m == {bits}'d{M}" for M in _multipliers(config)) or f"x_scale_m[{bits - 1}]"
     return [
         "  wire signed [15:0] k = $signed(x_scale_k);",
@@ -57,12 +65,35 @@ def _multipliers(config: EncoderConfig) -> list[int]:
     bits = config.scale_bits
     if config.scale is not None or bits <= ALL_M:
         return []
+    if _one_scale(config):
+        return [round(2**bits / 3 * 2)]
     return [1 << (bits - 1), round(2**bits / 3 * 2), (1 << bits) - 1]
 
 
-def _with(config: EncoderConfig) -> str:
+def _one_scale(config: EncoderConfig) -> bool:
+    """Whether a solver decides one scale only, of all that can be set at run time: products of two wide numbers."""
+    input = config.input
+    significand = input.width - input.exponent_bits if input.is_float else input.width
+    return config.scale is None and config.scale_bits > ALL_M and significand > EVERY_K
+
+
+def _k(config: EncoderConfig) -> int:
+    """The k of the one scale: for fixed-point numbers one that reaches every segment of 8-bit codes."""
+    return config.scale_bits + (6 if config.input.is_float else config.input.width - 10)
+
+
+def _limit(config: EncoderConfig) -> str:
     """For which scales, if not for all that there are."""
     some = _multipliers(config)
+    if _one_scale(config):
+        return f"one scale: M {some[0]}, k {_k(config)}"
+    return f"every k, {len(some)} M" if some else ""
+
+
+def _with(config: EncoderConfig) -> str:
+    some = _multipliers(config)
+    if _one_scale(config):
+        return f" Of the scales that can be set this is shown for one only: M = {some[0]}, k = {_k(config)}."
     return f" This is shown for every k, but not for every M: for {', '.join(map(str, some))}." if some else ""
 
 
@@ -93,6 +124,7 @@ def code(config: EncoderConfig, unit: Emitted) -> Task:
         name="code",
         claim="Every code is that of the level nearest to the number, ties and the ends as specified; zeros and NaN "
         "give the one code of 0; no redundant code is given." + _with(config),
+        limit=_limit(config),
         watched=watched(config),
         watching=[*_judges(config, unit), at_output(unit, claims)],
         modules=_definition(config),
@@ -208,6 +240,7 @@ def flags(config: EncoderConfig, unit: Emitted) -> Task:
         name="flags",
         claim="The sticky flags and the counter tell of exactly the values beyond the last level's range and the NaNs "
         "that have left since they were cleared; the counter stops at its maximum." + _with(config),
+        limit=_limit(config),
         watched=watched(config),
         watching=[*lines, at_output(unit, claims, beyond=1)],
         modules=_definition(config),

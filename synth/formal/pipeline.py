@@ -33,6 +33,7 @@ def window(
     modules: str = "",
     beyond: int = 0,
     engine: str = "smtbmc z3",
+    limit: str = "",
 ) -> Task:
     """A task about a beat that enters in the first cycle.
 
@@ -45,6 +46,7 @@ def window(
         modules: further modules.
         beyond: cycles after that.
         engine: SymbiYosys' engine.
+        limit: for what alone it is shown.
     """
     widths, last = ports(unit), unit.latency + beyond
     inputs = input_ports(unit)
@@ -78,6 +80,7 @@ def window(
         depth=last + 1,
         argument=MOVING.format(unit.latency),
         script=ANY_STATE,
+        limit=limit,
     )
 
 

@@ -48,6 +48,7 @@ class Task:
         depth: cycles; of ``prove`` only the induction of ``smtbmc`` has one.
         argument: why a bound suffices; only for ``bmc``, which needs one.
         script: Yosys commands between reading and ``prep``.
+        limit: for what alone it is shown, if not for all that there is.
         options: further lines of the job's options.
 
     Raises:
@@ -63,6 +64,7 @@ class Task:
     depth: int = 20
     argument: str = ""
     script: str = ""
+    limit: str = ""
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -73,7 +75,8 @@ class Task:
     def how(self) -> str:
         """In which sense the claim is shown."""
         cycles = f"{self.depth} cycle{'s' * (self.depth > 1)}"
-        return {"prove": "unbounded", "bmc": f"bounded, {cycles}", "cover": "reached"}[self.mode]
+        how = {"prove": "unbounded", "bmc": f"bounded, {cycles}", "cover": "reached"}[self.mode]
+        return f"{how}; {self.limit}" if self.limit else how
 
     def sby(self, timeout: int) -> str:
         """The SymbiYosys job."""
