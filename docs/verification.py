@@ -52,8 +52,9 @@ def summary(documents: dict[str, dict[str, Any]]) -> str:
 
 
 def figures(document: dict[str, Any]) -> str:
-    """The figures of a file in words: its keys are words."""
-    return "; ".join(f"{name.replace('_', ' ')}: {number(value)}" for name, value in document["figures"].items())
+    """The figures of a file in words: its keys are words. What is of no use without the rest is left to the file."""
+    shown = {name: value for name, value in document["figures"].items() if name not in ("seed", "seconds_by_stage")}
+    return "; ".join(f"{name.replace('_', ' ')}: {number(value)}" for name, value in shown.items())
 
 
 def number(value: Any) -> str:
