@@ -49,9 +49,8 @@ def _legal(config: EncoderConfig) -> list[str]:
         return []
     bits, power = config.scale_bits, 1 << (config.scale_bits - 1)
     if _one_scale(config):
-        return [
-            f"  always @* assume (x_scale_m == {bits}'d{_multipliers(config)[0]} && $signed(x_scale_k) == {_k(config)});"
-        ]
+        M, k = _multipliers(config)[0], _k(config)
+        return [f"  always @* assume (x_scale_m == {bits}'d{M} && $signed(x_scale_k) == {k});"]
     some = " || ".join(f"x_scale_m == {bits}'d{M}" for M in _multipliers(config)) or f"x_scale_m[{bits - 1}]"
     return [
         "  wire signed [15:0] k = $signed(x_scale_k);",

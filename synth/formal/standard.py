@@ -61,6 +61,8 @@ def standard() -> list[UnitConfig]:
         _encoder(FIVE, "s16", pipeline=0),
         *(DecoderConfig(format=_format(name)) for name in ("se8", "se8-silu", "se9-paper", "int8-asym", FIVE)),
         DecoderConfig(format=_format("int8:narrow_range=1"), lanes=2),
+        QuantizerConfig(format=_format("se8"), input=input_type("bf16"), scale=Scale.from_step(_FLOAT)),
+        QuantizerConfig(format=_format("se8-silu"), input=input_type("s16"), scale=_scale("s16")),
         _quantizer("se8"),
         _quantizer("int8-asym"),
     ]

@@ -65,6 +65,13 @@ def test_reached(tmp_path):
     assert set(result.reached) == instantiated(task)
 
 
+@pytest.mark.parametrize("name", ["stream_parameters", "stream_walk"])
+def test_parameters_are_proved(tmp_path, name):
+    (task,) = (task for task in stream.tasks(QUANTIZER) if task.name == name)
+    result = run(task, tmp_path)
+    assert result.passed, result.tail
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("name", LONG)
 def test_all_proved(tmp_path, name):
@@ -125,6 +132,11 @@ def test_probed():
 def test_what_is_not_there_cannot_be_probed(signals, message):
     with pytest.raises(InputError, match=message):
         probed(TEXT, "top", signals)
+
+
+def test_a_word_of_systemverilog_is_probed():
+    text = probed("module top (clk);\n  reg [1:0] \\within  = 2'h0;\nendmodule\n", "top", {"within": 2})
+    assert "  assign probe_within = \\within ;\n" in text
 
 
 def test_a_unit_without_lanes_is_not_cut():

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from golden.errors import InputError
-from synth.formal.task import Result, Task, run, run_all
+from synth.formal.task import Result, Task, covers, run, run_all
 
 COUNTER = """
 module counter(input clk, input enable);
@@ -59,6 +59,15 @@ def test_cover(tmp_path):
 def test_cover_missed(tmp_path):
     result = run(counter(mode="cover", engine="smtbmc z3"), tmp_path)
     assert (result.passed, result.reached, result.failed) == (False, ("seven",), ("never",)), result.tail
+
+
+def test_covers_are_those_of_what_is_instantiated():
+    text = COUNTER + "module other(input a);\n  always @* far: cover (a);\nendmodule\n"
+    assert covers(counter(text, mode="cover")) == {"seven", "never"}
+
+
+def test_a_limit_is_told():
+    assert counter(limit="3 M").how == "unbounded; 3 M"
 
 
 def test_undecided_is_no_pass(tmp_path):
