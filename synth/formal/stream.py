@@ -13,7 +13,7 @@ from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from rtl_gen.units.quantizer import QuantizerConfig
 from synth.formal.stream_faults import bounded, wrong_units
-from synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
+from synth.formal.stream_harness import TOP, around, instance, lane_outputs, probed, shipped, without_lanes
 from synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
 from synth.formal.stream_quantizer_faults import wrong_streams
 from synth.formal.stream_walk import walk_faults
@@ -121,10 +121,11 @@ def _status(unit: Emitted, text: str) -> Task:
     else:
         flags, value, count = ("invalid",), "value", 0
         bits = next(port["width"] for port in unit.ports if port["name"] == "o__payload") // config.lanes
+    possible = sum(1 << bit for bit, flag in enumerate(flags) if flag in lane_outputs(text))
     check = instance(
         "stream_status",
         "status",
-        {"LANES": config.lanes, "BITS": bits, "FLAGS": len(flags), "COUNT": count},
+        {"LANES": config.lanes, "BITS": bits, "FLAGS": len(flags), "POSSIBLE": possible, "COUNT": count},
         {name: name for name in ("clk", "rst", "clear")}
         | {name.replace("__", "_"): name for name in ("o__valid", "o__ready", "o__payload")}
         | {"flags": "{" + ", ".join(reversed(flags)) + "}", "count": "saturation_count" if count else "1'b0"},

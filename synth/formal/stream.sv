@@ -135,6 +135,7 @@ module stream_status #(
   parameter LANES = 1,
   parameter BITS = 1,  // of a lane's output
   parameter FLAGS = 1,  // sticky flags; flag n is about bit n of every lane
+  parameter POSSIBLE = 1,  // bit n: what flag n is about can happen
   parameter COUNT = 0  // bits of the counter of the events of flag 0; 0: none
 ) (
   input clk, rst, clear, o_valid, o_ready,
@@ -153,8 +154,8 @@ module stream_status #(
     events = 0;
     for (lane = 0; lane < LANES; lane = lane + 1) begin
       for (flag = 0; flag < FLAGS; flag = flag + 1)
-        happened[flag] = happened[flag] | leave & o_payload[lane * BITS + flag];
-      events = events + (leave & o_payload[lane * BITS]);
+        happened[flag] = happened[flag] | leave & POSSIBLE >> flag & o_payload[lane * BITS + flag];
+      events = events + (leave & POSSIBLE & o_payload[lane * BITS]);
     end
   end
   always @(posedge clk) expected <= rst ? 0 : happened | (clear ? 0 : expected);

@@ -68,11 +68,8 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
     Raises:
         InputError: if there is no lane in it.
     """
-    found = re.search(r"^  (\S+)  lane0 \($", text, re.M)
-    if found is None:
-        raise InputError("Verilog must have an instance lane0")
-    lane = _module(text, found[1])
-    declared = re.findall(r"^  (input|output) (\[\d+:0\] )?(\S+ ?);$", lane[2], re.M)
+    called, lane = _lane(text)
+    declared = _ports(lane)
     body = [f"  {direction} {bits}{name};" for direction, bits, name in declared]
     for direction, bits, name in declared:
         if direction == "output":
@@ -82,8 +79,28 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
                 body.append(f"  (* anyseq, keep *) wire {bits}next_{name};\n  reg {bits}any_{name};")
                 body.append(f"  always @(posedge clk) any_{name} <= next_{name};")
             body.append(f"  assign {name} = {source};")
-    cut = "\n".join([f"module {found[1]} ({lane[1]});", *body, "endmodule\n"])
+    cut = "\n".join([f"module {called} ({lane[1]});", *body, "endmodule\n"])
     return text[: lane.start()] + cut + text[lane.end() :]
+
+
+def lane_outputs(text: str) -> list[str]:
+    """What a lane tells; of events only those that its format and input can have.
+
+    Raises:
+        InputError: if there is no lane in it.
+    """
+    return [name for direction, _, name in _ports(_lane(text)[1]) if direction == "output"]
+
+
+def _lane(text: str) -> tuple[str, re.Match[str]]:
+    found = re.search(r"^  (\S+)  lane0 \($", text, re.M)
+    if found is None:
+        raise InputError("Verilog must have an instance lane0")
+    return found[1], _module(text, found[1])
+
+
+def _ports(module: re.Match[str]) -> list[tuple[str, str, str]]:
+    return re.findall(r"^  (input|output) (\[\d+:0\] )?(\S+ ?);$", module[2], re.M)
 
 
 def probed(text: str, module: str, signals: Mapping[str, int]) -> str:

@@ -4,11 +4,13 @@ import pytest
 
 from golden.errors import InputError
 from golden.inputs import input_type
+from golden.presets import load_format
 from golden.scale import Scale
+from rtl_gen.emit import emit
 from rtl_gen.units.hadamard import HadamardConfig
 from rtl_gen.units.quantizer import QuantizerConfig
 from synth.formal import axi, stream
-from synth.formal.stream_harness import instance, probed, without_lanes
+from synth.formal.stream_harness import instance, lane_outputs, probed, without_lanes
 from synth.formal.task import run
 from tests.synth.formal.units import OFFSET, TINY, decoder, encoder
 
@@ -146,3 +148,11 @@ def test_a_unit_without_lanes_is_not_cut():
 
 def test_instance():
     assert instance("a", "b", {"N": 3}, {"x": "y"}) == "  a #(.N(3)) b (.x(y));"
+
+
+def test_flags_of_what_cannot_happen(tmp_path):
+    """Every code of int8 has a value: its lanes tell of no invalid one."""
+    config = decoder(load_format("int8"))
+    assert "invalid" not in lane_outputs(emit(config).text)
+    (status,) = (task for task in stream.tasks(config) if task.name == "stream_status")
+    assert run(status, tmp_path).passed
