@@ -1,7 +1,7 @@
 """What to build: one object from the command line to the component."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -83,10 +83,10 @@ def unit_class(name: str) -> type[UnitConfig]:
     return found
 
 
-def check_unit(name: str) -> str:
-    """``name``, or an InputError if there is no such unit."""
-    if name not in UNITS:
-        raise InputError(f"Unit must be one of {', '.join(UNITS)}, not {name!r}")
+def check_unit(name: str, among: Sequence[str] = UNITS) -> str:
+    """``name``, or an InputError if it is not ``among`` the units."""
+    if name not in among:
+        raise InputError(f"Unit must be one of {', '.join(among)}, not {name!r}")
     return name
 
 

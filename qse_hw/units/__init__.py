@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from golden.errors import InputError
-from rtl_gen.unit import UNITS, UnitConfig
+from rtl_gen.unit import UNITS, UnitConfig, check_unit
 
 SUMMARIES = {
     "encoder": "values to codes",
@@ -21,9 +20,7 @@ class _Parsers(dict[str, argparse.ArgumentParser]):
     """The units' parsers; asked whether it has another one, it says which units there are, where argparse rambles."""
 
     def __contains__(self, name: object) -> bool:
-        if name not in self.keys():
-            raise InputError(f"Unit must be one of {', '.join(self)}, not {name!r}")
-        return True
+        return bool(check_unit(str(name), tuple(self)))
 
 
 def add_unit_parsers(
