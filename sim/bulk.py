@@ -4,6 +4,7 @@ No event loop and no callback stands between the arrays and the model, which mak
 """
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class Bulk:
         config: an encoder or a decoder.
         folder: for what is made.
         runtime: as of :func:`sim.verilate.verilate`: an earlier one's :attr:`built`.
+        build: makes the Verilog of a unit, or something that behaves so, such as its netlist.
 
     Attributes:
         config: of what was built.
@@ -65,9 +67,16 @@ class Bulk:
         RuntimeError: if compilation fails.
     """
 
-    def __init__(self, config: UnitConfig, folder: Path, *, runtime: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: UnitConfig,
+        folder: Path,
+        *,
+        runtime: Path | None = None,
+        build: Callable[[UnitConfig], Emitted] = emit,
+    ) -> None:
         check_unit(config)
-        unit = emit(config)
+        unit = build(config)
         self.config, self.built = config, folder / "obj"
         folder.mkdir(parents=True, exist_ok=True)
         texts = {f"{config.top}.v": unit.text, **unit.models, "bulk.v": wrapper(unit), "lanes.vlt": VERILATOR_CONFIG}

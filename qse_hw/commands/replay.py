@@ -16,6 +16,7 @@ from golden.inputs import input_type
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
 from qse_hw.commands.calibrate import calibrated
 from qse_hw.console import console, progress, table
+from qse_hw.netlist import NETLIST_HELP, netlists
 from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default, stream
 from rtl_gen.encoder import check_lanes
 from sim.plan import Outcome
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", metavar="T", default="fp32", help="the encoder's input type (default fp32)")
     parser.add_argument("--lanes", metavar="N", type=integer, help=f"per cycle (default {LANES})")
     parser.add_argument("--simulator", metavar="SIM", default="verilator", help=f"{' or '.join(SIMULATORS)}")
+    parser.add_argument("--netlist", metavar="T", help=NETLIST_HELP)
     parser.add_argument(
         "--wave", metavar="FILE",
         help="record every signal here, .vcd or .fst; large: try few tokens and lanes (further formats: FILE-2, ...)",
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
     require(args.simulator)
     lanes = LANES if args.lanes is None else check_lanes(args.lanes)
     type = input_type(args.input)
+    build = netlists(args.netlist)
     calibration = None if args.calibration is None else read_calibration(args.calibration)
     if args.format is not None:
         check_spec(args.format)
@@ -70,7 +73,9 @@ def run(args: argparse.Namespace) -> None:
         found = from_file_or_default(args.activations)
     console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
     choices = choose(found, calibration, args.format)
-    outcomes = replayed(found.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave)
+    outcomes = replayed(
+        found.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave, build=build
+    )
     if args.json is not None:
         document = {
             "schema": SCHEMA,
@@ -78,13 +83,15 @@ def run(args: argparse.Namespace) -> None:
             "input": type.name,
             "lanes": lanes,
             "simulator": args.simulator,
+            "netlist": args.netlist,
             "seed": SEED,
             **environment(),
             "runs": totals(outcomes),
             "outcomes": [asdict(outcome) for outcome in outcomes],
         }
         write_json(args.json, document)
-    show(outcomes, f"{type.name} in, {lanes} lanes, {args.simulator}, seed of the stalls {SEED}")
+    of = "emitted Verilog" if args.netlist is None else f"netlist for {args.netlist}"
+    show(outcomes, f"{type.name} in, {lanes} lanes, {args.simulator}, seed of the stalls {SEED}", of)
     if wave is not None:
         for file in wave_files(wave, len({choice.format for choice in choices.values()})):
             print(file)
@@ -134,7 +141,7 @@ def totals(outcomes: list[Outcome]) -> list[dict[str, Any]]:
     return found
 
 
-def show(outcomes: list[Outcome], caption: str) -> None:
+def show(outcomes: list[Outcome], caption: str, of: str = "emitted Verilog") -> None:
     """Print one line per run."""
     rows = [
         [
@@ -144,6 +151,6 @@ def show(outcomes: list[Outcome], caption: str) -> None:
         for run in totals(outcomes)
     ]  # fmt: skip
     table(
-        "Replay through the emitted Verilog", ["run", "values checked", "mismatches", "cycles", "values/s"], rows,
+        f"Replay through the {of}", ["run", "values checked", "mismatches", "cycles", "values/s"], rows,
         caption=caption,
     )

@@ -1,87 +1,164 @@
-"""Area and median Fmax of a unit on a Lattice ECP5 (Yosys, nextpnr), beside plain INT8 of the same input type."""
+"""Area and Fmax of units on FPGAs and standard cells (Yosys, nextpnr, ABC), beside plain INT8 of the same kind.
+
+Options take several values; every combination is measured, on every target, as many at a time as there are cores. What
+was measured before is not measured again.
+"""
 
 import argparse
 import json
 import shlex
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from golden.errors import InputError
 from golden.files import replacing
 from golden.presets import load_format
 from qse_hw.arguments import integer
-from qse_hw.console import console
-from qse_hw.units import add_unit_parsers, unit_config
+from qse_hw.console import console, progress
+from qse_hw.grid import add_grid_arguments, grid
+from rtl_gen.unit import UnitConfig
+
+if TYPE_CHECKING:
+    from synth.flow import Point
+    from synth.targets.base import Target
+
+OUTPUTS = ("json", "markdown", "png")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The units, their options, the baseline, and what to place and route for."""
-    add_unit_parsers(parser, _add_common)
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    """The units with their options, the targets, and what to write."""
+    add_grid_arguments(parser)
+    group = parser.add_argument_group("what to measure")
+    group.add_argument(
+        "--on", nargs="+", metavar="T", default=["ecp5"],
+        help="targets: ecp5[:45k-6], ice40[:hx8k or up5k], gowin[:gw1nr-9 or gw2ar-18], cells (default ecp5)",
+    )  # fmt: skip
+    group.add_argument("--liberty", metavar="FILE", type=Path, help="library of cells (default: an installed one)")
+    group.add_argument(
         "--baseline", metavar="F", help="format to compare with, or none (default int8, if the unit can have it)"
     )
-    parser.add_argument("--speed", metavar="G", type=integer, default=6, help="speed grade, 6 or 8 (default 6)")
-    parser.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
-    parser.add_argument(
+    group.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
+    group.add_argument(
         "--seeds", metavar="N", type=integer, default=3, help="place-and-route seeds to take the median of (default 3)"
     )
-    parser.add_argument("--json", metavar="FILE", help="write the report here, too")
+    group = parser.add_argument_group("results")
+    group.add_argument("--json", metavar="FILE", help="write the report here, too")
+    group.add_argument("--markdown", metavar="FILE", help="and as a page")
+    group.add_argument("--png", metavar="FILE", help="and as a picture")
+    group.add_argument("--cache", metavar="DIR", type=Path, help="where results are kept (default: the user's cache)")
+    group.add_argument("--no-cache", action="store_true", help="keep nothing, and measure all again")
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print a table, write the report."""
-    configs: list[Any] = [unit_config(args)]
-    if args.baseline is None:  # int8 has one segment, of which a quantizer could set nothing
-        args.baseline = "none" if args.unit in ("hadamard", "quantizer") else "int8"
-    if args.baseline != "none":
-        if not hasattr(configs[0], "format"):
-            raise InputError(f"Baseline must be none for unit {args.unit}, which has no format, not {args.baseline!r}")
-        try:
-            format = load_format(args.baseline)
-        except InputError as error:
-            raise InputError(f"Baseline: {error}") from error
-        if format != configs[0].format:
-            configs.append(replace(configs[0], format=format))
+    from synth import report, targets
+    from synth.cache import Cache, default_folder
+    from synth.flow import check_seeds, check_tools
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from rtl_gen.emit import emit
-    from synth import report, tools
-    from synth.ecp5 import Target, measure
-
-    target = Target(speed=args.speed, freq=args.freq, seeds=args.seeds)
-    for tool in tools.TOOLS:
-        tools.find(tool)
-    units = [emit(config) for config in configs]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    check_seeds(args.seeds)
+    named = [targets.target(name, freq=args.freq, liberty=args.liberty) for name in args.on]
+    chosen = list({target.name: target for target in named}.values())
+    configs = grid(args.units, vars(args))
+    check_tools(chosen)
+    points, baselines = planned(configs, chosen, args.baseline)
+    cache = Cache(None if args.no_cache else args.cache or default_folder())
     # Entered now: hours of measuring must not end in "permission denied".
-    with replacing(args.json) if args.json is not None else nullcontext() as part:
-        console.print(f"starting Yosys and nextpnr ({tools.FIRST_RUN})")
-        report.tool_versions()
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("synthesis", total=len(units) * (1 + target.seeds))
-            measured = measure(units, target, lambda done: progress.update(task, description=done, advance=1))
-        baseline = measured[1] if len(measured) > 1 else None
-        if part is not None:
-            document = report.document(measured, target, command_line(args), baseline)
-            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    console.print(report.table(measured, target, baseline))
-    if args.json is not None:
-        print(args.json)
+    with ExitStack() as stack:
+        parts = {name: stack.enter_context(replacing(path)) for name in OUTPUTS if (path := getattr(args, name))}
+        measured = measure(points, args.seeds, cache)
+        used = {point.target.name: point.target for point in points}
+        document = report.document(measured, used, command_line(args), baselines)
+        if "json" in parts:
+            parts["json"].write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        if "markdown" in parts:
+            parts["markdown"].write_text(report.markdown(document), encoding="utf-8")
+        if "png" in parts:
+            from qse_hw.synth_picture import draw
+
+            draw(parts["png"], document)
+    console.print(report.table(document))
+    console.print("\n".join(report.paths(document)))
+    for name in parts:
+        print(getattr(args, name))
+
+
+def planned(
+    configs: Sequence[UnitConfig], targets: Sequence["Target"], baseline: str | None
+) -> tuple[list["Point"], list[int | None]]:
+    """What to measure, each once, and for each the number of its baseline among them.
+
+    Args:
+        configs: the units.
+        targets: those that a unit is not made for are left out for it.
+        baseline: format to compare with; ``none``; None: int8 for units that are made for a format.
+
+    Raises:
+        InputError: if a unit is made for none of the targets, or cannot have the baseline.
+    """
+    from rtl_gen.emit import emit
+    from synth.flow import Point
+
+    beside = [_beside(config, baseline) for config in configs]
+    every = list(dict.fromkeys([*configs, *(config for config in beside if config is not None)]))
+    emitted = {config: emit(config) for config in every}
+    for config, unit in emitted.items():
+        if not any(target.can_build(unit) for target in targets):
+            raise InputError(
+                f"Unit {config.label} is made of cells that none of {', '.join(target.name for target in targets)} "
+                "has; give --target generic, or another --on"
+            )
+    pairs = [(config, target) for target in targets for config in every if target.can_build(emitted[config])]
+    numbers = {pair: number for number, pair in enumerate(pairs)}
+    others = dict(zip(configs, beside, strict=True))
+    baselines = [
+        None if (other := others.get(config)) is None else numbers[other, target] for config, target in pairs
+    ]
+    return [Point(emitted[config], target) for config, target in pairs], baselines
+
+
+def _beside(config: Any, name: str | None) -> UnitConfig | None:
+    """The baseline of a unit."""
+    if name == "none" or (name is None and config.unit in ("hadamard", "quantizer")):
+        return None  # int8 has one segment, of which a quantizer could set nothing
+    if not hasattr(config, "format"):
+        raise InputError(f"Baseline must be none for unit {config.unit}, which has no format, not {name!r}")
+    try:
+        format = load_format(name or "int8")
+    except InputError as error:
+        raise InputError(f"Baseline: {error}") from error
+    other: UnitConfig = replace(config, format=format)
+    return None if other == config else other
+
+
+def measure(points: Sequence["Point"], seeds: int, cache: Any) -> list[Any]:
+    """:func:`synth.flow.measure` with progress."""
+    from synth import flow, tools
+
+    done, total = 0, flow.steps(points, seeds)
+    with progress() as report:
+        report(f"Yosys and nextpnr ({tools.FIRST_RUN})", 0.0)
+
+        def step(what: str) -> None:
+            nonlocal done
+            done += 1
+            report(what, done / total)
+
+        return flow.measure(points, seeds=seeds, cache=cache, step=step)
 
 
 def command_line(args: argparse.Namespace) -> str:
-    """The command that gives these results, defaults written out."""
-    words = ["python", "-m", "qse_hw", "synth", args.unit]
-    for name, value in vars(args).items():
-        if name in ("unit", "json", "command") or value is None or value is False:  # does not make the figures
-            continue
-        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    return shlex.join(words)
+    """The command, without what does not make the figures."""
+    words, kept = iter(shlex.split(args.command)), []
+    for word in words:
+        if word.partition("=")[0] in {f"--{name}" for name in (*OUTPUTS, "cache")}:
+            if "=" not in word:
+                next(words)
+        elif word != "--no-cache":
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def _number(text: str) -> float:

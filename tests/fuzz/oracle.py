@@ -62,10 +62,9 @@ WORK = (
     "golden.tune.Tuner.__init__",
     "golden.mamba.stream.random_layers",
     "sim.exhaust.exhaust",
-    "synth.ecp5.measure",
+    "synth.flow.measure",
     "synth.formal.task.run_all",
     "synth.mutate.mutate_all",
-    "synth.report.tool_versions",
 )
 
 

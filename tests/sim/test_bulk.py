@@ -10,7 +10,6 @@ from golden.vectors import expected
 from rtl_gen.emit import Emitted, emit
 from rtl_gen.units.encoder import EncoderConfig
 from rtl_gen.units.hadamard import HadamardConfig
-from sim import bulk as module
 from sim.bulk import Bulk, wrapper
 from tests.golden import oracles
 
@@ -50,7 +49,7 @@ FAULTS = {  # in the wrapper: what is wrong, and how many of eight beats come ou
 }
 
 
-def test_lost_and_repeated_beats(encoder, tmp_path, monkeypatch):
+def test_lost_and_repeated_beats(encoder, tmp_path):
     """A design that passes beats on, but for one fault, which the first value selects."""
     choices = "\n".join(
         f"    if (fault == {number}) begin {text.replace('assign ', '')} end"
@@ -81,8 +80,8 @@ endmodule
         ("i__payload", 8), ("i__valid", 1), ("o__payload", 8), ("o__valid", 1)
     ))  # fmt: skip
     config = EncoderConfig(format=oracles.make("se8"), input=input_type("s8"), scale=Scale.from_step(1))
-    monkeypatch.setattr(module, "emit", lambda _: Emitted(config=config, text=verilog, ports=ports, latency=1))
-    dut = Bulk(config, tmp_path, runtime=encoder.built)
+    faulty = Emitted(config=config, text=verilog, ports=ports, latency=1)
+    dut = Bulk(config, tmp_path, runtime=encoder.built, build=lambda _: faulty)
     sound = np.full(8, 200, np.uint32)  # selects no fault
     assert dut(sound).outputs.tolist() == sound.tolist()
     for number, (_, came) in enumerate(FAULTS.values()):

@@ -9,8 +9,10 @@ from golden.scale import Scale
 from rtl_gen.emit import emit
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
-from synth.ecp5 import synthesise
 from synth.harness import HARNESS, harness, harness_flops
+from synth.targets.ecp5 import Ecp5
+
+synthesise = Ecp5().synthesise
 
 SCALE = Scale.from_step(0.4, 8)  # 128 / 0.4 saturates
 

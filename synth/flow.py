@@ -1,0 +1,176 @@
+"""Area and Fmax of many units on many targets: in parallel, and each only once (:mod:`synth.cache`)."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from operator import index
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from golden.errors import InputError
+from rtl_gen.emit import Emitted
+from synth import tools
+from synth.cache import Cache
+from synth.cmos import transistors
+from synth.harness import harness
+from synth.result import Area, Hop, Measured, Timing
+from synth.targets.base import Target
+
+
+def check_seeds(seeds: int) -> int:
+    """``seeds``, or an InputError if it is no number of placements."""
+    if not 1 <= index(seeds) <= 1000:
+        raise InputError(f"Seeds must be from 1 to 1000, not {seeds!r}")
+    return index(seeds)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A unit on a target."""
+
+    unit: Emitted
+    target: Target
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        return f"{self.unit.config.label} on {self.target.name}"
+
+    @cached_property
+    def framed(self) -> str:
+        """Verilog of the unit in the frame in which it is timed."""
+        return self.unit.text + harness(self.unit.config.top, self.unit.ports)
+
+
+def measure(
+    points: Sequence[Point],
+    *,
+    seeds: int = 3,
+    cache: Cache | None = None,
+    step: Callable[[str], None] = lambda _: None,
+) -> list[Measured]:
+    """Measure ``points``, as many at a time as there are cores.
+
+    Args:
+        points: what to measure, in any order.
+        seeds: placements, with seeds 1, 2, ..., of targets that have any.
+        cache: where results are kept; None: nowhere.
+        step: called with a description after each of :func:`steps` steps.
+
+    Raises:
+        InputError: if a tool is missing, too old or fails, a unit does not fit or is not made for its target. What
+            was measured until then is in the cache.
+    """
+    check_seeds(seeds)
+    for point in points:
+        if not point.target.can_build(point.unit):
+            raise InputError(
+                f"Unit {point.unit.config.label} must be built for target {' or '.join(point.target.builds)} "
+                f"to be measured on {point.target.name}, not for {point.unit.config.target!r}"  # type: ignore[attr-defined]
+            )
+    versions = check_tools([point.target for point in points])
+    kept = cache or Cache(None)
+    with tempfile.TemporaryDirectory(prefix="qse-synth-") as temporary, ThreadPoolExecutor(_cores()) as pool:
+        try:
+            works = [
+                _Work(point, Path(temporary) / str(number), kept, versions) for number, point in enumerate(points)
+            ]
+            jobs: dict[Future[Any], str] = {}
+            for work in works:
+                jobs[pool.submit(work.area)] = f"area of {work.point.label}"
+                for seed in _seeds(work.point.target, seeds):
+                    jobs[pool.submit(work.timing, seed)] = f"Fmax of {work.point.label}, seed {seed}"
+            for job in as_completed(jobs):
+                job.result()
+                step(jobs[job])
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return [work.measured(_seeds(work.point.target, seeds)) for work in works]
+
+
+def steps(points: Sequence[Point], seeds: int) -> int:
+    """How many steps measuring takes."""
+    return sum(1 + len(_seeds(point.target, seeds)) for point in points)
+
+
+def check_tools(targets: Sequence[Target]) -> dict[str, str]:
+    """The versions of all tools that measuring on ``targets`` needs.
+
+    Raises:
+        InputError: if one is missing or too old.
+    """
+    needed = dict.fromkeys([*_TRANSISTORS, *(tool for target in targets for tool in target.programs)])
+    return {tool: tools.check_version(tool) for tool in needed}
+
+
+def _seeds(target: Target, seeds: int) -> range:
+    return range(1, (seeds if target.seeded else 1) + 1)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_TRANSISTORS = (tools.YOSYS,)
+
+
+class _Work:
+    """What is done for one point; its parts may run at the same time."""
+
+    def __init__(self, point: Point, folder: Path, cache: Cache, versions: dict[str, str]) -> None:
+        self.point, self.folder, self.cache = point, folder, cache
+        self.versions = {tool: versions[tool] for tool in point.target.programs}
+        self.estimating = {tool: versions[tool] for tool in _TRANSISTORS}
+        self.prepared = Lock()
+        self.ready = False
+        self.found: dict[str, Any] = {}
+
+    def area(self) -> None:
+        unit, target = self.point.unit, self.point.target
+        key = self._key("area", unit.text)
+        self.found["area"] = self.cache.recall(key, lambda: asdict(target.area(unit, self._place("bare"))))
+        key = {"what": "transistors", "verilog": _digest(unit.text), "tools": self.estimating}
+        self.found["transistors"] = self.cache.recall(key, lambda: [transistors(unit, self._place("cmos"))])[0]
+
+    def timing(self, seed: int) -> None:
+        key = self._key("timing", self.point.framed) | {"seed": seed}
+        self.found[f"seed {seed}"] = self.cache.recall(key, lambda: asdict(self._placed(seed)))
+
+    def measured(self, seeds: Sequence[int]) -> Measured:
+        return Measured(
+            unit=self.point.unit,
+            target=self.point.target.name,
+            area=Area(**self.found["area"]),
+            timing={seed: _timing(self.found[f"seed {seed}"]) for seed in seeds},
+            transistors=self.found["transistors"],
+        )
+
+    def _placed(self, seed: int) -> Timing:
+        folder = self._place("framed")
+        with self.prepared:
+            if not self.ready:
+                self.point.target.prepare(self.point.unit, self.point.framed, folder)
+                self.ready = True
+        return self.point.target.timing(self.point.unit, folder, seed)
+
+    def _place(self, name: str) -> Path:
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _key(self, what: str, verilog: str) -> dict[str, Any]:
+        target = self.point.target.describe()
+        return {"what": what, "verilog": _digest(verilog), "target": target, "tools": self.versions}
+
+
+def _timing(document: dict[str, Any]) -> Timing:
+    return Timing(mhz=document["mhz"], path=tuple(Hop(**hop) for hop in document["path"]))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,112 @@
+"""What measuring a unit on a target gives: the same few figures for every target."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+from rtl_gen.emit import Emitted
+
+AREAS = ("comb", "ff", "dsp", "bram")
+"""Areas that every target has, in cells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """The bare unit, without the frame in which it is timed.
+
+    Attributes:
+        comb: look-up tables with their carries, or combinational standard cells; what one of a target's counts as one.
+        ff: flops.
+        dsp: multipliers of the device.
+        bram: memories of the device.
+        silicon: area in the Liberty file's unit, for most files square micrometres; None for an FPGA.
+        nand2: the same in areas of the library's smallest two-input NAND gate; None for an FPGA.
+        cells: everything used, by the target's own names.
+    """
+
+    comb: int
+    ff: int
+    dsp: int = 0
+    bram: int = 0
+    silicon: float | None = None
+    nand2: float | None = None
+    cells: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A part of a path: from one of the unit's signals to the next one that has a name.
+
+    Attributes:
+        signal: where the part begins, as the unit's Verilog calls it; ``(input)`` and ``(output)`` are its ports.
+        logic, routing: ns within cells and between them.
+        cells: how many cells the part passes, flops at its ends not counted.
+    """
+
+    signal: str
+    logic: float
+    routing: float
+    cells: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """One placement, or one mapping to standard cells.
+
+    Attributes:
+        mhz: the highest clock frequency.
+        path: the critical path from register to register; the last hop is the register at its end.
+    """
+
+    mhz: float
+    path: tuple[Hop, ...] = ()
+
+    @property
+    def logic(self) -> float:
+        """ns of the path within cells, clock-to-output and setup included."""
+        return sum(hop.logic for hop in self.path)
+
+    @property
+    def routing(self) -> float:
+        """ns of the path between cells."""
+        return sum(hop.routing for hop in self.path)
+
+    @property
+    def cells(self) -> int:
+        """Cells between the flops."""
+        return sum(hop.cells for hop in self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a unit costs on a target.
+
+    Attributes:
+        unit: what was measured.
+        target: name of what it was measured on.
+        area: of the bare unit.
+        timing: by seed of the placement, in order.
+        transistors: of the bare unit in static CMOS, as Yosys estimates them; None if some cell cannot be counted so.
+    """
+
+    unit: Emitted
+    target: str
+    area: Area
+    timing: Mapping[int, Timing]
+    transistors: int | None = None
+
+    @property
+    def median(self) -> float:
+        """The median of the seeds' Fmax, MHz."""
+        return median(timing.mhz for timing in self.timing.values())
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The lowest and the highest Fmax of the seeds, MHz."""
+        speeds = [timing.mhz for timing in self.timing.values()]
+        return min(speeds), max(speeds)
+
+    @property
+    def typical(self) -> Timing:
+        """The placement whose Fmax is nearest to the median; of equally near ones the slowest."""
+        return min(self.timing.values(), key=lambda timing: (abs(timing.mhz - self.median), timing.mhz))

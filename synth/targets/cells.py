@@ -1,0 +1,140 @@
+"""Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`synth.sta` times."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from golden.errors import InputError
+from rtl_gen.emit import Emitted
+from synth import tools
+from synth.liberty import Library, read_liberty
+from synth.result import Area, Hop, Timing
+from synth.sta import analyse
+from synth.targets.base import Target
+from synth.targets.nextpnr import cell_models, cells_of
+
+KNOWN = (Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib"),)
+"""Where free libraries are installed: Debian's package qflow-tech-osu018, Oklahoma State University's 0.18 um cells."""
+
+_ABC = """strash
+ifraig
+scorr
+dc2
+dch -f
+map -B 0.9 -D {picoseconds}
+topo
+buffer -c
+upsize -D {picoseconds}
+dnsize -D {picoseconds}
+stime -p
+"""
+_SCRIPT = """read_verilog {top}.v
+hierarchy -check -top {top}
+proc
+flatten
+opt_clean -purge
+synth -top {top} -booth
+dfflibmap -liberty cells.lib
+abc -liberty cells.lib -script cells.abc
+opt_clean -purge
+delete t:$scopeinfo
+write_json {top}.json
+write_verilog -noattr {top}_netlist.v
+"""
+_MODELS = """read_liberty -ignore_miss_func -ignore_miss_dir cells.lib
+write_verilog -noattr cells.v
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells(Target):
+    """Cells without wires: what placement and routing would add is left out, so this is a bound from below.
+
+    Args:
+        liberty: the library's file; None for a known one that is installed (:data:`KNOWN`).
+    """
+
+    liberty: Path | None = None
+
+    family: ClassVar[str] = "cells"
+    programs: ClassVar[tuple[str, ...]] = (tools.NATIVE_YOSYS,)
+    seeded: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.library
+
+    @cached_property
+    def library(self) -> Library:
+        """What the Liberty file says."""
+        return read_liberty(self.path)
+
+    @cached_property
+    def path(self) -> Path:
+        """Of the Liberty file."""
+        if self.liberty is not None:
+            return self.liberty
+        installed = next((path for path in KNOWN if path.exists()), None)
+        if installed is None:
+            raise InputError(
+                "Liberty file must be given for target cells: none is installed "
+                "(--liberty FILE, or on Debian: apt-get install qflow-tech-osu018)"
+            )
+        return installed
+
+    @property
+    def name(self) -> str:
+        return f"{self.family}:{self.library.name}"
+
+    def describe(self) -> dict[str, Any]:
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc(), "liberty": digest}
+
+    def area(self, unit: Emitted, folder: Path) -> Area:
+        top = unit.config.top
+        netlist = self.synthesise(unit, folder)
+        cells = cells_of(netlist, top)
+        kinds = {cell: self.library.cells[cell] for cell in cells}
+        flops = sum(count for cell, count in cells.items() if kinds[cell].flop)
+        silicon = sum(kinds[cell].area * count for cell, count in cells.items())
+        nand = self.library.nand2_area
+        return Area(
+            comb=sum(cells.values()) - flops,
+            ff=flops,
+            silicon=silicon,
+            nand2=silicon / nand if nand else None,
+            cells=cells,
+        )
+
+    def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
+        if not (folder / f"{unit.config.top}.json").exists():  # there may be the one whose area was taken
+            self.synthesise(unit, folder)
+
+    def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
+        found = analyse(folder / f"{unit.config.top}.json", self.library)
+        return Timing(mhz=found.fmax, path=tuple(Hop(*hop) for hop in found.hops))
+
+    def netlist(self, unit: Emitted, folder: Path) -> Emitted:
+        used = cells_of(self.synthesise(unit, folder), unit.config.top)
+        tools.run_native_yosys(_MODELS, folder, "models.log")
+        text = (folder / f"{unit.config.top}_netlist.v").read_text(encoding="utf-8")
+        return replace(unit, text=text, models=cell_models(used, (folder / "cells.v").read_text(encoding="utf-8")))
+
+    def synthesise(self, unit: Emitted, folder: Path) -> Path:
+        """Map the bare unit: ``TOP.json`` and ``TOP_netlist.v`` in ``folder``.
+
+        Raises:
+            InputError: if a tool is missing or fails.
+        """
+        top = unit.config.top
+        shutil.copy(self.path, folder / "cells.lib")
+        (folder / "cells.abc").write_text(self._abc(), encoding="utf-8")
+        (folder / f"{top}.v").write_text(unit.text, encoding="utf-8")
+        tools.run_native_yosys(_SCRIPT.format(top=top), folder, f"{top}.log")
+        return folder / f"{top}.json"
+
+    def _abc(self) -> str:
+        return _ABC.format(picoseconds=round(1e6 / self.freq))

@@ -1,0 +1,157 @@
+"""What all FPGAs share: synthesis with Yosys, placing and routing with a nextpnr."""
+
+import json
+import re
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from golden.errors import InputError
+from rtl_gen.emit import MODELS, Emitted
+from synth import tools
+from synth.harness import HARNESS
+from synth.path import critical_path, signals
+from synth.result import Area, Timing
+from synth.targets.base import Target
+
+_MODULE = re.compile(r"^module\s+(\w+).*?\bendmodule\b", re.MULTILINE | re.DOTALL)
+# Verilator takes the iCE40 models' defaults of inputs for drivers.
+_MACROS = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"
+OWN_MODELS = Path(__file__).parent / "models"
+"""Verilog of cells for which neither Yosys nor the generator has a model, named by the cell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fpga(Target):
+    """A device that nextpnr places and routes for.
+
+    Attributes:
+        nextpnr: the program.
+        library: folder of the family in Yosys' library.
+        pins: cells, as nextpnr counts them, that the bare unit has and would not have within a design.
+    """
+
+    nextpnr: ClassVar[str]
+    library: ClassVar[str]
+    pins: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def synth(self, *, framed: bool) -> str:
+        """The synthesis command of Yosys, with the device's options; ``framed``: not the bare unit."""
+
+    @abstractmethod
+    def device(self, folder: Path) -> list[str]:
+        """Options of nextpnr that choose the device; files that they name are written into ``folder``."""
+
+    @abstractmethod
+    def counted(self, cells: Mapping[str, int], used: Mapping[str, int]) -> Area:
+        """The area, from the cells of the netlist and those that nextpnr packed them into."""
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "freq": self.freq, "synthesis": self.synth(framed=True)}
+
+    def area(self, unit: Emitted, folder: Path) -> Area:
+        netlist = self.synthesise(unit.text, unit.config.top, folder)
+        return self.counted(cells_of(netlist, unit.config.top), self.packed(netlist, folder))
+
+    def packed(self, netlist: Path, folder: Path) -> dict[str, int]:
+        """Cells of a netlist after packing, by type, pins left out.
+
+        Raises:
+            InputError: if the device has fewer.
+        """
+        report = self.place(netlist, ["--pack-only", *self.bare()], folder, "area.json")
+        used = {cell: count for cell, count in report["utilization"].items() if cell not in self.pins}
+        for cell, count in used.items():
+            if count["used"] > count["available"] > 0:
+                raise InputError(
+                    f"Unit must fit {self.name}, which has {count['available']} {cell}, not {count['used']} "
+                    f"({count['used'] - count['available']} too many); choose a larger device or fewer lanes"
+                )
+        return {cell: count["used"] for cell, count in sorted(used.items()) if count["used"]}
+
+    def bare(self) -> list[str]:
+        """Options of nextpnr for packing the bare unit."""
+        return []
+
+    def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
+        self.synthesise(framed, HARNESS, folder)
+
+    def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
+        netlist = folder / f"{HARNESS}.json"
+        options = ["--freq", str(self.freq), "--seed", str(seed), "--timing-allow-fail"]
+        try:
+            report = self.place(netlist, options, folder, f"seed{seed}.json")
+        except InputError as error:
+            self.packed(netlist, folder)  # says by how much it does not fit, if that is why
+            raise InputError(f"{error} (place and route for {self.name}, seed {seed})") from error
+        clocks = [clock["achieved"] for clock in report["fmax"].values()]
+        if len(clocks) != 1:
+            raise InputError(f"Unit must have one clock, not {len(clocks)} (place and route, seed {seed})")
+        names = signals(folder / f"{HARNESS}.names")
+        return Timing(mhz=float(clocks[0]), path=critical_path(report["critical_paths"], names))
+
+    def synthesise(self, verilog: str, top: str, folder: Path) -> Path:
+        """Verilog to a netlist of the device's cells, ``TOP.json`` in ``folder``; ``TOP.names``: its signals before."""
+        (folder / f"{top}.v").write_text(verilog, encoding="utf-8")
+        # Without aliases: Amaranth names an array's element "o__payload[0]", and abc9 (Yosys 0.70) may stumble over a
+        # wire that is called as a bit of another one.
+        flat = f"hierarchy -check -top {top}; proc; flatten; opt_clean -purge; tee -q -o {top}.names select -list w:*"
+        read = f"{self.reading()}read_verilog {top}.v"
+        synthesis = f"{self.synth(framed=top == HARNESS)} -top {top} -json {top}.json"
+        script = f"{read}; {flat}; {synthesis}; write_verilog -noattr {top}_netlist.v"
+        tools.run(tools.YOSYS, ["-q", "-p", script], folder, log=f"{top}.log")
+        return folder / f"{top}.json"
+
+    def reading(self) -> str:
+        """Commands of Yosys before the unit is read: declarations of the cells that units instantiate."""
+        return ""
+
+    def place(self, netlist: Path, options: list[str], folder: Path, report: str) -> dict[str, Any]:
+        """Run nextpnr; its report."""
+        common = ["--json", netlist.name, "--threads", "1", "--quiet", "--report", report]
+        tools.run(self.nextpnr, [*self.device(folder), *common, *options], folder, log=f"{report}.log")
+        document: dict[str, Any] = json.loads((folder / report).read_text(encoding="utf-8"))
+        return document
+
+    def netlist(self, unit: Emitted, folder: Path) -> Emitted:
+        top = unit.config.top
+        used = cells_of(self.synthesise(unit.text, top, folder), top)
+        text = (folder / f"{top}_netlist.v").read_text(encoding="utf-8")
+        return replace(unit, text=text, models=cell_models(used, tools.library(f"{self.library}/cells_sim.v")))
+
+
+def cell_models(cells: Iterable[str], library: str) -> dict[str, str]:
+    """Verilog of ``cells`` by file name: of our own models if there is one, else from Yosys' ``library``.
+
+    Raises:
+        InputError: if a cell has none.
+    """
+    modules = {match[1]: match for match in _MODULE.finditer(library)}
+    macros = _MACROS + library[: min((match.start() for match in modules.values()), default=0)]
+    own = {path.stem: path for folder in (MODELS, OWN_MODELS) for path in sorted(folder.glob("*.v"))}
+    models: dict[str, str] = {}
+    wanted = sorted((cell for cell in cells if not cell.startswith("$")), reverse=True)  # without $scopeinfo
+    while wanted:
+        cell = wanted.pop()
+        if cell in own:
+            models[f"{cell}.v"] = own[cell].read_text(encoding="utf-8")
+        elif cell in modules:
+            text = modules[cell][0]
+            models[f"{cell}.v"] = f"{macros}\n{text}\n"
+            inside = set(re.findall(r"^\s*(\w+)\b", text, re.MULTILINE)) & modules.keys()
+            wanted += sorted(name for name in inside if f"{name}.v" not in models)
+        else:
+            raise InputError(f"Cell {cell} has no simulation model; units with it cannot be replayed as a netlist")
+    return models
+
+
+def cells_of(netlist: Path, top: str) -> dict[str, int]:
+    """How many cells of each type a netlist has."""
+    module = json.loads(netlist.read_text(encoding="utf-8"))["modules"][top]
+    counts: dict[str, int] = {}
+    for cell in module["cells"].values():
+        counts[cell["type"]] = counts.get(cell["type"], 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from golden.errors import InputError
+from synth.flow import Point
+from synth.targets import cells, target
+from tests.synth.units import SMALL
+
+LIBERTY = Path(__file__).parents[1] / "assets" / "small.lib"
+
+
+def test_area_and_timing(tmp_path):
+    chosen = target("cells", liberty=LIBERTY)
+    area = chosen.area(SMALL, tmp_path)
+    assert area.ff > 8
+    assert sum(area.cells.values()) == area.comb + area.ff
+    library = chosen.library.cells
+    assert area.silicon == pytest.approx(sum(library[cell].area * count for cell, count in area.cells.items()))
+    assert area.nand2 == pytest.approx(area.silicon / chosen.library.nand2_area)
+    chosen.prepare(SMALL, Point(SMALL, chosen).framed, tmp_path)
+    timing = chosen.timing(SMALL, tmp_path, 1)
+    assert timing.routing == 0
+    assert timing.logic == pytest.approx(1000 / timing.mhz)
+
+
+def test_a_faster_clock_costs_area(tmp_path):
+    areas = []
+    for freq in (5.0, 2000.0):
+        (tmp_path / str(freq)).mkdir()
+        areas.append(target("cells", freq=freq, liberty=LIBERTY).area(SMALL, tmp_path / str(freq)).silicon)
+    assert areas[0] <= areas[1]
+
+
+def test_what_results_depend_on(tmp_path):
+    copy = tmp_path / "copy.lib"
+    copy.write_bytes(LIBERTY.read_bytes())
+    first, same = (target("cells", liberty=file).describe() for file in (LIBERTY, copy))
+    assert first == same
+    copy.write_bytes(LIBERTY.read_bytes() + b"\n")
+    assert target("cells", liberty=copy).describe() != first
+
+
+def test_no_library_is_installed(monkeypatch):
+    monkeypatch.setattr(cells, "KNOWN", ())
+    with pytest.raises(InputError, match="Liberty file must be given for target cells: none is installed"):
+        target("cells")

@@ -1,0 +1,20 @@
+import pytest
+
+from synth.flow import Point
+from synth.targets import target
+from tests.synth.units import SMALL
+
+
+@pytest.mark.parametrize(("part", "dsp"), [("hx8k", 0), ("up5k", 1)])
+def test_area_and_timing(part, dsp, tmp_path):
+    chosen = target(f"ice40:{part}")
+    area = chosen.area(SMALL, tmp_path)
+    assert area.dsp == dsp
+    assert (area.comb, area.dsp) == (area.cells["ICESTORM_LC"], area.cells.get("ICESTORM_DSP", 0))
+    assert 8 < area.ff < area.comb  # a logic cell has one flop
+    assert "SB_IO" not in area.cells
+    chosen.prepare(SMALL, Point(SMALL, chosen).framed, tmp_path)
+    timing = chosen.timing(SMALL, tmp_path, 1)
+    assert 20 < timing.mhz < 300
+    assert timing.logic + timing.routing == pytest.approx(1000 / timing.mhz)
+    assert "?" not in [hop.signal for hop in timing.path]

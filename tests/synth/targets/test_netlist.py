@@ -1,0 +1,88 @@
+"""What is synthesised behaves as what was emitted: every pattern through the netlist, beside golden."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from golden.errors import InputError
+from golden.presets import load_format
+from golden.scale import Scale
+from golden.vectors import decoder_vectors, expected
+from rtl_gen.emit import emit
+from rtl_gen.units.decoder import DecoderConfig
+from sim.bulk import Bulk
+from synth.targets import target
+from synth.targets.nextpnr import cell_models
+from tests.synth.units import encoder
+
+LIBERTY = Path(__file__).parents[1] / "assets" / "small.lib"
+RUNTIME = []  # what one test compiled of Verilator's runtime serves the others of its process
+ENCODER = encoder("se8", "s9", scale=Scale.from_step(0.9, 8)).config  # a 9 x 8 multiplier
+LARGE = {"input": "s16", "scale": Scale.from_step(59.0)}
+
+
+def bulk(config, name, folder):
+    chosen = target(name, liberty=LIBERTY if name == "cells" else None)
+    (folder / "synthesis").mkdir()
+    dut = Bulk(
+        config, folder / "bulk", runtime=RUNTIME[0] if RUNTIME else None,
+        build=lambda config: chosen.netlist(emit(config), folder / "synthesis"),
+    )  # fmt: skip
+    RUNTIME.append(dut.built)
+    return dut
+
+
+def check(config, name, folder):
+    patterns = np.arange(1 << config.input.width, dtype=np.uint32)
+    answer = bulk(config, name, folder)(patterns)
+    wanted = expected(patterns, config.format, config.input, config.scale)
+    assert answer.outputs.tolist() == wanted.codes.tolist()
+    assert answer.flags["saturated"].tolist() == wanted.saturated.tolist()
+
+
+@pytest.mark.parametrize(
+    "name", ["ecp5", "ice40:hx8k", "gowin", "cells", pytest.param("ice40:up5k", marks=pytest.mark.full)]
+)
+def test_an_encoder(name, tmp_path):
+    check(ENCODER, name, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["ecp5", "ice40:hx8k", "ice40:up5k", "gowin", "cells"])
+def test_a_wide_encoder(name, tmp_path):
+    check(encoder(**LARGE).config, name, tmp_path)
+
+
+@pytest.mark.full
+def test_an_encoder_of_the_ecp5s_own_cells(tmp_path):
+    check(encoder(**LARGE, target="ecp5").config, "ecp5", tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["ecp5", "ice40:hx8k", "gowin", "cells"])
+def test_a_decoder(name, tmp_path):
+    config = DecoderConfig(format=load_format("se8-silu"))
+    codes, values = decoder_vectors(config.format)[:2]
+    dut = bulk(config, name, tmp_path)
+    assert dut(codes.astype(np.uint32)).outputs.tolist() == dut.as_outputs(values).tolist()
+
+
+LIBRARY = """`define X 1
+(* blackbox *)
+module BOX(input a); endmodule
+module LUT(input a, output z);
+  INV inner(a, z);
+endmodule
+module INV(input a, output z); assign z = ~a; endmodule // one line
+"""
+
+
+def test_models():
+    """What a cell is made of comes with it, macros with each; no attribute of the next module."""
+    models = cell_models(["LUT", "$scopeinfo", "MULT18X18D"], LIBRARY)
+    assert models.keys() == {"LUT.v", "INV.v", "MULT18X18D.v"}
+    assert "`define X 1" in models["INV.v"]
+    assert models["LUT.v"].rstrip().endswith("endmodule")
+    with pytest.raises(InputError, match="Cell RAM has no simulation model; units with it cannot be replayed"):
+        cell_models(["RAM"], LIBRARY)
