@@ -1,0 +1,162 @@
+# amaranth: UnusedElaboratable=no
+"""A baseline: the cast of floating-point values to FP8 E4M3, with no scale, behind the same streams as the encoder's.
+
+Format and rounding: OCP 8-bit Floating Point Specification, revision 1.0: E4M3 has bias 7, subnormals, a largest value
+of 448 (0x7E) and one NaN per sign (0x7F); to nearest, ties to even; saturating.
+"""
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any, ClassVar
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.errors import InputError
+from golden.inputs import InputType
+from golden.vectors import from_patterns
+from rtl_gen.encoder import check_lanes
+from rtl_gen.stall import stall_all
+from rtl_gen.unit import UnitConfig
+
+NAME = "fp8-e4m3"
+BIAS, FRACTION, LARGEST, NAN = 7, 3, 0x7E, 0x7F
+
+
+@dataclass(frozen=True, kw_only=True)
+class CastConfig(UnitConfig):
+    """See :class:`Cast`."""
+
+    unit: ClassVar[str] = "cast"
+
+    input: InputType
+    lanes: int = 1
+
+    @property
+    def label(self) -> str:
+        return " ".join([self.unit, NAME, self.input.name, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
+
+    def component(self) -> "Cast":
+        return Cast(input=self.input, lanes=self.lanes)
+
+    def parameters(self) -> dict[str, Any]:
+        return {"unit": self.unit, "format": {"name": NAME}, "input": self.input.name, "lanes": self.lanes}
+
+    def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Every pattern of a 16-bit input, or a random million of a wider one, and its code by ml_dtypes."""
+        from ml_dtypes import float8_e4m3fn
+
+        width = self.input.width
+        if width <= 16:
+            bits = np.arange(1 << width, dtype=np.uint32)
+        else:
+            bits = np.random.default_rng(0).integers(0, 1 << width, 1 << 20, dtype=np.uint32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = from_patterns(bits, self.input).astype(np.float32)
+            codes = np.clip(x, -448, 448).astype(float8_e4m3fn).view(np.uint8)
+        return {"input_bits": bits, "codes": codes}
+
+
+class Cast(wiring.Component):
+    """Casts ``lanes`` floating-point values per beat to FP8 E4M3.
+
+    Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
+
+    Parameters:
+        input: a floating-point type.
+        lanes: values per beat, 1 to 1024.
+
+    Members:
+        i: stream of ``lanes`` bit patterns, lane 0 in the low bits.
+        o: stream of ``lanes`` FP8 codes.
+
+    Raises:
+        InputError: for parameters out of range.
+    """
+
+    latency = 3
+
+    def __init__(self, *, input: InputType, lanes: int = 1) -> None:
+        if not input.is_float:
+            raise InputError(f"Input of a cast to {NAME} must be fp32, fp16 or bf16, not {input.name!r}")
+        self.input, self.lanes = input, check_lanes(lanes)
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(input.width), self.lanes))),
+                "o": Out(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        lanes = []
+        for number in range(self.lanes):
+            lane = CastLane(input=self.input)
+            m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
+            m.d.comb += lane.bits.eq(self.i.payload[number])
+            lanes.append(lane)
+        m.d.comb += [
+            self.i.ready.eq(advance),
+            self.o.valid.eq(o_valid),
+            Value.cast(self.o.payload).eq(Cat(lane.code for lane in lanes)),
+        ]
+        return m
+
+
+class CastLane(Elaboratable):
+    """Casts one value per cycle, in three stages: the value, its aligned significand, its code.
+
+    Members: ``bits`` in; ``code`` out.
+    """
+
+    def __init__(self, *, input: InputType) -> None:
+        self._input = input
+        self.bits = Signal(input.width)
+        self.code = Signal(8, reset_less=True)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        width, top = self._input.fraction_bits, (1 << self._input.exponent_bits) - 1
+        least = (top >> 1) - BIAS + 1  # the biased exponent of the smallest normal result
+        bits = Signal.like(self.bits, reset_less=True)
+        m.d.sync += bits.eq(self.bits)
+        fraction, exponent = bits[:width], bits[width:-1]
+
+        # The result's exponent and fraction side by side; below the normal ones shifted, so that it counts 2**-9.
+        significand = Cat(fraction, Const(1, 1))
+        normal = Cat(fraction, (exponent - (least - 1))[:4])
+        options = [normal] + [(significand >> shift)[: width + 4] for shift in range(1, 5)]
+        lost = [Const(0, 1)] + [significand[:shift].any() for shift in range(1, 5)]
+        above = exponent >= least
+        chosen = [above] + [exponent == least - shift for shift in range(1, 5)]
+        aligned = Signal(width + 4)
+        m.d.comb += aligned.eq(_one_of(chosen, options))
+        cut = width - FRACTION
+        code = Signal(7, reset_less=True)
+        half = Signal(reset_less=True)
+        sticky = Signal(reset_less=True)
+        over = Signal(reset_less=True)
+        nan = Signal(reset_less=True)
+        negative = Signal(reset_less=True)
+        m.d.sync += [
+            code.eq(aligned[cut:]),
+            half.eq(aligned[cut - 1]),
+            sticky.eq(aligned[: cut - 1].any() | _one_of(chosen, lost)),
+            over.eq(exponent >= least + 15),
+            nan.eq((exponent == top) & fraction.any()),
+            negative.eq(bits[-1]),
+        ]
+        rounded = Signal(8)
+        m.d.comb += rounded.eq(code + (half & (sticky | code[0])))
+        magnitude = Mux(over | (rounded > LARGEST), LARGEST, rounded[:7])
+        m.d.sync += self.code.eq(Cat(Mux(nan, NAN, magnitude)[:7], negative))
+        return m
+
+
+def _one_of(flags: list[Value], values: list[Value]) -> Value:
+    """The value whose flag is set, of which at most one is; else 0."""
+    return reduce(or_, (value & flag.replicate(len(value)) for flag, value in zip(flags, values, strict=True)))

@@ -1,0 +1,137 @@
+"""The syntax of Liberty files: text to nested groups, with line numbers, as Yosys reads them.
+
+Ours because the one package that there is, ``liberty-parser``, is GPL-3.0-or-later and needs SymPy and Lark.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(
+    r"(?P<skip>[ \t\r\f\v]+|\\\r?\n|/\*.*?\*/|//[^\n]*)"
+    r'|"(?P<string>[^"]*)"'
+    r"|(?P<word>[^\s\"(){}:;,\\/@$?`~#\x00-\x1f\x7f-\x9f]+|/(?![/*]))"
+    r"|(?P<mark>[(){}:;,\n])",
+    re.DOTALL,
+)
+_ENDS = ("\n", ";")
+_DEPTH = 100  # groups within groups; real files have about 7
+
+
+class LibertyError(Exception):
+    """What is wrong, and in which line."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(f"line {line}: {' '.join(problem.split())}")
+
+
+@dataclass
+class Group:
+    """``kind (arguments) { ... }``; also a list ``kind (arguments);``, which has nothing inside.
+
+    Attributes:
+        kind: e.g. ``cell``.
+        arguments: without quotes and blanks around them.
+        line: of its beginning, from 1.
+        values: the simple attributes ``name : value;`` with their lines; of several of a name the last, as in Yosys.
+        groups: what is inside, in order.
+    """
+
+    kind: str
+    arguments: list[str]
+    line: int
+    values: dict[str, tuple[str, int]] = field(default_factory=dict)
+    groups: list["Group"] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The first argument; "" if there is none."""
+        return self.arguments[0] if self.arguments else ""
+
+    def all(self, *kinds: str) -> Iterator["Group"]:
+        """The groups of these kinds, in order."""
+        return (group for group in self.groups if group.kind in kinds)
+
+    def text(self, name: str, default: str = "") -> str:
+        """A simple attribute's value."""
+        return self.values.get(name, (default, 0))[0]
+
+
+def parse(text: str) -> Group:
+    """The groups of a file, in one without a name. Time and memory grow with the text's length, nothing else.
+
+    Raises:
+        LibertyError: for what Yosys 0.70 calls a syntax error, and for braces or quotes without their partners.
+    """
+    tokens = _tokens(text)
+    root = Group("", [], 1)
+    stack = [root]
+    for mark, word, line in tokens:
+        if mark == "}" and len(stack) > 1:
+            stack.pop()
+        elif mark == "word":
+            mark, _, at = next(tokens)
+            if mark == ":":
+                stack[-1].values[word] = (_value(tokens, word), line)
+                continue
+            if mark != "(":
+                raise LibertyError(at, f"{word} must be followed by ':' or '('")
+            group = Group(word, _arguments(tokens), line)
+            stack[-1].groups.append(group)
+            mark, _, at = next(tokens)
+            if mark == "{":
+                stack.append(group)
+                if len(stack) > _DEPTH:
+                    raise LibertyError(line, f"groups are nested more than {_DEPTH} deep")
+            elif mark not in _ENDS:
+                raise LibertyError(at, f"unexpected {mark!r} after {word} (...)")
+        elif mark not in _ENDS:
+            raise LibertyError(line, f"unexpected {mark!r}")
+    if len(stack) > 1:
+        raise LibertyError(stack[-1].line, f"{stack[-1].kind} ({stack[-1].name}) is never closed")
+    return root
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    """(mark, word, line), at last an end of the line; words and strings have the mark ``word``."""
+    line, at = 1, 0
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        if found is None:
+            what = {'"': "a quote", "/": "a comment"}.get(text[at])
+            raise LibertyError(line, f"{what} is never closed" if what else f"unexpected {text[at]!r}")
+        at, kind, token = found.end(), found.lastgroup, found[found.lastgroup or 0]
+        if kind == "mark":
+            yield token, "", line
+        elif kind != "skip":
+            yield "word", token, line
+        line += token.count("\n")
+    yield "\n", "", line
+
+
+def _value(tokens: Iterator[tuple[str, str, int]], name: str) -> str:
+    """What follows a colon; ended by a semicolon or, in files in the wild, the line's end."""
+    parts: list[str] = []
+    for mark, word, line in tokens:
+        if mark in _ENDS:
+            break
+        if mark in "{}":
+            raise LibertyError(line, f"the value of {name} must end with ';'")
+        parts.append(word if mark == "word" else mark)
+    return " ".join(parts).strip()
+
+
+def _arguments(tokens: Iterator[tuple[str, str, int]]) -> list[str]:
+    found: list[str] = []
+    parts: list[str] = []
+    for mark, word, line in tokens:
+        if mark in (",", ")"):
+            found.append(" ".join(parts).strip())
+            parts.clear()
+            if mark == ")":
+                return [argument for argument in found if argument]
+        elif mark in ("{", "}", ";", "("):
+            raise LibertyError(line, f"unexpected {mark!r} between brackets")
+        elif mark != "\n":
+            parts.append(word if mark == "word" else mark)
+    raise LibertyError(line, "a bracket is never closed")

@@ -1,0 +1,50 @@
+"""Circuits mapped to cells, for the tests of timing, activity and energy."""
+
+import json
+from pathlib import Path
+
+from synth.tools import run_native_yosys
+
+SMALL = Path(__file__).parent / "assets" / "small.lib"
+OSU = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")  # Debian's qflow-tech-osu018
+
+_MAP = """read_verilog {top}.v
+synth -flatten -top {top}
+dfflibmap -liberty cells.lib
+abc -liberty cells.lib -script cells.abc
+opt_clean -purge
+delete t:$scopeinfo
+write_json {top}.json
+write_verilog -noattr {top}_netlist.v
+"""
+_ABC = "strash\ndch\nmap -B 0.9\ntopo\nbuffer -c\nupsize\ndnsize\nstime -p\n"
+
+
+def map_to_cells(verilog: str, top: str, folder: Path, liberty: Path = SMALL) -> tuple[Path, str]:
+    """The netlist's JSON (beside it ``TOP_netlist.v``), and the log, in which ABC has timed it."""
+    (folder / f"{top}.v").write_text(verilog)
+    (folder / "cells.lib").write_bytes(liberty.read_bytes())
+    (folder / "cells.abc").write_text(_ABC)
+    return folder / f"{top}.json", run_native_yosys(_MAP.format(top=top), folder, "map.log")
+
+
+def write_netlist(path: Path, cells: dict, ports: dict, names: dict | None = None) -> Path:
+    """A netlist by hand: (type, {pin: net}) by name, (direction, nets) by port."""
+    document = {
+        "modules": {
+            "unit": {
+                "attributes": {},
+                "ports": {name: {"direction": direction, "bits": bits} for name, (direction, bits) in ports.items()},
+                "cells": {
+                    name: {"type": kind, "connections": {pin: [net] for pin, net in pins.items()}, "parameters": {}}
+                    for name, (kind, pins) in cells.items()
+                },
+                "netnames": {
+                    name: {"hide_name": 0, "bits": bits, "attributes": {}}
+                    for name, bits in {**{name: bits for name, (_, bits) in ports.items()}, **(names or {})}.items()
+                },
+            }
+        }
+    }
+    path.write_text(json.dumps(document))
+    return path
