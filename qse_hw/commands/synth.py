@@ -7,7 +7,7 @@ was measured before is not measured again.
 import argparse
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from synth.flow import Point
     from synth.targets.base import Target
 
+FP8 = "fp8-e4m3"
 OUTPUTS = ("json", "markdown", "png")
 
 
@@ -38,12 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--liberty", metavar="FILE", type=Path, help="library of cells (default: an installed one)")
     group.add_argument(
-        "--baseline", metavar="F", help="format to compare with, or none (default int8, if the unit can have it)"
+        "--baseline", metavar="F",
+        help=f"format to compare with, {FP8} for a cast to it, or none (default int8, if the unit can have it)",
     )
     group.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
     group.add_argument(
         "--seeds", metavar="N", type=integer, default=3, help="place-and-route seeds to take the median of (default 3)"
     )
+    group.add_argument(
+        "--energy", nargs="?", const="", metavar="ACTIVATIONS",
+        help="toggles per value, and pJ of standard cells, of encoders that work on these (default: the bundled ones)",
+    )  # fmt: skip
     group = parser.add_argument_group("results")
     group.add_argument("--json", metavar="FILE", help="write the report here, too")
     group.add_argument("--markdown", metavar="FILE", help="and as a page")
@@ -64,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
     configs = grid(args.units, vars(args))
     check_tools(chosen)
     points, baselines = planned(configs, chosen, args.baseline)
+    tensors = {} if args.energy is None else activations(args.energy, points)
     cache = Cache(None if args.no_cache else args.cache or default_folder())
     # Entered now: hours of measuring must not end in "permission denied".
     with ExitStack() as stack:
@@ -71,6 +78,8 @@ def run(args: argparse.Namespace) -> None:
         measured = measure(points, args.seeds, cache)
         used = {point.target.name: point.target for point in points}
         document = report.document(measured, used, command_line(args), baselines)
+        if args.energy is not None:
+            add_energy(document, points, tensors, cache)
         if "json" in parts:
             parts["json"].write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         if "markdown" in parts:
@@ -81,6 +90,8 @@ def run(args: argparse.Namespace) -> None:
             draw(parts["png"], document)
     console.print(report.table(document))
     console.print("\n".join(report.paths(document)))
+    if args.energy is not None:
+        console.print(report.energy_table(document))
     for name in parts:
         print(getattr(args, name))
 
@@ -93,7 +104,8 @@ def planned(
     Args:
         configs: the units.
         targets: those that a unit is not made for are left out for it.
-        baseline: format to compare with; ``none``; None: int8 for units that are made for a format.
+        baseline: format to compare with; ``fp8-e4m3`` for a cast; ``none``; None: int8,
+            for units that are made for a format.
 
     Raises:
         InputError: if a unit is made for none of the targets, or cannot have the baseline.
@@ -123,6 +135,12 @@ def _beside(config: Any, name: str | None) -> UnitConfig | None:
     """The baseline of a unit."""
     if name == "none" or (name is None and config.unit in ("hadamard", "quantizer")):
         return None  # int8 has one segment, of which a quantizer could set nothing
+    if name == FP8:
+        if config.unit != "encoder":
+            raise InputError(f"Baseline {FP8} must be for an encoder, not for {config.unit}")
+        from synth.fp8 import CastConfig
+
+        return CastConfig(input=config.input, lanes=config.lanes)
     if not hasattr(config, "format"):
         raise InputError(f"Baseline must be none for unit {config.unit}, which has no format, not {name!r}")
     try:
@@ -147,6 +165,44 @@ def measure(points: Sequence["Point"], seeds: int, cache: Any) -> list[Any]:
             report(what, done / total)
 
         return flow.measure(points, seeds=seeds, cache=cache, step=step)
+
+
+def activations(file: str, points: Sequence["Point"]) -> Mapping[str, Any]:
+    """The tensors to play, from ``file`` or, if that is empty, the bundled ones.
+
+    Raises:
+        InputError: if the file is no good, or nothing can be played to any unit.
+    """
+    from golden.activations import read_activations
+    from qse_hw.sources import BUNDLED_ACTIVATIONS
+    from qse_hw.stimuli import can_play
+
+    if not any(can_play(point.unit.config) for point in points):
+        raise InputError(f"Energy must be of encoders with a constant scale, not of {points[0].unit.config.label}")
+    return read_activations(file or BUNDLED_ACTIVATIONS)[0]
+
+
+def add_energy(
+    document: dict[str, Any], points: Sequence["Point"], tensors: Mapping[str, Any], cache: Any
+) -> None:
+    """Write into a report, result by result, what is found by playing ``tensors`` to those that can be played to."""
+    from qse_hw.stimuli import can_play, stimuli
+    from synth.playing import play
+
+    chosen = [number for number, point in enumerate(points) if can_play(point.unit.config)]
+    mine = [points[number] for number in chosen]
+    made = {point.unit.config: stimuli(point.unit.config, tensors) for point in mine}
+    done = 0
+    with progress() as report:
+
+        def step(what: str) -> None:
+            nonlocal done
+            done += 1
+            report(what, done / len(mine))
+
+        found = play(mine, [made[point.unit.config] for point in mine], cache=cache, step=step)
+    for number, energies in zip(chosen, found, strict=True):
+        document["results"][number]["energy"] = energies
 
 
 def command_line(args: argparse.Namespace) -> str:

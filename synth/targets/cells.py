@@ -36,7 +36,7 @@ hierarchy -check -top {top}
 proc
 flatten
 opt_clean -purge
-synth -top {top} -booth
+synth -top {top}
 dfflibmap -liberty cells.lib
 abc -liberty cells.lib -script cells.abc
 opt_clean -purge
