@@ -34,7 +34,7 @@ RUNS = {
     "pipeline": f"encoder --format int8 se8 {_S16} --counter-width 0 --pipeline 0 1 2 3 4 5 --on ecp5 gowin cells",
     "scale": "encoder --format int8 se8 --input s16 --scale 120.4 runtime --scale-bits 1 4 8 16 --counter-width 0 "
     "--on ecp5 cells",
-    "lanes": f"encoder --format int8 se8 {_BF16} --counter-width 0 --lanes 1 2 4 8 16 32 64 --on ecp5:85k-6 cells",
+    "lanes": f"encoder --format int8 se8 {_BF16} --counter-width 0 --lanes 1 4 16 64 --on ecp5:85k-6 cells",
 }
 
 

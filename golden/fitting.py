@@ -82,14 +82,18 @@ class Fitter:
         return self._best(spec, list(dict.fromkeys(finer)))
 
     def scale_for(self, format: SegmentedFormat, *, near: Scale | None = None) -> Segmented:
-        """``format`` at its best scale, sought where it reaches 1/16 of the peak to all of it, or ``near`` one."""
-        widths, centre = [(4, 48), (4, 192)], near
+        """``format`` at its best scale, sought from reaching 1/16 of the peak to twice all values, or ``near`` one."""
+        widths, centre = [(4, 4, 48), (4, 4, 192)], near
         if centre is None:
-            widths.insert(0, (15, 6))
-            reach = max(map(abs, format.values.values())) / 2.0**format.fraction_bits  # on either side of 0
-            centre = Scale.from_step(self.histogram.peak / reach * 2**-1.5, self.scale_bits)
-        for width, per_octave in widths:
-            steps = (float(centre.step) * 2 ** (n / per_octave) for n in range(-width, width + 1))
+            unit = 2.0**format.fraction_bits
+            floor, reach = min(format.values.values()) / unit, max(map(abs, format.values.values())) / unit
+            step = self.histogram.peak / reach
+            # an offset format's floor may ask for a larger scale than the peak does
+            more = self.histogram.low / floor / step if floor < 0 else 1.0
+            widths.insert(0, (15, 15 + (math.ceil(6 * math.log2(more)) if more > 1 else 0), 6))
+            centre = Scale.from_step(step * 2**-1.5, self.scale_bits)
+        for down, up, per_octave in widths:
+            steps = (float(centre.step) * 2 ** (n / per_octave) for n in range(-down, up + 1))
             scales = dict.fromkeys(Scale.from_step(step, self.scale_bits) for step in steps)
             found = min((Segmented(format=format, scale=s) for s in scales), key=self.histogram.squared_error)
             centre = found.scale

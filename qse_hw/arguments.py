@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import shlex
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,6 +69,18 @@ def check_output(path: str) -> None:
         for folder in missing:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def command_without(command: str, *options: str, flags: Sequence[str] = ()) -> str:
+    """A command line without what does not make its figures: ``options``, which have a value, and ``flags``."""
+    words, kept = iter(shlex.split(command)), []
+    for word in words:
+        if word.partition("=")[0] in {f"--{name}" for name in options}:
+            if "=" not in word:
+                next(words)
+        elif word not in {f"--{name}" for name in flags}:
+            kept.append(word)
+    return shlex.join(kept)
 
 
 class _Enough(Exception):

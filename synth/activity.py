@@ -56,7 +56,7 @@ clean -purge
 insbuf -buf $_BUF_ A Y * {top} %d
 setattr -set keep 1 */t:$_BUF_
 flatten
-clean -purge
+{tied}clean -purge
 write_json gates.json
 """
 
@@ -236,7 +236,9 @@ def _with_names(netlist: Path, models: Sequence[Path], folder: Path) -> dict[str
         name = f"model{number}{model.suffix}"
         shutil.copy(model, folder / name)
         commands.append(f"{_VERILOG if model.suffix == '.v' else _LIBERTY} {name}")
-    run_native_yosys(_LOWER.format(models="\n".join(commands), top="qse_netlist"), folder, "gates.log")
+    # FPGA cells may have inputs that the netlist leaves open: they are 0.
+    tied = "setundef -undriven -zero\n" if any(model.suffix == ".v" for model in models) else ""
+    run_native_yosys(_LOWER.format(models="\n".join(commands), top="qse_netlist", tied=tied), folder, "gates.log")
     return original
 
 

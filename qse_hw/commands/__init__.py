@@ -20,6 +20,8 @@ COMMANDS = {
     "replay": "send captured activations through the Verilog in simulation",
     "exhaust": "send every input pattern through the Verilog in simulation",
     "synth": "area and timing with Yosys and nextpnr, beside plain INT8",
+    "report": "one page about a unit: what it is, its format, accuracy, cost, evidence, files",
+    "sweep": "accuracy and cost of a whole design space, and its Pareto front",
     "prove": "prove a unit's Verilog formally, for all inputs",
     "mutate": "put faults into a netlist, and count those that the checks notice",
     "eval": "what quantising costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
@@ -39,6 +41,7 @@ _EXTRAS = {
     "cocotb_tools": "sim",
     "ml_dtypes": "model",
     "lm_eval": "tasks",
+    "distributed": "cluster",
 }
 
 

@@ -13,7 +13,7 @@ from golden.environment import environment
 from golden.files import write_json
 from golden.fitting import check_spec
 from golden.inputs import input_type
-from qse_hw.arguments import FORMAT_HELP, check_output, integer
+from qse_hw.arguments import FORMAT_HELP, check_output, command_without, integer
 from qse_hw.commands.calibrate import calibrated
 from qse_hw.console import console, progress, table
 from qse_hw.netlist import NETLIST_HELP, netlists
@@ -79,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json is not None:
         document = {
             "schema": SCHEMA,
+            "command": command_without(args.command, "json"),
             "activations": found.origin,
             "input": type.name,
             "lanes": lanes,

@@ -6,7 +6,6 @@ was measured before is not measured again.
 
 import argparse
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from golden.errors import InputError
 from golden.files import replacing
 from golden.presets import load_format
-from qse_hw.arguments import integer
+from qse_hw.arguments import command_without, integer
 from qse_hw.console import console, progress
 from qse_hw.grid import add_grid_arguments, grid
 from rtl_gen.unit import UnitConfig
@@ -77,7 +76,8 @@ def run(args: argparse.Namespace) -> None:
         parts = {name: stack.enter_context(replacing(path)) for name in OUTPUTS if (path := getattr(args, name))}
         measured = measure(points, args.seeds, cache)
         used = {point.target.name: point.target for point in points}
-        document = report.document(measured, used, command_line(args), baselines)
+        command = command_without(args.command, *OUTPUTS, "cache", flags=("no-cache",))
+        document = report.document(measured, used, command, baselines)
         if args.energy is not None:
             add_energy(document, points, tensors, cache)
         if "json" in parts:
@@ -203,18 +203,6 @@ def add_energy(
         found = play(mine, [made[point.unit.config] for point in mine], cache=cache, step=step)
     for number, energies in zip(chosen, found, strict=True):
         document["results"][number]["energy"] = energies
-
-
-def command_line(args: argparse.Namespace) -> str:
-    """The command, without what does not make the figures."""
-    words, kept = iter(shlex.split(args.command)), []
-    for word in words:
-        if word.partition("=")[0] in {f"--{name}" for name in (*OUTPUTS, "cache")}:
-            if "=" not in word:
-                next(words)
-        elif word != "--no-cache":
-            kept.append(word)
-    return shlex.join(kept)
 
 
 def _number(text: str) -> float:

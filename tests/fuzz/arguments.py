@@ -36,6 +36,15 @@ FORMATS = (
 # By destination: values that are taken, which reach further than hostile ones; every option has to be here.
 SOUND: dict[str, tuple[str, ...]] = {
     "unit": tuple(SUMMARIES),
+    "units": tuple(SUMMARIES),
+    "on": ("ecp5", "ice40:up5k", "gowin", "cells", "x"),
+    "netlist": ("ecp5", "cells", "x"),
+    "liberty": ("IN/cells.lib", "IN/f.json", "IN/nowhere"),
+    "energy": ("IN/a.safetensors", ""),
+    "no_cache": (),
+    "cache": ("OUT/cache",),
+    "spec": ("IN/sweep.toml", "IN/f.json"),
+    "scheduler": ("127.0.0.1:1", "x"),
     "format": FORMATS,
     "formats": (*FORMATS, "int8,se8", "se8,se8", "quamba,lloyd-max"),
     "baseline": ("none", *FORMATS),
@@ -83,7 +92,6 @@ SOUND: dict[str, tuple[str, ...]] = {
     "wave": ("OUT/w.vcd", "OUT/w.fst"),
     "whole_model": ("mamba-130m", "mamba2-130m"),
     "parts": ("generate", "quantise,cycle", ""),
-    "speed": ("6", "8"),
     "freq": ("400",),
     "seeds": ("3", "1"),
     "all": (),
@@ -99,9 +107,11 @@ SOUND: dict[str, tuple[str, ...]] = {
     "timeout": ("60",),
     "keep": ("OUT/kept",),
     "json": ("OUT/j.json",),
+    "markdown": ("OUT/m.md",),
+    "png": ("OUT/p.png",),
     "output": ("OUT/o", "OUT/o.npy", "OUT/new/o"),
 }
-OUTPUTS = ("json", "output", "wave", "keep")  # never a path that could be written to outside the folder
+OUTPUTS = ("json", "markdown", "png", "output", "wave", "keep", "cache")  # never a path that could be written to outside the folder
 # Loading the harness takes long, and its tasks' files hold code by design.
 LEFT_OUT = ("tasks", "task_path", "help")
 

@@ -57,6 +57,8 @@ WORK = (
     "qse_hw.commands.replay.replayed",
     "qse_hw.whole_model.run_whole_model",
     "qse_hw.commands.demo._step",
+    "qse_hw.commands.report.from_file_or_default",
+    "qse_hw.sweep.stages.fits",
     "qse_hw.commands.bench.import_module",
     "golden.evaluate.layers.fit",
     "golden.tune.Tuner.__init__",

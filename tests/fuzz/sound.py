@@ -23,6 +23,7 @@ from golden.quamba.calibration import write_quamba
 from golden.scale import Scale
 from golden.vectors import encoder_vectors, from_patterns
 
+TESTS = Path(__file__).parents[1]
 SEED = 20261
 TOKENS = 16
 
@@ -36,7 +37,7 @@ def npy(array: np.ndarray) -> bytes:
 
 @cache
 def files() -> dict[str, bytes]:
-    """Path to content: arrays, activations, calibrations, a format, a text, checkpoints ``ck``, ``m2``, ``bin``."""
+    """Path to content: arrays, activations, calibrations, a format, a library, a SPEC, a text, checkpoints ``ck``, ``m2``, ``bin``."""
     rng = np.random.default_rng(SEED)
     z = rng.standard_normal((2, TOKENS, 8), np.float32) * np.float32(2)
     tensors = {f"layers.{i}.x": x for i, x in enumerate(z / (1 + np.exp(-z)))}
@@ -47,6 +48,8 @@ def files() -> dict[str, bytes]:
         (folder / "v.npy").write_bytes(npy(from_patterns(vectors.input_bits, input_type("s8"))))
         (folder / "codes.npy").write_bytes(npy(vectors.codes.astype(np.uint8)))
         (folder / "f.json").write_text(json.dumps(format_to_json(load_format("se9-paper"))))
+        (folder / "cells.lib").write_bytes((TESTS / "synth" / "assets" / "small.lib").read_bytes())
+        (folder / "sweep.toml").write_bytes((TESTS.parent / "docs" / "sweeps" / "small.toml").read_bytes())
         (folder / "text.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely.\n" * 10)
         write_activations(folder / "a.safetensors", tensors, {"model": "5eed" * 16})
         layers = [Layer(x=x) for x in tensors.values()]

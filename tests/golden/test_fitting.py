@@ -105,6 +105,16 @@ def test_scale_for(rng, name):
     assert float(fitter.scale_for(format, near=far).scale.step) >= float(found.scale.step) * 8  # near means near
 
 
+@pytest.mark.parametrize("format", [se8_silu(), int8_asym(3), se8_silu(K=40, zero_point=1)])
+def test_scale_for_a_format_whose_floor_is_nearer_than_its_top(rng, format):
+    """The floor, not the peak, asks for the scale: what lies below it is lost."""
+    x = silu(rng, size=1.0)
+    fitter = Fitter(Histogram(x))
+    found = fitter.scale_for(format)
+    dense = [Scale.from_step(4.0 * 2 ** (-n / 64)) for n in range(900)]
+    assert root_error(x, format, found.scale) <= 1.02 * min(root_error(x, format, s) for s in dense) + 2 * rounding(x)
+
+
 def test_weights_move_the_scale(rng):
     x = silu(rng)
     heavy_tail = Fitter(Histogram(x, (np.abs(x) > 3).astype(np.float32))).least_squares("int8")

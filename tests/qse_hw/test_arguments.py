@@ -9,7 +9,15 @@ from golden.calibration import read_calibration
 from golden.errors import InputError
 from golden.presets import int8, se8
 from golden.scale import Scale
-from qse_hw.arguments import add_format_arguments, add_lanes_argument, check_output, format_and_scale, integer, step
+from qse_hw.arguments import (
+    add_format_arguments,
+    add_lanes_argument,
+    check_output,
+    command_without,
+    format_and_scale,
+    integer,
+    step,
+)
 
 
 def found(*words):
@@ -86,3 +94,9 @@ def test_an_output_that_cannot_be_written(tmp_path):
         with pytest.raises(InputError, match=r"^Output .*; choose another place$"):
             check_output(str(tmp_path / name))
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_command_without_what_does_not_make_its_figures():
+    command = "python -m qse_hw x 'a b' --json r.json --seeds 3 --png=p.png --fast"
+    assert command_without(command, "json", "png", flags=("fast",)) == "python -m qse_hw x 'a b' --seeds 3"
+    assert command_without(command) == command

@@ -26,7 +26,8 @@ def required(command):
     if command in ("quantize", "dequantize"):
         return ("x.npy", "--format", "se8", "--scale", "1", "-o", "y.npy")
     return {
-        "gen": ("decoder", "-o", "x"), "synth": ("decoder",), "plan": ("--model", "m"), "capture": ("-o", "x"),
+        "gen": ("decoder", "-o", "x"), "synth": ("decoder",), "report": ("decoder", "-o", "x"),
+        "sweep": ("x.toml", "-o", "x"), "plan": ("--model", "m"), "capture": ("-o", "x"),
         "calibrate": ("-o", "x"),
     }.get(command, ())  # fmt: skip
 

@@ -1,8 +1,11 @@
 """The command: what it measures, what it writes; once with the real tools."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from golden.errors import InputError
 from qse_hw.commands import main
@@ -139,3 +142,29 @@ def test_every_target_is_named_in_the_help(capsys):
         main(["synth", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert all(name in said for name in targets.DEVICES)
+
+
+LIBERTY = Path(__file__).parents[1] / "synth" / "assets" / "small.lib"
+
+
+def test_energy(tmp_path, capsys):
+    """Of real activations, on standard cells; a decoder beside it is measured without."""
+    x = tmp_path / "x.safetensors"
+    save_file({"layers.0.x": np.linspace(-1, 3, 512, dtype=np.float32).reshape(64, 8)}, x)
+    words = ["synth", "encoder", "decoder", *SMALL[2:], "--format", "int8", "--on", "cells", "--liberty", str(LIBERTY)]
+    outputs = ["--json", str(tmp_path / "r.json"), "--markdown", str(tmp_path / "r.md"), "--no-cache"]
+    assert main([*words, "--energy", str(x), *outputs]) == 0
+    said = capsys.readouterr().out
+    assert "pJ/value" in said
+    encoder, decoder = json.loads((tmp_path / "r.json").read_text())["results"]
+    assert [one["stimulus"] for one in encoder["energy"]] == ["real", "shuffled", "uniform"]
+    assert all(0 < one["energy"][0] <= one["energy"][1] for one in encoder["energy"])
+    assert "energy" not in decoder
+    assert "| real | 512 |" in (tmp_path / "r.md").read_text()
+
+
+def test_energy_of_nothing(capsys):
+    assert main(["synth", "decoder", "--energy"]) == 2
+    assert "Energy must be of encoders with a constant scale, not of decoder se8" in capsys.readouterr().err
+    assert main([*SMALL, "--energy", "/nowhere"]) == 2
+    assert "/nowhere" in capsys.readouterr().err
