@@ -45,7 +45,7 @@ def _overhead(documents: dict[str, dict[str, Any]], path: Path) -> None:
 def _pipeline(document: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    for target, colour in zip(document["targets"], ("tab:blue", "tab:orange", "tab:green"), strict=True):
+    for target, colour in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
         for format, style in (("se8", "-"), ("int8", "--")):
             found = [
                 one

@@ -22,16 +22,16 @@ RUNS = {
     "formats-bf16": f"encoder --format {_ALL} {_BF16} --counter-width 0 {EVERY} --energy",
     "formats-fp32": f"encoder --format int8 se8 tuned-6.json {_FP32} --counter-width 0 {EVERY} --energy",
     "cast-bf16": f"encoder --format int8 se8 {_BF16} --counter-width 0 --baseline fp8-e4m3 {EVERY} --energy",
-    "decoder": f"decoder --format {_ALL} {EVERY}",
+    "decoder": f"decoder --format {_ALL} --on ecp5 ice40:hx8k cells",
     "fused-s16": f"encoder --format se8 tuned-6.json {_S16} --counter-width 0 --arch fused parallel --baseline none "
-    f"{EVERY} --energy",
+    "--on ecp5 gowin cells --energy",
     "fused-bf16": f"encoder --format se8 tuned-6.json {_BF16} --counter-width 0 --arch fused parallel --baseline none "
-    f"{EVERY} --energy",
+    "--on ecp5 gowin cells --energy",
     "instantiated-s16": f"encoder --format int8 se8 se8-silu {_S16} --counter-width 0 --target generic ecp5 "
     "--on ecp5 ecp5:45k-8",
     "instantiated-bf16": f"encoder --format int8 se8 se8-silu {_BF16} --counter-width 0 --target generic ecp5 "
     "--on ecp5 ecp5:45k-8",
-    "pipeline": f"encoder --format int8 se8 {_S16} --counter-width 0 --pipeline 0 1 2 3 4 5 --on ecp5 gowin cells",
+    "pipeline": f"encoder --format int8 se8 {_S16} --counter-width 0 --pipeline 0 1 2 3 4 5 --on ecp5 cells",
     "scale": "encoder --format int8 se8 --input s16 --scale 120.4 runtime --scale-bits 1 4 8 16 --counter-width 0 "
     "--on ecp5 cells",
     "lanes": f"encoder --format int8 se8 {_BF16} --counter-width 0 --lanes 1 4 16 64 --on ecp5:85k-6 cells",

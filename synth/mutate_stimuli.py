@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.errors import InputError
+from golden.inputs import InputType
 from golden.scale import MAX_LOG2_STEP, Scale
 from golden.vectors import around_decisions, to_patterns
+from rtl_gen.decision import guard_bits, regions
 from rtl_gen.emit import Emitted
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
@@ -31,6 +33,10 @@ TAIL = 20
 SCALES = 64
 """Scales that are set at run time, beside the first one."""
 
+MOST_T = 12
+"""About the bits of T that decide, plus one."""
+DISTANT = 100_000
+"""Inputs at all distances from decisions, where not all inputs are played, or scales are many."""
 NEAR_FIRST = range(-11, 14)
 """k of the directed scales, beside the first one's."""
 
@@ -67,19 +73,30 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
     vectors = config.vectors()
     every = vectors["input_bits"]
     zeros, saturated = every[vectors["codes"] == config.format.zero_code], every[vectors["saturated"]]
+    nans = every[vectors["nan"]]
     if config.input.is_float and width > 16:  # NaNs of a single bit, which are not among the vectors
         infinity = ((1 << config.input.exponent_bits) - 1) << config.input.fraction_bits
-        nans = infinity | 1 << np.arange(config.input.fraction_bits)
-        every = np.concatenate([every, np.tile(np.r_[nans, nans | 1 << (width - 1)], lanes)]).astype(np.uint32)
-    # few values saturate near decisions, and few are zero, which has a path of its own
+        single = infinity | 1 << np.arange(config.input.fraction_bits)
+        every = np.concatenate([every, np.tile(np.r_[single, single | 1 << (width - 1)], lanes)]).astype(np.uint32)
+    # few values saturate near decisions, few are NaN, and few are zero, which has a path of its own
     decisions = [near(scale) for scale in ((first,) if config.scale is not None else (first, _thin_scales(first)[0]))]
     mixed = rng.permutation(
         np.concatenate(
-            [beats(np.concatenate(decisions), 1000), beats(every, 300), beats(zeros, 300), beats(saturated, 300)]
+            [
+                beats(np.concatenate(decisions), 1000),
+                *(beats(patterns, 300) for patterns in (every, zeros, saturated, nans)),
+            ]
         )
     )
+
+    def distant(patterns: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        return _at_all_distances(
+            rng.choice(patterns, DISTANT if config.scale else DISTANT // SCALES), config.input, rng
+        )
+
     if config.scale is not None:
-        return [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
+        programs = [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
+        return programs if width <= 16 else [*programs, [_each_by_itself(_beats(distant(decisions[0]), lanes, width))]]
     scales = [first, *_scales(first, rng)]
     mostly = [*scales, _thin_scales(first)[0]]
     often = np.r_[0.4, np.full(len(scales) - 1, 0.2 / (len(scales) - 1)), 0.4]
@@ -94,20 +111,45 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         ports = _ports(scales, np.r_[of_beat[order], np.zeros(TAIL, np.intp)])
         return _each_by_itself(np.concatenate(parts)[order], ports)
 
-    thin, apart = _thin_scales(first), _one_bit_apart(config, first)
+    def sizes(scale: Scale) -> npt.NDArray[np.uint32]:
+        return _of_all_sizes(config, scale)
+
+    thin, apart, left = _thin_scales(first), _one_bit_apart(config, first), _one_bit_left(config, first, rng)
     constant = np.zeros(len(every) // lanes + TAIL, np.intp)
     return [
         _in_all_ways(mixed, rng, anytime),
         [own(list(apart), [beats(patterns, len(patterns)) for patterns in apart.values()])],
-        [own(thin, [beats(near(scale), 300) for scale in thin])],
-        [own(scales, [beats(near(scale), 500) for scale in scales])],
+        [own(list(left), [_beats(patterns, lanes, width) for patterns in left.values()])],
+        [own(thin, [beats(np.concatenate([rng.choice(near(one), 300), sizes(one)]), 600) for one in thin])],
+        [own(scales, [beats(near(one), 500) for one in scales])],
+        [own(scales, [beats(sizes(one), 5000) for one in scales])],
+        [own(scales, [beats(distant(near(one)), 2000) for one in scales])],
+        [own(scales, [beats(distant(sizes(one)), 2000) for one in scales])],
         [_each_by_itself(_beats(every, lanes, width), _ports(scales, constant))],
     ]
 
 
+def _at_all_distances(
+    patterns: npt.NDArray[np.uint32], input: InputType, rng: np.random.Generator
+) -> npt.NDArray[np.uint32]:
+    """Patterns as often 1 to 2 away from the given ones as 2 to 4, 4 to 8 and so on: products of any low bits."""
+    away = np.exp2(rng.uniform(0, input.fraction_bits, len(patterns))).astype(np.int64)
+    moved = patterns + away * rng.choice((-1, 1), len(patterns))
+    return (moved % (1 << input.width)).astype(np.uint32)
+
+
 def _scales(first: Scale, rng: np.random.Generator) -> list[Scale]:
-    """Any scales at all, and as many near the first one, at which inputs reach more of a format."""
-    found = []
+    """The least and the largest, any at all, and as many near the first one, at which inputs reach more of a format."""
+    ends = (first.bits - MAX_LOG2_STEP, first.bits + MAX_LOG2_STEP - 1)
+    found = [
+        Scale(
+            M=int(rng.integers(1 << (first.bits - 1), 1 << first.bits)),
+            k=_within(end + more, first.bits),
+            bits=first.bits,
+        )
+        for end in ends
+        for more in (-16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16)
+    ]
     for _ in range(SCALES // 2):
         k = int(rng.integers(first.bits - MAX_LOG2_STEP, first.bits + MAX_LOG2_STEP))
         for wanted in (k, first.k + int(rng.integers(-8, 13))):
@@ -141,6 +183,52 @@ def _one_bit_apart(config: EncoderConfig, first: Scale) -> dict[Scale, npt.NDArr
     return found
 
 
+def _of_all_sizes(config: EncoderConfig, scale: Scale) -> npt.NDArray[np.uint32]:
+    """Inputs at powers of two in steps: of what makes a value too large or too small, one bit is set."""
+    exact = np.minimum(float(scale.step) * np.exp2(np.arange(-230, 230)), np.finfo(np.float32).max).astype(np.float32)
+    centre = np.unique(to_patterns(np.concatenate([exact, -exact]), config.input)).astype(np.int64)
+    near = centre[:, None] + np.arange(-2, 3)
+    return (near.reshape(-1) % (1 << config.input.width)).astype(np.uint32)
+
+
+def _one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator) -> dict[Scale, npt.NDArray[np.uint32]]:
+    """Scales with inputs: of the product, a single bit, each in turn, is set below T, so that it decides what is exact.
+
+    ``significand * M = T * 2**shift + 2**bit``: with ``M = m * 2**even``, m odd, the significand is known modulo
+    ``2**(shift - even)``. For most M it is too large then, but there are many.
+    """
+    input, bits, found = config.input, first.bits, {}
+    width = input.significand_bits if input.is_float else input.width - 1
+    least = 1 << (width - 1) if input.is_float else 1
+    M = rng.permutation(np.arange(1 << (bits - 1), 1 << bits))
+    even = np.log2(M & -M).astype(np.int64)
+    m = (M >> even).astype(np.uint64)
+    inverse = m.copy()
+    for _ in range(5):  # Newton's, modulo 2**64: of 3 right bits it makes 6, and so on
+        inverse *= np.uint64(2) - m * inverse
+
+    def take(significands: npt.NDArray[np.int64], fit: npt.NDArray[np.bool_], shift: int) -> None:
+        of_one = config.format.fraction_bits + 1 + shift  # k less the exponent of the significand's last bit
+        k = _within(first.k if input.is_float else of_one + input.exponent, bits)
+        for n in np.flatnonzero(fit & (significands >= least) & (significands < 1 << width))[:16]:
+            x = np.ldexp(np.float32(significands[n]), k - of_one)
+            found[Scale(M=int(M[n]), k=k, bits=bits)] = np.repeat(to_patterns(np.array([x, -x]), input), config.lanes)
+
+    for shift in range(max(1, width + bits - MOST_T), width + bits - 1):
+        for bit in range(shift):
+            modulus = np.int64(1) << np.maximum(shift - even, 0)
+            solution = (inverse << np.maximum(bit - even, 0).astype(np.uint64)).astype(np.int64) & (modulus - 1)
+            solution += np.maximum(0, -((solution - least) // modulus)) * modulus
+            take(solution, bit >= even, shift)
+    guard = guard_bits(config.format)
+    for T in {abs(region.first) >> guard for region in regions(config.format) if region.first is not None}:
+        for shift in (width + bits - 1 - T.bit_length(), width + bits - T.bit_length()):
+            for bit in range(shift):  # a given T: the product is known, and some M divide it
+                quotient, rest = np.divmod((T << shift) + (1 << bit), M)
+                take(quotient, rest == 0, shift)
+    return found
+
+
 def _within(k: int, bits: int) -> int:
     return min(max(k, bits - MAX_LOG2_STEP), bits + MAX_LOG2_STEP - 1)
 
@@ -148,21 +236,23 @@ def _within(k: int, bits: int) -> int:
 def program(emitted: Emitted, given: Sequence[Stimulus], rng: np.random.Generator) -> Rows:
     """What the stimuli make of the unit: (cycles, input bits + output bits), 0, 1 or, of outputs, :data:`ANYTHING`.
 
-    Bits are those of :func:`pins`. A reset of three cycles comes first; one of one cycle, with noise on all other
-    inputs, before every other stimulus. Noise is also on the input's payload without valid.
+    Bits are those of :func:`pins`. A reset of three cycles comes first; one of one cycle before every other stimulus.
+    Noise is on all inputs in a reset, but for ``clear``, which is low in every other one, so that it is the reset that
+    clears; and on the input's payload without valid.
     """
     unit, (inputs, outputs) = model(emitted.config), pins(emitted)
     count = {side: sum(widths.values()) for side, widths in (("in", inputs), ("out", outputs))}
     rows: list[Rows] = []
     for number, stimulus in enumerate(given):
-        reset = rng.integers(0, 2, (1, count["in"]), np.uint8) if number else np.zeros((3, count["in"]), np.uint8)
-        reset[:, 0] = 1  # rst comes first
+        noise = {name: rng.integers(0, 2, (1 if number else 3, width), np.uint8) for name, width in inputs.items()}
+        noise["rst"][:], noise["clear"][:] = 1, number % 2
+        reset = np.hstack([*noise.values()])
         rows.append(np.hstack([reset, np.full((len(reset), count["out"]), ANYTHING, np.uint8)]))
         trace = unit.run(stimulus)
         driven = {"rst": np.zeros((stimulus.cycles, 1), np.uint8)}
         driven |= {name: _bits(trace[name], width) for name, width in inputs.items() if name != "rst"}
-        noise = rng.integers(0, 2, driven["i__payload"].shape, np.uint8)
-        driven["i__payload"] = np.where(trace["i__valid"][:, None], driven["i__payload"], noise)
+        other = rng.integers(0, 2, driven["i__payload"].shape, np.uint8)
+        driven["i__payload"] = np.where(trace["i__valid"][:, None], driven["i__payload"], other)
         seen = {name: _bits(trace[name], width) for name, width in outputs.items()}
         seen["o__payload"] = np.where(trace["o__valid"][:, None], seen["o__payload"], np.uint8(ANYTHING))
         rows.append(np.hstack([*driven.values(), *seen.values()]))
@@ -182,14 +272,14 @@ def pins(emitted: Emitted) -> tuple[dict[str, int], dict[str, int]]:
 def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> list[Stimulus]:
     """Stalls with ``clear`` at any time, and with little of it, so that the counter fills; full speed.
 
-    Each stops in the middle, with beats inside.
+    Each stops in the middle, with beats inside; the second with a full counter, so that a reset shows in all its bits.
     """
 
     def ports(cycles: int, clear: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
         return {"clear": clear} | (others(cycles) if others is not None else {})
 
     fast, slow = len(beats), 2 * len(beats)
-    seldom = np.arange(slow) % (slow // 3) == slow // 3 - 1
+    seldom = np.isin(np.arange(slow), (slow // 3, 2 * slow // 3))
     return [
         random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, random_runs(rng, slow))),
         random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, seldom)),

@@ -45,6 +45,7 @@ def test_formats(sample, spec):
 
 def test_limit(sample):
     found = sample.fit(LIMIT)
+    assert found.spec == LIMIT
     assert np.array_equal(found.quantiser.levels, lloyd_max(sample.histogram).levels)
     assert (found.bits, found.detail) == (8, "256 levels")
 

@@ -16,7 +16,7 @@ from golden.environment import commit, environment, package_version
 def test_it_is_true_and_json():
     found = environment()
     assert json.loads(json.dumps(found)) == found
-    for name in ("amaranth", "numpy", "torch", "qse-hw"):
+    for name in ("amaranth", "numpy", "torch", "transformers", "safetensors", "ml-dtypes", "jsonschema", "qse-hw"):
         assert found["versions"][name] == version(name)
     assert found["python"] == platform.python_version()
     assert found["machine"]["cores"] == os.cpu_count()

@@ -129,6 +129,23 @@ def test_layers_that_lack_what_others_have(rng):
             assert all(fitter.histogram.sqnr_db(one) > 10 for fitter, one in zip(fitters, found, strict=True))
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_model_of_one_layer_shares_nothing(rng, mode):
+    (fitter,) = fitters = fitters_of([silu(rng, 2)])
+    found = fit_layers(fitters, TUNED, mode)
+    assert loss_db(fitters, found) <= loss_db(fitters, [fitter.least_squares(TUNED)]) + 1e-6
+
+
+def test_the_order_of_layers_does_not_matter(rng):
+    """One is of another kind than most, which decide."""
+    layers = [silu(rng, 2), silu(rng, 2.2), np.abs(silu(rng, 9))]
+    losses = []
+    for chosen in (layers, layers[::-1]):
+        fitters = fitters_of(chosen)
+        losses.append(loss_db(fitters, fit_layers(fitters, "tuned:bits=4,segments=3", "runtime")))
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
 def test_many_layers(rng):
     fitters = fitters_of([silu(rng, 0.5 + number / 4, (30, 10)) for number in range(11)])
     seen = []

@@ -166,6 +166,15 @@ def test_more_of_anything_is_no_worse(rng):
     assert error(signs=("offset",)) < error(signs=("sign-magnitude",))  # values are one-sided
 
 
+def test_a_budget_is_of_bytes():
+    assert (Budget().segments, Budget().bits, Budget().scale_bits, Budget().signs) == (6, 8, 16, SIGNS)
+
+
+def test_tuned_formats_are_of_bytes(rng):
+    found = Fitter(Histogram(silu(rng))).least_squares("tuned:segments=2")
+    assert (found.format.bits, found.scale.bits) == (8, 16)
+
+
 def test_fewer_segments_are_served_by_the_same_search(rng):
     histogram = Histogram(silu(rng))
     roomy = Tuner(histogram, Budget(segments=5, bits=4))
@@ -195,6 +204,14 @@ def test_an_outlier_leaves_steps_to_try(rng, scale_bits, outlier, sign):
         found = axis.near(axis.companded_step(), range(-8, 16), 8, scale_bits, in_phase=in_phase)
         assert found
         assert all(float(scale.step) >= axis.shortest() and scale.bits == scale_bits for scale in found)
+
+
+def test_values_from_zero_up_are_in_phase_as_they_are(rng):
+    axis = Axis(Histogram(np.abs(silu(rng))), "offset", 4, 3)
+    zero = Axis(Histogram(np.maximum(silu(rng), 0)), "offset", 4, 3)
+    for one in (axis, zero):
+        step = one.companded_step()
+        assert one.near(step, range(-8, 16), 8, 16, in_phase=True) == one.near(step, range(-8, 16), 8, 16)
 
 
 def test_at_a_given_step(rng):

@@ -40,8 +40,8 @@ def reached(root: Path, tests: list[str]) -> dict[str, Any]:
     """Which test reaches which line.
 
     Returns:
-        ``seconds`` of each test; ``lines[file][line]``, the tests that reach it; ``imported[file]``, the lines that run
-        while the tests are collected.
+        ``seconds`` of each test, and ``alone``, with the fixtures that it shares with others; ``lines[file][line]``,
+        the tests that reach it; ``imported[file]``, the lines that run while the tests are collected.
     """
 
     def work(send: Callable[[Any], None]) -> int:
@@ -67,6 +67,7 @@ class _Reach:
     def __init__(self, measured: coverage.Coverage) -> None:
         self.measured, self.context = measured, ""
         self.seconds: dict[str, float] = {}
+        self.shared: defaultdict[str, float] = defaultdict(float)  # seconds of the fixtures that tests have in common
         self.users: defaultdict[str, set[str]] = defaultdict(set)
         self.failed: list[str] = []
 
@@ -81,18 +82,20 @@ class _Reach:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self.forget()  # so that every test is seen to reach what an earlier one has left in a cache
-        begin = sum(os.times()[:4])  # of CPU, of processes that it starts, too
+        begin = _cpu() - sum(self.shared.values())
         self._enter(item.nodeid)
         result = yield
-        self.seconds[item.nodeid] = sum(os.times()[:4]) - begin
+        self.seconds[item.nodeid] = _cpu() - sum(self.shared.values()) - begin
         return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
-        before = self.context
-        if fixturedef.scope != "function":
-            self._enter(_fixture(fixturedef))
+        if fixturedef.scope == "function":
+            return (yield)
+        before, begin, name = self.context, _cpu() - sum(self.shared.values()), _fixture(fixturedef)
+        self._enter(name)
         result = yield
+        self.shared[name] += _cpu() - sum(self.shared.values()) - begin
         self._enter(before)
         return result
 
@@ -116,7 +119,18 @@ class _Reach:
                 line: sorted({test for name in names if name for test in self.users[name]})
                 for line, names in contexts.items()
             }
-        return {"seconds": self.seconds, "lines": lines, "imported": imported, "failed": self.failed}
+        alone = dict(self.seconds)
+        for name, spent in self.shared.items():
+            for test in self.users[name]:
+                alone[test] += spent
+        return {
+            "seconds": self.seconds, "alone": alone, "lines": lines, "imported": imported, "failed": self.failed,
+        }  # fmt: skip
+
+
+def _cpu() -> float:
+    """Seconds of this process and of those it started."""
+    return sum(os.times()[:4])
 
 
 def _fixture(definition: Any) -> str:
@@ -153,7 +167,7 @@ def _ours(thing: Any) -> bool:
     return str(getattr(thing, "__module__", "")).partition(".")[0] in PACKAGES
 
 
-Job = tuple[Mutant, list[tuple[str, float]]]  # with its tests and their CPU seconds
+Job = tuple[Mutant, list[tuple[str, float]]]  # with its tests and the CPU seconds of each by itself
 
 
 def exchange(root: Path, tests: list[str], jobs: list[Job]) -> Iterator[tuple[str, str, str]]:

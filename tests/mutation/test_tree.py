@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from golden.errors import InputError
+from tests.mutation import fork
 from tests.mutation.mutants import mutants
 from tests.mutation.tree import Found, Tree
 
@@ -69,7 +70,8 @@ def test_spin():
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path, monkeypatch):
+    monkeypatch.setattr(fork, "IMPORTS", 0.5)
     root = tmp_path / "tree"
     for name, text in {
         "golden/toy.py": TOY,
@@ -164,3 +166,35 @@ def test_second():
     with pytest.raises(InputError, match=r"^Test tests/golden/test_toy.py::test_second must pass by itself"):
         judge(tree, [mutant]).check([mutant])
     assert not Found(tree).status
+
+
+def test_a_test_by_itself_has_the_time_that_its_fixtures_take(tree):
+    """The first test to use a fixture that is slow is not the only one that may need it."""
+    test = """
+import time
+
+import pytest
+
+from golden import toy
+
+
+@pytest.fixture(scope="module")
+def slow():
+    until = time.process_time() + 0.8
+    while time.process_time() < until:
+        pass
+
+
+def test_first(slow):
+    assert toy.LIMIT == 3
+
+
+def test_second(slow):
+    assert toy.untested() == 7
+"""
+    (tree.root / "tests/golden/test_toy.py").write_text(test)
+    alone, seconds = tree.reached["alone"], tree.reached["seconds"]
+    assert min(alone.values()) > 0.7 > 0.5 > max(seconds.values())
+    source = (tree.root / "golden/toy.py").read_text()
+    some = [mutant for mutant in mutants("golden/toy.py", source) if mutant.place == "untested"]
+    assert [status for _, status, _ in tree.judged(some)] == ["killed"]

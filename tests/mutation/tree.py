@@ -59,7 +59,7 @@ class Tree:
         Raises:
             InputError: if a test fails, as then nothing can be said of mutants.
         """
-        kept = self.root.with_name(f"reached-{self.package}.json")
+        kept = self.root.with_name(f"tests-{self.package}.json")
         parts: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
         sources = self.digest(self.package)
         files = [name for name in self.digests if name.startswith(self.suite) and Path(name).name.startswith("test_")]
@@ -75,7 +75,7 @@ class Tree:
         return _union([parts[name] for name in files])
 
     def tests(self, mutant: Mutant) -> list[tuple[str, float]]:
-        """The tests to run, with the seconds that each takes: of the file's own tests first, then quick ones first."""
+        """The tests to run, with the seconds that each takes alone: of the file's own first, then quick ones first."""
         lines = self.reached["lines"].get(mutant.file, {})
         wanted = range(mutant.lines[0], mutant.lines[1] + 1) if mutant.function else map(int, lines)
         names = {name for line in wanted for name in lines.get(str(line), ())}
@@ -86,7 +86,7 @@ class Tree:
         chosen: list[tuple[str, float]] = []
         total = 0.0
         for name in sorted(names, key=lambda name: (not name.startswith(f"{own}::"), seconds[name], name)):
-            chosen.append((name, seconds[name]))
+            chosen.append((name, self.reached["alone"][name]))
             total += seconds[name]
             if total > BUDGET:
                 break
@@ -123,7 +123,7 @@ class Tree:
         """
         source = (self.root / mutant.file).read_text(encoding="utf-8")
         control = replace(mutant, source=source)
-        tests = [(name, self.reached["seconds"][name]) for name in sorted(failed)]
+        tests = [(name, self.reached["alone"][name]) for name in sorted(failed)]
         if mutant.function:
             _, status, test = next(exchange(self.root, list(self.suite), [(control, tests)]))
         else:
@@ -179,7 +179,10 @@ def _part(found: dict[str, Any], file: str) -> dict[str, Any]:
     """What the tests of one file reach."""
     begin = f"{file}::"
     return {
-        "seconds": {test: seconds for test, seconds in found["seconds"].items() if test.startswith(begin)},
+        **{
+            name: {test: seconds for test, seconds in found[name].items() if test.startswith(begin)}
+            for name in ("seconds", "alone")
+        },
         "lines": {
             source: {line: [test for test in tests if test.startswith(begin)] for line, tests in lines.items()}
             for source, lines in found["lines"].items()
@@ -189,17 +192,18 @@ def _part(found: dict[str, Any], file: str) -> dict[str, Any]:
 
 
 def _union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    seconds: dict[str, float] = {}
+    times: dict[str, dict[str, float]] = {"seconds": {}, "alone": {}}
     lines: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     imported: defaultdict[str, set[int]] = defaultdict(set)
     for part in parts:
-        seconds |= part["seconds"]
+        for name, seconds in times.items():
+            seconds |= part[name]
         for file, numbers in part["imported"].items():
             imported[file].update(numbers)
         for file, found in part["lines"].items():
             for line, tests in found.items():
                 lines[file][line].update(tests)
-    return {"seconds": seconds, "lines": lines, "imported": imported}
+    return times | {"lines": lines, "imported": imported}
 
 
 def _digest(content: bytes) -> str:

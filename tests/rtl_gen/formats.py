@@ -24,7 +24,7 @@ def scale_for(input: InputType, bits: int) -> Scale:
 
 def random_scale(rng: np.random.Generator, bits: int) -> Scale:
     """Any scale at all."""
-    k = int(rng.integers(bits - MAX_LOG2_STEP, MAX_LOG2_STEP))
+    k = int(rng.integers(bits - MAX_LOG2_STEP, bits + MAX_LOG2_STEP))
     return Scale(M=int(rng.integers(1 << (bits - 1), 1 << bits)), k=k, bits=bits)
 
 

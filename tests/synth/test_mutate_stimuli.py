@@ -60,7 +60,10 @@ def test_what_happens():
     assert (o_valid[resets[3:] - 1] == 1).any()
     count = sum(column["saturation_count", bit].astype(int) << bit for bit in range(6))
     assert ((count == 63) & (column["clear", 0] == 1)).any()
+    cleared = resets[4]  # by the reset alone
+    assert (count[cleared - 1], column["clear", 0][cleared]) == (63, 0)
     for flag in ("saturated", "nan"):
+        assert column[flag, 0][cleared - 1] == 1
         assert {0, 1} <= set(column[flag, 0].tolist())
     assert len(np.unique(every[: 1 << 16, 1:17] @ (1 << np.arange(16)))) > 65000  # noise is on it after the last beat
     assert sum(config.cycles for config in given[1]) == (1 << 16) + TAIL

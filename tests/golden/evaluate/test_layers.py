@@ -9,7 +9,8 @@ from golden.errors import InputError
 from golden.evaluate import layers as module
 from golden.evaluate.layers import Losses, finite, fit, measure
 from golden.mamba.capture import capture
-from golden.mamba.stream import layers_of
+from golden.mamba.sensitivity import output_weights
+from golden.mamba.stream import activations, layers_of
 
 SPECS = ["int8", "quamba", "quamba2", "se8", "lloyd-max"]
 
@@ -40,6 +41,19 @@ def test_fit_and_measure(model, ids):
         for spec in SPECS:
             assert other.sqnr_db[spec][layer] == sample.sqnr_db(contenders[spec][layer].quantiser)
     assert min(other.distance_db("lloyd-max")) > 0  # fitted to other values
+
+
+def test_formats_may_be_fitted_to_the_layers_output(mamba1, ids):
+    """Squared errors count as much as they do there; 60 tokens are a sequence and the text's beginning as padding."""
+    stream = layers_of(mamba1)
+    contenders, losses = fit(stream, ids, ["se8"], tokens=60, objective="output")
+    plain, _ = fit(stream, ids, ["se8"], tokens=60)
+    for layer, tensors, block, residual in activations(stream, ids, tokens=60):
+        sample = Sample(tensors["x"], output_weights(block, residual))
+        own = sample.fit("se8")
+        assert contenders["se8"][layer].quantiser == own.quantiser
+        assert losses.sqnr_db["se8"][layer] == sample.sqnr_db(own.quantiser)
+    assert [one.quantiser for one in plain["se8"]] != [one.quantiser for one in contenders["se8"]]
 
 
 @pytest.mark.parametrize("mode", ["runtime", "shared"])

@@ -107,7 +107,7 @@ def test_config_that_is_no_json_object(folder: Path, content: str) -> None:
         ({"ssm_cfg": {"layer": "Mamba2"}}, "must have a Mamba-2's tensors, but lacks .*layers.0.mixer.dt_bias"),
         ({"ssm_cfg": "x"}, "wrong type"),
         ({"ssm_cfg": {"bias": True}}, "ssm_cfg.bias must be false"),
-        ({"attn_layer_idx": [1]}, "attn_layer_idx must be empty"),
+        ({"attn_layer_idx": [1]}, r"attn_layer_idx must be empty, not \[1\]"),
         ({"rms_norm": False}, "rms_norm must be true"),
         ({"d_model": "32"}, "d_model must be a positive integer, not '32'"),
         ({"vocab_size": "64"}, "wrong type"),
@@ -129,7 +129,8 @@ A_LOG = "backbone.layers.1.mixer.A_log"
 @pytest.mark.parametrize(
     ("edit", "text"),
     [
-        (lambda t: t.pop(A_LOG), f"lacks {A_LOG}$"),
+        (lambda t: t.pop(A_LOG), f"must have a Mamba-1's tensors, but lacks {A_LOG}$"),
+        (lambda t: [t.pop(A_LOG.replace("1", n)) for n in "01"], f"lacks {A_LOG.replace('1', '0')} and 1 more$"),
         (lambda t: t.update(surplus=torch.zeros(1)), "has the unexpected surplus$"),
         (lambda t: t.update({A_LOG: t[A_LOG].T}), rf"{A_LOG} .* must have shape \(64, 16\), not \(16, 64\)"),
         (lambda t: t[A_LOG].fill_(torch.nan), f"{A_LOG} .* has NaN or infinity"),
@@ -170,6 +171,15 @@ def test_hostile_pickle_is_not_run(folder: Path, tmp_path: Path, write: Callable
     write({"x": _Bomb(tmp_path / "owned")}, binary)
     refuse(folder, "plain tensors")
     assert not (tmp_path / "owned").exists()
+
+
+def test_weights_saved_on_a_gpu_are_read_without_one(
+    model: Mamba, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        to_bin(folder)
+    assert fingerprint(load_model(folder)) == fingerprint(model)
 
 
 def test_bin_that_is_no_dictionary_of_tensors(folder: Path) -> None:

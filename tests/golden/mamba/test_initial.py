@@ -38,3 +38,7 @@ def test_distribution(config: Config) -> None:
         torch.testing.assert_close(decays, torch.arange(1.0, 17).expand(128, 16))
     assert (mixer.D == 1).all()
     assert mixer.out_proj.weight.abs().max() <= 128**-0.5 / 2  # two is the root of the depth
+    for weight, inputs in ((mixer.in_proj.weight, 64), (mixer.conv1d.weight, 4), (mixer.conv1d.bias, 4)):
+        limit = inputs**-0.5  # of a uniform distribution, as PyTorch has it
+        assert -limit <= weight.min() < -0.9 * limit
+        assert 0.9 * limit < weight.max() <= limit

@@ -14,6 +14,7 @@ from golden.errors import InputError
 from golden.mamba.checkpoint import load_model, save_model
 from golden.mamba.mamba2 import Mamba2Config, ssd
 from golden.mamba.model import Mamba, weight_shapes
+from golden.mamba.parts import RMSNorm
 from golden.mamba.scan import FAST
 
 IDS = torch.randint(61, (2, 75), generator=torch.Generator().manual_seed(2))
@@ -178,6 +179,15 @@ def test_shapes_are_those_of_the_published_130m() -> None:
 def test_bad_sizes_are_refused(sizes: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
         Mamba2Config(d_model=32, n_layer=1, vocab_size=61, **sizes)
+
+
+def test_a_norm_in_groups_takes_any_shape() -> None:
+    norm = RMSNorm(8, 1e-5, 2)
+    x = torch.randn(3, 2, 8, generator=torch.Generator().manual_seed(6))
+    parts = x.unflatten(-1, (2, 4))
+    expected = (parts * torch.rsqrt(parts.square().mean(-1, keepdim=True) + 1e-5)).flatten(-2)
+    for found, wanted in ((norm(x), expected), (norm(x[0]), expected[0]), (norm(x[0, 0]), expected[0, 0])):
+        torch.testing.assert_close(found, wanted)
 
 
 ORIGINAL: dict[str, Any] = {"d_model": 768, "n_layer": 24, "vocab_size": 50277, "pad_vocab_size_multiple": 16}

@@ -1,5 +1,6 @@
 """The model against an independent one (transformers), and its hook."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from transformers import MambaForCausalLM
 
 from golden.errors import InputError
 from golden.mamba.checkpoint import load_model, save_model
+from golden.mamba.layout import read_config, settings
 from golden.mamba.model import Mamba, MambaConfig, weight_shapes
 
 
@@ -53,6 +55,30 @@ def test_logits_survive_saving_in_the_original_layout(oracle: MambaForCausalLM, 
     again = load_model(tmp_path / "original")
     assert again.config == model.config
     assert torch.equal(again(IDS), model(IDS))
+
+
+def test_what_a_hugging_face_config_leaves_out_is_as_in_transformers(tmp_path: Path) -> None:
+    given = {"vocab_size": 61, "hidden_size": 48, "num_hidden_layers": 3}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba"} | given))
+    theirs = HFConfig(**given)
+    assert read_config(tmp_path) == MambaConfig(
+        d_model=48,
+        n_layer=3,
+        vocab_size=61,
+        d_state=theirs.state_size,
+        d_conv=theirs.conv_kernel,
+        expand=theirs.expand,
+        dt_rank=theirs.time_step_rank,
+        eps=theirs.layer_norm_epsilon,
+        tie_embeddings=theirs.tie_word_embeddings,
+    )
+
+
+def test_the_original_layout_says_what_is_computed() -> None:
+    """By the names of mamba_ssm 2.2.4, models/config_mamba.py; its vocabulary would be padded to a multiple of 8."""
+    written = settings(MambaConfig(d_model=48, n_layer=3, vocab_size=61, tie_embeddings=False))
+    assert (written["rms_norm"], written["residual_in_fp32"], written["tie_embeddings"]) == (True, True, False)
+    assert (written["vocab_size"], written["pad_vocab_size_multiple"]) == (61, 1)
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """Layer by layer gives what the whole model gives, without holding it."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from golden.errors import InputError
 from golden.mamba.checkpoint import BUNDLED, fingerprint, load_model, save_model
 from golden.mamba.initial import initialise
 from golden.mamba.mamba2 import Mamba2Config
-from golden.mamba.model import Config, Mamba, MambaConfig
+from golden.mamba.model import Config, Mamba, MambaConfig, weight_shapes
+from golden.mamba.shapes import SHAPES
 from golden.mamba.stream import activations, layers_of, open_layers, random_layers
 
 CONFIGS = [
@@ -62,6 +64,19 @@ def test_stored_layers_are_those_of_the_model(model: Mamba, folder: Path, store:
         stored = dict(layers.block(i).named_parameters())
         assert stored.keys() == dict(block.named_parameters()).keys()
         assert all(torch.equal(p, stored[name]) for name, p in block.named_parameters())
+
+
+def test_the_published_shapes() -> None:
+    """Sizes of Gu and Dao 2023, table 12; Dao and Gu 2024, section 9. Their names are numbers of parameters."""
+    names = "130m 370m 790m 1.4b 2.8b", "130m 370m 780m 1.3b 2.7b"
+    assert tuple(SHAPES) == tuple(
+        f"{kind}-{name}" for kind, sizes in zip(("mamba", "mamba2"), names, strict=True) for name in sizes.split()
+    )
+    for name, config in SHAPES.items():
+        weights = sum(math.prod(shape) for shape in weight_shapes(config).values())
+        number, unit = float(name.split("-")[1][:-1]), {"m": 1e6, "b": 1e9}[name[-1]]
+        assert weights / unit == pytest.approx(number, rel=0.04)
+        assert open_layers(f"random:{name}").config == config
 
 
 def test_the_bundled_model_has_one_fingerprint() -> None:
@@ -129,6 +144,16 @@ def test_random_layers_come_from_seed_and_layer_alone(config: Config) -> None:
     assert layers.fingerprint() != random_layers(config, 4).fingerprint()
 
 
+def test_the_shortest_sequences(model: Mamba) -> None:
+    """Of one token each: every one starts from an empty state."""
+    _, tensors, block, residual = next(activations(layers_of(model), IDS, tokens=3, batch_length=1))
+    assert residual.shape == (3, 1, 32)
+    seen: list[torch.Tensor] = []
+    for one in residual:
+        block(one[None], transform=lambda n, t: seen.append(t) or t if n == "x" else t)
+    torch.testing.assert_close(torch.from_numpy(tensors["x"]), torch.cat(seen)[:, 0], rtol=1e-5, atol=1e-6)
+
+
 def test_a_layer_that_overflows_is_named(model: Mamba) -> None:
     with torch.no_grad():
         model.blocks[1].norm.weight.fill_(1e38)
@@ -144,6 +169,8 @@ def test_bad_requests(model: Mamba) -> None:
         activations(layers_of(model), IDS, tokens=401)
     with pytest.raises(InputError, match="must be positive, not 5 and 0"):
         activations(layers_of(model), IDS, tokens=5, batch_length=0)
+    with pytest.raises(InputError, match="must be positive, not 0 and 512"):
+        activations(layers_of(model), IDS, tokens=0)
     with pytest.raises(InputError, match=r"must be among \['x'.*not 'y'"):
         activations(layers_of(model), IDS, tokens=5, names=("y",))
 

@@ -3,21 +3,26 @@
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from golden.errors import InputError
-from golden.mamba.text import default_text, read_text
+from golden.mamba.text import default_text, open_tokenizer, read_text
+
+
+def save_tokenizer(folder: Path, **special: str) -> Path:
+    words = {"[UNK]": 0, "quiet": 1, "flows": 2, "the": 3, "Don": 4}
+    plain = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    # many a tokenizer puts a token before its texts, when it is not told not to
+    plain.post_processor = processors.TemplateProcessing(single="[UNK] $A", special_tokens=[("[UNK]", 0)])
+    PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="[UNK]", **special).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> Path:
-    words = {"[UNK]": 0, "quiet": 1, "flows": 2, "the": 3, "Don": 4}
-    plain = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
-    plain.pre_tokenizer = pre_tokenizers.Whitespace()
-    folder = tmp_path / "tokenizer"
-    PreTrainedTokenizerFast(tokenizer_object=plain, unk_token="[UNK]").save_pretrained(folder)
-    return folder
+    return save_tokenizer(tmp_path / "tokenizer")
 
 
 def test_bytes(tmp_path: Path) -> None:
@@ -49,13 +54,46 @@ def test_local_tokenizer(tokenizer: Path, tmp_path: Path) -> None:
         read_text(path, vocab_size=5, directory=tokenizer)
 
 
-def test_missing_or_damaged_tokenizer(tokenizer: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("special", "prefix"),
+    [({"bos_token": "the", "eos_token": "Don"}, 3), ({"eos_token": "Don"}, 4), ({"bos_token": "[UNK]"}, 0), ({}, 0)],
+)
+def test_what_stands_before_a_text(special: dict[str, str], prefix: int, tmp_path: Path) -> None:
+    """The token that begins texts, or else the one that ends them: here words, to have ids of their own."""
+    tokenizer = open_tokenizer(5, save_tokenizer(tmp_path, **special))
+    assert tokenizer.prefix == prefix
+    assert tokenizer.encode("quiet flows") == [1, 2]
+    assert tokenizer.decode([4, 2]) == "Don flows"
+
+
+def test_what_stands_before_bytes() -> None:
+    tokenizer = open_tokenizer()
+    assert tokenizer.decode([tokenizer.prefix]) == "\n"
+    assert tokenizer.encode("Ж") == [0xD0, 0x96]
+    assert tokenizer.decode([0xD0, 0x96, 0xFF]) == "Ж\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model"])
+def test_any_of_a_tokenizers_files_tells_that_there_is_one(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("{")
+    with pytest.raises(InputError, match="cannot be loaded"):
+        open_tokenizer(256, tmp_path)
+
+
+def test_missing_or_damaged_tokenizer(tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="must have its tokenizer's files"):
         read_text(vocab_size=50280, directory=tmp_path)
     with pytest.raises(InputError, match="must have its tokenizer's files"):
         read_text(vocab_size=50280)
     (tokenizer / "tokenizer.json").write_text("{")
     with pytest.raises(InputError, match="cannot be loaded"):
+        read_text(vocab_size=5, directory=tokenizer)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("\nNo such thing.\nSee there.\n")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", fail)
+    with pytest.raises(InputError, match=r"cannot be loaded: No such thing\.$"):
         read_text(vocab_size=5, directory=tokenizer)
 
 

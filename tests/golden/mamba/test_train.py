@@ -1,16 +1,21 @@
 """Training: the measure, the order of the data, the schedule, and a short run that is continued."""
 
+import argparse
+import hashlib
 import itertools
 import json
 import math
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from golden.mamba.checkpoint import fingerprint, load_model
+from golden.mamba.checkpoint import BUNDLED, BUNDLED_MAMBA2, fingerprint, load_model
+from golden.mamba.initial import initialise
+from golden.mamba.layout import read_config
 from golden.mamba.model import Mamba, MambaConfig
-from golden.mamba.train import batch_at, bits_per_byte, main, rate_at
+from golden.mamba.train import batch_at, bits_per_byte, main, rate_at, sizes
 
 
 @pytest.mark.parametrize("count", [2, 33, 64, 65, 96, 97, 200])
@@ -51,7 +56,7 @@ def test_schedule() -> None:
 @pytest.mark.parametrize("arch", [["mamba1"], ["mamba2", "--d-state", "8", "--headdim", "16"]], ids=lambda a: a[0])
 @pytest.mark.filterwarnings("default")
 def test_a_run_that_is_continued_learns_and_records(arch: list[str], tmp_path: Path) -> None:
-    text = tmp_path / "text"
+    begin, text = time.monotonic(), tmp_path / "text"
     text.write_bytes(b"the quiet don flows " * 200)
     common = [
         "--text",
@@ -74,9 +79,37 @@ def test_a_run_that_is_continued_learns_and_records(arch: list[str], tmp_path: P
     assert record["steps"] == 30
     assert [row[0] for row in record["history"]["rows"]] == [10, 20, 30]
     assert record["bits_per_byte"] < 6
+    digest = hashlib.sha256(text.read_bytes()).hexdigest()
+    assert record["texts"] == {kind: {"name": "text", "bytes": 4000, "sha256": digest} for kind in ("train", "valid")}
+    assert record["tokens"] == 30 * 2 * 64
+    given = {"batch": 2, "length": 64, "rate": 0.01, "seed": 0}
+    assert {name: record[name] for name in given} == given
+    assert record["minutes"] <= (time.monotonic() - begin) / 60 + 0.05  # rounded
+    assert all(0 < bits < 9 and isinstance(bits, float) for row in record["history"]["rows"] for bits in row[2:])
     model = load_model(tmp_path / "out")
     assert record["fingerprint"] == fingerprint(model)
     assert model.config.architecture == arch[0]
+
+
+@pytest.mark.parametrize("folder", [BUNDLED, BUNDLED_MAMBA2], ids=lambda folder: folder.name)
+def test_the_defaults_make_the_bundled_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[argparse.Namespace] = []
+    monkeypatch.setattr("golden.mamba.train.train", lambda options, console: asked.append(options))
+    config = read_config(folder)
+    main(["--text", "t", "--valid", "v", "-o", "o", "--arch", config.architecture])
+    assert sizes(asked[0]) == config
+
+
+def test_the_rate_rises_from_a_hundredth(tmp_path: Path) -> None:
+    """A first step moves no weight by more than about the rate, which is 0.001 then, of 0.1."""
+    text = tmp_path / "text"
+    text.write_bytes(b"the quiet don flows " * 50)
+    options = ["--d-model", "16", "--layers", "1", "--batch", "2", "--length", "64", "--rate", "0.1", "--steps", "1"]
+    main(["--text", str(text), "--valid", str(text), "-o", str(tmp_path), *options])
+    trained, before = load_model(tmp_path), Mamba(MambaConfig(d_model=16, n_layer=1, vocab_size=256))
+    initialise(before, 0)
+    moved = (trained.backbone.embedding.weight - before.backbone.embedding.weight).abs().max().item()
+    assert 0.0005 < moved < 0.002
 
 
 def test_the_fast_scan_has_one_state_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,3 +125,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
         main(["--text", str(short), "--valid", str(short), "-o", str(tmp_path / "out")])
     assert caught.value.code == 2
     assert "must have at least 5121 bytes, not 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["--text", str(short), "--valid", str(short)])
+    assert caught.value.code == 2
+    assert "required: -o/--output" in capsys.readouterr().err

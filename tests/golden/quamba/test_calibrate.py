@@ -14,7 +14,7 @@ from golden.errors import InputError
 from golden.mamba.mamba2 import Mamba2Config
 from golden.mamba.model import Mamba, MambaConfig
 from golden.percentile import percentile_step
-from golden.quamba.calibrate import calibrate_quamba
+from golden.quamba.calibrate import batches, calibrate_quamba
 from golden.quamba.calibration import TENSORS, read_quamba, write_quamba
 from golden.quamba.model import QuambaMamba
 from golden.quamba.observe import Percentile
@@ -112,6 +112,16 @@ def test_calibrating_again_gives_the_same(model, ids, calibration):
     assert calibrate_quamba(model, ids, tokens=len(ids), sequence=SEQUENCE, alpha=0.99) == calibration
 
 
+def test_a_text_is_cut_into_whole_sequences():
+    found = list(batches(torch.arange(50), 47, 5))
+    assert [batch.shape for batch in found] == [(8, 5), (1, 5)]
+    assert torch.equal(torch.cat(found).flatten(), torch.arange(45))
+    assert torch.equal(next(batches(torch.arange(3), 3, 1)), torch.arange(3)[:, None])
+    for sequence in (0, -1):
+        with pytest.raises(InputError, match=f"Sequence must be at least 1 token, not {sequence}"):
+            next(batches(torch.arange(3), 3, sequence))
+
+
 def test_progress_is_told(model, ids):
     seen = []
     calibrate_quamba(model, ids, tokens=9 * SEQUENCE, sequence=SEQUENCE, progress=seen.append)
@@ -128,6 +138,7 @@ def test_progress_is_told(model, ids):
         (lambda d: d["layers"][1].pop("y"), "layers/1: 'y' is a required property"),
         (lambda d: d["layers"][1]["dt"].update(M=1), "layer 1, dt: Scale M must be from 32768"),
         (lambda d: d.update(layers=[]), "layers: "),
+        (lambda d: d.update(layers=[[]]), r"layers/0: \[\] is not of type 'object'"),
     ],
 )
 def test_a_damaged_file_is_refused(calibration, tmp_path, change, message):
@@ -144,7 +155,11 @@ def test_half_a_file_and_no_file_are_refused(calibration, tmp_path):
     path = tmp_path / "c.json"
     with pytest.raises(InputError, match="cannot be read"):
         read_quamba(path)
+    path.write_text("[]")
+    with pytest.raises(InputError, match="is not of type 'object'"):
+        read_quamba(path)
     write_quamba(path, calibration)
+    assert json.loads(path.read_text())["schema"] == "qse-hw/quamba/1"
     path.write_text(path.read_text()[:300])
     with pytest.raises(InputError, match="must be JSON"):
         read_quamba(path)

@@ -131,6 +131,7 @@ def test_any_format_of_x(model2, calibration2, ids):
 
 def test_a_file_gives_back_the_same_calibration_and_the_same_logits(model2, calibration2, ids, tmp_path):
     write_quamba2(tmp_path / "c.json", calibration2)
+    assert json.loads((tmp_path / "c.json").read_text())["schema"] == "qse-hw/quamba-mamba2/1"
     again = read_quamba2(tmp_path / "c.json")
     assert again == calibration2
     logits = QuambaMamba2(model2, calibration2)(ids[None, :40])
@@ -143,6 +144,7 @@ def test_a_file_gives_back_the_same_calibration_and_the_same_logits(model2, cali
         (lambda layer: layer["groups"].pop(), None),
         (lambda layer: layer["groups"].__setitem__(0, 9), "layer 1: Channels of x must be in groups 0 to 4"),
         (lambda layer: layer["B"][0].update(M=1), "layer 1: B 0: Scale M must be"),
+        (lambda layer: layer["y"].update(M=1), "layer 1: y: Scale M must be"),
         (lambda layer: layer.update(C=[]), "layers/1/C"),
     ],
 )
@@ -158,6 +160,17 @@ def test_a_damaged_file_is_refused(model2, calibration2, tmp_path, change, messa
     else:
         with pytest.raises(InputError, match=rf"^Calibration .*{message}"):
             read_quamba2(path)
+    path.write_text(json.dumps(document | {"layers": [[]]}))
+    with pytest.raises(InputError, match=r"layers/0: \[\] is not of type 'object'"):
+        read_quamba2(path)
+    path.write_text("[]")
+    with pytest.raises(InputError, match="is not of type 'object'"):
+        read_quamba2(path)
+
+
+def test_one_group_of_all_channels(model2, ids):
+    layers = calibrate_quamba2(model2, ids, tokens=48, sequence=24, groups=1).layers
+    assert {layer.groups for layer in layers} == {(0,) * 24}
 
 
 def test_what_does_not_fit_is_refused(model2, calibration2, ids):

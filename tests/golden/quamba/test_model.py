@@ -16,6 +16,7 @@ from golden.mamba.model import Mamba, MambaConfig
 from golden.mamba.text import read_text
 from golden.presets import int8, load_format
 from golden.quamba.calibrate import calibrate_quamba
+from golden.quamba.layers import decoded_integers
 from golden.quamba.model import TAPS, QuambaMamba
 from golden.quantiser import Codebook, Segmented
 from golden.scale import Scale
@@ -218,6 +219,17 @@ def test_other_quantisers_give_x_proj_their_decoded_values(model, calibration):
     _, found = tapped(QuambaMamba(model, calibration, books))
     assert np.array_equal(found[0]["x_decoded"], expected[0]["x_decoded"])
     assert np.array_equal(found[0]["x_proj"], expected[0]["x_proj"])
+
+
+def test_int8_codes_are_the_integers_that_x_proj_reads():
+    """And other codes stand for what the format says, in fine steps."""
+    codes = torch.arange(-128, 128).to(torch.int8)
+    plain = Segmented(format=int8(), scale=Scale.from_step(1.0))
+    assert decoded_integers(codes, plain) is codes
+    for spec in ("se8", "int8-asym:zero_point=20"):
+        format = load_format(spec)
+        found = decoded_integers(torch.arange(256).to(torch.uint8), Segmented(format=format, scale=plain.scale))
+        assert found.tolist() == [format.decoded[code] for code in range(256)]
 
 
 def test_state_is_rounded_after_every_step(model, calibration):
