@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-full accuracy lint clean \
+.PHONY: help demo test test-full accuracy hardware lint clean \
 	verification formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
 RESULTS := docs/results
 MINUTES := 60
@@ -16,6 +16,7 @@ help:
 	@echo "make test       lint, types and the regression"
 	@echo "make test-full  the regression with its long checks"
 	@echo "make accuracy   every run of docs/accuracy.md, then the page (long)"
+	@echo "make hardware   every run of docs/hardware.md, then the page (about an hour)"
 	@echo "make verification  every check of docs/verification.md, then the page (hours); each by itself:"
 	@echo "  formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce"
 	@echo "make clean      remove the virtual environment and what the demo made"
@@ -32,6 +33,14 @@ test-full: lint
 accuracy: $(INSTALLED)
 	$(BIN)/python docs/studies.py
 	$(BIN)/python docs/accuracy.py
+
+# Needs a Liberty file for its standard cells (Debian: apt-get install qflow-tech-osu018).
+hardware: $(INSTALLED)
+	$(BIN)/python docs/hardware_runs.py
+	for target in ecp5 ice40:hx8k ice40:up5k gowin cells; do $(BIN)/python -m qse_hw replay --netlist $$target --lanes 4 \
+		--input bf16 --format se8 --activations golden/assets/activations.safetensors \
+		--json $(RESULTS)/netlist-$$(echo $$target | tr : -).json || exit 1; done
+	$(BIN)/python docs/hardware.py
 
 # What docs/verification.md tells about; each target writes its evidence into docs/results.
 verification: formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
