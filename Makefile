@@ -37,7 +37,7 @@ accuracy: $(INSTALLED)
 # Needs a Liberty file for its standard cells (Debian: apt-get install qflow-tech-osu018).
 hardware: $(INSTALLED)
 	$(BIN)/python docs/hardware_runs.py
-	for target in ecp5 ice40:hx8k ice40:up5k gowin cells; do $(BIN)/python -m qse_hw replay --netlist $$target --lanes 4 \
+	for target in ecp5 ice40:hx8k ice40:up5k gowin cells; do $(BIN)/python -m qse_hw replay --netlist $$target --lanes 1 \
 		--input bf16 --format se8 --activations golden/assets/activations.safetensors \
 		--json $(RESULTS)/netlist-$$(echo $$target | tr : -).json || exit 1; done
 	$(BIN)/python docs/hardware.py
