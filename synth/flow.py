@@ -52,14 +52,16 @@ def measure(
     *,
     seeds: int = 3,
     cache: Cache | None = None,
+    jobs: int | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> list[Measured]:
-    """Measure ``points``, as many at a time as there are cores.
+    """Measure ``points``, several things at a time.
 
     Args:
         points: what to measure, in any order.
         seeds: placements, with seeds 1, 2, ..., of targets that have any.
         cache: where results are kept; None: nowhere.
+        jobs: how many tools may run at a time; None: one per core.
         step: called with a description after each of :func:`steps` steps.
 
     Raises:
@@ -75,7 +77,7 @@ def measure(
             )
     versions = check_tools([point.target for point in points])
     kept = cache or Cache(None)
-    with tempfile.TemporaryDirectory(prefix="qse-synth-") as temporary, ThreadPoolExecutor(_cores()) as pool:
+    with tempfile.TemporaryDirectory(prefix="qse-synth-") as temporary, ThreadPoolExecutor(jobs or _cores()) as pool:
         try:
             works = [
                 _Work(point, Path(temporary) / str(number), kept, versions) for number, point in enumerate(points)

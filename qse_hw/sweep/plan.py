@@ -122,7 +122,7 @@ def measured(job: Json) -> Json:
         raise InputError(f"Workers must have this machine's package, tools and Liberty file; different: {differing}")
     cache = Cache(None if job["cache"] is None else Path(job["cache"]))
     try:
-        found = flow.measure([point], seeds=job["seeds"], cache=cache)
+        found = flow.measure([point], seeds=job["seeds"], cache=cache, jobs=1)
     except InputError as error:
         return {"error": str(error)}
     result: Json = report.document(found, {chosen.name: chosen}, "", [None])["results"][0]

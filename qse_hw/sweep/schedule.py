@@ -28,20 +28,17 @@ TIMEOUT = 10
 
 
 def local(function: Function, jobs: Jobs) -> Iterator[tuple[str, Json]]:
-    """A process per core, each kept to its core: what a job starts, in threads or processes, shares it.
+    """A process per core; a job should keep to one.
 
     Raises:
         InputError: of a job; if a process is killed.
     """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    processes = min(len(cores), len(jobs))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = min(cores, len(jobs))
     if not processes:
         return
     context = get_context("spawn")  # a fork would copy locks that threads of rich or NumPy hold
-    free = context.SimpleQueue()
-    for core in cores[:processes]:
-        free.put(core)
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_keep_to_a_core, initargs=(free,))
+    pool = ProcessPoolExecutor(processes, mp_context=context)
     try:
         keys = {pool.submit(function, job): key for key, job in jobs.items()}
         for future in as_completed(keys):
@@ -52,12 +49,6 @@ def local(function: Function, jobs: Jobs) -> Iterator[tuple[str, Json]]:
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _keep_to_a_core(free: Any) -> None:
-    core = free.get()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
 
 
 def cluster(address: str) -> Runner:

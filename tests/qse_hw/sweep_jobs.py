@@ -29,11 +29,6 @@ def die(job: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def cores(job: dict[str, Any]) -> dict[str, Any]:
-    time.sleep(0.5)
-    return {"cores": sorted(os.sched_getaffinity(0))}
-
-
 def small_cluster(workers: int, folder: Path) -> Any:
     """A scheduler on a free port of this machine, with workers that are processes, restarted when they die."""
     distributed = pytest.importorskip("distributed")

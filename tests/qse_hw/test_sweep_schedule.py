@@ -11,7 +11,7 @@ from golden.errors import InputError
 from qse_hw.sweep import schedule
 from qse_hw.sweep.schedule import cluster, finished, local
 from synth.cache import Cache
-from tests.qse_hw.sweep_jobs import collatz, cores, die, refuse, small_cluster
+from tests.qse_hw.sweep_jobs import collatz, die, refuse, small_cluster
 
 LENGTHS = {1: 0, 2: 1, 3: 7, 6: 8, 7: 16, 27: 111}  # oeis.org/A006577
 
@@ -25,15 +25,6 @@ def test_local():
     assert len(results) == len(LENGTHS)
     assert dict(results) == {f"key {n}": {"length": length} for n, length in LENGTHS.items()}
     assert list(local(collatz, {})) == []
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
-def test_a_process_keeps_to_its_core():
-    """Else the threads in which a point's placements run would be as many as the square of the cores."""
-    mine = sorted(os.sched_getaffinity(0))
-    found = [result["cores"] for _, result in local(cores, jobs(range(len(mine))))]
-    assert all(len(one) == 1 for one in found)
-    assert sorted(core for (core,) in found) == mine
 
 
 def test_what_a_job_says_is_heard():

