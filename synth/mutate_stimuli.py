@@ -37,7 +37,7 @@ MOST_T = 12
 """About the bits of T that decide, plus one."""
 DISTANT = 100_000
 """Inputs at all distances from decisions, where not all inputs are played, or scales are many."""
-NEAR_FIRST = range(-11, 14)
+NEAR_FIRST = range(-16, 14)
 """k of the directed scales, beside the first one's."""
 
 Rows = npt.NDArray[np.uint8]
@@ -152,7 +152,7 @@ def _scales(first: Scale, rng: np.random.Generator) -> list[Scale]:
     ]
     for _ in range(SCALES // 2):
         k = int(rng.integers(first.bits - MAX_LOG2_STEP, first.bits + MAX_LOG2_STEP))
-        for wanted in (k, first.k + int(rng.integers(-8, 13))):
+        for wanted in (k, first.k + int(rng.integers(-16, 13))):
             M = int(rng.integers(1 << (first.bits - 1), 1 << first.bits))
             found.append(Scale(M=M, k=_within(wanted, first.bits), bits=first.bits))
     return found
@@ -214,7 +214,8 @@ def _one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator)
             x = np.ldexp(np.float32(significands[n]), k - of_one)
             found[Scale(M=int(M[n]), k=k, bits=bits)] = np.repeat(to_patterns(np.array([x, -x]), input), config.lanes)
 
-    for shift in range(max(1, width + bits - MOST_T), width + bits - 1):
+    shortest = bits + (width - 1 if input.is_float else 0)  # of the products, in bits
+    for shift in range(max(1, shortest + 1 - MOST_T), width + bits - 1):
         for bit in range(shift):
             modulus = np.int64(1) << np.maximum(shift - even, 0)
             solution = (inverse << np.maximum(bit - even, 0).astype(np.uint64)).astype(np.int64) & (modulus - 1)
@@ -222,7 +223,7 @@ def _one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator)
             take(solution, bit >= even, shift)
     guard = guard_bits(config.format)
     for T in {abs(region.first) >> guard for region in regions(config.format) if region.first is not None}:
-        for shift in (width + bits - 1 - T.bit_length(), width + bits - T.bit_length()):
+        for shift in range(max(1, shortest - T.bit_length()), width + bits + 1 - T.bit_length()):
             for bit in range(shift):  # a given T: the product is known, and some M divide it
                 quotient, rest = np.divmod((T << shift) + (1 << bit), M)
                 take(quotient, rest == 0, shift)

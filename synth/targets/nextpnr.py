@@ -50,7 +50,7 @@ class Fpga(Target):
         """The area, from the cells of the netlist and those that nextpnr packed them into."""
 
     def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "freq": self.freq, "synthesis": self.synth(framed=True)}
+        return {"name": self.name, "freq": self.freq, "synthesis": self.fitting() + self.synth(framed=True)}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         netlist = self.synthesise(unit.text, unit.config.top, folder)
@@ -101,12 +101,16 @@ class Fpga(Target):
         flat = f"hierarchy -check -top {top}; proc; flatten; opt_clean -purge; tee -q -o {top}.names select -list w:*"
         read = f"{self.reading()}read_verilog {top}.v"
         synthesis = f"{self.synth(framed=top == HARNESS)} -top {top} -json {top}.json"
-        script = f"{read}; {flat}; {synthesis}; write_verilog -noattr {top}_netlist.v"
+        script = f"{read}; {flat}; {self.fitting()}{synthesis}; write_verilog -noattr {top}_netlist.v"
         tools.run(tools.YOSYS, ["-q", "-p", script], folder, log=f"{top}.log")
         return folder / f"{top}.json"
 
     def reading(self) -> str:
         """Commands of Yosys before the unit is read: declarations of the cells that units instantiate."""
+        return ""
+
+    def fitting(self) -> str:
+        """Commands of Yosys between the flat unit and its synthesis: what the device cannot have as it is."""
         return ""
 
     def place(self, netlist: Path, options: list[str], folder: Path, report: str) -> dict[str, Any]:

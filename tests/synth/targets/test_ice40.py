@@ -1,5 +1,7 @@
 import pytest
 
+from rtl_gen.emit import emit
+from rtl_gen.units.hadamard import HadamardConfig
 from synth.flow import Point
 from synth.targets import target
 from tests.synth.units import SMALL
@@ -18,3 +20,10 @@ def test_area_and_timing(part, dsp, tmp_path):
     assert 20 < timing.mhz < 300
     assert timing.logic + timing.routing == pytest.approx(1000 / timing.mhz)
     assert "?" not in [hop.signal for hop in timing.path]
+
+
+def test_queues_without_distributed_memory(tmp_path):
+    """A Hadamard transform's queue asks for memory of look-up tables, which iCE40 has not."""
+    unit = emit(HadamardConfig(size=8, width=4, lanes=4))
+    assert "ram_style" in unit.text
+    assert target("ice40").area(unit, tmp_path).bram > 0
