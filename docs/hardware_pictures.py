@@ -47,11 +47,7 @@ def _pipeline(document: dict[str, Any], path: Path) -> None:
     axes = figure.subplots()
     for target, colour in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
         for format, style in (("se8", "-"), ("int8", "--")):
-            found = [
-                one
-                for one in document["results"]
-                if one["target"] == target and one["parameters"]["format"]["name"] == format
-            ]
+            found = _of(document, target, format)
             latency = [one["latency"] for one in found]
             speeds = [one["fmax"] for one in found]
             median = [one["median"] for one in speeds]
@@ -70,11 +66,7 @@ def _lanes(document: dict[str, Any], path: Path) -> None:
     left, right = figure.subplots(1, 2)
     for target, colour in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
         for format, style in (("se8", "-"), ("int8", "--")):
-            found = [
-                one
-                for one in document["results"]
-                if one["target"] == target and one["parameters"]["format"]["name"] == format
-            ]
+            found = _of(document, target, format)
             lanes = [one["parameters"]["lanes"] for one in found]
             one_lane = found[0]["area"]
             kind = "silicon" if one_lane["silicon"] is not None else "comb"
@@ -89,3 +81,8 @@ def _lanes(document: dict[str, Any], path: Path) -> None:
         axis.grid(alpha=0.3)
     left.legend()
     figure.savefig(path, dpi=110)
+
+
+def _of(document: dict[str, Any], target: str, format: str) -> list[dict[str, Any]]:
+    of_target = [one for one in document["results"] if one["target"] == target]
+    return [one for one in of_target if one["parameters"]["format"]["name"] == format]

@@ -82,14 +82,14 @@ def measure(
             works = [
                 _Work(point, Path(temporary) / str(number), kept, versions) for number, point in enumerate(points)
             ]
-            jobs: dict[Future[Any], str] = {}
+            running: dict[Future[Any], str] = {}
             for work in works:
-                jobs[pool.submit(work.area)] = f"area of {work.point.label}"
+                running[pool.submit(work.area)] = f"area of {work.point.label}"
                 for seed in _seeds(work.point.target, seeds):
-                    jobs[pool.submit(work.timing, seed)] = f"Fmax of {work.point.label}, seed {seed}"
-            for job in as_completed(jobs):
+                    running[pool.submit(work.timing, seed)] = f"Fmax of {work.point.label}, seed {seed}"
+            for job in as_completed(running):
                 job.result()
-                step(jobs[job])
+                step(running[job])
         finally:
             pool.shutdown(cancel_futures=True)
         return [work.measured(_seeds(work.point.target, seeds)) for work in works]

@@ -135,7 +135,8 @@ def _at_all_distances(
     """Patterns as often 1 to 2 away from the given ones as 2 to 4, 4 to 8 and so on: products of any low bits."""
     away = np.exp2(rng.uniform(0, input.fraction_bits, len(patterns))).astype(np.int64)
     moved = patterns + away * rng.choice((-1, 1), len(patterns))
-    return (moved % (1 << input.width)).astype(np.uint32)
+    found: npt.NDArray[np.uint32] = (moved % (1 << input.width)).astype(np.uint32)
+    return found
 
 
 def _scales(first: Scale, rng: np.random.Generator) -> list[Scale]:
@@ -222,7 +223,8 @@ def _one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator)
             solution += np.maximum(0, -((solution - least) // modulus)) * modulus
             take(solution, bit >= even, shift)
     guard = guard_bits(config.format)
-    for T in {abs(region.first) >> guard for region in regions(config.format) if region.first is not None}:
+    firsts = [abs(region.first) >> guard for region in regions(config.format) if region.first is not None]
+    for T in sorted({T + more for T in firsts for more in (-2, -1, 0, 1)}):
         for shift in range(max(1, shortest - T.bit_length()), width + bits + 1 - T.bit_length()):
             for bit in range(shift):  # a given T: the product is known, and some M divide it
                 quotient, rest = np.divmod((T << shift) + (1 << bit), M)

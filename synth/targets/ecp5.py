@@ -1,11 +1,10 @@
 """Lattice ECP5 (Yosys ``synth_ecp5``, nextpnr-ecp5)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from golden.errors import InputError
 from synth import tools
 from synth.result import Area
 from synth.targets.nextpnr import Fpga
@@ -24,21 +23,13 @@ class Ecp5(Fpga):
 
     part: str = "45k-6"
 
+    devices: ClassVar[Collection[str]] = DEVICES
     family: ClassVar[str] = "ecp5"
     builds: ClassVar[tuple[str, ...]] = ("generic", "ecp5")
     programs: ClassVar[tuple[str, ...]] = (tools.YOSYS, tools.NEXTPNR)
     nextpnr: ClassVar[str] = tools.NEXTPNR
     library: ClassVar[str] = "ecp5"
     pins: ClassVar[tuple[str, ...]] = ("TRELLIS_IO",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.part not in DEVICES:
-            raise InputError(f"Device of ecp5 must be one of {', '.join(DEVICES)}, not {self.part!r}")
-
-    @property
-    def name(self) -> str:
-        return f"{self.family}:{self.part}"
 
     def describe(self) -> dict[str, Any]:
         size, _, grade = self.part.partition("k-")

@@ -1,11 +1,10 @@
 """Gowin (Yosys ``synth_gowin``, nextpnr-himbaechel-gowin)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from golden.errors import InputError
 from rtl_gen.emit import Emitted
 from synth import tools
 from synth.result import Area
@@ -41,19 +40,11 @@ class Gowin(Fpga):
 
     part: str = "gw1nr-9"
 
+    devices: ClassVar[Collection[str]] = DEVICES
     family: ClassVar[str] = "gowin"
     programs: ClassVar[tuple[str, ...]] = (tools.YOSYS, tools.NEXTPNR_GOWIN)
     nextpnr: ClassVar[str] = tools.NEXTPNR_GOWIN
     library: ClassVar[str] = "gowin"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.part not in DEVICES:
-            raise InputError(f"Device of gowin must be one of {', '.join(DEVICES)}, not {self.part!r}")
-
-    @property
-    def name(self) -> str:
-        return f"{self.family}:{self.part}"
 
     def describe(self) -> dict[str, Any]:
         return super().describe() | {"device": DEVICES[self.part].device}

@@ -1,11 +1,10 @@
 """Lattice iCE40 (Yosys ``synth_ice40``, nextpnr-ice40)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from golden.errors import InputError
 from synth import tools
 from synth.result import Area
 from synth.targets.nextpnr import Fpga
@@ -24,20 +23,12 @@ class Ice40(Fpga):
 
     part: str = "hx8k"
 
+    devices: ClassVar[Collection[str]] = DEVICES
     family: ClassVar[str] = "ice40"
     programs: ClassVar[tuple[str, ...]] = (tools.YOSYS, tools.NEXTPNR_ICE40)
     nextpnr: ClassVar[str] = tools.NEXTPNR_ICE40
     library: ClassVar[str] = "ice40"
     pins: ClassVar[tuple[str, ...]] = ("SB_IO", "SB_GB")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.part not in DEVICES:
-            raise InputError(f"Device of ice40 must be one of {', '.join(DEVICES)}, not {self.part!r}")
-
-    @property
-    def name(self) -> str:
-        return f"{self.family}:{self.part}"
 
     def synth(self, *, framed: bool) -> str:
         return "synth_ice40 -dsp -device u" if self.part == "up5k" else "synth_ice40 -device hx"

@@ -3,7 +3,7 @@
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,15 +27,31 @@ OWN_MODELS = Path(__file__).parent / "models"
 class Fpga(Target):
     """A device that nextpnr places and routes for.
 
+    Args:
+        part: one of :attr:`devices`.
+
     Attributes:
+        devices: the parts.
         nextpnr: the program.
         library: folder of the family in Yosys' library.
         pins: cells, as nextpnr counts them, that the bare unit has and would not have within a design.
     """
 
+    part: str
+
+    devices: ClassVar[Collection[str]]
     nextpnr: ClassVar[str]
     library: ClassVar[str]
     pins: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.part not in self.devices:
+            raise InputError(f"Device of {self.family} must be one of {', '.join(self.devices)}, not {self.part!r}")
+
+    @property
+    def name(self) -> str:
+        return f"{self.family}:{self.part}"
 
     @abstractmethod
     def synth(self, *, framed: bool) -> str:

@@ -111,7 +111,8 @@ SOUND: dict[str, tuple[str, ...]] = {
     "png": ("OUT/p.png",),
     "output": ("OUT/o", "OUT/o.npy", "OUT/new/o"),
 }
-OUTPUTS = ("json", "markdown", "png", "output", "wave", "keep", "cache")  # never a path that could be written to outside the folder
+# never a path that could be written to outside the folder
+OUTPUTS = ("json", "markdown", "png", "output", "wave", "keep", "cache")
 # Loading the harness takes long, and its tasks' files hold code by design.
 LEFT_OUT = ("tasks", "task_path", "help")
 

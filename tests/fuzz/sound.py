@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -48,8 +49,8 @@ def files() -> dict[str, bytes]:
         (folder / "v.npy").write_bytes(npy(from_patterns(vectors.input_bits, input_type("s8"))))
         (folder / "codes.npy").write_bytes(npy(vectors.codes.astype(np.uint8)))
         (folder / "f.json").write_text(json.dumps(format_to_json(load_format("se9-paper"))))
-        (folder / "cells.lib").write_bytes((TESTS / "synth" / "assets" / "small.lib").read_bytes())
-        (folder / "sweep.toml").write_bytes((TESTS.parent / "docs" / "sweeps" / "small.toml").read_bytes())
+        shutil.copy(TESTS / "synth" / "assets" / "small.lib", folder / "cells.lib")
+        shutil.copy(TESTS.parent / "docs" / "sweeps" / "small.toml", folder / "sweep.toml")
         (folder / "text.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely.\n" * 10)
         write_activations(folder / "a.safetensors", tensors, {"model": "5eed" * 16})
         layers = [Layer(x=x) for x in tensors.values()]
