@@ -38,7 +38,7 @@ def npy(array: np.ndarray) -> bytes:
 
 @cache
 def files() -> dict[str, bytes]:
-    """Path to content: arrays, activations, calibrations, a format, a library, a SPEC, a text, checkpoints ``ck``, ``m2``, ``bin``."""
+    """Path to content: arrays, calibrations, a format, a library, a SPEC, checkpoints ``ck``, ``m2``, ``bin``, and more."""
     rng = np.random.default_rng(SEED)
     z = rng.standard_normal((2, TOKENS, 8), np.float32) * np.float32(2)
     tensors = {f"layers.{i}.x": x for i, x in enumerate(z / (1 + np.exp(-z)))}
@@ -50,7 +50,7 @@ def files() -> dict[str, bytes]:
         (folder / "codes.npy").write_bytes(npy(vectors.codes.astype(np.uint8)))
         (folder / "f.json").write_text(json.dumps(format_to_json(load_format("se9-paper"))))
         shutil.copy(TESTS / "synth" / "assets" / "small.lib", folder / "cells.lib")
-        shutil.copy(TESTS.parent / "docs" / "sweeps" / "small.toml", folder / "sweep.toml")
+        shutil.copy(TESTS.parent / "docs/sweeps/small.toml", folder / "sweep.toml")
         (folder / "text.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely.\n" * 10)
         write_activations(folder / "a.safetensors", tensors, {"model": "5eed" * 16})
         layers = [Layer(x=x) for x in tensors.values()]
