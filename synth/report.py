@@ -12,7 +12,7 @@ from synth.targets.base import Target
 from synth.tools import version
 
 SCHEMA = "qse-hw/synth/3"
-HEADINGS = ("COMB", "FF", "DSP", "BRAM", "area", "NAND2", "Fmax/MHz (min-max)", "kT")
+HEADINGS = ("latency", "II", "COMB", "FF", "DSP", "BRAM", "area", "NAND2", "Fmax/MHz (min-max)", "kT")
 
 
 def document(
@@ -89,20 +89,24 @@ def ratio(measured: Measured, baseline: Measured) -> dict[str, float | None]:
 
 
 def rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """The results of a document as rows under unit, target and :data:`HEADINGS`; per lane and ratio below them."""
+    """The results of a document as rows under unit, target and :data:`HEADINGS`; per lane and ratio below them.
+
+    Latency and initiation interval (II) are in cycles.
+    """
     found = []
     for result in report["results"]:
         fmax = result["fmax"]
         speed = f"{fmax['median']:.1f} ({fmax['min']:.1f}-{fmax['max']:.1f})"
         kilo = "-" if result["transistors"] is None else f"{result['transistors'] / 1000:.1f}"
-        found.append([result["label"], result["target"], *_areas(result["area"]), speed, kilo])
+        cycles = [str(result["latency"]), f"{result['initiation_interval']:g}"]
+        found.append([result["label"], result["target"], *cycles, *_areas(result["area"]), speed, kilo])
         if "area_per_lane" in result:
-            found.append(["  per lane", "", *_areas(result["area_per_lane"]), "", ""])
+            found.append(["  per lane", "", "", "", *_areas(result["area_per_lane"]), "", ""])
         if "ratio" in result:
             factors = result["ratio"]
             shown = [*AREAS, "silicon", "silicon", "fmax", "transistors"]
             words = ["-" if factors[name] is None else f"{factors[name]:.2f}" for name in shown]
-            found.append([f"  over {result['baseline']}", "", *words])
+            found.append([f"  over {result['baseline']}", "", "", "", *words])
     return found
 
 

@@ -1,4 +1,4 @@
-"""Speeds, each beside its baseline in the same run: quantising, calibrating, replay, Verilog, the cycle model."""
+"""Speeds, each beside its baseline in the same run: quantising, calibrating, replay, Verilog, the cycle model, synthesis."""
 
 import argparse
 from importlib import import_module
@@ -13,7 +13,7 @@ from qse_hw.console import progress
 from sim.tools import require
 
 SCHEMA = "qse-hw/bench/1"
-PARTS = ("quantise", "calibrate", "generate", "replay", "cycle")
+PARTS = ("quantise", "calibrate", "generate", "replay", "cycle", "synth")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

