@@ -18,7 +18,8 @@ REPEATS = 3
 def measure(report: Report) -> dict[str, Any]:
     """Seconds of ``synth`` with an empty cache (three seeds) and with a full one; medians."""
     command = [sys.executable, "-m", "qse_hw", "synth", *UNIT.split()]
-    empty, full = [], []
+    empty: list[float] = []
+    full: list[float] = []
     for number in range(REPEATS):
         with tempfile.TemporaryDirectory(prefix="qse-bench-") as folder:
             for seconds in (empty, full):

@@ -1,4 +1,4 @@
-"""Speeds, each beside its baseline in the same run: quantising, calibrating, replay, Verilog, the cycle model, synthesis."""
+"""Speeds, each beside its baseline in the same run: quantising, calibrating, replay, Verilog, cycle model, synthesis."""
 
 import argparse
 from importlib import import_module
