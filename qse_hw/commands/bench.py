@@ -1,4 +1,4 @@
-"""Speeds, each beside its baseline in the same run: quantising, calibrating, replay, Verilog, cycle model, synthesis."""
+"""Speeds, each beside its baseline in the same run: quantising, calibrating, replay, Verilog, cycle model, synth."""
 
 import argparse
 from importlib import import_module
