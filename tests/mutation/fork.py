@@ -17,7 +17,7 @@ from typing import Any
 PACKAGES = ("golden", "rtl_gen", "sim", "synth", "qse_hw", "tests")
 MEMORY = 4 << 30  # bytes beyond what the process has; a fault may ask for any amount
 _END_WITH_PARENT = 1  # Linux' PR_SET_PDEATHSIG
-IMPORTS = 30.0  # CPU seconds at most: of packages that a test imports by itself, if no other test has done so before
+IMPORTS = 20.0  # CPU seconds at most: of packages that a test imports by itself, if no other test has done so before
 WALL_LIMIT = 600.0  # seconds per mutant: for tests that wait; those that compute have limits of CPU time of their own
 
 
@@ -105,5 +105,5 @@ def limit_memory() -> None:
 
 
 def limit_time(seconds: float) -> None:
-    """Ends the process after several times the CPU time that the test takes without a fault."""
-    signal.setitimer(signal.ITIMER_PROF, IMPORTS + 10.0 * seconds)
+    """Ends the process after twice the CPU time that the test takes without a fault, and some for imports."""
+    signal.setitimer(signal.ITIMER_PROF, IMPORTS + 2.0 * seconds)
