@@ -24,7 +24,7 @@ from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from synth.mutate_netlist import LEVELS, Level, mutants
-from synth.mutate_prove import EQUIVALENT, prove
+from synth.mutate_prove import EQUIVALENT, prove, witnesses
 from synth.mutate_simulate import compile_simulator, simulate
 from synth.mutate_stimuli import program, stimuli
 
@@ -47,7 +47,8 @@ class Outcome:
         mutants: how many there were.
         killed: by the stimuli.
         equivalent: survivors that were proved equivalent, by the way of the proof.
-        survivors: the others, one dictionary each: where, and whether the solver found a difference or gave up.
+        survivors: the others, one dictionary each: where, whether the solver found a difference or gave up, and beats
+            that show it, for :data:`synth.mutate_stimuli.FOUND`.
         cycles: simulated at most, per mutant.
         seconds: it took.
     """
@@ -57,7 +58,7 @@ class Outcome:
     mutants: int
     killed: int
     equivalent: dict[str, int]
-    survivors: list[dict[str, str]]
+    survivors: list[dict[str, Any]]
     cycles: int
     seconds: float
 
@@ -127,6 +128,7 @@ def mutate(
                 raise RuntimeError(f"{name}: without a fault, outputs are wrong in cycle {unharmed}")
             left = [mutant for mutant, cycle in zip(left, first, strict=True) if cycle < 0]
         verdicts = prove(netlist, left, folder, _within(report, f"{name}: proofs", 0, 1))
+        beats = witnesses(netlist, [number for number in left if verdicts[number] == "different"], folder)
     return Outcome(
         name=name,
         level=level,
@@ -134,7 +136,7 @@ def mutate(
         killed=len(netlist.mutants) - len(left),
         equivalent={how: n for how in EQUIVALENT if (n := list(verdicts.values()).count(how))},
         survivors=[
-            {"where": str(netlist.mutants[number - 1]), "verdict": verdict}
+            {"where": str(netlist.mutants[number - 1]), "verdict": verdict, "beats": beats.get(number, [])}
             for number, verdict in verdicts.items()
             if verdict not in EQUIVALENT
         ],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from golden.scale import MAX_LOG2_STEP
 from synth.formal.task import abc
 from synth.mutate_flat import Flat
 from synth.mutate_graph import Circuit, Graph, sources
@@ -69,6 +70,47 @@ def prove(
         miter.graph.write(folder / MITER, [miter.wrong[number]], miter.next_state)
         verdicts[number] = _verdict(tool, folder)
     return {number: verdicts[number] for number in mutants}
+
+
+def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[int, list[dict[str, int]]]:
+    """Per mutant that is ``different``, beats that show it: of each what is on ``i__payload`` and the scale's ports.
+
+    Mutants that the bounded search finds nothing for are left out.
+
+    Raises:
+        InputError: if ABC is missing.
+    """
+    tool = abc()
+    miter = _miter(netlist, mutants)
+    names = [(name, place) for name, place, _ in bits(netlist.inputs)]
+    found = {}
+    for number in mutants:
+        file = folder / "witness.txt"
+        file.unlink(missing_ok=True)
+        miter.graph.write(folder / MITER, [miter.wrong[number]], miter.next_state)
+        said = _abc(tool, f"read_aiger {MITER}; {_INDUCTION}; bmc3 -F {FRAMES} -T {SECONDS}; write_cex -a {file.name}", folder, 60)
+        if "was asserted in frame" not in said or not file.exists():
+            continue
+        beats = []
+        for frame in file.read_text().split("\n#")[0].splitlines()[1:]:  # the registers' values come first
+            ports: dict[str, int] = {}
+            for (name, place), value in zip(names, frame, strict=True):
+                ports[name] = ports.get(name, 0) | (value == "1") << place
+            if ports["i__valid"]:
+                beats.append(_contract(ports, netlist))
+        found[number] = beats
+    return found
+
+
+def _contract(ports: Mapping[str, int], netlist: Netlist) -> dict[str, int]:
+    """The beat as :func:`synth.mutate_graph.sources` takes it: M with its top bit, k in its range or 0."""
+    beat = {name: ports[name] for name in ("i__payload", "scale_m", "scale_k") if name in ports}
+    if "scale_m" in beat:
+        bits, wide = len(netlist.inputs["scale_m"]), len(netlist.inputs["scale_k"])
+        beat["scale_m"] |= 1 << (bits - 1)
+        k = beat["scale_k"] - (beat["scale_k"] >> (wide - 1) << wide)
+        beat["scale_k"] = k if abs(k - bits) < MAX_LOG2_STEP else 0
+    return beat
 
 
 def _flat(tool: str, netlist: Netlist, folder: Path) -> Flat | None:

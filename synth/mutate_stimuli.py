@@ -8,12 +8,14 @@ plays the same to the emitted Verilog.
 
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.errors import InputError
+from golden.files import read_json
 from golden.inputs import InputType
 from golden.scale import MAX_LOG2_STEP, Scale
 from golden.vectors import around_decisions, to_patterns
@@ -37,10 +39,16 @@ MOST_T = 12
 """About the bits of T that decide, plus one."""
 DISTANT = 100_000
 """Inputs at all distances from decisions, where not all inputs are played, or scales are many."""
+STALLED = 60
+"""Beats of each scale at which a solver found something."""
 NEAR_FIRST = range(-16, 14)
 """k of the directed scales, beside the first one's."""
 
 Rows = npt.NDArray[np.uint8]
+
+
+FOUND: dict[str, list[dict[str, int]]] = read_json(Path(__file__).with_name("mutate_found.json"), "Found beats")
+"""Beats that solvers found for mutants which nothing else noticed, by the unit's label; ports as in ``survivors``."""
 
 
 @singledispatch
@@ -94,7 +102,9 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
             rng.choice(patterns, DISTANT if config.scale else DISTANT // SCALES), config.input, rng
         )
 
+    found = _found(config)
     if config.scale is not None:
+        every = np.concatenate([every, *found.values()])
         programs = [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
         return programs if width <= 16 else [*programs, [_each_by_itself(_beats(distant(decisions[0]), lanes, width))]]
     scales = [first, *_scales(first, rng)]
@@ -126,7 +136,37 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         [own(scales, [beats(distant(near(one)), 2000) for one in scales])],
         [own(scales, [beats(distant(sizes(one)), 2000) for one in scales])],
         [_each_by_itself(_beats(every, lanes, width), _ports(scales, constant))],
+        *_stalled(found, lanes, width, rng),
     ]
+
+
+def _found(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
+    """:data:`FOUND` of the unit: patterns by scale, None being its own; each in every lane."""
+    patterns: dict[Scale | None, list[int]] = {}
+    for beat in FOUND.get(config.label, ()):
+        bits, scale = config.scale_bits, None
+        if config.scale is None:
+            scale = Scale(M=beat["scale_m"], k=_within(beat["scale_k"], bits), bits=bits)
+        patterns.setdefault(scale, []).append(beat["i__payload"])
+    return {scale: np.repeat(np.array(some, np.uint32), config.lanes) for scale, some in patterns.items()}
+
+
+def _stalled(
+    found: Mapping[Scale | None, npt.NDArray[np.uint32]], lanes: int, width: int, rng: np.random.Generator
+) -> list[list[Stimulus]]:
+    """Each scale's patterns many times, each by itself, and in order under stalls."""
+    programs = []
+    for scale, patterns in found.items():
+        assert scale is not None
+        rows = _beats(np.tile(patterns, -(-STALLED // len(patterns))), lanes, width)
+        cycles = 4 * len(rows)
+        ports = _ports([scale], np.zeros(cycles, np.intp))
+        clear = {"clear": random_runs(rng, cycles)}
+        programs.append([
+            _each_by_itself(rows, _ports([scale], np.zeros(len(rows) + TAIL, np.intp))),
+            random_stalls(rows, cycles=cycles, seed=int(rng.integers(1 << 30)), ports=ports | clear),
+        ])  # fmt: skip
+    return programs
 
 
 def _at_all_distances(
@@ -198,7 +238,8 @@ def _one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator)
     ``significand * M = T * 2**shift + 2**bit``: with ``M = m * 2**even``, m odd, the significand is known modulo
     ``2**(shift - even)``. For most M it is too large then, but there are many.
     """
-    input, bits, found = config.input, first.bits, {}
+    input, bits = config.input, first.bits
+    found: dict[Scale, list[npt.NDArray[np.uint32]]] = {}
     width = input.significand_bits if input.is_float else input.width - 1
     least = 1 << (width - 1) if input.is_float else 1
     M = rng.permutation(np.arange(1 << (bits - 1), 1 << bits))
@@ -213,7 +254,8 @@ def _one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator)
         k = _within(first.k if input.is_float else of_one + input.exponent, bits)
         for n in np.flatnonzero(fit & (significands >= least) & (significands < 1 << width))[:16]:
             x = np.ldexp(np.float32(significands[n]), k - of_one)
-            found[Scale(M=int(M[n]), k=k, bits=bits)] = np.repeat(to_patterns(np.array([x, -x]), input), config.lanes)
+            patterns = np.repeat(to_patterns(np.array([x, -x]), input), config.lanes)
+            found.setdefault(Scale(M=int(M[n]), k=k, bits=bits), []).append(patterns)
 
     shortest = bits + (width - 1 if input.is_float else 0)  # of the products, in bits
     for shift in range(max(1, shortest + 1 - MOST_T), width + bits - 1):
@@ -229,7 +271,7 @@ def _one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator)
             for bit in range(shift):  # a given T: the product is known, and some M divide it
                 quotient, rest = np.divmod((T << shift) + (1 << bit), M)
                 take(quotient, rest == 0, shift)
-    return found
+    return {scale: np.concatenate(parts) for scale, parts in found.items()}
 
 
 def _within(k: int, bits: int) -> int:
