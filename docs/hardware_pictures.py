@@ -38,7 +38,8 @@ def _overhead(documents: dict[str, dict[str, Any]], path: Path) -> None:
         axis.set(xlabel="se8 over int8", title=title)
     axes[0].set_yticks(range(len(targets)), targets)
     axes[0].invert_yaxis()
-    axes[1].legend(title="input")
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, title="input", loc="outside right upper")
     figure.savefig(path, dpi=110)
 
 

@@ -88,7 +88,8 @@ def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[in
         file = folder / "witness.txt"
         file.unlink(missing_ok=True)
         miter.graph.write(folder / MITER, [miter.wrong[number]], miter.next_state)
-        said = _abc(tool, f"read_aiger {MITER}; {_INDUCTION}; bmc3 -F {FRAMES} -T {SECONDS}; write_cex -a {file.name}", folder, 60)
+        search = f"{_INDUCTION}; bmc3 -F {FRAMES} -T {SECONDS}; write_cex -a {file.name}"
+        said = _abc(tool, f"read_aiger {MITER}; {search}", folder, 4 * SECONDS)
         if "was asserted in frame" not in said or not file.exists():
             continue
         beats = []

@@ -1,9 +1,11 @@
 """Equivalence of mutants, on circuits of which it is known."""
 
+from dataclasses import replace
+
 import pytest
 
 from synth.mutate_netlist import GATES, Mutant, Netlist
-from synth.mutate_prove import EQUIVALENT, prove
+from synth.mutate_prove import EQUIVALENT, prove, witnesses
 
 NOT, AND, OR, XOR, XNOR, MUX = range(len(GATES))
 A, B, VALID, SELECT, Q, R = range(2, 8)
@@ -69,3 +71,29 @@ def test_a_scale_is_as_the_contract_says(tmp_path):
     assert prove(circuit(far, 6, **scale), [1], tmp_path)[1] in EQUIVALENT
     near = [(NOT, 19, 18, 0, 0), (AND, 7, 16, 19, 0), (MUX, 6, 0, 7, SELECT)]
     assert prove(circuit(near, 6, **scale), [1], tmp_path) == {1: "different"}
+
+
+def test_beats_that_show_a_difference(tmp_path):
+    """The fault shows for 6 of 3 bits, one cycle later."""
+    payload = (8, 9, 10)
+    six = [(NOT, 11, 8, 0, 0), (AND, 12, 11, 9, 0), (AND, 13, 12, 10, 0), (XOR, 14, 13, 13, 0)]
+    gates = [*six, (XOR, 15, 8, 13, 0), (MUX, 16, 8, 15, SELECT)]
+    netlist = circuit(gates, Q, [(Q, 16), (R, VALID)])
+    netlist = replace(netlist, inputs={"i__payload": payload, "i__valid": (VALID,)},
+                      outputs={"o__payload": (Q,), "o__valid": (R,)})  # fmt: skip
+    assert prove(netlist, [1], tmp_path) == {1: "different"}
+    assert {"i__payload": 6} in witnesses(netlist, [1], tmp_path)[1]
+    same = replace(netlist, gates=[*six, (MUX, 16, 8, 8, SELECT)])
+    assert witnesses(same, [1], tmp_path) == {}
+
+
+def test_beats_keep_the_contract(tmp_path):
+    """M has its top bit, k its range: what a fault shows at bit 0 of M only."""
+    gates = [(NOT, 11, 9, 0, 0), (AND, 12, 11, 8, 0), (XOR, 13, 8, 12, 0), (MUX, 14, 8, 13, SELECT)]
+    netlist = replace(
+        circuit(gates, Q, [(Q, 14), (R, VALID)]), nets=40, outputs={"o__payload": (Q,), "o__valid": (R,)},
+        inputs={"i__payload": (8,), "i__valid": (VALID,), "scale_m": (9, 10), "scale_k": tuple(range(20, 29))},
+    )  # fmt: skip
+    beats = witnesses(netlist, [1], tmp_path)[1]
+    assert {(1, 0b10)} <= {(beat["i__payload"], beat["scale_m"]) for beat in beats}
+    assert all(abs(beat["scale_k"] - 2) < 100 for beat in beats)
