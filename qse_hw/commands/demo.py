@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     _step("gen", *unit, "-o", folder / "encoder")
     _step("gen", "decoder", "--calibration", calibration, "--layer", LAYER, "-o", folder / "decoder")
     _step("replay", "--activations", activations, "--calibration", calibration, "--json", folder / "replay.json")
-    _step("synth", *unit, "--json", folder / "synth.json")
+    _step("synth", *unit, "--json", folder / "synth.json", "--png", folder / "synth.png")
     _step("plan", "--model", PLANNED, "--json", folder / "plan.json")
     _step("compare", "--activations", activations, "--json", folder / "compare.json")
     _step("eval", "--formats", FORMATS, "--tokens", 4096, "--json", folder / "eval.json")
@@ -88,7 +88,7 @@ def _summary(figures: dict[str, Any]) -> list[list[str]]:
     rows += [
         [f"replay, {run['run']}", f"{run['values']:,} values, {run['mismatches']} mismatches"] for run in replay["runs"]
     ]
-    for unit in synth["units"]:
+    for unit in synth["results"]:
         area, name = unit["area"], unit["parameters"]["format"]["name"]
         rows.append([
             f"encoder {name}, {unit['parameters']['input']}",

@@ -29,7 +29,7 @@ def test_summary():
     figures = {
         "replay": {"runs": [{"run": "full speed", "values": 12345, "mismatches": 0}]},
         "synth": {
-            "units": [
+            "results": [
                 {
                     "parameters": {"format": {"name": "se8"}, "input": "bf16"},
                     "area": {"comb": 210, "ff": 99, "dsp": 1},
@@ -71,7 +71,7 @@ def test_all_of_it(tmp_path):
     folder = tmp_path / "demo"
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
-        "activations.safetensors", "calibration.json", "x.npy", "codes.npy", "decoded.npy", "replay.json", "synth.json",
+        "activations.safetensors", "calibration.json", "x.npy", "codes.npy", "decoded.npy", "replay.json", "synth.json", "synth.png",
         "compare.json", "bench.json", "picture.png",
         *(f"{unit}/{name}" for unit in ("encoder", "decoder") for name in ("manifest.json", "vectors.npz")),
         "encoder/qse_encoder.v", "decoder/qse_decoder.v",
@@ -85,4 +85,4 @@ def test_all_of_it(tmp_path):
     )
     assert [(run["values"], run["mismatches"]) for run in replay["runs"]] == [(values, 0)] * 2
     assert {row["differences"] for row in compare["equality"]} == {0}
-    assert [unit["parameters"]["format"]["name"] for unit in synth["units"]] == ["se8", "int8"]
+    assert [unit["parameters"]["format"]["name"] for unit in synth["results"]] == ["se8", "int8"]
