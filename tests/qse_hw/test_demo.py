@@ -71,7 +71,8 @@ def test_all_of_it(tmp_path):
     folder = tmp_path / "demo"
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
-        "activations.safetensors", "calibration.json", "x.npy", "codes.npy", "decoded.npy", "replay.json", "synth.json", "synth.png",
+        "activations.safetensors", "calibration.json", "x.npy", "codes.npy", "decoded.npy", "replay.json", "synth.json",
+        "synth.png",
         "compare.json", "bench.json", "picture.png",
         *(f"{unit}/{name}" for unit in ("encoder", "decoder") for name in ("manifest.json", "vectors.npz")),
         "encoder/qse_encoder.v", "decoder/qse_decoder.v",
