@@ -17,9 +17,8 @@ import numpy.typing as npt
 from golden.errors import InputError
 from golden.files import read_json
 from golden.inputs import InputType
-from golden.scale import MAX_LOG2_STEP, Scale
-from golden.vectors import around_decisions, to_patterns
-from rtl_gen.decision import guard_bits, regions
+from golden.scale import Scale
+from golden.vectors import around_decisions
 from rtl_gen.emit import Emitted
 from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
@@ -27,22 +26,17 @@ from rtl_gen.units.encoder import EncoderConfig
 from sim.cycle import model
 from sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
 from sim.packing import pack
+from synth.mutate_scales import SCALES, any_scales, of_all_sizes, one_bit_apart, one_bit_left, thin_scales, within
 
 ANYTHING = 2
 """An output that is not compared: a payload without valid, any in a cycle of reset."""
 TAIL = 20
 """Cycles after the last beat, more than any latency here."""
-SCALES = 64
-"""Scales that are set at run time, beside the first one."""
 
-MOST_T = 12
-"""About the bits of T that decide, plus one."""
 DISTANT = 100_000
 """Inputs at all distances from decisions, where not all inputs are played, or scales are many."""
 STALLED = 60
 """Beats of each scale at which a solver found something."""
-NEAR_FIRST = range(-16, 14)
-"""k of the directed scales, beside the first one's."""
 
 Rows = npt.NDArray[np.uint8]
 
@@ -87,7 +81,7 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         single = infinity | 1 << np.arange(config.input.fraction_bits)
         every = np.concatenate([every, np.tile(np.r_[single, single | 1 << (width - 1)], lanes)]).astype(np.uint32)
     # few values saturate near decisions, few are NaN, and few are zero, which has a path of its own
-    decisions = [near(scale) for scale in ((first,) if config.scale is not None else (first, _thin_scales(first)[0]))]
+    decisions = [near(scale) for scale in ((first,) if config.scale is not None else (first, thin_scales(first)[0]))]
     mixed = rng.permutation(
         np.concatenate(
             [
@@ -107,8 +101,8 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         every = np.concatenate([every, *found.values()])
         programs = [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
         return programs if width <= 16 else [*programs, [_each_by_itself(_beats(distant(decisions[0]), lanes, width))]]
-    scales = [first, *_scales(first, rng)]
-    mostly = [*scales, _thin_scales(first)[0]]
+    scales = [first, *any_scales(first, rng)]
+    mostly = [*scales, thin_scales(first)[0]]
     often = np.r_[0.4, np.full(len(scales) - 1, 0.2 / (len(scales) - 1)), 0.4]
 
     def anytime(cycles: int) -> dict[str, npt.NDArray[Any]]:
@@ -122,9 +116,9 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         return _each_by_itself(np.concatenate(parts)[order], ports)
 
     def sizes(scale: Scale) -> npt.NDArray[np.uint32]:
-        return _of_all_sizes(config, scale)
+        return of_all_sizes(config, scale)
 
-    thin, apart, left = _thin_scales(first), _one_bit_apart(config, first), _one_bit_left(config, first, rng)
+    thin, apart, left = thin_scales(first), one_bit_apart(config, first), one_bit_left(config, first, rng)
     constant = np.zeros(len(every) // lanes + TAIL, np.intp)
     return [
         _in_all_ways(mixed, rng, anytime),
@@ -146,7 +140,7 @@ def _found(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
     for beat in FOUND.get(config.label, ()):
         bits, scale = config.scale_bits, None
         if config.scale is None:
-            scale = Scale(M=beat["scale_m"], k=_within(beat["scale_k"], bits), bits=bits)
+            scale = Scale(M=beat["scale_m"], k=within(beat["scale_k"], bits), bits=bits)
         patterns.setdefault(scale, []).append(beat["i__payload"])
     return {scale: np.repeat(np.array(some, np.uint32), config.lanes) for scale, some in patterns.items()}
 
@@ -177,105 +171,6 @@ def _at_all_distances(
     moved = patterns + away * rng.choice((-1, 1), len(patterns))
     found: npt.NDArray[np.uint32] = (moved % (1 << input.width)).astype(np.uint32)
     return found
-
-
-def _scales(first: Scale, rng: np.random.Generator) -> list[Scale]:
-    """The least and the largest, any at all, and as many near the first one, at which inputs reach more of a format."""
-    ends = (first.bits - MAX_LOG2_STEP, first.bits + MAX_LOG2_STEP - 1)
-    found = [
-        Scale(
-            M=int(rng.integers(1 << (first.bits - 1), 1 << first.bits)),
-            k=_within(end + more, first.bits),
-            bits=first.bits,
-        )
-        for end in ends
-        for more in (-16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16)
-    ]
-    for _ in range(SCALES // 2):
-        k = int(rng.integers(first.bits - MAX_LOG2_STEP, first.bits + MAX_LOG2_STEP))
-        for wanted in (k, first.k + int(rng.integers(-16, 13))):
-            M = int(rng.integers(1 << (first.bits - 1), 1 << first.bits))
-            found.append(Scale(M=M, k=_within(wanted, first.bits), bits=first.bits))
-    return found
-
-
-def _thin_scales(first: Scale) -> list[Scale]:
-    """Scales with few bits in M, around the first one: many inputs hit a decision exactly."""
-    odd = [number for number in range(1, 16, 2) if number < 1 << first.bits]
-    return [
-        Scale(M=number << (first.bits - number.bit_length()), k=_within(first.k + more, first.bits), bits=first.bits)
-        for number in odd
-        for more in sorted(NEAR_FIRST, key=abs)
-    ]
-
-
-def _one_bit_apart(config: EncoderConfig, first: Scale) -> dict[Scale, npt.NDArray[np.uint32]]:
-    """Scales near few bits, with powers of two: products one bit of which, each in turn, decides what is exact."""
-    bits, found = first.bits, {}
-    near = {(number << (bits - number.bit_length())) + (sign << bit)
-            for number in (1, 3, 5, 7) for bit in range(bits - 1) for sign in (1, -1)
-            if number < 1 << bits}  # fmt: skip
-    for M in sorted(M for M in near if M.bit_length() == bits):
-        for more in NEAR_FIRST:
-            scale = Scale(M=M, k=_within(first.k + more, bits), bits=bits)
-            one = scale.k - bits - config.format.fraction_bits  # log2 of an input of which T is 1 or nearly so
-            x = np.exp2(np.arange(one, one + 6, dtype=np.float32))
-            found[scale] = np.tile(to_patterns(np.concatenate([x, -x]), config.input), config.lanes)
-    return found
-
-
-def _of_all_sizes(config: EncoderConfig, scale: Scale) -> npt.NDArray[np.uint32]:
-    """Inputs at powers of two in steps: of what makes a value too large or too small, one bit is set."""
-    exact = np.minimum(float(scale.step) * np.exp2(np.arange(-230, 230)), np.finfo(np.float32).max).astype(np.float32)
-    centre = np.unique(to_patterns(np.concatenate([exact, -exact]), config.input)).astype(np.int64)
-    near = centre[:, None] + np.arange(-2, 3)
-    return (near.reshape(-1) % (1 << config.input.width)).astype(np.uint32)
-
-
-def _one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator) -> dict[Scale, npt.NDArray[np.uint32]]:
-    """Scales with inputs: of the product, a single bit, each in turn, is set below T, so that it decides what is exact.
-
-    ``significand * M = T * 2**shift + 2**bit``: with ``M = m * 2**even``, m odd, the significand is known modulo
-    ``2**(shift - even)``. For most M it is too large then, but there are many.
-    """
-    input, bits = config.input, first.bits
-    found: dict[Scale, list[npt.NDArray[np.uint32]]] = {}
-    width = input.significand_bits if input.is_float else input.width - 1
-    least = 1 << (width - 1) if input.is_float else 1
-    M = rng.permutation(np.arange(1 << (bits - 1), 1 << bits))
-    even = np.log2(M & -M).astype(np.int64)
-    m = (M >> even).astype(np.uint64)
-    inverse = m.copy()
-    for _ in range(5):  # Newton's, modulo 2**64: of 3 right bits it makes 6, and so on
-        inverse *= np.uint64(2) - m * inverse
-
-    def take(significands: npt.NDArray[np.int64], fit: npt.NDArray[np.bool_], shift: int) -> None:
-        of_one = config.format.fraction_bits + 1 + shift  # k less the exponent of the significand's last bit
-        k = _within(first.k if input.is_float else of_one + input.exponent, bits)
-        for n in np.flatnonzero(fit & (significands >= least) & (significands < 1 << width))[:16]:
-            x = np.ldexp(np.float32(significands[n]), k - of_one)
-            patterns = np.repeat(to_patterns(np.array([x, -x]), input), config.lanes)
-            found.setdefault(Scale(M=int(M[n]), k=k, bits=bits), []).append(patterns)
-
-    shortest = bits + (width - 1 if input.is_float else 0)  # of the products, in bits
-    for shift in range(max(1, shortest + 1 - MOST_T), width + bits - 1):
-        for bit in range(shift):
-            modulus = np.int64(1) << np.maximum(shift - even, 0)
-            solution = (inverse << np.maximum(bit - even, 0).astype(np.uint64)).astype(np.int64) & (modulus - 1)
-            solution += np.maximum(0, -((solution - least) // modulus)) * modulus
-            take(solution, bit >= even, shift)
-    guard = guard_bits(config.format)
-    firsts = [abs(region.first) >> guard for region in regions(config.format) if region.first is not None]
-    for T in sorted({T + more for T in firsts for more in (-2, -1, 0, 1)}):
-        for shift in range(max(1, shortest - T.bit_length()), width + bits + 1 - T.bit_length()):
-            for bit in range(shift):  # a given T: the product is known, and some M divide it
-                quotient, rest = np.divmod((T << shift) + (1 << bit), M)
-                take(quotient, rest == 0, shift)
-    return {scale: np.concatenate(parts) for scale, parts in found.items()}
-
-
-def _within(k: int, bits: int) -> int:
-    return min(max(k, bits - MAX_LOG2_STEP), bits + MAX_LOG2_STEP - 1)
 
 
 def program(emitted: Emitted, given: Sequence[Stimulus], rng: np.random.Generator) -> Rows:
