@@ -71,7 +71,7 @@ def test_spin():
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    monkeypatch.setattr(fork, "IMPORTS", 0.5)
+    monkeypatch.setattr(fork, "IMPORTS", 2.0)
     root = tmp_path / "tree"
     for name, text in {
         "golden/toy.py": TOY,

@@ -22,7 +22,7 @@ def asked(monkeypatch):
     checks = []
 
     def run(*words, error=None, **changes):
-        def exhaust(given, progress):
+        def exhaust(given, build, progress):
             checks.extend(given)
             if error is not None:
                 raise error

@@ -130,7 +130,8 @@ def fake(monkeypatch):
     """No tools and no processes: areas by format and input, and what was asked for."""
     asked = []
 
-    def measure(points, *, seeds, cache):
+    def measure(points, *, seeds, cache, jobs):
+        assert jobs == 1  # a process per core does one thing at a time
         ((unit, place),) = [(point.unit, point.target.name) for point in points]
         asked.append((unit.config.label, place, seeds))
         if unit.config.input.name == "bf16" and place == "ice40:up5k":

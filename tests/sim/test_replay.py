@@ -14,6 +14,7 @@ from golden.inputs import input_type
 from golden.scale import Scale
 from golden.vectors import from_patterns, to_patterns
 from rtl_gen.decoder import Decoder
+from rtl_gen.emit import emit
 from rtl_gen.units.encoder import EncoderConfig
 from sim import replay as module
 from sim.packing import unpack
@@ -213,10 +214,11 @@ def test_icarus_gets_no_file_that_only_verilator_reads(no_simulator):
 
 def test_models_of_cells_are_compiled_along(no_simulator, monkeypatch):
     built = []
-    emit = module.emit
-    monkeypatch.setattr(module, "emit", lambda config: replace(emit(config), models={"CELL.v": "module CELL;"}))
     monkeypatch.setattr(module.simulate, "build", lambda sources, *_: built.extend(path.name for path in sources))
-    replay({"x": np.ones(3, np.float32)}, {"x": choice("se8", 1)}, input=input_type("s8"), lanes=1, simulator="icarus")
+    replay(
+        {"x": np.ones(3, np.float32)}, {"x": choice("se8", 1)}, input=input_type("s8"), lanes=1, simulator="icarus",
+        build=lambda config: replace(emit(config), models={"CELL.v": "module CELL;"}),
+    )  # fmt: skip
     assert built == ["encoder.v", "decoder.v", "CELL.v", "replay_top.v"]
 
 
