@@ -32,6 +32,11 @@ def environment() -> dict[str, Any]:
     }
 
 
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def commit() -> str | None:
     """The checkout's commit, ``-dirty`` if files have changed; None for an installed package."""
     root = Path(__file__).parents[1]

@@ -5,7 +5,6 @@ around every decision, and random ones; or all of them, too. Golden answers ever
 is concluded from one to another.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from golden.environment import cores
 from golden.errors import InputError
 from golden.scale import MAX_LOG2_STEP, Scale
 from golden.vectors import around_decisions, decoder_vectors, expected
@@ -184,9 +184,9 @@ def exhaust(
         InputError: if Verilator or what it needs is missing.
         RuntimeError: if Verilog does not compile, or loses beats.
     """
-    cores = len(os.sched_getaffinity(0))
-    threads = cores if len(checks) == 1 else 1
-    with tempfile.TemporaryDirectory(prefix="qse_hw_exhaust_") as folder, ThreadPoolExecutor(cores) as pool:
+    available = cores()
+    threads = available if len(checks) == 1 else 1
+    with tempfile.TemporaryDirectory(prefix="qse_hw_exhaust_") as folder, ThreadPoolExecutor(available) as pool:
         done = [0.0] * len(checks)
 
         def report(number: int, what: str, fraction: float) -> None:

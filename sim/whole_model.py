@@ -5,7 +5,6 @@ starts and whose counters it reads; golden's answers are made before, as files.
 """
 
 import json
-import os
 import struct
 import tempfile
 import time
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.calibration import Choice
+from golden.environment import cores
 from golden.formats import SegmentedFormat
 from golden.inputs import InputType
 from golden.scale import Scale
@@ -106,7 +106,7 @@ def replay_model(
     groups: dict[SegmentedFormat, list[str]] = {}
     for name in activations:
         groups.setdefault(choices[name].format, []).append(name)
-    cores = len(os.sched_getaffinity(0))
+    available = cores()
     done = [0.0] * len(groups)
 
     words = f"replaying {sum(x.size for x in activations.values()):,} values in {len(groups)} formats"
@@ -118,7 +118,7 @@ def replay_model(
     with (
         tempfile.TemporaryDirectory(prefix="qse_hw_model_") as name,
         simulate.environment("-O2", "-O0"),
-        ThreadPoolExecutor(cores) as pool,
+        ThreadPoolExecutor(available) as pool,
     ):
         folders = [Path(name) / str(number) for number in range(len(groups))]
 

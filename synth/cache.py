@@ -18,6 +18,16 @@ def default_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "qse-hw" / "synth"
 
 
+def digest(text: str) -> str:
+    """SHA-256 of a text, in hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def key_digest(key: Mapping[str, Any]) -> str:
+    """That of a key: the same for the same JSON, in whatever order."""
+    return digest(json.dumps(key, sort_keys=True))
+
+
 class Cache:
     """A folder of results; None: nothing is kept.
 
@@ -53,5 +63,5 @@ class Cache:
 
     def _file(self, key: Mapping[str, Any]) -> Path:
         assert self.folder is not None
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        return self.folder / digest[:2] / f"{digest}.json"
+        name = key_digest(key)
+        return self.folder / name[:2] / f"{name}.json"

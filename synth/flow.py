@@ -1,7 +1,5 @@
 """Area and Fmax of many units on many targets: in parallel, and each only once (:mod:`synth.cache`)."""
 
-import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -12,10 +10,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from golden.environment import cores
 from golden.errors import InputError
 from rtl_gen.emit import Emitted
 from synth import tools
-from synth.cache import Cache
+from synth.cache import Cache, digest
 from synth.cmos import transistors
 from synth.harness import harness
 from synth.result import Area, Hop, Measured, Timing
@@ -77,7 +76,7 @@ def measure(
             )
     versions = check_tools([point.target for point in points])
     kept = cache or Cache(None)
-    with tempfile.TemporaryDirectory(prefix="qse-synth-") as temporary, ThreadPoolExecutor(jobs or _cores()) as pool:
+    with tempfile.TemporaryDirectory(prefix="qse-synth-") as temporary, ThreadPoolExecutor(jobs or cores()) as pool:
         try:
             works = [
                 _Work(point, Path(temporary) / str(number), kept, versions) for number, point in enumerate(points)
@@ -114,10 +113,6 @@ def _seeds(target: Target, seeds: int) -> range:
     return range(1, (seeds if target.seeded else 1) + 1)
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 _TRANSISTORS = (tools.YOSYS,)
 
 
@@ -136,7 +131,7 @@ class _Work:
         unit, target = self.point.unit, self.point.target
         key = self._key("area", unit.text)
         self.found["area"] = self.cache.recall(key, lambda: asdict(target.area(unit, self._place("bare"))))
-        key = {"what": "transistors", "verilog": _digest(unit.text), "tools": self.estimating}
+        key = {"what": "transistors", "verilog": digest(unit.text), "tools": self.estimating}
         self.found["transistors"] = self.cache.recall(key, lambda: [transistors(unit, self._place("cmos"))])[0]
 
     def timing(self, seed: int) -> None:
@@ -167,12 +162,8 @@ class _Work:
 
     def _key(self, what: str, verilog: str) -> dict[str, Any]:
         target = self.point.target.describe()
-        return {"what": what, "verilog": _digest(verilog), "target": target, "tools": self.versions}
+        return {"what": what, "verilog": digest(verilog), "target": target, "tools": self.versions}
 
 
 def _timing(document: dict[str, Any]) -> Timing:
     return Timing(mhz=document["mhz"], path=tuple(Hop(**hop) for hop in document["path"]))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

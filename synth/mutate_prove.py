@@ -80,6 +80,8 @@ def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[in
     Raises:
         InputError: if ABC is missing.
     """
+    if not mutants:
+        return {}
     tool = abc()
     miter = _miter(netlist, mutants)
     names = [(name, place) for name, place, _ in bits(netlist.inputs)]

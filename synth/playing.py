@@ -1,7 +1,6 @@
 """Data played to the netlists of units: toggles, and energy where the cells are a Liberty file's."""
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from golden.environment import cores
 from synth.activity import Simulator
-from synth.cache import Cache
+from synth.cache import Cache, digest
 from synth.energy import energy
 from synth.flow import Point, check_tools
 from synth.sta import analyse
@@ -49,7 +49,7 @@ def play(
     def work(point: Point, wanted: Mapping[str, Patterns]) -> list[dict[str, Any]]:
         key = {
             "what": "energy",
-            "verilog": hashlib.sha256(point.unit.text.encode()).hexdigest(),
+            "verilog": digest(point.unit.text),
             "target": point.target.describe(),
             "tools": check_tools([point.target]),
             "stimuli": {name: hashlib.sha256(patterns.tobytes()).hexdigest() for name, patterns in wanted.items()},
@@ -58,7 +58,7 @@ def play(
         step(f"energy of {point.label}")
         return found
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(pool.map(work, points, stimuli))
 
 

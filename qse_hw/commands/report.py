@@ -9,8 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qse_hw.arguments import integer
-from qse_hw.commands.synth import activations, add_energy, measure, planned
+from qse_hw.commands.synth import activations, add_energy, add_target_arguments, measure, planned
 from qse_hw.console import console, progress
 from qse_hw.grid import options
 from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default
@@ -33,16 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--on", nargs="+", metavar="T", default=["ecp5"],
-        help="targets: ecp5[:45k-6], ice40[:hx8k or up5k], gowin[:gw1nr-9 or gw2ar-18], cells (default ecp5)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--liberty", metavar="FILE", type=Path, help="library of target cells (default: an installed one)"
-    )
-    parser.add_argument(
-        "--seeds", metavar="N", type=integer, default=3, help="place-and-route seeds to take the median of (default 3)"
-    )
+    add_target_arguments(parser)
     add_activation_arguments(parser)
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write: index.html, verilog/")
 
@@ -58,8 +48,7 @@ def run(args: argparse.Namespace) -> None:
     from synth.flow import check_seeds, check_tools
 
     check_seeds(args.seeds)
-    named = [targets.target(name, freq=FREQ, liberty=args.liberty) for name in args.on]
-    chosen = list({target.name: target for target in named}.values())
+    chosen = targets.targets(args.on, freq=FREQ, liberty=args.liberty)
     config = unit_config(args)
     check_tools(chosen)
     require("verilator")

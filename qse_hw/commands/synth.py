@@ -32,19 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The units with their options, the targets, and what to write."""
     add_grid_arguments(parser)
     group = parser.add_argument_group("what to measure")
-    group.add_argument(
-        "--on", nargs="+", metavar="T", default=["ecp5"],
-        help="targets: ecp5[:45k-6], ice40[:hx8k or up5k], gowin[:gw1nr-9 or gw2ar-18], cells (default ecp5)",
-    )  # fmt: skip
-    group.add_argument("--liberty", metavar="FILE", type=Path, help="library of cells (default: an installed one)")
+    add_target_arguments(group)
     group.add_argument(
         "--baseline", metavar="F",
         help=f"format to compare with, {FP8} for a cast to it, or none (default int8, if the unit can have it)",
     )
     group.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
-    group.add_argument(
-        "--seeds", metavar="N", type=integer, default=3, help="place-and-route seeds to take the median of (default 3)"
-    )
     group.add_argument(
         "--energy", nargs="?", const="", metavar="ACTIVATIONS",
         help="toggles per value, and pJ of standard cells, of encoders that work on these (default: the bundled ones)",
@@ -57,6 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-cache", action="store_true", help="keep nothing, and measure all again")
 
 
+def add_target_arguments(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
+    """What to measure on, and how often."""
+    parser.add_argument(
+        "--on", nargs="+", metavar="T", default=["ecp5"],
+        help="targets: ecp5[:45k-6], ice40[:hx8k or up5k], gowin[:gw1nr-9 or gw2ar-18], cells (default ecp5)",
+    )  # fmt: skip
+    parser.add_argument("--liberty", metavar="FILE", type=Path, help="library of cells (default: an installed one)")
+    parser.add_argument(
+        "--seeds", metavar="N", type=integer, default=3, help="place-and-route seeds to take the median of (default 3)"
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Measure, print a table, write the report."""
     from synth import report, targets
@@ -64,8 +69,7 @@ def run(args: argparse.Namespace) -> None:
     from synth.flow import check_seeds, check_tools
 
     check_seeds(args.seeds)
-    named = [targets.target(name, freq=args.freq, liberty=args.liberty) for name in args.on]
-    chosen = list({target.name: target for target in named}.values())
+    chosen = targets.targets(args.on, freq=args.freq, liberty=args.liberty)
     configs = grid(args.units, vars(args))
     check_tools(chosen)
     points, baselines = planned(configs, chosen, args.baseline)

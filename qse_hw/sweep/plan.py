@@ -1,6 +1,5 @@
 """From a SPEC to points: which units, with which formats and scales, on which targets; and what measures a point."""
 
-import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -17,7 +16,7 @@ from qse_hw.sweep.spec import FITTED, RUNTIME, Spec
 from rtl_gen.emit import emit
 from rtl_gen.unit import UnitConfig
 from synth import flow, report, targets
-from synth.cache import Cache
+from synth.cache import Cache, digest
 
 Json = dict[str, Any]
 _SCALE_BITS = 16  # of units that have no such option
@@ -91,7 +90,7 @@ def key(point: flow.Point, seeds: int) -> Json:
     """All that a point's cost depends on."""
     return {
         "what": "sweep point",
-        "verilog": hashlib.sha256(point.framed.encode()).hexdigest(),
+        "verilog": digest(point.framed),
         "target": point.target.describe(),
         "tools": flow.check_tools([point.target]),
         "seeds": seeds,

@@ -4,9 +4,6 @@ Jobs and results are JSON; a job's key is a digest of all that its result depend
 """
 
 import asyncio
-import hashlib
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -14,8 +11,9 @@ from importlib import import_module
 from multiprocessing import get_context
 from typing import Any
 
+from golden.environment import cores
 from golden.errors import InputError
-from synth.cache import Cache
+from synth.cache import Cache, key_digest
 
 Json = dict[str, Any]
 Function = Callable[[Json], Json]
@@ -33,8 +31,7 @@ def local(function: Function, jobs: Jobs) -> Iterator[tuple[str, Json]]:
     Raises:
         InputError: of a job; if a process is killed.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    processes = min(cores, len(jobs))
+    processes = min(cores(), len(jobs))
     if not processes:
         return
     context = get_context("spawn")  # a fork would copy locks that threads of rich or NumPy hold
@@ -115,7 +112,7 @@ def finished(
         cache: where results without ``error`` are kept, each as soon as it is there.
         report: told the share that is done.
     """
-    digests = [hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest() for key, _ in work]
+    digests = [key_digest(key) for key, _ in work]
     different = dict(zip(digests, work, strict=True))
     known = {digest: cache.get(key) for digest, (key, _) in different.items()}
     results: dict[str, Json] = {digest: result for digest, result in known.items() if result is not None}

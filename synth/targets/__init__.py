@@ -1,6 +1,6 @@
 """The targets, by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,12 @@ DEVICES: Mapping[str, str] = {
     "cells": "Cells",
 }
 """The class of each family, in the module of the family's name."""
+
+
+def targets(names: Iterable[str], *, freq: float = 400.0, liberty: Path | None = None) -> list[Target]:
+    """The targets of several names, each once; see :func:`target`."""
+    found = [target(name, freq=freq, liberty=liberty) for name in names]
+    return list({one.name: one for one in found}.values())
 
 
 def target(name: str, *, freq: float = 400.0, liberty: Path | None = None) -> Target:

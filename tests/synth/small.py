@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from synth.targets.cells import KNOWN
 from synth.tools import run_native_yosys
 
 SMALL = Path(__file__).parent / "assets" / "small.lib"
-OSU = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")  # Debian's qflow-tech-osu018
+OSU = KNOWN[0]
 
 _MAP = """read_verilog {top}.v
 synth -flatten -top {top}
