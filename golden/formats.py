@@ -14,7 +14,7 @@ computed once, here, and used alike by the golden models and by the hardware gen
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
-from typing import Literal
+from typing import Any, Literal
 
 from golden.errors import InputError
 
@@ -234,3 +234,32 @@ class SegmentedFormat:
     def reach(self) -> float:
         """Largest decoded value in units of s."""
         return max(self.values.values()) / 2.0**self.fraction_bits
+
+    def quantize(self, x: Any, scale: Any) -> Any:
+        """Codes of x, a NumPy array or a PyTorch tensor of any shape; the dtype is that of the code's bits.
+
+        Args:
+            x: floating point, or int8, int16, int32.
+            scale: a :class:`golden.scale.Scale`, or the step s as a number.
+
+        Raises:
+            InputError: naming the value and the rule.
+        """
+        from golden import dispatch  # it knows arrays, which know formats
+
+        return dispatch.quantize(x, self, scale)
+
+    def dequantize(self, codes: Any, scale: Any) -> Any:
+        """Decoded values, float32, of codes as :meth:`quantize` returns them."""
+        from golden import dispatch
+
+        return dispatch.dequantize(codes, self, scale)
+
+    def fake_quantize(self, x: Any, scale: Any) -> Any:
+        """Values replaced by those that their codes stand for; shape and dtype of x.
+
+        A tensor's gradient goes straight through where it does not saturate.
+        """
+        from golden import dispatch
+
+        return dispatch.fake_quantize(x, self, scale)

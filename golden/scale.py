@@ -90,6 +90,20 @@ class Scale:
         return f"s = {float(self.step):.6g} (1/s = M * 2**-k, M = {self.M}, k = {self.k}, {self.bits} bits)"
 
 
+def as_scale(value: object) -> Scale:
+    """``value`` itself, or the scale nearest to the step that it is: a number, or an array or tensor of one element.
+
+    Raises:
+        InputError: as :meth:`Scale.from_step`, and for more than one element.
+    """
+    if isinstance(value, Scale):
+        return value
+    shape = getattr(value, "shape", ())
+    if math.prod(shape) != 1:
+        raise InputError(f"Scale must be one number, as formats are per tensor, not of shape {tuple(shape)}")
+    return Scale.from_step(value)  # type: ignore[arg-type]  # it tells what is no number
+
+
 def check_scale_bits(bits: int) -> int:
     """``bits`` as an int, or an InputError."""
     bits = index(bits)

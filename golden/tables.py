@@ -110,6 +110,16 @@ def decode_table(format: SegmentedFormat) -> tuple[npt.NDArray[np.int32], npt.ND
 
 
 @lru_cache(maxsize=64)
+def segment_table(format: SegmentedFormat) -> npt.NDArray[np.int64]:
+    """Row = code as a bit pattern: the number of its segment; 0 where encoders emit no such code."""
+    numbers = np.zeros(1 << format.bits, np.int64)
+    for number, segment in enumerate(format.segments):
+        for sign in (0, 1 << (format.bits - 1)) if format.kind == "sign-magnitude" else (0,):
+            numbers[segment.first_code | sign : (segment.first_code | sign) + segment.codes] = number
+    return numbers
+
+
+@lru_cache(maxsize=64)
 def value_table(format: SegmentedFormat, scale: Scale) -> npt.NDArray[np.float32]:
     """Row = code as a bit pattern: the decoded value times s, rounded once to the nearest float32, ties to even.
 

@@ -1,6 +1,7 @@
-"""The quantiser on PyTorch tensors, any device, equal to :mod:`golden.scalar` on every bit.
+"""The quantiser on PyTorch tensors in plain operations, any device, equal to :mod:`golden.scalar` on every bit.
 
 The same arithmetic as :mod:`golden.array`: one exact float64 product, then a table. The device must offer float64.
+:mod:`golden.operators` is what models use: the same values, faster.
 """
 
 from functools import lru_cache
@@ -12,7 +13,7 @@ from golden.array import check_dtype, position_factor, unround
 from golden.errors import InputError
 from golden.formats import SegmentedFormat
 from golden.scale import Scale
-from golden.tables import Tables, code_dtype, decode_table, tables, value_table
+from golden.tables import Tables, code_dtype, decode_table, segment_table, tables, value_table
 
 # Values at a time on a CPU: they stay in its cache, and PyTorch does not split such small work among threads, whose
 # waiting for each other costs more than they save here. An accelerator takes everything at once.
@@ -38,27 +39,25 @@ def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent
     if x.dtype.is_floating_point and x.dtype.itemsize == 1:
         x = x.to(torch.float32)  # exact
     check_dtype(str(x.dtype).removeprefix("torch."), exponent)
-    table = tables(format)
-    rows = _on_device(format, x.device)
-    factor = position_factor(format, scale, exponent)
-    flat = x.detach().contiguous().reshape(-1)
-    codes = torch.empty(flat.shape, dtype=rows.dtype, device=x.device)
-    step = _BLOCK if x.device.type == "cpu" else max(1, flat.numel())
-    for begin in range(0, flat.numel(), step):
-        part = flat[begin : begin + step]
-        codes[begin : begin + step] = rows.index_select(0, _addresses(part, factor, format, table))
-    return codes.reshape(x.shape)
+    return _looked_up(x, _on_device(format, x.device), position_factor(format, scale, exponent), format)
 
 
-def dequantise(codes: torch.Tensor, format: SegmentedFormat, scale: Scale) -> torch.Tensor:
-    """Decoded values, float32, of the shape and on the device of ``codes`` (dtype as :func:`quantise` returns).
+def dequantise(
+    codes: torch.Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Decoded values, of the shape and on the device of ``codes`` (dtype as :func:`quantise` returns).
+
+    Args:
+        codes: any shape.
+        format: the format.
+        scale: the scale.
+        dtype: what the values, rounded once to float32, are converted to.
 
     Raises:
         InputError: for another dtype, or a code that the format does not assign.
     """
-    dtype = _code_dtype(format)
-    if codes.dtype != dtype:
-        raise InputError(f"Codes of format {format.name} must have dtype {dtype}, not {codes.dtype}")
+    if codes.dtype != torch_code_dtype(format):
+        raise InputError(f"Codes of format {format.name} must have dtype {torch_code_dtype(format)}, not {codes.dtype}")
     low = -1 << (format.bits - 1) if format.kind == "twos-complement" else 0
     rows = codes.to(torch.int64)
     outside = (rows < low) | (rows >= low + (1 << format.bits))
@@ -66,7 +65,43 @@ def dequantise(codes: torch.Tensor, format: SegmentedFormat, scale: Scale) -> to
     bad = outside | ~torch.from_numpy(decode_table(format)[1]).to(codes.device)[rows]
     if bool(bad.any()):
         raise InputError(f"Codes must be ones that format {format.name} assigns, not {int(codes[bad][0])}")
-    return torch.from_numpy(value_table(format, scale)).to(codes.device)[rows]
+    return torch.from_numpy(value_table(format, scale)).to(codes.device)[rows].to(dtype)
+
+
+def fake_quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale) -> torch.Tensor:
+    """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``."""
+    return dequantise(quantise(x, format, scale), format, scale, dtype=x.dtype)
+
+
+def quantise_histogram(
+    x: torch.Tensor, format: SegmentedFormat, scale: Scale
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes, and int64 counts (segments + 2,): values with a code in each segment, saturated ones, NaN."""
+    codes = quantise(x, format, scale)
+    patterns = codes.long() & ((1 << format.bits) - 1)
+    numbers = torch.from_numpy(segment_table(format)).to(x.device)[patterns].flatten()
+    saturated = torch.from_numpy(tables(format).saturated).to(x.device)
+    wide = x.float() if x.dtype.itemsize == 1 else x
+    extra = [_looked_up(wide, saturated, position_factor(format, scale), format).sum(), wide.isnan().sum()]
+    return codes, torch.cat((torch.bincount(numbers, minlength=len(format.segments)), torch.stack(extra)))
+
+
+def linear(codes: torch.Tensor, weight: torch.Tensor, format: SegmentedFormat) -> torch.Tensor:
+    """int32 (..., out): codes (..., in), decoded to integers in fine steps, times int8 weights (out, in)."""
+    integers = torch.from_numpy(decode_table(format)[0]).to(codes.device)[codes.long() & ((1 << format.bits) - 1)]
+    return torch.nn.functional.linear(integers.double(), weight.double()).to(torch.int32)
+
+
+def _looked_up(x: torch.Tensor, rows: torch.Tensor, factor: float, format: SegmentedFormat) -> torch.Tensor:
+    """What ``rows`` has at the position of each value of ``x``."""
+    table = tables(format)
+    flat = x.detach().contiguous().reshape(-1)
+    found = torch.empty(flat.shape, dtype=rows.dtype, device=x.device)
+    step = _BLOCK if x.device.type == "cpu" else max(1, flat.numel())
+    for begin in range(0, flat.numel(), step):
+        part = flat[begin : begin + step]
+        found[begin : begin + step] = rows.index_select(0, _addresses(part, factor, format, table))
+    return found.reshape(x.shape)
 
 
 def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: Tables) -> torch.Tensor:
@@ -84,7 +119,8 @@ def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: T
     return addresses.sub_(table.first)
 
 
-def _code_dtype(format: SegmentedFormat) -> torch.dtype:
+def torch_code_dtype(format: SegmentedFormat) -> torch.dtype:
+    """The dtype of tensors of codes."""
     return {"int8": torch.int8, "uint8": torch.uint8}.get(code_dtype(format).name, torch.int16)
 
 

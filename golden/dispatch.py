@@ -1,0 +1,51 @@
+"""The same three verbs on NumPy arrays and on PyTorch tensors: what the methods of a format do."""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from golden import array
+from golden.errors import InputError
+from golden.formats import SegmentedFormat
+from golden.scale import as_scale
+
+
+def quantize(x: Any, format: SegmentedFormat, scale: Any) -> Any:
+    """Codes: :func:`golden.array.quantise` of an array, :func:`golden.operators.quantize` of a tensor."""
+    if _is_tensor(x):
+        from golden import operators
+
+        return operators.quantize(x, format, scale)
+    return array.quantise(_array(x), format, as_scale(scale))
+
+
+def dequantize(codes: Any, format: SegmentedFormat, scale: Any) -> Any:
+    """Decoded values, float32."""
+    if _is_tensor(codes):
+        from golden import operators
+
+        return operators.dequantize(codes, format, scale)
+    return array.dequantise(_array(codes), format, as_scale(scale))
+
+
+def fake_quantize(x: Any, format: SegmentedFormat, scale: Any) -> Any:
+    """Values replaced by those that their codes stand for, of x's shape and dtype."""
+    if _is_tensor(x):
+        from golden import operators
+
+        return operators.fake_quantize(x, format, scale)
+    scale = as_scale(scale)
+    values = array.dequantise(array.quantise(_array(x), format, scale), format, scale)
+    return values.astype(x.dtype)
+
+
+def _is_tensor(x: object) -> bool:
+    torch = sys.modules.get("torch")  # who has a tensor has loaded it
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def _array(x: object) -> np.ndarray[Any, Any]:
+    if not isinstance(x, np.ndarray | np.generic):
+        raise InputError(f"Values must be a NumPy array or a PyTorch tensor, not {type(x).__name__}")
+    return np.asarray(x)

@@ -1,0 +1,182 @@
+"""The quantiser on a CPU at the speed of its memory: C++ (native.cpp), compiled once per machine in two seconds.
+
+What was compiled is kept under ``XDG_CACHE_HOME`` or ``~/.cache``, under a digest of its source, of how it was compiled
+and of the processor. The functions are those of :mod:`golden.tensor`, for tensors on the CPU.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from golden import array
+from golden.errors import InputError
+from golden.formats import SegmentedFormat
+from golden.scale import Scale
+from golden.tables import code_dtype, decode_table, from_bits, segment_table, tables, value_table
+from golden.tensor import torch_code_dtype
+
+SOURCE = Path(__file__).with_name("native.cpp")
+FLAGS = (
+    "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-shared", "-fPIC", "-pthread",
+)  # fmt: skip
+INPUTS = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int8, torch.int16, torch.int32)
+
+
+def available() -> bool:
+    """Whether there is a compiler, and it compiled."""
+    return _library() is not None
+
+
+def quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor:
+    """Codes of ``x``, as :func:`golden.tensor.quantise`."""
+    dtype = torch_code_dtype(format)
+    return _look_up(x, format, scale, _codes(format), torch.empty(x.shape, dtype=dtype), exponent)
+
+
+def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor:
+    """Decoded values of the codes of ``x``, as :func:`golden.tensor.fake_quantise`."""
+    return _look_up(x, format, scale, _decoded(format, scale, x.dtype), torch.empty(x.shape, dtype=x.dtype))
+
+
+def quantise_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]:
+    """Codes and counts, as :func:`golden.tensor.quantise_histogram`."""
+    codes = quantise(x, format, scale)
+    beyond = _look_up(x, format, scale, tables(format).saturated, torch.empty(x.shape, dtype=torch.bool))
+    patterns = codes.numpy().reshape(-1).view(f"u{codes.itemsize}") & ((1 << format.bits) - 1)
+    by_code = np.bincount(patterns, minlength=1 << format.bits)
+    by_segment = np.bincount(segment_table(format), by_code, len(format.segments)).astype(np.int64)
+    extra = torch.stack([beyond.sum(), _supported(x).isnan().sum()])
+    return codes, torch.cat((torch.from_numpy(by_segment), extra))
+
+
+def dequantise(
+    codes: Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Decoded values, as :func:`golden.tensor.dequantise`."""
+    flat = codes.contiguous()
+    values, assigned = _values(format, scale, dtype)
+    decoded = torch.empty(codes.shape, dtype=dtype)
+    bad: int = _lib().qse_decode(
+        ctypes.c_void_p(flat.data_ptr()), flat.itemsize, ctypes.c_int64(flat.numel()),
+        ctypes.c_void_p(values.data_ptr()), ctypes.c_void_p(assigned.ctypes.data), decoded.itemsize,
+        ctypes.c_void_p(decoded.data_ptr()), ctypes.c_int64(torch.get_num_threads()),
+    )  # fmt: skip
+    if bad < flat.numel():
+        code = int(flat.view(-1)[bad])
+        raise InputError(f"Codes must be ones that format {format.name} assigns, not {code}")
+    return decoded
+
+
+def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
+    """Sums of decoded integers times weights, as :func:`golden.tensor.linear`."""
+    rows = codes.long() & ((1 << format.bits) - 1)
+    integers = torch.from_numpy(decode_table(format)[0].astype(np.int16))[rows]  # a format reaches 2**15 at most
+    by = weight.contiguous()
+    sums = torch.empty((*codes.shape[:-1], len(by)), dtype=torch.int32)
+    _lib().qse_linear(
+        ctypes.c_void_p(integers.data_ptr()), ctypes.c_int64(sums.numel() // max(1, len(by))),
+        ctypes.c_void_p(by.data_ptr()), ctypes.c_int64(by.shape[1]), ctypes.c_int64(len(by)),
+        ctypes.c_void_p(sums.data_ptr()), ctypes.c_int64(torch.get_num_threads()),
+    )  # fmt: skip
+    return sums
+
+
+def _look_up(
+    x: Tensor, format: SegmentedFormat, scale: Scale, rows: Any, out: Tensor, exponent: int = 0
+) -> Tensor:
+    """Fill ``out`` with what ``rows`` (a contiguous array or tensor of as wide entries) has for each value of ``x``."""
+    flat, table = _supported(x).contiguous(), tables(format)
+    address = rows.data_ptr() if isinstance(rows, Tensor) else rows.ctypes.data
+    _lib().qse_look_up(
+        ctypes.c_void_p(flat.data_ptr()), ctypes.c_int64(flat.numel()), INPUTS.index(flat.dtype),
+        int(format.signed) + 2 * int(table.sticky), ctypes.c_double(array.position_factor(format, scale, exponent)),
+        ctypes.c_double(table.low), ctypes.c_double(table.high), ctypes.c_int64(table.first),
+        ctypes.c_void_p(address), out.itemsize, ctypes.c_void_p(out.data_ptr()),
+        ctypes.c_int64(torch.get_num_threads()),
+    )  # fmt: skip
+    return out
+
+
+def _supported(x: Tensor) -> Tensor:
+    x = x.detach().resolve_neg()
+    return x if x.dtype in INPUTS else x.to(torch.float32)  # float8: exact
+
+
+@lru_cache(maxsize=64)
+def _codes(format: SegmentedFormat) -> Any:
+    codes = tables(format).codes
+    return np.ascontiguousarray(codes)
+
+
+@lru_cache(maxsize=64)
+def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[Tensor, Any]:
+    """Row = whatever a code's bits can be: the decoded value, and whether the format assigns such a code."""
+    width = code_dtype(format)
+    patterns = np.arange(1 << 8 * width.itemsize).astype(f"u{width.itemsize}")
+    rows = patterns & ((1 << format.bits) - 1)
+    signed = patterns.view("i2") if width.itemsize == 2 else patterns.view(width)  # PyTorch's codes of 16 bits are signed
+    assigned = decode_table(format)[1][rows] & (from_bits(rows, format).astype(np.int64) == signed)
+    return torch.from_numpy(value_table(format, scale)[rows]).to(dtype), np.ascontiguousarray(assigned)
+
+
+@lru_cache(maxsize=64)
+def _decoded(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> Tensor:
+    """Row = position: the value that its code stands for."""
+    codes = _codes(format)
+    rows = codes.astype(np.int64) & ((1 << format.bits) - 1)
+    return torch.from_numpy(value_table(format, scale)[rows]).to(dtype)
+
+
+def _lib() -> ctypes.CDLL:
+    library = _library()
+    if library is None:
+        raise InputError("Program g++ was not found; install a C++ compiler (Debian: apt-get install g++)")
+    return library
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    compiler = shutil.which("g++")
+    if compiler is None:
+        return None
+    try:
+        library = ctypes.CDLL(str(_compiled(compiler)))
+    except (OSError, subprocess.CalledProcessError):  # a compiler that does not know these flags, a full disk
+        return None
+    library.qse_decode.restype = ctypes.c_int64
+    return library
+
+
+def _compiled(compiler: str) -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qse-hw" / "native"
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
+    key = "\n".join((SOURCE.read_text(encoding="utf-8"), *FLAGS, version, platform.machine(), _processor()))
+    library = base / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
+    if not library.exists():
+        base.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=base) as folder:
+            made = Path(folder) / library.name
+            subprocess.run([compiler, *FLAGS, "-o", str(made), str(SOURCE)], capture_output=True, check=True)
+            os.replace(made, library)
+    return library
+
+
+def _processor() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    told = ("model name", "flags", "Features", "CPU part", "isa")
+    return "\n".join(sorted({line for line in lines if line.startswith(told)}))

@@ -1,0 +1,278 @@
+"""The quantiser as PyTorch operators: in eager mode, under ``torch.compile``, ``torch.export``, ``vmap`` and autocast.
+
+The operators, ``torch.ops.qse_hw.quantize`` and its kin, take a format as JSON text and a scale as its M and k, so that
+an exported graph says all of what it computes; the functions here take the objects. Each is one pass over memory:
+:mod:`golden.native` on a CPU, :mod:`golden.kernels` on a GPU. On other devices, and without a compiler, it is
+:mod:`golden.tensor`, which they all must equal on every bit.
+
+Wherever a scale is taken it is a :class:`Scale`, or a step (a number, or an array or tensor of one element) that
+becomes the nearest one. Tensors have any shape and strides; results are contiguous.
+"""
+
+import json
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from golden import native, tensor
+from golden.array import check_dtype
+from golden.errors import InputError
+from golden.formats import SegmentedFormat
+from golden.presets import format_from_json, format_to_json
+from golden.saturation import limits
+from golden.scale import Scale, as_scale
+from golden.tensor import torch_code_dtype
+
+FLOAT_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+
+def quantize(x: Tensor, format: SegmentedFormat, scale: Any, *, exponent: int = 0) -> Tensor:
+    """Codes of ``x``, on its device.
+
+    Args:
+        x: any floating dtype; or int8, int16, int32 as fixed point ``x * 2**exponent``. NaN gives the zero code,
+            infinities saturate.
+        format: the format.
+        scale: see above.
+        exponent: the implied exponent of integers.
+
+    Returns:
+        int8 for two's complement formats, else uint8; int16 for formats of more than 8 bits.
+
+    Raises:
+        InputError: for another dtype or layout, or a scale that breaks a rule.
+    """
+    scale = as_scale(scale)
+    _check_input(x, exponent)
+    codes: Tensor = torch.ops.qse_hw.quantize(x.detach(), _text(format), scale.M, scale.k, exponent)
+    return codes
+
+
+def dequantize(
+    codes: Tensor, format: SegmentedFormat, scale: Any, *, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Decoded values: the exact value rounded to float32 (ties to even), and from there to ``dtype``.
+
+    Args:
+        codes: of the dtype that :func:`quantize` returns.
+        format: the format.
+        scale: see above.
+        dtype: float32, float16, bfloat16 or float64.
+
+    Raises:
+        InputError: for another dtype, or (not on a GPU, where finding out would stall it) a code that the format does
+            not assign; a GPU decodes such codes as 0.
+    """
+    scale = as_scale(scale)
+    _check_codes(codes, format)
+    _check_float(dtype)
+    values: Tensor = torch.ops.qse_hw.dequantize(codes, _text(format), scale.M, scale.k, dtype)
+    return values
+
+
+def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Any) -> Tensor:
+    """Every value replaced by the one that its code stands for; shape and dtype of ``x``.
+
+    The gradient is straight-through: that of the result where x does not saturate, else 0 (as that of
+    ``torch.fake_quantize_per_tensor_affine``).
+
+    Args:
+        x: float32, float16, bfloat16 or float64.
+        format: the format.
+        scale: see above.
+
+    Raises:
+        InputError: as :func:`quantize`.
+    """
+    scale = as_scale(scale)
+    _check_input(x, 0)
+    _check_float(x.dtype)
+    values: Tensor = torch.ops.qse_hw.fake_quantize(x, _text(format), scale.M, scale.k)
+    return values
+
+
+def quantize_histogram(x: Tensor, format: SegmentedFormat, scale: Any) -> tuple[Tensor, Tensor]:
+    """Codes as :func:`quantize`, and in the same pass what became of the values.
+
+    Returns:
+        codes, and int64 counts (segments + 2,): values whose code is in each segment (their sum is the number of
+        values), how many of them saturated, how many were NaN.
+
+    Raises:
+        InputError: as :func:`quantize`.
+    """
+    scale = as_scale(scale)
+    _check_input(x, 0)
+    codes, counts = torch.ops.qse_hw.quantize_histogram(x.detach(), _text(format), scale.M, scale.k)
+    return codes, counts
+
+
+def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
+    """Products with 8-bit weights, straight from the codes: what ``qse_linear`` accumulates.
+
+    The real product is this times s * 2**-F * the weight's step.
+
+    Args:
+        codes: (..., in), of the dtype that :func:`quantize` returns.
+        weight: int8 (out, in).
+        format: of the codes.
+
+    Returns:
+        int32 (..., out): sums of decoded integers (fine steps) times weights. They must fit: the caller sees to it that
+        the largest decoded integer times a row's sum of |weight| is below 2**31, else they wrap.
+
+    Raises:
+        InputError: for other dtypes, shapes that do not fit, or tensors on two devices.
+    """
+    _check_codes(codes, format)
+    _check_dense(weight, "Weight")
+    if weight.dtype != torch.int8 or weight.dim() != 2:
+        raise InputError(f"Weight must be int8 (out, in), not {weight.dtype} {tuple(weight.shape)}")
+    if codes.dim() < 1 or codes.shape[-1] != weight.shape[1]:
+        raise InputError(
+            f"Codes must have the weight's {weight.shape[1]} inputs as the last axis, not shape {tuple(codes.shape)}"
+        )
+    if codes.device != weight.device:
+        raise InputError(f"Codes and weight must be on one device, not on {codes.device} and {weight.device}")
+    sums: Tensor = torch.ops.qse_hw.linear(codes, weight, _text(format))
+    return sums
+
+
+@torch.library.custom_op("qse_hw::quantize", mutates_args=())
+def _quantize(x: Tensor, format: str, M: int, k: int, exponent: int = 0) -> Tensor:
+    return _backend(x).quantise(x, _format(format), _scale(M, k), exponent=exponent)
+
+
+@_quantize.register_fake
+def _(x: Tensor, format: str, M: int, k: int, exponent: int = 0) -> Tensor:
+    _check_input(x, exponent)
+    return x.new_empty(x.shape, dtype=torch_code_dtype(_format(format)))
+
+
+@torch.library.custom_op("qse_hw::dequantize", mutates_args=())
+def _dequantize(codes: Tensor, format: str, M: int, k: int, dtype: torch.dtype) -> Tensor:
+    return _backend(codes).dequantise(codes, _format(format), _scale(M, k), dtype=dtype)
+
+
+@_dequantize.register_fake
+def _(codes: Tensor, format: str, M: int, k: int, dtype: torch.dtype) -> Tensor:
+    _check_codes(codes, _format(format))
+    return codes.new_empty(codes.shape, dtype=dtype)
+
+
+@torch.library.custom_op("qse_hw::fake_quantize", mutates_args=())
+def _fake_quantize(x: Tensor, format: str, M: int, k: int) -> Tensor:
+    return _backend(x).fake_quantise(x, _format(format), _scale(M, k))
+
+
+@_fake_quantize.register_fake
+def _(x: Tensor, format: str, M: int, k: int) -> Tensor:
+    return x.new_empty(x.shape)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, format, M, k = inputs
+    ctx.save_for_backward(x)
+    ctx.limits = limits(_format(format), _scale(M, k), "float64" if x.dtype == torch.float64 else "float32")
+
+
+def _straight_through(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    (x,) = ctx.saved_tensors
+    wide = x if x.dtype == torch.float64 else x.float()  # a number that a tensor is compared with becomes its dtype
+    inside = (wide >= ctx.limits.low) & (wide <= ctx.limits.high)
+    return gradient * inside, None, None, None
+
+
+_fake_quantize.register_autograd(_straight_through, setup_context=_keep)
+
+
+@torch.library.custom_op("qse_hw::quantize_histogram", mutates_args=())
+def _quantize_histogram(x: Tensor, format: str, M: int, k: int) -> tuple[Tensor, Tensor]:
+    return _backend(x).quantise_histogram(x, _format(format), _scale(M, k))
+
+
+@_quantize_histogram.register_fake
+def _(x: Tensor, format: str, M: int, k: int) -> tuple[Tensor, Tensor]:
+    spec = _format(format)
+    counts = x.new_empty(len(spec.segments) + 2, dtype=torch.int64)
+    return x.new_empty(x.shape, dtype=torch_code_dtype(spec)), counts
+
+
+@torch.library.custom_op("qse_hw::linear", mutates_args=())
+def _linear(codes: Tensor, weight: Tensor, format: str) -> Tensor:
+    return _backend(codes).linear(codes, weight, _format(format))
+
+
+@_linear.register_fake
+def _(codes: Tensor, weight: Tensor, format: str) -> Tensor:
+    return codes.new_empty((*codes.shape[:-1], weight.shape[0]), dtype=torch.int32)
+
+
+def _elementwise(operator: Any) -> None:
+    """Under vmap the batch is one more axis."""
+
+    def batched(info: Any, in_dims: tuple[Any, ...], x: Tensor, *rest: Any) -> tuple[Tensor, int]:
+        return operator(x, *rest), in_dims[0]
+
+    operator.register_vmap(batched)
+
+
+for _operator in (_quantize, _dequantize, _fake_quantize):
+    _elementwise(_operator)
+
+
+def _backend(x: Tensor) -> ModuleType:
+    """The module that computes on x's device; each has the functions of :mod:`golden.tensor`."""
+    if x.device.type == "cpu" and native.available():
+        return native
+    return tensor
+
+
+@torch.compiler.assume_constant_result
+def _text(format: SegmentedFormat) -> str:
+    return _cached_text(format)
+
+
+@lru_cache(maxsize=256)
+def _cached_text(format: SegmentedFormat) -> str:
+    return json.dumps(format_to_json(format), separators=(",", ":"))
+
+
+@lru_cache(maxsize=256)
+def _format(text: str) -> SegmentedFormat:
+    return format_from_json(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _scale(M: int, k: int) -> Scale:
+    return Scale(M=M, k=k, bits=M.bit_length())
+
+
+def _check_dense(x: Tensor, what: str) -> None:
+    if not isinstance(x, Tensor):
+        raise InputError(f"{what} must be a PyTorch tensor, not {type(x).__name__}")
+    if x.layout != torch.strided or x.is_quantized or x.is_nested:
+        kind = "a nested tensor" if x.is_nested else "a quantized tensor" if x.is_quantized else str(x.layout)
+        raise InputError(f"{what} must be a dense tensor, not {kind}")
+
+
+def _check_input(x: Tensor, exponent: int) -> None:
+    _check_dense(x, "x")
+    if not (x.dtype.is_floating_point and x.dtype.itemsize == 1):  # float8 is exact in float32
+        check_dtype(str(x.dtype).removeprefix("torch."), exponent)
+
+
+def _check_codes(codes: Tensor, format: SegmentedFormat) -> None:
+    _check_dense(codes, "Codes")
+    dtype = torch_code_dtype(format)
+    if codes.dtype != dtype:
+        raise InputError(f"Codes of format {format.name} must have dtype {dtype}, not {codes.dtype}")
+
+
+def _check_float(dtype: torch.dtype) -> None:
+    if dtype not in FLOAT_DTYPES:
+        names = ", ".join(str(known).removeprefix("torch.") for known in FLOAT_DTYPES)
+        raise InputError(f"Values must have a dtype of {names}, not {dtype}")
