@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -63,8 +64,9 @@ void rows(const void* values, int64_t n, const Position& p, int32_t* out) {
     if constexpr (std::is_same_v<In, double>) {
       if (v == t && v == product) {
         cut = v == 0 ? a : std::fma(a, p.factor, -v);
-        if (kSigned) t -= v > 0 && cut < 0 ? 1.0 : v < 0 && cut > 0 ? -1.0 : 0.0;
-        else t -= cut < 0 ? 1.0 : 0.0;
+        const double back = cut < 0 && (!kSigned || v > 0) ? 1.0 : cut > 0 && kSigned && v < 0 ? -1.0 : 0.0;
+        t -= back;
+        if (back != 0) cut = -cut;  // seen from there
       }
     }
     int32_t row = int32_t(t);
@@ -144,6 +146,19 @@ int64_t decode(const void* codes, int64_t n, const void* table, const uint8_t* a
   return bad;
 }
 
+template <class Code>
+void count(const void* codes, int64_t n, int64_t* counts, int64_t threads) {
+  constexpr int64_t kCodes = int64_t(1) << 8 * sizeof(Code);
+  std::mutex one_at_a_time;
+  spread(n, threads, [=, &one_at_a_time](int64_t begin, int64_t end) {
+    const Code* from = static_cast<const Code*>(codes);
+    std::vector<int64_t> mine(kCodes);
+    for (int64_t i = begin; i < end; ++i) ++mine[from[i]];
+    const std::lock_guard<std::mutex> lock(one_at_a_time);
+    for (int64_t code = 0; code < kCodes; ++code) counts[code] += mine[code];
+  });
+}
+
 }  // namespace
 
 extern "C" {
@@ -167,6 +182,12 @@ int64_t qse_decode(const void* codes, int code_size, int64_t n, const void* tabl
       : size == 4    ? decode<uint16_t, uint32_t>
                      : decode<uint16_t, uint64_t>;
   return loop(codes, n, table, assigned, out, threads);
+}
+
+// Adds to counts[code], over n codes.
+void qse_count(const void* codes, int code_size, int64_t n, int64_t* counts, int64_t threads) {
+  const auto loop = code_size == 1 ? count<uint8_t> : count<uint16_t>;
+  loop(codes, n, counts, threads);
 }
 
 // sums[row][o] = sum over i of x[row][i] weight[o][i], modulo 2^32.

@@ -28,7 +28,8 @@ from golden.tensor import torch_code_dtype
 
 SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = (
-    "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-shared", "-fPIC", "-pthread",
+    "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
+    "-shared", "-fPIC", "-pthread",
 )  # fmt: skip
 INPUTS = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int8, torch.int16, torch.int32)
 
@@ -53,11 +54,15 @@ def quantise_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tupl
     """Codes and counts, as :func:`golden.tensor.quantise_histogram`."""
     codes = quantise(x, format, scale)
     beyond = _look_up(x, format, scale, tables(format).saturated, torch.empty(x.shape, dtype=torch.bool))
-    patterns = codes.numpy().reshape(-1).view(f"u{codes.itemsize}") & ((1 << format.bits) - 1)
-    by_code = np.bincount(patterns, minlength=1 << format.bits)
-    by_segment = np.bincount(segment_table(format), by_code, len(format.segments)).astype(np.int64)
-    extra = torch.stack([beyond.sum(), _supported(x).isnan().sum()])
-    return codes, torch.cat((torch.from_numpy(by_segment), extra))
+    by_code = np.zeros(1 << 8 * codes.itemsize, np.int64)
+    _lib().qse_count(
+        ctypes.c_void_p(codes.data_ptr()), codes.itemsize, ctypes.c_int64(codes.numel()),
+        ctypes.c_void_p(by_code.ctypes.data), ctypes.c_int64(torch.get_num_threads()),
+    )  # fmt: skip
+    by_pattern = by_code.reshape(-1, 1 << format.bits).sum(0)  # a signed code's upper bits are its sign
+    by_segment = torch.zeros(len(format.segments), dtype=torch.int64)
+    by_segment.index_add_(0, torch.from_numpy(segment_table(format)), torch.from_numpy(by_pattern))
+    return codes, torch.cat((by_segment, torch.stack([beyond.count_nonzero(), _supported(x).isnan().count_nonzero()])))
 
 
 def dequantise(
@@ -125,7 +130,7 @@ def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[
     width = code_dtype(format)
     patterns = np.arange(1 << 8 * width.itemsize).astype(f"u{width.itemsize}")
     rows = patterns & ((1 << format.bits) - 1)
-    signed = patterns.view("i2") if width.itemsize == 2 else patterns.view(width)  # PyTorch's codes of 16 bits are signed
+    signed = patterns.view("i2" if width.itemsize == 2 else width)  # PyTorch's codes of 16 bits are signed
     assigned = decode_table(format)[1][rows] & (from_bits(rows, format).astype(np.int64) == signed)
     return torch.from_numpy(value_table(format, scale)[rows]).to(dtype), np.ascontiguousarray(assigned)
 

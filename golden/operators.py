@@ -10,9 +10,9 @@ becomes the nearest one. Tensors have any shape and strides; results are contigu
 """
 
 import json
-from functools import lru_cache
-from types import ModuleType
-from typing import Any
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -45,6 +45,7 @@ def quantize(x: Tensor, format: SegmentedFormat, scale: Any, *, exponent: int = 
     Raises:
         InputError: for another dtype or layout, or a scale that breaks a rule.
     """
+    _check_format(format)
     scale = as_scale(scale)
     _check_input(x, exponent)
     codes: Tensor = torch.ops.qse_hw.quantize(x.detach(), _text(format), scale.M, scale.k, exponent)
@@ -66,6 +67,7 @@ def dequantize(
         InputError: for another dtype, or (not on a GPU, where finding out would stall it) a code that the format does
             not assign; a GPU decodes such codes as 0.
     """
+    _check_format(format)
     scale = as_scale(scale)
     _check_codes(codes, format)
     _check_float(dtype)
@@ -87,6 +89,7 @@ def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Any) -> Tensor:
     Raises:
         InputError: as :func:`quantize`.
     """
+    _check_format(format)
     scale = as_scale(scale)
     _check_input(x, 0)
     _check_float(x.dtype)
@@ -104,6 +107,7 @@ def quantize_histogram(x: Tensor, format: SegmentedFormat, scale: Any) -> tuple[
     Raises:
         InputError: as :func:`quantize`.
     """
+    _check_format(format)
     scale = as_scale(scale)
     _check_input(x, 0)
     codes, counts = torch.ops.qse_hw.quantize_histogram(x.detach(), _text(format), scale.M, scale.k)
@@ -127,6 +131,7 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
     Raises:
         InputError: for other dtypes, shapes that do not fit, or tensors on two devices.
     """
+    _check_format(format)
     _check_codes(codes, format)
     _check_dense(weight, "Weight")
     if weight.dtype != torch.int8 or weight.dim() != 2:
@@ -224,14 +229,39 @@ for _operator in (_quantize, _dequantize, _fake_quantize):
     _elementwise(_operator)
 
 
-def _backend(x: Tensor) -> ModuleType:
-    """The module that computes on x's device; each has the functions of :mod:`golden.tensor`."""
+class Backend(Protocol):
+    """A module with the functions of :mod:`golden.tensor`."""
+
+    def quantise(self, x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor: ...
+
+    def dequantise(
+        self, codes: Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
+    ) -> Tensor: ...
+
+    def fake_quantise(self, x: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor: ...
+
+    def quantise_histogram(self, x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]: ...
+
+    def linear(self, codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor: ...
+
+
+def _backend(x: Tensor) -> Backend:
+    """The module that computes on x's device."""
+    if x.device.type == "cuda" and _has_triton():
+        from golden import kernels  # only who has a GPU waits for Triton
+
+        return kernels
     if x.device.type == "cpu" and native.available():
         return native
     return tensor
 
 
-@torch.compiler.assume_constant_result
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _text(format: SegmentedFormat) -> str:
     return _cached_text(format)
 
@@ -251,6 +281,11 @@ def _scale(M: int, k: int) -> Scale:
     return Scale(M=M, k=k, bits=M.bit_length())
 
 
+def _check_format(format: SegmentedFormat) -> None:
+    if not isinstance(format, SegmentedFormat):
+        raise InputError(f"Format must be a SegmentedFormat, as load_format gives it, not {format!r}")
+
+
 def _check_dense(x: Tensor, what: str) -> None:
     if not isinstance(x, Tensor):
         raise InputError(f"{what} must be a PyTorch tensor, not {type(x).__name__}")
@@ -261,8 +296,8 @@ def _check_dense(x: Tensor, what: str) -> None:
 
 def _check_input(x: Tensor, exponent: int) -> None:
     _check_dense(x, "x")
-    if not (x.dtype.is_floating_point and x.dtype.itemsize == 1):  # float8 is exact in float32
-        check_dtype(str(x.dtype).removeprefix("torch."), exponent)
+    name = str(x.dtype).removeprefix("torch.")
+    check_dtype("float32" if name.startswith("float8_") else name, exponent)  # float8 is exact in float32
 
 
 def _check_codes(codes: Tensor, format: SegmentedFormat) -> None:

@@ -19,17 +19,22 @@ class Limits(NamedTuple):
     high: float
 
 
+def first_saturated(format: SegmentedFormat) -> tuple[int, int]:
+    """The positions t (:class:`golden.tables.Tables`) nearest to 0 that saturate, below it and above it."""
+    table = tables(format)
+    addresses = table.first + np.flatnonzero(table.saturated)
+    if table.sticky:  # 2 t, and for what was truncated a neighbour of it, away from t = 0 or above
+        addresses = addresses // 2
+    return int(addresses[addresses < 0].max()), int(addresses[addresses > 0].min())
+
+
 @lru_cache(maxsize=256)
 def limits(format: SegmentedFormat, scale: Scale, dtype: str = "float32") -> Limits:
     """The limits among the numbers of ``dtype``, "float32" or "float64".
 
     Numbers of narrower dtypes are float32 numbers, too: the limits of float32 tell which of those saturate.
     """
-    table = tables(format)
-    addresses = table.first + np.flatnonzero(table.saturated)
-    below, above = int(addresses[addresses < 0].max()), int(addresses[addresses > 0].min())
-    if table.sticky:  # addresses are 2 t and its neighbours; the last segment ends at a full position
-        below, above = -(-below // 2), above // 2
+    below, above = first_saturated(format)
     factor = Fraction(position_factor(format, scale))
     if format.signed:  # positions are truncated towards 0: |v| >= T saturates
         return Limits(-_below(Fraction(-below) / factor, dtype), _below(Fraction(above) / factor, dtype))

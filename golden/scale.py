@@ -101,6 +101,11 @@ def as_scale(value: object) -> Scale:
     shape = getattr(value, "shape", ())
     if math.prod(shape) != 1:
         raise InputError(f"Scale must be one number, as formats are per tensor, not of shape {tuple(shape)}")
+    if hasattr(value, "item"):  # of an array or a tensor: its one element
+        try:
+            value = value.item()
+        except RuntimeError as error:  # a tensor without data
+            raise InputError(f"Scale must be a number, not {value!r}") from error
     return Scale.from_step(value)  # type: ignore[arg-type]  # it tells what is no number
 
 

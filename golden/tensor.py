@@ -36,7 +36,7 @@ def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent
     Raises:
         InputError: for another dtype.
     """
-    if x.dtype.is_floating_point and x.dtype.itemsize == 1:
+    if str(x.dtype).startswith("torch.float8_"):
         x = x.to(torch.float32)  # exact
     check_dtype(str(x.dtype).removeprefix("torch."), exponent)
     return _looked_up(x, _on_device(format, x.device), position_factor(format, scale, exponent), format)

@@ -18,11 +18,12 @@ from golden.array import position_factor
 from golden.formats import SegmentedFormat
 from golden.kernels.elementwise import dequantise_kernel, fake_quantise_kernel, quantise_kernel
 from golden.kernels.layout import decoding, encoding
-from golden.kernels.linear import gemm_kernel, gemv_kernel
+from golden.kernels.products import gemm_kernel, gemv_kernel
 from golden.scale import Scale
 from golden.tensor import torch_code_dtype
 
-BLOCK, WARPS = 4096, 8  # 16 values for each thread: two 16-byte loads of bfloat16, one 16-byte store of codes
+BLOCK = 4096
+LAUNCH = {"num_warps": 8, "enable_fp_fusion": False}  # 16 values for each thread; every fma is one that is written
 FEW_ROWS = 16  # up to so many rows the products are bound by reading the weight
 
 _SIGNIFICANDS = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8, torch.int8: 8, torch.int16: 16}
@@ -48,7 +49,7 @@ def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor:
     with _on(x):
         fake_quantise_kernel[_blocks(flat)](
             flat, values, flat.numel(), factor, *_divisor(format, scale),
-            WIDE=wide, PRODUCT_EXACT=exact, E=encoding(format), D=decoding(format), BLOCK=BLOCK, num_warps=WARPS,
+            WIDE=wide, PRODUCT_EXACT=exact, E=encoding(format), D=decoding(format), BLOCK=BLOCK, **LAUNCH,
         )  # fmt: skip
     return values
 
@@ -61,7 +62,7 @@ def dequantise(
     values = torch.empty(codes.shape, dtype=dtype, device=codes.device)
     with _on(codes):
         dequantise_kernel[_blocks(flat)](
-            flat, values, flat.numel(), *_divisor(format, scale), D=decoding(format), BLOCK=BLOCK, num_warps=WARPS
+            flat, values, flat.numel(), *_divisor(format, scale), D=decoding(format), BLOCK=BLOCK, **LAUNCH
         )
     return values
 
@@ -95,7 +96,7 @@ def _quantise(
     with _on(x):
         quantise_kernel[_blocks(flat)](
             flat, codes, codes if counts is None else counts, flat.numel(), factor,
-            WIDE=wide, PRODUCT_EXACT=exact, E=encoding(format), COUNT=counts is not None, BLOCK=BLOCK, num_warps=WARPS,
+            WIDE=wide, PRODUCT_EXACT=exact, E=encoding(format), COUNT=counts is not None, BLOCK=BLOCK, **LAUNCH,
         )  # fmt: skip
     return codes
 

@@ -44,19 +44,21 @@ def encode(T, inexact, negative, E: tl.constexpr):
     if E.kind == _TWOS_COMPLEMENT:
         index = tl.minimum((T + 1) >> 1, tl.where(negative, E.last_negative, E.last))
         return tl.where(negative, -index, index), segment
-    T = tl.maximum(T, 0)
-    code = tl.zeros_like(T) + E.last
+    T = tl.minimum(tl.maximum(T, 0), E.limits[len(E.limits) - 1] - 1)  # all that saturates has the last code
     segment += len(E.limits) - 1
-    for number in tl.static_range(len(E.limits) - 1, -1, -1):  # the first segment that holds T wins
-        if E.exact[number]:
-            inside = 2 * T + inexact.to(tl.int32) < E.limits[number]
-        else:
-            inside = T < E.limits[number]
-        here = (T + E.adds[number]) >> E.shifts[number]
-        if E.floored[number]:
-            here = tl.maximum(here, E.floors[number])
-        code = tl.where(inside, here, code)
+    add = tl.zeros_like(T) + E.adds[len(E.limits) - 1]
+    shift = tl.zeros_like(T) + E.shifts[len(E.limits) - 1]
+    floor = tl.zeros_like(T) + E.floors[len(E.limits) - 1]
+    for number in tl.static_range(len(E.limits) - 2, -1, -1):  # the first segment that holds T wins
+        place = 2 * T + inexact.to(tl.int32) if E.exact[number] else T
+        inside = place < E.limits[number]
+        add = tl.where(inside, E.adds[number], add)
+        shift = tl.where(inside, E.shifts[number], shift)
+        floor = tl.where(inside, E.floors[number], floor)
         segment = tl.where(inside, number, segment)
+    code = (T + add) >> shift
+    if E.shrinking:
+        code = tl.maximum(code, floor)
     if E.kind == _SIGN_MAGNITUDE:
         code = tl.where(negative & (code != E.zero_code), code | E.sign, code)
     return code, segment
@@ -78,10 +80,7 @@ def decode(code, D: tl.constexpr):
         if D.bits < D.container:
             return tl.where((code >= -(1 << (D.bits - 1))) & (code < 1 << (D.bits - 1)), code, 0)
         return code
-    if D.kind == _SIGN_MAGNITUDE:
-        field = code & ((1 << (D.bits - 1)) - 1)
-    else:
-        field = code
+    field = code & ((1 << (D.bits - 1)) - 1) if D.kind == _SIGN_MAGNITUDE else code
     value = (field << D.shifts[0]) + D.adds[0] if D.assigned[0] else tl.zeros_like(field)
     for run in tl.static_range(1, len(D.firsts)):
         here = (field << D.shifts[run]) + D.adds[run] if D.assigned[run] else tl.zeros_like(field)

@@ -3,9 +3,8 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
 from golden.formats import SegmentedFormat
+from golden.saturation import first_saturated
 from golden.tables import code_dtype, tables
 
 SIGN_MAGNITUDE, TWOS_COMPLEMENT, OFFSET = 0, 1, 2
@@ -25,9 +24,8 @@ class Encoding(NamedTuple):
         limits: T of a segment is below it; or where its end is exact, ``2 T + truncated`` is.
         exact: whether the segment's end is exact.
         adds, shifts: the code is ``(T + add) >> shift``,
-        floors, floored: and no less than the floor, which only segments need that are finer than the one before.
-        last: the code that positions beyond all segments get; of two's complement the index, for positive numbers.
-        last_negative: of two's complement the index for negative ones.
+        floors, shrinking: and no less than the floor; of use only where a segment is finer than the one before.
+        last, last_negative: of two's complement the largest magnitudes, of positive and negative codes.
         below, above: positions from which on negative (signed: as a magnitude) and positive numbers saturate.
         zero_code: the code of 0.
         sign: the sign's weight.
@@ -45,7 +43,7 @@ class Encoding(NamedTuple):
     adds: tuple[int, ...]
     shifts: tuple[int, ...]
     floors: tuple[int, ...]
-    floored: tuple[bool, ...]
+    shrinking: bool
     last: int
     last_negative: int
     below: int
@@ -87,21 +85,17 @@ class Decoding(NamedTuple):
 def encoding(format: SegmentedFormat) -> Encoding:
     """How the kernels encode ``format``; the rules are those of :mod:`golden.scalar`."""
     table = tables(format)
-    addresses = table.first + np.flatnonzero(table.saturated)
-    below, above = int(addresses[addresses < 0].max()), int(addresses[addresses > 0].min())
-    if table.sticky:
-        below, above = -(-below // 2), above // 2
-    limits, adds, shifts, floors, floored = [], [], [], [], []
-    before = 0  # half fine steps by which a segment's positions can be below its start
+    below, above = first_saturated(format)
+    limits, adds, shifts, floors = [], [], [], []
+    shrinking, before = False, 0  # half fine steps by which a segment's positions can be below its start
     for segment, start, end, e in zip(format.segments, format.starts, format.ends, format.shifts, strict=True):
         first = 0 if format.kind == "twos-complement" else segment.first_code
         limits.append(4 * (end - (1 << e)) + 1 if segment.exact_end else 2 * end - (1 << e))
         adds.append((1 << e) - 2 * start + (first << (e + 1)))
         shifts.append(e + 1)
         floors.append(first)
-        floored.append(before > 1 << e)
+        shrinking |= before > 1 << e
         before = (2 if segment.exact_end else 1) << e
-    twos = format.kind == "twos-complement"
     return Encoding(
         kind=KINDS[format.kind],
         sticky=table.sticky,
@@ -113,9 +107,9 @@ def encoding(format: SegmentedFormat) -> Encoding:
         adds=tuple(adds),
         shifts=tuple(shifts),
         floors=tuple(floors),
-        floored=tuple(floored),
-        last=format.last_index() if twos else format.axis_codes[-1],
-        last_negative=format.last_index(negative=True) if twos else 0,
+        shrinking=shrinking,
+        last=format.last_index(),
+        last_negative=format.last_index(negative=True),
         below=-below if format.signed else below + 2 * format.zero_point,
         above=above + 2 * format.zero_point,
         zero_code=format.zero_code,

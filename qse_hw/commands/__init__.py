@@ -25,7 +25,7 @@ COMMANDS = {
     "prove": "prove a unit's Verilog formally, for all inputs",
     "mutate": "put faults into a netlist, and count those that the checks notice",
     "eval": "what quantising costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
-    "compare": "PyTorch against the golden model, and SQNR by layer and format",
+    "compare": "PyTorch, and generated Verilog, against the golden model; SQNR by layer and format",
     "plan": "cycles per token and per prompt of a Mamba on these units, and the bottleneck",
     "bench": "speeds, side by side with their baselines",
     "demo": "all of the above on the bundled model",

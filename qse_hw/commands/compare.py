@@ -1,29 +1,47 @@
-"""PyTorch against the golden model on the same tensors, and SQNR by layer and format."""
+"""PyTorch against the golden model on the same tensors, and SQNR by layer and format; or against generated Verilog.
+
+With --verilog DIR the encoder or decoder that "gen" wrote to DIR is compiled from the file as it lies there, and gets
+the same values, rounded to its input type, and its test vectors (a decoder: every code, and the codes of the values).
+The manifest must fit: Verilog that was changed after it was generated is refused.
+"""
 
 import argparse
 import math
+from dataclasses import asdict
 from typing import Any
 
 from golden.calibration import Choice
 from golden.contenders import Sample
 from golden.environment import environment
+from golden.errors import InputError
 from golden.files import write_json
 from golden.presets import PRESETS
-from qse_hw.arguments import check_output
+from golden.scale import Scale
+from qse_hw.arguments import check_output, command_without, step
 from qse_hw.console import console, progress, table
 from qse_hw.sources import Activations, add_activation_arguments, from_file_or_default
 
 SCHEMA = "qse-hw/compare/1"
+ROUND_TRIP_SCHEMA = "qse-hw/round-trip/1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Activations and a report file."""
+    """Activations, a generated unit and a report file."""
     add_activation_arguments(parser)
+    parser.add_argument("--verilog", metavar="DIR", help="what gen wrote of an encoder or a decoder: compare that, too")
+    parser.add_argument(
+        "--scale", metavar="S",
+        help="with --verilog: the step s, where the unit has none of its own (default: of least squared error)",
+    )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
 
 
 def run(args: argparse.Namespace) -> None:
     """Compare, print, and fail if anything differs."""
+    if args.verilog is not None:
+        return run_verilog(args)
+    if args.scale is not None:
+        raise InputError(f"Scale {args.scale} needs a generated unit: give --verilog DIR")
     if args.json is not None:
         check_output(args.json)
     with console.status("getting activations"):
@@ -103,3 +121,59 @@ def show(document: dict[str, Any]) -> None:
         ["format", *(str(layer) for layer in layers)],
         rows,
     )
+
+
+def run_verilog(args: argparse.Namespace) -> None:
+    """Compare with a generated unit, too."""
+    from qse_hw.generated import digest, read_generated
+    from qse_hw.round_trip import SAMPLE, SEED, best_scale, round_trip
+    from sim.tools import require
+
+    require("verilator")
+    unit = read_generated(args.verilog)
+    config: Any = unit.config
+    scale: Scale | None = config.scale
+    if scale is not None and args.scale is not None:
+        raise InputError(f"Scale must be the one that the unit was generated with, {scale}, not given by --scale")
+    bits = getattr(config, "scale_bits", 16)  # a decoder has none
+    if args.scale is not None:
+        scale = step(args.scale, bits)
+    if args.json is not None:
+        check_output(args.json)
+    with console.status("getting activations"):
+        found = from_file_or_default(args.activations)
+    console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
+    if scale is None:
+        scale = best_scale(found.tensors, config.format, bits)
+    try:
+        with progress() as report:
+            rows, reached = round_trip(unit, found.tensors, scale, report)
+    except RuntimeError as error:  # Verilog that does not compile, or loses beats
+        raise SystemExit(f"error: {error}") from error
+    file, sha256 = f"{config.top}.v", digest(unit.text)
+    if args.json is not None:
+        document = {
+            "schema": ROUND_TRIP_SCHEMA,
+            "command": command_without(args.command, "json"),
+            "activations": found.origin,
+            **environment(),
+            "unit": config.label,
+            "verilog": {"file": file, "sha256": sha256},
+            "scale": asdict(scale),
+            "codes": len(config.format.values),
+            "codes_reached": reached,
+            "seed": SEED,
+            "rows": [asdict(row) for row in rows],
+        }
+        write_json(args.json, document)
+    table(
+        f"{config.label}: PyTorch and Verilog beside golden (NumPy)",
+        ["what", "by", "compared", "differences"],
+        [[row.what, row.by, f"{row.values:,}", f"{row.differences:,}"] for row in rows],
+        caption=f"{file}, SHA-256 {sha256[:12]}, is the manifest's; {scale}; {reached} of {len(config.format.values)} "
+        f"codes occur; golden.scalar: {SAMPLE:,} values of each tensor, seed {SEED}",
+    )
+    differences = sum(row.differences for row in rows)
+    if differences:
+        first = next(row.first for row in rows if row.differences)
+        raise SystemExit(f"{differences:,} differences from golden; the first: {first}")

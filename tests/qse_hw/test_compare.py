@@ -75,3 +75,8 @@ def test_half_precision_activations(out, tensors):
     write_activations(out / "a.safetensors", {name: x.astype(np.float16) for name, x in tensors.items()})
     assert main(["compare", "--activations", str(out / "a.safetensors"), "--json", str(out / "c.json")]) == 0
     assert {row["differences"] for row in json.loads((out / "c.json").read_text())["equality"]} == {0}
+
+
+def test_a_scale_without_verilog(refused, activations, out):
+    said = refused("compare", "--activations", activations, "--scale", 0.1, "--json", out / "c.json")
+    assert said == "Scale 0.1 needs a generated unit: give --verilog DIR"

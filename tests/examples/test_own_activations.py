@@ -1,0 +1,78 @@
+"""The example that finds a format: for the bundled activations and a user's own, and what it refuses."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import qse_hw
+from golden.histogram import sqnr_db
+from golden.quantiser import Segmented
+from tests.examples.run import refusal, run
+
+NAME = "own_activations.py"
+
+
+def lines(done):
+    """SQNR by format, and the scale to be used."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    found = {name: float(db) for name, db in re.findall(r"^(\S+) +(-?\d+\.\d\d)  ", done.stdout, re.MULTILINE)}
+    return found, float(re.search(r"to be used with scale (\S+)", done.stdout)[1])
+
+
+@pytest.mark.full
+def test_bundled_activations(tmp_path):
+    found, _ = lines(run(NAME, folder=tmp_path))
+    assert list(found) == ["int8", "int8-asym", "se8", "se8-silu", "tuned"]
+    assert list(found.values()) == sorted(found.values())
+    assert len(qse_hw.load_format(str(tmp_path / "format.json")).segments) > 3
+
+
+def test_own_array(tmp_path, rng):
+    """Signed values, which have no place in se8-silu: it says so, and goes on; the best format is really that good."""
+    x = rng.standard_t(4, (50, 3, 32)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    formats = ["int8", "se8-silu", "se8:L=6", "tuned:bits=5,segments=3"]
+    done = run(NAME, "x.npy", "--format", *formats, "-o", "found.json", folder=tmp_path)
+    found, step = lines(done)
+    assert re.search(r"^se8-silu +-  Layer 0: Format se8-silu does not fit", done.stdout, re.MULTILINE)
+    assert list(found) == ["int8", "se8:L=6", "tuned:bits=5,segments=3"]
+    assert "written: found.json, se8:L=6," in done.stdout
+    again = Segmented(format=qse_hw.load_format(str(tmp_path / "found.json")), scale=qse_hw.Scale.from_step(step))
+    assert again.format == qse_hw.load_format("se8:L=6")
+    assert sqnr_db(x, again) == pytest.approx(found["se8:L=6"], abs=0.05)
+    assert json.loads((tmp_path / "found.json").read_text())["bits"] == 8
+
+
+def test_a_tensor_by_its_name(tmp_path, rng):
+    tensors = {name: rng.normal(0, size, 500).astype(np.float16) for name, size in (("first", 1), ("second", 100))}
+    save_file(tensors, tmp_path / "x.safetensors")
+    steps = [
+        lines(run(NAME, "x.safetensors", *words, "--format", "int8", folder=tmp_path))[1]
+        for words in ((), ("--tensor", "second"))
+    ]
+    assert steps[1] > 20 * steps[0]
+
+
+def test_refused(tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    save_file({"a": np.ones(3, np.int32), "b": np.full(3, np.nan, np.float32)}, tmp_path / "x.safetensors")
+    np.save(tmp_path / "none.npy", np.ones((0, 3)))
+    (tmp_path / "text.npy").write_text("text")
+    for words, said in (
+        (("missing.npy",), r"missing.npy cannot be read: .*No such file.*"),
+        (("x.txt",), r"File must be a \.npy or \.safetensors, not x.txt"),
+        (("../text.npy",), r"\.\./text.npy cannot be read: .*magic.*"),
+        (("../none.npy",), r"Activations must be floating point, and some, not float64 of shape \(0, 3\)"),
+        (("../x.safetensors",), r"Activations must be floating point, and some, not int32 of shape \(3,\)"),
+        (("../x.safetensors", "--tensor", "b"), r"Activations must be finite in float32, but have NaN or infinity"),
+        (("../x.safetensors", "--tensor", "c"), r"Tensor must be one of a, b, not 'c'"),
+        (("--format", "se7"), r"Layer 0: Format must be .*, not 'se7'.*|.*se7.*"),
+        (("--what",), r"unrecognized arguments: --what"),
+        (("--format", "int8", "-o", "none/format.json"), r"Output none/format.json cannot be written: No such file.*"),
+    ):
+        assert re.fullmatch(said, refusal(NAME, *words, folder=folder))
