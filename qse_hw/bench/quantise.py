@@ -1,4 +1,4 @@
-"""Quantising arrays and tensors, beside plain INT8 and a float8 cast."""
+"""Quantising NumPy arrays, beside plain INT8 and a float8 cast."""
 
 import statistics
 import time
@@ -21,28 +21,15 @@ REPEATS = 7
 def measure(report: Report) -> dict[str, Any]:
     """Seconds to quantise 8 M fp32 values, medians; the contenders take turns, so that noise hits all alike."""
     import ml_dtypes
-    import torch
-
-    from golden import tensor
 
     x = np.random.default_rng(SEED).standard_normal(VALUES, np.float32)
-    on_torch = torch.from_numpy(x)
     format, scale = load_format("se8"), Scale.from_step(0.02)
     reciprocal = np.float32(float(scale.reciprocal))
     contenders: dict[str, Callable[[], Any]] = {
         "se8, NumPy": lambda: array.quantise(x, format, scale),
-        "se8, PyTorch CPU": lambda: tensor.quantise(on_torch, format, scale),
         "INT8, plain NumPy": lambda: np.clip(np.rint(x * reciprocal), -128, 127).astype(np.int8),
         "float8_e4m3fn, ml_dtypes cast": lambda: x.astype(ml_dtypes.float8_e4m3fn),
     }
-    if torch.cuda.is_available():
-        on_gpu = on_torch.cuda()
-
-        def gpu() -> None:
-            tensor.quantise(on_gpu, format, scale)
-            torch.cuda.synchronize()
-
-        contenders["se8, PyTorch CUDA"] = gpu
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(REPEATS + 1):
         for name, work in contenders.items():

