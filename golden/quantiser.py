@@ -38,9 +38,9 @@ class Segmented:
         return array.dequantise(array.quantise(x, self.format, self.scale), self.format, self.scale)
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
-        from golden import tensor  # torch is loaded only by who has tensors
+        from golden import operators  # torch is loaded only by who has tensors
 
-        return tensor.dequantise(tensor.quantise(x, self.format, self.scale), self.format, self.scale)
+        return operators.dequantize(operators.quantize(x, self.format, self.scale), self.format, self.scale)
 
 
 @dataclass(frozen=True, eq=False)

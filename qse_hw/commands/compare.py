@@ -94,12 +94,12 @@ def _differences(x: Any, choice: Choice, device: str) -> int:
     import numpy as np
     import torch
 
-    from golden import array, tensor
+    from golden import array, operators
 
     codes = array.quantise(x, choice.format, choice.scale)
     values = array.dequantise(codes, choice.format, choice.scale)
-    on_device = tensor.quantise(torch.from_numpy(x).to(device), choice.format, choice.scale)
-    decoded = tensor.dequantise(on_device, choice.format, choice.scale).cpu().numpy()
+    on_device = operators.quantize(torch.from_numpy(x).to(device), choice.format, choice.scale)
+    decoded = operators.dequantize(on_device, choice.format, choice.scale).cpu().numpy()
     same = (on_device.cpu().numpy() == codes) & (decoded.view(np.uint32) == values.view(np.uint32))
     return int((~same).sum())
 

@@ -60,6 +60,7 @@ WORK = (
     "qse_hw.commands.report.from_file_or_default",
     "qse_hw.sweep.stages.fits",
     "qse_hw.commands.bench.import_module",
+    "qse_hw.round_trip.round_trip",
     "golden.evaluate.layers.fit",
     "golden.tune.Tuner.__init__",
     "golden.mamba.stream.random_layers",

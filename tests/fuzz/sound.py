@@ -23,6 +23,8 @@ from golden.quamba.calibrate import calibrate_quamba
 from golden.quamba.calibration import write_quamba
 from golden.scale import Scale
 from golden.vectors import encoder_vectors, from_patterns
+from rtl_gen.emit import write
+from rtl_gen.units.encoder import EncoderConfig
 
 TESTS = Path(__file__).parents[1]
 SEED = 20261
@@ -38,7 +40,7 @@ def npy(array: np.ndarray) -> bytes:
 
 @cache
 def files() -> dict[str, bytes]:
-    """Path to content: arrays, calibrations, a format, a library, a SPEC, checkpoints ``ck``, ``m2``, ``bin``."""
+    """Path to content: arrays, calibrations, a format, a library, a SPEC, a ``unit``, checkpoints ``ck``, ``m2``, ``bin``."""
     rng = np.random.default_rng(SEED)
     z = rng.standard_normal((2, TOKENS, 8), np.float32) * np.float32(2)
     tensors = {f"layers.{i}.x": x for i, x in enumerate(z / (1 + np.exp(-z)))}
@@ -48,6 +50,8 @@ def files() -> dict[str, bytes]:
         (folder / "x.npy").write_bytes(npy(z[0]))
         (folder / "v.npy").write_bytes(npy(from_patterns(vectors.input_bits, input_type("s8"))))
         (folder / "codes.npy").write_bytes(npy(vectors.codes.astype(np.uint8)))
+        unit = EncoderConfig(format=load_format("se8"), input=input_type("s8"), scale=Scale.from_step(3))
+        write(unit, folder / "unit")
         (folder / "f.json").write_text(json.dumps(format_to_json(load_format("se9-paper"))))
         shutil.copy(TESTS / "synth" / "assets" / "small.lib", folder / "cells.lib")
         shutil.copy(TESTS.parent / "docs/sweeps/small.toml", folder / "sweep.toml")

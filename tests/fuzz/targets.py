@@ -105,6 +105,15 @@ TARGETS: dict[str, Target] = {
         ),
         50,
     ),
+    "manifest": Target(
+        _one(
+            "unit/manifest.json",
+            _json("unit/manifest.json"),
+            ("compare", "--verilog", "IN/unit", "--activations", "IN/a.safetensors", "--json", "OUT/j.json"),
+            beside=("a.safetensors",),
+        ),
+        20,
+    ),
     "calibration": Target(_one("c.json", _json("c.json"), *_CALIBRATION), 8),
     "config": Target(
         st.one_of(

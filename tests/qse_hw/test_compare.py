@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from golden import tensor
+from golden import operators
 from golden.activations import write_activations
 from golden.fitting import Fitter
 from golden.histogram import Histogram, sqnr_db
@@ -40,9 +40,9 @@ def test_no_differences(compared, tensors, capsys):
         assert any(name in line and all(f" {value:.1f} " in line for value in layers) for line in said.splitlines())
 
 
-@pytest.mark.parametrize("which", ["quantise", "dequantise"])
+@pytest.mark.parametrize("which", ["quantize", "dequantize"])
 def test_a_difference_fails(out, activations, monkeypatch, which):
-    sound = getattr(tensor, which)
+    sound = getattr(operators, which)
 
     def wrong(x, format, scale):
         result = sound(x, format, scale)
@@ -50,7 +50,7 @@ def test_a_difference_fails(out, activations, monkeypatch, which):
         one[:] = torch.where(one == 0, 1, 0)  # both are codes of every preset
         return result
 
-    monkeypatch.setattr(tensor, which, wrong)
+    monkeypatch.setattr(operators, which, wrong)
     with pytest.raises(SystemExit) as caught:
         main(["compare", "--activations", str(activations), "--json", str(out / "c.json")])
     devices = 2 if torch.cuda.is_available() else 1
