@@ -20,7 +20,6 @@ import numpy as np
 
 import golden
 import qse_hw
-from golden.calibrate import Layer, calibrate
 
 BUNDLED = Path(golden.__file__).parent / "assets" / "activations.safetensors"
 FORMATS = ("int8", "int8-asym", "se8", "se8-silu", "tuned")
@@ -43,7 +42,7 @@ def main() -> int:
     print(f"{'format':12} {'SQNR dB':>8}  {'s':>10}  codes at steps (in s)")
     for name in args.format:
         try:
-            found[name] = best = calibrate([Layer(x=x)], name).layer(0)
+            found[name] = best = qse_hw.calibrate([qse_hw.Layer(x=x)], name).layer(0)
         except qse_hw.InputError as error:
             if name not in FORMATS:
                 raise

@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 
 import qse_hw
-from golden.mamba.quantize import calibrate_model, quantize_model
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported
 SEED, TOKENS = 7, 1024
@@ -37,10 +36,10 @@ def main() -> int:
     with torch.no_grad():
         exact = model(unseen[None], use_cache=False).logits
         for format in ("int8", args.format):
-            calibration = calibrate_model(model, calibrating, format)
-            quantize_model(model, calibration)  # in place: the model can now generate() and be trained on as before
+            calibration = qse_hw.calibrate_model(model, calibrating, format)
+            qse_hw.quantize_model(model, calibration)  # in place: it can generate() and be trained as before
             logits = model(unseen[None], use_cache=False).logits
-            quantize_model(model, None)  # takes the quantisers out again
+            qse_hw.quantize_model(model, None)  # takes the quantisers out again
             report(format, calibration, exact, logits)
     return 0
 

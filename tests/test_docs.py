@@ -9,7 +9,10 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("script", ["tables.py", "accuracy.py", "units.py", "verification.py", "hardware.py"])
+SCRIPTS = ("tables.py", "accuracy.py", "units.py", "verification.py", "hardware.py", "pytorch.py")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_tables_are_generated(script):
     done = subprocess.run([sys.executable, DOCS / script, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

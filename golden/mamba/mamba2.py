@@ -124,6 +124,7 @@ class Mamba2Mixer(nn.Module):
         self.norm = RMSNorm(d, config.eps, config.ngroups)
         self.out_proj = nn.Linear(d, config.d_model, bias=False)
         self.config = config
+        self.quantizer: nn.Module | None = None  # of x; see golden.mamba.quantize
 
     def forward(self, hidden: Tensor, kernels: Kernels, transform: LayerTransform | None) -> Tensor:
         """``transform`` sees, and may replace, x (b, l, d), B and C (b, l, g n) on their way into the SSM."""
@@ -134,6 +135,8 @@ class Mamba2Mixer(nn.Module):
         x, B, C = torch.split(xbc, [config.d_inner, state, state], dim=-1)
         if transform is not None:
             x, B, C = transform("x", x), transform("B", B), transform("C", C)
+        if self.quantizer is not None:
+            x = self.quantizer(x)
         x = x.reshape(*x.shape[:2], config.n_heads, config.headdim)
         B, C = (t.reshape(*t.shape[:2], config.ngroups, config.d_state) for t in (B, C))
         dt = F.softplus(dt.to(self.dt_bias.dtype) + self.dt_bias)  # wide again under autocast

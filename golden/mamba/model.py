@@ -116,13 +116,16 @@ class Mixer(nn.Module):
         self.D = nn.Parameter(torch.ones(d))
         self.out_proj = nn.Linear(d, config.d_model, bias=False)
         self.split = (r, n, n)
+        self.quantizer: nn.Module | None = None  # of x; see golden.mamba.quantize
 
     def forward(self, hidden: Tensor, kernels: Kernels, transform: LayerTransform | None) -> Tensor:
-        """``transform`` sees, and may replace, x (b, l, d) on its way into x_proj and the scan."""
+        """``transform`` sees, and may replace, x (b, l, d) on its way to the quantiser, x_proj and the scan."""
         x, z = self.in_proj(hidden).chunk(2, dim=-1)
         x = kernels.conv_silu(x, self.conv1d.weight, cast(Tensor, self.conv1d.bias))
         if transform is not None:
             x = transform("x", x)
+        if self.quantizer is not None:
+            x = self.quantizer(x)
         dt, B, C = self.x_proj(x).split(self.split, dim=-1)
         dt = F.linear(dt, self.dt_proj.weight)
         y = kernels.selective_scan(x, dt, -torch.exp(self.A_log), B, C, self.D, z, self.dt_proj.bias)

@@ -3,6 +3,7 @@
 import os
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -85,7 +86,7 @@ def _quantising(x: Tensor) -> Work:
             raise SystemExit(f"the {name}'s codes differ from those of golden.tensor; run the compare command")
     work: Work = {COPY: _copy(x)}
     for name in FORMATS:
-        work[f"{name}"] = lambda format=load_format(name): operators.quantize(x, format, scale)
+        work[name] = partial(operators.quantize, x, load_format(name), scale)
     work["se8 and counts"] = lambda: operators.quantize_histogram(x, format, scale)
     work["se8, plain PyTorch"] = lambda: plain(x)
     work["se8, plain PyTorch, torch.compile"] = lambda: compiled(x)
@@ -101,7 +102,7 @@ def _decoding(x: Tensor) -> Work:
     for name in FORMATS:
         format = load_format(name)
         codes = operators.quantize(x, format, scale)
-        work[name] = lambda codes=codes, format=format: operators.dequantize(codes, format, scale, dtype=dtype)
+        work[name] = partial(operators.dequantize, codes, format, scale, dtype=dtype)
     float8 = x.to(torch.float8_e4m3fn)
     work["float8_e4m3fn cast"] = lambda: float8.to(dtype)
     if dtype == torch.float32:

@@ -35,10 +35,17 @@ def test_the_random_model(tmp_path):
 def test_a_checkpoint(tmp_path):
     torch.manual_seed(1)
     config = Mamba2Config(
-        vocab_size=256, hidden_size=32, num_hidden_layers=2, expand=2, num_heads=4, head_dim=16, state_size=8, n_groups=1
+        vocab_size=256,
+        hidden_size=32,
+        num_hidden_layers=2,
+        expand=2,
+        num_heads=4,
+        head_dim=16,
+        state_size=8,
+        n_groups=1,
     )
     Mamba2ForCausalLM(config).save_pretrained(tmp_path / "model")
-    compare(figures(run(NAME, "model", "--format", "se8-silu", folder=tmp_path)), "se8-silu")
+    compare(figures(run(NAME, "model", "--format", "se8", folder=tmp_path)), "se8")
 
 
 def test_refused(tmp_path):

@@ -40,7 +40,9 @@ def npy(array: np.ndarray) -> bytes:
 
 @cache
 def files() -> dict[str, bytes]:
-    """Path to content: arrays, calibrations, a format, a library, a SPEC, a ``unit``, checkpoints ``ck``, ``m2``, ``bin``."""
+    """Path to content: arrays, calibrations, a format, a library, a SPEC, a ``unit``, checkpoints ``ck``, ``m2``,
+    ``bin``.
+    """
     rng = np.random.default_rng(SEED)
     z = rng.standard_normal((2, TOKENS, 8), np.float32) * np.float32(2)
     tensors = {f"layers.{i}.x": x for i, x in enumerate(z / (1 + np.exp(-z)))}

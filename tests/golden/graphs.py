@@ -2,6 +2,7 @@
 
 import contextlib
 import types
+from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -44,6 +45,17 @@ class _Recorder(TorchDispatchMode):
     def __init__(self, calls):
         super().__init__()
         self.calls = calls
+        self.refusals = [mock.patch.object(torch.Tensor, name, _refuse) for name in ("tolist", "numpy", "cpu")]
+
+    def __enter__(self):
+        for refusal in self.refusals:
+            refusal.start()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        for refusal in self.refusals:
+            refusal.stop()
+        return super().__exit__(*error)
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         if function.__name__.split(".")[0] in Capture.SYNCHRONISING:
@@ -51,6 +63,10 @@ class _Recorder(TorchDispatchMode):
         found = function(*args, **(kwargs or {}))
         self.calls.append((function, args, kwargs or {}, found))
         return found
+
+
+def _refuse(*_):
+    raise RuntimeError("a tensor that is read by Python waits for the device")
 
 
 def _tensors(tree):

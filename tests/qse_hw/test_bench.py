@@ -142,7 +142,7 @@ def test_unknown_parts(capsys, parts):
     ("arguments", "rule"),
     [
         (["--device", "tpu"], "Device must be one of cpu, cuda, not 'tpu'"),
-        (["--device", "cuda", "--parts", "tensors,replay"], "Parts on a GPU must be among tensors, decode, not 'replay'"),
+        (["--device", "cuda", "--parts", "tensors,cycle"], "Parts on a GPU must be among tensors, decode, not 'cycle'"),
         (["--parts", "decode", "--shapes", "9b"], "Shape must be one of "),
     ],
 )

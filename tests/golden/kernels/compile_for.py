@@ -1,4 +1,4 @@
-"""Compiles every kernel for a GPU that need not be there, and prints what came out, as JSON; without the interpreter."""
+"""Compiles every kernel for a GPU that need not be there, and prints facts about them, as JSON; not interpreted."""
 
 import json
 import re

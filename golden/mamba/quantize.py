@@ -1,0 +1,187 @@
+"""Soft-edge formats in a Mamba: x of every layer is replaced by what its codes stand for. Ours and transformers'.
+
+What is replaced is x after convolution and SiLU, on its way into x_proj (Mamba-1) and the scan, where the hardware's
+quantiser sits; everything else stays as it is.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from golden.calibrate import Layer, calibrate
+from golden.calibration import METHODS, Calibration, read_calibration
+from golden.errors import InputError
+from golden.fitting import check_spec
+from golden.formats import SegmentedFormat
+from golden.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face, put
+from golden.mamba.model import Mamba
+from golden.mamba.stream import Layers, activations, layers_of
+from golden.modes import check_mode
+from golden.operators import fake_quantize
+from golden.percentile import ALPHA, check_alpha
+from golden.quantiser import Segmented
+from golden.scale import as_scale
+
+Model = TypeVar("Model", bound=nn.Module)
+Source = Calibration | str | os.PathLike[str] | Sequence[Segmented]
+"""Where a model's quantisers come from: a calibration, its file, or one for each layer."""
+
+_SEQUENCE = 512  # tokens, as in calibration from a checkpoint
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
+
+
+class FakeQuantize(nn.Module):
+    """Replaces every value by the one that its code stands for; see :func:`golden.operators.fake_quantize`.
+
+    It has no parameters and no buffers, so a model's ``state_dict`` is the same with and without it.
+
+    Parameters:
+        format: the format.
+        scale: a :class:`golden.scale.Scale`, or the step s as a number.
+    """
+
+    def __init__(self, format: SegmentedFormat, scale: Any) -> None:
+        super().__init__()
+        self.format, self.scale = format, as_scale(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, float32, float16, bfloat16 or float64; the result has x's shape and dtype."""
+        return fake_quantize(x, self.format, self.scale)
+
+    def extra_repr(self) -> str:
+        return f"{self.format.name}, s = {float(self.scale.step):.6g}"
+
+
+def quantize_model(
+    model: Model,
+    calibration: Source | None,
+    *,
+    method: str = "least_squares",
+) -> Model:
+    """Quantise x of every layer of a Mamba, in place; what was so quantised before is replaced.
+
+    Gradients go straight through, so the model can be trained on. Dtype, device, ``state_dict`` and ``generate()`` stay
+    as they are. :mod:`golden.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantised model see x as it
+    arrives at a layer's quantiser, the layers before being quantised; take the quantisers out for the model's own x.
+
+    Args:
+        model: our :class:`golden.mamba.model.Mamba`; or of transformers ``MambaForCausalLM``, ``MambaModel``,
+            ``Mamba2ForCausalLM``, ``Mamba2Model``.
+        calibration: a calibration, its file, or one quantiser per layer; None takes the quantisers out again. A
+            calibration must be for these weights. That is checked where they are all there and float32; others may be
+            rounded from what was calibrated. Quantisers go into any model of as many layers.
+        method: which of a calibration's choices, "least_squares" or "percentile".
+
+    Returns:
+        ``model``.
+
+    Raises:
+        InputError: for another model, or a calibration that does not fit; the model is then as it was.
+    """
+    layers = _layers(model)
+    found = None if calibration is None else _quantisers(model, layers, calibration, method)
+    modules = [None] * layers.config.n_layer if found is None else [FakeQuantize(q.format, q.scale) for q in found]
+    if isinstance(layers, HuggingFace):
+        for mixer in layers.mixers:
+            check_mixer(mixer)
+        for mixer, module in zip(layers.mixers, modules, strict=True):
+            put(mixer, module)
+    else:
+        for layer, module in enumerate(modules):
+            layers.block(layer).mixer.quantizer = module
+    return model
+
+
+def calibrate_model(
+    model: nn.Module,
+    ids: Tensor,
+    format: str = "tuned",
+    *,
+    mode: str = "free",
+    alpha: float = ALPHA,
+    scale_bits: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> Calibration:
+    """Find every layer's format and scale for x of a model in memory, by least squared error of x and by percentile.
+
+    The model is run a layer at a time: in memory are the residual stream of all tokens before and after a layer, and x
+    of that layer (float32).
+
+    Args:
+        model: as for :func:`quantize_model`.
+        ids: tokens (count,), cut into sequences of 512, each from an empty state, as ``python -m qse_hw calibrate``
+            does; or (b, l), each row a sequence.
+        format: a preset's name, which leaves its parameters open, ``tuned`` or ``tuned:segments=N,bits=B``, or a JSON
+            file.
+        mode: what tuned layers share, one of :data:`golden.modes.MODES`.
+        alpha: quantile of the percentile method.
+        scale_bits: width of M.
+        progress: called with each layer's number when it has been seen.
+
+    Returns:
+        The calibration, with the fingerprint of the weights, which is that of their checkpoint if no value was rounded;
+        a transformers model without its head has none.
+
+    Raises:
+        InputError: for another model, format or ids; naming the layer, where its values cannot be calibrated.
+    """
+    layers = _layers(model)
+    check_spec(format, scale_bits)
+    check_mode(mode)
+    check_alpha(alpha)
+    if not isinstance(ids, Tensor) or ids.dtype not in _INTEGERS or ids.dim() not in (1, 2) or not ids.numel():
+        what = f"{ids.dtype} {tuple(ids.shape)}" if isinstance(ids, Tensor) else type(ids).__name__
+        raise InputError(f"Ids must be an integer tensor of tokens (count,) or (b, l), not {what}")
+    size = layers.config.vocab_size
+    if not 0 <= int(ids.min()) <= int(ids.max()) < size:
+        raise InputError(f"Ids must be from 0 to {size - 1}, not {int(ids.min())} to {int(ids.max())}")
+    length = ids.shape[1] if ids.dim() == 2 else _SEQUENCE
+    found = activations(layers, ids.flatten().long(), tokens=ids.numel(), batch_length=length)
+    return calibrate(
+        _inputs(found), format, model=layers.fingerprint(), mode=mode, alpha=alpha, scale_bits=scale_bits,
+        progress=progress,
+    )  # fmt: skip
+
+
+def _inputs(found: Iterator[tuple[int, dict[str, Any], Any, Tensor]]) -> Iterator[Layer]:
+    for _, tensors, block, residual in found:
+        yield Layer(x=tensors["x"])
+        del tensors, block, residual  # before the next layer is run
+
+
+def _layers(model: nn.Module) -> Layers:
+    if isinstance(model, Mamba):
+        return layers_of(model)
+    if is_hugging_face(model):
+        return HuggingFace(model)
+    raise InputError(
+        "Model must be a Mamba of this package, or of transformers a MambaForCausalLM, MambaModel, Mamba2ForCausalLM "
+        f"or Mamba2Model, not {type(model).__name__}"
+    )
+
+
+def _quantisers(model: nn.Module, layers: Layers, calibration: Source, method: str) -> list[Segmented]:
+    """One per layer, checked to be for this model."""
+    if method not in METHODS:
+        raise InputError(f"Method must be one of {', '.join(METHODS)}, not {method!r}")
+    if isinstance(calibration, str | os.PathLike):
+        calibration = read_calibration(calibration)
+    config = layers.config
+    if isinstance(calibration, Calibration):
+        exact = all(p.dtype == torch.float32 and not p.is_meta for p in model.parameters())
+        known = layers.fingerprint() if calibration.model and exact else ""
+        calibration.check(layers=config.n_layer, channels=config.d_inner, model=known, whose="model's")
+        return [calibration.layer(number, method).quantiser for number in range(config.n_layer)]
+    given = list(calibration) if isinstance(calibration, Sequence) else [None]
+    found = [quantiser for quantiser in given if isinstance(quantiser, Segmented)]
+    if len(found) != len(given):
+        raise InputError(
+            "Calibration must be a Calibration, the path of one, a sequence of a Segmented for each layer, or None, "
+            f"not {type(calibration).__name__}"
+        )
+    if len(found) != config.n_layer:
+        raise InputError(f"Calibration must have the model's {config.n_layer} layers, not {len(found)}")
+    return found
