@@ -7,6 +7,7 @@ arXiv 2410.13229) and "Quamba2" (2025, arXiv 2503.22879); the soft edge: "Quamba
 * :mod:`golden.quamba.scan`: the selective scan with a state that is rounded where a decoder would store it.
 * :mod:`golden.quamba.calibration`: the static scales and their file; :mod:`golden.quamba.calibrate` finds them.
 * :mod:`golden.quamba.layers`, :mod:`golden.quamba.model`: the quantised Mamba-1.
+* :mod:`golden.quamba.decode`: the same one token at a time, for generation; :mod:`golden.quamba.regions`, how.
 * :mod:`golden.quamba.calibration2`, :mod:`golden.quamba.calibrate2`, :mod:`golden.quamba.mamba2`: Mamba-2.
 
 Nothing is imported here, so that each part loads only what it needs.

@@ -10,7 +10,7 @@ from torch import Tensor
 from golden.errors import InputError
 from golden.hadamard import factorise, transform_tensor
 from golden.mamba.checkpoint import fingerprint
-from golden.mamba.model import Mamba, MambaConfig, Mixer
+from golden.mamba.model import PLAIN, Block, Mamba, MambaConfig, Mixer
 from golden.mamba.parts import Kernels
 from golden.percentile import ALPHA, SEQUENCE, check_alpha
 from golden.quamba.calibration import TENSORS, LayerScales, QuambaCalibration
@@ -22,6 +22,7 @@ _SEQUENCES = 8  # at a time
 _STATE_EVERY = 16  # of a sequence's states, every 16th is looked at: d_state times as many values as x has elsewhere
 
 See = Callable[[str, Tensor], None]
+Observers = dict[str, MinMax | Percentile]
 
 
 @torch.no_grad()
@@ -59,26 +60,12 @@ def calibrate_quamba(
     factorise(config.d_inner)
     check_alpha(alpha)
     check_alpha(state_alpha)
-    observers = [
-        {
-            name: MinMax(f"Layer {i}, {name}", HALF_MAX if name == "gated" else float("inf"))
-            for name in ("norm", "xz", "x_proj", "dt", "gated", "y")
-        }
-        | {"x": Percentile(f"Layer {i}, x", alpha), "state": Percentile(f"Layer {i}, state", state_alpha)}
-        for i in range(config.n_layer)
-    ]
+    observers = [_observers(i, alpha, state_alpha) for i in range(config.n_layer)]
     done = 0
     for batch in batches(ids, tokens, sequence):
         residual = model.backbone.embedding(batch.to(model.backbone.embedding.weight.device))
         for block, observed in zip(model.blocks, observers, strict=True):
-
-            def see(name: str, x: Tensor, observed: dict[str, MinMax | Percentile] = observed) -> None:
-                observed[name].see(x)
-
-            normalised = F.rms_norm(residual, residual.shape[-1:], eps=block.norm.eps)
-            see("norm", normalised)
-            mixer = cast(Mixer, block.mixer)
-            residual = residual + _mix(mixer, normalised * block.norm.weight, model.kernels, see)
+            residual = _see_layer(block, residual, model.kernels, observed)
         done += batch.numel()
         if progress is not None:
             progress(done)
@@ -88,8 +75,51 @@ def calibrate_quamba(
         state_alpha=state_alpha,
         sequence=sequence,
         tokens=done,
-        layers=tuple(LayerScales(**{name: observed[name].scale() for name in TENSORS}) for observed in observers),
+        layers=tuple(_scales(observed) for observed in observers),
     )
+
+
+@torch.no_grad()
+def calibrate_layer(block: Block, residual: Tensor, *, layer: int = 0) -> tuple[LayerScales, Tensor]:
+    """The scales of one layer of a Mamba-1 from one batch, and the residual stream (b, l, m) after it.
+
+    For models of which one layer at a time is in memory; quantiles as :func:`calibrate_quamba`'s defaults.
+
+    Args:
+        block: unquantised.
+        residual: what enters it (b, l, m).
+        layer: its number, for messages.
+
+    Raises:
+        InputError: for a tensor that is zero or not finite.
+    """
+    observed = _observers(layer, ALPHA, ALPHA)
+    after = _see_layer(block, residual, PLAIN, observed)
+    return _scales(observed), after
+
+
+def _observers(layer: int, alpha: float, state_alpha: float) -> Observers:
+    observers: Observers = {
+        name: MinMax(f"Layer {layer}, {name}", HALF_MAX if name == "gated" else float("inf"))
+        for name in ("norm", "xz", "x_proj", "dt", "gated", "y")
+    }
+    quantiles = {"x": alpha, "state": state_alpha}
+    return observers | {name: Percentile(f"Layer {layer}, {name}", q) for name, q in quantiles.items()}
+
+
+def _see_layer(block: Block, residual: Tensor, kernels: Kernels, observed: Observers) -> Tensor:
+    """The residual stream (b, l, m) after a layer."""
+
+    def see(name: str, x: Tensor) -> None:
+        observed[name].see(x)
+
+    normalised = F.rms_norm(residual, residual.shape[-1:], eps=block.norm.eps)
+    see("norm", normalised)
+    return residual + _mix(cast(Mixer, block.mixer), normalised * block.norm.weight, kernels, see)
+
+
+def _scales(observed: Observers) -> LayerScales:
+    return LayerScales(**{name: observed[name].scale() for name in TENSORS})
 
 
 def batches(ids: Tensor, tokens: int, sequence: int) -> Iterator[Tensor]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from golden import tensor
+from golden import operators
 from golden.errors import InputError
 from golden.presets import int8
 from golden.scale import Scale
@@ -42,7 +42,7 @@ def quantise(x: Tensor, scale: Scale, rounding: Rounding) -> Tensor:
         InputError: for another dtype.
     """
     if rounding == "half away":
-        return tensor.quantise(x, _INT8, scale)
+        return operators.quantize(x, _INT8, scale)
     if x.dtype not in (torch.float16, torch.bfloat16, torch.float32):
         raise InputError(f"Values to round half to even must be float16, bfloat16 or float32, not {x.dtype}")
     factor = float(scale.reciprocal)  # exact: at most 20 bits

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from golden import tensor
+from golden import operators
 from golden.errors import InputError
 from golden.hadamard import fold_inverse, transform_tensor
 from golden.presets import int8
@@ -108,15 +108,15 @@ class XProjection(nn.Module):
             return decoded, real.round_().clamp_(LOW, HIGH).to(torch.int8)
         if self.reads == "int8":
             decoded = self.quantiser.tensor(x)
-            codes = tensor.quantise(decoded, self.source.format, self.source.scale)
+            codes = operators.quantize(decoded, self.source.format, self.source.scale)
         else:
-            codes = tensor.quantise(x, self.source.format, self.source.scale)
-            decoded = tensor.dequantise(codes, self.source.format, self.source.scale)
+            codes = operators.quantize(x, self.source.format, self.source.scale)
+            decoded = operators.dequantize(codes, self.source.format, self.source.scale)
         return decoded, requantise(self.linear(decoded_integers(codes, self.source)), self.by)
 
 
 def decoded_integers(codes: Tensor, quantiser: Segmented) -> Tensor:
-    """What codes of ``golden.tensor.quantise`` stand for, in fine steps; int8 codes are their own, others int32."""
+    """What codes of ``golden.operators.quantize`` stand for, in fine steps; int8 codes are their own, others int32."""
     format = quantiser.format
     if format.kind == "twos-complement" and format.bits == 8 and format.fraction_bits == 0:
         return codes
@@ -146,7 +146,7 @@ class HadamardLinear(nn.Module):
 
     def quantise(self, y: Tensor) -> Tensor:
         """float16 (..., d) -> int8 codes of its transform, half away from zero."""
-        return tensor.quantise(transform_tensor(y.double(), normalise=False), int8(), self.scale)
+        return operators.quantize(transform_tensor(y.double(), normalise=False), int8(), self.scale)
 
     def forward(self, y: Tensor) -> Tensor:
         """Floating point (..., d), taken as float16 -> float32 (..., m) that float16 holds exactly."""

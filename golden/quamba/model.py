@@ -10,6 +10,7 @@ out_proj adds to the residual stream, are float16 values. Where float16 would ov
 """
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import cast
 
 import torch
@@ -76,7 +77,7 @@ class QuambaBlock(nn.Module):
         self.register_buffer("dt_bias", quantise_weight(mixer.dt_proj.bias, f"{where}, dt_bias").value)
         self.register_buffer("A", -torch.exp(quantise_weight(mixer.A_log, f"{where}, A_log").value))
         self.register_buffer("D", quantise_weight(mixer.D, f"{where}, D").value)
-        self.store = store_as(state, scales.state)
+        self.state, self.store = state, store_as(state, scales.state)
         self.out_proj = HadamardLinear(mixer.out_proj.weight, scales.y, f"{where}, out_proj")
 
     def forward(self, residual: Tensor, see: Callable[[str, Tensor], None] | None = None) -> Tensor:
@@ -160,9 +161,13 @@ class QuambaMamba(nn.Module):
         )
         self.norm_f = model.backbone.norm_f
         embedding, head = model.backbone.embedding.weight, model.lm_head.weight
+        self.embedding_step: Fraction | None = None  # where its values are codes times a step
+        self.head_step: Fraction | None = None
         if quantise_head:
-            embedding = quantise_weight(embedding, "Embedding").value
-            head = quantise_weight(head, "lm_head").value
+            codes = quantise_weight(embedding, "Embedding")
+            embedding, self.embedding_step = codes.value, codes.step
+            codes = quantise_weight(head, "lm_head")
+            head, self.head_step = codes.value, codes.step
         self.register_buffer("embedding", embedding.detach())
         self.register_buffer("head", head.detach())
 

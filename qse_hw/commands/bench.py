@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import os
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure what is asked for, print, write."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # read when PyTorch is loaded; else its profiler talks on stderr
     if args.device not in DEVICES:
         raise InputError(f"Device must be one of {', '.join(DEVICES)}, not {args.device!r}")
     every = PARTS if args.device == "cpu" else ON_DEVICES

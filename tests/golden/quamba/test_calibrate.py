@@ -14,7 +14,7 @@ from golden.errors import InputError
 from golden.mamba.mamba2 import Mamba2Config
 from golden.mamba.model import Mamba, MambaConfig
 from golden.percentile import percentile_step
-from golden.quamba.calibrate import batches, calibrate_quamba
+from golden.quamba.calibrate import batches, calibrate_layer, calibrate_quamba
 from golden.quamba.calibration import TENSORS, read_quamba, write_quamba
 from golden.quamba.model import QuambaMamba
 from golden.quamba.observe import Percentile
@@ -218,3 +218,13 @@ def test_models_it_is_not_for_are_refused(ids):
 def test_every_tensor_has_a_scale_of_16_bits(calibration):
     assert TENSORS == ("norm", "xz", "x", "x_proj", "dt", "y", "state")
     assert {getattr(layer, name).bits for layer in calibration.layers for name in TENSORS} == {16}
+
+
+def test_layer_by_layer_equals_the_whole_model(model, ids):
+    whole = calibrate_quamba(model, ids, tokens=8 * SEQUENCE, sequence=SEQUENCE)
+    residual = model.backbone.embedding(ids[: 8 * SEQUENCE].view(8, SEQUENCE))
+    for i, (block, expected) in enumerate(zip(model.blocks, whole.layers, strict=True)):
+        scales, after = calibrate_layer(block, residual, layer=i)
+        assert scales == expected
+        residual = block(residual)
+        torch.testing.assert_close(after, residual)

@@ -1,9 +1,9 @@
 """The streaming quantised Mamba against the whole-sequence one.
 
-All arithmetic but the head's product is the same operation on the same values, so that every code and every float is
-equal: bits, not tolerances. The head is a float32 product of another shape, whose sums another order may round
-differently. (Where channels are no multiple of what a processor's vector takes, PyTorch computes the last ones of exp
-and SiLU by scalar functions, and which ones those are depends on the shape; the models here have multiples of 32.)
+All but the head is the same operations on the same values, so that on a CPU every code and every float is equal: bits,
+not tolerances. The head is a float32 product of another shape, with another order of sums, and where it is 8 bits wide
+its step comes after the sum instead of before. What ``torch.compile`` makes of the operations differs in the last bits
+of exp, which now and then turns a code over.
 """
 
 import numpy as np
@@ -211,7 +211,7 @@ def test_regions_compile_whole_and_once_for_all_layers(base, monkeypatch):
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")  # of Inductor itself
 def test_compiled_regions_differ_in_the_last_bits_of_exp_and_of_the_heads_sum_alone(base):
-    """Inductor's vectors compute exp by another routine. (Two minutes with a cold cache.)"""
+    """Inductor's vectors compute exp by another routine."""
     decoder = QuambaDecoder.of(quantised(base, state="int8", quantise_head=True), batch=1)
     decoder.fuse = seen = Seen()
     for column in prompt(24)[:1].unbind(1):
@@ -246,7 +246,7 @@ def test_rounding_equals_the_models():
 
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float16, 65504.0), (torch.int8, 127.0)])
 def test_states_saturate(dtype, limit):
-    """exp(-2^-7) of what is held, and 2^20 flows in."""
+    """More than 2^20 flows into an empty one."""
     one, half = torch.ones(()), torch.tensor(0.5)
     state = torch.zeros(1, 2, 1, dtype=dtype)
     codes, values = torch.tensor([[1, 1]], dtype=torch.uint8), torch.tensor([0.0, float(1 << 20)])
