@@ -25,6 +25,7 @@ from golden.tensor import torch_code_dtype
 BLOCK = 4096
 LAUNCH = {"num_warps": 8, "enable_fp_fusion": False}  # 16 values for each thread; every fma is one that is written
 FEW_ROWS = 16  # up to so many rows the products are bound by reading the weight
+MANY_OUTPUTS, GEMV_TILE = 1024, 4096  # fewer outputs are spread over more programs, so that all of the GPU reads
 
 _SIGNIFICANDS = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8, torch.int8: 8, torch.int16: 16}
 _WIDE = (torch.float64, torch.int32)  # more digits than float32 has
@@ -74,9 +75,11 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
     sums = torch.empty((*codes.shape[:-1], outputs), dtype=torch.int32, device=codes.device)
     with _on(codes):
         if rows <= FEW_ROWS:
-            gemv_kernel[(triton.cdiv(outputs, 8), rows)](
-                flat, by, sums, inputs, outputs, D=decoding(format), BLOCK_OUT=8, BLOCK_IN=512, num_warps=4
-            )
+            at_once = 8 if outputs > MANY_OUTPUTS else 2
+            gemv_kernel[(triton.cdiv(outputs, at_once), rows)](
+                flat, by, sums, inputs, outputs,
+                D=decoding(format), BLOCK_OUT=at_once, BLOCK_IN=GEMV_TILE // at_once, num_warps=4,
+            )  # fmt: skip
         else:
             grid = (triton.cdiv(rows, 64), triton.cdiv(outputs, 64))
             gemm_kernel[grid](

@@ -73,7 +73,7 @@ def test_quotients_are_rounded_once(kernels, device):
 
 
 @pytest.mark.parametrize("name", ["int8", "se8", "se8-silu", "se9-paper", "coarse-fine-coarse", "int12"])
-@pytest.mark.parametrize(("rows", "inputs", "outputs"), [(1, 600, 9), (3, 70, 20), (17, 130, 65)])
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), [(1, 2500, 9), (3, 70, 20), (1, 40, 1030), (17, 130, 65)])
 def test_linear(kernels, device, name, rows, inputs, outputs):
     backends.check_linear(kernels, name, rows, inputs, outputs, device=device)
 
