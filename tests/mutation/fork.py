@@ -99,9 +99,12 @@ def _extensions(root: Path) -> Path:
 
 
 def limit_memory() -> None:
-    """Lets this process have :data:`MEMORY` more bytes than it has."""
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    """Lets this process, and those it starts, have :data:`MEMORY` more bytes to write to than it has.
+
+    Not of addresses: WebAssembly programs (Yosys) reserve more than that, and use little of it.
+    """
+    used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_DATA, (used + MEMORY, used + MEMORY))
 
 
 def limit_time(seconds: float) -> None:
