@@ -10,7 +10,6 @@ NAME = "axi_counters.py"
 
 
 @needs_verilator
-@pytest.mark.full
 def test_runs(tmp_path):
     done = run(NAME, "--values", 333, "-L", 4, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -12,7 +12,6 @@ NAME = "calibration_to_verilog.py"
 
 
 @needs_verilator
-@pytest.mark.full
 def test_runs(tmp_path):
     done = run(NAME, "-o", "made", "--tokens", 32, "--layer", 1, "--format", "se8-silu", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -50,7 +50,7 @@ def simulator(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=["se8", "se8-silu", pytest.param("ten", marks=full)])
+@pytest.fixture(scope="module", params=["se8", *(pytest.param(name, marks=full) for name in ("se8-silu", "ten"))])
 def built(request, simulator, tmp_path_factory):
     """A folder with the compiled unit and its generated files."""
     folder, config = tmp_path_factory.mktemp(request.param), CONFIGS[request.param]

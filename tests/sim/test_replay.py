@@ -19,7 +19,7 @@ from rtl_gen.units.encoder import EncoderConfig
 from sim import replay as module
 from sim.packing import unpack
 from sim.plan import PLAN_VARIABLE, Plan
-from sim.replay import RUNS, SEED, replay
+from sim.replay import RUNS, SEED, measure_naive, replay
 from tests.golden import oracles
 from tests.rtl_gen.bench import used
 from tests.sim.faulty import FAULTS, faulty_top
@@ -70,6 +70,15 @@ def check_every_value(name, input_name, simulator, lanes, steps, stride=1):
 @pytest.mark.parametrize(("name", "input_name", "step"), [("se8", "fp16", 0.0176), ("se9-paper", "s16", 150.0)])
 def test_every_pattern(name, input_name, step):
     check_every_value(name, input_name, "verilator", 16, [step])
+
+
+def test_the_benchmark_s_baseline(monkeypatch):
+    """It measures where it agrees with golden, and fails where not: here beside an encoder of another format."""
+    x = np.linspace(-3, 3, 40, dtype=np.float32)[None]
+    assert 0 < measure_naive(x, choice("se8", 0.02), input=input_type("fp32")) < math.inf
+    monkeypatch.setattr(module, "emit", lambda config: emit(replace(config, format=oracles.make("se8:L=12"))))
+    with pytest.raises(RuntimeError, match="^the baseline failed"):
+        measure_naive(x, choice("se8", 0.02), input=input_type("fp32"))
 
 
 @pytest.mark.full
