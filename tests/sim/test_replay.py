@@ -77,7 +77,7 @@ def test_the_benchmark_s_baseline(monkeypatch):
     x = np.linspace(-3, 3, 40, dtype=np.float32)[None]
     assert 0 < measure_naive(x, choice("se8", 0.02), input=input_type("fp32")) < math.inf
     monkeypatch.setattr(module, "emit", lambda config: emit(replace(config, format=oracles.make("se8:L=12"))))
-    with pytest.raises(RuntimeError, match="^the baseline failed"):
+    with pytest.raises(RuntimeError, match=r"^the baseline failed"):
         measure_naive(x, choice("se8", 0.02), input=input_type("fp32"))
 
 
