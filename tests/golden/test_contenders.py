@@ -9,6 +9,7 @@ from golden.contenders import (
     FP8,
     GROUPS,
     LIMIT,
+    PERCENTILE,
     Sample,
     check_contender,
     describe,
@@ -123,6 +124,27 @@ def test_float8_is_scaled(sample, spec):
         assert error <= 1.05 * sample.histogram.squared_error(rival)  # 0.2 dB: a small sample is not smooth
     at_the_peak = Codebook.nearest(levels * np.float32(sample.histogram.peak / levels[-1]), ties_down=ties_down)
     assert error < sample.histogram.squared_error(at_the_peak)
+
+
+@pytest.mark.parametrize(("spec", "below"), [("fp8-e3m4", 1), ("fp8-e3m4", 2), ("fp8-e3m4", 10), ("fp8-e4m3", 4)])
+def test_float8_finds_the_scale_of_its_own_values(spec, below):
+    """Values that a float8 has, but for its greatest few, times anything: little is lost, or the scan missed."""
+    levels, _ = float8_levels(FP8[spec])
+    x = np.float32(0.37) * levels[levels > 0][-60 - below : -below, None]
+    sample = Sample(x)
+    assert sample.sqnr_db(sample.fit(spec).quantiser) > 47
+    at_the_peak = Codebook.nearest(levels * np.float32(sample.histogram.peak / levels[-1]))
+    assert sample.sqnr_db(at_the_peak) < 44
+
+
+@pytest.mark.parametrize("spec", [*BASELINES, "quamba:alpha=0.99"])
+def test_every_contender_tells_what_was_asked_for(sample, spec):
+    assert sample.fit(spec).spec == spec
+
+
+def test_descriptions_name_the_format():
+    assert PERCENTILE["quamba-se8"] in BASELINES["quamba-se8"]
+    assert f"{GROUPS} groups" in BASELINES["quamba2"]
 
 
 def test_weights_count(rng):

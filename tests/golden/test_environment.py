@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from importlib.metadata import version
@@ -21,6 +22,11 @@ def test_it_is_true_and_json():
     assert found["python"] == platform.python_version()
     assert found["machine"]["cores"] == os.cpu_count()
     assert found["machine"]["processor"].startswith(platform.machine())
+
+
+def test_packages_have_the_names_that_registries_know():
+    """Metadata is found by any spelling; figures of different machines compare by one."""
+    assert [re.sub(r"[-_.]+", "-", name).lower() for name in module.PACKAGES] == list(module.PACKAGES)
 
 
 def test_packages_that_are_not_installed(monkeypatch):

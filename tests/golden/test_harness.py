@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import runpy
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from golden import harness
 from golden.errors import InputError
 from golden.harness import HarnessModel, Metric, Tasks
 from golden.mamba.initial import initialise
@@ -179,3 +182,13 @@ def test_refusals(folder, tasks, model, monkeypatch):
         tasks.run(HarnessModel(model, Bytes()), limit=0)
     with pytest.raises(InputError, match="Max length must be at least 1 token, not 0"):
         HarnessModel(model, Bytes(), max_length=0)
+
+
+@pytest.mark.parametrize("given", [None, "0"])
+def test_nothing_is_fetched_unless_one_asks_for_it(monkeypatch, given):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "0")
+        if given is None:
+            monkeypatch.delenv(name)
+    runpy.run_path(harness.__file__)
+    assert os.environ["HF_HUB_OFFLINE"] == os.environ["HF_DATASETS_OFFLINE"] == (given or "1")

@@ -84,6 +84,28 @@ def test_no_start_of_lloyds_iteration_ends_lower(rng):
     assert max(errors) > 1.01 * limit
 
 
+@pytest.mark.parametrize(
+    ("values", "levels"),
+    [
+        ([0, 100, 200, 201, 202], [0, 100, 201]),
+        ([0, 1, 2, 100, 200], [1, 100, 200]),
+        ([0, 100, 101, 102, 200], [0, 101, 200]),
+        ([0, 100, 200, 300, 301], [0, 100, 200, 300.5]),
+        ([0, 100, 101, 200, 300, 400, 500], [0, 100.5, 200, 300, 400, 500]),
+    ],
+)
+def test_a_value_apart_has_a_level_of_its_own(values, levels):
+    assert lloyd_max(source(values, np.ones(len(values))), len(levels)).levels.tolist() == levels
+
+
+@pytest.mark.parametrize("power", [-68, -40, 40, 84])
+def test_a_unit_of_measure_does_not_matter(rng, power):
+    """Of values times a power of two, which rounds nothing, the levels are as many times larger."""
+    x = rng.standard_normal((1, 200)).astype(np.float32)
+    levels, moved = (lloyd_max(Histogram(y), 9).levels for y in (x, x * np.float32(2.0**power)))
+    assert np.array_equal(moved, levels * np.float32(2.0**power))
+
+
 DENSE = 20_000
 
 
@@ -146,6 +168,13 @@ def test_few_values_are_kept(rng):
     assert lloyd_max(Histogram(x)).levels.tolist() == [-1, 0.5, 3]
     assert Histogram(x).squared_error(lloyd_max(Histogram(x), 3)) == 0
     assert lloyd_max(Histogram(x), 1).levels.tolist() == [1.375]
+
+
+@pytest.mark.parametrize("levels", [5, 6])
+def test_as_many_levels_as_values_lose_nothing(levels):
+    """Not a bit: sums with the largest would have swallowed the smallest."""
+    values = np.array([-3e9, -1e-9, 1e-9, 0.1, 3e9], np.float32)
+    assert np.array_equal(lloyd_max(source(values, [1, 1e9, 3, 1e-9, 1]), levels).levels, values)
 
 
 @pytest.mark.parametrize("levels", [0, -1])

@@ -1,12 +1,16 @@
 """What layers share: nothing, the steps, the format."""
 
+import itertools
 import json
+import math
 
 import numpy as np
 import pytest
 
+from golden import modes as module
 from golden.errors import InputError
-from golden.fitting import Fitter
+from golden.fitting import Fitter, budget
+from golden.formats import Segment, SegmentedFormat
 from golden.histogram import Histogram
 from golden.modes import MODES, check_mode, fit_layers, loss_db
 from golden.presets import load_format
@@ -127,6 +131,84 @@ def test_layers_that_lack_what_others_have(rng):
             found = fit_layers(fitters, "tuned:bits=5,segments=4,sign=0", mode)
             assert len(kinds_and_shifts(found)) == 1
             assert all(fitter.histogram.sqnr_db(one) > 10 for fitter, one in zip(fitters, found, strict=True))
+
+
+def offset(zero_point, *runs, bits=2):
+    """A format of runs (codes, log2 of the step)."""
+    firsts = [sum(codes for codes, _ in runs[:number]) for number in range(len(runs))]
+    segments = [Segment(codes=n, log2_step=e, first_code=first) for (n, e), first in zip(runs, firsts, strict=True)]
+    return SegmentedFormat(name="by hand", bits=bits, kind="offset", segments=tuple(segments), zero_point=zero_point)
+
+
+@pytest.mark.parametrize("lows", [(-1.0, -6.0), (-6.0, -1.0), (-2.0, -2.0)])
+def test_segments_for_all_layers_are_the_best_there_are(rng, lows):
+    """Against every format of four codes in one segment or two, however many fine steps a layer has below zero."""
+    fitters = fitters_of([np.append(3 * rng.random(200), [low] * 9).astype(np.float32)[:, None] for low in lows])
+    scales = [Scale.from_step(0.25), Scale.from_step(0.375)]
+    present = [Segmented(format=offset(1, (4, 0)), scale=scale) for scale in scales]
+    before = [fitter.histogram.squared_error(one) for fitter, one in zip(fitters, present, strict=True)]
+
+    def loss(chosen):
+        errors = [fitter.histogram.squared_error(one) for fitter, one in zip(fitters, chosen, strict=True)]
+        return sum(error / was for error, was in zip(errors, before, strict=True))
+
+    found = module._same_segments(fitters, present, budget("tuned:bits=2,segments=2,sign=0"), 0)
+    deepest = max(math.ceil(-low / float(scale.step)) for low, scale in zip(lows, scales, strict=True))
+    every = [offset(zero, (4, 0)) for zero in range(4)]
+    for fine, e in itertools.product(range(1, 4), range(1, 8)):  # zero is in the finer segment, which may be either
+        every += [offset(zero, (fine, 0), (4 - fine, e)) for zero in range(fine)]
+        zeros = range((4 - fine) << e, ((4 - fine) << e) + fine)
+        every += [offset(zero, (4 - fine, e), (fine, 0)) for zero in zeros if zero <= deepest]
+    losses = [loss([Segmented(format=format, scale=scale) for scale in scales]) for format in every]
+    assert len({one.format for one in found}) == 1
+    assert loss(found) == pytest.approx(min(losses), rel=1e-6)
+    assert loss(found) < 0.8 * loss(present)
+
+
+def test_segments_along_the_longest_axis():
+    """8190 fine steps and room at the ends are searched, twice as many are not."""
+    fitters = fitters_of([np.array([[-2.0, 1, 8188]], np.float32)])
+    present = [Segmented(format=offset(1, (4, 0)), scale=Scale.from_step(1.0))]
+    wanted = budget("tuned:bits=2,segments=1,sign=0")
+    (found,) = module._same_segments(fitters, present, wanted, 0)
+    assert fitters[0].histogram.squared_error(found) < fitters[0].histogram.squared_error(present[0])
+    assert module._same_segments(fitters, present, wanted, 1) == present
+
+
+def test_coarse_steps_below_zero(rng):
+    """Given its own format's steps, which begin with a coarse one for a floor, a layer does as well as before."""
+    z = rng.standard_normal((60, 20))
+    deep = np.where(rng.random(z.shape) < 0.5, -8 + 0.1 * z, np.abs(z)).astype(np.float32)
+    (fitter,) = fitters_of([deep])
+    wanted = budget("tuned:bits=3,segments=3,sign=0")
+    own = fitter.least_squares("tuned:bits=3,segments=3,sign=0")
+    kind, shifts = own.format.kind, own.format.shifts
+    assert shifts[0] > 0 in shifts
+    found = module._counts(fitter, own, (kind, shifts), wanted)
+    assert (found.format.kind, found.format.shifts) == (kind, shifts)
+    assert fitter.histogram.sqnr_db(found) > fitter.histogram.sqnr_db(own) - 0.05
+    for steps in ((2, 0), (3, 0, 1)):  # of other layers
+        assert module._counts(fitter, own, (kind, steps), wanted).format.shifts == steps
+
+
+def test_steps_that_do_not_suit_a_layer_that_was_not_asked(rng, monkeypatch):
+    """Of nine layers every other one judges; the second is but a few fine steps long, the steps are 1, 128, 64, 128."""
+    wide = offset(1, (3, 0), (1, 7), (1, 6), (1, 7), bits=3)
+    x = np.concatenate([rng.uniform(-1, 1, 90), [129.0, 193, 193, 300]]).astype(np.float32)[:, None]
+    layers = [x] * 9
+    layers[1] = np.array([[0.0, 1, 2, 2]], np.float32)
+    fitters = fitters_of(layers)
+    own = [Segmented(format=wide, scale=Scale.from_step(1.0))] * 9
+    own[1] = Segmented(format=offset(0, (4, 0)), scale=Scale.from_step(1.0))
+    for fitter, found in zip(fitters, own, strict=True):
+        monkeypatch.setattr(fitter, "least_squares", lambda spec, found=found: found)
+        monkeypatch.setattr(fitter, "presets", lambda budget: [])
+    spec = "tuned:bits=3,segments=4,sign=0"
+    assert module._counts(fitters[0], own[0], ("offset", wide.shifts), budget(spec)) is not None
+    assert module._counts(fitters[1], own[1], ("offset", wide.shifts), budget(spec)) is None
+    found = fit_layers(fitters, spec, "runtime")
+    assert len(found) == 9
+    assert len(kinds_and_shifts(found)) == 1
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,6 +1,8 @@
 """Arrays of a user's own: read only if they are plain numbers, complete."""
 
 import os
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +41,30 @@ def test_objects_are_neither_read_nor_written(tmp_path):
     np.save(path, objects, allow_pickle=True)
     with pytest.raises(InputError, match=INCOMPLETE):
         read_array(path)
+
+
+class Hostile:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_hostile_pickle_is_not_run(tmp_path, bare):
+    path, mark = tmp_path / "a.npy", tmp_path / "mark"
+    if bare:
+        path.write_bytes(pickle.dumps(Hostile(mark)))
+    else:
+        np.save(path, np.array([Hostile(mark)], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"must be a .*\.npy file"):
+        read_array(path)
+    assert not mark.exists()
+    np.load(path, allow_pickle=True)
+    assert mark.exists()  # it would have been run
 
 
 @pytest.fixture
@@ -80,6 +106,20 @@ def test_lying_header(whole, old, new):
     path.write_bytes(content.replace(old, new))
     with pytest.raises(InputError, match=INCOMPLETE):
         read_array(path)
+
+
+def test_a_header_that_is_too_long_to_be_parsed_safely(whole):
+    """Python's parser may not survive it; NumPy takes up to 10000 bytes unless told that the file is trusted."""
+    content, path = whole
+    header, data = content[10:128], content[128:]
+    for length in (len(header), 1014, 9974, 10102, 65526):
+        padded = header.rstrip().ljust(length - 1) + b"\n"
+        path.write_bytes(content[:8] + length.to_bytes(2, "little") + padded + data)
+        if length <= 10_000:
+            assert read_array(path).tolist() == np.arange(35).reshape(5, 7).tolist()
+            continue
+        with pytest.raises(InputError, match=INCOMPLETE):
+            read_array(path)
 
 
 def test_empty_arrays_of_too_large_a_shape_are_refused(whole):

@@ -206,6 +206,21 @@ def test_an_outlier_leaves_steps_to_try(rng, scale_bits, outlier, sign):
         assert all(float(scale.step) >= axis.shortest() and scale.bits == scale_bits for scale in found)
 
 
+def test_steps_near_one_are_what_is_asked_for(rng):
+    axis = Axis(Histogram(silu(rng)), "offset", 4, 3)
+    found = axis.near(0.375, range(-2, 4), 2, 16)
+    wanted = [0.375 * 2 ** (n / 2) for n in range(-2, 4)]
+    assert [float(scale.step) for scale in found] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_the_longest_axis_is_not_too_long():
+    """8190 fine steps between the least and the greatest value, and room for one more at either end: all positions."""
+    axis = Axis(Histogram(np.array([[-2.0, 1, 8188]], np.float32)), "offset", 2, 1)
+    assert axis.shortest() == 1
+    assert axis.near(1.0, range(-1, 2), 1, 16) == [Scale.from_step(1.0), Scale.from_step(2.0)]
+    assert len(axis.costs(1.0).above) <= MAX_POSITIONS
+
+
 def test_values_from_zero_up_are_in_phase_as_they_are(rng):
     axis = Axis(Histogram(np.abs(silu(rng))), "offset", 4, 3)
     zero = Axis(Histogram(np.maximum(silu(rng), 0)), "offset", 4, 3)

@@ -12,8 +12,8 @@ Without ``--modules``: every mutant of golden's numeric heart, and samples of th
 """
 
 import argparse
+import hashlib
 import math
-import random
 import sys
 import time
 import tomllib
@@ -64,7 +64,13 @@ class Part:
         every = [mutant for file in self.files for mutant in mutants(file, (root / file).read_text(encoding="utf-8"))]
         if self.sample is None or self.sample >= len(every):
             return every, len(every)
-        return random.Random(seed).sample(every, self.sample), len(every)
+        drawn = set(sorted(drawing(seed, mutant) for mutant in every)[: self.sample])
+        return [mutant for mutant in every if drawing(seed, mutant) in drawn], len(every)
+
+
+def drawing(seed: int, mutant: Mutant) -> str:
+    """The number that is drawn for a mutant, whatever others there are: samples of changed sources differ little."""
+    return hashlib.sha256(f"{seed} {mutant.key}".encode()).hexdigest()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

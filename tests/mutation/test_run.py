@@ -104,6 +104,14 @@ def test_parts():
     assert chosen != run.Part("some", "golden", ("golden/scale.py",), 5).mutants(run.ROOT, 2)[0]
 
 
+def test_samples_stay_when_other_mutants_come():
+    few = run.Part("some", "golden", ("golden/scale.py",), 12).mutants(run.ROOT, 1)[0]
+    more = run.Part("some", "golden", ("golden/scale.py", "golden/npy.py"), 12).mutants(run.ROOT, 1)[0]
+    stayed = [mutant for mutant in more if mutant.file == "golden/scale.py"]
+    assert stayed == [mutant for mutant in few if mutant in stayed]
+    assert 0 < len(more) - len(stayed) < 12
+
+
 @pytest.mark.full  # an edit of golden may move a name; whoever edits need not care
 def test_what_is_called_equivalent_exists():
     text = run.EQUIVALENT.read_text(encoding="utf-8")

@@ -1,8 +1,11 @@
 """Intervals: deterministic, paired, and as often right as they say."""
 
+import math
+
 import numpy as np
 import pytest
 
+from golden.evaluate import bootstrap as module
 from golden.evaluate.bootstrap import LEAST, Bootstrap, Estimate
 
 
@@ -12,6 +15,7 @@ def test_deterministic_and_seeded():
     assert one == same != other
     assert one.mean == other.mean == values.mean()
     assert one.low < one.mean < one.high
+    assert Bootstrap(32).estimate(values) == Bootstrap(32).estimate(values)  # without a seed of one's own, too
 
 
 @pytest.mark.parametrize("windows", [LEAST, 12, 32])
@@ -21,6 +25,13 @@ def test_covers_a_known_mean(windows):
     found = [draws.estimate(3 + rng.normal(size=windows)) for _ in range(1000)]
     hits = sum(estimate.low <= 3 <= estimate.high for estimate in found)
     assert 930 <= hits <= 970
+
+
+@pytest.mark.parametrize(("windows", "t"), [(LEAST, 2.36462), (12, 2.20099), (32, 2.03951)])
+def test_intervals_are_as_much_wider_as_students_t(windows, t):
+    """Its 97.5 % quantile of ``windows - 1`` degrees of freedom, from a table."""
+    expected = t / 1.95996 * math.sqrt(windows / (windows - 1))
+    assert module._wider(windows) == pytest.approx(expected, rel=5e-3)
 
 
 def test_interval_of_a_large_sample_is_the_normal_one():

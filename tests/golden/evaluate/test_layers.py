@@ -56,18 +56,32 @@ def test_formats_may_be_fitted_to_the_layers_output(mamba1, ids):
     assert [one.quantiser for one in plain["se8"]] != [one.quantiser for one in contenders["se8"]]
 
 
+def test_a_layers_own_tuned_format_is_measured_on_its_values(mamba1, ids):
+    """Not on the histogram, whose rounding shows: only of formats that are shared the values are gone."""
+    spec = "tuned:bits=3,segments=2"
+    contenders, losses = fit(layers_of(mamba1), ids, [spec, "int8"], tokens=60)
+    for layer, x in enumerate(capture(mamba1, ids, tokens=60).values()):
+        sample = Sample(x)
+        own = sample.fit(spec)
+        assert contenders[spec][layer].quantiser == own.quantiser
+        assert losses.sqnr_db[spec][layer] == sample.sqnr_db(own.quantiser)
+        assert losses.sqnr_db[spec][layer] != sample.histogram.sqnr_db(own.quantiser)
+
+
 @pytest.mark.parametrize("mode", ["runtime", "shared"])
 def test_tuned_formats_that_layers_share(mamba1, ids, monkeypatch, mode):
     """``golden.modes`` finds them, from the histograms of all layers at once; it has tests of its own, and is slow."""
 
     def stand_in(fitters, spec, mode, progress):
-        progress(1.0)
+        progress(0.5)
         asked.append((spec, mode))
         return [fitter.least_squares("se8:L=8") for fitter in fitters]
 
-    asked = []
+    asked, shares = [], []
     monkeypatch.setattr(module, "fit_layers", stand_in)
-    contenders, losses = fit(layers_of(mamba1), ids, ["tuned", "int8", "tuned:segments=2"], tokens=60, mode=mode)
+    specs = ["tuned", "int8", "tuned:segments=2"]
+    contenders, losses = fit(layers_of(mamba1), ids, specs, tokens=60, mode=mode, progress=shares.append)
+    assert shares == pytest.approx([0, 1 / 6, 1.5 / 3, 2.5 / 3, 1])  # a layer of int8, another, half of either search
     assert asked == [("tuned", mode), ("tuned:segments=2", mode)]
     assert list(contenders) == ["tuned", "int8", "tuned:segments=2"]
     for layer, x in enumerate(capture(mamba1, ids, tokens=60).values()):

@@ -183,8 +183,11 @@ def test_weights_saved_on_a_gpu_are_read_without_one(
 
 
 def test_bin_that_is_no_dictionary_of_tensors(folder: Path) -> None:
-    torch.save([1, 2], to_bin(folder))
-    refuse(folder, "must be a dictionary of tensors")
+    binary = to_bin(folder)
+    tensors = torch.load(binary)
+    for content in ([1, 2], tensors | {"epoch": 3}, tensors | {4: torch.zeros(1)}):
+        torch.save(content, binary)
+        refuse(folder, "must be a dictionary of tensors")
 
 
 def test_weights_too_large_for_float16_are_not_saved(model: Mamba, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ def test_a_block_alone_is_that_of_the_model(config: Config) -> None:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=["mamba1", "mamba2"])
 def test_distribution(config: Config) -> None:
-    mixer = random_block(config, 0, 0).mixer
+    block = random_block(config, 0, 0)
+    mixer = block.mixer
     steps = F.softplus(mixer.dt_bias if config.architecture == "mamba2" else mixer.dt_proj.bias)
     assert 0.99e-3 < steps.min() < 2e-3
     assert 0.05 < steps.max() < 0.101
@@ -37,6 +38,8 @@ def test_distribution(config: Config) -> None:
     else:
         torch.testing.assert_close(decays, torch.arange(1.0, 17).expand(128, 16))
     assert (mixer.D == 1).all()
+    for norm in (block.norm, mixer.norm) if config.architecture == "mamba2" else (block.norm,):
+        assert (norm.weight == 1).all()
     assert mixer.out_proj.weight.abs().max() <= 128**-0.5 / 2  # two is the root of the depth
     for weight, inputs in ((mixer.in_proj.weight, 64), (mixer.conv1d.weight, 4), (mixer.conv1d.bias, 4)):
         limit = inputs**-0.5  # of a uniform distribution, as PyTorch has it

@@ -2,14 +2,18 @@
 
 import argparse
 import hashlib
+import io
 import itertools
 import json
 import math
+import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from rich.console import Console
 
 from golden.mamba.checkpoint import BUNDLED, BUNDLED_MAMBA2, fingerprint, load_model
 from golden.mamba.initial import initialise
@@ -112,6 +116,33 @@ def test_the_rate_rises_from_a_hundredth(tmp_path: Path) -> None:
     assert 0.0005 < moved < 0.002
 
 
+def test_what_is_shown_and_how_time_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by ten minutes whenever it is looked at: once before all, and once before every step."""
+    text, shown, ticks = tmp_path / "text", io.StringIO(), itertools.count(0, 600)
+    text.write_bytes(b"the quiet don flows " * 50)
+    monkeypatch.setattr("golden.mamba.train.time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    plain = Mamba(MambaConfig(d_model=16, n_layer=1, vocab_size=256)).kernels
+    monkeypatch.setattr("golden.mamba.train.FAST", plain)  # need not be built
+    monkeypatch.setenv("TERM", "xterm")  # a bar is no use to a dumb terminal
+    console = Console(file=shown, force_terminal=True, width=100)
+    monkeypatch.setattr("golden.mamba.train.Console", lambda: console)
+    options = ["--arch", "mamba2", "--d-model", "16", "--layers", "1", "--d-state", "8", "--headdim", "16"]
+    options += ["--batch", "2", "--length", "64", "--steps", "2", "--every", "1"]
+    main(["--text", str(text), "--valid", str(text), "-o", str(tmp_path), *options])
+    record = json.loads((tmp_path / "training.json").read_text())
+    assert record["minutes"] == 30
+    columns, rows = record["history"]["columns"], record["history"]["rows"]
+    assert columns[:2] == ["step", "seconds"]
+    assert [row[:2] for row in rows] == [[1, 600], [2, 1200]]
+    assert {len(row) for row in rows} == {len(columns)}
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "\n", shown.getvalue())
+    assert re.search(r"^training\b", lines, re.MULTILINE)  # the bar, before the first step
+    said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
+    for step, minutes, row in ((1, 10, rows[0]), (2, 20, rows[1])):
+        assert f"step {step}  {minutes}.0 min  train {row[2]:.4f}  valid (64 KiB) {row[3]:.4f}" in said
+    assert f"final: {record['bits_per_byte']:.4f} bits per byte, 256 tokens in 30.0 minutes" in said
+
+
 def test_the_fast_scan_has_one_state_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--text", "t", "--valid", "v", "-o", str(tmp_path), "--d-state", "8"])
@@ -129,3 +160,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
         main(["--text", str(short), "--valid", str(short)])
     assert caught.value.code == 2
     assert "required: -o/--output" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["--text", str(short), "--valid", str(short), "-o", str(tmp_path / "out"), "--arch", "mamba3"])
+    assert caught.value.code == 2
+    assert "--arch: invalid choice: 'mamba3'" in capsys.readouterr().err

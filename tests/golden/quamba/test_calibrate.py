@@ -77,6 +77,13 @@ def test_percentile_equals_that_of_the_tensors_calibration():
     assert observer.scale() == Scale.from_step(percentile_step(x.reshape(-1, 8), 0.999))
 
 
+def test_a_percentile_of_zero_is_named():
+    observer = Percentile("Layer 2, x", 0.75)
+    observer.see(torch.tensor([[0.0, 0, 0, 0, 1]]))
+    with pytest.raises(InputError, match=r"^Layer 2, x must not be zero up to its 0.75 quantile, a scale would be 0;"):
+        observer.scale()
+
+
 def test_state_has_the_percentile_of_every_16th_step_and_the_last(model, ids, calibration, watched):
     from golden.quamba.scan import selective_scan
 
@@ -133,6 +140,10 @@ def test_progress_is_told(model, ids):
     [
         (lambda d: d.update(schema="other"), "schema: .*was expected"),
         (lambda d: d.update(model="abc"), "model: .*does not match"),
+        (lambda d: d.update(alpha=0), "alpha: 0 is less than or equal to the minimum of 0"),
+        (lambda d: d.update(alpha=1.5), "alpha: 1.5 is greater than the maximum of 1"),
+        (lambda d: d.update(state_alpha=0), "state_alpha: 0 is less than or equal to the minimum of 0"),
+        (lambda d: d.update(state_alpha=1.5), "state_alpha: 1.5 is greater than the maximum of 1"),
         (lambda d: d.pop("alpha"), "'alpha' is a required property"),
         (lambda d: d.update(more=1), "Additional properties"),
         (lambda d: d["layers"][1].pop("y"), "layers/1: 'y' is a required property"),

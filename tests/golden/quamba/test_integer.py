@@ -122,6 +122,14 @@ def test_requantise_is_the_same_across_blocks():
     assert np.array_equal(requantise(accumulators, by)[-200:].numpy(), expected)
 
 
+def test_requantise_stays_on_its_device():
+    """On all but a CPU it takes all values at once; the device "meta" has shapes and types, and no values."""
+    accumulators = torch.empty((3, 70_001), dtype=torch.int32, device="meta")
+    found = requantise(accumulators, multiplier(Fraction(1, 1000), Scale.from_step(1.0), "here"))
+    assert (found.shape, found.dtype, found.device.type) == ((3, 70_001), torch.int8, "meta")
+    assert requantise(accumulators[:0], Scale.from_step(1.0)).shape == (0, 70_001)
+
+
 def test_a_multiplier_that_no_shift_gives_is_refused():
     with pytest.raises(InputError, match=r"Layer 0, x: accumulator over output step must be below 2\^16, not 131072"):
         multiplier(Fraction(1 << 17), Scale.from_step(1.0), "Layer 0, x")
@@ -141,6 +149,12 @@ def test_linear_accumulates_exactly(width, largest):
     found = layer(x)
     assert found.dtype == torch.int32
     assert np.array_equal(found.numpy(), oracle.linear(x.numpy(), oracle.weight(w.numpy())[0]))
+
+
+def test_a_linear_keeps_its_codes_alone():
+    """What multiplies them follows from them, and takes four to eight times their bytes."""
+    layer = IntegerLinear(torch.randn(3, 5, generator=torch.Generator().manual_seed(5)), max_input=128, where="here")
+    assert {name: value.dtype for name, value in layer.state_dict().items()} == {"codes": torch.int8}
 
 
 def test_linear_at_the_bound_and_one_beyond_it():

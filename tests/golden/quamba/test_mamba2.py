@@ -168,6 +168,23 @@ def test_a_damaged_file_is_refused(model2, calibration2, tmp_path, change, messa
         read_quamba2(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": "qse-hw/quamba/1"}, "schema: 'qse-hw/quamba-mamba2/1' was expected"),
+        ({"layers": []}, "layers: .* should be non-empty"),
+        ({"alpha": 0}, "alpha: 0 is less than or equal to the minimum of 0"),
+        ({"alpha": 1.5}, "alpha: 1.5 is greater than the maximum of 1"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(calibration2, tmp_path, change, message):
+    path = tmp_path / "c.json"
+    write_quamba2(path, calibration2)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=rf"^Calibration .*c\.json: {message}"):
+        read_quamba2(path)
+
+
 def test_one_group_of_all_channels(model2, ids):
     layers = calibrate_quamba2(model2, ids, tokens=48, sequence=24, groups=1).layers
     assert {layer.groups for layer in layers} == {(0,) * 24}

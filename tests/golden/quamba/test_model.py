@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from golden import array, hadamard
 from golden.errors import InputError
-from golden.mamba.checkpoint import load_model
+from golden.mamba.checkpoint import fingerprint, load_model
 from golden.mamba.model import Mamba, MambaConfig
 from golden.mamba.text import read_text
 from golden.presets import int8, load_format
@@ -251,6 +251,15 @@ def test_embedding_and_head_are_quantised_on_demand(model, calibration):
     plain = QuambaMamba(model, calibration)
     assert torch.equal(plain.head, model.lm_head.weight)
     assert torch.equal(plain.embedding, model.backbone.embedding.weight)
+
+
+def test_a_broken_head_is_named(model, calibration):
+    broken = copy.deepcopy(model)
+    broken.lm_head.weight = torch.nn.Parameter(torch.full_like(model.lm_head.weight, torch.nan), requires_grad=False)
+    its_own = dataclasses.replace(calibration, model=fingerprint(broken))
+    QuambaMamba(broken, its_own)  # which is not looked at
+    with pytest.raises(InputError, match=r"^lm_head must be finite"):
+        QuambaMamba(broken, its_own, quantise_head=True)
 
 
 def test_the_model_it_is_made_of_does_not_change(model, calibration):
