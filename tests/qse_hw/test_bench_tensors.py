@@ -20,7 +20,6 @@ def small(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function: function)
 
 
-@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 def test_figures(small, out, capsys):
     assert main(["bench", "--parts", "tensors", "--json", str(out / "b.json")]) == 0
     found = json.loads((out / "b.json").read_text())["tensors"]
@@ -50,7 +49,6 @@ def test_wrong_codes_make_no_figures(small, out, monkeypatch):
 
 
 @pytest.mark.full
-@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 def test_what_pytorch_compiles(small, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(tensors, "VALUES", {"cpu": 1 << 14})
