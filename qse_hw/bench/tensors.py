@@ -1,6 +1,7 @@
 """Quantising and dequantising tensors, beside a copy of as many bytes, plain PyTorch, and other 8-bit formats."""
 
 import os
+import random
 import statistics
 import warnings
 from collections.abc import Callable
@@ -34,7 +35,7 @@ Work = dict[str, Callable[[], Any]]
 
 
 def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
-    """Milliseconds per contender, medians; they take turns, each first in its turn. Codes are checked before.
+    """Milliseconds per contender, medians; they take turns in random order. Codes are checked before.
 
     ``of_copy`` is a copy's time over the contender's, both of the same bytes: its share of the memory's speed.
 
@@ -48,6 +49,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         (verb, dtype, make) for dtype in DTYPES for verb, make in (("quantise", _quantising), ("dequantise", _decoding))
     ]
     found: dict[str, Any] = {}
+    turns = random.Random(SEED)
     for number, (verb, dtype, make) in enumerate(cases):
         draw = torch.Generator(device=place).manual_seed(SEED)
         x = torch.randn(VALUES[place.type], device=place, dtype=torch.float32, generator=draw).to(dtype)
@@ -55,7 +57,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
         names, repeats = [*contenders], REPEATS[place.type]
         for turn in range(repeats + 1):
-            for name in names[turn % len(names) :] + names[: turn % len(names)]:  # a cache serves who comes next
+            for name in turns.sample(names, len(names)):  # the caches hold what the one before left
                 seconds[name] += times(contenders[name], 1, place)
             report((number + turn / (repeats + 1)) / len(cases))
         medians = {name: statistics.median(spent[1:]) for name, spent in seconds.items()}  # the first warms up
