@@ -18,6 +18,8 @@ namespace {
 constexpr int64_t kBlock = 1024;              // rows held at once: they stay in the first cache
 constexpr int64_t kAlone = int64_t(1) << 17;  // fewer values than this are no work for one more thread
 
+constexpr int64_t kStep = 16;                 // values for which a cache line is fetched ahead
+
 struct Bfloat16 { uint16_t bits; };
 struct Half { uint16_t bits; };
 
@@ -121,7 +123,12 @@ void look_up(const char* x, int64_t n, Input in, const Position& p, const void* 
       in.rows(x + begin * in.size, count, p, found);
       const Out* from = static_cast<const Out*>(table);
       Out* to = static_cast<Out*>(out) + begin;
-      for (int64_t i = 0; i < count; ++i) to[i] = from[found[i]];
+      const char* next = x + (begin + kBlock) * in.size;  // is fetched meanwhile; beyond the end that does nothing
+      for (int64_t i = 0; i < count; i += kStep, next += kStep * in.size) {
+        __builtin_prefetch(next);
+        if (in.size == 8) __builtin_prefetch(next + 64);
+        for (int64_t j = i; j < std::min(count, i + kStep); ++j) to[j] = from[found[j]];
+      }
     }
   });
 }
