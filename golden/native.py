@@ -21,6 +21,7 @@ from torch import Tensor
 
 from golden import array
 from golden.errors import InputError
+from golden.files import cache_folder
 from golden.formats import SegmentedFormat
 from golden.scale import Scale
 from golden.tables import code_dtype, decode_table, from_bits, segment_table, tables, value_table
@@ -42,7 +43,7 @@ def available() -> bool:
 def quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor:
     """Codes of ``x``, as :func:`golden.tensor.quantise`."""
     dtype = torch_code_dtype(format)
-    return _look_up(x, format, scale, _codes(format), torch.empty(x.shape, dtype=dtype), exponent)
+    return _look_up(x, format, scale, tables(format).codes, torch.empty(x.shape, dtype=dtype), exponent)
 
 
 def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor:
@@ -119,12 +120,6 @@ def _supported(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _codes(format: SegmentedFormat) -> Any:
-    codes = tables(format).codes
-    return np.ascontiguousarray(codes)
-
-
-@lru_cache(maxsize=64)
 def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[Tensor, Any]:
     """Row = whatever a code's bits can be: the decoded value, and whether the format assigns such a code."""
     width = code_dtype(format)
@@ -138,8 +133,7 @@ def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[
 @lru_cache(maxsize=64)
 def _decoded(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> Tensor:
     """Row = position: the value that its code stands for."""
-    codes = _codes(format)
-    rows = codes.astype(np.int64) & ((1 << format.bits) - 1)
+    rows = tables(format).codes.astype(np.int64) & ((1 << format.bits) - 1)
     return torch.from_numpy(value_table(format, scale)[rows]).to(dtype)
 
 
@@ -164,7 +158,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _compiled(compiler: str) -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qse-hw" / "native"
+    base = cache_folder("native")
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
     key = "\n".join((SOURCE.read_text(encoding="utf-8"), *FLAGS, version, platform.machine(), _processor()))
     library = base / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"

@@ -146,6 +146,11 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
     return sums
 
 
+def devices() -> list[str]:
+    """The kinds of device that PyTorch has here, of those that the operators are made for."""
+    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
 @torch.library.custom_op("qse_hw::quantize", mutates_args=())
 def _quantize(x: Tensor, format: str, M: int, k: int, exponent: int = 0) -> Tensor:
     return _backend(x).quantise(x, _format(format), _scale(M, k), exponent=exponent)

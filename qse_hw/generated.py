@@ -1,7 +1,6 @@
 # amaranth: UnusedElaboratable=no
 """What ``gen`` wrote of an encoder or decoder, read back: the Verilog as it lies there, held against its manifest."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from golden.presets import format_from_json
 from rtl_gen.emit import MANIFEST_SCHEMA, MODELS, Emitted
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
+from synth.cache import digest
 
 UNITS = ("encoder", "decoder")
 
@@ -104,11 +104,6 @@ def read_generated(folder: str | os.PathLike[str]) -> Emitted:
         latency=component.latency,
         models=_models(path.parent, document["simulation_models"], where),
     )
-
-
-def digest(text: str) -> str:
-    """SHA-256 as the manifest has it."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _config(document: dict[str, Any]) -> EncoderConfig | DecoderConfig:

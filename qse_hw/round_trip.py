@@ -51,11 +51,6 @@ class Finding(NamedTuple):
     codes_reached: int
 
 
-def devices() -> list[str]:
-    """The devices that PyTorch has here."""
-    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
 def best_scale(tensors: Mapping[str, Array], format: SegmentedFormat, bits: int) -> Scale:
     """The one scale with the least squared error on all tensors.
 
@@ -116,7 +111,7 @@ class _Run:
         """PyTorch's values of codes, given as bit patterns, on every device; golden's are ``values``."""
         assigned = decode_table(self.format)[1].take(codes)
         known = from_bits(np.where(assigned, codes, self.format.zero_code), self.format)
-        for device in devices():
+        for device in operators.devices():
             on_device = torch.from_numpy(_for_torch(known)).to(device)
             found = operators.dequantize(on_device, self.format, self.scale).cpu().numpy()
             self.compare(what, f"PyTorch on {device}", np.where(assigned, found, np.float32(np.nan)), values, where)
@@ -157,7 +152,7 @@ class _Encoding(_Run):
             return lambda n: f"{_element(name, inputs, n)}, input {bits[n]:#x}, {what}"
 
         self._ask_scalar(bits, golden, where("code"))
-        for device in devices():
+        for device in operators.devices():
             x = as_tensor(bits, config.input).to(device)
             codes = operators.quantize(x, self.format, self.scale, exponent=config.input.exponent)
             by = f"PyTorch on {device}"

@@ -2,20 +2,18 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from golden.files import write_json
+from golden.files import cache_folder, write_json
 
 SCHEMA = "qse-hw/synth-cache/1"
 
 
 def default_folder() -> Path:
-    """Where results are kept between runs: under ``XDG_CACHE_HOME`` or ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "qse-hw" / "synth"
+    """Where results are kept between runs."""
+    return cache_folder("synth")
 
 
 def digest(text: str) -> str:

@@ -27,7 +27,7 @@ HALF_MAX = 65504.0  # of float16
 
 _INT8 = int8()
 _BLOCK = 1 << 15  # values at a time on a CPU: they stay in its cache
-_MAX_SHIFT = 62  # int64; whatever 2^62 would shift to 0, more would, too
+MAX_SHIFT = 62  # int64; whatever 2^62 would shift to 0, more would, too
 
 
 def quantise(x: Tensor, scale: Scale, rounding: Rounding) -> Tensor:
@@ -111,7 +111,7 @@ def requantise(accumulators: Tensor, by: Scale) -> Tensor:
         accumulators: int32, any shape.
         by: from :func:`multiplier`, k >= 0.
     """
-    shift = min(by.k, _MAX_SHIFT)
+    shift = min(by.k, MAX_SHIFT)
     flat = accumulators.contiguous().reshape(-1)
     codes = torch.empty(flat.shape, dtype=torch.int8, device=flat.device)
     size = _BLOCK if flat.device.type == "cpu" else max(1, flat.numel())

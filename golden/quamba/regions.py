@@ -10,17 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from golden.quamba.integer import HIGH, LOW, dequantise, to_float16
+from golden.quamba.integer import HIGH, LOW, MAX_SHIFT, dequantise, to_float16
 from golden.scale import Scale
-
-_MAX_SHIFT = 62  # int64; whatever 2^62 would shift to 0, more would, too
 
 _HEAD_ROWS = 512  # of the head that are floating point at a time: they stay in a CPU's cache
 
 
 def requantisation(by: Scale) -> Tensor:
     """What :func:`requantised` needs of a scale: int64 M, k and 2^(k-1) - 1. A k of 0 becomes 1, with 2 M."""
-    M, k = (by.M, min(by.k, _MAX_SHIFT)) if by.k else (2 * by.M, 1)
+    M, k = (by.M, min(by.k, MAX_SHIFT)) if by.k else (2 * by.M, 1)
     return torch.tensor([M, k, (1 << (k - 1)) - 1])
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from golden.errors import InputError
+from golden.operators import devices
+
 _COPIED = {"cpu": 1 << 26, "cuda": 1 << 30}  # bytes; several times the cache
 _COPIES = 15
 _PROFILED = 3  # tokens
@@ -23,6 +26,13 @@ _GROUPS = (
     ("copies", r"^Mem(cpy|set)"),
     ("float products", r"gemm|gemv|cutlass|xmma|dot_kernel|splitK"),
 )
+
+
+def place(device: str) -> torch.device:
+    """Where to measure; InputError for another device than a CPU or a GPU that PyTorch finds."""
+    if device not in devices():
+        raise InputError(f"Device must be cpu, or cuda where PyTorch finds a GPU, not {device!r}")
+    return torch.device(device)
 
 
 def times(work: Callable[[], Any], count: int, device: torch.device) -> list[float]:

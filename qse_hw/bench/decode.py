@@ -32,7 +32,7 @@ from golden.quamba.model import QuambaBlock
 from golden.quamba.scan import State
 from golden.quantiser import Segmented
 from golden.scale import Scale
-from qse_hw.bench import SEED, Report
+from qse_hw.bench import SEED, Report, clock
 from qse_hw.bench.clock import copy_bandwidth, profiled, times
 from qse_hw.console import console, table
 
@@ -63,9 +63,7 @@ def measure(report: Report, *, device: str = "cpu", shapes: Sequence[str] | None
     Raises:
         InputError: for an unknown shape, or a device that PyTorch does not find.
     """
-    place = torch.device(device)
-    if place.type not in SHAPES or (place.type == "cuda" and not torch.cuda.is_available()):
-        raise InputError(f"Device must be cpu, or cuda where PyTorch finds a GPU, not {device!r}")
+    place = clock.place(device)
     configs = {name: _config(name) for name in (SHAPES[place.type] if shapes is None else shapes)}
     bandwidth = copy_bandwidth(place)
     found = {}

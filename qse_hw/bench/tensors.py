@@ -13,13 +13,11 @@ from torch import Tensor
 
 from golden import operators, tensor
 from golden.array import position_factor
-from golden.errors import InputError
 from golden.formats import SegmentedFormat
 from golden.presets import load_format
 from golden.scale import Scale
 from golden.tables import tables
-from qse_hw.bench import SEED, Report
-from qse_hw.bench.clock import times
+from qse_hw.bench import SEED, Report, clock
 from qse_hw.console import console, table
 
 WORDS = "quantising tensors"
@@ -42,9 +40,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
     Raises:
         InputError: for a device that PyTorch does not find.
     """
-    place = torch.device(device)
-    if place.type not in VALUES or (place.type == "cuda" and not torch.cuda.is_available()):
-        raise InputError(f"Device must be cpu, or cuda where PyTorch finds a GPU, not {device!r}")
+    place = clock.place(device)
     cases: list[tuple[str, torch.dtype, Callable[[Tensor], Work]]] = [
         (verb, dtype, make) for dtype in DTYPES for verb, make in (("quantise", _quantising), ("dequantise", _decoding))
     ]
@@ -58,7 +54,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         names, repeats = [*contenders], REPEATS[place.type]
         for turn in range(repeats + 1):
             for name in turns.sample(names, len(names)):  # the caches hold what the one before left
-                seconds[name] += times(contenders[name], 1, place)
+                seconds[name] += clock.times(contenders[name], 1, place)
             report((number + turn / (repeats + 1)) / len(cases))
         medians = {name: statistics.median(spent[1:]) for name, spent in seconds.items()}  # the first warms up
         bytes_moved = x.numel() * (x.itemsize + 1)

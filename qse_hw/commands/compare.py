@@ -58,11 +58,10 @@ def run(args: argparse.Namespace) -> None:
 
 def compare(found: Activations) -> dict[str, Any]:
     """Differences per format and device, and SQNR per format and layer, each format at its least-squares scale."""
-    import torch
+    from golden.operators import devices
 
-    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     sqnr: dict[str, list[float]] = {name: [] for name in PRESETS}
-    equality = {(name, device): [0, 0] for name in PRESETS for device in devices}
+    equality = {(name, device): [0, 0] for name in PRESETS for device in devices()}
     with progress() as report:
         for number, x in enumerate(found.tensors.values()):
             sample = Sample(x)
@@ -71,7 +70,7 @@ def compare(found: Activations) -> dict[str, Any]:
                 best = sample.fitter.least_squares(name)
                 choice = Choice(format=best.format, scale=best.scale, sqnr_db=sample.sqnr_db(best))
                 sqnr[name].append(choice.sqnr_db)
-                for device in devices:
+                for device in devices():
                     counts = equality[name, device]
                     counts[0] += x.size
                     counts[1] += _differences(x, choice, device)
@@ -125,9 +124,10 @@ def show(document: dict[str, Any]) -> None:
 
 def run_verilog(args: argparse.Namespace) -> None:
     """Compare with a generated unit, too."""
-    from qse_hw.generated import digest, read_generated
+    from qse_hw.generated import read_generated
     from qse_hw.round_trip import SAMPLE, SEED, best_scale, round_trip
     from sim.tools import require
+    from synth.cache import digest
 
     require("verilator")
     unit = read_generated(args.verilog)

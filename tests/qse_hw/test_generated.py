@@ -9,11 +9,12 @@ from golden.errors import InputError
 from golden.inputs import input_type
 from golden.presets import load_format
 from golden.scale import Scale
-from qse_hw.generated import digest, read_generated
+from qse_hw.generated import read_generated
 from rtl_gen.emit import emit, write
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from rtl_gen.units.hadamard import HadamardConfig
+from synth.cache import digest
 
 SCALE = Scale.from_step(0.25)
 CONFIGS = {

@@ -17,11 +17,12 @@ from golden.scale import Scale
 from golden.vectors import expected, to_patterns
 from qse_hw import round_trip
 from qse_hw.commands import main
-from qse_hw.generated import digest, read_generated
+from qse_hw.generated import read_generated
 from sim.bulk import Bulk
+from synth.cache import digest
 
 full = pytest.mark.full
-DEVICES = round_trip.devices()
+DEVICES = operators.devices()
 
 
 @pytest.fixture(scope="module")
