@@ -6,13 +6,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from golden import array, fitting
+from golden import array
 from golden.errors import InputError
 from golden.fitting import Fitter, budget, check_spec, is_tuned
 from golden.histogram import MAX_PEAK, MIN_PEAK, Histogram
 from golden.presets import int8_asym, load_format, se8, se8_silu
 from golden.scale import Scale
-from golden.tune import Budget, Tuner
+from golden.tune import Budget
 
 
 def silu(rng, shape=(96, 40), size=2.0):
@@ -29,26 +29,6 @@ def root_error(x, format, scale):
 def rounding(x):
     """By how much, at most, the histogram's rounding moves an error's root."""
     return 2.0**-12 * float(np.linalg.norm(x.astype(np.float64)))
-
-
-class Recorded(Histogram):
-    """Remembers which quantisers were compared, in their order."""
-
-    def __init__(self, x):
-        super().__init__(x)
-        self.seen = []
-
-    def squared_error(self, quantiser):
-        self.seen.append(quantiser)
-        return super().squared_error(quantiser)
-
-    def best(self, candidates):
-        return min(candidates, key=super().squared_error)
-
-
-def around(scale, per_octave, reach):
-    """The scales up to ``reach`` steps of 1/``per_octave`` octave to either side."""
-    return {Scale.from_step(float(scale.step) * 2 ** (n / per_octave), scale.bits) for n in range(-reach, reach + 1)}
 
 
 FAMILIES = {
@@ -80,24 +60,6 @@ def test_least_squares_against_brute_force(rng, spec):
     assert got <= 1.02 * errors["dense"] + 2 * rounding(x)  # 0.2 dB: a small tensor is not smooth between steps
 
 
-@pytest.mark.parametrize("bits", [4, 16])
-@pytest.mark.parametrize("spec", ["se8", "int8"])
-def test_the_steps_of_least_squares(rng, spec, bits):
-    """Five octaves in sixths; then 48ths between the winner's two neighbours; of any scale the whole family."""
-    histogram = Recorded(silu(rng, (16, 8)))
-    Fitter(histogram, scale_bits=bits).least_squares(spec)
-    coarse = {Scale.from_step(histogram.peak / (32 * 2 ** (n / 6)), bits) for n in range(31)}
-    family = FAMILIES[spec](None, None)
-    calls = 31 * len(family)
-    first, second = histogram.seen[:calls], histogram.seen[calls:]
-    assert {found.scale for found in first} == coarse
-    finer = around(histogram.best(first).scale, 48, 7)
-    assert {found.scale for found in second} == finer
-    assert len(second) == len(finer) * len(family)
-    for scale in coarse | finer:
-        assert all(any(found.scale == scale and found.format == one for found in histogram.seen) for one in family)
-
-
 @pytest.mark.parametrize("spec", [*FAMILIES, "tuned:bits=4,segments=3"])
 def test_deterministic(rng, spec):
     x = silu(rng)
@@ -118,45 +80,6 @@ def test_at_picks_the_best_format_at_that_scale(rng, spec):
     errors = [root_error(x, format, found.scale) for format in FAMILIES[spec](float(found.scale.step), float(x.min()))]
     assert min(errors) - 2 * rounding(x) <= got <= min(errors) + 2 * rounding(x)
     assert max(errors) > 1.2 * got
-
-
-def tried_at(spec, step, low):
-    """The formats that are compared at a step, for values from ``low`` up."""
-    histogram = Recorded(np.array([[low, 1.0, 2.5]], np.float32))
-    assert histogram.low == low
-    found = Fitter(histogram).at(spec, step)
-    assert {one.scale for one in histogram.seen} == {Scale.from_step(step)}
-    assert found == histogram.best(histogram.seen)
-    return [one.format for one in histogram.seen]
-
-
-def test_what_se8_leaves_open():
-    assert tried_at("se8", 0.5, -2.0) == [se8(L) for L in range(2, 16)]
-
-
-@pytest.mark.parametrize("zero_point", [0, 1, 15, 16, 20, 23, 24, 63])
-def test_what_se8_silu_leaves_open(zero_point):
-    """The zero point is the smallest that keeps the least value within half a fine step of the floor."""
-    for halves in (zero_point - 0.25, zero_point + 0.5):
-        want = [se8_silu(K, zero_point) for K in (16, 24, 32, 40, 48, 56, 64) if K > zero_point]
-        assert tried_at("se8-silu", 0.5, -halves * 0.25) == want
-
-
-@pytest.mark.parametrize("zero_point", [0, 1, 2, 100, 127, 128, 200, 255])
-def test_what_int8_asym_leaves_open(zero_point):
-    edge = np.float32(-(zero_point + 0.5) * 0.5)
-    assert tried_at("int8-asym", 0.5, float(edge)) == [int8_asym(zero_point)]
-    beyond = float(np.nextafter(edge, np.float32(-np.inf)))
-    if zero_point < 255:
-        assert tried_at("int8-asym", 0.5, beyond) == [int8_asym(zero_point + 1)]
-    else:
-        with pytest.raises(InputError, match=r"^Format int8-asym does not fit these activations: "):
-            tried_at("int8-asym", 0.5, beyond)
-
-
-@pytest.mark.parametrize("spec", ["se8-silu", "int8-asym"])
-def test_nothing_below_zero_needs_no_zero_point(spec):
-    assert {format.zero_point for format in tried_at(spec, 0.5, 0.75)} == {0}
 
 
 @pytest.mark.parametrize("segments", [1, 2, 4])
@@ -180,48 +103,6 @@ def test_scale_for(rng, name):
     assert fitter.histogram.squared_error(near) <= fitter.histogram.squared_error(found)
     far = Scale.from_step(float(found.scale.step) * 16)
     assert float(fitter.scale_for(format, near=far).scale.step) >= float(found.scale.step) * 8  # near means near
-
-
-@pytest.mark.parametrize("bits", [4, 16])
-@pytest.mark.parametrize(
-    ("format", "more"),  # more: how much larger a scale the floor asks for than the peak does
-    [(se8(4), 0), (int8_asym(0), 0), (int8_asym(20), 0.5), (int8_asym(20), 1.7), (se8_silu(K=40, zero_point=8), 3.1)],
-)
-def test_the_steps_of_scale_for(rng, format, more, bits):
-    """Sixths of an octave from reaching 1/16 of the peak to twice all values; then 48ths, then 192nds."""
-    fine = 2.0**format.fraction_bits
-    floor, top = (n / fine for n in (min(format.values.values()), max(format.values.values())))
-    peak = 8.0
-    low = float(np.float32(peak / top * floor * more)) if more else -peak / 3
-    histogram = Recorded(np.append(rng.uniform(low, peak / 2, 60), [low, peak]).astype(np.float32)[None])
-    fitter = Fitter(histogram, scale_bits=bits)
-    found = fitter.scale_for(format)
-    enough = 2 * max(peak / top, low / floor if floor and not format.signed else 0)
-    steps = [peak / top / 16]
-    while steps[-1] < enough:
-        steps.append(steps[0] * 2 ** (len(steps) / 6))
-    middle = float(Scale.from_step(steps[15], bits).step)  # the grid lies about a scale of its own
-    seen = histogram.seen.copy()
-    sixths = {Scale.from_step(middle * step / steps[15], bits) for step in steps}
-    first, seen = seen[: len(sixths)], seen[len(sixths) :]
-    assert {one.scale for one in first} == sixths
-    refined(histogram, histogram.best(first).scale, seen, found)
-
-    near = Scale.from_step(0.7 * float(found.scale.step), bits)
-    histogram.seen.clear()
-    again = fitter.scale_for(format, near=near)
-    refined(histogram, near, histogram.seen.copy(), again)
-
-
-def refined(histogram, scale, seen, found):
-    """Within half a sixth of an octave of ``scale`` in 48ths; then within a 48th in 192nds: all that was ``seen``."""
-    for per_octave in (48, 192):
-        want = around(scale, per_octave, 4)
-        part, seen = seen[: len(want)], seen[len(want) :]
-        assert {one.scale for one in part} == want
-        scale = histogram.best(part).scale
-    assert not seen
-    assert found.scale == scale
 
 
 @pytest.mark.parametrize("format", [se8_silu(), int8_asym(3), se8_silu(K=40, zero_point=1)])
@@ -258,30 +139,6 @@ def test_scale_bits(rng, bits, spec):
         searches = [lambda by: by.least_squares(spec), lambda by: by.at(spec, 0.2), lambda by: by.scale_for(se8(4))]
         for search in searches[::order]:  # what the first of them finds serves the others
             assert search(fitter).scale.bits == bits
-
-
-def test_one_search_serves_the_smaller_budgets(rng, monkeypatch):
-    searches = []
-
-    class Counted(Tuner):
-        def __init__(self, histogram, budget):
-            searches.append(budget)
-            super().__init__(histogram, budget)
-
-    monkeypatch.setattr(fitting, "Tuner", Counted)
-    fitter = Fitter(Histogram(silu(rng, (8, 8))))
-    wanted = [
-        ("bits=2,segments=1", 1), ("bits=2,segments=3", 1), ("bits=2,segments=6", 1), ("bits=2,segments=6", 1),
-        ("bits=2,segments=7", 2), ("bits=2,segments=7", 2), ("bits=2,segments=2", 2),
-        ("bits=3,segments=2", 3), ("bits=3,sign=0", 4), ("bits=3,sign=1", 5), ("bits=3,sign=0", 5),
-        ("bits=2,segments=1", 5), ("bits=3,segments=1", 5),
-    ]  # fmt: skip
-    for parameters, count in wanted:
-        found, want = fitter.at(f"tuned:{parameters}", 0.3).format, budget(f"tuned:{parameters}")
-        assert len(searches) == count
-        assert len(found.segments) <= want.segments
-        assert found.bits == want.bits
-        assert found.kind in want.signs
 
 
 @pytest.mark.parametrize("peak", [MIN_PEAK, MAX_PEAK, -MIN_PEAK, -MAX_PEAK])
