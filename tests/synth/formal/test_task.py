@@ -86,7 +86,6 @@ def test_timeout(tmp_path):
     """
     result = run(counter(text), tmp_path, timeout=2)
     assert (result.passed, result.status) == (False, "TIMEOUT"), result.tail
-    assert result.seconds < 30
 
 
 def test_broken_verilog(tmp_path):
