@@ -78,9 +78,7 @@ def measure(
     kept = cache or Cache(None)
     with tempfile.TemporaryDirectory(prefix="qse-synth-") as temporary, ThreadPoolExecutor(jobs or cores()) as pool:
         try:
-            works = [
-                _Work(point, Path(temporary) / str(number), kept, versions) for number, point in enumerate(points)
-            ]
+            works = [_Work(point, Path(temporary) / str(number), kept, versions) for number, point in enumerate(points)]
             running: dict[Future[Any], str] = {}
             for work in works:
                 running[pool.submit(work.area)] = f"area of {work.point.label}"

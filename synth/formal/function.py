@@ -1,6 +1,5 @@
 """What encoder, decoder and quantiser compute, for all inputs; and wrong ones, for each property at least one."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -11,8 +10,8 @@ from rtl_gen.unit import UnitConfig
 from rtl_gen.units.decoder import DecoderConfig
 from rtl_gen.units.encoder import EncoderConfig
 from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal import decoder, encoder, quantizer, spec
-from synth.formal.pipeline import alone, hold
+from synth.formal import decoder, encoder, quantizer, spec, stall
+from synth.formal.pipeline import alone
 from synth.formal.task import Fault, Task
 from synth.formal.verilog import emitted, ports, tapped
 
@@ -24,7 +23,7 @@ def tasks(config: UnitConfig) -> list[Task]:
     """The function of an encoder, a decoder or a quantiser."""
     if isinstance(config, EncoderConfig):
         unit = emitted(config)
-        found = [hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
+        found = [stall.hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
         if config.scale is not None and config.input.width <= _SMALL and config.lanes == 1:
             found.append(encoder.monotone(config, unit))
             if not any(segment.exact_end for segment in config.format.segments):  # where the nearest is not the rule
@@ -32,10 +31,10 @@ def tasks(config: UnitConfig) -> list[Task]:
         return found
     if isinstance(config, DecoderConfig):
         unit = emitted(config)
-        return [hold(unit), decoder.value(config, unit)]
+        return [stall.hold(unit), decoder.value(config, unit)]
     if isinstance(config, QuantizerConfig):
         unit = quantizer.in_sight(emitted(config), config)
-        return [quantizer.parameters(config, unit), quantizer.code(config, unit)]
+        return [quantizer.parameters(config, unit), stall.hold(emitted(config)), quantizer.code(config, unit)]
     return []
 
 
@@ -56,9 +55,7 @@ def _caught(label: str, name: str, task: Task) -> Fault:
 
 def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
     unit, codes = emitted(config), spec.levels(config.format)
-    yield Fault(name="a register moves in a stall", task=hold(_unheld(unit)), catches="hold")
-    stuck = replace(unit, text=tapped(unit, {"i__ready": "1'b0"}))
-    yield Fault(name="the input is never ready", task=hold(stuck), catches="stalled")
+    yield from stall.faults(unit)
     for name, wrong in _other_constants(config):
         yield _caught("code_0", name, encoder.code(config, emitted(wrong)))
         if wrong.format == config.format:
@@ -164,18 +161,9 @@ def _nan_is(config: EncoderConfig, unit: Emitted, instead: int) -> dict[str, str
     return {"i__payload": f"{{i__payload[{whole - 1}:{width}], {lane}}}" if whole > width else lane}
 
 
-def _unheld(unit: Emitted) -> Emitted:
-    """The unit without one of its registers' enables."""
-    text, count = re.subn(r"if \((enable|advance|i__ready)\) begin", "if (1'h1) begin", unit.text, count=1)
-    assert count == 1
-    return replace(unit, text=text)
-
-
 def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
     unit = emitted(config)
-    yield Fault(name="a register moves in a stall", task=hold(_unheld(unit)), catches="hold")
-    stuck = replace(unit, text=tapped(unit, {"i__ready": "1'b0"}))
-    yield Fault(name="the input is never ready", task=hold(stuck), catches="stalled")
+    yield from stall.faults(unit)
     accepted = spec.decoded(config.format)
     code, other = (level.code for level in spec.levels(config.format)[:2])
     wrong = [("a code is taken for another", _swap(unit, config.format.bits, code, other, "i__payload"))]
@@ -193,6 +181,7 @@ def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
 
 
 def _quantizer_faults(config: QuantizerConfig) -> Iterator[Fault]:
+    yield from stall.faults(emitted(config))
     unit = quantizer.in_sight(emitted(config), config)
     other = replace(config, scale=replace(config.scale, M=config.scale.M ^ 1))
     wrong = quantizer.in_sight(emitted(other), other)

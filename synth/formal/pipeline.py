@@ -2,10 +2,9 @@
 
 Registers begin with *any* contents (their initial values are taken away), a beat enters, the unit moves ``latency``
 times, the beat is at the output. What is shown so for one such window holds for every beat of every run without a
-stall, however long, as every window of it begins in some state. And a stall changes nothing: ``hold`` shows that in a
-cycle in which the unit does not move no register changes but those of the flags, for any state again. That the unit has
-moved ``latency`` times since a beat was accepted when the beat leaves is ``stream_order``'s claim
-(:mod:`synth.formal.stream`).
+stall, however long, as every window of it begins in some state. That a stall changes nothing, for any state again, is
+shown by :mod:`synth.formal.stall`; that the unit has moved ``latency`` times since a beat was accepted when the beat
+leaves is ``stream_order``'s claim (:mod:`synth.formal.stream`).
 """
 
 import re
@@ -17,7 +16,7 @@ from synth.formal.task import Task
 from synth.formal.verilog import declared, instance, ports
 
 TOP = "formal"
-DUT, FRAME, HELD = "unit.v", "formal.sv", "held.map"
+DUT, FRAME = "unit.v", "formal.sv"
 ANY_STATE = f"hierarchy -top {TOP}\nproc\nsetattr -unset init {TOP} %n"
 """Yosys: the registers of all modules but the frame begin with any contents."""
 MOVING = "Registers begin with any contents; what is at the output {} moves after is what entered then, in every run."
@@ -100,52 +99,6 @@ def alone(task: Task, label: str) -> Task:
     others = re.compile(rf" *(?!{label}: )\w+: assert \(.*\);\n")
     kept = "".join(line for line in lines if not others.fullmatch(line))
     return replace(task, files={**task.files, FRAME: kept})
-
-
-_HOLD = """// every register, with the claim that it does not change
-(* techmap_celltype = "$dff" *)
-module held(CLK, D, Q);
-  parameter WIDTH = 1, CLK_POLARITY = 1;
-  input CLK;
-  input [WIDTH-1:0] D;
-  output [WIDTH-1:0] Q;
-  \\$dff #(.WIDTH(WIDTH), .CLK_POLARITY(CLK_POLARITY)) _TECHMAP_REPLACE_ (.CLK(CLK), .D(D), .Q(Q));
-  always @* hold: assert (D == Q);
-endmodule
-"""
-
-
-def hold(unit: Emitted) -> Task:
-    """That a stalled unit keeps all that it has."""
-    widths, inputs = ports(unit), input_ports(unit)
-    streams = ["i__ready", "o__valid", "o__payload"]
-    frame = "\n".join(
-        [
-            f"module {TOP}({', '.join(f'input [{widths[port] - 1}:0] {port}' for port in inputs)});",
-            declared(unit, streams),
-            instance(unit, "unit", [*inputs, *streams]),
-            "  always @* assume (!rst && !i__ready);",
-            "  always @* stalled: assert (o__valid && !o__ready);",
-            "endmodule",
-            "",
-        ]
-    )
-    script = [
-        *("design -save unit", "design -reset", f"read_verilog -formal -sv -icells {HELD}", "design -stash held"),
-        *("design -load unit", ANY_STATE, "flatten", "opt_clean", "techmap -autoproc -max_iter 1 -map %held"),
-    ]
-    return Task(
-        name="hold",
-        claim="While the input is not ready no register changes but those of the flags, which no data depend on; "
-        "and it is ready unless the output is stalled.",
-        mode="bmc",
-        files={DUT: unit.text, **unit.models, FRAME: frame, HELD: _HOLD},
-        top=TOP,
-        engine="smtbmc z3",
-        depth=1,
-        argument="The registers hold anything, so one cycle is every cycle.",
-        script="\n".join(script),
-    )
 
 
 def lanes(unit: Emitted, port: str, width: int) -> list[str]:

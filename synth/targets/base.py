@@ -81,5 +81,3 @@ class Target(ABC):
         Raises:
             InputError: if a tool is missing or fails, or a cell has no model.
         """
-
-

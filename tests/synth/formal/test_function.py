@@ -53,7 +53,7 @@ def test_every_property_has_a_fault(kind):
         assert {pair for pair in written if not re.search(r"_[1-9]$", pair[1])} <= caught, module
 
 
-@pytest.mark.parametrize("name", ["a tie goes down", "a register moves in a stall"])
+@pytest.mark.parametrize("name", ["a tie goes down", "x moves in a stall"])
 def test_fault(tmp_path, name):
     fault = next(fault for fault in function.faults(encoder()) if fault.name == name)
     result = run(fault.task, tmp_path)

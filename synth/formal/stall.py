@@ -1,0 +1,109 @@
+"""That a pipeline which does not move keeps all that it has, register by register, and stands still only if it must.
+
+Every register gets an assertion of its own, by Yosys' techmap. What :mod:`synth.formal.pipeline` shows of a beat in a
+pipeline that moves is true of every run only if nothing is lost in between. Exempt are the sticky flags and counters
+that software may clear at any time; no data depend on them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from rtl_gen.emit import Emitted
+from rtl_gen.units.quantizer import QuantizerConfig
+from synth.formal.pipeline import ANY_STATE, DUT, FRAME, TOP, input_ports
+from synth.formal.stream_harness import probe, probed
+from synth.formal.task import Fault, Task
+from synth.formal.verilog import instance, ports, tapped
+
+HELD = "held.map"
+_MAP = """// every register, with the claim that it does not change
+(* techmap_celltype = "$dff" *)
+module held(CLK, D, Q);
+  parameter WIDTH = 1, CLK_POLARITY = 1;
+  input CLK;
+  input [WIDTH-1:0] D;
+  output [WIDTH-1:0] Q;
+  \\$dff #(.WIDTH(WIDTH), .CLK_POLARITY(CLK_POLARITY)) _TECHMAP_REPLACE_ (.CLK(CLK), .D(D), .Q(Q));
+  always @* hold: assert (D == Q);
+endmodule
+"""
+_STREAMS = ("i__ready", "o__valid", "o__payload")
+_PROBES = {"soft_reset": 1, "core.advance": 1, "core.o__valid": 1, "core.o__ready": 1}
+
+
+def hold(unit: Emitted) -> Task:
+    """That a stalled unit keeps all that it has; of a quantiser the pipeline between its buffers."""
+    if isinstance(unit.config, QuantizerConfig):
+        shown = replace(unit, text=probed(unit.text, unit.config.top, _PROBES))
+        advance, valid, ready = (probe(f"core.{name}") for name in ("advance", "o__valid", "o__ready"))
+        still, why = f"!{probe('soft_reset')} && !{advance}", f"{valid} && !{ready}"
+        return _task(shown, f"{unit.config.top}_core*", still, why, probes=[probe(name) for name in _PROBES])
+    flags = [name for name in _outputs(unit) if name not in _STREAMS]
+    return _task(unit, "*", "!i__ready", "o__valid && !o__ready", exempt=flags)
+
+
+def faults(unit: Emitted) -> Iterator[Fault]:
+    """A unit for every register that moves in a stall, and one that stands still for no reason."""
+    for name, text in _unheld(unit):
+        yield Fault(name=f"{name} moves in a stall", task=hold(replace(unit, text=text)), catches="hold")
+    if not isinstance(unit.config, QuantizerConfig):
+        stuck = replace(unit, text=tapped(unit, {"i__ready": "1'b0"}))
+        yield Fault(name="the input is never ready", task=hold(stuck), catches="stalled")
+
+
+def _outputs(unit: Emitted) -> list[str]:
+    return [port["name"] for port in unit.ports if port["direction"] == "output"]
+
+
+def _task(
+    unit: Emitted, modules: str, still: str, why: str, *, exempt: Sequence[str] = (), probes: Sequence[str] = ()
+) -> Task:
+    """``modules``: whose registers must not change while ``still``, which may be only if ``why``."""
+    widths, inputs, outputs = ports(unit), input_ports(unit), _outputs(unit)
+    header = [f"{'input' if port in inputs else 'output'} [{widths[port] - 1}:0] {port}" for port in inputs + outputs]
+    frame = [
+        f"module {TOP}({', '.join(header)});",
+        *(f"  wire {wire};" for wire in probes),
+        instance(unit, "unit", [*inputs, *outputs, *probes]),
+        f"  always @* assume (!rst && {still});",
+        f"  always @* stalled: assert ({why});",
+        "endmodule",
+        "",
+    ]
+    script = [
+        *("design -save unit", "design -reset", f"read_verilog -formal -sv -icells {HELD}", "design -stash held"),
+        *("design -load unit", ANY_STATE, "setattr -set keep 1 t:$dff w:$*memwr* %ci1 %d", "memory"),
+        f"select -assert-none {_others(modules)}",
+        *(f"select -assert-min 2 {modules}/t:$dff", f"setattr -set held 1 {modules}/t:$dff", "flatten", "opt_clean"),
+        *(f"setattr -unset held o:{flag} %ci2 t:$dff %i" for flag in exempt),
+        "techmap -autoproc -max_iter 1 -map %held a:held",
+    ]
+    return Task(
+        name="hold",
+        claim="While the pipeline does not move no register of it changes but those of flags and counters, which no "
+        "data depend on; and it moves unless the output is stalled.",
+        mode="bmc",
+        files={DUT: unit.text, **unit.models, FRAME: "\n".join(frame), HELD: _MAP},
+        top=TOP,
+        engine="smtbmc z3",
+        depth=1,
+        argument="The registers hold anything, so one cycle is every cycle.",
+        script="\n".join(script),
+    )
+
+
+def _others(modules: str) -> str:
+    """Yosys' selection of registers that are of another kind than :data:`_MAP` is for."""
+    return f"{modules}/t:$*ff* {modules}/t:$*latch* {modules}/t:$mem* %u %u {modules}/t:$dff %d"
+
+
+def _unheld(unit: Emitted) -> Iterator[tuple[str, str]]:
+    """The unit without one of its registers' enables: the register's name and the Verilog, for each."""
+    core = f"{unit.config.top}_core" if isinstance(unit.config, QuantizerConfig) else unit.config.top
+    for module in re.finditer(rf"^module {core}.*?^endmodule$", unit.text, re.MULTILINE | re.DOTALL):
+        enable = r"= (?P<name>[^;]+);\n +if \((?P<enable>enable|advance|i__ready)\) begin|\.CE0\((?P<dsp>\w+)\)"
+        for found in re.finditer(enable, module[0]):
+            begin, end = (module.start() + at for at in found.span("enable" if found["enable"] else "dsp"))
+            name = found["name"].strip("\\ ") if found["name"] else "the multiplier"
+            yield name, f"{unit.text[:begin]}1'h1{unit.text[end:]}"
