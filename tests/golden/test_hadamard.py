@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from golden import hadamard
 from golden.errors import InputError
@@ -89,6 +90,13 @@ def test_orthonormal_tensors_come_back():
     there = hadamard.transform_tensor(x)
     assert torch.allclose(there.square().sum(), x.square().sum())
     assert torch.allclose(hadamard.transform_tensor(there, transpose=True), x)
+
+
+def test_tensors_stay_on_their_device():
+    with FakeTensorMode(allow_non_fake_inputs=True):  # refuses operations between devices, and needs none
+        x = torch.empty((2, 768), device="cuda")
+        for transpose in (False, True):
+            assert hadamard.transform_tensor(x, transpose=transpose).device == x.device
 
 
 def test_any_float16_is_transformed_exactly():

@@ -220,7 +220,8 @@ def test_bad_words():
     with pytest.raises(InputError, match=r"Biases must have shape \(6,\), not \(7,\)"):
         pack_biases(np.zeros(7, int), SMALL, int8())
     limit = max_bias(int8(), SMALL)
-    pack_biases(np.full(6, -limit), SMALL, int8())
+    for bias in (-limit, limit):
+        pack_biases(np.full(6, bias), SMALL, int8())
     with pytest.raises(InputError, match=f"Biases must be from -{limit} to {limit}, not 0 to {limit + 1}"):
         pack_biases(np.arange(6) // 5 * (limit + 1), SMALL, int8())
 

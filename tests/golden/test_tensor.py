@@ -189,3 +189,11 @@ def test_codes_stay_on_the_device(name):
     x = torch.empty((3, 5), dtype=torch.float32, device="meta")  # a device that is not the default, and has no values
     codes = tensor.quantise(x, oracles.make(name), Scale.from_step(1.0))
     assert (codes.device.type, codes.shape) == ("meta", (3, 5))
+
+
+def test_products_are_where_the_codes_are_and_ignore_bits_above_them(rng):
+    format = oracles.make("se9-paper")
+    codes = torch.tensor(sorted(format.decoded), dtype=torch.int16)
+    weight = torch.from_numpy(rng.integers(-128, 128, (3, len(codes))).astype(np.int8))
+    assert torch.equal(tensor.linear(codes | 0x600, weight, format), tensor.linear(codes, weight, format))
+    assert tensor.linear(codes.to("meta"), weight, format).device.type == "meta"
