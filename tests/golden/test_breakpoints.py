@@ -178,6 +178,13 @@ def test_search_with_given_steps(problem, codes, steps):
     assert zero is None or allowed(path.start, path.segments, zero)
 
 
+def test_a_first_segment_may_lead_far_beyond_the_last_value():
+    """None is left empty, so the first code of the second is a whole step away."""
+    found = costs(np.array([0.0, 1.0]), np.array([5.0, 3.0]), 1.0, None)
+    path = search_counts(found, 2, (STEPS - 1, 0))
+    assert (path.segments, path.start, path.error) == (((1, STEPS - 1), (1, 0)), 0, 3.0)
+
+
 def test_a_gap_that_costs_everything_is_avoided():
     gaps = np.zeros((STEPS, 12))
     gaps[0, 3] = gaps[1, 4] = 100

@@ -138,6 +138,17 @@ def test_what_is_tested_dies_and_what_is_not_survives(tree):
     ]
 
 
+def test_the_modules_own_tests_come_first(tree):
+    (mutant, *_) = (m for m in mutants("golden/toy.py", TOY) if m.function and m.function[0] == "untested")
+    seconds = {"test_toy_more.py::test_slow": 3.0, "test_toys.py::test_b": 0.2, "test_ab.py::test_a": 0.1}
+    seconds |= {"test_toy.py::test_twice": 1.0}
+    seconds = {f"tests/golden/{name}": value for name, value in seconds.items()}
+    line = str(mutant.lines[0])
+    vars(tree)["reached"] = {"lines": {"golden/toy.py": {line: list(seconds)}}, "seconds": seconds, "alone": seconds}
+    files = [name.partition("::")[0].rpartition("/")[2] for name, _ in tree.tests(mutant)]
+    assert files == ["test_toy.py", "test_toy_more.py", "test_ab.py", "test_toys.py"]
+
+
 def test_a_suite_that_fails_judges_nothing(tree):
     test = "from golden import toy\n\n\ndef test_fails():\n    assert toy.untested() == 8\n"
     (tree.root / "tests/golden/test_toy.py").write_text(test)

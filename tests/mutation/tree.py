@@ -80,12 +80,13 @@ class Tree:
         wanted = range(mutant.lines[0], mutant.lines[1] + 1) if mutant.function else map(int, lines)
         names = {name for line in wanted for name in lines.get(str(line), ())}
         seconds: dict[str, float] = self.reached["seconds"]
-        own = Path("tests", mutant.file).with_name(f"test_{Path(mutant.file).name}")
+        own = str(Path("tests", mutant.file).with_name(f"test_{Path(mutant.file).stem}"))
+        begins = (f"{own}.py::", f"{own}_")  # of a module with many tests a file for each of its ideas
         if not mutant.function:
-            names.update(name for name in seconds if name.startswith(f"{own}::"))  # nobody sees who uses a constant
+            names.update(name for name in seconds if name.startswith(begins))  # nobody sees who uses a constant
         chosen: list[tuple[str, float]] = []
         total = 0.0
-        for name in sorted(names, key=lambda name: (not name.startswith(f"{own}::"), seconds[name], name)):
+        for name in sorted(names, key=lambda name: (not name.startswith(begins), seconds[name], name)):
             chosen.append((name, self.reached["alone"][name]))
             total += seconds[name]
             if total > BUDGET:
