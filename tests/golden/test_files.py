@@ -2,11 +2,12 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
 from golden.errors import InputError
-from golden.files import read_json, replacing, write_json
+from golden.files import cache_folder, read_json, replacing, write_json
 
 
 def test_writes_and_replaces(tmp_path):
@@ -118,3 +119,12 @@ def test_constants_that_json_does_not_have_are_asked_about(tmp_path):
     path = tmp_path / "in.json"
     path.write_text("[NaN, 1]")
     assert read_json(path, "It", parse_constant=lambda name: name) == ["NaN", 1]
+
+
+@pytest.mark.parametrize("given", ["elsewhere", "", None])
+def test_what_is_kept_between_runs_is_where_the_user_keeps_such(tmp_path, monkeypatch, given):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if given is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", given and str(tmp_path / given))
+    assert cache_folder("tools") == tmp_path / (given or ".cache") / "qse-hw" / "tools"
