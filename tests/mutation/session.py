@@ -16,7 +16,6 @@ from typing import Any
 
 import coverage
 import pytest
-from _pytest.runner import runtestprotocol
 
 from tests.mutation.fork import PACKAGES, Fork, enter, limit_memory, limit_time, verdict
 from tests.mutation.mutants import Mutant
@@ -237,12 +236,23 @@ def _run(
     for function in functions:
         function.__code__ = code
     following = [item for item, _ in tests[1:]] + [None]
+    failures = _Failures()
     for (item, seconds), after in zip(tests, following, strict=True):
+        if not item.config.pluginmanager.is_registered(failures):
+            item.config.pluginmanager.register(failures)
         limit_time(seconds)
         send(item.nodeid)
-        if any(report.failed for report in runtestprotocol(item, log=False, nextitem=after)):
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=after)  # with all that pytest does around a test
+        if failures.seen:
             return 1
     return 0
+
+
+class _Failures:
+    seen = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seen |= report.failed
 
 
 def afresh(root: Path, mutant: Mutant, tests: list[tuple[str, float]]) -> tuple[str, str]:

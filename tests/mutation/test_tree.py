@@ -44,6 +44,8 @@ def untested() -> int:
     return 7
 """
 TESTS = """
+import warnings
+
 import pytest
 
 from golden import toy
@@ -64,7 +66,9 @@ def test_import():
     assert (toy.LIMIT, toy.AT_IMPORT) == (3, 11)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_spin():
+    warnings.warn("without pytest's filter this is an error")
     assert not toy.spin(3)
 """
 
@@ -83,7 +87,8 @@ def tree(tmp_path, monkeypatch):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     shutil.copy(Path(__file__).parents[1] / "conftest.py", root / "tests")
-    (root / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "--import-mode=importlib"\n')
+    settings = 'addopts = "--import-mode=importlib"\nfilterwarnings = "error"\n'
+    (root / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\n{settings}")
     return Tree(root, "golden", ("tests/golden/",))
 
 
@@ -164,19 +169,23 @@ SEEN = []
 
 
 def test_first():
-    SEEN.append(1)
+    SEEN.append(toy.spin(3))
 
 
 def test_second():
     assert toy.untested() == 7
     assert SEEN
+
+
+def test_third():
+    assert not toy.spin(3)
 """
     (tree.root / "tests/golden/test_toy.py").write_text(test)
-    source = (tree.root / "golden/toy.py").read_text()
-    mutant = next(mutant for mutant in mutants("golden/toy.py", source) if mutant.place == "untested")
+    found = {mutant.place: mutant for mutant in mutants("golden/toy.py", (tree.root / "golden/toy.py").read_text())}
+    chosen = [found["untested"], found["spin"]]
     with pytest.raises(InputError, match=r"^Test tests/golden/test_toy.py::test_second must pass by itself"):
-        judge(tree, [mutant]).check([mutant])
-    assert not Found(tree).status
+        judge(tree, chosen).check(chosen)
+    assert set(Found(tree).status) == {found["spin"].key}, "what the others have seen is kept"
 
 
 def test_a_test_by_itself_has_the_time_that_its_fixtures_take(tree):

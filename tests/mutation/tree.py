@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.errors import InputError
+from golden.files import replacing
 from tests.mutation.mutants import Mutant
 from tests.mutation.session import afresh, exchange, reached
 
@@ -116,12 +117,8 @@ class Tree:
         for mutant in again:
             yield mutant, *afresh(self.root, mutant, tests[mutant.key])
 
-    def check(self, mutant: Mutant, failed: Iterable[str]) -> None:
-        """The control: without the mutant's fault, the tests that ``failed`` for any must pass when run in this way.
-
-        Raises:
-            InputError: if one does not.
-        """
+    def fails(self, mutant: Mutant, failed: Iterable[str]) -> str:
+        """The control: of the tests that ``failed`` for any mutant one that fails without this one's fault, or ""."""
         source = (self.root / mutant.file).read_text(encoding="utf-8")
         control = replace(mutant, source=source)
         tests = [(name, self.reached["alone"][name]) for name in sorted(failed)]
@@ -129,8 +126,7 @@ class Tree:
             _, status, test = next(exchange(self.root, list(self.suite), [(control, tests)]))
         else:
             status, test = afresh(self.root, control, tests)
-        if status != "survived":
-            raise InputError(f"Test {test} must pass by itself before mutants are judged, and does not")
+        return "" if status == "survived" else test
 
 
 class Found:
@@ -156,16 +152,22 @@ class Found:
             self.status.pop(one["key"], None)
 
     def check(self, chosen: Sequence[Mutant]) -> None:
-        """The control of what was found of ``chosen``: forgets everything and raises InputError if it fails."""
+        """The control of what was found of ``chosen``.
+
+        Raises:
+            InputError: if a test fails for no reason; what that one has seen is forgotten.
+        """
         for inside in (True, False):
             some = [mutant for mutant in chosen if bool(mutant.function) == inside]
             failed = {test for mutant in some if (test := self.status[mutant.key][1])}
-            try:
-                if failed:
-                    self.tree.check(some[0], failed)
-            except InputError:
-                self.path.unlink()
-                raise
+            if failed and (wrong := self.tree.fails(some[0], failed)):
+                self._forget(wrong)
+                raise InputError(f"Test {wrong} must pass by itself before mutants are judged, and does not")
+
+    def _forget(self, test: str) -> None:
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        with replacing(self.path) as part:
+            part.write_text("".join(line for line in lines if json.loads(line)["test"] != test), encoding="utf-8")
 
     def add(self, mutant: Mutant, status: str, test: str) -> None:
         """Keep a result."""
