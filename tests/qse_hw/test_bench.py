@@ -77,8 +77,8 @@ def test_figures(small, out, capsys):
         logs = [[math.log(amount) for amount in amounts] for amounts in (found["values"], found["seconds"][name])]
         assert found["growth"][name] == pytest.approx(statistics.linear_regression(*logs).slope)
     assert 1.1 < found["growth_n_log_n"] < 1.15
-    assert 0 < document["generate"]["encoder_seconds"] < 60
-    assert 0 < document["generate"]["help_seconds"] < 60
+    assert document["generate"]["encoder_seconds"] > 0
+    assert document["generate"]["help_seconds"] > 0
     found = document["replay"]
     assert (found["naive_values_per_second"], found["lanes"]) == (100, 128)
     assert found["values_per_second"] == {"full speed": 4000, "random stalls": 2000}

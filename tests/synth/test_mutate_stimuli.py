@@ -19,7 +19,7 @@ from tests.synth.mutate_replay import Replay
 
 DECODER = DecoderConfig(format=load_format("se9-paper"))
 UNITS = list({config.label: config for config, _ in standard()}.values())
-SHORT = ("encoder se8 s16 scale=runtime",)  # a decoder: test_mutate_netlist.py
+SHORT = ("encoder se8 s16",)  # a decoder: test_mutate_netlist.py
 
 
 def of(config):
