@@ -154,6 +154,14 @@ def test_the_modules_own_tests_come_first(tree):
     assert files == ["test_toy.py", "test_toy_more.py", "test_ab.py", "test_toys.py"]
 
 
+def test_functions_whose_text_is_kept(tree):
+    """Triton's are known by their decorator: exchanging their code would change nothing."""
+    text = "@triton.jit(noinline=True)\ndef kernel(x):\n    return x + 1\n\n\ndef plain(x):\n    return x + 1\n"
+    vars(tree)["reached"] = {"imported": {}}
+    kept = {mutant.place: tree.kept(mutant) for mutant in mutants("golden/toy.py", text)}
+    assert kept == {"kernel": True, "plain": False}
+
+
 def test_a_suite_that_fails_judges_nothing(tree):
     test = "from golden import toy\n\n\ndef test_fails():\n    assert toy.untested() == 8\n"
     (tree.root / "tests/golden/test_toy.py").write_text(test)

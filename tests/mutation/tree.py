@@ -94,10 +94,16 @@ class Tree:
                 break
         return chosen
 
-    def imported(self, mutant: Mutant) -> bool:
-        """Whether the statement runs before the tests do, so that its results may be kept from then."""
+    def kept(self, mutant: Mutant) -> bool:
+        """Whether the statement runs before the tests do, so that its results may be kept from then, or its text is.
+
+        Triton compiles, and interprets, the text of a function as it was when the module was imported.
+        """
         lines = self.reached["imported"].get(mutant.file, ())
-        return any(mutant.lines[0] <= line <= mutant.lines[1] for line in lines)
+        if any(mutant.lines[0] <= line <= mutant.lines[1] for line in lines):
+            return True
+        _, first = mutant.function or ("", 1)
+        return mutant.source.splitlines()[first - 1].strip().startswith("@triton.jit")
 
     def judged(self, chosen: Sequence[Mutant]) -> Iterator[tuple[Mutant, str, str]]:
         """Yields (mutant, status, test that failed) in any order; the status as in :mod:`tests.mutation.session`.
@@ -110,7 +116,7 @@ class Tree:
         again = [mutant for mutant in reached.values() if mutant.function is None]
         inside = [(mutant, tests[mutant.key]) for mutant in reached.values() if mutant.function]
         for key, status, test in exchange(self.root, list(self.suite), inside) if inside else ():
-            if status == "cannot" or (status == "survived" and self.imported(reached[key])):
+            if status == "cannot" or (status == "survived" and self.kept(reached[key])):
                 again.append(reached[key])
             else:
                 yield reached[key], status, test
