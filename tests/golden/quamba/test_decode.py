@@ -282,6 +282,6 @@ def test_bad_input(base):
     for ids in (prompt()[:1], prompt()[:, :0], prompt()[0]):
         with pytest.raises(InputError, match=r"^Prompt must have shape \(2, at least 1\), not \("):
             decoder.prefill(ids)
-    for ids in (prompt() + VOCABULARY, prompt() - VOCABULARY, prompt().float()):
+    for ids in (torch.full_like(prompt(), VOCABULARY), prompt() - VOCABULARY, prompt().float()):
         with pytest.raises(InputError, match=r"^Prompt must be integers from 0 to 22, the vocabulary's$"):
             decoder.prefill(ids)
