@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from golden.errors import InputError
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, delete it if not.
 
-    Raises :class:`InputError` when the folder cannot be written.
+    Folders that were missing are made, and deleted again if nothing comes to be in them. Raises :class:`InputError`
+    when the folder cannot be written.
     """
     path = Path(path)
+    made: list[Path] = []
     try:
         if path.exists() and not path.is_file():  # a device would be replaced by a file
             raise InputError(f"Output {path} must be a file; choose another place")
+        made += [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
@@ -39,6 +42,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise InputError(f"Output {path} cannot be written: {error.strerror}; choose another place") from error
     finally:
         part.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: somebody's, or the result is there
+            for folder in made:
+                folder.rmdir()
 
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,16 @@ _EXTRAS = {
 
 class _Parser(argparse.ArgumentParser):
     """Complains as the commands do: in one sentence."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """As argparse does, which of ``--option=--`` makes an empty list, where a value is to be."""
+        found = super().parse_known_args(args, namespace)
+        for word in sys.argv[1:] if args is None else args:
+            if word == "--":
+                break  # what follows is no option
+            if option := re.fullmatch(r"(--[^=]+)=--|(-[^-])=?--", word):
+                self.error(f"argument {option[1] or option[2]}: expected a value, not '--'")
+        return found
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")

@@ -1,5 +1,6 @@
 """Result files appear whole or not at all."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -19,6 +20,22 @@ def test_writes_and_replaces(tmp_path):
             assert not path.exists() or path.read_bytes() == b"first"
         assert path.read_bytes() == content
         assert os.listdir(path.parent) == ["out.bin"]
+
+
+def test_folders_that_stay_empty_go(tmp_path):
+    (tmp_path / "old").mkdir()
+    for name in ("new/folder/out", "old/new/out", "old/out"):
+        with pytest.raises(RuntimeError), replacing(tmp_path / name), replacing(tmp_path / f"{name}.more"):
+            raise RuntimeError
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["old"]
+
+
+def test_a_folder_that_somebody_else_uses_stays(tmp_path):
+    another = tmp_path / "new" / "another"
+    with contextlib.suppress(RuntimeError), replacing(tmp_path / "new" / "folder" / "out"):
+        another.touch()
+        raise RuntimeError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "new", another]
 
 
 def test_takes_text(tmp_path):

@@ -245,8 +245,9 @@ def test_a_calibration(sweep, fake, tmp_path, tensors, capsys):
         ('["sqnr_db"]', "[]", "objectives/maximise: "),
     ],
 )  # fmt: skip
-def test_refused(sweep, fake, capsys, old, new, sentence):
+def test_refused(sweep, fake, capsys, tmp_path, old, new, sentence):
     assert sweep(SPEC.replace(old, new), status=2) == []
+    assert not (tmp_path / "out").exists()
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
