@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from golden.formats import SegmentedFormat
 from golden.saturation import first_saturated
-from golden.tables import code_dtype, tables
+from golden.tables import tables
 
 SIGN_MAGNITUDE, TWOS_COMPLEMENT, OFFSET = 0, 1, 2
 KINDS = {"sign-magnitude": SIGN_MAGNITUDE, "twos-complement": TWOS_COMPLEMENT, "offset": OFFSET}
@@ -29,8 +29,6 @@ class Encoding(NamedTuple):
         below, above: positions from which on negative (signed: as a magnitude) and positive numbers saturate.
         zero_code: the code of 0.
         sign: the sign's weight.
-        wide: whether codes are int16.
-        signed: whether codes are int8 rather than uint8.
     """
 
     kind: int
@@ -50,8 +48,6 @@ class Encoding(NamedTuple):
     above: int
     zero_code: int
     sign: int
-    wide: bool
-    signed: bool
 
 
 class Decoding(NamedTuple):
@@ -114,8 +110,6 @@ def encoding(format: SegmentedFormat) -> Encoding:
         above=above + 2 * format.zero_point,
         zero_code=format.zero_code,
         sign=1 << (format.bits - 1),
-        wide=format.bits > 8,
-        signed=code_dtype(format).kind == "i",
     )
 
 
