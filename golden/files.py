@@ -19,11 +19,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     when the folder cannot be written.
     """
     path = Path(path)
-    made: list[Path] = []
     try:
         if path.exists() and not path.is_file():  # a device would be replaced by a file
             raise InputError(f"Output {path} must be a file; choose another place")
-        made += [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+        made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name

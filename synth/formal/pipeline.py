@@ -48,8 +48,7 @@ def window(
         limit: for what alone it is shown.
     """
     widths, last = ports(unit), unit.latency + beyond
-    inputs = input_ports(unit)
-    outputs = [port["name"] for port in unit.ports if port["direction"] == "output"]
+    inputs, outputs = input_ports(unit), output_ports(unit)
     entering = " && ".join(f"{port} == x_{port}" for port in watched)
     frame = "\n".join(
         [
@@ -86,6 +85,11 @@ def window(
 def input_ports(unit: Emitted) -> list[str]:
     """Names of the unit's inputs, the clock among them."""
     return [port["name"] for port in unit.ports if port["direction"] == "input"]
+
+
+def output_ports(unit: Emitted) -> list[str]:
+    """Names of the unit's outputs."""
+    return [port["name"] for port in unit.ports if port["direction"] == "output"]
 
 
 def at_output(unit: Emitted, claims: Sequence[str], *, beyond: int = 0) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from rtl_gen.emit import Emitted
 from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal.pipeline import ANY_STATE, DUT, FRAME, TOP, input_ports
+from synth.formal.pipeline import ANY_STATE, DUT, FRAME, TOP, input_ports, output_ports
 from synth.formal.stream_harness import probe, probed
 from synth.formal.task import Fault, Task
 from synth.formal.verilog import instance, ports, tapped
@@ -39,7 +39,7 @@ def hold(unit: Emitted) -> Task:
         advance, valid, ready = (probe(f"core.{name}") for name in ("advance", "o__valid", "o__ready"))
         still, why = f"!{probe('soft_reset')} && !{advance}", f"{valid} && !{ready}"
         return _task(shown, f"{unit.config.top}_core*", still, why, probes=[probe(name) for name in _PROBES])
-    flags = [name for name in _outputs(unit) if name not in _STREAMS]
+    flags = [name for name in output_ports(unit) if name not in _STREAMS]
     return _task(unit, "*", "!i__ready", "o__valid && !o__ready", exempt=flags)
 
 
@@ -54,15 +54,11 @@ def faults(unit: Emitted) -> Iterator[Fault]:
     yield Fault(name=name, task=hold(replace(unit, text=text)), catches="stalled")
 
 
-def _outputs(unit: Emitted) -> list[str]:
-    return [port["name"] for port in unit.ports if port["direction"] == "output"]
-
-
 def _task(
     unit: Emitted, modules: str, still: str, why: str, *, exempt: Sequence[str] = (), probes: Sequence[str] = ()
 ) -> Task:
     """``modules``: whose registers must not change while ``still``, which may be only if ``why``."""
-    widths, inputs, outputs = ports(unit), input_ports(unit), _outputs(unit)
+    widths, inputs, outputs = ports(unit), input_ports(unit), output_ports(unit)
     header = [f"{'input' if port in inputs else 'output'} [{widths[port] - 1}:0] {port}" for port in inputs + outputs]
     frame = [
         f"module {TOP}({', '.join(header)});",

@@ -194,6 +194,10 @@ def exchange(root: Path, tests: list[str], jobs: list[Job]) -> Iterator[tuple[st
 class _Exchange:
     def __init__(self, root: Path, jobs: list[Job], send: Callable[[Any], None]) -> None:
         self.root, self.jobs, self.send = root, jobs, send
+        self.failed = False  # of a forked process: whether a test has
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed |= report.failed
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
@@ -212,7 +216,7 @@ class _Exchange:
                 self.send((mutant.key, "cannot", ""))
                 continue
             chosen = [(items[name], seconds) for name, seconds in tests if name in items]
-            self.send((mutant.key, *verdict(Fork(functools.partial(_run, live, code, chosen)), self.root)))
+            self.send((mutant.key, *verdict(Fork(functools.partial(_run, self, live, code, chosen)), self.root)))
         return True
 
 
@@ -227,6 +231,7 @@ def _code(code: types.CodeType, function: tuple[str, int] | None) -> types.CodeT
 
 
 def _run(
+    exchanging: _Exchange,
     functions: list[types.FunctionType],
     code: types.CodeType,
     tests: list[tuple[pytest.Item, float]],
@@ -236,23 +241,13 @@ def _run(
     for function in functions:
         function.__code__ = code
     following = [item for item, _ in tests[1:]] + [None]
-    failures = _Failures()
     for (item, seconds), after in zip(tests, following, strict=True):
-        if not item.config.pluginmanager.is_registered(failures):
-            item.config.pluginmanager.register(failures)
         limit_time(seconds)
         send(item.nodeid)
         item.ihook.pytest_runtest_protocol(item=item, nextitem=after)  # with all that pytest does around a test
-        if failures.seen:
+        if exchanging.failed:
             return 1
     return 0
-
-
-class _Failures:
-    seen = False
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seen |= report.failed
 
 
 def afresh(root: Path, mutant: Mutant, tests: list[tuple[str, float]]) -> tuple[str, str]:
