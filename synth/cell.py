@@ -47,7 +47,7 @@ class Arc:
     """A ``timing`` group: how a pin follows, or must precede, another one.
 
     Attributes:
-        related: the other pin.
+        related: the other pin; "" if the file does not say.
         kind: ``timing_type``: ``combinational``, ``rising_edge``, ``setup_rising``, ...
         sense: ``positive_unate``, ``negative_unate`` or ``non_unate``.
         tables: ``cell_rise``, ``rise_transition``, ``rise_constraint`` and of ``fall``; ns.
@@ -83,8 +83,8 @@ class Pin:
 
     Attributes:
         direction: ``input``, ``output``, ``inout``, ``internal``.
-        capacitance: pF.
-        edges: the capacitance while it rises and falls, pF.
+        capacitance: pF; NaN if the file does not say.
+        edges: the capacitance while it rises and falls, pF; NaN likewise.
         clock: whether the file calls it a clock.
         function: of an output; None if there is none.
         arcs, powers: what ends here; one for each related pin.
