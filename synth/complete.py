@@ -72,12 +72,14 @@ def _check_output(cell: Cell, name: str, live: frozenset[str]) -> None:
         if cell.pins[arc.related].direction == "input" and arc.related not in live:
             continue
         if arc.related not in live:
-            raise _lacks(cell, f"no timing of pin {name} by pin {arc.related}, which the netlist does not connect")
+            raise InputError(
+                f"Netlist must connect pin {arc.related} of every {cell.name}, on which the delay of pin {name} depends"
+            )
         clocked = launches(arc, cell.flop)
         if cell.flop is not None and arc.related == cell.flop.clock and not clocked:
             raise _lacks(cell, f"timing_type rising_edge in the timing of pin {name} by {arc.related}, not {arc.kind}")
         if not clocked and arc.kind not in _KINDS:
-            raise _lacks(cell, f"no timing of pin {name} by {arc.related} of timing_type {arc.kind}")
+            raise _lacks(cell, f"a combinational timing of pin {name} by {arc.related}, not timing_type {arc.kind}")
         for edge in EDGES if clocked else _KINDS[arc.kind]:
             _check_pair(cell, name, arc, edge)
             if f"cell_{edge}" in arc.tables:
@@ -135,13 +137,17 @@ def _transitions(function: Function, name: str) -> Iterator[tuple[str, str]]:
 
 def _check_setup(cell: Cell, flop: Flop, name: str) -> None:
     if name not in flop.next_state.names:
-        raise _lacks(cell, f"pin {name} on a constant, for it acts without the clock, which static timing does not know")
+        raise InputError(
+            f"Netlist must tie pin {name} of every {cell.name} to a constant, for it acts without the clock, "
+            "and static timing follows clocked paths only"
+        )
     given: set[str] = set()
     for arc in cell.pins[name].arcs:
         if arc.kind.startswith("setup"):
             _check_related(cell, name, arc)
             if not captures(arc, flop):
-                raise _lacks(cell, f"no timing of pin {name} by {arc.related} of timing_type {arc.kind}")
+                what = f"{arc.kind} by {arc.related}"
+                raise _lacks(cell, f"setup_rising by {flop.clock} as setup time of pin {name}, not {what}")
             given |= {edge for edge in EDGES if f"{edge}_constraint" in arc.tables}
     for edge in EDGES:
         if edge not in given:

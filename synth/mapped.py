@@ -79,7 +79,9 @@ class Mapped:
         read = self.readers.keys() | {net for nets in self.outputs.values() for net in nets}
         for net in read - self.drivers.keys() - given:
             if isinstance(net, int):
-                raise InputError(f"Netlist must drive every net that is read, but {self.near(net) or net} has no driver")
+                raise InputError(
+                    f"Netlist must drive every net that is read, but {self.near(net) or net} has no driver"
+                )
         self._check_clock(given)
 
     @classmethod
