@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from golden.errors import InputError
 from synth.liberty_function import Function
 
 EDGES = ("rise", "fall")
@@ -113,7 +114,7 @@ class Cell:
     """A cell.
 
     Attributes:
-        area: in the file's unit.
+        area: in the file's unit; NaN if the file does not say.
         leakage: W; the mean of the states' where there is none for all.
         pins: by name.
         flop: None if it is none.
@@ -130,6 +131,14 @@ class Cell:
     def outputs(self) -> Iterator[tuple[str, Pin]]:
         """Output pins by name."""
         return ((name, pin) for name, pin in self.pins.items() if pin.direction == "output")
+
+
+def lacking(cell: str, what: str) -> InputError:
+    """The refusal of a cell, by name, that lacks something needed; it never counts as zero."""
+    return InputError(
+        f"Liberty cell {cell}, which the netlist uses, must have {what}; "
+        "complete the file or mark the cell with dont_use : true"
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ not looked at.
 from collections.abc import Iterator
 
 from golden.errors import InputError
-from synth.cell import EDGES, Arc, Cell, Flop
+from synth.cell import EDGES, Arc, Cell, Flop, lacking
 from synth.liberty_function import Function
 from synth.mapped import Mapped
 
@@ -58,13 +58,6 @@ def check_complete(mapped: Mapped) -> None:
                 _check_setup(cell, cell.flop, name)
 
 
-def _lacks(cell: Cell, what: str) -> InputError:
-    return InputError(
-        f"Liberty cell {cell.name}, which the netlist uses, must have {what}; "
-        "complete the file or mark the cell with dont_use : true"
-    )
-
-
 def _check_output(cell: Cell, name: str, live: frozenset[str]) -> None:
     given: set[tuple[str, str, str]] = set()
     for arc in cell.pins[name].arcs:
@@ -77,9 +70,13 @@ def _check_output(cell: Cell, name: str, live: frozenset[str]) -> None:
             )
         clocked = launches(arc, cell.flop)
         if cell.flop is not None and arc.related == cell.flop.clock and not clocked:
-            raise _lacks(cell, f"timing_type rising_edge in the timing of pin {name} by {arc.related}, not {arc.kind}")
+            raise lacking(
+                cell.name, f"timing_type rising_edge in the timing of pin {name} by {arc.related}, not {arc.kind}"
+            )
         if not clocked and arc.kind not in _KINDS:
-            raise _lacks(cell, f"a combinational timing of pin {name} by {arc.related}, not timing_type {arc.kind}")
+            raise lacking(
+                cell.name, f"a combinational timing of pin {name} by {arc.related}, not timing_type {arc.kind}"
+            )
         for edge in EDGES if clocked else _KINDS[arc.kind]:
             _check_pair(cell, name, arc, edge)
             if f"cell_{edge}" in arc.tables:
@@ -87,8 +84,8 @@ def _check_output(cell: Cell, name: str, live: frozenset[str]) -> None:
     for related, cause, edge in _needed(cell, name, live):
         if (related, cause, edge) not in given:
             kind = "timing_type rising_edge, " if cell.flop is not None and related == cell.flop.clock else ""
-            raise _lacks(
-                cell,
+            raise lacking(
+                cell.name,
                 f"a delay from {related}, {cause}, to {name}, {edge} "
                 f"(timing with related_pin {related}, {kind}cell_{edge}, {edge}_transition)",
             )
@@ -96,16 +93,16 @@ def _check_output(cell: Cell, name: str, live: frozenset[str]) -> None:
 
 def _check_related(cell: Cell, name: str, arc: Arc) -> None:
     if not arc.related:
-        raise _lacks(cell, f"related_pin in the {arc.kind} timing of pin {name}")
+        raise lacking(cell.name, f"related_pin in the {arc.kind} timing of pin {name}")
     if arc.related not in cell.pins:
-        raise _lacks(cell, f"a pin of its own as related_pin of pin {name}, not {arc.related!r}")
+        raise lacking(cell.name, f"a pin of its own as related_pin of pin {name}, not {arc.related!r}")
 
 
 def _check_pair(cell: Cell, name: str, arc: Arc, edge: str) -> None:
     """A delay without its slew, or a slew without its delay."""
     for one, other in ((f"cell_{edge}", f"{edge}_transition"), (f"{edge}_transition", f"cell_{edge}")):
         if one in arc.tables and other not in arc.tables:
-            raise _lacks(cell, f"{other} beside {one} in the timing of pin {name} by {arc.related}")
+            raise lacking(cell.name, f"{other} beside {one} in the timing of pin {name} by {arc.related}")
 
 
 def _needed(cell: Cell, name: str, live: frozenset[str]) -> Iterator[tuple[str, str, str]]:
@@ -114,10 +111,12 @@ def _needed(cell: Cell, name: str, live: frozenset[str]) -> Iterator[tuple[str, 
     if cell.flop is not None:
         yield from ((cell.flop.clock, "rise", edge) for edge in EDGES)
     elif function is None:
-        raise _lacks(cell, f"a function of pin {name}")
+        raise lacking(cell.name, f"a function of pin {name}")
     if function is not None:
         if len(function.names) > MOST_INPUTS:
-            raise _lacks(cell, f"at most {MOST_INPUTS} pins in the function of pin {name}, not {len(function.names)}")
+            raise lacking(
+                cell.name, f"at most {MOST_INPUTS} pins in the function of pin {name}, not {len(function.names)}"
+            )
         for related in sorted(function.names & live):
             yield from ((related, *edges) for edges in _transitions(function, related))
 
@@ -147,12 +146,12 @@ def _check_setup(cell: Cell, flop: Flop, name: str) -> None:
             _check_related(cell, name, arc)
             if not captures(arc, flop):
                 what = f"{arc.kind} by {arc.related}"
-                raise _lacks(cell, f"setup_rising by {flop.clock} as setup time of pin {name}, not {what}")
+                raise lacking(cell.name, f"setup_rising by {flop.clock} as setup time of pin {name}, not {what}")
             given |= {edge for edge in EDGES if f"{edge}_constraint" in arc.tables}
     for edge in EDGES:
         if edge not in given:
-            raise _lacks(
-                cell,
+            raise lacking(
+                cell.name,
                 f"a setup time of pin {name}, {edge} "
                 f"(timing with related_pin {flop.clock}, timing_type setup_rising, {edge}_constraint)",
             )

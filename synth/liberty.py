@@ -86,7 +86,7 @@ class _Reader:
         pins = {name: self._pin(part, names) for part in group.all("pin") for name in part.arguments}
         return Cell(
             name=group.name,
-            area=self._number(group, "area"),
+            area=self._number(group, "area", math.nan),
             leakage=self._leakage(group),
             pins=pins,
             flop=next((self._flop(part, names, group.name) for part in group.all("ff")), None),

@@ -9,7 +9,7 @@ from typing import Any
 
 from golden.errors import InputError
 from golden.files import read_json
-from synth.cell import Cell, Library, Pin
+from synth.cell import Cell, Library, Pin, lacking
 
 Bit = int | str
 """A net: Yosys' number, or ``0``, ``1``, ``x`` for a constant."""
@@ -186,8 +186,5 @@ def _instance(library: Library, name: str, kind: str, connections: Mapping[str, 
         if found.direction == "input" and pin not in nets:
             raise InputError(f"Netlist must connect every input pin, but {pin} of {name}, a {kind}, is not connected")
         if found.direction == "input" and math.isnan(sum(found.edges)):
-            raise InputError(
-                f"Liberty cell {kind}, which the netlist uses, must have a capacitance of pin {pin} "
-                "(or the library a default_input_pin_cap); complete the file or mark the cell with dont_use : true"
-            )
+            raise lacking(kind, f"a capacitance of pin {pin} (or the library a default_input_pin_cap)")
     return Instance(name, cell, nets)

@@ -1,6 +1,7 @@
 """Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`synth.sta` times."""
 
 import hashlib
+import math
 import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 from golden.errors import InputError
 from rtl_gen.emit import Emitted
 from synth import tools
+from synth.cell import lacking
 from synth.liberty import Library, read_liberty
 from synth.result import Area, Hop, Timing
 from synth.sta import analyse
@@ -99,6 +101,9 @@ class Cells(Target):
         cells = cells_of(netlist, top)
         kinds = {cell: self.library.cells[cell] for cell in cells}
         flops = sum(count for cell, count in cells.items() if kinds[cell].flop)
+        for cell, kind in kinds.items():
+            if math.isnan(kind.area):
+                raise lacking(cell, "an area")
         silicon = sum(kinds[cell].area * count for cell, count in cells.items())
         nand = self.library.nand2_area
         return Area(
