@@ -181,6 +181,8 @@ def _instance(library: Library, name: str, kind: str, connections: Mapping[str, 
         raise InputError(f"Netlist must keep state in flops with a rising clock only, but {name} is {kind}")
     if unknown := connections.keys() - cell.pins.keys():
         raise InputError(f"Netlist must connect pins that the cell has, but {name}, a {kind}, has no {min(unknown)}")
+    if cell.flop is not None and (cell.flop.clock not in cell.pins or cell.pins[cell.flop.clock].direction != "input"):
+        raise lacking(kind, f"an input pin as clock, not {cell.flop.clock}")
     nets = {pin: bits[0] for pin, bits in connections.items() if bits}
     for pin, found in cell.pins.items():
         if found.direction == "input" and pin not in nets:

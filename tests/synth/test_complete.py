@@ -224,6 +224,22 @@ def test_refuses_netlists(cells, problem, tmp_path):
     refused(tmp_path, read_liberty(SMALL), problem, **cells)
 
 
+@pytest.mark.parametrize("clock", ["IQN", "N"])
+def test_a_clock_must_be_an_input_pin(clock, tmp_path):
+    inner = '    pin (N) { direction : internal; function : "CK"; }\n    pin (D) {'
+    found = library(tmp_path, "INV", ("    pin (A) {", inner.replace("(D)", "(A)").replace("CK", "A")))
+    assert analyse(chain(tmp_path), found) == analyse(chain(tmp_path), read_liberty(SMALL))
+    text = TEXT[TEXT.index("  cell (DFF)") : TEXT.rindex("}")].replace("(DFF)", "(ODD)").replace("    pin (D) {", inner)
+    text = text.replace('clocked_on : "CK"', f'clocked_on : "{clock}"')
+    (tmp_path / "x.lib").write_text(f"{TEXT[: TEXT.rindex('}')]}{text}}}\n")
+    refused(
+        tmp_path,
+        read_liberty(tmp_path / "x.lib"),
+        f"Liberty cell ODD, which the netlist uses, must have an input pin as clock, not {clock}{OR_DONT_USE}",
+        second=("ODD", {"CK": 2, "D": 7, "Q": 8}),
+    )
+
+
 def test_constants_need_nothing(tmp_path):
     """What never changes needs no delay, but what changes does."""
     found = library(tmp_path, "NAND2", (NAND_B, ""))
