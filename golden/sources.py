@@ -27,6 +27,11 @@ def digests() -> dict[str, str]:
     return read(_ROOT)
 
 
+def unchanged() -> bool:
+    """Whether the files are still those of :func:`digests`."""
+    return read(_ROOT) == digests()
+
+
 def digest(floor: str) -> str:
     """SHA-256 of a floor and of all before it: of everything that its code can run.
 
