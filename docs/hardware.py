@@ -116,7 +116,8 @@ def overhead() -> str:
             shown = [cell(ratio[kind], 2) for kind in ("comb", "ff", "dsp")]
             rows.append([input, target, *shown, cell(ratio["silicon"], 2), cell(ratio["fmax"], 2), energy])
     columns = ["input", "target", "COMB", "FF", "DSP", "area", "Fmax", "energy, without - with glitches"]
-    return "\n\n".join([markdown(columns, rows), versions([load(f"hardware-formats-{input}") for input in INPUTS]) + "."])
+    measured = [load(f"hardware-formats-{input}") for input in INPUTS]
+    return f"{markdown(columns, rows)}\n\n{versions(measured)}."
 
 
 def formats() -> str:

@@ -20,11 +20,13 @@ COLUMNS = {
     "exhaustive-fp32": ("label", "patterns", "scales", "values", "wrong", "wrong_flags"),
     "fuzz": ("name", "cases", "accepted"),
     "mutation-netlist": ("name", "mutants", "killed", "equivalent", "different", "unresolved", "score"),
-    "mutation-python": ("what", "mutants", "killed", "timed_out", "equivalent", "survived", "mistaken", "score", "goal"),
+    "mutation-python": (
+        "what", "mutants", "killed", "timed_out", "equivalent", "survived", "mistaken", "score", "goal",
+    ),
     "oracles": ("comparison", "oracle", "values", "differences", "ties", "unexplained"),
     "reproducibility": ("run", "artefacts", "different"),
     "whole-model": ("run", "values", "cycles", "wrong_codes", "wrong_values", "missing", "extra", "violations"),
-}
+}  # fmt: skip
 SPEAKS_OF = {
     "formal": age.SYNTHESIS, "formal-faults": age.SYNTHESIS, "exhaustive": age.SIMULATION,
     "exhaustive-fp32": age.SIMULATION, "whole-model": age.SIMULATION, "mutation-netlist": (*age.SIMULATION, "synth"),
