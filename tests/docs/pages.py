@@ -71,8 +71,9 @@ def same(shown: str, value: Any) -> bool:
     if not re.fullmatch(r"[-+]?\d[\d,]*(\.\d+)?", shown):
         return False
     number = Decimal(shown.replace(",", ""))
-    unit = Decimal(1).scaleb(int(number.as_tuple().exponent))
-    return abs(number - Decimal(value)) <= unit * Decimal("0.500000001")
+    digits = -int(number.as_tuple().exponent)
+    distance = abs(number - Decimal(value)).scaleb(digits)
+    return distance < Decimal("0.499999") or (distance < Decimal("0.500001") and float(number) == round(value, digits))
 
 
 def significant(shown: str, value: float, digits: int) -> bool:
@@ -82,15 +83,16 @@ def significant(shown: str, value: float, digits: int) -> bool:
 
 def older(document: dict[str, Any], shown: str, page: str) -> Pair:
     """What a page must say of a report's age: by the digests that it was compared with, which it names itself."""
+    name = document.get("command", document["schema"])
     line = next(line for line in page.splitlines() if line.startswith("Compared with the sources"))
     now = dict(re.findall(r"`(\w+) ([0-9a-f]{12})`", line))
     made = document.get("sources")
     if made is None:
-        return Pair(document["command"], shown, "sources not recorded")
-    floors = [name for name in now if not made.get(name, "").startswith(now[name])]
+        return Pair(name, shown, "sources not recorded")
+    floors = [floor for floor in now if not made.get(floor, "").startswith(now[floor])]
     named = shown.split(", ") if shown else []
     right = set(named) <= set(floors) and ("golden" in named) == ("golden" in floors)  # all speak of golden
-    return Pair(document["command"], shown, shown if right else ", ".join(floors))
+    return Pair(name, shown, shown if right else ", ".join(floors))
 
 
 def ages(block: str, names: Iterable[str]) -> Iterator[Pair]:
@@ -115,6 +117,7 @@ def wrong(pairs: Iterable[Pair]) -> list[str]:
 
 def unnoticed(page: str, names: Iterable[str], check: Callable[[str], Iterator[Pair]], count: int = 60) -> list[str]:
     """Damaged rows of blocks that ``check`` takes for right: each has one digit that is another, ``count`` of them."""
+    assert wrong(check(page)) == [], "the page as it is must be right"
     random = Random(20260)
     places = [
         (begin + digit.start(), line)
