@@ -29,7 +29,10 @@ def digests() -> dict[str, str]:
 
 def unchanged() -> bool:
     """Whether the files are still those of :func:`digests`."""
-    return read(_ROOT) == digests()
+    try:
+        return read(_ROOT) == digests()
+    except (OSError, RuntimeError):  # gone, or going
+        return False
 
 
 def digest(floor: str) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,26 @@ def test_no_floor_imports_from_above():
 def test_an_installed_package_has_no_tests(tree):
     (tree / "pyproject.toml").unlink()
     assert list(sources.read(tree)) == list(sources.FLOORS)
+
+
+def test_unchanged(tree, monkeypatch):
+    monkeypatch.setattr(sources, "_ROOT", tree)
+    monkeypatch.setattr(sources, "digests", lambda: before)
+    before = sources.read(tree)
+    assert sources.unchanged()
+    (tree / "sim" / "new.py").touch()
+    assert not sources.unchanged()
+    (tree / "sim" / "new.py").unlink()
+    assert sources.unchanged()
+    shutil.rmtree(tree / "sim")
+    assert not sources.unchanged()
+
+
+def test_it_takes_little_time():
+    """Each process reads the sources once: tens of milliseconds."""
+    begun = time.process_time()
+    sources.read(ROOT)
+    assert time.process_time() - begun < 1
 
 
 def test_what_cannot_be_read_is_not_taken_for_nothing(tree):
