@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 
 WAYS = {
     "golden.files.cache_folder", "synth.cache.Cache", "synth.cache.default_folder", "torch.utils.cpp_extension.load",
-    "tempfile.gettempdir", "os.path.expanduser",
 }  # fmt: skip
 """What a module imports or calls to keep something."""
 

@@ -83,7 +83,7 @@ def significant(shown: str, value: float, digits: int) -> bool:
 
 def older(document: dict[str, Any], shown: str, page: str) -> Pair:
     """What a page must say of a report's age: by the digests that it was compared with, which it names itself."""
-    name = document.get("command", document["schema"])
+    name = document.get("command", document.get("schema"))
     line = next(line for line in page.splitlines() if line.startswith("Compared with the sources"))
     now = dict(re.findall(r"`(\w+) ([0-9a-f]{12})`", line))
     made = document.get("sources")

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from golden.sources import FLOORS, read
+from tests.docs import pages
 from tests.docs.pages import DOCS, blocks, rows
 
 
@@ -50,6 +51,26 @@ def test_a_block_names_what_is_old_and_what_it_was_compared_with(age):
     assert age["digests"](text, check=True) == {"golden": NOW["golden"], "sim": NOW["sim"]}
     text = age["block"]({"a": (made(), ("golden",))}, NOW)
     assert text.startswith("No figure is older than the code that it speaks of.\n")
+
+
+def test_the_check_of_the_pages_notices_what_is_not_marked(age, monkeypatch):
+    """:func:`tests.docs.pages.ages`, which shares nothing with docs/age.py, agrees with it, and not with damage."""
+    reports = {"a": made(), "b": made(golden="f" * 12)}
+    monkeypatch.setattr(pages, "report", reports.get)
+    block = age["block"]({name: (one, ("golden", "sim")) for name, one in reports.items()}, NOW)
+    assert pages.wrong(pages.ages(block, reports)) == []
+    assert "| `b` | 0123456 | golden |" in block
+    for old, new in (
+        ("| `b` | 0123456 | golden |", ""),
+        ("`b`", "`a`"),
+        ("`b`", "`a`, `b`"),
+        ("`b`", "`b`, `c`"),
+        ("0123456", "0123457"),
+        ("| golden |", "| sim |"),
+        ("| golden |", "| sources not recorded |"),
+        ("`golden 000000000000`", "`golden ffffffffffff`"),
+    ):
+        assert pages.wrong(pages.ages(block.replace(old, new), reports)), (old, new)
 
 
 def test_a_page_that_names_nothing_is_no_page(age):

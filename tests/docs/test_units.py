@@ -65,6 +65,6 @@ def test_every_block_is_checked():
     assert set(blocks(PAGE)) == {"age"} | interfaces | {f"{unit}-measured" for unit in UNITS}
 
 
-@pytest.mark.parametrize("name", [*(f"{unit}-measured" for unit in UNITS), "age"])
+@pytest.mark.parametrize("name", [f"{unit}-measured" for unit in UNITS])
 def test_a_damaged_figure_is_noticed(name):
     assert unnoticed(PAGE, [name], check, 20) == []
