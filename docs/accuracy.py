@@ -14,6 +14,7 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS)]
 
 import accuracy_pictures  # noqa: E402 - scripts of one folder
+import age  # noqa: E402
 from blocks import fill, markdown  # noqa: E402
 from studies import MODELS, RESULTS, RUNS  # noqa: E402
 
@@ -48,10 +49,15 @@ RIVALS = {  # by format: other format, its name, dB above it, at least
 CLAIM = {"tuned:segments=6": 0.8, "tuned:segments=4": 1.5}  # dB below the limit, at most, on every layer
 
 
+LOADED: dict[str, dict[str, Any]] = {}
+"""The reports of which the page has figures, by name."""
+
+
 def load(name: str) -> dict[str, Any]:
     """One report."""
-    document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return document
+    if name not in LOADED:
+        LOADED[name] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return LOADED[name]
 
 
 def sqnr(document: dict[str, Any], spec: str, text: str = "held_out") -> list[float]:
@@ -238,10 +244,13 @@ def difference(estimate: dict[str, Any]) -> str:
 
 
 def made() -> str:
-    """One line on what the figures were made with."""
+    """What the figures were made with: all that any report names."""
     document = load("x-mamba-bytes")
-    versions = ", ".join(f"{tool} {document['versions'][tool]}" for tool in ("numpy", "torch"))
-    return f"Made with {versions}, Python {document['python']}, seed {document['seed']}, commit {document['commit']}."
+    found = {tool: [one["versions"][tool] for one in LOADED.values()] for tool in ("numpy", "torch")}
+    found["Python"] = [one["python"] for one in LOADED.values()]
+    found["commit"] = [(one["commit"] or "none")[:7] for one in LOADED.values()]
+    words = [f"{name} {'/'.join(dict.fromkeys(values))}" for name, values in found.items()]
+    return f"Made with {', '.join(words)}, seed {document['seed']}."
 
 
 def commands(*kinds: str) -> str:
@@ -250,11 +259,11 @@ def commands(*kinds: str) -> str:
     return "\n".join(f"    python -m qse_hw {RUNS[name]}" for name in names)
 
 
-def blocks() -> dict[str, str]:
-    """Everything computed, by name."""
+def blocks(now: age.Digests) -> dict[str, str]:
+    """Everything computed, by name; what is older than the code, by :func:`age.digests`."""
     found = {
         "claims": claims(), "ratios": ratios(), "asymmetric": asymmetric(), "ladder": ladder(), "sharing": sharing(),
-        "readings": readings(), "large": large(), "made": made(),
+        "readings": readings(), "large": large(),
         "commands-x": commands("x-", "paper-"), "commands-sharing": commands("output-", "runtime-", "shared-"),
         "commands-whole": commands("quamba-", "int8-in-"), "commands-large": commands("calibrate-"),
     }  # fmt: skip
@@ -262,13 +271,15 @@ def blocks() -> dict[str, str]:
         found |= {f"quality-{model}": quality(model)} | {
             f"{kind}-{model}": whole(kind, model) for kind in ("x", "quamba")
         }
-    return found
+    older = age.block({name: (document, age.MODELS) for name, document in LOADED.items()}, now)
+    return found | {"made": f"{made()}\n\n{older}"}
 
 
 if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
-    filled = fill(text, blocks())
-    if "--check" in sys.argv[1:]:
+    check = "--check" in sys.argv[1:]
+    filled = fill(text, blocks(age.digests(text, check=check)))
+    if check:
         sys.exit(0 if filled == text else "accuracy.md is not what docs/accuracy.py makes")
     PAGE.write_text(filled, encoding="utf-8")
     accuracy_pictures.draw_all(load)

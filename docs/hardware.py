@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import age
 from blocks import fill, markdown
 
 ROOT = Path(__file__).parents[1]
@@ -22,10 +23,15 @@ AREAS = ("comb", "ff", "dsp")
 Result = dict[str, Any]
 
 
+LOADED: dict[str, dict[str, Any]] = {}
+"""The reports of which the page has figures, by name."""
+
+
 def load(name: str) -> dict[str, Any]:
     """A report."""
-    document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return document
+    if name not in LOADED:
+        LOADED[name] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return LOADED[name]
 
 
 def find(document: dict[str, Any], **wanted: Any) -> Result:
@@ -81,11 +87,16 @@ def over(pair: list[float] | None, base: list[float] | None) -> str:
     return " - ".join(f"{one / other:.2f}" for one, other in zip(pair, base, strict=True))
 
 
-def versions(document: dict[str, Any]) -> str:
-    """With what it was measured."""
-    used = {tool: number for tool, number in document["versions"].items() if tool.startswith(("yowasp", "pyosys"))}
-    tools = ", ".join(f"{tool} {number}" for tool, number in used.items())
-    return f"{tools}; commit {(document['commit'] or 'none')[:7]}"
+def versions(documents: list[dict[str, Any]]) -> str:
+    """With what they were measured: all that any of them names."""
+    used: dict[str, dict[str, None]] = {}
+    for document in documents:
+        for tool, number in document["versions"].items():
+            if tool.startswith(("yowasp", "pyosys")):
+                used.setdefault(tool, {})[number] = None
+    tools = ", ".join(f"{tool} {'/'.join(numbers)}" for tool, numbers in used.items())
+    commits = dict.fromkeys((document["commit"] or "none")[:7] for document in documents)
+    return f"{tools}; commit {'/'.join(commits)}"
 
 
 def command(name: str) -> str:
@@ -105,7 +116,8 @@ def overhead() -> str:
             shown = [cell(ratio[kind], 2) for kind in ("comb", "ff", "dsp")]
             rows.append([input, target, *shown, cell(ratio["silicon"], 2), cell(ratio["fmax"], 2), energy])
     columns = ["input", "target", "COMB", "FF", "DSP", "area", "Fmax", "energy, without - with glitches"]
-    return "\n\n".join([markdown(columns, rows), versions(load("hardware-formats-s16")) + "."])
+    measured = [load(f"hardware-formats-{input}") for input in INPUTS]
+    return f"{markdown(columns, rows)}\n\n{versions(measured)}."
 
 
 def formats() -> str:
@@ -282,6 +294,12 @@ def netlists() -> str:
     return "\n\n".join([markdown(["netlist of", "run", "values", "mismatches", "time"], rows), "\n".join(commands)])
 
 
+def older(now: age.Digests) -> str:
+    """What is older than the code; a replay speaks of the simulation, too."""
+    floors = {name: (*age.SYNTHESIS, "sim") if name.startswith("netlist") else age.SYNTHESIS for name in LOADED}
+    return age.block({name: (document, floors[name]) for name, document in LOADED.items()}, now)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     make.__name__: make
     for make in (
@@ -292,8 +310,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
-    filled = fill(text, {name: make() for name, make in BLOCKS.items()})
-    if "--check" in sys.argv[1:]:
+    check = "--check" in sys.argv[1:]
+    made = {name: make() for name, make in BLOCKS.items()}
+    made["age"] = older(age.digests(text, check=check))
+    filled = fill(text, made)
+    if check:
         sys.exit(0 if filled == text else "docs/hardware.md is not what docs/hardware.py makes")
     from hardware_pictures import draw_all
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import age
 from blocks import fill, markdown
 
 DOCS = Path(__file__).parent
@@ -89,9 +90,13 @@ def decode(document: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
-    speed = load("bench-tensors")
-    blocks = {"work": work(speed["tensors"]), "tensors": tensors_of(speed), "decode": decode(load("bench-decode"))}
+    check = "--check" in sys.argv[1:]
+    reports = {name: load(name) for name in ("bench-tensors", "bench-decode")}
+    speed = reports["bench-tensors"]
+    blocks = {"work": work(speed["tensors"]), "tensors": tensors_of(speed), "decode": decode(reports["bench-decode"])}
+    now = age.digests(text, check=check)
+    blocks["age"] = age.block({name: (report, age.MODELS) for name, report in reports.items()}, now)
     filled = fill(text, blocks)
-    if "--check" in sys.argv[1:]:
+    if check:
         sys.exit(0 if filled == text else "docs/pytorch.md is not what docs/pytorch.py makes")
     PAGE.write_text(filled, encoding="utf-8")

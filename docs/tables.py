@@ -8,16 +8,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import age
 from blocks import fill, markdown
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
+SPEAKS_OF = {"unit": age.SYNTHESIS, "compare": age.MODELS, "bench-calibrate": age.MODELS}
+"""The sources of which reports whose names begin so say something; all others speak of the simulation."""
+LOADED: dict[str, dict[str, Any]] = {}
+"""The reports of which README has figures, by name."""
+
+
 def load(name: str) -> dict[str, Any]:
     """One report."""
-    document: dict[str, Any] = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
-    return document
+    if name not in LOADED:
+        LOADED[name] = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return LOADED[name]
 
 
 def synthesis() -> str:
@@ -111,9 +119,20 @@ def speed() -> str:
     )
 
 
+def older(now: age.Digests) -> str:
+    """What is older than the code."""
+    reports = {}
+    for name, document in LOADED.items():
+        begins = [floors for begin, floors in SPEAKS_OF.items() if name.startswith(begin)]
+        reports[name] = document, begins[0] if begins else age.SIMULATION
+    return age.block(reports, now)
+
+
 if __name__ == "__main__":
     text = README.read_text(encoding="utf-8")
-    filled = fill(text, {"quality": quality(), "synthesis": synthesis(), "speed": speed()})
-    if "--check" in sys.argv[1:]:
+    check = "--check" in sys.argv[1:]
+    blocks = {"quality": quality(), "synthesis": synthesis(), "speed": speed()}
+    filled = fill(text, blocks | {"age": older(age.digests(text, check=check))})
+    if check:
         sys.exit(0 if filled == text else "README.md is not what docs/tables.py makes")
     README.write_text(filled, encoding="utf-8")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import age
 from blocks import fill, markdown
 
 from golden.inputs import input_type
@@ -80,6 +81,12 @@ def interface(name: str) -> str:
     )
 
 
+def load(run: str) -> dict[str, Any]:
+    """One report."""
+    document: dict[str, Any] = json.loads((RESULTS / f"unit-{run}.json").read_text(encoding="utf-8"))
+    return document
+
+
 def measured(name: str) -> str:
     """Area and speed of everything measured of a unit."""
     columns = ["unit", "latency", "COMB", "FF", "DSP", "BRAM", "Fmax", "kT"]
@@ -87,7 +94,7 @@ def measured(name: str) -> str:
     for run in RUNS:
         if run.split("-")[0] != name:
             continue
-        document = json.loads((RESULTS / f"unit-{run}.json").read_text(encoding="utf-8"))
+        document = load(run)
         commands.append(f"    {document['command']}")
         (target,) = document["targets"].values()
         versions = document["versions"]
@@ -138,6 +145,8 @@ def main(arguments: list[str]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     blocks = {f"{name}-interface": interface(name) for name in EXAMPLES}
     blocks |= {f"{name}-measured": measured(name) for name in EXAMPLES}
+    now = age.digests(text, check=arguments == ["--check"])
+    blocks["age"] = age.block({f"unit-{run}": (load(run), age.SYNTHESIS) for run in RUNS}, now)
     filled = fill(text, blocks)
     if arguments == ["--check"]:
         sys.exit(0 if filled == text else "docs/units.md is not what docs/units.py makes")

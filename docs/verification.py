@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import age
 from blocks import fill, markdown
 
 ROOT = Path(__file__).parents[1]
@@ -19,11 +20,20 @@ COLUMNS = {
     "exhaustive-fp32": ("label", "patterns", "scales", "values", "wrong", "wrong_flags"),
     "fuzz": ("name", "cases", "accepted"),
     "mutation-netlist": ("name", "mutants", "killed", "equivalent", "different", "unresolved", "score"),
-    "mutation-python": ("name", "mutants", "killed", "timed_out", "equivalent", "survived", "mistaken", "score"),
+    "mutation-python": (
+        "what", "mutants", "killed", "timed_out", "equivalent", "survived", "mistaken", "score", "goal",
+    ),
     "oracles": ("comparison", "oracle", "values", "differences", "ties", "unexplained"),
     "reproducibility": ("run", "artefacts", "different"),
     "whole-model": ("run", "values", "cycles", "wrong_codes", "wrong_values", "missing", "extra", "violations"),
-}
+}  # fmt: skip
+SPEAKS_OF = {
+    "formal": age.SYNTHESIS, "formal-faults": age.SYNTHESIS, "exhaustive": age.SIMULATION,
+    "exhaustive-fp32": age.SIMULATION, "whole-model": age.SIMULATION, "mutation-netlist": (*age.SIMULATION, "synth"),
+    "mutation-python": (*age.SIMULATION, age.TESTS), "coverage": age.ALL, "fuzz": age.FLOORS,
+    "oracles": age.SIMULATION, "reproducibility": ("golden", "rtl_gen"),
+}  # fmt: skip
+"""The parts of the sources of which each result is a statement."""
 ORDER = (
     "formal", "formal-faults", "exhaustive", "exhaustive-fp32", "whole-model", "mutation-netlist", "mutation-python",
     "coverage", "fuzz", "oracles", "reproducibility",
@@ -36,19 +46,26 @@ def load() -> dict[str, dict[str, Any]]:
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
 
-def summary(documents: dict[str, dict[str, Any]]) -> str:
-    """A row per file: what was claimed, what repeats it, what came out."""
+def summary(documents: dict[str, dict[str, Any]], now: age.Digests) -> str:
+    """A row per file: what was claimed, what repeats it, what came out, and what has changed since.
+
+    Args:
+        documents: the evidence files, by name.
+        now: as :func:`age.digests` gives them.
+    """
     rows = [
         [
             document["claim"],
             figures(document),
             f"`{document['command']}`",
             duration(document["seconds"]),
-            f"{result(document['passed'])}, {document['date']}, {(document['commit'] or '')[:7]}",
+            f"{outcome(name, document)}, {document['date']}, {(document['commit'] or '')[:7]}",
+            f"**yes**: {since}" if (since := age.changed(document, SPEAKS_OF[name], now)) else "no",
         ]
-        for document in documents.values()
+        for name, document in documents.items()
     ]
-    return markdown(["claim", "evidence", "command", "time", "last result"], rows)
+    table = markdown(["claim", "evidence", "command", "time", "last result", "older than the code"], rows)
+    return f"{table}\n\n{age.compared(now, age.ALL)}"
 
 
 def figures(document: dict[str, Any]) -> str:
@@ -79,7 +96,9 @@ def items(name: str, document: dict[str, Any]) -> str:
     if name == "coverage":
         return coverage(found)
     columns = COLUMNS[name]
-    rows = [[*(number(item.get(column, "")) for column in columns), result(item["passed"])] for item in found]
+    if name == "mutation-python":
+        found = [{"goal": "not recorded", **item} for item in found]  # of files from before goals were
+    rows = [[*(number(item[column]) for column in columns), verdict(item)] for item in found]
     return markdown([*(column.replace("_", " ") for column in columns), "result"], rows)
 
 
@@ -129,6 +148,24 @@ def coverage(found: list[dict[str, Any]]) -> str:
     return markdown(["what", "found", "result"], rows)
 
 
+def outcome(name: str, document: dict[str, Any]) -> str:
+    """Of a file in a word: "not reached" if all that is wrong are goals."""
+    if name == "mutation-python" and not all("goal" in item for item in document["items"]):
+        return "no goal recorded"
+    words = {verdict(item) for item in document["items"] if not item["passed"]}
+    return words.pop() if len(words) == 1 and not document["passed"] else result(document["passed"])
+
+
+def verdict(item: dict[str, Any]) -> str:
+    """Of a thing checked in a word; what has a score is measured against its goal, and without one it is no pass."""
+    goal = item.get("goal")
+    if goal is None:
+        return result(item["passed"])
+    if isinstance(goal, str):
+        return "no goal recorded"
+    return "**not reached**" if item["score"] < goal else result(item["passed"])
+
+
 def result(passed: bool) -> str:
     """In a word."""
     return "passed" if passed else "**failed**"
@@ -137,8 +174,8 @@ def result(passed: bool) -> str:
 def main(arguments: list[str]) -> None:
     """See the module."""
     text = PAGE.read_text(encoding="utf-8")
-    documents = load()
-    blocks = {"summary": summary(documents)} | {
+    documents, now = load(), age.digests(text, check=arguments == ["--check"])
+    blocks = {"summary": summary(documents, now)} | {
         name: items(name, documents[name]) if name in documents else "No run is on record." for name in ORDER
     }
     filled = fill(text, blocks)

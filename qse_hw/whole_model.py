@@ -66,6 +66,7 @@ def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
             "mismatches": wrong,
             "seconds_by_stage": {name: round(spent, 1) for name, spent in stages.seconds.items()},
             "goal_seconds": GOAL,
+            "goal": "reached" if seconds <= GOAL else "not reached",
             "nanoseconds_per_value": round(1e9 * simulated(outcomes) / max(1, compared), 1),
         }
         items = [{**asdict(outcome), "passed": outcome.mismatches == 0} for outcome in outcomes]

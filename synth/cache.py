@@ -1,4 +1,8 @@
-"""Results of tools, kept under a digest of all that they depend on: what has been measured need not be again."""
+"""Results of tools, kept under a digest of all that they depend on: what has been measured need not be again.
+
+What they depend on includes this package: every key has ``sources``, the digest of the code that makes the result
+(:func:`golden.sources.digest`).
+"""
 
 import hashlib
 import json
@@ -36,7 +40,12 @@ class Cache:
         self.folder = folder
 
     def get(self, key: Mapping[str, Any]) -> Any:
-        """The result under ``key``, JSON; None if there is none, or none that can be read."""
+        """The result under ``key``, JSON; None if there is none, or none that can be read.
+
+        Raises:
+            ValueError: for a key without ``sources``.
+        """
+        _check(key)
         if self.folder is None:
             return None
         try:
@@ -47,7 +56,12 @@ class Cache:
         return document.get("result") if whole else None
 
     def put(self, key: Mapping[str, Any], result: Any) -> None:
-        """Keep a result, JSON that is not None."""
+        """Keep a result, JSON that is not None.
+
+        Raises:
+            ValueError: for a key without ``sources``.
+        """
+        _check(key)
         if self.folder is not None:
             write_json(self._file(key), {"schema": SCHEMA, "key": key, "result": result})
 
@@ -63,3 +77,8 @@ class Cache:
         assert self.folder is not None
         name = key_digest(key)
         return self.folder / name[:2] / f"{name}.json"
+
+
+def _check(key: Mapping[str, Any]) -> None:
+    if not key.get("sources"):
+        raise ValueError(f"Key must have sources, a digest of golden.sources, not only {', '.join(key)}")

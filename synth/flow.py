@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from golden import sources
 from golden.environment import cores
 from golden.errors import InputError
 from rtl_gen.emit import Emitted
@@ -121,6 +122,7 @@ class _Work:
         self.point, self.folder, self.cache = point, folder, cache
         self.versions = {tool: versions[tool] for tool in point.target.programs}
         self.estimating = {tool: versions[tool] for tool in _TRANSISTORS}
+        self.sources = sources.digest("synth")
         self.prepared = Lock()
         self.ready = False
         self.found: dict[str, Any] = {}
@@ -129,7 +131,7 @@ class _Work:
         unit, target = self.point.unit, self.point.target
         key = self._key("area", unit.text)
         self.found["area"] = self.cache.recall(key, lambda: asdict(target.area(unit, self._place("bare"))))
-        key = {"what": "transistors", "verilog": digest(unit.text), "tools": self.estimating}
+        key = {"what": "transistors", "verilog": digest(unit.text), "tools": self.estimating, "sources": self.sources}
         self.found["transistors"] = self.cache.recall(key, lambda: [transistors(unit, self._place("cmos"))])[0]
 
     def timing(self, seed: int) -> None:
@@ -160,7 +162,8 @@ class _Work:
 
     def _key(self, what: str, verilog: str) -> dict[str, Any]:
         target = self.point.target.describe()
-        return {"what": what, "verilog": digest(verilog), "target": target, "tools": self.versions}
+        made = {"tools": self.versions, "sources": self.sources}
+        return {"what": what, "verilog": digest(verilog), "target": target, **made}
 
 
 def _timing(document: dict[str, Any]) -> Timing:

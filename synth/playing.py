@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from golden import sources
 from golden.environment import cores
 from synth.activity import Simulator
 from synth.cache import Cache, digest
@@ -52,6 +53,7 @@ def play(
             "verilog": digest(point.unit.text),
             "target": point.target.describe(),
             "tools": check_tools([point.target]),
+            "sources": sources.digest("synth"),
             "stimuli": {name: hashlib.sha256(patterns.tobytes()).hexdigest() for name, patterns in wanted.items()},
         }
         found: list[dict[str, Any]] = kept.recall(key, lambda: _played(point, wanted))

@@ -5,6 +5,7 @@ Compiled on first use (about half a minute; it needs g++ and ninja). Everything 
 """
 
 import functools
+import hashlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,8 +14,12 @@ import torch
 from torch import Tensor
 
 from golden.mamba.parts import Kernels
+from golden.native import processor
+from golden.sources import files_digest
 
 LANES, D_STATE = 16, 16  # as in scan.cpp
+SOURCE = Path(__file__).with_name("scan.cpp")
+FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-Wno-psabi")
 
 
 @functools.cache
@@ -22,11 +27,20 @@ def _extension() -> ModuleType:
     from torch.utils.cpp_extension import load
 
     module: ModuleType = load(
-        name="golden_mamba_scan",
-        sources=[str(Path(__file__).with_name("scan.cpp"))],
-        extra_cflags=["-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-Wno-psabi"],
+        name=_name(),
+        sources=[str(SOURCE)],
+        extra_cflags=list(FLAGS),
     )
     return module
+
+
+def _name() -> str:
+    """Of the extension, one for each source, PyTorch and processor.
+
+    PyTorch keeps what it built under the name alone, and takes it for the source's unless the source's file is newer.
+    """
+    key = "\n".join((files_digest([SOURCE], SOURCE.parent), *FLAGS, torch.__version__, processor()))
+    return f"golden_mamba_scan_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _rows(*tensors: Tensor) -> list[Tensor]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-import golden
-from golden import array
+from golden import array, sources
 from golden.activations import read_activations
 from golden.contenders import Sample
 from golden.documents import scale_from_json
@@ -127,24 +125,15 @@ def finite(value: float) -> float | None:
 
 
 def key(job: Json) -> Json:
-    """What a fit depends on: the values, the format file, the golden models' own text, NumPy."""
+    """What a fit depends on: the values, what a format's file says, this package's sources, NumPy."""
     spec = job["format"]
+    meant = format_to_json(load_format(spec)) if spec is not None and spec.endswith(".json") else spec
+    values = hashlib.sha256(Path(job["activations"]).read_bytes()).hexdigest()
     return {
         "what": "sweep fit",
-        "job": job | {"activations": _digest([job["activations"]])},
-        "file": format_to_json(load_format(spec)) if spec is not None and spec.endswith(".json") else None,
-        "golden": _golden(),
+        "job": job | {"activations": values, "format": meant},
+        "sources": sources.digest("qse_hw"),
         "numpy": package_version("numpy"),
     }
 
 
-@lru_cache(maxsize=1)
-def _golden() -> str:
-    return _digest(sorted(Path(golden.__file__).parent.rglob("*.py")))
-
-
-def _digest(files: Sequence[str | os.PathLike[str]]) -> str:
-    found = hashlib.sha256()
-    for file in files:
-        found.update(Path(file).read_bytes())
-    return found.hexdigest()

@@ -1,11 +1,14 @@
 """From a SPEC to points: which units, with which formats and scales, on which targets; and what measures a point."""
 
+import hashlib
+import platform
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from golden import sources
 from golden.errors import InputError
 from golden.files import write_json
 from golden.presets import format_to_json
@@ -17,6 +20,8 @@ from rtl_gen.emit import emit
 from rtl_gen.unit import UnitConfig
 from synth import flow, report, targets
 from synth.cache import Cache, digest
+from synth.targets.base import Target
+from synth.targets.cells import Cells
 
 Json = dict[str, Any]
 _SCALE_BITS = 16  # of units that have no such option
@@ -93,8 +98,17 @@ def key(point: flow.Point, seeds: int) -> Json:
         "verilog": digest(point.framed),
         "target": point.target.describe(),
         "tools": flow.check_tools([point.target]),
+        "sources": sources.digest("qse_hw"),
         "seeds": seeds,
     }
+
+
+def files(target: Target) -> dict[str, str]:
+    """What measuring on a target reads beside the package: SHA-256 by absolute path."""
+    if not isinstance(target, Cells):
+        return {}
+    path = target.path.absolute()
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def measured(job: Json) -> Json:
@@ -102,15 +116,18 @@ def measured(job: Json) -> Json:
 
     Args:
         job: ``unit``, ``options`` (as :func:`config` takes them), ``target`` (arguments of
-            :func:`synth.targets.target`), ``seeds``, ``key``, and ``cache``, a folder or null.
+            :func:`synth.targets.target`), ``files`` (as :func:`files` gives them), ``seeds``, ``key``, and ``cache``, a
+            folder or null.
 
     Returns:
         The result as in :mod:`synth.report`; or ``error``, why the unit cannot be measured there.
 
     Raises:
         InputError: if this machine would measure something else than the one that made the job: it has other tools,
-            another Liberty file or another version of this package.
+            another Liberty file, or none, or another version of this package.
     """
+    for file, wanted in job["files"].items():
+        _check_file(Path(file), wanted)
     target = dict(job["target"])
     liberty = target.pop("liberty")
     chosen = targets.target(**target, liberty=None if liberty is None else Path(liberty))
@@ -118,7 +135,10 @@ def measured(job: Json) -> Json:
     here, there = key(point, job["seeds"]), job["key"]
     if here != there:
         differing = ", ".join(what for what in there if here.get(what) != there[what])
-        raise InputError(f"Workers must have this machine's package, tools and Liberty file; different: {differing}")
+        raise InputError(
+            "Workers must have the package and the tools of the machine that the sweep was started on, but on worker "
+            f"{platform.node()} these differ: {differing}; install the same versions there"
+        )
     cache = Cache(None if job["cache"] is None else Path(job["cache"]))
     try:
         found = flow.measure([point], seeds=job["seeds"], cache=cache, jobs=1)
@@ -126,3 +146,19 @@ def measured(job: Json) -> Json:
         return {"error": str(error)}
     result: Json = report.document(found, {chosen.name: chosen}, "", [None])["results"][0]
     return result
+
+
+def _check_file(path: Path, wanted: str) -> None:
+    """InputError unless this machine's file is the one that the sweep was started with."""
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    else:
+        if found == wanted:
+            return
+        problem = f"has SHA-256 {found[:12]}..., not {wanted[:12]}..."
+    raise InputError(
+        f"File {path} must be on every worker as on the machine that the sweep was started on, but on worker "
+        f"{platform.node()} it {problem}; copy it there"
+    )

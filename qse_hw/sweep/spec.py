@@ -56,9 +56,10 @@ class Spec:
         unit, targets: names.
         options: per option, named as on the command line without the dashes, its values as text; True for a switch.
         objectives: names in :data:`qse_hw.sweep.pareto.OBJECTIVES`.
-        freq, liberty: for the targets.
+        freq, liberty: for the targets; the file by its absolute path, which other processes know, too.
         seeds: placements to take the median of.
         document: the file.
+        folder: where the file lies, an absolute path: other files that it names are sought there.
     """
 
     unit: str
@@ -69,10 +70,15 @@ class Spec:
     liberty: Path | None
     seeds: int
     document: dict[str, Any]
+    folder: Path
+
+    def place(self, format: str) -> str:
+        """A format for who does not know the SPEC: of a file the absolute path, else as it is written."""
+        return str(self.folder / format) if format.endswith(".json") else format
 
 
 def read_spec(path: str | os.PathLike[str]) -> Spec:
-    """Read and check a file; a Liberty file in it is sought beside it.
+    """Read and check a file; the Liberty file and the format files in it are sought beside it.
 
     Raises:
         InputError: if it cannot be read, is not TOML (with the line), or breaks a rule.
@@ -91,6 +97,7 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
     if problem is not None:
         place = "/".join(str(part) for part in problem.absolute_path) or "document"
         raise InputError(f"{where}: {place}: {problem.message[:200]}")
+    folder = Path(path).absolute().parent
     try:
         spec = Spec(
             unit=document["unit"],
@@ -98,9 +105,10 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
             options={name: _values(document["unit"], name, given) for name, given in document["options"].items()},
             objectives=tuple(name for names in document["objectives"].values() for name in names),
             freq=document.get("freq", 400.0),
-            liberty=Path(path).parent / document["liberty"] if "liberty" in document else None,
+            liberty=folder / document["liberty"] if "liberty" in document else None,
             seeds=document.get("seeds", 3),
             document=document,
+            folder=folder,
         )
         _check(spec)
     except InputError as error:
@@ -136,7 +144,7 @@ def _check(spec: Spec) -> None:
         raise InputError(f"Objectives must not include {wanted[0]} for unit {spec.unit}, which has no format")
     for format in spec.options.get("format", []):
         if format != CALIBRATION:
-            check_spec(format)
+            check_spec(spec.place(format))
     for input in spec.options.get("input", []):
         input_type(input)
     for scale in spec.options.get("scale", []):

@@ -49,7 +49,10 @@ def fits(spec: Spec, file: str, cache: Cache, report: Report) -> tuple[dict[tupl
                 wanted[options["format"], plan.scale_bits(spec.unit, options)] = None
     # one width after the other: what is found for one format helps the next
     order = sorted(wanted, key=lambda one: one[1])
-    jobs = [{"activations": file, "format": format, "scale_bits": bits} for format, bits in order]
+    jobs = [
+        {"activations": file, "format": None if format is None else spec.place(format), "scale_bits": bits}
+        for format, bits in order
+    ]
     work = [(accuracy.key(job), job) for job in jobs]
     results = finished(accuracy.fit, work, local, cache, partial(report, "fitting formats"))
     found = dict(zip(order, results, strict=True))
@@ -146,8 +149,8 @@ def cost(
     points: list[Json] = []
     skipped: list[Json] = []
     work: list[tuple[Json, Json]] = []
-    liberty = None if spec.liberty is None else str(spec.liberty)
     for name, target in zip(spec.targets, targets, strict=True):
+        files = plan.files(target)
         for one in built:
             if not target.can_build(one.emitted):
                 wanted = " or ".join(target.builds)
@@ -159,7 +162,8 @@ def cost(
             job = {
                 "unit": one.about["unit"],
                 "options": one.made,
-                "target": {"name": name, "freq": spec.freq, "liberty": liberty},
+                "target": {"name": name, "freq": spec.freq, "liberty": next(iter(files), None)},
+                "files": files,
                 "seeds": spec.seeds,
                 "key": key,
                 "cache": str(cache.folder) if shared and cache.folder else None,

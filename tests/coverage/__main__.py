@@ -19,8 +19,9 @@ from tests.coverage import functional, python, units
 
 RESULT = python.ROOT / "docs" / "results" / "verify-coverage.json"
 CLAIM = (
-    "The tests run at least 95 % of the lines and branches of golden, rtl_gen and sim; stimuli run every line of the "
-    "emitted Verilog and toggle its bits; every segment, sign and rounding case that can occur met every stall"
+    "The tests run at least 95 % of the lines and branches of golden, rtl_gen and sim, 92 % of synth's and 93 % of "
+    "qse_hw's; stimuli run every line of the emitted Verilog and toggle its bits; every segment, sign and rounding "
+    "case that can occur met every stall"
 )
 PARTS = ("functional", "verilog", "python")
 

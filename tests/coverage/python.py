@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("golden", "rtl_gen", "sim", "synth", "qse_hw")
-LEAST = {"golden": 95.0, "rtl_gen": 95.0, "sim": 95.0}  # percent; of the others it is only told
+LEAST = {"golden": 95.0, "rtl_gen": 95.0, "sim": 95.0, "synth": 92.0, "qse_hw": 93.0}  # percent
 ROOT = Path(__file__).parents[2]
 HTML = ".coverage-html"
 LOG = ".coverage-tests.log"
@@ -51,7 +51,7 @@ def packages(document: dict[str, Any]) -> list[dict[str, Any]]:
         items.append(
             {
                 "name": f"Python coverage, {package}",
-                "passed": bool(files) and min(lines, branches) >= LEAST.get(package, 0),
+                "passed": bool(files) and min(lines, branches) >= LEAST[package],
                 "line_percent": round(lines, 2),
                 "branch_percent": round(branches, 2),
                 **sums,

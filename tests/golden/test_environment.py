@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from golden import environment as module
+from golden import sources
 from golden.environment import commit, environment, package_version
 
 
@@ -21,6 +23,8 @@ def test_it_is_true_and_json():
         assert found["versions"][name] == version(name)
     assert found["python"] == platform.python_version()
     assert found["machine"]["cores"] == os.cpu_count()
+    assert found["sources"] == sources.read(Path(__file__).parents[2])
+    assert list(found["sources"]) == [*sources.FLOORS, "tests"]
     assert found["machine"]["processor"].startswith(platform.machine())
 
 
@@ -53,7 +57,7 @@ def test_without_git(checkout, monkeypatch):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_commit(checkout):
+def test_commit(checkout, monkeypatch):
     (checkout / ".git").mkdir()
     assert commit() is None  # not a repository
     (checkout / ".git").rmdir()
@@ -63,6 +67,9 @@ def test_commit(checkout):
         subprocess.run([*git, *words], check=True, capture_output=True)
     head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, encoding="utf-8").stdout.strip()
     assert commit() == head
+    with monkeypatch.context() as patched:
+        patched.setattr(sources, "read", lambda root: {})
+        assert commit() == f"{head}-dirty", "another checkout while this process runs"
     (checkout / "file").write_text("2")
     assert commit() == f"{head}-dirty"
 

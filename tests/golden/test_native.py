@@ -90,6 +90,10 @@ def test_what_was_compiled_is_kept_and_used_again(tmp_path, monkeypatch):
     assert native._compiled(shutil.which("g++")) == library
     assert library.stat().st_mtime_ns == made
     assert [path.name for path in library.parent.iterdir()] == [library.name]
+    edited = tmp_path / native.SOURCE.name
+    edited.write_bytes(native.SOURCE.read_bytes() + b"\n")
+    monkeypatch.setattr(native, "SOURCE", edited)
+    assert native._compiled(shutil.which("g++")) != library
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 RESULT = ROOT / "docs" / "results" / "verify-mutation-python.json"
 BUILD = ROOT / "build" / "mutation"
-GOAL = 0.95  # of golden; of the generator the figure is reported
+GOALS = {"golden": 0.95, "rtl_gen": 0.86}  # least scores; the generator's was reached first, and is to become 0.95
+CLAIM = "The regression notices a small fault in the golden models and in the generator, as often as the goals ask"
 SEED = 2601
 
 SUITES = {"golden": ("tests/golden/",), "rtl_gen": ("tests/rtl_gen/",)}
@@ -57,7 +58,7 @@ class Part:
     @property
     def goal(self) -> float:
         """The least score."""
-        return GOAL if self.package == "golden" else 0.0
+        return GOALS[self.package]
 
     def mutants(self, root: Path, seed: int) -> tuple[list[Mutant], int]:
         """Those to test, and how many there are."""
@@ -129,19 +130,22 @@ def _run(parts: Sequence[Part], seed: int, output: Path) -> int:
             if mine:
                 items.append(_item(name, part.goal, Counter(verdicts[mutant.key] for mutant in mine)))
         total = _item(part.name, part.goal, Counter(verdicts.values()))
-        figures[part.name] = f"{total['score']:.1%} of {len(chosen)} mutants"
+        figures[part.name] = f"{total['score']:.1%} of {len(chosen)} mutants (goal {part.goal:.0%})"
         if sampled:
             low, high = interval(total["killed"] + total["timed_out"], total["mutants"] - total["equivalent"])
             figures[part.name] += f", drawn from {of} (95 % interval {low:.1%} to {high:.1%})"
     listed = BUILD / "survivors.txt"
     listed.write_text("".join(f"{m.key} {m.file} {m.place}\n{m.diff}\n\n" for m in survivors), encoding="utf-8")
-    columns = ["what", "mutants", "killed", "timed_out", "equivalent", "survived", "mistaken", "score"]
+    columns = ["what", "mutants", "killed", "timed_out", "equivalent", "survived", "mistaken", "score", "goal"]
     table("Mutants", columns, [[_cell(item[column]) for column in columns] for item in items])
     console.print("\n".join(f"{name}: {figure}" for name, figure in figures.items()))
     console.print(f"{len(survivors)} survivors: {listed.relative_to(ROOT)}")
+    for item in items:
+        if item["score"] < item["goal"]:
+            console.print(f"{item['what']}: not reached: {item['score']:.1%} is below the goal of {item['goal']:.0%}")
     passed = all(item["passed"] for item in items)
     report = evidence(
-        claim="The regression notices a small fault in the golden models and in the generator",
+        claim=CLAIM,
         command="make mutate-python", seconds=time.monotonic() - begin, passed=passed, figures=figures, items=items,
     )  # fmt: skip
     write_json(output, report)
@@ -184,6 +188,7 @@ def _item(what: str, goal: float, counts: Counter[str]) -> dict[str, Any]:
         "survived": counts["survived"],
         "mistaken": counts["mistaken"],
         "score": score,
+        "goal": goal,
         "passed": score >= goal and not counts["mistaken"],
     }
 

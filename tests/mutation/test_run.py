@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_command(toy, capsys):
     (item,) = document["items"]
     assert item == {
         "what": "golden/toy.py", "mutants": 4, "killed": 2, "timed_out": 0, "equivalent": 0, "survived": 2,
-        "mistaken": 0, "score": 0.5, "passed": False,
+        "mistaken": 0, "score": 0.5, "goal": 0.95, "passed": False,
     }  # fmt: skip
     assert not document["passed"]
     listed = (toy / "build" / "survivors.txt").read_text()
@@ -66,7 +67,26 @@ def test_the_command(toy, capsys):
     explain(toy, [mutant.key for mutant in mutants("golden/toy.py", TOY)])
     assert run.main(arguments) == 1, "a mutant that a test fails for is not equivalent"
     assert json.loads((toy / "out.json").read_text())["items"][0]["mistaken"] == 2
-    assert "golden/toy.py: " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "golden/toy.py: " in out
+    assert "golden/toy.py: not reached: 50.0% is below the goal of 95%" in out
+
+
+def test_the_generator_has_a_goal_that_it_can_miss(toy, capsys):
+    for place in ("", "tests/"):
+        shutil.copytree(toy / place / "golden", toy / place / "rtl_gen", dirs_exist_ok=True)
+    test = toy / "tests" / "rtl_gen" / "test_toy.py"
+    test.write_text(TEST.replace("golden", "rtl_gen"))
+    assert run.main(["--modules", "rtl_gen/toy.py", "-o", str(toy / "out.json")]) == 1
+    document = json.loads((toy / "out.json").read_text())
+    assert [(item["score"], item["goal"], item["passed"]) for item in document["items"]] == [(0.5, 0.86, False)]
+    assert not document["passed"]
+    assert "rtl_gen/toy.py: not reached: 50.0% is below the goal of 86%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("killed", "passed"), [(85, False), (86, True), (100, True)])
+def test_a_goal_is_the_least_score(killed, passed):
+    assert run._item("generator", 0.86, Counter(killed=killed, survived=100 - killed))["passed"] == passed
 
 
 @pytest.mark.parametrize(
@@ -95,6 +115,7 @@ def test_interval_of_a_share():
 
 def test_parts():
     heart, rest, generator = run._parts(None, None)
+    assert [part.goal for part in (heart, rest, generator)] == [0.95, 0.95, 0.86]
     assert (heart.sample, rest.sample, generator.sample) == (None, 400, 200)
     assert not set(heart.files) & set(rest.files)
     assert all((run.ROOT / file).is_file() for part in (heart, rest, generator) for file in part.files)

@@ -226,3 +226,33 @@ def test_second(slow):
     source = (tree.root / "golden/toy.py").read_text()
     some = [mutant for mutant in mutants("golden/toy.py", source) if mutant.place == "untested"]
     assert [status for _, status, _ in tree.judged(some)] == ["killed"]
+
+
+@pytest.mark.parametrize(
+    ("package", "file", "forgotten"),
+    [
+        ("golden", "golden/native.cpp", True),
+        ("golden", "rtl_gen/unit.py", False),
+        ("golden", "tests/golden/oracles.py", True),
+        ("golden", "tests/golden/test_toy.py", True),
+        ("golden", "tests/rtl_gen/oracles.py", False),
+        ("rtl_gen", "golden/toy.py", True),
+        ("rtl_gen", "rtl_gen/models/cell.v", True),
+        ("rtl_gen", "sim/cycle/model.py", True),
+        ("rtl_gen", "tests/conftest.py", True),
+    ],
+)
+def test_a_verdict_holds_while_all_that_the_tests_run_stays(tmp_path, package, file, forgotten):
+    root = tmp_path / "tree"
+    for name in ("golden/toy.py", "rtl_gen/unit.py", f"tests/{package}/test_toy.py", file):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("A = 1\n")
+    (mutant, *_) = mutants("golden/toy.py", TOY)
+
+    def found():
+        return Found(Tree(root, package, (f"tests/{package}/",)))
+
+    found().add(mutant, "killed", f"tests/{package}/test_toy.py::test_a")
+    assert set(found().status) == {mutant.key}
+    (root / file).write_text("A = 2\n")
+    assert set(found().status) == (set() if forgotten else {mutant.key})

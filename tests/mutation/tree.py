@@ -12,8 +12,12 @@ from typing import Any
 
 from golden.errors import InputError
 from golden.files import replacing
+from golden.sources import files_digest, source_files
 from tests.mutation.mutants import Mutant
 from tests.mutation.session import afresh, exchange, reached
+
+FLOORS = {"golden": ("golden",), "rtl_gen": ("golden", "rtl_gen", "sim")}
+"""The folders whose code the tests of a package run."""
 
 SOURCES = ("golden", "rtl_gen", "sim", "synth", "qse_hw", "tests", "docs", "pyproject.toml", "README.md")
 BUDGET = 10.0  # CPU seconds of tests per mutant, unless one test takes more
@@ -42,14 +46,26 @@ class Tree:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Of every Python file, by its path from the root."""
-        files = (path for name in (self.package, "tests") for path in sorted((self.root / name).rglob("*.py")))
-        return {str(path.relative_to(self.root)): _digest(path.read_bytes()) for path in files}
+        """Of every file of tests by its path from the root, and of the modules that they share."""
+        files = {str(path.relative_to(self.root)): path for path in sorted((self.root / "tests").rglob("*.py"))}
+        tests = {name: path for name, path in files.items() if path.name.startswith("test_")}
+        shared = [path for name, path in files.items() if name not in tests and self._shares(name)]
+        return {name: files_digest([path, *shared], self.root)[:12] for name, path in tests.items()}
 
-    def digest(self, *begins: str) -> str:
-        """Of all Python files whose paths begin so."""
-        chosen = [item for item in self.digests.items() if item[0].startswith(begins)]
-        return _digest(json.dumps(chosen).encode())
+    def _shares(self, name: str) -> bool:
+        return name.startswith(self.suite) or name.count("/") == 1
+
+    @cached_property
+    def sources(self) -> str:
+        """The digest of all code that the tests run, C++ and Verilog too."""
+        files = [path for floor in FLOORS[self.package] for path in source_files(self.root / floor)]
+        return files_digest(files, self.root)[:12]
+
+    @cached_property
+    def tests_digest(self) -> str:
+        """Of all tests of the suite."""
+        chosen = [item for item in self.digests.items() if item[0].startswith(self.suite)]
+        return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:12]
 
     @cached_property
     def reached(self) -> dict[str, Any]:
@@ -62,9 +78,8 @@ class Tree:
         """
         kept = self.root.with_name(f"tests-{self.package}.json")
         parts: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-        sources = self.digest(self.package)
-        files = [name for name in self.digests if name.startswith(self.suite) and Path(name).name.startswith("test_")]
-        wanted = {name: f"{sources} {self.digests[name]}" for name in files}
+        files = [name for name in self.digests if name.startswith(self.suite)]
+        wanted = {name: f"{self.sources} {self.digests[name]}" for name in files}
         new = [name for name, key in wanted.items() if parts.get(name, {}).get("key") != key]
         if new:
             found = reached(self.root, new)
@@ -141,8 +156,8 @@ class Found:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.path = tree.root.with_name(f"found-{tree.package}.jsonl")
-        self.sources = tree.digest(tree.package)
-        self.tests = tree.digest(*tree.suite)
+        self.sources = tree.sources
+        self.tests = tree.tests_digest
         self.status: dict[str, tuple[str, str]] = {}
         if self.path.exists():
             for line in self.path.read_text(encoding="utf-8").splitlines():
@@ -213,7 +228,3 @@ def _union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
             for line, tests in found.items():
                 lines[file][line].update(tests)
     return times | {"lines": lines, "imported": imported}
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]

@@ -2,6 +2,8 @@
 
 import json
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -9,13 +11,16 @@ from jsonschema import Draft202012Validator
 from golden.calibrate import Layer, calibrate
 from golden.calibration import write_calibration
 from golden.errors import InputError
+from golden.files import write_json
 from golden.presets import format_from_json, load_format
 from golden.scale import Scale
 from qse_hw import sweep_picture
 from qse_hw.commands import main
 from qse_hw.sweep import plan, schedule, stages
+from qse_hw.sweep.spec import read_spec
 from rtl_gen.emit import emit
 from synth import flow, tools
+from synth.cache import Cache
 from synth.result import Area, Measured, Timing
 from synth.targets import target
 from tests.qse_hw.sweep_jobs import small_cluster
@@ -49,6 +54,8 @@ pipeline = 0
 maximise = ["worst_sqnr_db", "fmax"]
 minimise = ["comb", "latency"]
 """
+CELLS = ONE.replace('"ice40:up5k"', '"cells"').replace("seeds = 1", 'seeds = 1\nliberty = "a.lib"')
+LIBERTY = Path(__file__).parents[1] / "synth" / "assets" / "small.lib"
 PNG = b"\x89PNG\r\n\x1a\n"
 NUMBER, NUMBERS = {"type": ["number", "null"]}, {"type": "array", "items": {"type": ["number", "null"]}}
 
@@ -109,11 +116,11 @@ emitted = cache(emit)  # half a second each
 def sweep(tmp_path, activations):
     """Runs a SPEC; a list: the report, the page and the picture."""
 
-    def run(spec, *more, status=0):
-        (tmp_path / "s.toml").write_text(spec)
+    def run(text, *more, status=0, spec=tmp_path / "s.toml"):
+        (tmp_path / "s.toml").write_text(text)
         out = tmp_path / "out"
         words = ["-o", str(out), "--cache", str(tmp_path / "cache"), "--activations", str(activations)]
-        assert main(["sweep", str(tmp_path / "s.toml"), *words, *more]) == status
+        assert main(["sweep", str(spec), *words, *more]) == status
         if status:
             return [file.name for file in out.iterdir()] if out.exists() else []
         document = json.loads((out / "sweep.json").read_text())
@@ -265,10 +272,73 @@ def test_a_worker_that_would_measure_something_else(fake, monkeypatch):
     made = {"format": json.loads(json.dumps(plan.format_to_json(load_format("int8")))), "scale": "1"}
     point = flow.Point(emitted(plan.config("encoder", made)), target("ecp5"))
     job = {"unit": "encoder", "options": made, "target": {"name": "ecp5", "freq": 400.0, "liberty": None}}
-    job |= {"seeds": 1, "cache": None, "key": plan.key(point, 1)}
+    job |= {"files": {}, "seeds": 1, "cache": None, "key": plan.key(point, 1)}
     monkeypatch.setattr(tools, "check_version", lambda tool: "2")
-    with pytest.raises(InputError, match=r"^Workers must have .* different: tools$"):
+    with pytest.raises(InputError, match=r"^Workers must have the package .*, but .* \S+ these differ: tools; install"):
         plan.measured(job)
+
+
+@pytest.mark.parametrize(
+    ("there", "problem"),
+    [(None, "cannot be read: No such file"), (b"library", r"has SHA-256 [0-9a-f]{12}\.\.\., not 2c26b46b68ff\.\.\.;")],
+)
+def test_a_worker_whose_library_is_missing_or_another(tmp_path, there, problem):
+    file = tmp_path / "a.lib"
+    if there:
+        file.write_bytes(there)
+    sentence = rf"^File {file} must be on every worker .* on worker \S+ it {problem}.* copy it there$"
+    with pytest.raises(InputError, match=sentence):
+        plan.measured({"files": {str(file): sha256(b"foo").hexdigest()}})
+
+
+def test_a_job_names_the_library_by_its_absolute_path(tmp_path, monkeypatch):
+    (tmp_path / "a.lib").write_bytes(LIBERTY.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    files = {str(tmp_path / "a.lib"): sha256(LIBERTY.read_bytes()).hexdigest()}
+    assert plan.files(target("cells", liberty=Path("a.lib"))) == files
+    assert plan.files(target("ecp5")) == {}
+    jobs, spec = [], tmp_path / "s.toml"
+    spec.write_text(CELLS)
+
+    def run(function, given):
+        jobs.extend(given.values())
+        return iter(())
+
+    read = read_spec("s.toml")
+    chosen, unit = [target("cells", liberty=read.liberty)], built()
+    with pytest.raises(KeyError):  # what was not run is missing
+        stages.cost(read, [unit], chosen, Cache(None), run, shared=False, report=lambda *_: None)
+    assert [(job["target"]["liberty"], job["files"]) for job in jobs] == [(str(tmp_path / "a.lib"), files)]
+
+
+def built():
+    made = {"format": plan.format_to_json(load_format("int8")), "scale": "1", "input": "s8e-4"}
+    unit = emitted(plan.config("encoder", made))
+    return stages.Built(about={"name": "one", "unit": "encoder", "parameters": {}}, made=made, emitted=unit)
+
+
+def test_a_worker_finds_a_library_that_lies_beside_the_spec(sweep, tmp_path, monkeypatch):
+    """The workers were started in another folder than the sweep, which is told its SPEC by a relative path."""
+    (tmp_path / "a.lib").write_bytes(LIBERTY.read_bytes())
+    with small_cluster(1, tmp_path / "dask") as found:
+        monkeypatch.chdir(tmp_path)
+        there = sweep(CELLS, "--scheduler", found.scheduler_address, spec="s.toml")
+    (point,) = there["points"]
+    assert point["area"]["silicon"] > 10
+
+
+def test_a_format_file_lies_beside_the_spec(sweep, fake, tmp_path):
+    """As the Liberty file does: where the sweep was started does not matter, where the SPEC lies does."""
+    write_json(tmp_path / "mine.json", plan.format_to_json(load_format("se8:L=12")))
+    spec = SMALL.replace('"int8"', '"mine.json"')
+    first = sweep(spec)
+    assert {point["options"]["format"] for point in first["points"]} == {"mine.json"}
+    assert {point["parameters"]["format"]["name"] for point in first["points"]} == {"se8"}
+    count = len(fake)
+    write_json(tmp_path / "mine.json", plan.format_to_json(load_format("se8:L=13")))
+    second = sweep(spec)
+    assert len(fake) > count, "another format under the same name is measured anew"
+    assert second["points"][0]["accuracy"] != first["points"][0]["accuracy"]
 
 
 def test_on_a_real_cluster(sweep, tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_each_once_and_kept(tmp_path):
                 raise KeyboardInterrupt
             yield key, {"error": "no"} if job["n"] == 9 else {"n": job["n"]}
 
-    work = [({"key": n}, {"n": n}) for n in (4, 5, 4, 9, 6)]
+    work = [({"key": n, "sources": "1"}, {"n": n}) for n in (4, 5, 4, 9, 6)]
     cache, shares, stop = Cache(tmp_path), [], 6
     with pytest.raises(KeyboardInterrupt):
         finished(collatz, work, run, cache)

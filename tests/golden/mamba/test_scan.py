@@ -1,11 +1,13 @@
 """The C++ kernels of training against plain PyTorch: values and every gradient."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from golden.mamba import scan
 from golden.mamba.model import PLAIN
 from golden.mamba.scan import FAST
 
@@ -62,3 +64,21 @@ def test_other_sizes_are_refused() -> None:
     vector = torch.zeros(16)
     with pytest.raises(ValueError, match="State size must be 16, not 8"):
         FAST.selective_scan(rows, rows, torch.zeros(16, 8), state, state, vector, rows, vector)
+
+
+def test_an_extension_is_named_by_all_that_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch keeps it under its name alone."""
+    names = [scan._name()]
+    assert scan._name() == names[0]
+    assert names[0].isidentifier()
+    edited = tmp_path / scan.SOURCE.name
+    edited.write_bytes(scan.SOURCE.read_bytes() + b"\n")
+    for owner, name, value in (
+        (scan, "SOURCE", edited),
+        (scan, "FLAGS", (*scan.FLAGS, "-g")),
+        (scan, "processor", lambda: "another"),
+        (scan.torch, "__version__", "0"),
+    ):
+        monkeypatch.setattr(owner, name, value)
+        names.append(scan._name())
+    assert len(set(names)) == 5

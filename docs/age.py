@@ -1,0 +1,75 @@
+"""Which figures of a page are older than the code that they speak of.
+
+A report holds the digest of each floor of the sources that it was made with (:func:`golden.environment.environment`).
+When a page is made, these are compared with the digests of the checkout, and what differs is marked. The page names the
+digests that it was compared with (its last line), and a check of the page takes them from there. So the page says how
+things were when it was made, and whether it is what its generator makes depends neither on git nor on later edits.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from blocks import markdown
+
+from golden.sources import FLOORS, TESTS, read
+
+ROOT = Path(__file__).parents[1]
+Digests = Mapping[str, str]
+Report = Mapping[str, Any]
+
+MODELS = FLOORS[:1]
+"""What figures about formats and models speak of."""
+SYNTHESIS = ("golden", "rtl_gen", "synth")
+SIMULATION = ("golden", "rtl_gen", "sim")
+ALL = (*FLOORS, TESTS)
+
+_DIGITS = 12
+_LINE = re.compile(r"^Compared with the sources ((?:`\w+ [0-9a-f]{12}`(?:, )?)+)\.$", re.MULTILINE)
+
+
+def digests(page: str, *, check: bool) -> Digests:
+    """What to compare with: the sources of this checkout, or in a check those that ``page`` names.
+
+    Raises:
+        SystemExit: if a page that is checked names none.
+    """
+    if not check:
+        return {name: digest[:_DIGITS] for name, digest in read(ROOT).items()}
+    line = _LINE.search(page)
+    if line is None:
+        sys.exit("the page names no sources that it was compared with; make it again")
+    return dict(pair.split() for pair in re.findall(r"`([^`]+)`", line[1]))
+
+
+def changed(report: Report, floors: Iterable[str], now: Digests) -> str:
+    """The floors whose sources are other ones than those that the report was made with, in words; "" if none is."""
+    made = report.get("sources")
+    if made is None:
+        return "sources not recorded"
+    return ", ".join(name for name in floors if made.get(name, "")[:_DIGITS] != now[name])
+
+
+def compared(now: Digests, floors: Iterable[str]) -> str:
+    """The line that names what a page was compared with."""
+    return f"Compared with the sources {', '.join(f'`{name} {now[name]}`' for name in floors)}."
+
+
+def block(reports: Mapping[str, tuple[Report, tuple[str, ...]]], now: Digests) -> str:
+    """The reports of a page that are older than the code.
+
+    Args:
+        reports: by name, each with the floors that it speaks of.
+        now: as :func:`digests` gives them.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, (report, floors) in reports.items():
+        if what := changed(report, floors, now):
+            groups.setdefault(((report.get("commit") or "none")[:7], what), []).append(f"`{name}`")
+    used = [name for name in ALL if any(name in floors for _, floors in reports.values())]
+    rows = [[", ".join(names), commit, what] for (commit, what), names in groups.items()]
+    table = markdown(["older than the code", "commit", "changed since"], rows)
+    said = table if rows else "No figure is older than the code that it speaks of."
+    return f"{said}\n\n{compared(now, used)}"

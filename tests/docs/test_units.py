@@ -1,0 +1,70 @@
+"""The measured tables of docs/units.md against the reports of synth."""
+
+from collections.abc import Iterator
+from statistics import median
+
+import pytest
+
+from tests.docs.pages import DOCS, RESULTS, Pair, ages, blocks, report, rows, unnoticed, wrong
+from tests.docs.synthesis import Result, row_of
+
+PAGE = (DOCS / "units.md").read_text(encoding="utf-8")
+REPORTS = {report(path.stem)["command"]: report(path.stem) for path in sorted(RESULTS.glob("unit-*.json"))}
+UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer")
+COLUMNS = {"COMB": "comb", "FF": "ff", "DSP": "dsp", "BRAM": "bram"}
+
+
+def measured(page: str, unit: str) -> Iterator[Pair]:
+    block = blocks(page)[f"{unit}-measured"]
+    commands = [line.strip() for line in block.splitlines() if line.startswith("    ")]
+    yield Pair(unit, str(sorted(commands)), str(sorted(command for command in REPORTS if f" synth {unit} " in command)))
+    shown = iter(rows(block))
+    for command in commands:
+        results = REPORTS[command]["results"]
+        for number, one in enumerate(results):
+            yield from row_of(next(shown), one)
+            lanes = one["parameters"].get("lanes", 1)
+            if "area_per_lane" in one:
+                each = {kind: one["area"][kind] / lanes for kind in COLUMNS.values()}
+                yield from below(next(shown), "- per lane", each)
+            if "ratio" in one:
+                yield from below(next(shown), "- over the next row's", ratio(one, results[number + 1]))
+    yield Pair(unit, str(list(shown)), "[]")
+
+
+def ratio(one: Result, base: Result) -> dict[str, float | None]:
+    found = {kind: one["area"][kind] / base["area"][kind] if base["area"][kind] else None for kind in COLUMNS.values()}
+    both = one["transistors"] is not None and base["transistors"] is not None
+    found["kT"] = one["transistors"] / base["transistors"] if both else None
+    return found | {"Fmax": median(one["fmax"]["mhz"]) / median(base["fmax"]["mhz"])}
+
+
+def below(row: dict[str, str], words: str, values: dict[str, float | None]) -> Iterator[Pair]:
+    yield Pair(f"{row}", row["unit"], words)
+    for heading, shown in row.items():
+        if heading != "unit":
+            yield Pair(f"{heading} of {row}", shown, values.get(COLUMNS.get(heading, heading)))
+
+
+def age(page: str) -> Iterator[Pair]:
+    yield from ages(blocks(page)["age"], sorted(path.stem for path in RESULTS.glob("unit-*.json")))
+
+
+def check(page: str) -> Iterator[Pair]:
+    for unit in UNITS:
+        yield from measured(page, unit)
+    yield from age(page)
+
+
+def test_figures():
+    assert wrong(check(PAGE)) == []
+
+
+def test_every_block_is_checked():
+    interfaces = {f"{unit}-interface" for unit in UNITS}  # of the generator, whose own tests know them
+    assert set(blocks(PAGE)) == {"age"} | interfaces | {f"{unit}-measured" for unit in UNITS}
+
+
+@pytest.mark.parametrize("name", [f"{unit}-measured" for unit in UNITS])
+def test_a_damaged_figure_is_noticed(name):
+    assert unnoticed(PAGE, [name], check, 20) == []
