@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> None:
     console.print("\n".join(report.paths(document)))
     if args.energy is not None:
         console.print(report.energy_table(document))
+    for note in report.notes(document):
+        console.print(note, style="yellow")
     for name in parts:
         print(getattr(args, name))
 

@@ -35,6 +35,7 @@ def section_cost(document: Mapping[str, Any]) -> Html:
         ),
         *(_target(name, [one for one in results if one["target"] == name]) for name in document["targets"]),
         *([_energy(document)] if played else []),
+        *(paragraph(f"{note}.") for note in notes(document)),
     )
 
 
