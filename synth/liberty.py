@@ -97,7 +97,8 @@ class _Reader:
 
     def _cells(self) -> tuple[dict[str, Cell], dict[str, str], list[tuple[int, int]]]:
         """Those that can be read; why others cannot; and where these are."""
-        cells, left_out, spans, lines = {}, {}, [], {}
+        cells, left_out, spans = {}, {}, []
+        lines: dict[str, int] = {}
         for group in self._group.all("cell"):
             if group.name in lines:
                 line = lines[group.name]

@@ -139,7 +139,8 @@ def test_leakage(small, tmp_path):
 def test_leakage_that_is_missing(tmp_path):
     """It is no zero, and nothing else depends on it."""
     cell = edited(tmp_path, ("cell_leakage_power : 0.02;", "")).cells["INV"]
-    assert (cell.leakage, cell.no_leakage) == (None, "line 47: cell INV has no leakage, and the library no default for it")
+    assert cell.leakage is None
+    assert cell.no_leakage == "line 47: cell INV has no leakage, and the library no default for it"
     cell = edited(tmp_path, ('leakage_power_unit : "1nW";', "")).cells["INV"]
     assert cell.leakage is None
     assert cell.no_leakage == "line 4: leakage_power_unit must be a number of W, mW, ..., not ''"

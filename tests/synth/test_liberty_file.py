@@ -12,7 +12,8 @@ TEXT = b"library (x) {\n}\n" * 100
 
 def test_plain_and_gzipped(tmp_path):
     """By what is in the file, not by its name; gzip files may have several members, and zeros behind them."""
-    for number, data in enumerate((TEXT, gzip.compress(TEXT), gzip.compress(TEXT[:50]) + gzip.compress(TEXT[50:]) + bytes(7))):
+    members = gzip.compress(TEXT[:50]) + gzip.compress(TEXT[50:]) + bytes(7)
+    for number, data in enumerate((TEXT, gzip.compress(TEXT), members)):
         path = tmp_path / f"{number}.lib"
         path.write_bytes(data)
         assert read_file(path) == TEXT
