@@ -134,6 +134,18 @@ class Cell:
         return ((name, pin) for name, pin in self.pins.items() if pin.direction == "output")
 
     @property
+    def untimed(self) -> frozenset[str]:
+        """Pins of a gate that an output depends on, without a delay."""
+        if self.memory:
+            return frozenset()
+        return frozenset(
+            name
+            for _, pin in self.outputs()
+            if pin.function is not None
+            for name in pin.function.names - {arc.related for arc in pin.arcs if arc.tables}
+        )
+
+    @property
     def has_internal_energy(self) -> bool:
         """Whether the file speaks of it; of a cell without an input it need not, since nothing toggles there."""
         inputs = any(pin.direction == "input" for pin in self.pins.values())

@@ -103,6 +103,8 @@ def complaint(log: str) -> str:
     return _abc(lines) if "ABC" in first and any(line.startswith(_ABC) for line in lines) else first
 
 
+ABC_STOPPED = "it stopped on an assertion of its own"
+"""In the message, if that is so: a library is wrong in a way that ABC does not say."""
 _ABC = "ABC: "
 # What ABC says when all is well, besides repeating the commands that it is given.
 _ROUTINE = re.compile(
@@ -117,7 +119,7 @@ def _abc(lines: list[str]) -> str:
     said = [line.removeprefix(_ABC).strip() for line in lines if line.startswith(_ABC)]
     words = [line for line in said if line and not _ROUTINE.match(line)][-3:]
     if words and (found := _ASSERTION.match(words[-1])):
-        words[-1] = f"it stopped on an assertion of its own, {found['what']} ({found['where']})"
+        words[-1] = f"{ABC_STOPPED}, {found['what']} ({found['where']})"
     elif words and words[-1] == "Segmentation fault":
         words[-1] = "it crashed (segmentation fault)"
     return f"ABC failed: {' '.join(words) or 'it said nothing'}"

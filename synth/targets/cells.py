@@ -142,7 +142,10 @@ class Cells(Target):
         try:
             tools.run_native_yosys(_SCRIPT.format(top=top), folder, f"{top}.log")
         except InputError as error:
-            raise InputError(f"{error} (with the cells of {self.path})") from error
+            untimed = [f"{cell.name} has no delay from {pin}" for cell in self.library.cells.values()
+                       for pin in sorted(cell.untimed)]  # fmt: skip
+            suspects = f"; {', '.join(untimed[:3])}" if untimed and tools.ABC_STOPPED in str(error) else ""
+            raise InputError(f"{error} (with the cells of {self.path}{suspects})") from error
         return folder / f"{top}.json"
 
     def _abc(self) -> str:

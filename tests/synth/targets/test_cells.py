@@ -96,6 +96,16 @@ def test_what_fails_in_the_tools_names_the_library(tmp_path):
         target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
 
 
+def test_an_assertion_of_abc_names_the_cell(tmp_path):
+    """ABC says no more than that it expected a delay; we know where there is none."""
+    text = LIBERTY.read_text()
+    begin = text.index('related_pin : "B";', text.index("cell (NAND2)"))
+    (tmp_path / "x.lib").write_text(text[:begin] + text[begin:].replace('related_pin : "B";', "", 1))
+    why = r"ABC failed: it stopped on an assertion .*, Delay > 0 \(.*\) \(with .*x\.lib; NAND2 has no delay from B\)$"
+    with pytest.raises(InputError, match=why):
+        target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
+
+
 def test_no_library_is_installed(monkeypatch):
     monkeypatch.setattr(cells, "KNOWN", ())
     with pytest.raises(InputError, match="Liberty file must be given for target cells: none is installed"):
