@@ -19,9 +19,8 @@ class Area:
         ff: flops.
         dsp: multipliers of the device.
         bram: memories of the device.
-        silicon: area in the Liberty file's unit, for most files square micrometres; None for an FPGA, and if the file
-            does not give it for every cell.
-        nand2: the same in areas of the library's smallest two-input NAND gate; None likewise.
+        silicon: area in the Liberty file's unit, for most files square micrometres; None for an FPGA.
+        nand2: the same in areas of the library's smallest two-input NAND gate; None for an FPGA.
         cells: everything used, by the target's own names.
     """
 

@@ -1,6 +1,5 @@
 """Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`synth.sta` times."""
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -106,12 +105,11 @@ class Cells(Target):
         flops = sum(count for cell, count in cells.items() if kinds[cell].flop)
         silicon = sum(kinds[cell].area * count for cell, count in cells.items())
         nand = self.library.nand2_area
-        known = not math.isnan(silicon)
         return Area(
             comb=sum(cells.values()) - flops,
             ff=flops,
-            silicon=silicon if known else None,
-            nand2=silicon / nand if known and nand else None,
+            silicon=silicon,
+            nand2=silicon / nand if nand else None,
             cells=cells,
         )
 

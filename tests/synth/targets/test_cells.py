@@ -1,5 +1,4 @@
 import gzip
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,18 +73,6 @@ def test_a_cell_that_is_left_out(tmp_path):
     netlist = write_netlist(tmp_path / "x.json", {"one": ("DUAL", {"CK": 2, "CKB": 3, "D": 4, "Q": 5})}, {})
     with pytest.raises(InputError, match=r"but one is DUAL, which is left out: line \d+: flop DUAL must be clocked by"):
         Mapped.read(netlist, chosen.library)
-
-
-def test_area_that_the_library_lacks(tmp_path):
-    """Of a cell that is used there is no sum; of another one it does not matter."""
-    text, whole = LIBERTY.read_text(), target("cells", liberty=LIBERTY).area(SMALL, tmp_path)
-    begin = text.index("    area :", text.index("cell (DFF)"))
-    used = text[:begin] + text[text.index("\n", begin) :]
-    unused = text.replace("  cell (NOR2)", "  cell (SPARE) { dont_use : true; }\n  cell (NOR2)")
-    for library, silicon, nand2 in ((used, None, None), (unused, whole.silicon, whole.nand2)):
-        (tmp_path / "x.lib").write_text(library)
-        found = target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
-        assert found == replace(whole, silicon=silicon, nand2=nand2)
 
 
 def test_what_fails_in_the_tools_names_the_library(tmp_path):
