@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from golden.errors import InputError
 from synth.liberty_function import Function
 
 EDGES = ("rise", "fall")
@@ -47,7 +48,7 @@ class Arc:
     """A ``timing`` group: how a pin follows, or must precede, another one.
 
     Attributes:
-        related: the other pin.
+        related: the other pin; "" if the file does not say.
         kind: ``timing_type``: ``combinational``, ``rising_edge``, ``setup_rising``, ...
         sense: ``positive_unate``, ``negative_unate`` or ``non_unate``.
         tables: ``cell_rise``, ``rise_transition``, ``rise_constraint`` and of ``fall``; ns.
@@ -83,8 +84,8 @@ class Pin:
 
     Attributes:
         direction: ``input``, ``output``, ``inout``, ``internal``.
-        capacitance: pF.
-        edges: the capacitance while it rises and falls, pF.
+        capacitance: pF; NaN if the file does not say.
+        edges: the capacitance while it rises and falls, pF; NaN likewise.
         clock: whether the file calls it a clock.
         function: of an output; None if there is none.
         arcs, powers: what ends here; one for each related pin.
@@ -150,6 +151,14 @@ class Cell:
         """Whether the file speaks of it; of a cell without an input it need not, since nothing toggles there."""
         inputs = any(pin.direction == "input" for pin in self.pins.values())
         return not inputs or any(pin.powers for pin in self.pins.values())
+
+
+def lacking(cell: str, what: str) -> InputError:
+    """The refusal of a cell, by name, that lacks something needed; it never counts as zero."""
+    return InputError(
+        f"Liberty cell {cell}, which the netlist uses, must have {what}; "
+        "complete the file or mark the cell with dont_use : true"
+    )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import NoReturn
 
 from golden.errors import InputError
@@ -169,11 +170,7 @@ class _Reader:
             raise LibertyError(
                 group.line, f"pin {group.name} must have a direction, {', '.join(_DIRECTIONS)}, not {direction!r}"
             )
-        default = self._number(self._group, f"default_{direction}_pin_cap")
-        capacitance = self._number(group, "capacitance", default) * self._farads
-        rise, fall = (
-            self._number(group, f"{edge}_capacitance", capacitance / self._farads) * self._farads for edge in EDGES
-        )
+        capacitance, rise, fall = (number * self._farads for number in self._capacitances(group, direction))
         return Pin(
             direction=direction,
             capacitance=capacitance,
@@ -183,6 +180,16 @@ class _Reader:
             arcs=tuple(arc for part in group.all("timing") for arc in self._arcs(part)),
             powers=tuple(power for part in group.all("internal_power") for power in self._powers(part)),
         )
+
+    def _capacitances(self, group: Group, direction: str) -> tuple[float, float, float]:
+        """Of a pin, while it rises, while it falls; NaN where the file says nothing."""
+        edges = [self._number(group, f"{edge}_capacitance", math.nan) for edge in EDGES]
+        default = fmean(edges)
+        if math.isnan(default):
+            default = self._number(self._group, f"default_{direction}_pin_cap", math.nan)
+        capacitance = self._number(group, "capacitance", default)
+        rise, fall = (capacitance if math.isnan(edge) else edge for edge in edges)
+        return capacitance, rise, fall
 
     def _function(self, group: Group, name: str, names: set[str]) -> Function | None:
         if name not in group.values:
@@ -200,7 +207,7 @@ class _Reader:
         kinds = [kind for edge in EDGES for kind in (f"cell_{edge}", f"{edge}_transition", f"{edge}_constraint")]
         tables = {part.kind: self._table(part, self._time) for part in group.all(*kinds)}
         kind, sense = group.text("timing_type", "combinational"), group.text("timing_sense", "non_unate")
-        for related in group.text("related_pin").split():
+        for related in group.text("related_pin").split() or [""]:
             yield Arc(related, kind, sense, tables)
 
     def _powers(self, group: Group) -> Iterator[Power]:

@@ -1,5 +1,6 @@
 """A flat netlist of a library's cells, read back from Yosys' ``write_json``."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +9,7 @@ from typing import Any
 
 from golden.errors import InputError
 from golden.files import read_json
-from synth.cell import Cell, Library, Pin
+from synth.cell import Cell, Library, Pin, lacking
 
 Bit = int | str
 """A net: Yosys' number, or ``0``, ``1``, ``x`` for a constant."""
@@ -47,8 +48,9 @@ class Mapped:
         readers: by net, instances and pins.
 
     Raises:
-        InputError: for a cell that the library lacks or that keeps something and is no flop with a rising clock, and
-            for a net with two drivers.
+        InputError: for a cell that the library lacks or that keeps something and is no flop with a rising clock; for
+            an input pin that is not connected or whose capacitance the file does not say; for a net with two drivers
+            or, if something reads it, none; for a clock that is not one input port or is read as data.
     """
 
     def __init__(self, module: Mapping[str, Any], library: Library) -> None:
@@ -74,6 +76,13 @@ class Mapped:
                 if net in self.drivers or net in given:
                     raise InputError(f"Netlist must have one driver per net, but {self.names.get(net, net)} has two")
                 self.drivers[net] = instance, pin
+        read = self.readers.keys() | {net for nets in self.outputs.values() for net in nets}
+        for net in read - self.drivers.keys() - given:
+            if isinstance(net, int):
+                raise InputError(
+                    f"Netlist must drive every net that is read, but {self.near(net) or net} has no driver"
+                )
+        self._check_clock(given)
 
     @classmethod
     def read(cls, file: Path, library: Library) -> "Mapped":
@@ -83,6 +92,26 @@ class Mapped:
             InputError: as the class; if the file cannot be read or has several modules.
         """
         return cls(only_module(file), library)
+
+    def _check_clock(self, given: set[Bit]) -> None:
+        for instance in self.instances:
+            if instance.cell.flop is not None and instance.nets[instance.cell.flop.clock] not in given:
+                net, pin = instance.nets[instance.cell.flop.clock], instance.cell.flop.clock
+                what = self.near(net) or net if isinstance(net, int) else f"constant {net}"
+                raise InputError(
+                    f"Netlist must clock its flops from an input port, but {pin} of {instance.name}, a "
+                    f"{instance.cell.name}, is on {what}"
+                )
+        if len(self.clocks) > 1:
+            names = ", ".join(sorted(str(self.names.get(net, net)) for net in self.clocks))
+            raise InputError(f"Netlist must have one clock, not {len(self.clocks)}: {names}")
+        for net in self.clocks:
+            for instance, pin in self.readers[net]:
+                if instance.cell.flop is None or instance.cell.flop.clock != pin:
+                    raise InputError(
+                        f"Netlist must use its clock at clock pins only, but {pin} of {instance.name}, a "
+                        f"{instance.cell.name}, reads it"
+                    )
 
     @cached_property
     def clocks(self) -> frozenset[Bit]:
@@ -153,4 +182,12 @@ def _instance(library: Library, name: str, kind: str, connections: Mapping[str, 
         raise InputError(f"Netlist must keep state in flops with a rising clock only, but {name} is {kind}")
     if unknown := connections.keys() - cell.pins.keys():
         raise InputError(f"Netlist must connect pins that the cell has, but {name}, a {kind}, has no {min(unknown)}")
-    return Instance(name, cell, {pin: bits[0] for pin, bits in connections.items() if bits})
+    if cell.flop is not None and (cell.flop.clock not in cell.pins or cell.pins[cell.flop.clock].direction != "input"):
+        raise lacking(kind, f"an input pin as clock, not {cell.flop.clock}")
+    nets = {pin: bits[0] for pin, bits in connections.items() if bits}
+    for pin, found in cell.pins.items():
+        if found.direction == "input" and pin not in nets:
+            raise InputError(f"Netlist must connect every input pin, but {pin} of {name}, a {kind}, is not connected")
+        if found.direction == "input" and math.isnan(sum(found.edges)):
+            raise lacking(kind, f"a capacitance of pin {pin} (or the library a default_input_pin_cap)")
+    return Instance(name, cell, nets)

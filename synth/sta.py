@@ -13,15 +13,11 @@ from pathlib import Path
 
 from golden.errors import InputError
 from synth.cell import EDGES, Arc, Library
+from synth.complete import captures, causes, check_complete, launches
 from synth.mapped import Bit, Instance, Mapped
 
 KINDS = ("register to register", "input to register", "register to output", "input to output")
 CLOCK_SLEW = PORT_SLEW = 0.0  # ns
-_CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
-    "positive_unate": {edge: (edge,) for edge in EDGES},
-    "negative_unate": {"rise": ("fall",), "fall": ("rise",)},
-    "non_unate": {edge: EDGES for edge in EDGES},
-}
 _NEVER = float("-inf")
 
 
@@ -130,9 +126,10 @@ def analyse(netlist: Path, library: Library) -> Timing:
     """Timing of the netlist in a file of Yosys' ``write_json``: one flat module of the library's cells.
 
     Raises:
-        InputError: if it is none, or has a loop without a register.
+        InputError: if it is none, has a loop without a register, or uses a cell that lacks what timing needs.
     """
     mapped = Mapped.read(netlist, library)
+    check_complete(mapped)
     points = _propagate(mapped)
     ends: dict[str, tuple[float, tuple[Bit, str], int, Step]] = {}
 
@@ -145,9 +142,10 @@ def analyse(netlist: Path, library: Library) -> Timing:
     for instance in mapped.instances:
         for name, pin, net in instance.pins("input"):
             for arc in pin.arcs:
-                for edge in EDGES:
-                    if arc.kind == "setup_rising" and f"{edge}_constraint" in arc.tables and (net, edge) in points:
-                        setup = arc.tables[f"{edge}_constraint"].at(CLOCK_SLEW, points[net, edge].slew)
+                for edge in EDGES if captures(arc, instance.cell.flop) else ():
+                    table = arc.tables.get(f"{edge}_constraint")
+                    if table is not None and (net, edge) in points:
+                        setup = table.at(CLOCK_SLEW, points[net, edge].slew)
                         end(KINDS[:2], (net, edge), setup, "setup", name)
     for port, nets in mapped.outputs.items():
         for net in nets:
@@ -155,7 +153,8 @@ def analyse(netlist: Path, library: Library) -> Timing:
                 if (net, edge) in points:
                     end(KINDS[2:], (net, edge), 0.0, "port", port)
     paths = {kind: _path(mapped, points, *ends[kind]) for kind in KINDS if kind in ends}
-    slews = {net: (points[net, "rise"].slew, points[net, "fall"].slew) for net, edge in points if edge == "rise"}
+    both = {net for net, edge in points if edge == "rise" and (net, "fall") in points}  # an unread output may lack one
+    slews = {net: (points[net, "rise"].slew, points[net, "fall"].slew) for net in both}
     return Timing(paths, slews)
 
 
@@ -166,7 +165,7 @@ def _propagate(mapped: Mapped) -> _Points:
             points[net, edge] = _Point(PORT_SLEW, [_NEVER, 0.0], [None, None])
     order: dict[Bit, set[Bit]] = {}
     for net, (instance, pin) in mapped.drivers.items():
-        related = [arc.related for arc in instance.cell.pins[pin].arcs if _combinational(arc)]
+        related = [arc.related for arc in instance.cell.pins[pin].arcs if any(causes(arc, edge) for edge in EDGES)]
         order[net] = {instance.nets[name] for name in related if name in instance.nets}
     try:
         nets = [net for net in TopologicalSorter(order).static_order() if net in mapped.drivers]
@@ -190,13 +189,13 @@ def _through(points: _Points, instance: Instance, pin: str, arc: Arc, edge: str,
     if delays is None or slews is None:
         return
     pins = (arc.related, pin)
-    if arc.kind == "rising_edge":
+    if launches(arc, instance.cell.flop):
         point.slew = max(point.slew, slews.at(CLOCK_SLEW, load))
         delay = delays.at(CLOCK_SLEW, load)
         if delay > point.arrival[0]:
             point.arrival[0], point.via[0] = delay, _Via(instance, pins, None, delay)
-    elif _combinational(arc) and arc.related in instance.nets:
-        for before in _CAUSES.get(arc.sense, _CAUSES["non_unate"])[edge]:
+    elif arc.related in instance.nets:
+        for before in causes(arc, edge):
             at = (instance.nets[arc.related], before)
             if at in points:
                 point.slew = max(point.slew, slews.at(points[at].slew, load))
@@ -205,10 +204,6 @@ def _through(points: _Points, instance: Instance, pin: str, arc: Arc, edge: str,
                     if arrival + delay > point.arrival[origin]:
                         point.arrival[origin] = arrival + delay
                         point.via[origin] = _Via(instance, pins, at, delay)
-
-
-def _combinational(arc: Arc) -> bool:
-    return arc.kind.startswith("combinational")
 
 
 def _path(mapped: Mapped, points: _Points, delay: float, at: tuple[Bit, str], origin: int, last: Step) -> TimingPath:

@@ -1,5 +1,6 @@
 """Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`synth.sta` times."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, ClassVar
 from golden.errors import InputError
 from rtl_gen.emit import Emitted
 from synth import tools
+from synth.cell import lacking
 from synth.liberty import Library, read_liberty
 from synth.result import Area, Hop, Timing
 from synth.sta import analyse
@@ -103,6 +105,9 @@ class Cells(Target):
             raise InputError(f"Netlist must be of cells of {self.library.name}, but {top} has {min(unknown)}")
         kinds = {cell: self.library.cells[cell] for cell in cells}
         flops = sum(count for cell, count in cells.items() if kinds[cell].flop)
+        for cell, kind in kinds.items():
+            if math.isnan(kind.area):
+                raise lacking(cell, "an area")
         silicon = sum(kinds[cell].area * count for cell, count in cells.items())
         nand = self.library.nand2_area
         return Area(

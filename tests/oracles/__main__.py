@@ -1,6 +1,8 @@
 """Every comparison with independent arithmetic, as evidence: python -m tests.oracles.
 
 Writes docs/results/verify-oracles.json. Buses and models are compared by tests of their own, which are run as well.
+Static timing is compared where OpenSTA and real libraries are installed (Debian: apt-get install opensta
+qflow-tech-osu018 qflow-tech-osu035 qflow-tech-osu050).
 """
 
 import subprocess
@@ -16,14 +18,14 @@ from xml.etree import ElementTree
 from golden.evidence import evidence
 from golden.files import write_json
 from qse_hw.console import console, progress, table
-from tests.oracles import decoding, hadamard, int8, requantise, soft_edge
+from tests.oracles import decoding, hadamard, int8, requantise, soft_edge, timing
 from tests.oracles.comparison import Comparison
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "docs" / "results" / "verify-oracles.json"
 COMMAND = "make oracles"
 CHECKS: Mapping[str, Callable[[], Comparison]] = {
-    **soft_edge.CHECKS, **int8.CHECKS, **hadamard.CHECKS, **decoding.CHECKS, **requantise.CHECKS
+    **soft_edge.CHECKS, **int8.CHECKS, **hadamard.CHECKS, **decoding.CHECKS, **requantise.CHECKS, **timing.CHECKS
 }  # fmt: skip
 AXI = "tests/sim/test_quantizer_axi.py"
 EXISTING = {  # what: by which package, in which tests
@@ -53,7 +55,10 @@ def main() -> int:
             items.append(existing(name, package, tests))
     compared = items[: len(CHECKS)]
     document = evidence(
-        claim="Arithmetic, buses and models agree with what others wrote; where a tie rule differs, only ties differ",
+        claim=(
+            "Arithmetic, buses, models and static timing agree with what others wrote; where a tie rule differs, "
+            "only ties differ"
+        ),
         command=COMMAND,
         seconds=time.perf_counter() - begun,
         passed=all(item["passed"] for item in items),

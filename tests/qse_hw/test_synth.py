@@ -147,6 +147,23 @@ def test_every_target_is_named_in_the_help(capsys):
 LIBERTY = Path(__file__).parents[1] / "synth" / "assets" / "small.lib"
 
 
+def test_a_library_that_lacks_what_timing_needs(tmp_path, capsys):
+    """Its flop's delay is without ``related_pin``: refused, with nothing written, and no figure said."""
+    text = LIBERTY.read_text()
+    flop = text.index("pin (Q)")
+    (tmp_path / "x.lib").write_text(text[:flop] + text[flop:].replace('related_pin : "CK";', "", 1))
+    report = tmp_path / "r.json"
+    words = ["--format", "int8", "--baseline", "none", "--on", "cells", "--liberty", str(tmp_path / "x.lib")]
+    assert main([*SMALL, *words, "--no-cache", "--json", str(report)]) == 2
+    said = capsys.readouterr()
+    assert said.err.endswith(
+        "error: Liberty cell DFF, which the netlist uses, must have related_pin in the rising_edge timing of pin Q; "
+        "complete the file or mark the cell with dont_use : true\n"
+    )
+    assert "MHz" not in said.out
+    assert not report.exists()
+
+
 def test_energy(tmp_path, capsys):
     """Of real activations, on standard cells; a decoder beside it is measured without."""
     x = tmp_path / "x.safetensors"

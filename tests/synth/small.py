@@ -49,3 +49,16 @@ def write_netlist(path: Path, cells: dict, ports: dict, names: dict | None = Non
     }
     path.write_text(json.dumps(document))
     return path
+
+
+def chain(tmp_path: Path, **changes: tuple[str, dict]) -> Path:
+    """q -> NAND2 (with input en) -> n -> XOR2 with q -> d; two flops."""
+    cells = {
+        "first": ("DFF", {"CK": 2, "D": 3, "Q": 4}),
+        "nand": ("NAND2", {"A": 4, "B": 5, "Y": 6}),
+        "xor": ("XOR2", {"A": 6, "B": 4, "Y": 7}),
+        "second": ("DFF", {"CK": 2, "D": 7, "Q": 8}),
+    } | changes
+    ports = {"clk": ("input", [2]), "i": ("input", [3]), "en": ("input", [5]), "o": ("output", [8])}
+    names = {"unit.early": [4], "unit.late": [0, 8], "$auto$1": [6], "_07_": [7]}
+    return write_netlist(tmp_path / "chain.json", cells, ports, names)

@@ -13,7 +13,7 @@ from rtl_gen.emit import emit
 from rtl_gen.units.encoder import EncoderConfig
 from synth.liberty import read_liberty
 from synth.sta import KINDS, analyse
-from tests.synth.small import OSU, SMALL, map_to_cells, write_netlist
+from tests.synth.small import OSU, SMALL, chain, map_to_cells, write_netlist
 
 ADDER = "module adder(input [7:0] a, b, input [3:0] c, output [11:0] y);\n  assign y = a * c + {b, 2'd0};\nendmodule\n"
 
@@ -21,19 +21,6 @@ ADDER = "module adder(input [7:0] a, b, input [3:0] c, output [11:0] y);\n  assi
 @pytest.fixture(scope="module")
 def small():
     return read_liberty(SMALL)
-
-
-def chain(tmp_path, **changes):
-    """q -> NAND2 (with input en) -> n -> XOR2 with q -> d; two flops."""
-    cells = {
-        "first": ("DFF", {"CK": 2, "D": 3, "Q": 4}),
-        "nand": ("NAND2", {"A": 4, "B": 5, "Y": 6}),
-        "xor": ("XOR2", {"A": 6, "B": 4, "Y": 7}),
-        "second": ("DFF", {"CK": 2, "D": 7, "Q": 8}),
-    } | changes
-    ports = {"clk": ("input", [2]), "i": ("input", [3]), "en": ("input", [5]), "o": ("output", [8])}
-    names = {"unit.early": [4], "unit.late": [0, 8], "$auto$1": [6], "_07_": [7]}
-    return write_netlist(tmp_path / "chain.json", cells, ports, names)
 
 
 def test_by_hand(small, tmp_path):

@@ -93,6 +93,21 @@ def test_an_assertion_of_abc_names_the_cell(tmp_path):
         target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
 
 
+def test_an_area_that_is_missing(tmp_path):
+    """It does not count as zero; a cell that is marked is not used, whatever it lacks."""
+    text = LIBERTY.read_text()
+    (tmp_path / "x.lib").write_text(text.replace("    area : 6;\n", ""))
+    problem = r"^Liberty cell \w+, which the netlist uses, must have an area; complete the file or mark the cell with"
+    with pytest.raises(InputError, match=problem):
+        target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
+    assert "NOR2" in target("cells", liberty=LIBERTY).area(SMALL, tmp_path).cells
+    begin = text.index("cell (NOR2)")
+    (tmp_path / "x.lib").write_text(text[:begin] + text[begin:].replace("area : 6;", "dont_use : true;", 1))
+    found = target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
+    assert "NOR2" not in found.cells
+    assert found.silicon > 0
+
+
 def test_no_library_is_installed(monkeypatch):
     monkeypatch.setattr(cells, "KNOWN", ())
     with pytest.raises(InputError, match="Liberty file must be given for target cells: none is installed"):
