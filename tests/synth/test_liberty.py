@@ -101,10 +101,13 @@ def edited(tmp_path, *edits, name="x.lib"):
     return read_liberty(tmp_path / name)
 
 
+same = repr  # of equal things; a capacitance that is not given is NaN, which equals nothing
+
+
 def test_units_that_are_missing(small, tmp_path):
     """Those of the Liberty reference manual: 1 ns and 1 V. It has none for capacitance, which timing does not need."""
     other = edited(tmp_path, ('time_unit : "1ns";', ""), ('voltage_unit : "1V";', ""))
-    assert (other.voltage, other.cells, other.no_energy) == (small.voltage, small.cells, "")
+    assert (other.voltage, same(other.cells), other.no_energy) == (small.voltage, same(small.cells), "")
     other = edited(tmp_path, ("capacitive_load_unit (1, pf);", ""))
     assert other.no_energy == "Library small has no capacitive_load_unit"
     pins = small.cells["BUF"].pins
@@ -126,14 +129,14 @@ def test_voltage_that_is_missing(tmp_path):
 def test_scaling_does_not_matter(small, tmp_path):
     """At the conditions at which the file was characterized all factors are 1."""
     factors = 'nom_voltage : 1.2; k_volt_cell_leakage_power : 2; k_temp_cell_rise : 3; voltage_map (VDD, 1.2);'
-    assert edited(tmp_path, ("nom_voltage : 1.2;", factors)).cells == small.cells
+    assert same(edited(tmp_path, ("nom_voltage : 1.2;", factors)).cells) == same(small.cells)
 
 
 def test_leakage(small, tmp_path):
     states = "leakage_power () { when : A; value : 1; } leakage_power () { when : !A; value : 3; }"
     found = edited(tmp_path, ("cell_leakage_power : 0.02;", states))
     assert found.cells["INV"].leakage == pytest.approx(2e-9)
-    assert found.cells["BUF"] == small.cells["BUF"]
+    assert same(found.cells["BUF"]) == same(small.cells["BUF"])
 
 
 def test_leakage_that_is_missing(tmp_path):
@@ -230,16 +233,16 @@ def test_bad_cells_that_are_not_needed(small, tmp_path):
         "WIDE": f"line {at + 4}: a cell must have single pins, not a bus",
         "XOR2": f"line {TEXT[: TEXT.index('0.06474, ')].count(chr(10)) + 6}: cell_rise must have 3 x 3 values, not 8",
     }
-    assert dict(found.cells) == {name: cell for name, cell in small.cells.items() if name != "XOR2"}
+    assert same(found.cells) == same({name: cell for name, cell in small.cells.items() if name != "XOR2"})
     (tmp_path / "rest.lib").write_bytes(found.text)
     rest = read_liberty(tmp_path / "rest.lib")
-    assert (rest.cells, dict(rest.left_out)) == (found.cells, {})
+    assert (same(rest.cells), dict(rest.left_out)) == (same(found.cells), {})
     assert rest.text.count(b"\n") == (tmp_path / "x.lib").read_bytes().count(b"\n")  # lines keep their numbers
 
 
 def test_gzipped(small, tmp_path):
     (tmp_path / "x.lib.gz").write_bytes(gzip.compress(SMALL.read_bytes()))
-    assert read_liberty(tmp_path / "x.lib.gz") == small
+    assert same(read_liberty(tmp_path / "x.lib.gz")) == same(small)
     assert small.text == SMALL.read_bytes()
     assert small.digest == hashlib.sha256(SMALL.read_bytes()).hexdigest()
 
