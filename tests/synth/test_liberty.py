@@ -265,4 +265,7 @@ def test_osu():
     assert (library.voltage, len(library.cells), library.nand2_area) == (1.8, 32, 24.0)
     assert {name for name, cell in library.cells.items() if cell.memory} == {"DFFNEGX1", "DFFPOSX1", "DFFSR", "LATCH"}
     assert [name for name, cell in library.cells.items() if cell.flop and cell.flop.rising] == ["DFFPOSX1", "DFFSR"]
+    assert library.cells["INVX1"].leakage == pytest.approx(2.21741e-11)
+    assert not [cell.name for cell in library.cells.values() if cell.leakage is None]
+    assert (library.left_out, library.no_energy) == ({}, "")
     assert library.cells["INVX1"].pins["Y"].arcs[0].tables["cell_rise"].at(0.06, 0.005) == 0.037639
