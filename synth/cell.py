@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from golden.errors import InputError
 from synth.liberty_function import Function
@@ -66,16 +66,16 @@ class Power:
 
     Attributes:
         related: the pin that causes it; "" of an input, where the pin does so itself.
-        supply: ``related_pg_pin``; the energies of several supplies add up.
+        supply: ``related_pg_pin`` or ``power_level``; the energies of several supplies add up.
         when: the condition on other pins; "" if there is none.
-        rise, fall: by slew, ns, and load, pF.
+        rise, fall: by slew, ns, and load, pF; None for an edge that the group does not speak of, never for both.
     """
 
     related: str
     supply: str
     when: str
-    rise: Table
-    fall: Table
+    rise: Table | None
+    fall: Table | None
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,9 @@ class Cell:
     """A cell.
 
     Attributes:
-        area: in the file's unit; NaN if the file does not say.
-        leakage: W; the mean of the states' where there is none for all.
+        area: in the file's unit; NaN if it does not say.
+        leakage: W, the mean over the states; None if the file does not say.
+        no_leakage: why there is none.
         pins: by name.
         flop: None if it is none.
         memory: it keeps something: a flop, a latch, a clock gate.
@@ -123,7 +124,8 @@ class Cell:
 
     name: str
     area: float
-    leakage: float
+    leakage: float | None
+    no_leakage: str
     pins: Mapping[str, Pin]
     flop: Flop | None
     memory: bool
@@ -131,6 +133,24 @@ class Cell:
     def outputs(self) -> Iterator[tuple[str, Pin]]:
         """Output pins by name."""
         return ((name, pin) for name, pin in self.pins.items() if pin.direction == "output")
+
+    @property
+    def untimed(self) -> frozenset[str]:
+        """Pins of a gate that an output depends on, without a delay."""
+        if self.memory:
+            return frozenset()
+        return frozenset(
+            name
+            for _, pin in self.outputs()
+            if pin.function is not None
+            for name in pin.function.names - {arc.related for arc in pin.arcs if arc.tables}
+        )
+
+    @property
+    def has_internal_energy(self) -> bool:
+        """Whether the file speaks of it; of a cell without an input it need not, since nothing toggles there."""
+        inputs = any(pin.direction == "input" for pin in self.pins.values())
+        return not inputs or any(pin.powers for pin in self.pins.values())
 
 
 def lacking(cell: str, what: str) -> InputError:
@@ -147,13 +167,21 @@ class Library:
 
     Attributes:
         name: the library's.
-        voltage: nominal, V.
-        cells: by name.
+        voltage: nominal, V; None if the file does not say.
+        cells: by name; those that can be read.
+        left_out: why the others cannot, by name.
+        no_energy: why nothing in the file can be turned into an energy; "" if it can.
+        text: the file for other programs: unpacked, without the cells that are left out.
+        digest: SHA-256 of the unpacked file, in hexadecimal digits.
     """
 
     name: str
-    voltage: float
+    voltage: float | None
     cells: Mapping[str, Cell]
+    left_out: Mapping[str, str]
+    no_energy: str
+    text: bytes = field(repr=False)
+    digest: str
 
     @property
     def nand2_area(self) -> float | None:

@@ -1,24 +1,32 @@
 """Reading Liberty files: their groups to :mod:`synth.cell`'s objects.
 
 Read are non-linear delay models (NLDM, ``delay_model : table_lookup``), whatever their units: internal energy is in the
-file's capacitance times its voltage squared. What Yosys would refuse is refused here, with the line.
+file's capacitance times its voltage squared. Units that are missing are those of the Liberty reference manual: 1 ns and
+1 V; it has none for capacitance and leakage. All is as characterized, at ``nom_voltage`` and ``nom_temperature``, so
+operating conditions and the factors that scale for them (``k_volt_...``) do not matter.
+
+What Yosys would refuse is refused here, with the line. A cell that cannot be read is left out: it is needed only if a
+netlist has it.
 """
 
+import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
+from typing import NoReturn
 
 from golden.errors import InputError
 from synth.cell import EDGES, Arc, Cell, Flop, Library, Pin, Power, Table
+from synth.liberty_file import read_file, without
 from synth.liberty_function import Function, function
-from synth.liberty_syntax import Group, LibertyError, parse
+from synth.liberty_leakage import leakage, supply
+from synth.liberty_syntax import Group, LibertyError, parse, real
 
 __all__ = ["Library", "read_liberty"]
 
-SIZE_LIMIT = 64 << 20  # bytes; the largest NLDM file known to us, of all of sky130's cells, has 12 MiB
 _AXES = {
     "input_net_transition": 0,
     "input_transition_time": 0,
@@ -28,41 +36,40 @@ _AXES = {
 }
 _PREFIX = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "k": 1e3}
 _UNIT = re.compile(r"([0-9.eE+-]+)\s*([munpfk]?)([a-z]+)", re.IGNORECASE)
+_DEFAULT_UNITS = {"time_unit": "1ns", "voltage_unit": "1V"}
 _DIRECTIONS = ("input", "output", "inout", "internal")
 
 
 def read_liberty(path: str | Path) -> Library:
-    """Read a Liberty file.
+    """Read a Liberty file, plain or gzipped.
 
     Raises:
-        InputError: if it cannot be read, is larger than :data:`SIZE_LIMIT`, is no Liberty file, or has no inverter or
-            no flop with a rising clock; with the line, where there is one.
+        InputError: if it cannot be read, is too large (:data:`synth.liberty_file.SIZE_LIMIT`), is no Liberty file, has
+            a cell twice, or no inverter or flop with a rising clock that can be read; with the line, where there is
+            one.
     """
-    what = f"Liberty file {path}"
+    data = read_file(path)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(SIZE_LIMIT + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
-        raise InputError(f"{what} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > SIZE_LIMIT:
-        raise InputError(f"{what} must have at most {SIZE_LIMIT >> 20} MiB; choose the library's NLDM file")
-    try:
-        return _Reader(parse(data.decode("utf-8", "replace"))).library()
+        return _Reader(data).library()
     except LibertyError as error:
-        raise InputError(f"{what}, {error}") from error
+        raise InputError(f"Liberty file {path}, {error}") from error
 
 
 class _Reader:
     """Groups to objects."""
 
-    def __init__(self, root: Group) -> None:
+    def __init__(self, data: bytes) -> None:
+        self._data, self._text = data, data.decode("utf-8", "replace")
+        root = parse(self._text)
         if [group.kind for group in root.groups] != ["library"] or root.values:
             line = root.groups[0].line if root.groups else 1
             raise LibertyError(line, "there must be one library (...) { ... } and nothing else")
         self._group = root.groups[0]
         self._templates = {group.name: group for group in self._group.all("lu_table_template", "power_lut_template")}
         self._time = self._unit("time_unit", "s") * 1e9
-        self._farads = self._load_unit() * 1e12
+        self._lacks = [] if any(self._group.all("capacitive_load_unit")) else ["capacitive_load_unit"]
+        # without a unit of its own, load is one thing in tables and pins, and that is all that timing needs
+        self._farads = 1.0 if self._lacks else self._load_unit() * 1e12
         self._volts = self._unit("voltage_unit", "v")
         self._energy = self._farads * self._volts**2
 
@@ -71,36 +78,79 @@ class _Reader:
         if group.text("delay_model", "table_lookup") != "table_lookup":
             model, line = group.values["delay_model"]
             raise LibertyError(line, f"delay_model must be table_lookup, not {model!r}")
-        cells = {cell.name: self._cell(cell) for cell in group.all("cell") if not any(cell.all("bus", "bundle"))}
+        cells, left_out, spans = self._cells()
         if not any(cell.flop is not None and cell.flop.rising for cell in cells.values()):
-            raise LibertyError(group.line, "the library must have a flop with a rising clock, and has none")
+            self._refuse("a flop with a rising clock", left_out, flops=True)
         if not any(_inverts(cell) for cell in cells.values()):
-            raise LibertyError(group.line, "the library must have an inverter with delays, and has none")
-        if "nom_voltage" not in group.values:
-            raise LibertyError(group.line, "the library must have a nom_voltage")
-        return Library(group.name, self._number(group, "nom_voltage") * self._volts, cells)
+            self._refuse("an inverter with delays", left_out, flops=False)
+        voltage = self._voltage()
+        if voltage is None:
+            self._lacks.append("nom_voltage")
+        return Library(
+            name=group.name,
+            voltage=voltage,
+            cells=cells,
+            left_out=left_out,
+            no_energy=f"Library {group.name} has no {' and no '.join(self._lacks)}" if self._lacks else "",
+            text=without(self._text, spans).encode() if spans else self._data,
+            digest=hashlib.sha256(self._data).hexdigest(),
+        )
+
+    def _cells(self) -> tuple[dict[str, Cell], dict[str, str], list[tuple[int, int]]]:
+        """Those that can be read; why others cannot; and where these are."""
+        cells, left_out, spans = {}, {}, []
+        lines: dict[str, int] = {}
+        for group in self._group.all("cell"):
+            if group.name in lines:
+                line = lines[group.name]
+                raise LibertyError(group.line, f"cell {group.name} must be there once, but is in line {line}, too")
+            lines[group.name] = group.line
+            try:
+                cells[group.name] = self._cell(group)
+            except LibertyError as error:
+                left_out[group.name] = str(error)
+                spans.append((group.start, group.end))
+        return cells, left_out, spans
+
+    def _refuse(self, lacks: str, left_out: Mapping[str, str], *, flops: bool) -> NoReturn:
+        like = [cell.name for cell in self._group.all("cell") if any(cell.all("ff")) == flops and cell.name in left_out]
+        why = "".join(f"; left out is {name}, {left_out[name]}" for name in like[:3])
+        more = f"; and {len(like) - 3} more" if len(like) > 3 else ""
+        raise LibertyError(self._group.line, f"the library must have {lacks}, and has none{why}{more}")
+
+    def _voltage(self) -> float | None:
+        """What the file was characterized at, V; else what it is for."""
+        name = self._group.text("default_operating_conditions")
+        conditions = (group for group in self._group.all("operating_conditions") if group.name == name)
+        for group, attribute in [(self._group, "nom_voltage"), *((group, "voltage") for group in conditions)]:
+            if (found := group.number(attribute)) is not None:
+                return _positive(found, group.values[attribute][1], attribute) * self._volts
+        return None
 
     def _cell(self, group: Group) -> Cell:
         states = {name for ff in group.all("ff", "latch") for name in ff.arguments}
         names = {pin for part in group.all("pin") for pin in part.arguments} | states
+        if wide := next(group.all("bus", "bundle"), None):
+            raise LibertyError(wide.line, f"a cell must have single pins, not a {wide.kind}")
         pins = {name: self._pin(part, names) for part in group.all("pin") for name in part.arguments}
+        leaks, no_leakage = self._leakage(group)
         return Cell(
             name=group.name,
             area=self._number(group, "area", math.nan),
-            leakage=self._leakage(group),
+            leakage=leaks,
+            no_leakage=no_leakage,
             pins=pins,
             flop=next((self._flop(part, names, group.name) for part in group.all("ff")), None),
             memory=any(group.all("ff", "latch", "statetable", "ff_bank", "latch_bank")),
         )
 
-    def _leakage(self, group: Group) -> float:
-        states = list(group.all("leakage_power"))
-        if "cell_leakage_power" in group.values:
-            leakage = self._number(group, "cell_leakage_power")
-        else:
-            always = [state for state in states if "when" not in state.values] or states
-            leakage = sum(self._number(state, "value") for state in always) / len(always) if always else 0.0
-        return leakage * self._unit("leakage_power_unit", "w") if leakage else 0.0
+    def _leakage(self, group: Group) -> tuple[float | None, str]:
+        """W, or why there is none."""
+        try:
+            found = leakage(group, self._group)
+            return found * self._unit("leakage_power_unit", "w") if found else 0.0, ""
+        except LibertyError as error:  # nothing else depends on it
+            return None, str(error)
 
     def _flop(self, group: Group, names: set[str], cell: str) -> Flop:
         for needed in ("clocked_on", "next_state"):
@@ -162,10 +212,10 @@ class _Reader:
 
     def _powers(self, group: Group) -> Iterator[Power]:
         tables = {part.kind: self._table(part, self._energy) for part in group.all("rise_power", "fall_power", "power")}
-        nothing = tables.get("power", Table((0.0,), (0.0,), ((0.0,),)))
-        rise, fall = (tables.get(f"{edge}_power", nothing) for edge in EDGES)
+        rise, fall = (tables.get(f"{edge}_power", tables.get("power")) for edge in EDGES)
         for related in group.text("related_pin").split() or [""]:
-            yield Power(related, group.text("related_pg_pin"), group.text("when"), rise, fall)
+            if tables:
+                yield Power(related, supply(group), group.text("when"), rise, fall)
 
     def _table(self, group: Group, unit: float) -> Table:
         template = self._templates.get(group.name)
@@ -200,19 +250,19 @@ class _Reader:
         part = next(group.all(name), None)
         if part is None:
             return []
-        return [_float(text, part.line, name) for text in re.split(r"[\s,\\]+", " ".join(part.arguments)) if text]
+        return [real(text, part.line, name) for text in re.split(r"[\s,\\]+", " ".join(part.arguments)) if text]
 
     def _number(self, group: Group, name: str, default: float = 0.0) -> float:
         if name not in group.values:
             return default
-        return _float(*group.values[name], name)
+        return real(*group.values[name], name)
 
     def _unit(self, name: str, base: str) -> float:
-        text, line = self._group.values.get(name, ("", self._group.line))
+        text, line = self._group.values.get(name, (_DEFAULT_UNITS.get(name, ""), self._group.line))
         found = _UNIT.fullmatch(text.strip())
         if found is None or found[3].lower() != base:
             raise LibertyError(line, f"{name} must be a number of {base.upper()}, m{base.upper()}, ..., not {text!r}")
-        return _positive(_float(found[1], line, name), line, name) * _PREFIX[found[2].lower()]
+        return _positive(real(found[1], line, name), line, name) * _PREFIX[found[2].lower()]
 
     def _load_unit(self) -> float:
         part = next(self._group.all("capacitive_load_unit"), None)
@@ -220,18 +270,8 @@ class _Reader:
         if part is None or found is None:
             line = part.line if part else self._group.line
             raise LibertyError(line, "capacitive_load_unit must be a number and a unit, such as (1, pf)")
-        number = _float(part.arguments[0], part.line, part.kind)
+        number = real(part.arguments[0], part.line, part.kind)
         return _positive(number, part.line, part.kind) * _PREFIX[found[1]]
-
-
-def _float(text: str, line: int, name: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise LibertyError(line, f"{name} must be a number, not {text!r}")
-    return number
 
 
 def _positive(number: float, line: int, name: str) -> float:

@@ -3,6 +3,7 @@
 Ours because the one package that there is, ``liberty-parser``, is GPL-3.0-or-later and needs SymPy and Lark.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Group:
         kind: e.g. ``cell``.
         arguments: without quotes and blanks around them.
         line: of its beginning, from 1.
+        start, end: where it is in the text, without what may stand between it and the next one.
         values: the simple attributes ``name : value;`` with their lines; of several of a name the last, as in Yosys.
         groups: what is inside, in order.
     """
@@ -42,6 +44,8 @@ class Group:
     line: int
     values: dict[str, tuple[str, int]] = field(default_factory=dict)
     groups: list["Group"] = field(default_factory=list)
+    start: int = 0
+    end: int = 0
 
     @property
     def name(self) -> str:
@@ -56,6 +60,29 @@ class Group:
         """A simple attribute's value."""
         return self.values.get(name, (default, 0))[0]
 
+    def number(self, name: str) -> float | None:
+        """A simple attribute's value; None if it is not there.
+
+        Raises:
+            LibertyError: if it is no number.
+        """
+        return real(*self.values[name], name) if name in self.values else None
+
+
+def real(text: str, line: int, name: str) -> float:
+    """The finite number that ``text``, the value of ``name``, is.
+
+    Raises:
+        LibertyError: if it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise LibertyError(line, f"{name} must be a number, not {text!r}")
+    return number
+
 
 def parse(text: str) -> Group:
     """The groups of a file, in one without a name. Time and memory grow with the text's length, nothing else.
@@ -66,19 +93,19 @@ def parse(text: str) -> Group:
     tokens = _tokens(text)
     root = Group("", [], 1)
     stack = [root]
-    for mark, word, line in tokens:
+    for mark, word, line, start in tokens:
         if mark == "}" and len(stack) > 1:
-            stack.pop()
+            stack.pop().end = start + 1
         elif mark == "word":
-            mark, _, at = next(tokens)
+            mark, _, at, _ = next(tokens)
             if mark == ":":
                 stack[-1].values[word] = (_value(tokens, word), line)
                 continue
             if mark != "(":
                 raise LibertyError(at, f"{word} must be followed by ':' or '('")
-            group = Group(word, _arguments(tokens), line)
+            group = Group(word, _arguments(tokens), line, start=start)
             stack[-1].groups.append(group)
-            mark, _, at = next(tokens)
+            mark, _, at, group.end = next(tokens)
             if mark == "{":
                 stack.append(group)
                 if len(stack) > _DEPTH:
@@ -92,27 +119,30 @@ def parse(text: str) -> Group:
     return root
 
 
-def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
-    """(mark, word, line), at last an end of the line; words and strings have the mark ``word``."""
+_Token = tuple[str, str, int, int]
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    """(mark, word, line, place), at last an end of the line; words and strings have the mark ``word``."""
     line, at = 1, 0
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None:
             what = {'"': "a quote", "/": "a comment"}.get(text[at])
             raise LibertyError(line, f"{what} is never closed" if what else f"unexpected {text[at]!r}")
-        at, kind, token = found.end(), found.lastgroup, found[found.lastgroup or 0]
+        start, at, kind, token = at, found.end(), found.lastgroup, found[found.lastgroup or 0]
         if kind == "mark":
-            yield token, "", line
+            yield token, "", line, start
         elif kind != "skip":
-            yield "word", token, line
+            yield "word", token, line, start
         line += token.count("\n")
-    yield "\n", "", line
+    yield "\n", "", line, at
 
 
-def _value(tokens: Iterator[tuple[str, str, int]], name: str) -> str:
+def _value(tokens: Iterator[_Token], name: str) -> str:
     """What follows a colon; ended by a semicolon or, in files in the wild, the line's end."""
     parts: list[str] = []
-    for mark, word, line in tokens:
+    for mark, word, line, _ in tokens:
         if mark in _ENDS:
             break
         if mark in "{}":
@@ -121,10 +151,10 @@ def _value(tokens: Iterator[tuple[str, str, int]], name: str) -> str:
     return " ".join(parts).strip()
 
 
-def _arguments(tokens: Iterator[tuple[str, str, int]]) -> list[str]:
+def _arguments(tokens: Iterator[_Token]) -> list[str]:
     found: list[str] = []
     parts: list[str] = []
-    for mark, word, line in tokens:
+    for mark, word, line, _ in tokens:
         if mark in (",", ")"):
             found.append(" ".join(parts).strip())
             parts.clear()

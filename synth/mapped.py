@@ -176,7 +176,8 @@ def user_names(module: Mapping[str, Any]) -> dict[Bit, str]:
 def _instance(library: Library, name: str, kind: str, connections: Mapping[str, list[Bit]]) -> Instance:
     cell = library.cells.get(kind)
     if cell is None:
-        raise InputError(f"Netlist must be of cells of {library.name}, but {name} is {kind}")
+        why = f", which is left out: {library.left_out[kind]}" if kind in library.left_out else ""
+        raise InputError(f"Netlist must be of cells of {library.name}, but {name} is {kind}{why}")
     if cell.memory and (cell.flop is None or not cell.flop.rising):
         raise InputError(f"Netlist must keep state in flops with a rising clock only, but {name} is {kind}")
     if unknown := connections.keys() - cell.pins.keys():

@@ -14,10 +14,10 @@ from golden import sources
 from golden.environment import cores
 from synth.activity import Simulator
 from synth.cache import Cache, digest
-from synth.energy import energy
+from synth.energy import Energy, energy
 from synth.flow import Point, check_tools
 from synth.sta import analyse
-from synth.targets.cells import Cells
+from synth.targets.cells import LIBRARY, Cells
 
 Patterns = npt.NDArray[np.uint32]
 
@@ -41,6 +41,7 @@ def play(
         For each point and stimulus, as JSON: ``stimulus``, ``values``, ``toggles`` per value, and for standard cells
         ``energy``, pJ per value, and its parts ``switching``, ``internal``, ``clock``; ``leakage``, W. Pairs are
         (without glitches, with all that equally slow cells make): what is real lies between (:mod:`synth.activity`).
+        What the library does not give is None, and ``missing`` says why (:class:`synth.energy.Energy`).
 
     Raises:
         InputError: if a tool is missing or fails, or a netlist cannot be played.
@@ -69,7 +70,7 @@ def _played(point: Point, stimuli: Mapping[str, Patterns]) -> list[dict[str, Any
     with tempfile.TemporaryDirectory(prefix="qse-energy-") as name:
         folder = Path(name)
         if isinstance(target, Cells):
-            netlist, models = target.synthesise(unit, folder), [target.path]
+            netlist, models = target.synthesise(unit, folder), [folder / LIBRARY]
         else:
             netlist, models = _written(point, folder)
         simulate = Simulator(netlist, models)
@@ -84,10 +85,16 @@ def _played(point: Point, stimuli: Mapping[str, Patterns]) -> list[dict[str, Any
             if isinstance(target, Cells):
                 timing = analyse(netlist, target.library)
                 energies = [energy(netlist, target.library, activity, timing) for activity in pair]
-                one |= {part: [getattr(e, part) for e in energies] for part in ("switching", "internal", "clock")}
-                one |= {"energy": [e.total for e in energies], "leakage": energies[0].leakage}
+                one |= {part: _pair(energies, part) for part in ("switching", "internal", "clock")}
+                one |= {"energy": _pair(energies, "total"), "leakage": energies[0].leakage}
+                one |= {"missing": dict(energies[0].missing)} if energies[0].missing else {}
             found.append(one)
     return found
+
+
+def _pair(energies: Sequence[Energy], part: str) -> list[float] | None:
+    found = [getattr(energy, part) for energy in energies]
+    return None if None in found else found
 
 
 def _written(point: Point, folder: Path) -> tuple[Path, list[Path]]:

@@ -135,7 +135,8 @@ def energy_rows(report: Mapping[str, Any]) -> list[list[str]]:
     return [
         [
             result["label"], result["target"], one["stimulus"], f"{one['values']:,}", span(one["toggles"]),
-            span(one["energy"]) if "energy" in one else "-", f"{one['leakage'] * 1e9:.1f}" if "leakage" in one else "-",
+            "-" if one.get("energy") is None else span(one["energy"]),
+            "-" if one.get("leakage") is None else f"{one['leakage'] * 1e9:.1f}",
         ]
         for result in report["results"]
         for one in result.get("energy", ())
@@ -153,6 +154,23 @@ def energy_table(report: Mapping[str, Any]) -> Table:
     for line in energy_rows(report):
         found.add_row(*line)
     return found
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What there is no figure for, and why: cells that a library has in vain, what it does not say; a line each."""
+    lines = []
+    for name, target in report["targets"].items():
+        reasons = [f"{cell} ({why})" for cell, why in target.get("left_out", {}).items()]
+        if reasons:
+            more = f"; and {len(reasons) - NOTED} more" if len(reasons) > NOTED else ""
+            lines.append(f"{name}: left out of the library's cells: {'; '.join(reasons[:NOTED])}{more}")
+    for result in report["results"]:
+        for one in result.get("energy", ()):
+            lines += [f"no {what} on {result['target']}: {why}" for what, why in one.get("missing", {}).items()]
+    return list(dict.fromkeys(lines))
+
+
+NOTED = 5  # cells that are named
 
 
 def filled(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -191,6 +209,7 @@ def markdown(report: Mapping[str, Any]) -> str:
             *body,
             "",
             *_energy(report),
+            *(line for note in notes(report) for line in (f"{note}.", "")),
             "What limits the clock, by the unit's signals, in the placement nearest to the median:",
             "",
             *(f"- {line}" for line in paths(report)),

@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
@@ -64,15 +66,22 @@ def run_native_yosys(script: str, folder: Path, log: str) -> str:
     (folder / f"{log}.ys").write_text(script, encoding="utf-8")
     # a process of its own: Yosys ends it on an error
     program = f"from pyosys import libyosys as ys; ys.run_pass('script {log}.ys', ys.Design())"
-    said = _run(NATIVE_YOSYS, [sys.executable, "-c", program], folder, None)
+    # a place of its own for what is temporary, too: Yosys 0.70 keeps there what it has made of a library, finds it
+    # again by the library's path and time, not by what is in it, and never removes it
+    with tempfile.TemporaryDirectory(prefix="yosys-", dir=folder.resolve()) as temporary:
+        environment = os.environ | {"TMPDIR": temporary}
+        said = _run(NATIVE_YOSYS, [sys.executable, "-c", program], folder, None, environment)
     (folder / log).write_text(said, encoding="utf-8")
     return said
 
 
-def _run(tool: str, command: list[str], folder: Path, log: str | None) -> str:
+def _run(
+    tool: str, command: list[str], folder: Path, log: str | None, environment: Mapping[str, str] | None = None
+) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -82,14 +91,38 @@ def _run(tool: str, command: list[str], folder: Path, log: str | None) -> str:
     if done.returncode:
         logged = folder / log if log else None
         said = logged.read_text(errors="replace") if logged and logged.exists() else done.stdout
-        raise InputError(f"Tool {tool} failed with status {done.returncode}: {complaint(said)}")
+        reason = complaint(said).replace(f"{folder.resolve()}/", "")
+        raise InputError(f"Tool {tool} failed with status {done.returncode}: {reason}")
     return done.stdout
 
 
 def complaint(log: str) -> str:
-    """The first error in a tool's log, else the last line."""
+    """The first error in a tool's log, else the last line; what ABC said, if it was ABC that failed."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "it said nothing")
+    first = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "it said nothing")
+    return _abc(lines) if "ABC" in first and any(line.startswith(_ABC) for line in lines) else first
+
+
+ABC_STOPPED = "it stopped on an assertion of its own"
+"""In the message, if that is so: a library is wrong in a way that ABC does not say."""
+_ABC = "ABC: "
+# What ABC says when all is well, besides repeating the commands that it is given.
+_ROUTINE = re.compile(
+    r"\+ |=+ |\*\* cmd error|conversion output:|Memory =|Parsing finished|Library \"|Warning|Aborted"
+    r"|Scl_\w+\(\) skipped|The cell delays are multiplied|Some parts of the supergate"
+)
+_ASSERTION = re.compile(r"(?:.*/)?(?P<where>[\w.]+:\d+): .*Assertion `(?P<what>.*)' failed")
+
+
+def _abc(lines: list[str]) -> str:
+    """The reason within a log of Yosys: ABC's last words."""
+    said = [line.removeprefix(_ABC).strip() for line in lines if line.startswith(_ABC)]
+    words = [line for line in said if line and not _ROUTINE.match(line)][-3:]
+    if words and (found := _ASSERTION.match(words[-1])):
+        words[-1] = f"{ABC_STOPPED}, {found['what']} ({found['where']})"
+    elif words and words[-1] == "Segmentation fault":
+        words[-1] = "it crashed (segmentation fault)"
+    return f"ABC failed: {' '.join(words) or 'it said nothing'}"
 
 
 def version(tool: str) -> str:

@@ -56,7 +56,9 @@ def add_target_arguments(parser: "argparse.ArgumentParser | argparse._ArgumentGr
         "--on", nargs="+", metavar="T", default=["ecp5"],
         help="targets: ecp5[:45k-6], ice40[:hx8k or up5k], gowin[:gw1nr-9 or gw2ar-18], cells (default ecp5)",
     )  # fmt: skip
-    parser.add_argument("--liberty", metavar="FILE", type=Path, help="library of cells (default: an installed one)")
+    parser.add_argument(
+        "--liberty", metavar="FILE", type=Path, help="library of cells, plain or gzipped (default: an installed one)"
+    )
     parser.add_argument(
         "--seeds", metavar="N", type=integer, default=3, help="place-and-route seeds to take the median of (default 3)"
     )
@@ -96,6 +98,8 @@ def run(args: argparse.Namespace) -> None:
     console.print("\n".join(report.paths(document)))
     if args.energy is not None:
         console.print(report.energy_table(document))
+    for note in report.notes(document):
+        console.print(note, style="yellow")
     for name in parts:
         print(getattr(args, name))
 

@@ -19,6 +19,8 @@ BAR, GAP = 18, 8  # of the pictures
 
 def section_cost(document: Mapping[str, Any]) -> Html:
     """The section; ``document``: of :func:`synth.report.document`, with energies or without."""
+    from synth.report import notes
+
     results = document["results"]
     played = [result for result in results if result.get("energy")]
     seeds = max(len(result["fmax"]["seeds"]) for result in results)
@@ -35,6 +37,7 @@ def section_cost(document: Mapping[str, Any]) -> Html:
         ),
         *(_target(name, [one for one in results if one["target"] == name]) for name in document["targets"]),
         *([_energy(document)] if played else []),
+        *(paragraph(f"{note}.") for note in notes(document)),
     )
 
 

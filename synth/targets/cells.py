@@ -1,8 +1,6 @@
 """Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`synth.sta` times."""
 
-import hashlib
 import math
-import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,8 @@ from synth.sta import analyse
 from synth.targets.base import Target
 from synth.targets.nextpnr import cell_models, cells_of
 
+LIBRARY = "cells.lib"
+"""In the folder of a synthesis: the library as the tools read it."""
 KNOWN = (Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib"),)
 """Where free libraries are installed: Debian's package qflow-tech-osu018, Oklahoma State University's 0.18 um cells."""
 
@@ -56,7 +56,7 @@ class Cells(Target):
     """Cells without wires: what placement and routing would add is left out, so this is a bound from below.
 
     Args:
-        liberty: the library's file; None for a known one that is installed (:data:`KNOWN`).
+        liberty: the library's file, plain or gzipped; None for a known one that is installed (:data:`KNOWN`).
     """
 
     liberty: Path | None = None
@@ -92,13 +92,17 @@ class Cells(Target):
         return f"{self.family}:{self.library.name}"
 
     def describe(self) -> dict[str, Any]:
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        return {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc(), "liberty": digest}
+        library = self.library
+        found = {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc()}
+        left_out = {"left_out": dict(library.left_out)} if library.left_out else {}
+        return {**found, "liberty": library.digest, **left_out}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top
         netlist = self.synthesise(unit, folder)
         cells = cells_of(netlist, top)
+        if unknown := cells.keys() - self.library.cells.keys():
+            raise InputError(f"Netlist must be of cells of {self.library.name}, but {top} has {min(unknown)}")
         kinds = {cell: self.library.cells[cell] for cell in cells}
         flops = sum(count for cell, count in cells.items() if kinds[cell].flop)
         for cell, kind in kinds.items():
@@ -132,13 +136,19 @@ class Cells(Target):
         """Map the bare unit: ``TOP.json`` and ``TOP_netlist.v`` in ``folder``.
 
         Raises:
-            InputError: if a tool is missing or fails.
+            InputError: if a tool is missing or fails, with ABC's own words if it is ABC.
         """
         top = unit.config.top
-        shutil.copy(self.path, folder / "cells.lib")
+        (folder / LIBRARY).write_bytes(self.library.text)
         (folder / "cells.abc").write_text(self._abc(), encoding="utf-8")
         (folder / f"{top}.v").write_text(unit.text, encoding="utf-8")
-        tools.run_native_yosys(_SCRIPT.format(top=top), folder, f"{top}.log")
+        try:
+            tools.run_native_yosys(_SCRIPT.format(top=top), folder, f"{top}.log")
+        except InputError as error:
+            untimed = [f"{cell.name} has no delay from {pin}" for cell in self.library.cells.values()
+                       for pin in sorted(cell.untimed)]  # fmt: skip
+            suspects = f"; {', '.join(untimed[:3])}" if untimed and tools.ABC_STOPPED in str(error) else ""
+            raise InputError(f"{error} (with the cells of {self.path}{suspects})") from error
         return folder / f"{top}.json"
 
     def _abc(self) -> str:

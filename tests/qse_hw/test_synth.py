@@ -1,5 +1,6 @@
 """The command: what it measures, what it writes; once with the real tools."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -161,6 +162,27 @@ def test_a_library_that_lacks_what_timing_needs(tmp_path, capsys):
         "complete the file or mark the cell with dont_use : true\n"
     )
     assert "MHz" not in said.out
+    assert not report.exists()
+
+
+def test_a_library_with_a_cell_that_nobody_can_use(tmp_path, capsys):
+    """It is said, in the report, too; a cell that is there twice is refused."""
+    text = LIBERTY.read_text()
+    dual = 'cell (DUAL) { ff (IQ, IQN) { clocked_on : "A ^ B"; next_state : "A"; } pin (A, B) { direction : input; } }'
+    report, page = tmp_path / "r.json", tmp_path / "r.md"
+    words = [*SMALL, "--format", "int8", "--baseline", "none", "--on", "cells", "--liberty", str(tmp_path / "x.lib.gz")]
+    words += ["--no-cache", "--json", str(report), "--markdown", str(page)]
+    odd = text.replace("  cell (NOR2)", f"  {dual}\n  cell (NOR2)")
+    (tmp_path / "x.lib.gz").write_bytes(gzip.compress(odd.encode()))
+    assert main(words) == 0
+    ((name, why),) = json.loads(report.read_text())["targets"]["cells:small"]["left_out"].items()
+    note = f"cells:small: left out of the library's cells: {name} ({why})"
+    assert (name, note in capsys.readouterr().out, f"\n{note}.\n" in page.read_text()) == ("DUAL", True, True)
+    assert why.endswith("flop DUAL must be clocked by one pin, not 'A ^ B'")
+    report.unlink()
+    (tmp_path / "x.lib.gz").write_bytes(gzip.compress(text.replace("cell (NOR2)", "cell (NAND2)").encode()))
+    assert main(words) == 2
+    assert "x.lib.gz, line 130: cell NAND2 must be there once, but is in line 93, too" in capsys.readouterr().err
     assert not report.exists()
 
 

@@ -114,6 +114,70 @@ def test_conditions_and_supplies(tmp_path):
     assert found.internal == pytest.approx(5 * (2 + 20) / 10)
 
 
+def library_with(tmp_path, *edits):
+    text = SMALL.read_text()
+    for good, bad in edits:
+        assert good in text
+        text = text.replace(good, bad)
+    (tmp_path / "x.lib").write_text(text)
+    return read_liberty(tmp_path / "x.lib")
+
+
+def pair(tmp_path):
+    """An inverter and a buffer."""
+    cells = {"one": ("INV", {"A": 2, "Y": 3}), "two": ("BUF", {"A": 3, "Y": 4})}
+    return write_netlist(tmp_path / "pair.json", cells, {"a": ("input", [2]), "y": ("output", [4])})
+
+
+def test_one_edge(tmp_path):
+    """A cause that the file knows for one edge only, such as a reset, makes that edge; groups may share the edges."""
+    text = SMALL.read_text()
+    cell = text[text.index("  cell (INV)") : text.index("  cell (BUF)")]
+    head = cell[: cell.index("      internal_power")]
+    netlist = write_netlist(
+        tmp_path / "x.json", {"one": ("INV", {"A": 2, "Y": 3})}, {"a": ("input", [2]), "y": ("output", [3])}
+    )
+    group = 'internal_power () { related_pin : "A"; %s_power (scalar) { values ("%s"); } }\n'
+    for given, each in (([("fall", 8)], 8), ([("fall", 8), ("rise", 2)], 5)):
+        powers = "".join(group % one for one in given)
+        found = spend(netlist, library_with(tmp_path, (cell, head + powers + "    }\n  }\n")), activity(n2=5, n3=5))
+        assert found.internal == pytest.approx(5 * each / 10)
+
+
+def test_leakage_that_the_library_lacks(small, tmp_path):
+    """No sum without it; the energy is as it was."""
+    found = spend(pair(tmp_path), library_with(tmp_path, ("cell_leakage_power : 0.02;", "")), activity(n2=5, n3=5))
+    assert found.leakage is None
+    why = "line 47: cell INV has no leakage, and the library no default for it"
+    assert found.missing == {"leakage": f"Library small has no leakage for INV ({why})"}
+    whole = spend(pair(tmp_path), small, activity(n2=5, n3=5))
+    assert found.total == whole.total
+    assert whole.missing == {}
+    others = library_with(tmp_path, ("    cell_leakage_power : 0.06;\n", ""))
+    assert {name for name, cell in others.cells.items() if cell.leakage is None} == {"XOR2"}
+    assert spend(pair(tmp_path), others, activity(n2=5, n3=5)) == whole  # nobody uses it
+
+
+def test_internal_energy_that_the_library_lacks(small, tmp_path):
+    text = SMALL.read_text()
+    cell = text[text.index("  cell (BUF)") : text.index("  cell (NAND2)")]
+    silent = library_with(tmp_path, (cell, cell[: cell.index("      internal_power")] + "    }\n  }\n"))
+    found = spend(pair(tmp_path), silent, activity(n2=5, n3=5))
+    assert (found.internal, found.clock, found.total, found.by_cell) == (None, None, None, None)
+    assert found.missing == {"energy": "Library small has no internal_power for BUF"}
+    whole = spend(pair(tmp_path), small, activity(n2=5, n3=5))
+    assert (found.switching, found.leakage) == (whole.switching, whole.leakage)
+
+
+@pytest.mark.parametrize("lacks", ["capacitive_load_unit", "nom_voltage"])
+def test_what_no_energy_can_do_without(lacks, small, tmp_path):
+    line = next(line for line in SMALL.read_text().splitlines() if lacks in line)
+    found = spend(pair(tmp_path), library_with(tmp_path, (line, "")), activity(n2=5, n3=5))
+    assert (found.switching, found.internal, found.clock, found.total, found.by_cell) == (None, None, None, None, None)
+    assert found.missing == {"energy": f"Library small has no {lacks}"}
+    assert found.leakage == spend(pair(tmp_path), small, activity(n2=5, n3=5)).leakage
+
+
 def test_unit(encoder, small, rng, tmp_path):
     """Parts add up; the order of cells does not matter; an idle unit pays for its clock alone."""
     netlist, simulator = encoder

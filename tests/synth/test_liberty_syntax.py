@@ -39,6 +39,22 @@ def test_reads():
     assert cell.text("none", "default") == "default"
 
 
+def test_places():
+    """From the first letter of the kind to behind the last brace or bracket."""
+    (library,) = parse(GOOD).groups
+    values, cell = library.groups
+    assert GOOD[library.start : library.end] == GOOD[:-1]
+    assert GOOD[cell.start : cell.end] == GOOD[GOOD.index("cell (") : GOOD.rindex("\n}")]
+    assert GOOD[values.start : values.end] == GOOD[GOOD.index("values (") : GOOD.index(";\n  cell")]
+
+
+def test_numbers():
+    (library,) = parse("library(x) {\n  a : 1e-3;\n  b : inf;\n}\n").groups
+    assert (library.number("a"), library.number("none")) == (0.001, None)
+    with pytest.raises(LibertyError, match="line 3: b must be a number, not 'inf'"):
+        library.number("b")
+
+
 BAD = [
     ("", "library(x) {\n  a : 1;\n", r"line 1: library \(x\) is never closed"),
     ("cell", "library(x) {\n  cell(a) {\n  b : 1;\n}\n", r"line 1: library \(x\) is never closed"),

@@ -37,3 +37,21 @@ def test_energy_and_toggles(data, tmp_path):
     assert play(points, [data, data], cache=cache) == [cells, fpga]
     assert play(points[:1], [{"steady": data["steady"]}], cache=cache) == [cells[:1]]
     assert len(list(tmp_path.rglob("*.json"))) == before + 1  # other data is another question
+
+
+def test_what_the_library_lacks(data, tmp_path):
+    """None, with the reason; cells that nobody uses may lack what they want, and nobody but we must read them."""
+    text = LIBERTY.read_text()
+    odd = 'cell (ODD) { pin ("A-1") { direction : input; } pin (Y) { direction : output; function : "!(A-1)"; } }\n'
+
+    def random(library):
+        (tmp_path / "x.lib").write_text(library)
+        return play([Point(SMALL, target("cells", liberty=tmp_path / "x.lib"))], [data])[0][1]
+
+    whole = random(text)
+    found = random(text.replace("  cell (NOR2)", f"  {odd}  cell (NOR2)").replace("cell_leakage_power", "x"))
+    assert found.pop("missing").keys() == {"leakage"}
+    assert found == whole | {"leakage": None}
+    found = random(text.replace("  nom_voltage : 1.2;", ""))
+    assert found.pop("missing") == {"energy": "Library small has no nom_voltage"}
+    assert found == whole | dict.fromkeys(("switching", "internal", "clock", "energy"))

