@@ -4,6 +4,9 @@ Needed are, of cells that the netlist uses and of outputs that something reads: 
 input and each edge of the output that it may cause, by the output's function; delays from a flop's clock; setup times
 of a flop's inputs. Inputs on a constant never change and need none. Hold times, pulse widths and shortest periods are
 not looked at.
+
+One case is stated instead of refused: an input without any timing group of a flop whose other inputs have setup times.
+Paths to such a pin are timed up to the pin.
 """
 
 from collections.abc import Iterator
@@ -38,8 +41,11 @@ def captures(arc: Arc, flop: Flop | None) -> bool:
     return flop is not None and arc.related == flop.clock and arc.kind == "setup_rising"
 
 
-def check_complete(mapped: Mapped) -> None:
+def check_complete(mapped: Mapped) -> frozenset[tuple[str, str]]:
     """See the module.
+
+    Returns:
+        Cell and pin of the flops' inputs that have no timing group.
 
     Raises:
         InputError: with the cell, the pin and what it lacks.
@@ -50,12 +56,17 @@ def check_complete(mapped: Mapped) -> None:
         live = frozenset(name for name, net in instance.nets.items() if isinstance(net, int))
         outputs = tuple(sorted(name for name, _, net in instance.pins("output") if net in read))
         uses[instance.cell.name, live, outputs] = instance.cell
+    without_setup = set()
     for (_, live, outputs), cell in uses.items():
         for name in outputs:
             _check_output(cell, name, live)
         for name in sorted(live):
             if cell.flop is not None and cell.pins[name].direction == "input" and name != cell.flop.clock:
-                _check_setup(cell, cell.flop, name)
+                if _has_setup(cell, cell.flop) and name in cell.flop.next_state.names and not cell.pins[name].arcs:
+                    without_setup.add((cell.name, name))
+                else:
+                    _check_setup(cell, cell.flop, name)
+    return frozenset(without_setup)
 
 
 def _check_output(cell: Cell, name: str, live: frozenset[str]) -> None:
@@ -132,6 +143,10 @@ def _transitions(function: Function, name: str) -> Iterator[tuple[str, str]]:
         yield from (("rise", "rise"), ("fall", "fall"))
     if low & ~high:
         yield from (("fall", "rise"), ("rise", "fall"))
+
+
+def _has_setup(cell: Cell, flop: Flop) -> bool:
+    return any(captures(arc, flop) for pin in cell.pins.values() for arc in pin.arcs)
 
 
 def _check_setup(cell: Cell, flop: Flop, name: str) -> None:

@@ -167,4 +167,5 @@ class _Work:
 
 
 def _timing(document: dict[str, Any]) -> Timing:
-    return Timing(mhz=document["mhz"], path=tuple(Hop(**hop) for hop in document["path"]))
+    path = tuple(Hop(**hop) for hop in document["path"])
+    return Timing(mhz=document["mhz"], path=path, without_setup=tuple(document["without_setup"]))

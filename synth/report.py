@@ -72,6 +72,8 @@ def _result(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
             "hops": [asdict(hop) for hop in path.path],
         },
     }
+    if path.without_setup:
+        found["without_setup"] = list(path.without_setup)
     if config.lanes > 1:
         found["area_per_lane"] = {name: None if count is None else count / config.lanes for name, count in area.items()}
     if baseline is not None:
@@ -165,6 +167,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             more = f"; and {len(reasons) - NOTED} more" if len(reasons) > NOTED else ""
             lines.append(f"{name}: left out of the library's cells: {'; '.join(reasons[:NOTED])}{more}")
     for result in report["results"]:
+        for pin in result.get("without_setup", ()):
+            lines.append(f"no setup time of pin {pin} on {result['target']}: paths to it are timed up to the pin")
         for one in result.get("energy", ()):
             lines += [f"no {what} on {result['target']}: {why}" for what, why in one.get("missing", {}).items()]
     return list(dict.fromkeys(lines))

@@ -56,10 +56,12 @@ class Timing:
     Attributes:
         mhz: the highest clock frequency.
         path: the critical path from register to register; the last hop is the register at its end.
+        without_setup: flops' inputs for which the library has no setup time; paths to them are timed up to the pin.
     """
 
     mhz: float
     path: tuple[Hop, ...] = ()
+    without_setup: tuple[str, ...] = ()
 
     @property
     def logic(self) -> float:

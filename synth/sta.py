@@ -65,10 +65,13 @@ class Timing:
     Attributes:
         paths: the slowest path by kind, one of :data:`KINDS`; kinds that there are not are missing.
         slews: by net, ns, rising and falling, the worst.
+        without_setup: cell and pin of flops' inputs for which the library has no setup time; paths are timed up to
+            the pin.
     """
 
     paths: Mapping[str, TimingPath]
     slews: Mapping[Bit, tuple[float, float]]
+    without_setup: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def path(self) -> TimingPath | None:
@@ -129,7 +132,7 @@ def analyse(netlist: Path, library: Library) -> Timing:
         InputError: if it is none, has a loop without a register, or uses a cell that lacks what timing needs.
     """
     mapped = Mapped.read(netlist, library)
-    check_complete(mapped)
+    without_setup = check_complete(mapped)
     points = _propagate(mapped)
     ends: dict[str, tuple[float, tuple[Bit, str], int, Step]] = {}
 
@@ -141,6 +144,10 @@ def analyse(netlist: Path, library: Library) -> Timing:
 
     for instance in mapped.instances:
         for name, pin, net in instance.pins("input"):
+            if (instance.cell.name, name) in without_setup:
+                for edge in EDGES:
+                    if (net, edge) in points:
+                        end(KINDS[:2], (net, edge), 0.0, "setup", name)
             for arc in pin.arcs:
                 for edge in EDGES if captures(arc, instance.cell.flop) else ():
                     table = arc.tables.get(f"{edge}_constraint")
@@ -155,7 +162,7 @@ def analyse(netlist: Path, library: Library) -> Timing:
     paths = {kind: _path(mapped, points, *ends[kind]) for kind in KINDS if kind in ends}
     both = {net for net, edge in points if edge == "rise" and (net, "fall") in points}  # an unread output may lack one
     slews = {net: (points[net, "rise"].slew, points[net, "fall"].slew) for net in both}
-    return Timing(paths, slews)
+    return Timing(paths, slews, without_setup)
 
 
 def _propagate(mapped: Mapped) -> _Points:

@@ -124,7 +124,8 @@ class Cells(Target):
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
         found = analyse(folder / f"{unit.config.top}.json", self.library)
-        return Timing(mhz=found.fmax, path=tuple(Hop(*hop) for hop in found.hops))
+        without_setup = tuple(f"{pin} of {cell}" for cell, pin in sorted(found.without_setup))
+        return Timing(mhz=found.fmax, path=tuple(Hop(*hop) for hop in found.hops), without_setup=without_setup)
 
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
         used = cells_of(self.synthesise(unit, folder), unit.config.top)

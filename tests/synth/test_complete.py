@@ -146,9 +146,15 @@ def test_setup_counts_whichever_pin_it_is(tmp_path):
     function_ = 'next_state : "D"', 'next_state : "(E D) + (!E IQ)"'
     second = ("DFF", {"CK": 2, "D": 3, "E": 7, "Q": 8})
     first = ("DFF", {"CK": 2, "D": 3, "E": "1", "Q": 4})
+    without = library(tmp_path, "DFF", function_, ("    pin (D) {", enable))
+    bare = analyse(chain(tmp_path, first=first, second=second), without)
+    assert bare.without_setup == {("DFF", "E")}, "stated, as its data have a setup time"
+    assert bare.path is not None
+    assert bare.path.steps[-1].pin == "E", "and the path is there"
+    held = enable.replace("0.003; }", f"0.003;\n{SETUP.replace('setup_rising', 'hold_rising')} }}")
     refused(
         tmp_path,
-        library(tmp_path, "DFF", function_, ("    pin (D) {", enable)),
+        library(tmp_path, "DFF", function_, ("    pin (D) {", held)),
         "Liberty cell DFF, which the netlist uses, must have a setup time of pin E, rise (timing with related_pin CK, "
         f"timing_type setup_rising, rise_constraint){OR_DONT_USE}",
         first=first,
