@@ -87,6 +87,29 @@ def dequantise(codes: npt.NDArray[np.integer], format: SegmentedFormat, scale: S
     return value_table(format, scale).take(_rows(codes, format))
 
 
+def fake_quantise(
+    x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
+) -> npt.NDArray[Any]:
+    """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``.
+
+    Args:
+        x: float16, bfloat16, float32 or float64, any shape.
+        format: the format.
+        scale: the scale.
+        nan_to_zero: what becomes of NaN. Hardware gives it the zero code, and a flag; there is no flag here, so that by
+            default NaN stays NaN.
+
+    Raises:
+        InputError: for another dtype: the values need not be integers, nor within an integer's range.
+    """
+    check_float_dtype(x.dtype.name)
+    values = dequantise(quantise(x, format, scale), format, scale)
+    if not nan_to_zero:
+        values = np.where(np.isnan(x), np.float32(np.nan), values)
+    with np.errstate(over="ignore"):  # a value beyond float16 becomes an infinity
+        return values.astype(x.dtype, copy=False)
+
+
 def position_factor(format: SegmentedFormat, scale: Scale, exponent: int = 0) -> float:
     """What takes x to its position in half fine steps: ``r * 2**(F+1+exponent)``, exact in float64."""
     return float(np.ldexp(float(scale.M), format.fraction_bits + 1 + index(exponent) - scale.k))
@@ -106,6 +129,12 @@ def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: floa
         exact = Fraction(value) * Fraction(factor)
         sides[number] = (exact > integer) - (exact < integer)
     v[suspects] = np.nextafter(integers, integers + sides)[inverse]
+
+
+def check_float_dtype(name: str) -> None:
+    """InputError unless values of the dtype called ``name`` can be replaced by those that codes stand for."""
+    if name not in FLOATS:
+        raise InputError(f"Values must have a dtype of {', '.join(FLOATS)}, not {name}")
 
 
 def check_dtype(name: str, exponent: int) -> None:

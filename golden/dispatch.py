@@ -29,15 +29,13 @@ def dequantize(codes: Any, format: SegmentedFormat, scale: Any) -> Any:
     return array.dequantise(_array(codes), format, as_scale(scale))
 
 
-def fake_quantize(x: Any, format: SegmentedFormat, scale: Any) -> Any:
-    """Values replaced by those that their codes stand for, of x's shape and dtype."""
+def fake_quantize(x: Any, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> Any:
+    """Values replaced by those that their codes stand for, of x's shape and dtype; NaN stays or becomes 0."""
     if _is_tensor(x):
         from golden import operators
 
-        return operators.fake_quantize(x, format, scale)
-    scale = as_scale(scale)
-    values = array.dequantise(array.quantise(_array(x), format, scale), format, scale)
-    return values.astype(x.dtype)
+        return operators.fake_quantize(x, format, scale, nan_to_zero=nan_to_zero)
+    return array.fake_quantise(_array(x), format, as_scale(scale), nan_to_zero=nan_to_zero)
 
 
 def _is_tensor(x: object) -> bool:

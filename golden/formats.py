@@ -255,11 +255,12 @@ class SegmentedFormat:
 
         return dispatch.dequantize(codes, self, scale)
 
-    def fake_quantize(self, x: Any, scale: Any) -> Any:
-        """Values replaced by those that their codes stand for; shape and dtype of x.
+    def fake_quantize(self, x: Any, scale: Any, *, nan_to_zero: bool = False) -> Any:
+        """Values replaced by those that their codes stand for; shape and dtype of x, which must be floating point.
 
-        A tensor's gradient goes straight through where it does not saturate.
+        NaN stays NaN, or with ``nan_to_zero`` becomes 0, as in hardware. A tensor's gradient goes straight through
+        where it does not saturate.
         """
         from golden import dispatch
 
-        return dispatch.fake_quantize(x, self, scale)
+        return dispatch.fake_quantize(x, self, scale, nan_to_zero=nan_to_zero)

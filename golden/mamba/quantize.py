@@ -20,7 +20,7 @@ from golden.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face,
 from golden.mamba.model import Mamba
 from golden.mamba.stream import Layers, activations, layers_of
 from golden.modes import check_mode
-from golden.operators import fake_quantize
+from golden.operators import check_format, fake_quantize
 from golden.percentile import ALPHA, check_alpha
 from golden.quantiser import Segmented
 from golden.scale import as_scale
@@ -41,18 +41,24 @@ class FakeQuantize(nn.Module):
     Parameters:
         format: the format.
         scale: a :class:`golden.scale.Scale`, or the step s as a number.
+        nan_to_zero: whether NaN becomes 0, as in hardware, instead of staying NaN.
+
+    Raises:
+        InputError: for what is no format, or a scale that breaks a rule.
     """
 
-    def __init__(self, format: SegmentedFormat, scale: Any) -> None:
+    def __init__(self, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> None:
         super().__init__()
-        self.format, self.scale = format, as_scale(scale)
+        check_format(format)
+        self.format, self.scale, self.nan_to_zero = format, as_scale(scale), bool(nan_to_zero)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, float32, float16, bfloat16 or float64; the result has x's shape and dtype."""
-        return fake_quantize(x, self.format, self.scale)
+        return fake_quantize(x, self.format, self.scale, nan_to_zero=self.nan_to_zero)
 
     def extra_repr(self) -> str:
-        return f"{self.format.name}, s = {float(self.scale.step):.6g}"
+        nan = ", nan_to_zero=True" if self.nan_to_zero else ""
+        return f"{self.format.name}, s = {float(self.scale.step):.6g}{nan}"
 
 
 def quantize_model(
@@ -60,6 +66,8 @@ def quantize_model(
     calibration: Source | None,
     *,
     method: str = "least_squares",
+    nan_to_zero: bool = False,
+    check_weights: bool = True,
 ) -> Model:
     """Quantise x of every layer of a Mamba, in place; what was so quantised before is replaced.
 
@@ -74,6 +82,9 @@ def quantize_model(
             calibration must be for these weights. That is checked where they are all there and float32; others may be
             rounded from what was calibrated. Quantisers go into any model of as many layers.
         method: which of a calibration's choices, "least_squares" or "percentile".
+        nan_to_zero: whether NaN becomes 0 on its way through a quantiser, as in hardware, instead of staying NaN.
+        check_weights: False takes a calibration of other weights, such as those before the model was trained further;
+            layers and channels must still be as many.
 
     Returns:
         ``model``.
@@ -82,8 +93,10 @@ def quantize_model(
         InputError: for another model, or a calibration that does not fit; the model is then as it was.
     """
     layers = _layers(model)
-    found = None if calibration is None else _quantisers(model, layers, calibration, method)
-    modules = [None] * layers.config.n_layer if found is None else [FakeQuantize(q.format, q.scale) for q in found]
+    found = None if calibration is None else _quantisers(model, layers, calibration, method, check_weights)
+    modules: list[FakeQuantize | None] = [None] * layers.config.n_layer
+    if found is not None:
+        modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in found]
     if isinstance(layers, HuggingFace):
         for mixer in layers.mixers:
             check_mixer(mixer)
@@ -163,7 +176,9 @@ def _layers(model: nn.Module) -> Layers:
     )
 
 
-def _quantisers(model: nn.Module, layers: Layers, calibration: Source, method: str) -> list[Segmented]:
+def _quantisers(
+    model: nn.Module, layers: Layers, calibration: Source, method: str, check_weights: bool
+) -> list[Segmented]:
     """One per layer, checked to be for this model."""
     if method not in METHODS:
         raise InputError(f"Method must be one of {', '.join(METHODS)}, not {method!r}")
@@ -171,9 +186,14 @@ def _quantisers(model: nn.Module, layers: Layers, calibration: Source, method: s
         calibration = read_calibration(calibration)
     config = layers.config
     if isinstance(calibration, Calibration):
+        calibration.check(layers=config.n_layer, channels=config.d_inner, model="", whose="model's")
         exact = all(p.dtype == torch.float32 and not p.is_meta for p in model.parameters())
-        known = layers.fingerprint() if calibration.model and exact else ""
-        calibration.check(layers=config.n_layer, channels=config.d_inner, model=known, whose="model's")
+        known = layers.fingerprint() if check_weights and calibration.model and exact else ""
+        if known not in ("", calibration.model):
+            raise InputError(
+                f"Calibration must be for the model's weights {known[:12]}, but is for {calibration.model[:12]}; "
+                "calibrate again, or give check_weights=False if the model was trained since"
+            )
         return [calibration.layer(number, method).quantiser for number in range(config.n_layer)]
     given = list(calibration) if isinstance(calibration, Sequence) else [None]
     found = [quantiser for quantiser in given if isinstance(quantiser, Segmented)]
