@@ -19,8 +19,9 @@ from torch import Tensor
 
 from golden import native, tensor
 from golden.array import check_dtype, check_float_dtype
-from golden.errors import InputError
-from golden.formats import SegmentedFormat
+from golden.checks import instance
+from golden.errors import InputError, InputTypeError
+from golden.formats import SegmentedFormat, check_format
 from golden.presets import format_from_json, format_to_json
 from golden.saturation import limits
 from golden.scale import Scale, as_scale
@@ -68,6 +69,7 @@ def dequantize(
     check_format(format)
     scale = as_scale(scale)
     _check_codes(codes, format)
+    instance(dtype, torch.dtype, "Values' dtype", "a torch.dtype")
     check_float_dtype(name_of(dtype))
     values: Tensor = torch.ops.qse_hw.dequantize(codes, _text(format), scale.M, scale.k, dtype)
     return values
@@ -132,7 +134,7 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
     """
     check_format(format)
     _check_codes(codes, format)
-    _check_dense(weight, "Weight")
+    check_tensor(weight, "Weight")
     if weight.dtype != torch.int8 or weight.dim() != 2:
         raise InputError(f"Weight must be int8 (out, in), not {weight.dtype} {tuple(weight.shape)}")
     if codes.dim() < 1 or codes.shape[-1] != weight.shape[1]:
@@ -292,33 +294,28 @@ def _scale(M: int, k: int) -> Scale:
     return Scale(M=M, k=k, bits=M.bit_length())
 
 
-def check_format(format: SegmentedFormat) -> None:
-    """InputError unless ``format`` is one."""
-    if not isinstance(format, SegmentedFormat):
-        raise InputError(f"Format must be a SegmentedFormat, as load_format gives it, not {format!r}")
-
-
-def _check_dense(x: Tensor, what: str) -> None:
+def check_tensor(x: Tensor, what: str) -> None:
+    """InputError unless ``x`` is a dense tensor."""
     if not isinstance(x, Tensor):
-        raise InputError(f"{what} must be a PyTorch tensor, not {type(x).__name__}")
+        raise InputTypeError(f"{what} must be a PyTorch tensor, not {type(x).__name__}")
     if x.layout != torch.strided or x.is_quantized or x.is_nested:
         kind = "a nested tensor" if x.is_nested else "a quantized tensor" if x.is_quantized else str(x.layout)
         raise InputError(f"{what} must be a dense tensor, not {kind}")
 
 
 def _check_input(x: Tensor, exponent: int) -> None:
-    _check_dense(x, "x")
+    check_tensor(x, "x")
     name = name_of(x.dtype)
     check_dtype("float32" if name.startswith("float8_") else name, exponent)  # float8 is exact in float32
 
 
 def _check_values(x: Tensor) -> None:
-    _check_dense(x, "x")
+    check_tensor(x, "x")
     check_float_dtype(name_of(x.dtype))
 
 
 def _check_codes(codes: Tensor, format: SegmentedFormat) -> None:
-    _check_dense(codes, "Codes")
+    check_tensor(codes, "Codes")
     dtype = torch_code_dtype(format)
     if codes.dtype != dtype:
         raise InputError(f"Codes of format {format.name} must have dtype {dtype}, not {codes.dtype}")

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import array
-from golden.formats import SegmentedFormat
-from golden.scale import Scale
+from golden.formats import SegmentedFormat, check_format
+from golden.scale import Scale, as_scale
 
 if TYPE_CHECKING:
     import torch
@@ -32,18 +32,24 @@ class Quantiser(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented:
-    """A segmented format at a scale: what the hardware computes."""
+    """A segmented format at a scale (or at a step s, which becomes the nearest scale): what the hardware computes."""
 
     format: SegmentedFormat
     scale: Scale
 
+    def __post_init__(self) -> None:
+        check_format(self.format)
+        object.__setattr__(self, "scale", as_scale(self.scale))
+
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        array.check_array(x, "Values")
         wide = x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x  # which decoded values may exceed
         return array.fake_quantise(wide, self.format, self.scale).astype(np.float32, copy=False)
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
         from golden import operators  # torch is loaded only by who has tensors
 
+        operators.check_tensor(x, "Values")
         wide = x.float() if x.is_floating_point() and x.itemsize < 4 else x  # as above
         return operators.fake_quantize(wide.detach(), self.format, self.scale).float()
 

@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 from golden.calibrate import Layer, calibrate
 from golden.calibration import METHODS, Calibration, read_calibration
+from golden.checks import one_of
 from golden.errors import InputError
 from golden.fitting import check_spec
-from golden.formats import SegmentedFormat
+from golden.formats import SegmentedFormat, check_format
 from golden.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face, put
 from golden.mamba.model import Mamba
 from golden.mamba.stream import Layers, activations, layers_of
 from golden.modes import check_mode
-from golden.operators import check_format, fake_quantize
+from golden.operators import fake_quantize
 from golden.percentile import ALPHA, check_alpha
 from golden.quantiser import Segmented
 from golden.scale import as_scale
@@ -111,7 +112,7 @@ def quantize_model(
 def calibrate_model(
     model: nn.Module,
     ids: Tensor,
-    format: str = "tuned",
+    format: str | SegmentedFormat = "tuned",
     *,
     mode: str = "free",
     alpha: float = ALPHA,
@@ -128,7 +129,7 @@ def calibrate_model(
         ids: tokens (count,), cut into sequences of 512, each from an empty state, as ``python -m qse_hw calibrate``
             does; or (b, l), each row a sequence.
         format: a preset's name, which leaves its parameters open, ``tuned`` or ``tuned:segments=N,bits=B``, or a JSON
-            file.
+            file; or a format, as ``load_format`` gives it, of which only the scale is sought.
         mode: what tuned layers share, one of :data:`golden.modes.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.
@@ -180,8 +181,7 @@ def _quantisers(
     model: nn.Module, layers: Layers, calibration: Source, method: str, check_weights: bool
 ) -> list[Segmented]:
     """One per layer, checked to be for this model."""
-    if method not in METHODS:
-        raise InputError(f"Method must be one of {', '.join(METHODS)}, not {method!r}")
+    one_of(method, METHODS, "Method")
     if isinstance(calibration, str | os.PathLike):
         calibration = read_calibration(calibration)
     config = layers.config
