@@ -149,7 +149,8 @@ def check_dtype(name: str, exponent: int) -> None:
     """Whether inputs of the dtype called ``name`` can be quantised with that implied exponent, else InputError."""
     exponent = integer(exponent, "Exponent")
     if name not in FLOATS + INTEGERS:
-        raise InputError(f"Array dtype must be one of {', '.join(FLOATS + INTEGERS)}, not {name}")
+        remedy = "; give x.view(ml_dtypes.bfloat16) where it was saved as such" if name == "void16" else ""
+        raise InputError(f"Array dtype must be one of {', '.join(FLOATS + INTEGERS)}, not {name}{remedy}")
     if exponent and name in FLOATS:
         raise InputError(f"Exponent must be 0 for floating-point inputs, not {exponent!r}")
     if not -MAX_EXPONENT <= exponent <= MAX_EXPONENT:

@@ -12,6 +12,7 @@ from golden.checks import instance, integer
 from golden.errors import InputError
 from golden.files import read_json
 from golden.formats import KINDS, MAX_REACH, Segment, SegmentedFormat, check_format
+from golden.kinds import refuse_other_kinds
 
 
 def int8(narrow_range: int = 0) -> SegmentedFormat:
@@ -166,6 +167,7 @@ def load_format(spec: str | os.PathLike[str] | SegmentedFormat) -> SegmentedForm
 
 def _from_file(path: Path) -> SegmentedFormat:
     document = read_json(path, f"Format file {path}")
+    refuse_other_kinds(document, f"Format file {path}", "format")
     return format_from_json(document, where=f"Format file {path}")
 
 

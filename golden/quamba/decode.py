@@ -192,8 +192,8 @@ class QuambaDecoder(Decoder):
         """
         if not isinstance(model, QuambaMamba):
             raise InputTypeError(
-                "Model must be a QuambaMamba, which QuambaMamba(model, calibrate_quamba(model, ids, tokens=N)) makes of "
-                f"a Mamba-1, not {type(model).__name__}"
+                "Model must be a QuambaMamba, which QuambaMamba(model, calibrate_quamba(model, ids, tokens=N)) makes "
+                f"of a Mamba-1, not {type(model).__name__}"
             )
         blocks: Any = model.layers
         return cls(
