@@ -84,7 +84,7 @@ def numbers(array: npt.NDArray[Any], dtype: str | None, where: str) -> npt.NDArr
         )
     import ml_dtypes
 
-    found = array.view(getattr(ml_dtypes, name))
+    found: npt.NDArray[Any] = array.view(getattr(ml_dtypes, name))
     return found if size == 2 else found.astype(np.float32)
 
 

@@ -18,7 +18,8 @@ BLOCK = re.compile(r"(?:^(?:    .*)?\n)+", re.M)
 
 def examples(page):
     """Indented blocks that begin with an import."""
-    blocks = (re.sub("^    ", "", block, flags=re.M).strip() for block in BLOCK.findall(page.read_text(encoding="utf-8")))
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    blocks = (re.sub("^    ", "", block, flags=re.M).strip() for block in found)
     return [block for block in blocks if re.match(r"(import|from) \w", block)]
 
 

@@ -129,7 +129,7 @@ def test_public_names():
 
 @pytest.mark.parametrize(
     ("unit", "input", "scale", "warned"),
-    [("encoder", "s8", 511, False), ("encoder", "s8", 514, True), ("quantizer", "s8e-7", 9, True),
+    [("encoder", "s8", 511, False), ("encoder", "s8", 514, True), ("quantizer", "s8e-7", 16, True),
      ("encoder", "fp16", 2.0**100, True), ("encoder", "bf16", 2.0**100, False), ("encoder", "fp16", 1, False)],
 )  # fmt: skip
 def test_a_scale_at_which_every_code_is_that_of_0(tmp_path, capsys, unit, input, scale, warned):
