@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from golden.errors import InputError
 from golden.files import replacing
+from golden.kinds import refuse_our_json
 
 _DTYPES = {"F32": "float32", "F16": "float16"}  # safetensors' names to NumPy's
 
@@ -49,6 +50,7 @@ def read_activations(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray
     except InputError:
         raise
     except (OSError, SafetensorError) as error:
+        refuse_our_json(path, what, "activations", "a .safetensors file, as capture writes it")
         raise InputError(f"{what} cannot be read: {error}; capture them again") from error
     _check_finite(tensors, what)
     return tensors, metadata

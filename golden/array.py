@@ -5,16 +5,16 @@ is one multiplication; a table gives the code. Products of float64 inputs are ro
 """
 
 from fractions import Fraction
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from golden.checks import instance, integer
 from golden.errors import InputError
-from golden.formats import SegmentedFormat
+from golden.formats import SegmentedFormat, check_format
 from golden.inputs import MAX_EXPONENT
-from golden.scale import Scale
+from golden.scale import Scale, as_scale
 from golden.tables import Tables, code_dtype, decode_table, from_bits, tables, to_bits, value_table
 
 _BLOCK = 1 << 14  # values at a time: the intermediate float64 and int64 stay in the cache
@@ -38,7 +38,7 @@ def quantise(
     Args:
         x: float16, bfloat16 (ml_dtypes), float32 or float64; or int8, int16, int32 as fixed point ``x * 2**exponent``.
         format: the format.
-        scale: the scale.
+        scale: the scale, or the step s as a number.
         exponent: the implied exponent of integer inputs.
 
     Returns:
@@ -48,8 +48,8 @@ def quantise(
         InputError: for another dtype.
     """
     flat, table = _checked(x, format, exponent)
-    codes = np.empty(flat.shape, code_dtype(format))
-    for here, rows, _ in _blocks(flat, format, table, position_factor(format, scale, exponent)):
+    codes, factor = np.empty(flat.shape, code_dtype(format)), position_factor(format, as_scale(scale), exponent)
+    for here, rows, _ in _blocks(flat, format, table, factor):
         table.codes.take(rows, out=codes[here], mode="clip")
     return codes.reshape(x.shape)
 
@@ -59,9 +59,9 @@ def quantise_flags(
 ) -> QuantisedArray:
     """As :func:`quantise`, with what was noticed per value."""
     flat, table = _checked(x, format, exponent)
-    codes = np.empty(flat.shape, code_dtype(format))
+    codes, factor = np.empty(flat.shape, code_dtype(format)), position_factor(format, as_scale(scale), exponent)
     saturated, nan = np.zeros((2, flat.size), np.bool_)
-    for here, rows, nans in _blocks(flat, format, table, position_factor(format, scale, exponent)):
+    for here, rows, nans in _blocks(flat, format, table, factor):
         table.codes.take(rows, out=codes[here], mode="clip")
         table.saturated.take(rows, out=saturated[here], mode="clip")
         if nans is not None:
@@ -75,7 +75,8 @@ def dequantise_integers(codes: npt.NDArray[np.integer], format: SegmentedFormat)
     Raises:
         InputError: for another dtype, or a code that the format does not assign.
     """
-    return decode_table(format)[0].take(_rows(codes, format))
+    rows = _rows(codes, format)
+    return decode_table(format)[0].take(rows)
 
 
 def dequantise(codes: npt.NDArray[np.integer], format: SegmentedFormat, scale: Scale) -> npt.NDArray[np.float32]:
@@ -84,12 +85,37 @@ def dequantise(codes: npt.NDArray[np.integer], format: SegmentedFormat, scale: S
     Raises:
         InputError: as :func:`dequantise_integers`.
     """
-    return value_table(format, scale).take(_rows(codes, format))
+    rows = _rows(codes, format)
+    return value_table(format, as_scale(scale)).take(rows)
+
+
+def fake_quantise(
+    x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
+) -> npt.NDArray[Any]:
+    """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``.
+
+    Args:
+        x: float16, bfloat16, float32 or float64, any shape.
+        format: the format.
+        scale: the scale.
+        nan_to_zero: what becomes of NaN. Hardware gives it the zero code, and a flag; there is no flag here, so that by
+            default NaN stays NaN.
+
+    Raises:
+        InputError: for another dtype: the values need not be integers, nor within an integer's range.
+    """
+    check_array(x, "Values")
+    check_float_dtype(x.dtype.name)
+    values = dequantise(quantise(x, format, scale), format, scale)
+    if not nan_to_zero:
+        values = np.where(np.isnan(x), np.float32(np.nan), values)
+    with np.errstate(over="ignore"):  # a value beyond float16 becomes an infinity
+        return values.astype(x.dtype, copy=False)
 
 
 def position_factor(format: SegmentedFormat, scale: Scale, exponent: int = 0) -> float:
     """What takes x to its position in half fine steps: ``r * 2**(F+1+exponent)``, exact in float64."""
-    return float(np.ldexp(float(scale.M), format.fraction_bits + 1 + index(exponent) - scale.k))
+    return float(np.ldexp(float(scale.M), format.fraction_bits + 1 + exponent - scale.k))
 
 
 def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: float, table: Tables) -> None:
@@ -102,23 +128,38 @@ def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: floa
     values, firsts, inverse = np.unique(x[suspects], return_index=True, return_inverse=True)
     integers = v[suspects[firsts]]
     sides = np.zeros(values.size)
-    for number, (value, integer) in enumerate(zip(values.tolist(), integers.tolist(), strict=True)):
+    for number, (value, whole) in enumerate(zip(values.tolist(), integers.tolist(), strict=True)):
         exact = Fraction(value) * Fraction(factor)
-        sides[number] = (exact > integer) - (exact < integer)
+        sides[number] = (exact > whole) - (exact < whole)
     v[suspects] = np.nextafter(integers, integers + sides)[inverse]
+
+
+def check_array(x: Any, what: str) -> None:
+    """InputTypeError unless ``x`` is an array of NumPy, or a number of an array."""
+    instance(x, (np.ndarray, np.generic), what, "a NumPy array")
+
+
+def check_float_dtype(name: str) -> None:
+    """InputError unless values of the dtype called ``name`` can be replaced by those that codes stand for."""
+    if name not in FLOATS:
+        raise InputError(f"Values must have a dtype of {', '.join(FLOATS)}, not {name}")
 
 
 def check_dtype(name: str, exponent: int) -> None:
     """Whether inputs of the dtype called ``name`` can be quantised with that implied exponent, else InputError."""
+    exponent = integer(exponent, "Exponent")
     if name not in FLOATS + INTEGERS:
-        raise InputError(f"Array dtype must be one of {', '.join(FLOATS + INTEGERS)}, not {name}")
+        remedy = "; give x.view(ml_dtypes.bfloat16) where it was saved as such" if name == "void16" else ""
+        raise InputError(f"Array dtype must be one of {', '.join(FLOATS + INTEGERS)}, not {name}{remedy}")
     if exponent and name in FLOATS:
         raise InputError(f"Exponent must be 0 for floating-point inputs, not {exponent!r}")
-    if not -MAX_EXPONENT <= index(exponent) <= MAX_EXPONENT:
+    if not -MAX_EXPONENT <= exponent <= MAX_EXPONENT:
         raise InputError(f"Exponent must be from -{MAX_EXPONENT} to {MAX_EXPONENT}, not {exponent!r}")
 
 
 def _checked(x: npt.NDArray[Any], format: SegmentedFormat, exponent: int) -> tuple[npt.NDArray[Any], Tables]:
+    check_format(format)
+    check_array(x, "Values")
     check_dtype(x.dtype.name, exponent)
     native = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
     return np.ascontiguousarray(native).reshape(-1), tables(format)
@@ -151,6 +192,8 @@ def _blocks(flat: npt.NDArray[Any], format: SegmentedFormat, table: Tables, fact
 
 
 def _rows(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.integer]:
+    check_format(format)
+    check_array(codes, "Codes")
     if codes.dtype != code_dtype(format):
         raise InputError(f"Codes of format {format.name} must have dtype {code_dtype(format)}, not {codes.dtype}")
     assigned = decode_table(format)[1]

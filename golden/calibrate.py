@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from golden.calibration import METHODS, Calibration, Choice
-from golden.errors import InputError
-from golden.fitting import Fitter, budget, is_tuned
+from golden.checks import function, instance, shown
+from golden.errors import InputError, InputTypeError
+from golden.fitting import Fitter, budget, check_spec, is_tuned
+from golden.formats import SegmentedFormat
 from golden.histogram import Histogram, Values
+from golden.matrix import check_finite, matrix
 from golden.modes import check_mode, fit_layers
-from golden.percentile import ALPHA, percentile_step
+from golden.percentile import ALPHA, check_alpha, percentile_step
 from golden.quantiser import Quantiser, Segmented
 
 
@@ -17,20 +20,33 @@ from golden.quantiser import Quantiser, Segmented
 class Layer:
     """What calibration sees of a layer.
 
+    ``x`` and ``weights`` may be given as NumPy arrays or PyTorch tensors, on any device, of any floating dtype or of
+    int8, int16 or int32; (batch, tokens, channels) becomes (batch * tokens, channels). They are kept as NumPy arrays,
+    what NumPy has no dtype for (bfloat16, float8) as float32.
+
     Attributes:
-        x: (tokens, channels), float32 or float16.
+        x: (tokens, channels), at least one value.
         weights: of x's shape, what each value's squared error counts at the layer's output; None: all alike.
         output_error: of quantisers, the relative squared error at the layer's output; None: unknown.
+
+    Raises:
+        InputError: for what is neither array nor tensor (a list), another dtype, another number of axes, or no values.
     """
 
     x: Values
     weights: Values | None = None
     output_error: Callable[[Sequence[Quantiser]], Sequence[float]] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "x", matrix(self.x, "Layer x"))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", matrix(self.weights, "Layer weights"))
+        function(self.output_error, "Layer output_error")
+
 
 def calibrate(
     layers: Iterable[Layer],
-    spec: str,
+    spec: str | SegmentedFormat,
     *,
     model: str = "",
     mode: str = "free",
@@ -44,7 +60,8 @@ def calibrate(
         layers: first to last. Where they have weights, the objective is the error at the layer's output. In mode "free"
             the weighted optimum, the unweighted one and the presets are then compared by ``output_error``, and the best
             is taken; in the others the weighted optimum is.
-        spec: the format; a bare preset name leaves its parameters open, ``tuned`` everything.
+        spec: the format; a bare preset name leaves its parameters open, ``tuned`` everything; of a
+            :class:`golden.formats.SegmentedFormat` only the scale is sought.
         model: fingerprint of the model.
         mode: what the layers share, one of :data:`golden.modes.MODES`.
         alpha: quantile of the percentile method.
@@ -55,13 +72,23 @@ def calibrate(
         InputError: naming the layer, where its values cannot be calibrated.
     """
     check_mode(mode)
+    check_spec(spec, scale_bits)
+    check_alpha(alpha)
+    try:
+        each = iter(layers)
+    except TypeError:
+        raise InputTypeError(f"Layers must be a sequence of Layer, not {shown(layers)}") from None
+    instance(model, str, "Model", "a fingerprint, or empty text")
+    function(progress, "Progress")
     fitters: list[Fitter] = []
     seen: list[tuple[Histogram, Segmented]] = []
     found: list[tuple[Choice, Choice]] = []
     shape, objective = (0, 0), "x"
-    for layer in layers:  # enumerate would hold the last one
+    for layer in each:  # enumerate would hold the last one
         number = len(seen)
+        instance(layer, Layer, "Layers", "a sequence of Layer")
         try:
+            check_finite(layer.x)
             plain = Fitter(Histogram(layer.x), scale_bits=scale_bits)
             fitter = plain
             if layer.weights is not None:
@@ -83,7 +110,7 @@ def calibrate(
             found.append((_choice(histogram, best), _choice(histogram, percentile)))
     return Calibration(
         model=model,
-        format=spec,
+        format=str(spec),
         mode=mode,
         objective=objective,
         alpha=alpha,
@@ -94,7 +121,7 @@ def calibrate(
 
 
 def _free(
-    layer: Layer, fitter: Fitter, plain: Fitter, spec: str, percentile: Segmented
+    layer: Layer, fitter: Fitter, plain: Fitter, spec: str | SegmentedFormat, percentile: Segmented
 ) -> tuple[Choice, Choice]:
     """The layer's best format by itself, and the one at the percentile's scale."""
     best = fitter.least_squares(spec)

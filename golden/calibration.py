@@ -4,9 +4,9 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from golden.checks import as_path, instance, integer, one_of
 from golden.documents import SCALE_SCHEMA, checked_document, scale_from_json
 from golden.errors import InputError
 from golden.files import write_json
@@ -81,8 +81,7 @@ class Choice:
 
 def check_objective(objective: str) -> None:
     """InputError for an unknown objective."""
-    if objective not in OBJECTIVES:
-        raise InputError(f"Objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
+    one_of(objective, OBJECTIVES, "Objective")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +109,9 @@ class Calibration:
 
     def layer(self, number: int, method: str = "least_squares") -> Choice:
         """The choice for layer ``number``; InputError if there is none."""
-        if not 0 <= number < len(self.layers):
+        if not 0 <= integer(number, "Layer") < len(self.layers):
             raise InputError(f"Layer must be from 0 to {len(self.layers) - 1} (the calibration's layers), not {number}")
+        one_of(method, METHODS, "Method")
         return self.layers[number][method]
 
     def check_format(self, number: int, spec: str) -> None:
@@ -148,6 +148,8 @@ class Calibration:
 
 def write_calibration(path: str | os.PathLike[str], calibration: Calibration) -> None:
     """Write the JSON file, whole or not at all."""
+    as_path(path, "Calibration")
+    instance(calibration, Calibration, "Calibration", "a Calibration, as calibrate gives it")
     document = {
         "schema": SCHEMA_NAME,
         "model": calibration.model,
@@ -170,7 +172,7 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
     Raises:
         InputError: if it cannot be read, breaks the schema, or a format or scale in it breaks a rule.
     """
-    where = f"Calibration {Path(path)}"
+    where = f"Calibration {as_path(path, 'Calibration')}"
     document = checked_document(path, where, SCHEMA)
     layers = tuple(
         {method: _choice_from_json(layer[method], f"{where}: layer {number}") for method in METHODS}

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from golden import array
-from golden.errors import InputError
+from golden.errors import InputTypeError
 from golden.formats import SegmentedFormat
 from golden.scale import as_scale
 
 
 def quantize(x: Any, format: SegmentedFormat, scale: Any) -> Any:
     """Codes: :func:`golden.array.quantise` of an array, :func:`golden.operators.quantize` of a tensor."""
-    if _is_tensor(x):
+    if is_tensor(x):
         from golden import operators
 
         return operators.quantize(x, format, scale)
@@ -22,30 +22,29 @@ def quantize(x: Any, format: SegmentedFormat, scale: Any) -> Any:
 
 def dequantize(codes: Any, format: SegmentedFormat, scale: Any) -> Any:
     """Decoded values, float32."""
-    if _is_tensor(codes):
+    if is_tensor(codes):
         from golden import operators
 
         return operators.dequantize(codes, format, scale)
     return array.dequantise(_array(codes), format, as_scale(scale))
 
 
-def fake_quantize(x: Any, format: SegmentedFormat, scale: Any) -> Any:
-    """Values replaced by those that their codes stand for, of x's shape and dtype."""
-    if _is_tensor(x):
+def fake_quantize(x: Any, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> Any:
+    """Values replaced by those that their codes stand for, of x's shape and dtype; NaN stays or becomes 0."""
+    if is_tensor(x):
         from golden import operators
 
-        return operators.fake_quantize(x, format, scale)
-    scale = as_scale(scale)
-    values = array.dequantise(array.quantise(_array(x), format, scale), format, scale)
-    return values.astype(x.dtype)
+        return operators.fake_quantize(x, format, scale, nan_to_zero=nan_to_zero)
+    return array.fake_quantise(_array(x), format, as_scale(scale), nan_to_zero=nan_to_zero)
 
 
-def _is_tensor(x: object) -> bool:
+def is_tensor(x: object) -> bool:
+    """Whether ``x`` is a PyTorch tensor; PyTorch is not loaded to find out."""
     torch = sys.modules.get("torch")  # who has a tensor has loaded it
     return torch is not None and isinstance(x, torch.Tensor)
 
 
 def _array(x: object) -> np.ndarray[Any, Any]:
     if not isinstance(x, np.ndarray | np.generic):
-        raise InputError(f"Values must be a NumPy array or a PyTorch tensor, not {type(x).__name__}")
+        raise InputTypeError(f"Values must be a NumPy array or a PyTorch tensor, not {type(x).__name__}")
     return np.asarray(x)

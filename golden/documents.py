@@ -5,6 +5,7 @@ from typing import Any
 
 from golden.errors import InputError
 from golden.files import read_json
+from golden.kinds import refuse_other_kinds
 from golden.scale import Scale
 
 SCALE_SCHEMA: dict[str, Any] = {
@@ -21,6 +22,7 @@ def checked_document(path: str | os.PathLike[str], where: str, schema: dict[str,
     from jsonschema.exceptions import best_match
 
     document = read_json(path, where, parse_constant=_refuse)
+    refuse_other_kinds(document, where, schema["properties"]["schema"]["const"].split("/")[1])
     problem = best_match(Draft202012Validator(schema).iter_errors(document))
     if problem is not None:
         place = "/".join(str(part) for part in problem.absolute_path) or "document"

@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The command line prints the sentence and exits with status 2; library users catch it as a ``ValueError``.
     """
+
+
+class InputTypeError(InputError, TypeError):
+    """Bad input of the wrong type: a ``TypeError``, too."""

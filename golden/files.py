@@ -21,7 +21,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     try:
         if path.exists() and not path.is_file():  # a device would be replaced by a file
-            raise InputError(f"Output {path} must be a file; choose another place")
+            kind = "a folder" if path.is_dir() else "a device"
+            raise InputError(f"Output {path} must be a file, not {kind}; choose another place")
+        nearest = next(folder for folder in (path.parent, *path.parent.parents) if os.path.lexists(folder))
+        if not nearest.is_dir():
+            raise InputError(
+                f"Output {path} cannot be written: {nearest} must be a folder, and is none; choose another place"
+            )
         made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)

@@ -21,7 +21,7 @@ from golden.tune import SIGNS, Budget, Sign, Tuner
 TUNED = "tuned"  # the format that is searched for
 
 
-def check_spec(spec: str, scale_bits: int = 16) -> None:
+def check_spec(spec: str | SegmentedFormat, scale_bits: int = 16) -> None:
     """InputError unless ``spec`` names a format, or how one is to be tuned, and ``scale_bits`` is sound."""
     if is_tuned(spec):
         budget(spec, scale_bits)
@@ -30,15 +30,15 @@ def check_spec(spec: str, scale_bits: int = 16) -> None:
         check_scale_bits(scale_bits)
 
 
-def is_tuned(spec: str) -> bool:
-    """Whether ``spec`` asks for a search rather than for a preset or a file."""
-    return spec.partition(":")[0] == TUNED
+def is_tuned(spec: str | SegmentedFormat) -> bool:
+    """Whether ``spec`` asks for a search rather than for a preset, a file or a format."""
+    return isinstance(spec, str) and spec.partition(":")[0] == TUNED
 
 
-def budget(spec: str, scale_bits: int = 16) -> Budget:
+def budget(spec: str | SegmentedFormat, scale_bits: int = 16) -> Budget:
     """The budget of ``tuned`` or ``tuned:segments=N,bits=B,sign=S``; sign 1 is with a sign bit, 0 without."""
     parameters: dict[str, int] = {}
-    for argument in filter(None, spec.partition(":")[2].split(",")):
+    for argument in filter(None, str(spec).partition(":")[2].split(",")):
         key, _, value = argument.partition("=")
         if key not in ("segments", "bits", "sign"):
             raise InputError(f"Format tuned takes segments, bits, sign, not {argument!r}")
@@ -66,7 +66,7 @@ class Fitter:
         self.histogram, self.scale_bits = histogram, scale_bits
         self._tuners: dict[tuple[int, tuple[Sign, ...]], Tuner] = {}
 
-    def least_squares(self, spec: str) -> Segmented:
+    def least_squares(self, spec: str | SegmentedFormat) -> Segmented:
         """Scale and format parameters with the least squared error.
 
         Presets: every format that ``spec`` leaves open is tried at steps from peak/32 to peak/1024, 6 per octave; then
@@ -99,7 +99,7 @@ class Fitter:
             centre = found.scale
         return found
 
-    def at(self, spec: str, step: float) -> Segmented:
+    def at(self, spec: str | SegmentedFormat, step: float) -> Segmented:
         """The format with the least squared error, of those that ``spec`` leaves open, at this step s."""
         scale = Scale.from_step(step, self.scale_bits)
         if is_tuned(spec):
@@ -139,7 +139,7 @@ class Fitter:
             known = self._tuners[key] = Tuner(self.histogram, roomy)
         return known
 
-    def _best(self, spec: str, scales: list[Scale]) -> Segmented:
+    def _best(self, spec: str | SegmentedFormat, scales: list[Scale]) -> Segmented:
         candidates = [
             Segmented(format=format, scale=scale)
             for scale in scales
@@ -153,7 +153,7 @@ class Fitter:
         return min(candidates, key=self.histogram.squared_error)
 
 
-def _family(spec: str, scale: Scale, low: float) -> Iterator[SegmentedFormat]:
+def _family(spec: str | SegmentedFormat, scale: Scale, low: float) -> Iterator[SegmentedFormat]:
     """The formats that ``spec`` leaves open at ``scale``, for values from ``low`` up.
 
     A bare preset name leaves its parameters open: L of se8; K and the zero point of se8-silu; the zero point of

@@ -13,10 +13,10 @@ computed once, here, and used alike by the golden models and by the hardware gen
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import index
 from typing import Any, Literal
 
-from golden.errors import InputError
+from golden.checks import instance, integer, one_of, shown
+from golden.errors import InputError, InputTypeError
 
 Kind = Literal["sign-magnitude", "twos-complement", "offset"]
 KINDS: tuple[Kind, ...] = ("sign-magnitude", "twos-complement", "offset")
@@ -40,13 +40,16 @@ class Segment:
 
     def __post_init__(self) -> None:
         for name in ("codes", "log2_step", "first_code"):
-            object.__setattr__(self, name, index(getattr(self, name)))
+            object.__setattr__(self, name, integer(getattr(self, name), f"Segment {name}"))
+        instance(self.exact_end, bool, "Segment exact_end", "true or false")
         if self.codes < 1:
             raise InputError(f"Segment codes must be at least 1, not {self.codes!r}")
         if not -8 <= self.log2_step <= 8:
             raise InputError(f"Segment log2_step must be from -8 to 8, not {self.log2_step!r}")
         if self.exact_end and self.codes < 2:
-            raise InputError(f"Segment with exact_end must have at least 2 codes, not {self.codes!r}")
+            raise InputError(
+                f"Segment codes must be at least 2 where exact_end keeps all above the last one out, not {self.codes!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,22 +79,28 @@ class SegmentedFormat:
     aliases: tuple[tuple[int, int], ...] = field(default=())
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bits", index(self.bits))
-        object.__setattr__(self, "zero_point", index(self.zero_point))
-        object.__setattr__(self, "segments", tuple(self.segments))
-        object.__setattr__(self, "aliases", tuple((index(alias), index(code)) for alias, code in self.aliases))
+        instance(self.name, str, "Format name", "text")
+        for name in ("bits", "zero_point"):
+            object.__setattr__(self, name, integer(getattr(self, name), f"Format {self.name!r}: {name}"))
+        object.__setattr__(self, "segments", _segments(self.segments, self.name))
+        object.__setattr__(self, "aliases", _aliases(self.aliases, self.name))
         self._check()
+
+    def __str__(self) -> str:
+        return self.name
 
     def _check(self) -> None:
         where = f"Format {self.name!r}:"
         if not 2 <= self.bits <= MAX_BITS:
             raise InputError(f"{where} bits must be from 2 to {MAX_BITS}, not {self.bits!r}")
-        if self.kind not in KINDS:
-            raise InputError(f"{where} kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        one_of(self.kind, KINDS, f"{where} kind")
+        instance(self.narrow_range, bool, f"{where} narrow_range", "true or false")
         if not self.segments:
             raise InputError(f"{where} segments must not be empty")
         if self.segments[-1].exact_end:
-            raise InputError(f"{where} the last segment must not have exact_end, nothing lies above it")
+            raise InputError(
+                f"{where} the last segment's exact_end must be false: what it keeps out has no segment above to go to"
+            )
         if self.ends[-1] > MAX_REACH:
             raise InputError(f"{where} reach must be at most {MAX_REACH} fine steps, not {self.ends[-1]}")
         if self.kind == "twos-complement":
@@ -255,11 +264,38 @@ class SegmentedFormat:
 
         return dispatch.dequantize(codes, self, scale)
 
-    def fake_quantize(self, x: Any, scale: Any) -> Any:
-        """Values replaced by those that their codes stand for; shape and dtype of x.
+    def fake_quantize(self, x: Any, scale: Any, *, nan_to_zero: bool = False) -> Any:
+        """Values replaced by those that their codes stand for; shape and dtype of x, which must be floating point.
 
-        A tensor's gradient goes straight through where it does not saturate.
+        NaN stays NaN, or with ``nan_to_zero`` becomes 0, as in hardware. A tensor's gradient goes straight through
+        where it does not saturate.
         """
         from golden import dispatch
 
-        return dispatch.fake_quantize(x, self, scale)
+        return dispatch.fake_quantize(x, self, scale, nan_to_zero=nan_to_zero)
+
+
+def check_format(format: SegmentedFormat) -> None:
+    """InputTypeError unless ``format`` is one."""
+    instance(format, SegmentedFormat, "Format", "a SegmentedFormat, as load_format gives it")
+
+
+def _segments(given: Any, name: str) -> tuple[Segment, ...]:
+    try:
+        segments = tuple(given)
+    except TypeError:
+        segments = (given,)
+    for segment in segments:
+        instance(segment, Segment, f"Format {name!r}: segments", "a sequence of Segment")
+    return segments
+
+
+def _aliases(given: Any, name: str) -> tuple[tuple[int, int], ...]:
+    where = f"Format {name!r}: aliases"
+    try:
+        pairs = [tuple(pair) for pair in given]
+    except TypeError:
+        pairs = [()]
+    if any(len(pair) != 2 for pair in pairs):
+        raise InputTypeError(f"{where} must be pairs of codes, not {shown(given)}")
+    return tuple((integer(alias, where), integer(code, where)) for alias, code in pairs)

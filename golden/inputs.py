@@ -2,8 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from operator import index
 
+from golden.checks import instance, integer
 from golden.errors import InputError
 
 MAX_EXPONENT = 64
@@ -56,7 +56,7 @@ class InputType:
 
     def decode(self, bits: int) -> Number:
         """The number that the bit pattern ``bits`` (0 <= bits < 2**width) stands for."""
-        bits = index(bits)
+        bits = integer(bits, "Input bits")
         if not 0 <= bits < 1 << self.width:
             raise InputError(f"Input bits must be from 0 to 2**{self.width} - 1, not {bits!r}")
         negative = bool(bits >> (self.width - 1))
@@ -86,6 +86,7 @@ def input_type(name: str) -> InputType:
     Raises:
         InputError: for any other name.
     """
+    instance(name, str, "Input type", "the name of one")
     if name in _FLOATS:
         return _FLOATS[name]
     match = re.fullmatch(r"s(\d{1,3})(?:e([+-]?\d{1,3}))?", name, re.ASCII)

@@ -15,12 +15,12 @@ taken away: ``b[n] = -Z * sum(W[n])`` takes it away (:func:`zero_point_bias`).
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from golden.checks import integer
 from golden.errors import InputError
 from golden.formats import SegmentedFormat
 from golden.scale import Scale
@@ -60,7 +60,7 @@ class Tiling:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            object.__setattr__(self, field.name, index(getattr(self, field.name)))
+            object.__setattr__(self, field.name, integer(getattr(self, field.name), field.name.capitalize()))
         for name in ("inputs", "outputs"):
             if not 1 <= getattr(self, name) <= MAX_SIZE:
                 raise InputError(f"{name.capitalize()} must be from 1 to {MAX_SIZE}, not {getattr(self, name)!r}")

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 
 from golden.breakpoints import search, search_counts, total, zero_position
-from golden.errors import InputError
+from golden.checks import one_of
 from golden.fitting import Fitter, budget, is_tuned
 from golden.formats import SegmentedFormat
 from golden.quantiser import Segmented
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def fit_layers(
-    fitters: Sequence[Fitter], spec: str, mode: str = "free", progress: Progress | None = None
+    fitters: Sequence[Fitter], spec: str | SegmentedFormat, mode: str = "free", progress: Progress | None = None
 ) -> list[Segmented]:
     """The formats and scales of all layers.
 
@@ -68,8 +68,7 @@ def fit_layers(
 
 def check_mode(mode: str) -> None:
     """InputError for an unknown mode."""
-    if mode not in MODES:
-        raise InputError(f"Mode must be one of {', '.join(MODES)}, not {mode!r}")
+    one_of(mode, MODES, "Mode")
 
 
 def loss_db(fitters: Sequence[Fitter], chosen: Sequence[Segmented]) -> float:
@@ -77,7 +76,7 @@ def loss_db(fitters: Sequence[Fitter], chosen: Sequence[Segmented]) -> float:
     return -float(np.mean([f.histogram.sqnr_db(c) for f, c in zip(fitters, chosen, strict=True)]))
 
 
-def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented]:
+def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str | SegmentedFormat) -> list[Segmented]:
     """The best of the layers' own formats; a tuned one is then improved by turns: segments, scales, segments."""
     presets = [fitter.presets(budget(spec)) for fitter in _some(fitters)] if is_tuned(spec) else []
     rivals = list(dict.fromkeys(found.format for found in chain(_some(free), *presets)))
@@ -128,7 +127,9 @@ def _same_segments(
     return [make_format(path, sign, wanted.bits, zero_point, fine) for fine in fines]
 
 
-def _runtime(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> list[Segmented] | None:
+def _runtime(
+    fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str | SegmentedFormat
+) -> list[Segmented] | None:
     """The best of the layers' own sequences of steps for all, with every layer's best counts, zero point and scale.
 
     None if no sequence suits all layers.

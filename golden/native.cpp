@@ -47,6 +47,7 @@ inline double wide(Half x) {
 
 struct Position {
   double factor, low, high;
+  double nan;  // the position that NaN is given: 0, or high + 1, whose row is the one after the last
   int64_t first;
 };
 
@@ -55,12 +56,13 @@ struct Position {
 template <class In, bool kSigned, bool kSticky>
 void rows(const void* values, int64_t n, const Position& p, int32_t* out) {
   const In* x = static_cast<const In*>(values);
+  const double nan = p.nan;  // loaded in the loop, by condition, it would keep that from being vectorized
   for (int64_t i = 0; i < n; ++i) {
     const double a = wide(x[i]);
     const double product = a * p.factor;
     double v = product < p.low ? p.low : product;  // NaN passes
     v = v > p.high ? p.high : v;
-    v = v == v ? v : 0.0;
+    v = v == v ? v : nan;
     double t = !kSigned ? std::floor(v) : kSticky || std::is_same_v<In, double> ? std::trunc(v) : v;
     double cut = v - t;
     if constexpr (std::is_same_v<In, double>) {
@@ -171,9 +173,9 @@ void count(const void* codes, int64_t n, int64_t* counts, int64_t threads) {
 extern "C" {
 
 // out[i] = table[row of x[i]]; entries of `size` bytes.
-void qse_look_up(const void* x, int64_t n, int type, int kind, double factor, double low, double high, int64_t first,
-                 const void* table, int size, void* out, int64_t threads) {
-  const Position p{factor, low, high, first};
+void qse_look_up(const void* x, int64_t n, int type, int kind, double factor, double low, double high, double nan,
+                 int64_t first, const void* table, int size, void* out, int64_t threads) {
+  const Position p{factor, low, high, nan, first};
   const auto loop = size == 1 ? look_up<uint8_t> : size == 2 ? look_up<uint16_t> : size == 4 ? look_up<uint32_t> : look_up<uint64_t>;
   loop(static_cast<const char*>(x), n, input(type, kind), p, table, out, threads);
 }

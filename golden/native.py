@@ -6,6 +6,7 @@ and of the processor. The functions are those of :mod:`golden.tensor`, for tenso
 
 import ctypes
 import hashlib
+import math
 import os
 import platform
 import shutil
@@ -47,9 +48,10 @@ def quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int 
     return _look_up(x, format, scale, tables(format).codes, torch.empty(x.shape, dtype=dtype), exponent)
 
 
-def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor:
+def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False) -> Tensor:
     """Decoded values of the codes of ``x``, as :func:`golden.tensor.fake_quantise`."""
-    return _look_up(x, format, scale, _decoded(format, scale, x.dtype), torch.empty(x.shape, dtype=x.dtype))
+    rows = _decoded(format, scale, x.dtype)
+    return _look_up(x, format, scale, rows, torch.empty(x.shape, dtype=x.dtype), nan_row=not nan_to_zero)
 
 
 def quantise_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]:
@@ -100,15 +102,26 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
 
 
 def _look_up(
-    x: Tensor, format: SegmentedFormat, scale: Scale, rows: Any, out: Tensor, exponent: int = 0
+    x: Tensor,
+    format: SegmentedFormat,
+    scale: Scale,
+    rows: Any,
+    out: Tensor,
+    exponent: int = 0,
+    *,
+    nan_row: bool = False,
 ) -> Tensor:
-    """Fill ``out`` with what ``rows`` (a contiguous array or tensor of as wide entries) has for each value of ``x``."""
+    """Fill ``out`` with what ``rows`` (a contiguous array or tensor of as wide entries) has for each value of ``x``.
+
+    NaN has the row of 0, or with ``nan_row`` the one after the positions'.
+    """
     flat, table = _supported(x).contiguous(), tables(format)
     address = rows.data_ptr() if isinstance(rows, Tensor) else rows.ctypes.data
     _lib().qse_look_up(
         ctypes.c_void_p(flat.data_ptr()), ctypes.c_int64(flat.numel()), INPUTS.index(flat.dtype),
         int(format.signed) + 2 * int(table.sticky), ctypes.c_double(array.position_factor(format, scale, exponent)),
-        ctypes.c_double(table.low), ctypes.c_double(table.high), ctypes.c_int64(table.first),
+        ctypes.c_double(table.low), ctypes.c_double(table.high),
+        ctypes.c_double(table.high + 1 if nan_row else 0), ctypes.c_int64(table.first),
         ctypes.c_void_p(address), out.itemsize, ctypes.c_void_p(out.data_ptr()),
         ctypes.c_int64(torch.get_num_threads()),
     )  # fmt: skip
@@ -133,9 +146,11 @@ def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[
 
 @lru_cache(maxsize=64)
 def _decoded(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> Tensor:
-    """Row = position: the value that its code stands for."""
+    """Row = position: the value that its code stands for; one more row: NaN."""
     rows = tables(format).codes.astype(np.int64) & ((1 << format.bits) - 1)
-    return torch.from_numpy(value_table(format, scale)[rows]).to(dtype)
+    values = torch.from_numpy(np.append(value_table(format, scale)[rows], np.float32(0))).to(dtype)
+    values[-1] = math.nan  # now, as converting NaN to bfloat16 does not always give the same one
+    return values
 
 
 def _lib() -> ctypes.CDLL:

@@ -18,15 +18,14 @@ import torch
 from torch import Tensor
 
 from golden import native, tensor
-from golden.array import check_dtype
-from golden.errors import InputError
-from golden.formats import SegmentedFormat
+from golden.array import check_dtype, check_float_dtype
+from golden.checks import instance
+from golden.errors import InputError, InputTypeError
+from golden.formats import SegmentedFormat, check_format
 from golden.presets import format_from_json, format_to_json
 from golden.saturation import limits
 from golden.scale import Scale, as_scale
-from golden.tensor import torch_code_dtype
-
-FLOAT_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+from golden.tensor import name_of, torch_code_dtype
 
 
 def quantize(x: Tensor, format: SegmentedFormat, scale: Any, *, exponent: int = 0) -> Tensor:
@@ -45,7 +44,7 @@ def quantize(x: Tensor, format: SegmentedFormat, scale: Any, *, exponent: int = 
     Raises:
         InputError: for another dtype or layout, or a scale that breaks a rule.
     """
-    _check_format(format)
+    check_format(format)
     scale = as_scale(scale)
     _check_input(x, exponent)
     codes: Tensor = torch.ops.qse_hw.quantize(x.detach(), _text(format), scale.M, scale.k, exponent)
@@ -67,33 +66,35 @@ def dequantize(
         InputError: for another dtype, or (not on a GPU, where finding out would stall it) a code that the format does
             not assign; a GPU decodes such codes as 0.
     """
-    _check_format(format)
+    check_format(format)
     scale = as_scale(scale)
     _check_codes(codes, format)
-    _check_float(dtype)
+    instance(dtype, torch.dtype, "Values' dtype", "a torch.dtype")
+    check_float_dtype(name_of(dtype))
     values: Tensor = torch.ops.qse_hw.dequantize(codes, _text(format), scale.M, scale.k, dtype)
     return values
 
 
-def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Any) -> Tensor:
+def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> Tensor:
     """Every value replaced by the one that its code stands for; shape and dtype of ``x``.
 
     The gradient is straight-through: that of the result where x does not saturate, else 0 (as that of
-    ``torch.fake_quantize_per_tensor_affine``).
+    ``torch.fake_quantize_per_tensor_affine``); NaN where the result is NaN.
 
     Args:
         x: float32, float16, bfloat16 or float64.
         format: the format.
         scale: see above.
+        nan_to_zero: NaN becomes 0, as in hardware, which raises a flag; there is no flag here, so that by default NaN
+            stays NaN and a model's output shows it. Infinities saturate.
 
     Raises:
         InputError: as :func:`quantize`.
     """
-    _check_format(format)
+    check_format(format)
     scale = as_scale(scale)
-    _check_input(x, 0)
-    _check_float(x.dtype)
-    values: Tensor = torch.ops.qse_hw.fake_quantize(x, _text(format), scale.M, scale.k)
+    _check_values(x)
+    values: Tensor = torch.ops.qse_hw.fake_quantize(x, _text(format), scale.M, scale.k, nan_to_zero)
     return values
 
 
@@ -107,7 +108,7 @@ def quantize_histogram(x: Tensor, format: SegmentedFormat, scale: Any) -> tuple[
     Raises:
         InputError: as :func:`quantize`.
     """
-    _check_format(format)
+    check_format(format)
     scale = as_scale(scale)
     _check_input(x, 0)
     codes, counts = torch.ops.qse_hw.quantize_histogram(x.detach(), _text(format), scale.M, scale.k)
@@ -131,9 +132,9 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
     Raises:
         InputError: for other dtypes, shapes that do not fit, or tensors on two devices.
     """
-    _check_format(format)
+    check_format(format)
     _check_codes(codes, format)
-    _check_dense(weight, "Weight")
+    check_tensor(weight, "Weight")
     if weight.dtype != torch.int8 or weight.dim() != 2:
         raise InputError(f"Weight must be int8 (out, in), not {weight.dtype} {tuple(weight.shape)}")
     if codes.dim() < 1 or codes.shape[-1] != weight.shape[1]:
@@ -164,6 +165,7 @@ def _(x: Tensor, format: str, M: int, k: int, exponent: int = 0) -> Tensor:
 
 @torch.library.custom_op("qse_hw::dequantize", mutates_args=())
 def _dequantize(codes: Tensor, format: str, M: int, k: int, dtype: torch.dtype) -> Tensor:
+    check_float_dtype(name_of(dtype))
     return _backend(codes).dequantise(codes, _format(format), _scale(M, k), dtype=dtype)
 
 
@@ -174,26 +176,30 @@ def _(codes: Tensor, format: str, M: int, k: int, dtype: torch.dtype) -> Tensor:
 
 
 @torch.library.custom_op("qse_hw::fake_quantize", mutates_args=())
-def _fake_quantize(x: Tensor, format: str, M: int, k: int) -> Tensor:
-    return _backend(x).fake_quantise(x, _format(format), _scale(M, k))
+def _fake_quantize(x: Tensor, format: str, M: int, k: int, nan_to_zero: bool = False) -> Tensor:
+    _check_values(x)
+    return _backend(x).fake_quantise(x, _format(format), _scale(M, k), nan_to_zero=nan_to_zero)
 
 
 @_fake_quantize.register_fake
-def _(x: Tensor, format: str, M: int, k: int) -> Tensor:
+def _(x: Tensor, format: str, M: int, k: int, nan_to_zero: bool = False) -> Tensor:
+    _check_values(x)
     return x.new_empty(x.shape)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    x, format, M, k = inputs
+    x, format, M, k, ctx.nan_to_zero = inputs
     ctx.save_for_backward(x)
     ctx.limits = limits(_format(format), _scale(M, k), "float64" if x.dtype == torch.float64 else "float32")
 
 
-def _straight_through(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+def _straight_through(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
     (x,) = ctx.saved_tensors
+    x = x.detach()
     wide = x if x.dtype == torch.float64 else x.float()  # a number that a tensor is compared with becomes its dtype
-    inside = (wide >= ctx.limits.low) & (wide <= ctx.limits.high)
-    return gradient * inside, None, None, None
+    within = wide.clamp(ctx.limits.low, ctx.limits.high)
+    outside = 0.0 if ctx.nan_to_zero else (within * 0).to(gradient.dtype)  # NaN of NaN, else 0, as limits are finite
+    return torch.where(within == wide, gradient, outside), None, None, None, None
 
 
 _fake_quantize.register_autograd(_straight_through, setup_context=_keep)
@@ -243,7 +249,9 @@ class Backend(Protocol):
         self, codes: Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
     ) -> Tensor: ...
 
-    def fake_quantise(self, x: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor: ...
+    def fake_quantise(
+        self, x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
+    ) -> Tensor: ...
 
     def quantise_histogram(self, x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]: ...
 
@@ -286,33 +294,28 @@ def _scale(M: int, k: int) -> Scale:
     return Scale(M=M, k=k, bits=M.bit_length())
 
 
-def _check_format(format: SegmentedFormat) -> None:
-    if not isinstance(format, SegmentedFormat):
-        raise InputError(f"Format must be a SegmentedFormat, as load_format gives it, not {format!r}")
-
-
-def _check_dense(x: Tensor, what: str) -> None:
+def check_tensor(x: Tensor, what: str) -> None:
+    """InputError unless ``x`` is a dense tensor."""
     if not isinstance(x, Tensor):
-        raise InputError(f"{what} must be a PyTorch tensor, not {type(x).__name__}")
+        raise InputTypeError(f"{what} must be a PyTorch tensor, not {type(x).__name__}")
     if x.layout != torch.strided or x.is_quantized or x.is_nested:
         kind = "a nested tensor" if x.is_nested else "a quantized tensor" if x.is_quantized else str(x.layout)
         raise InputError(f"{what} must be a dense tensor, not {kind}")
 
 
 def _check_input(x: Tensor, exponent: int) -> None:
-    _check_dense(x, "x")
-    name = str(x.dtype).removeprefix("torch.")
+    check_tensor(x, "x")
+    name = name_of(x.dtype)
     check_dtype("float32" if name.startswith("float8_") else name, exponent)  # float8 is exact in float32
 
 
+def _check_values(x: Tensor) -> None:
+    check_tensor(x, "x")
+    check_float_dtype(name_of(x.dtype))
+
+
 def _check_codes(codes: Tensor, format: SegmentedFormat) -> None:
-    _check_dense(codes, "Codes")
+    check_tensor(codes, "Codes")
     dtype = torch_code_dtype(format)
     if codes.dtype != dtype:
         raise InputError(f"Codes of format {format.name} must have dtype {dtype}, not {codes.dtype}")
-
-
-def _check_float(dtype: torch.dtype) -> None:
-    if dtype not in FLOAT_DTYPES:
-        names = ", ".join(str(known).removeprefix("torch.") for known in FLOAT_DTYPES)
-        raise InputError(f"Values must have a dtype of {names}, not {dtype}")

@@ -1,7 +1,10 @@
 """Quamba's way to the scale of x: by percentile (arXiv 2410.13229). :mod:`golden.fitting` has ours."""
 
+from numbers import Real
+
 import numpy as np
 
+from golden.checks import instance
 from golden.errors import InputError
 from golden.histogram import Values
 
@@ -30,5 +33,6 @@ def percentile_step(x: Values, alpha: float = ALPHA) -> float:
 
 def check_alpha(alpha: float) -> None:
     """InputError unless ``alpha`` is a quantile that can give a scale."""
+    instance(alpha, Real, "Alpha", "a number above 0 and at most 1")
     if not 0 < alpha <= 1:
         raise InputError(f"Alpha must be above 0 and at most 1, not {alpha!r}")

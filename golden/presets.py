@@ -3,18 +3,21 @@
 A format is named ``NAME``, ``NAME:key=value,...`` (a preset with parameters, e.g. ``se8:L=12``) or ``FILE.json``.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from golden.checks import instance, integer
 from golden.errors import InputError
 from golden.files import read_json
-from golden.formats import KINDS, MAX_REACH, Segment, SegmentedFormat
+from golden.formats import KINDS, MAX_REACH, Segment, SegmentedFormat, check_format
+from golden.kinds import refuse_other_kinds
 
 
 def int8(narrow_range: int = 0) -> SegmentedFormat:
     """INT8 as Quamba uses it: -128..127 at s, half away from zero (arXiv 2410.13229); narrow_range=1 stops at -127."""
-    if narrow_range not in (0, 1):
+    if integer(narrow_range, "Format int8: narrow_range") not in (0, 1):
         raise InputError(f"Format int8: narrow_range must be 0 or 1, not {narrow_range!r}")
     segment = Segment(codes=128, log2_step=0, first_code=0)
     return SegmentedFormat(
@@ -34,7 +37,7 @@ def se8(L: int = 8) -> SegmentedFormat:
     Fine codes 0..K-1 at s/4 (SE=1, data < K), 64 at s (SE=0), 64-K at 4s (SE=1, data >= K). L is where the standard
     segment starts, in units of s: it trades resolution for reach.
     """
-    if not 1 <= L <= 15:
+    if not 1 <= integer(L, "Format se8: L") <= 15:
         raise InputError(f"Format se8: L must be from 1 to 15, not {L!r}")
     K = 4 * L
     segments = (
@@ -51,8 +54,9 @@ def se8_silu(K: int = 40, zero_point: int = 24, f: int = 1, g: int = 2) -> Segme
     K codes at s/2**f (SE=1, data < K), 128 at s (SE=0), 128-K at s*2**g (SE=1, data >= K). ``zero_point`` counts fine
     steps from the floor and lies in the fine segment.
     """
-    if not 1 <= K <= 127:
+    if not 1 <= integer(K, "Format se8-silu: K") <= 127:
         raise InputError(f"Format se8-silu: K must be from 1 to 127, not {K!r}")
+    f, g = integer(f, "Format se8-silu: f"), integer(g, "Format se8-silu: g")
     segments = (
         Segment(codes=K, log2_step=-f, first_code=128),
         Segment(codes=128, log2_step=0, first_code=0),
@@ -126,12 +130,17 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def load_format(spec: str) -> SegmentedFormat:
-    """The format called ``spec``: a preset's name, a preset with parameters, or a JSON file.
+def load_format(spec: str | os.PathLike[str] | SegmentedFormat) -> SegmentedFormat:
+    """The format called ``spec``: a preset's name, a preset with parameters, or a JSON file; a format is its own.
 
     Raises:
         InputError: for an unknown name or parameter, or a file that breaks a rule.
     """
+    if isinstance(spec, SegmentedFormat):
+        return spec
+    if isinstance(spec, os.PathLike):
+        spec = str(os.fspath(spec))
+    instance(spec, str, "Format", "a name, a name with parameters, or a .json file's path")
     if spec.endswith(".json"):
         return _from_file(Path(spec))
     name, _, arguments = spec.partition(":")
@@ -158,6 +167,7 @@ def load_format(spec: str) -> SegmentedFormat:
 
 def _from_file(path: Path) -> SegmentedFormat:
     document = read_json(path, f"Format file {path}")
+    refuse_other_kinds(document, f"Format file {path}", "format")
     return format_from_json(document, where=f"Format file {path}")
 
 
@@ -170,6 +180,7 @@ def format_from_json(document: object, *, where: str = "Format") -> SegmentedFor
     from jsonschema import Draft202012Validator  # only who reads JSON pays for the import
     from jsonschema.exceptions import best_match
 
+    instance(document, dict, where, "a JSON object")
     try:
         error = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
     except RecursionError:
@@ -210,6 +221,7 @@ def format_from_json(document: object, *, where: str = "Format") -> SegmentedFor
 
 def format_to_json(format: SegmentedFormat) -> dict[str, Any]:
     """The JSON document of ``format``; :func:`format_from_json` gives back an equal format."""
+    check_format(format)
     step = 2.0**-format.fraction_bits
     return {
         "name": format.name,

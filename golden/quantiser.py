@@ -1,15 +1,15 @@
 """Anything that quantises a tensor: a segmented format at a scale, or a plain list of levels (float8, Lloyd-Max)."""
 
+import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from golden import array
-from golden.formats import SegmentedFormat
-from golden.scale import Scale
+from golden.formats import SegmentedFormat, check_format
+from golden.scale import Scale, as_scale
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +18,10 @@ Floats = npt.NDArray[np.float32]
 
 
 class Quantiser(Protocol):
-    """Replaces every value by the one that its code stands for; any shape, on arrays and on tensors alike."""
+    """Replaces every value by the one that its code stands for; any shape, on arrays and on tensors alike.
+
+    NaN stays NaN, so that what a model computes with it can be seen.
+    """
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         """Decoded values, float32, of x's shape."""
@@ -29,26 +32,31 @@ class Quantiser(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented:
-    """A segmented format at a scale: what the hardware computes."""
+    """A segmented format at a scale (or at a step s, which becomes the nearest scale): what the hardware computes."""
 
     format: SegmentedFormat
     scale: Scale
 
+    def __post_init__(self) -> None:
+        check_format(self.format)
+        object.__setattr__(self, "scale", as_scale(self.scale))
+
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
-        return array.dequantise(array.quantise(x, self.format, self.scale), self.format, self.scale)
+        array.check_array(x, "Values")
+        wide = x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x  # which decoded values may exceed
+        return array.fake_quantise(wide, self.format, self.scale).astype(np.float32, copy=False)
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
         from golden import operators  # torch is loaded only by who has tensors
 
-        return operators.dequantize(operators.quantize(x, self.format, self.scale), self.format, self.scale)
+        operators.check_tensor(x, "Values")
+        wide = x.float() if x.is_floating_point() and x.itemsize < 4 else x  # as above
+        return operators.fake_quantize(wide.detach(), self.format, self.scale).float()
 
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """Levels, ascending float32, and the ``len(levels) - 1`` thresholds between: x >= a threshold goes above it.
-
-    NaN gives the level nearest to 0.
-    """
+    """Levels, ascending float32, and the ``len(levels) - 1`` thresholds between: x >= a threshold goes above it."""
 
     levels: Floats
     thresholds: Floats
@@ -67,16 +75,11 @@ class Codebook:
             low |= ties_down & (thresholds == middles)
         return cls(levels, np.where(low, up, thresholds))
 
-    @cached_property
-    def _zero(self) -> np.float32:
-        nearest: np.float32 = self.levels[np.abs(self.levels).argmin()]
-        return nearest
-
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         with np.errstate(over="ignore"):
             values = x.astype(np.float32)
         decoded = self.levels[np.searchsorted(self.thresholds, values.reshape(-1), side="right")].reshape(x.shape)
-        return np.where(np.isnan(values), self._zero, decoded)
+        return np.where(np.isnan(values), np.float32(np.nan), decoded)
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
         import torch
@@ -84,7 +87,7 @@ class Codebook:
         values = x.detach().float().contiguous()
         levels, thresholds = (torch.from_numpy(part).to(x.device) for part in (self.levels, self.thresholds))
         decoded = levels[torch.bucketize(values, thresholds, right=True)]
-        return torch.where(values.isnan(), float(self._zero), decoded)
+        return torch.where(values.isnan(), math.nan, decoded)
 
 
 @dataclass(frozen=True, eq=False)

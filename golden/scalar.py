@@ -41,6 +41,14 @@ def quantise(bits: int, type: InputType, format: SegmentedFormat, scale: Scale) 
     )
 
 
+def only_zero(type: InputType, format: SegmentedFormat, scale: Scale) -> bool:
+    """Whether every finite input has the code of 0: whether the outermost ones have, as codes ascend with inputs."""
+    sign = 1 << (type.width - 1)
+    largest = (((1 << type.exponent_bits) - 1) << type.fraction_bits) - 1 if type.is_float else sign - 1
+    outermost = (largest, largest | sign if type.is_float else sign)
+    return all(quantise(bits, type, format, scale).code == format.zero_code for bits in outermost)
+
+
 def quantise_dyadic(n: int, exponent: int, format: SegmentedFormat) -> Quantised:
     """Quantise the exact value ``n * 2**exponent``, in half fine steps (``2**(F+1) * u``)."""
     negative = n < 0

@@ -6,8 +6,8 @@ Hardware multiplies, so the reciprocal is what is stored; dequantisation uses th
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import index
 
+from golden.checks import integer, shown
 from golden.errors import InputError
 
 MAX_SCALE_BITS = 20  # so that a product with any 32-bit input is exact in float64 (32 + 20 <= 53 bits)
@@ -28,7 +28,7 @@ class Scale:
 
     def __post_init__(self) -> None:
         for name in ("M", "k", "bits"):
-            object.__setattr__(self, name, index(getattr(self, name)))
+            object.__setattr__(self, name, integer(getattr(self, name), f"Scale {name}"))
         check_scale_bits(self.bits)
         low, high = 1 << (self.bits - 1), (1 << self.bits) - 1
         if not low <= self.M <= high:
@@ -53,11 +53,11 @@ class Scale:
         """
         bits = check_scale_bits(bits)
         if isinstance(step, (bool, str, bytes)):  # float() would take them
-            raise InputError(f"Scale must be a number, not {step!r}")
+            raise InputError(f"Scale must be a number, not {shown(step)}")
         try:
             number = float(step)
         except (TypeError, ValueError):
-            raise InputError(f"Scale must be a number, not {step!r}") from None
+            raise InputError(f"Scale must be a number, not {shown(step)}") from None
         except OverflowError:
             number = math.inf if step > 0 else -math.inf
         if not math.isfinite(number) or step <= 0:
@@ -105,13 +105,13 @@ def as_scale(value: object) -> Scale:
         try:
             value = value.item()
         except RuntimeError as error:  # a tensor without data
-            raise InputError(f"Scale must be a number, not {value!r}") from error
+            raise InputError(f"Scale must be a number, not {shown(value)}") from error
     return Scale.from_step(value)  # type: ignore[arg-type]  # it tells what is no number
 
 
 def check_scale_bits(bits: int) -> int:
     """``bits`` as an int, or an InputError."""
-    bits = index(bits)
+    bits = integer(bits, "Scale bits")
     if not 1 <= bits <= MAX_SCALE_BITS:
         raise InputError(f"Scale bits must be from 1 to {MAX_SCALE_BITS}, not {bits!r}")
     return bits

@@ -4,12 +4,13 @@ The same arithmetic as :mod:`golden.array`: one exact float64 product, then a ta
 :mod:`golden.operators` is what models use: the same values, faster.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
 import torch
 
-from golden.array import check_dtype, position_factor, unround
+from golden.array import check_dtype, check_float_dtype, position_factor, unround
 from golden.errors import InputError
 from golden.formats import SegmentedFormat
 from golden.scale import Scale
@@ -38,7 +39,7 @@ def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent
     """
     if str(x.dtype).startswith("torch.float8_"):
         x = x.to(torch.float32)  # exact
-    check_dtype(str(x.dtype).removeprefix("torch."), exponent)
+    check_dtype(name_of(x.dtype), exponent)
     return _looked_up(x, _on_device(format, x.device), position_factor(format, scale, exponent), format)
 
 
@@ -51,11 +52,12 @@ def dequantise(
         codes: any shape.
         format: the format.
         scale: the scale.
-        dtype: what the values, rounded once to float32, are converted to.
+        dtype: float32, float16, bfloat16 or float64: what the values, rounded once to float32, are converted to.
 
     Raises:
         InputError: for another dtype, or a code that the format does not assign.
     """
+    check_float_dtype(name_of(dtype))
     if codes.dtype != torch_code_dtype(format):
         raise InputError(f"Codes of format {format.name} must have dtype {torch_code_dtype(format)}, not {codes.dtype}")
     low = -1 << (format.bits - 1) if format.kind == "twos-complement" else 0
@@ -68,9 +70,19 @@ def dequantise(
     return torch.from_numpy(value_table(format, scale)).to(codes.device)[rows].to(dtype)
 
 
-def fake_quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale) -> torch.Tensor:
-    """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``."""
-    return dequantise(quantise(x, format, scale), format, scale, dtype=x.dtype)
+def fake_quantise(
+    x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
+) -> torch.Tensor:
+    """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``.
+
+    NaN stays NaN (of the one bit pattern that ``math.nan`` has), or becomes 0.
+
+    Raises:
+        InputError: unless ``x`` is float32, float16, bfloat16 or float64.
+    """
+    check_float_dtype(name_of(x.dtype))
+    values = dequantise(quantise(x, format, scale), format, scale, dtype=x.dtype)
+    return values if nan_to_zero else values.masked_fill_(x.detach().isnan(), math.nan)
 
 
 def quantise_histogram(
@@ -117,6 +129,11 @@ def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: T
     if table.sticky:
         addresses = 2 * addresses + torch.sign(v - t).to(torch.int64)
     return addresses.sub_(table.first)
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """What NumPy calls the dtype, too."""
+    return str(dtype).removeprefix("torch.")
 
 
 def torch_code_dtype(format: SegmentedFormat) -> torch.dtype:

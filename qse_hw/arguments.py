@@ -59,7 +59,7 @@ def step(text: str, bits: int = 16) -> Scale:
     return Scale.from_step(value, bits)
 
 
-def check_output(path: str) -> None:
+def check_output(path: str | os.PathLike[str]) -> None:
     """InputError, before a long run, if ``path`` could not be written after it; leaves nothing behind."""
     missing = [folder for folder in Path(path).parents if not os.path.lexists(folder)]
     try:

@@ -14,6 +14,11 @@ console = Console(
 )
 
 
+def warn(sentence: str) -> None:
+    """Say on stderr what is no error, but hardly what was wanted."""
+    print(f"warning: {sentence}", file=sys.stderr)
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str, float], None]]:
     """Yields ``report(what, fraction)``; what is new is also told where nobody watches a bar (in logs)."""

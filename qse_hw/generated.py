@@ -78,6 +78,8 @@ def read_generated(folder: str | os.PathLike[str]) -> Emitted:
         InputError: if the manifest cannot be read, breaks its schema or contradicts itself, is of another unit, or if
             a file is missing or is not, byte by byte, the one that was written with it.
     """
+    if Path(folder).is_file():
+        raise InputError(f"Folder {folder} must be one that gen wrote to, not a file; give the folder that it lies in")
     path = Path(folder) / "manifest.json"
     where = f"Manifest {path}"
     document = checked_document(path, where, SCHEMA)

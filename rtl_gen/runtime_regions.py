@@ -67,7 +67,10 @@ class RuntimeRegions:
         if not isinstance(format, SegmentedFormat):
             raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
         if any(segment.exact_end for segment in format.segments):
-            raise InputError(f"Format set at run time must not have exact_end, which {format.name} has")
+            raise InputError(
+                "Format set at run time must round at the borders between segments, and one of "
+                f"{format.name} keeps all above its last code out (exact_end)"
+            )
         family = cls(kind=format.kind, bits=format.bits, log2_steps=tuple(s.log2_step for s in format.segments))
         family.check_codes(format)
         return family

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from golden.errors import InputError
+from golden.checks import one_of
 from rtl_gen.beats import Beats
 
 TARGETS = ("generic", "ecp5")
@@ -85,13 +85,11 @@ def unit_class(name: str) -> type[UnitConfig]:
 
 def check_unit(name: str, among: Sequence[str] = UNITS) -> str:
     """``name``, or an InputError if it is not ``among`` the units."""
-    if name not in among:
-        raise InputError(f"Unit must be one of {', '.join(among)}, not {name!r}")
+    one_of(name, among, "Unit")
     return name
 
 
 def check_target(target: str) -> str:
     """``target``, or an InputError if it is none of :data:`TARGETS`."""
-    if target not in TARGETS:
-        raise InputError(f"Target must be one of {', '.join(TARGETS)}, not {target!r}")
+    one_of(target, TARGETS, "Target")
     return target

@@ -42,7 +42,7 @@ def quantise_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tupl
     return _quantise(x, format, scale, 0, counts), counts
 
 
-def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor:
+def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False) -> Tensor:
     """Decoded values of the codes of ``x``, as :func:`golden.tensor.fake_quantise`."""
     flat = x.detach().contiguous()
     values = torch.empty(x.shape, dtype=x.dtype, device=x.device)
@@ -50,7 +50,8 @@ def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor:
     with _on(x):
         fake_quantise_kernel[_blocks(flat)](
             flat, values, flat.numel(), factor, *_divisor(format, scale),
-            WIDE=wide, PRODUCT_EXACT=exact, E=encoding(format), D=decoding(format), BLOCK=BLOCK, **LAUNCH,
+            WIDE=wide, PRODUCT_EXACT=exact, E=encoding(format), D=decoding(format), KEEP_NAN=not nan_to_zero,
+            BLOCK=BLOCK, **LAUNCH,
         )  # fmt: skip
     return values
 

@@ -16,11 +16,10 @@ _TWOS_COMPLEMENT = tl.constexpr(TWOS_COMPLEMENT)
 
 @triton.jit
 def position(x, factor, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr):
-    """T from the axis' start (int32), whether anything was truncated, and the sign; of NaN, those of 0.
+    """T from the axis' start (int32), whether anything was truncated, and the sign; of NaN, whatever may come.
 
     ``x`` and ``factor`` are both float32, or both float64.
     """
-    x = tl.where(x == x, x, 0.0)
     negative = x < 0
     if E.kind != _OFFSET:
         x = tl.abs(x)

@@ -15,7 +15,8 @@ def quantise_kernel(
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = place < n
     x = tl.load(x_ptr + place, mask=there, other=0).to(tl.float64 if WIDE else tl.float32)
-    T, inexact, negative = position(x, from_bits(factor, WIDE), PRODUCT_EXACT, E)
+    number = tl.where(x == x, x, 0.0)
+    T, inexact, negative = position(number, from_bits(factor, WIDE), PRODUCT_EXACT, E)
     code, segment = encode(T, inexact, negative, E)
     tl.store(codes_ptr + place, code.to(codes_ptr.dtype.element_ty), mask=there)
     if COUNT:
@@ -29,16 +30,21 @@ def quantise_kernel(
 @triton.jit(do_not_specialize=["factor", "M", "reciprocal", "power"])
 def fake_quantise_kernel(
     x_ptr, values_ptr, n, factor, M, reciprocal, power,
-    WIDE: tl.constexpr, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr, D: tl.constexpr, BLOCK: tl.constexpr,
+    WIDE: tl.constexpr, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr, D: tl.constexpr, KEEP_NAN: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Decoded values of the codes of x (n values), in the dtype of the result."""
+    """Decoded values of the codes of x (n values), in the dtype of the result; KEEP_NAN: NaN of NaN, else 0."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = place < n
     x = tl.load(x_ptr + place, mask=there, other=0).to(tl.float64 if WIDE else tl.float32)
-    T, inexact, negative = position(x, from_bits(factor, WIDE), PRODUCT_EXACT, E)
+    number = x if KEEP_NAN else tl.where(x == x, x, 0.0)
+    T, inexact, negative = position(number, from_bits(factor, WIDE), PRODUCT_EXACT, E)
     code, _ = encode(T, inexact, negative, E)
     value = scaled(decode(code, D), M.to(tl.float32), from_bits(reciprocal, False), from_bits(power, False))
-    tl.store(values_ptr + place, rounded(value, values_ptr.dtype.element_ty), mask=there)
+    value = rounded(value, values_ptr.dtype.element_ty)
+    if KEEP_NAN:  # now, as conversions differ in which NaN they make
+        value = tl.where(x == x, value, tl.full([1], float("nan"), value.dtype))
+    tl.store(values_ptr + place, value, mask=there)
 
 
 @triton.jit(do_not_specialize=["M", "reciprocal", "power"])

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from golden.errors import InputError
+from golden.errors import InputError, InputTypeError
 from golden.mamba.generate import Decoder
 from golden.mamba.model import Block, Mamba, MambaConfig, Mixer
 
@@ -106,7 +106,9 @@ class MambaDecoder(Decoder):
         state: torch.dtype = torch.float16,
         compiled: bool | None = None,
     ) -> "MambaDecoder":
-        """The decoder of a model, on its device; InputError for a Mamba-2."""
+        """The decoder of a model, on its device; InputError for a Mamba-2, or another model."""
+        if not isinstance(model, Mamba):
+            raise InputTypeError(f"Model must be a Mamba-1 of this package, not {type(model).__name__}")
         if not isinstance(model.config, MambaConfig):
             raise InputError("Model must be a Mamba-1, not a Mamba-2, to be decoded token by token")
         backbone = model.backbone

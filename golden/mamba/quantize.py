@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from golden.calibrate import Layer, calibrate
 from golden.calibration import METHODS, Calibration, read_calibration
+from golden.checks import one_of
 from golden.errors import InputError
 from golden.fitting import check_spec
-from golden.formats import SegmentedFormat
+from golden.formats import SegmentedFormat, check_format
 from golden.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face, put
 from golden.mamba.model import Mamba
 from golden.mamba.stream import Layers, activations, layers_of
@@ -41,18 +42,24 @@ class FakeQuantize(nn.Module):
     Parameters:
         format: the format.
         scale: a :class:`golden.scale.Scale`, or the step s as a number.
+        nan_to_zero: whether NaN becomes 0, as in hardware, instead of staying NaN.
+
+    Raises:
+        InputError: for what is no format, or a scale that breaks a rule.
     """
 
-    def __init__(self, format: SegmentedFormat, scale: Any) -> None:
+    def __init__(self, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> None:
         super().__init__()
-        self.format, self.scale = format, as_scale(scale)
+        check_format(format)
+        self.format, self.scale, self.nan_to_zero = format, as_scale(scale), bool(nan_to_zero)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, float32, float16, bfloat16 or float64; the result has x's shape and dtype."""
-        return fake_quantize(x, self.format, self.scale)
+        return fake_quantize(x, self.format, self.scale, nan_to_zero=self.nan_to_zero)
 
     def extra_repr(self) -> str:
-        return f"{self.format.name}, s = {float(self.scale.step):.6g}"
+        nan = ", nan_to_zero=True" if self.nan_to_zero else ""
+        return f"{self.format.name}, s = {float(self.scale.step):.6g}{nan}"
 
 
 def quantize_model(
@@ -60,6 +67,8 @@ def quantize_model(
     calibration: Source | None,
     *,
     method: str = "least_squares",
+    nan_to_zero: bool = False,
+    check_weights: bool = True,
 ) -> Model:
     """Quantise x of every layer of a Mamba, in place; what was so quantised before is replaced.
 
@@ -74,6 +83,9 @@ def quantize_model(
             calibration must be for these weights. That is checked where they are all there and float32; others may be
             rounded from what was calibrated. Quantisers go into any model of as many layers.
         method: which of a calibration's choices, "least_squares" or "percentile".
+        nan_to_zero: whether NaN becomes 0 on its way through a quantiser, as in hardware, instead of staying NaN.
+        check_weights: False takes a calibration of other weights, such as those before the model was trained further;
+            layers and channels must still be as many.
 
     Returns:
         ``model``.
@@ -82,8 +94,10 @@ def quantize_model(
         InputError: for another model, or a calibration that does not fit; the model is then as it was.
     """
     layers = _layers(model)
-    found = None if calibration is None else _quantisers(model, layers, calibration, method)
-    modules = [None] * layers.config.n_layer if found is None else [FakeQuantize(q.format, q.scale) for q in found]
+    found = None if calibration is None else _quantisers(model, layers, calibration, method, check_weights)
+    modules: list[FakeQuantize | None] = [None] * layers.config.n_layer
+    if found is not None:
+        modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in found]
     if isinstance(layers, HuggingFace):
         for mixer in layers.mixers:
             check_mixer(mixer)
@@ -98,7 +112,7 @@ def quantize_model(
 def calibrate_model(
     model: nn.Module,
     ids: Tensor,
-    format: str = "tuned",
+    format: str | SegmentedFormat = "tuned",
     *,
     mode: str = "free",
     alpha: float = ALPHA,
@@ -115,7 +129,7 @@ def calibrate_model(
         ids: tokens (count,), cut into sequences of 512, each from an empty state, as ``python -m qse_hw calibrate``
             does; or (b, l), each row a sequence.
         format: a preset's name, which leaves its parameters open, ``tuned`` or ``tuned:segments=N,bits=B``, or a JSON
-            file.
+            file; or a format, as ``load_format`` gives it, of which only the scale is sought.
         mode: what tuned layers share, one of :data:`golden.modes.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.
@@ -163,17 +177,23 @@ def _layers(model: nn.Module) -> Layers:
     )
 
 
-def _quantisers(model: nn.Module, layers: Layers, calibration: Source, method: str) -> list[Segmented]:
+def _quantisers(
+    model: nn.Module, layers: Layers, calibration: Source, method: str, check_weights: bool
+) -> list[Segmented]:
     """One per layer, checked to be for this model."""
-    if method not in METHODS:
-        raise InputError(f"Method must be one of {', '.join(METHODS)}, not {method!r}")
+    one_of(method, METHODS, "Method")
     if isinstance(calibration, str | os.PathLike):
         calibration = read_calibration(calibration)
     config = layers.config
     if isinstance(calibration, Calibration):
+        calibration.check(layers=config.n_layer, channels=config.d_inner, model="", whose="model's")
         exact = all(p.dtype == torch.float32 and not p.is_meta for p in model.parameters())
-        known = layers.fingerprint() if calibration.model and exact else ""
-        calibration.check(layers=config.n_layer, channels=config.d_inner, model=known, whose="model's")
+        known = layers.fingerprint() if check_weights and calibration.model and exact else ""
+        if known not in ("", calibration.model):
+            raise InputError(
+                f"Calibration must be for the model's weights {known[:12]}, but is for {calibration.model[:12]}; "
+                "calibrate again, or give check_weights=False if the model was trained since"
+            )
         return [calibration.layer(number, method).quantiser for number in range(config.n_layer)]
     given = list(calibration) if isinstance(calibration, Sequence) else [None]
     found = [quantiser for quantiser in given if isinstance(quantiser, Segmented)]

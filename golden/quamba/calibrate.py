@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from golden.checks import instance
 from golden.errors import InputError
 from golden.hadamard import factorise, transform_tensor
 from golden.mamba.checkpoint import fingerprint
@@ -54,6 +55,7 @@ def calibrate_quamba(
         InputError: for Mamba-2, a d_inner without a Hadamard matrix, too short a text, or a tensor (named with its
             layer) that is zero, not finite, or beyond float16 where it is to be stored so.
     """
+    instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
     config = model.config
     if not isinstance(config, MambaConfig):
         raise InputError("Model must be a Mamba-1, not a Mamba-2; use golden.quamba.calibrate2")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from golden.checks import instance
 from golden.contenders import GROUPS
 from golden.errors import InputError
 from golden.hadamard import factorise, transform_tensor
@@ -144,6 +145,7 @@ def channel_groups(peaks: npt.NDArray[np.float32], groups: int) -> npt.NDArray[n
 
 def config_of(model: Mamba) -> Mamba2Config:
     """The sizes of a Mamba-2; InputError for a Mamba-1."""
+    instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
     if not isinstance(model.config, Mamba2Config):
         raise InputError("Model must be a Mamba-2, not a Mamba-1; use golden.quamba.calibrate and golden.quamba.model")
     return model.config

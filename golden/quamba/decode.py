@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from golden import operators
-from golden.errors import InputError
+from golden.errors import InputError, InputTypeError
 from golden.hadamard import core, factorise, sylvester
 from golden.mamba.generate import Decoder, Region
 from golden.mamba.model import MambaConfig
@@ -185,7 +185,16 @@ class QuambaDecoder(Decoder):
 
     @classmethod
     def of(cls, model: QuambaMamba, *, batch: int = 1, compiled: bool | None = None) -> "QuambaDecoder":
-        """The decoder of a model, on its device; they share the int8 weights."""
+        """The decoder of a quantised model, on its device; they share the int8 weights.
+
+        Raises:
+            InputError: for another model (quantise it first), or if x of a layer has no segmented format.
+        """
+        if not isinstance(model, QuambaMamba):
+            raise InputTypeError(
+                "Model must be a QuambaMamba, which QuambaMamba(model, calibrate_quamba(model, ids, tokens=N)) makes "
+                f"of a Mamba-1, not {type(model).__name__}"
+            )
         blocks: Any = model.layers
         return cls(
             model.config, blocks, (model.embedding, model.embedding_step), (model.head, model.head_step),

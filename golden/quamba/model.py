@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from golden.checks import instance
 from golden.errors import InputError
 from golden.mamba.checkpoint import fingerprint
 from golden.mamba.model import Block, Mamba, MambaConfig, Mixer
@@ -146,6 +147,7 @@ class QuambaMamba(nn.Module):
         quantise_head: bool = False,
     ) -> None:
         super().__init__()
+        instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
         if not isinstance(model.config, MambaConfig):
             raise InputError("Model must be a Mamba-1, not a Mamba-2; use golden.quamba.mamba2")
         calibration.check(fingerprint(model), model.config.n_layer)

@@ -33,7 +33,9 @@ def compiled(capability: int) -> dict[str, Any]:
             found[f"quantise and count {name} {x}"] = _compiled(
                 quantise_kernel, capability, x, product | {"COUNT": True}, 8
             )
-            found[f"fake quantise {name} {x}"] = _compiled(fake_quantise_kernel, capability, x, product | values, 8)
+            found[f"fake quantise {name} {x}"] = _compiled(
+                fake_quantise_kernel, capability, x, product | values | {"KEEP_NAN": True}, 8
+            )
         found[f"dequantise {name} bf16"] = _compiled(dequantise_kernel, capability, "", values, 8)
         few = {"D": decoding(format), "BLOCK_OUT": 8, "BLOCK_IN": 512}
         found[f"gemv {name}"] = _compiled(gemv_kernel, capability, "", few, 4)

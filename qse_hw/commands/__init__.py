@@ -50,13 +50,18 @@ class _Parser(argparse.ArgumentParser):
     """Complains as the commands do: in one sentence."""
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        """As argparse does, which of ``--option=--`` makes an empty list, where a value is to be."""
+        """As argparse does, which of ``--option=--`` makes an empty list, where a value is to be.
+
+        Words that a unit's parser does not know are its own complaint, whose help tells what it does know.
+        """
         found = super().parse_known_args(args, namespace)
         for word in sys.argv[1:] if args is None else args:
             if word == "--":
                 break  # what follows is no option
             if option := re.fullmatch(r"(--[^=]+)=--|(-[^-])=?--", word):
                 self.error(f"argument {option[1] or option[2]}: expected a value, not '--'")
+        if found[1]:
+            self.error(f"unrecognized arguments: {' '.join(found[1])}")
         return found
 
     def error(self, message: str) -> NoReturn:

@@ -11,6 +11,7 @@ import numpy as np
 from golden.activations import read_activations
 from golden.calibration import read_calibration
 from golden.npy import write_array
+from qse_hw.arguments import check_output
 from qse_hw.commands import run_command
 from qse_hw.console import console, table
 
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the steps as a user would type them, then sum up."""
     folder = Path(args.output)
+    check_output(folder / "picture.png")
     begun = time.perf_counter()
     activations, calibration = folder / "activations.safetensors", folder / "calibration.json"
     _step("doctor")

@@ -2,6 +2,8 @@
 
 import argparse
 
+from golden.scalar import only_zero
+from qse_hw.console import warn
 from qse_hw.units import add_unit_parsers, unit_config
 
 
@@ -24,3 +26,9 @@ def run(args: argparse.Namespace) -> None:
     scale = getattr(config, "scale", None)
     if scale is not None:
         print(f"scale: {scale}")
+        input = getattr(config, "input", None)
+        if input is not None and only_zero(input, config.format, scale):  # type: ignore[attr-defined]
+            warn(
+                f"Scale {float(scale.step):.6g} is so large that every value of input {input.name} has the code of 0; "
+                "give a smaller one"
+            )

@@ -126,7 +126,9 @@ def _folder(keep: str | None) -> Iterator[Path]:
             yield Path(name)
         return
     path = Path(keep)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not path.is_dir():
+        raise InputError(f"Folder {keep} must be a folder, not a file; choose another place")
+    if path.exists() and any(path.iterdir()):
         raise InputError(f"Folder {keep} must be new or empty; choose another place")
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -49,11 +49,14 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def _check(path: Path) -> None:
     if path.is_symlink() or (path.exists() and not path.is_dir()):
-        raise InputError(f"Output {path} must be a folder; choose another place")
+        kind = "a link" if path.is_symlink() else "a file" if path.is_file() else "a device"
+        raise InputError(f"Output {path} must be a folder, not {kind}; choose another place")
     if not path.exists():
         nearest = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
         if not nearest.is_dir():
-            raise InputError(f"Output {path} cannot be written: {nearest} is no folder; choose another place")
+            raise InputError(
+                f"Output {path} cannot be written: {nearest} must be a folder, and is none; choose another place"
+            )
         return
     if path.samefile("."):
         raise InputError(f"Output {path} must not be the folder that one is in; choose another place")

@@ -10,6 +10,7 @@ from typing import Any
 from golden.errors import InputError
 from golden.fitting import check_spec
 from golden.inputs import input_type
+from golden.kinds import refuse_our_json
 from qse_hw.grid import options
 from qse_hw.sweep.pareto import OBJECTIVES
 from rtl_gen.unit import UNITS
@@ -92,6 +93,7 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
     except OSError as error:
         raise InputError(f"{where} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        refuse_our_json(path, where, "sweep", "a SPEC in TOML")
         raise InputError(f"{where} must be TOML: {error}") from error
     problem = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
     if problem is not None:

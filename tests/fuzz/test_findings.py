@@ -21,7 +21,7 @@ def test_line_ends_in_words_do_not_end_the_sentence():
     units = "encoder, decoder, linear, hadamard, quantizer"
     assert check(Case(argv=("gen", "a\nb"))) == f"error: Unit must be one of {units}, not 'a\\nb'\n"
     said = check(Case(argv=("gen", "decoder", "-o", "OUT/o", "a\nb\x1b[0m\u2028")))
-    assert said == "error: unrecognized arguments: a\\nb\\x1b[0m\\u2028; see python -m qse_hw gen --help\n"
+    assert said == "error: unrecognized arguments: a\\nb\\x1b[0m\\u2028; see python -m qse_hw gen decoder --help\n"
     said = check(Case(argv=("gen", "decoder", "--format", "a\nb/f.json", "-o", "OUT/o")))
     assert said == "error: Format file a\\nb/f.json cannot be read: No such file or directory\n"
 

@@ -181,7 +181,9 @@ def test_errors_name_the_layer(tensors, mode, spoil, text):
 def test_weights_that_do_not_fit(tensors):
     x = tensors["layers.0.x"]
     with pytest.raises(InputError, match=r"^Layer 0: Weights must have the activations' shape \(40, 24\), not "):
-        calibrate([Layer(x=x, weights=np.ones(24, np.float32))], "se8")
+        calibrate([Layer(x=x, weights=np.ones((24, 40), np.float32))], "se8")
+    with pytest.raises(InputError, match=r"^Layer weights must have values of shape .* not \(24,\)$"):
+        Layer(x=x, weights=np.ones(24, np.float32))
 
 
 def test_unknown_mode():

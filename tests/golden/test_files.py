@@ -93,7 +93,7 @@ def test_a_name_that_is_too_long(tmp_path):
 
 def test_a_folder_in_its_place(tmp_path):
     (tmp_path / "out").mkdir()
-    text = r"^Output .*out must be a file; choose another place$"
+    text = r"^Output .*out must be a file, not a folder; choose another place$"
     with pytest.raises(InputError, match=text), replacing(tmp_path / "out"):
         pytest.fail("not reached")
     assert os.listdir(tmp_path) == ["out"]

@@ -89,7 +89,7 @@ def test_segments_take_integers(argument, value):
         ({"codes": -5}, "Segment codes must be at least 1, not -5"),
         ({"log2_step": 9}, "Segment log2_step must be from -8 to 8, not 9"),
         ({"log2_step": -9}, "Segment log2_step must be from -8 to 8, not -9"),
-        ({"codes": 1, "exact_end": True}, "Segment with exact_end must have at least 2 codes, not 1"),
+        ({"codes": 1, "exact_end": True}, "Segment codes must be at least 2 where exact_end keeps all .* out, not 1"),
     ],
 )
 def test_segment_rules(arguments, text):
@@ -104,7 +104,7 @@ RULES = {
     "bits must be from 2 to 12, not 1000000000000": lambda: make(HALF, bits=10**12),
     "kind must be one of sign-magnitude, twos-complement, offset, not 'float'": lambda: make(HALF, kind="float"),
     "segments must not be empty": lambda: make(),
-    "the last segment must not have exact_end, nothing lies above it": lambda: make(segment(exact_end=True)),
+    "the last segment's exact_end must be false: ": lambda: make(segment(exact_end=True)),
     "reach must be at most 32768 fine steps, not 65544": lambda: make(
         segment(log2_step=-8), segment(codes=1, log2_step=8, first_code=8)
     ),

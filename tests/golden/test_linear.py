@@ -182,7 +182,7 @@ def test_tiling(shape, want):
         ({"rows": -1}, InputError, "Rows must divide the 6 outputs, not -1"),
         ({"inputs": 300, "outputs": 4, "rows": 4, "columns": 257}, InputError,
          "Rows times columns must be at most 1024, not 4 times 257"),
-        ({"inputs": 7.0}, TypeError, "'float' object cannot be interpreted as an integer"),
+        ({"inputs": 7.0}, TypeError, "Inputs must be an integer, not 7.0"),
     ],
 )  # fmt: skip
 def test_bad_tilings(change, error, text):

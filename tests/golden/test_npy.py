@@ -4,11 +4,12 @@ import os
 import pickle
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from golden.errors import InputError
-from golden.npy import read_array, write_array
+from golden.npy import FLOAT8, numbers, read_array, write_array
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "uint8", "uint16", ">f4", ">i2"]
 INCOMPLETE = r"must be a complete \.npy file of plain numbers, and is not; save the array again$"
@@ -152,3 +153,46 @@ def test_no_file(tmp_path):
 def test_nothing_is_copied_into_memory(tmp_path):
     write_array(tmp_path / "a.npy", np.zeros(10))
     assert isinstance(read_array(tmp_path / "a.npy"), np.memmap)
+
+
+def test_bfloat16_is_read_as_it_was_saved(tmp_path, rng):
+    x = rng.standard_normal((5, 7)).astype(ml_dtypes.bfloat16)
+    np.save(tmp_path / "a.npy", x)
+    read = read_array(tmp_path / "a.npy")
+    assert read.dtype.name == "void16"  # all that NumPy keeps
+    for dtype in (None, "bfloat16"):
+        found = numbers(read, dtype, "Array")
+        assert found.dtype == ml_dtypes.bfloat16
+        assert np.array_equal(found.view(np.uint16), x.view(np.uint16))
+    with pytest.raises(InputError, match=r"^Array must have a dtype of 2 bytes, one of bfloat16, not 'float8_e4m3fn'$"):
+        numbers(read, "float8_e4m3fn", "Array")
+
+
+def test_float8_e5m2_has_a_header_that_numpy_does_not_read(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones(3, ml_dtypes.float8_e5m2))
+    said = r"holds float8_e5m2, of which NumPy reads no \.npy file; convert the array to float32 and save that$"
+    with pytest.raises(InputError, match=said):
+        read_array(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("dtype", FLOAT8)
+def test_float8_is_read_by_its_name(tmp_path, dtype):
+    x = np.arange(256, dtype=np.uint8).view(getattr(ml_dtypes, dtype))
+    np.save(tmp_path / "a.npy", x)
+    read = read_array(tmp_path / "a.npy")
+    assert read.dtype.name == "void8"
+    found = numbers(read, dtype, "Array")
+    assert found.dtype == np.float32
+    assert np.array_equal(found, x.astype(np.float32), equal_nan=True)
+    with pytest.raises(InputError, match=r"^Array must be given its dtype, .*: --dtype with one of float8_e3m4, "):
+        numbers(read, None, "Array")
+    with pytest.raises(InputError, match=r"^Array must have a dtype of 1 byte, one of float8_.*, not 'bfloat16'$"):
+        numbers(read, "bfloat16", "Array")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "V3", "V4", [("a", "f2")], [("a", "u1")]])
+def test_other_arrays_are_as_they_are(dtype):
+    array = np.zeros(3, dtype)
+    assert numbers(array, None, "Array") is array
+    with pytest.raises(InputError, match=r"^Array must be given no dtype, as its own is .*, not 'bfloat16'$"):
+        numbers(array, "bfloat16", "Array")

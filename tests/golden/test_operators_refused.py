@@ -119,6 +119,7 @@ OTHERS = (
     "float4_e2m1fn_x2",
 )
 TAKES = "Array dtype must be one of float16, bfloat16, float32, float64, int8, int16, int32"
+VALUES = "Values must have a dtype of float16, bfloat16, float32, float64"
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -127,13 +128,13 @@ def test_refused_dtypes(name):
     for call in (operators.quantize, operators.quantize_histogram):
         with pytest.raises(InputError, match=f"^{TAKES}, not {name}$"):
             call(x, SE8, SCALE)
-    with pytest.raises(InputError, match=rf"^({TAKES}, not|Values must have a dtype of .* not torch\.){name}| {name}$"):
+    with pytest.raises(InputError, match=f"^{VALUES}, not {name}$"):
         operators.fake_quantize(x, SE8, SCALE)
 
 
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOAT8], ids=str)
 def test_dtypes_that_values_cannot_have(dtype):
-    said = f"^Values must have a dtype of float32, float16, bfloat16, float64, not {dtype}$"
+    said = f"^{VALUES}, not {str(dtype).removeprefix('torch.')}$"
     with pytest.raises(InputError, match=said):
         operators.fake_quantize(torch.ones(3).to(dtype), SE8, SCALE)
     with pytest.raises(InputError, match=said):

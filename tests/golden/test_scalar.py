@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from golden.errors import InputError
 from golden.inputs import input_type
-from golden.presets import format_from_json, se8, se9_paper
-from golden.scalar import Quantised, dequantise, quantise, quantise_dyadic
+from golden.presets import format_from_json, load_format, se8, se9_paper
+from golden.scalar import Quantised, dequantise, only_zero, quantise, quantise_dyadic
 from golden.scale import Scale
 from tests.golden import oracles
 
@@ -253,3 +253,17 @@ def test_random_formats(document, data):
         for n in (number - 1, number, number + 1):
             got = quantise(n % (1 << 32), input_type("s32e-12"), format, scale)
             assert got == (*oracle.quantise(Fraction(n, 2**12) * r), False)
+
+
+@pytest.mark.parametrize("name", ["int8", "int8-asym", "se8", "se8-silu", "se9-paper"])
+@pytest.mark.parametrize("type", ["s4", "s8e3", "s6e-9"])
+def test_only_zero_is_found_by_trying_every_input(name, type):
+    format, input = load_format(name), input_type(type)
+    seen = set()
+    for power in range(-20, 30):
+        scale = Scale.from_step(1.3 * 2.0**power)
+        codes = {quantise(bits, input, format, scale).code for bits in range(1 << input.width)}
+        found = only_zero(input, format, scale)
+        assert found == (codes == {format.zero_code})
+        seen.add(found)
+    assert seen == {False, True}

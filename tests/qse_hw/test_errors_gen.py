@@ -35,7 +35,10 @@ UNITS = [
     (("gen", "encoder", "--scale", "runtime", "--arch", "parallel"), "Scale must be a constant for arch parallel"),
     (("gen", "encoder"), "Scale must be given: --scale S, --scale runtime or --calibration FILE --layer K"),
     ((*ENCODER, "--layer", "0"), "Layer 0 needs a calibration: give --calibration FILE"),
-    (("gen", "decoder", "--input", "fp16"), "unrecognized arguments: --input fp16; see python -m qse_hw gen --help"),
+    (
+        ("gen", "decoder", "--input", "fp16"),
+        "unrecognized arguments: --input fp16; see python -m qse_hw gen decoder --help",
+    ),
     (("gen", "decoder", "--format", "int9"), "Format must be one of int8, int8-asym, se8, se8-silu, se9-paper, or a"),
     (("gen", "decoder", "--lanes", "0"), "Lanes must be from 1 to 1024, not 0"),
 ]
@@ -97,7 +100,7 @@ def segments(*changes):
         (SOUND | {"kind": "gray"}, "kind: 'gray' is not one of"),
         (SOUND | {"segments": []}, "segments: [] should be non-empty"),
         (SOUND | {"colour": 1}, "'colour' was unexpected"),
-        ([], "document: [] is not of type 'object'"),
+        ([], "must be a JSON object, not []"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )

@@ -125,3 +125,18 @@ def test_public_names():
     assert all(hasattr(qse_hw, name) for name in qse_hw.__all__)
     format, scale = qse_hw.load_format("se8"), qse_hw.Scale.from_step(0.5)
     assert qse_hw.dequantise(qse_hw.quantise(np.ones(1), format, scale), format, scale).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "input", "scale", "warned"),
+    [("encoder", "s8", 511, False), ("encoder", "s8", 514, True), ("quantizer", "s8e-7", 16, True),
+     ("encoder", "fp16", 2.0**100, True), ("encoder", "bf16", 2.0**100, False), ("encoder", "fp16", 1, False)],
+)  # fmt: skip
+def test_a_scale_at_which_every_code_is_that_of_0(tmp_path, capsys, unit, input, scale, warned):
+    """-128 is a quarter of s where s is 512: at an eighth of s, half a fine step, codes of se8 begin."""
+    factor = 2 if input == "s8" else 1
+    words = ["gen", unit, "--format", "se8", "--input", input, "--scale", str(factor * scale), "-o", str(tmp_path)]
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    begin = f"warning: Scale {factor * scale:.6g} is so large that every value of input {input} has the code of 0; "
+    assert said.startswith(begin) == bool(said) == warned

@@ -4,6 +4,7 @@ import os
 import re
 from fractions import Fraction
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -117,3 +118,33 @@ def test_in_place(out, rng):
     codes = run("quantize", out / "x.npy", out / "x.npy", "--format", "se8", "--scale", "0.1")
     assert np.array_equal(codes, array.quantise(x, load_format("se8"), Scale.from_step(0.1)))
     assert os.listdir(out) == ["x.npy"]
+
+
+def test_bfloat16_and_float8(out, rng, capsys):
+    """What ml_dtypes saved: two bytes can only be bfloat16, one byte must be told."""
+    format, scale = load_format("se8"), Scale.from_step(0.02)
+    numerics = ("--format", "se8", "--scale", 0.02)
+    told = ("--dtype", "float8_e4m3fn")
+    for name, words in (("bfloat16", ()), ("bfloat16", ("--dtype", "bfloat16")), ("float8_e4m3fn", told)):
+        x = rng.standard_normal((13, 17)).astype(getattr(ml_dtypes, name))
+        np.save(out / "x.npy", x)
+        codes = run("quantize", out / "x.npy", out / "codes.npy", *numerics, *words)
+        assert np.array_equal(codes, array.quantise(x.astype(np.float32), format, scale))
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_scale_that_leaves_only_the_code_of_0(out, capsys):
+    np.save(out / "x.npy", np.array([0.5, -3.0, np.nan], np.float32))
+    cases = ((1e3, "se8", True), (1e3, "int8-asym", True), (20.0, "se8", False), (30.0, "int8", True))
+    for scale, format, warned in cases:
+        run("quantize", out / "x.npy", out / "codes.npy", "--format", format, "--scale", scale)
+        said = capsys.readouterr().err
+        assert said.startswith("warning: Scale ") == warned
+        assert ("so large that every value has the code of 0: the largest magnitude is 3\n" in said) == warned
+    np.save(out / "x.npy", np.zeros(3, np.float32))
+    run("quantize", out / "x.npy", out / "codes.npy", "--format", "se8", "--scale", 1e3)
+    np.save(out / "x.npy", np.array([127], np.int8))
+    run("quantize", out / "x.npy", out / "codes.npy", "--format", "int8", "--scale", 1, "--exponent", -7)
+    assert capsys.readouterr().err == ""
+    run("quantize", out / "x.npy", out / "codes.npy", "--format", "int8", "--scale", 1, "--exponent", -9)
+    assert "the largest magnitude is 0.248047\n" in capsys.readouterr().err

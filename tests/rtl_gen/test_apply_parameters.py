@@ -167,7 +167,7 @@ def test_a_sign_needs_two_codes():
 
 
 def test_refused_formats():
-    refused(InputError, "Format set at run time must not have exact_end", lambda: unit(make("se9-paper")))
+    refused(InputError, "Format set at run time must round at the borders", lambda: unit(make("se9-paper")))
     used(unit(make("se8")))
 
 

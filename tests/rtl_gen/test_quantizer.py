@@ -116,7 +116,7 @@ def test_refusals():
     refused(InputError, "Lanes must be from 1 to 1024, not 0", lambda: quantizer(lanes=0))
     refused(InputError, "Target must be one of generic, ecp5, not 'xilinx'", lambda: quantizer(target="xilinx"))
     refused(InputError, "Format set at run time must be sign-magnitude or offset", lambda: quantizer("int8"))
-    refused(InputError, "Format set at run time must not have exact_end", lambda: quantizer("se9-paper"))
+    refused(InputError, "Format set at run time must round at the borders", lambda: quantizer("se9-paper"))
     refused(InputError, "Pipeline must be from 0 to", lambda: quantizer(pipeline=99))
     refused(InputError, "Address width must be from 3 to 32, not 2", lambda: AxiLite(address_width=2))
     refused(InputError, "Address width must be from 3 to 32, not 33", lambda: AxiLite(address_width=33))

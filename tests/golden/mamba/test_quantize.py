@@ -202,6 +202,37 @@ def test_a_calibration_or_its_file_and_both_methods(theirs: Any, ours: Mamba, tm
                 assert torch.equal(logits(quantize_model(model, given, method=method)), expected)
 
 
+def test_nan_in_a_bias_is_seen_in_the_logits(theirs: Any, ours: Mamba) -> None:
+    """One channel's convolution gives NaN: it must come out of the quantised model as it does of the plain one."""
+    for model in (theirs, ours):
+        convolution = next(module for name, module in model.named_modules() if name.endswith("conv1d"))
+        with torch.no_grad():
+            convolution.bias[3] = torch.nan
+        assert logits(quantize_model(model, None)).isnan().any()
+        assert logits(quantize_model(model, QUANTISERS)).isnan().all()
+        assert logits(quantize_model(model, QUANTISERS, nan_to_zero=True)).isfinite().all()
+        with torch.enable_grad():
+            found = quantize_model(model, QUANTISERS)(IDS)
+            (found if isinstance(found, Tensor) else found.logits).sum().backward()
+        assert convolution.weight.grad[3].isnan().any()
+        with pytest.raises(InputError, match=r"^x of layer 0 must be finite, but has NaN or infinity; "):
+            calibrate_model(model, IDS, "se8")
+
+
+def test_after_training_a_calibration_goes_in_if_it_is_said_so(theirs: Any, ours: Mamba) -> None:
+    for model in (theirs, ours):
+        calibration = calibrate_model(model, IDS, "se8")
+        with torch.no_grad():
+            next(model.parameters()).mul_(1.01)
+        with pytest.raises(InputError, match=r"calibrate again, or give check_weights=False if the model was .*$"):
+            quantize_model(model, calibration)
+        quantize_model(model, calibration, check_weights=False)
+        found = [module for module in model.modules() if isinstance(module, FakeQuantize)]
+        assert [one.scale for one in found] == [calibration.layer(layer).scale for layer in range(3)]
+        with pytest.raises(InputError, match=r"3 layers of 96 channels, but is for 2 of 96"):
+            quantize_model(model, replace(calibration, layers=calibration.layers[:2]), check_weights=False)
+
+
 def test_what_does_not_fit_is_refused(theirs: Any, ours: Mamba, tmp_path: Path) -> None:
     calibration = calibrate_model(ours, IDS, "se8")
     few = replace(calibration, layers=calibration.layers[:2])
@@ -212,7 +243,7 @@ def test_what_does_not_fit_is_refused(theirs: Any, ours: Mamba, tmp_path: Path) 
         for given, text in (
             (few, r"must be for the model's 3 layers of 96 channels, but is for 2 of 96; calibrate again"),
             (replace(calibration, channels=95), r"3 layers of 96 channels, but is for 3 of 95"),
-            (other, r"must be for the model's model [0-9a-f]{12}, but is for 000000000000; calibrate again"),
+            (other, r"must be for the model's weights [0-9a-f]{12}, but is for 000000000000; calibrate again, or give"),
             (QUANTISERS[:2], r"Calibration must have the model's 3 layers, not 2"),
             ([*QUANTISERS[:2], "se8"], r"Calibration must be .* for each layer, or None, not list"),
             (7, r"Calibration must be .*, not int"),

@@ -14,6 +14,7 @@ from golden.errors import InputError
 from golden.hadamard import transform_tensor
 from golden.mamba import generate
 from golden.mamba.checkpoint import load_model
+from golden.mamba.decode import MambaDecoder
 from golden.mamba.model import MambaConfig
 from golden.mamba.text import read_text
 from golden.presets import load_format
@@ -124,6 +125,16 @@ def test_equal_to_the_model_on_real_text():
     model, ids = load_model(), read_text().ids[:96]
     quantised = QuambaMamba(model, calibrate_quamba(model, ids, tokens=96, sequence=96), state="fp16")
     check_equal(quantised, QuambaDecoder.of(quantised), ids.view(1, -1), atol=1e-4)
+
+
+def test_models_that_are_not_quantised():
+    said = r"^Model must be a QuambaMamba, which QuambaMamba\(model, calibrate_.* makes of a Mamba-1, not Mamba$"
+    with pytest.raises(InputError, match=said):
+        QuambaDecoder.of(load_model())
+    calibrating = lambda model, ids: calibrate_quamba(model, ids, tokens=1)  # noqa: E731
+    for make in (QuambaMamba, lambda model, _: MambaDecoder.of(model), calibrating):
+        with pytest.raises(InputError, match=r"^Model must be a Mamba(-1)? of this package.*, not Linear"):
+            make(torch.nn.Linear(2, 2), None)
 
 
 @pytest.mark.parametrize("reads", ["code", "int8"])

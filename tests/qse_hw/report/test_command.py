@@ -184,7 +184,7 @@ def test_an_interrupted_run_leaves_the_earlier_page(report, activations, out, mo
         (("decoder", "--format", "int9", "-o", "OUT"), "Format must be one of "),
         (("decoder", "--on", "cells", "--liberty", "nowhere.lib", "-o", "OUT"), "Liberty"),
         (("hadamard", "--size", "4", "--target", "ecp5", "--on", "gowin", "-o", "OUT"), "Unit hadamard 4 s8 ecp5 is"),
-        (("decoder", "-o", "/dev/null"), "Output /dev/null must be a folder; choose another place"),
+        (("decoder", "-o", "/dev/null"), "Output /dev/null must be a folder, not a device; choose another place"),
         (("decoder", "-o", "/dev/null/x"), "Output /dev/null/x cannot be written: "),
         (("decoder", "-o", "."), "Output . must not be the folder that one is in; choose another place"),
         (("decoder", "-o", "a\0b"), "Output a"),

@@ -1,0 +1,54 @@
+"""Arguments of the wrong kind: refused in one sentence, what, the rule, and the value."""
+
+import os
+from collections.abc import Iterable
+from operator import index
+from pathlib import Path
+from typing import Any
+
+from golden.errors import InputError, InputTypeError
+
+_LONGEST = 80  # characters of a value in a message
+
+
+def integer(value: Any, what: str) -> int:
+    """``value`` as an int; NumPy's integers are such, 1.0 is not."""
+    try:
+        return index(value)
+    except TypeError:
+        raise InputTypeError(f"{what} must be an integer, not {shown(value)}") from None
+
+
+def one_of(value: Any, known: Iterable[str], what: str) -> None:
+    """InputError unless ``value`` is among the names ``known``."""
+    names = tuple(known)
+    if not isinstance(value, str) or value not in names:
+        raise InputError(f"{what} must be one of {', '.join(names)}, not {shown(value)}")
+
+
+def instance(value: Any, kind: type | tuple[type, ...], what: str, rule: str) -> None:
+    """InputTypeError, which says the ``rule``, unless ``value`` is of a ``kind``."""
+    if not isinstance(value, kind):
+        raise InputTypeError(f"{what} must be {rule}, not {shown(value)}")
+
+
+def as_path(value: Any, what: str) -> Path:
+    """``value``, text or a path, as a path."""
+    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+        raise InputTypeError(f"{what} must be a file's path, not {shown(value)}")
+    return Path(value)
+
+
+def function(value: Any, what: str) -> None:
+    """InputTypeError unless ``value`` can be called, or is None."""
+    if value is not None and not callable(value):
+        raise InputTypeError(f"{what} must be a function or None, not {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """How a message shows a value: as Python writes it, or where that is long its type and, of an array, its shape."""
+    text = repr(value)
+    if len(text) <= _LONGEST and text.isprintable():
+        return text
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"
