@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from golden.kernels.codes import decode, encode, from_bits, position, rounded, saturated, scaled
+from golden.kernels.codes import decode, encode, from_bits, position, rounded, saturated, scaled, widened
 
 
 @triton.jit(do_not_specialize=["factor"])
@@ -14,7 +14,7 @@ def quantise_kernel(
     """Codes of x (n values); COUNT: also adds to int64 counts per segment, of saturated values, and of NaN."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = place < n
-    x = tl.load(x_ptr + place, mask=there, other=0).to(tl.float64 if WIDE else tl.float32)
+    x = widened(tl.load(x_ptr + place, mask=there, other=0), WIDE)
     T, inexact, negative = position(x, from_bits(factor, WIDE), PRODUCT_EXACT, E)
     code, segment = encode(T, inexact, negative, E)
     tl.store(codes_ptr + place, code.to(codes_ptr.dtype.element_ty), mask=there)
@@ -34,7 +34,7 @@ def fake_quantise_kernel(
     """Decoded values of the codes of x (n values), in the dtype of the result."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = place < n
-    x = tl.load(x_ptr + place, mask=there, other=0).to(tl.float64 if WIDE else tl.float32)
+    x = widened(tl.load(x_ptr + place, mask=there, other=0), WIDE)
     T, inexact, negative = position(x, from_bits(factor, WIDE), PRODUCT_EXACT, E)
     code, _ = encode(T, inexact, negative, E)
     value = scaled(decode(code, D), M.to(tl.float32), from_bits(reciprocal, False), from_bits(power, False))
