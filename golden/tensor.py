@@ -18,6 +18,7 @@ from golden.tables import Tables, code_dtype, decode_table, segment_table, table
 # Values at a time on a CPU: they stay in its cache, and PyTorch does not split such small work among threads, whose
 # waiting for each other costs more than they save here. An accelerator takes everything at once.
 _BLOCK = 1 << 15
+
 _BITS = {  # integers as wide
     torch.float16: torch.int16, torch.bfloat16: torch.int16, torch.float32: torch.int32, torch.float64: torch.int64,
 }  # fmt: skip
@@ -113,7 +114,7 @@ def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: T
     if table.sticky and not format.signed and x.dtype in _BITS:  # as golden.array.unflush
         bits = x.view(_BITS[x.dtype])
         v = torch.where((v == 0) & (bits << 1 != 0), torch.where(bits < 0, -0.5, 0.5).double(), v)
-    v.nan_to_num_(nan=0.0)  # position 0 is the zero code's
+    v.nan_to_num_()  # to 0, the zero code's position
     if x.dtype == torch.float64:
         host = v.cpu().numpy()
         unround(x.cpu().numpy(), host, factor, table)

@@ -95,6 +95,14 @@ def test_a_weight_of_zeros_stays_one_and_nan_is_refused():
         quantise_weight(torch.tensor([1.0, float("nan")]), "Layer 3, w")
 
 
+@pytest.mark.parametrize(("last", "dtype"), [(8.0, torch.float32), (9.0, torch.float64)])
+def test_sums_up_to_2_24_are_in_float32(last, dtype):
+    linear = IntegerLinear(torch.tensor([[127.0] * 1032 + [last]]), max_input=128, where="w")
+    assert linear._matrix.dtype == dtype
+    x = torch.full((1, 1033), 128)
+    assert linear(x).tolist() == [[(127 * 1032 + int(last)) * 128]]
+
+
 @pytest.mark.parametrize("peak", [2.0**-119, 2.0**127])
 def test_the_smallest_and_the_largest_weights(peak):
     w = torch.tensor([peak, -peak, peak / 3, peak * 0.9, 0.0])
