@@ -59,7 +59,8 @@ class Codebook:
     ) -> "Codebook":
         """Every value to the nearest of ``levels`` (ascending, distinct); ties up, except where ``ties_down``."""
         levels = levels.astype(np.float32)
-        below, above = np.array(levels[:-1], np.float64), np.array(levels[1:], np.float64)
+        wide = levels.astype(np.float64)
+        below, above = wide[:-1], wide[1:]
         sums = below + above
         part = sums - below
         lost = (below - (sums - part)) + (above - part)  # by the sum's rounding, exactly (Knuth's two-sum)

@@ -119,6 +119,8 @@ def test_a_level_beside_which_the_middle_is_no_float64(tiny):
     assert book.array(np.array([1.5], np.float32)) == np.float32(tiny if tiny > 0 else 3.0)
     down = Codebook.nearest(np.array([tiny, 3.0]), ties_down=np.array([True]))
     assert down.array(np.array([1.5], np.float32)) == np.float32(tiny if tiny > 0 else 3.0)  # no tie
+    mirrored = Codebook.nearest(np.array([-3.0, tiny]))
+    assert mirrored.array(np.array([-1.5], np.float32)) == np.float32(-3.0 if tiny > 0 else tiny)
 
 
 @pytest.mark.parametrize("dtype", FP8.values())
