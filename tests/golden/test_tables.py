@@ -66,7 +66,8 @@ def test_only_offset_formats_with_an_exact_end_tell_the_sides_of_zero_apart(name
     """Which is why golden.array.unflush and the kernels look at products of 0 in those alone."""
     format = oracles.make(name)
     table = tables(format)
-    beside = [int(table.codes[address - table.first]) for address in (-1, 0, 1 if table.sticky else 0)]
+    below, above = -1 if table.sticky or not format.signed else 0, 1 if table.sticky else 0  # of the least numbers
+    beside = [int(table.codes[address - table.first]) for address in (below, 0, above)]
     if "sticky-zero" in name:
         assert beside[0] == beside[1] != beside[2]
     else:
