@@ -1,7 +1,8 @@
 """The quantiser on NumPy arrays, equal to :mod:`golden.scalar` on every bit.
 
-The product of any input of up to 32 bits and a scale of up to 20 bits is exact in float64, so the position of a value
-is one multiplication; a table gives the code. Products of float64 inputs are rounded, and put right where it matters.
+The product of any input of up to 32 bits and a scale of up to 20 bits is exact in float64 (from 2**-256 to 2**257, far
+from its ends), so the position of a value is one multiplication; a table gives the code. Products of float64 inputs are
+rounded, and put right where it matters.
 """
 
 from fractions import Fraction
@@ -122,9 +123,10 @@ def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: floa
     """Undo what rounding did to the decision-relevant part of ``v = clip(fl(x * factor))``, in place.
 
     Rounding is monotone and integers are representable, so it can only have moved v onto an integer, never across one:
-    where v is an integer, step to the side on which the exact product lies. Few values of x share that fate.
+    where v is an integer, step to the side on which the exact product lies. Few values of x share that fate. Of 0 see
+    :func:`unflush`.
     """
-    suspects = np.flatnonzero((v == np.rint(v)) & (v > table.low) & (v < table.high) & (x != 0) & np.isfinite(x))
+    suspects = np.flatnonzero((v == np.rint(v)) & (v > table.low) & (v < table.high) & (v != 0))
     values, firsts, inverse = np.unique(x[suspects], return_index=True, return_inverse=True)
     integers = v[suspects[firsts]]
     sides = np.zeros(values.size)
@@ -143,6 +145,20 @@ def check_float_dtype(name: str) -> None:
     """InputError unless values of the dtype called ``name`` can be replaced by those that codes stand for."""
     if name not in FLOATS:
         raise InputError(f"Values must have a dtype of {', '.join(FLOATS)}, not {name}")
+
+
+def unflush(x: npt.NDArray[Any], v: npt.NDArray[np.float64], format: SegmentedFormat, table: Tables) -> None:
+    """Move v off 0 where the floating-point x is not 0, to its side, in place; only in formats that can tell.
+
+    Products of float64 inputs underflow. Those of others do not, but the processor may take subnormal inputs for 0: it
+    has such a mode (``torch.set_flush_denormal``), which is why the bits are looked at. Signed formats, and those
+    without an exact end, have the same code on both sides of 0: it lies within a finest segment, or at its start.
+    """
+    if format.signed or not table.sticky:
+        return
+    bits = x.view(f"i{x.itemsize}")
+    lost = np.flatnonzero((v == 0) & (bits << 1 != 0))
+    v[lost] = np.where(bits[lost] < 0, -0.5, 0.5)
 
 
 def check_dtype(name: str, exponent: int) -> None:
@@ -175,6 +191,8 @@ def _blocks(flat: npt.NDArray[Any], format: SegmentedFormat, table: Tables, fact
         with np.errstate(over="ignore", invalid="ignore"):
             np.multiply(x, factor, out=v, dtype=np.float64)
         np.clip(v, table.low, table.high, out=v)
+        if x.dtype.name in FLOATS:
+            unflush(x, v, format, table)
         nans = None
         if np.isnan(v.sum()):  # clipped values are finite, so only a NaN makes a NaN
             nans = np.isnan(v)

@@ -1,10 +1,11 @@
 // The quantiser's loops on a CPU: one pass over memory, any number of threads. Built and called by native.py.
 //
 // The product of a float32 (or narrower) and the factor is exact in double. A float64 product is not: fma gives what its
-// rounding cut off, which tells on which side of an integer the exact product lies.
+// rounding cut off, which tells on which side of an integer the exact product lies; of 0, x itself tells.
 
 #include <algorithm>
 #include <atomic>
+#include <cfenv>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +20,19 @@ constexpr int64_t kBlock = 1024;              // rows held at once: they stay in
 constexpr int64_t kAlone = int64_t(1) << 17;  // fewer values than this are no work for one more thread
 
 constexpr int64_t kStep = 16;                 // values for which a cache line is fetched ahead
+
+// Arithmetic as IEEE 754 has it while one lives, also in threads begun meanwhile: the caller may have told the processor to
+// take subnormal numbers for 0 (torch.set_flush_denormal).
+class Ieee {
+ public:
+  Ieee() { std::fegetenv(&before_); std::fesetenv(FE_DFL_ENV); }
+  ~Ieee() { std::fesetenv(&before_); }
+  Ieee(const Ieee&) = delete;
+  Ieee& operator=(const Ieee&) = delete;
+
+ private:
+  std::fenv_t before_;
+};
 
 struct Bfloat16 { uint16_t bits; };
 struct Half { uint16_t bits; };
@@ -175,6 +189,7 @@ extern "C" {
 // out[i] = table[row of x[i]]; entries of `size` bytes.
 void qse_look_up(const void* x, int64_t n, int type, int kind, double factor, double low, double high, double nan,
                  int64_t first, const void* table, int size, void* out, int64_t threads) {
+  const Ieee arithmetic;
   const Position p{factor, low, high, nan, first};
   const auto loop = size == 1 ? look_up<uint8_t> : size == 2 ? look_up<uint16_t> : size == 4 ? look_up<uint32_t> : look_up<uint64_t>;
   loop(static_cast<const char*>(x), n, input(type, kind), p, table, out, threads);

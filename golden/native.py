@@ -32,6 +32,7 @@ from golden.tensor import torch_code_dtype
 SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = (
     "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
+    "-ffp-contract=off",  # every fma is one that is written
     "-shared", "-fPIC", "-pthread",
 )  # fmt: skip
 INPUTS = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int8, torch.int16, torch.int32)

@@ -67,12 +67,18 @@ class Codebook:
     ) -> "Codebook":
         """Every value to the nearest of ``levels`` (ascending, distinct); ties up, except where ``ties_down``."""
         levels = levels.astype(np.float32)
-        middles = (levels[:-1].astype(np.float64) + levels[1:]) / 2
+        wide = levels.astype(np.float64)
+        below, above = wide[:-1], wide[1:]
+        sums = below + above
+        part = sums - below
+        lost = (below - (sums - part)) + (above - part)  # by the sum's rounding, exactly (Knuth's two-sum)
+        middles = sums / 2
         thresholds = middles.astype(np.float32)
         up = np.nextafter(thresholds, np.float32(np.inf))
         low = thresholds < middles  # rounded down: no float32 lies between
+        low |= (thresholds == middles) & (lost > 0)
         if ties_down is not None:
-            low |= ties_down & (thresholds == middles)
+            low |= ties_down & (thresholds == middles) & (lost == 0)
         return cls(levels, np.where(low, up, thresholds))
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:

@@ -20,6 +20,10 @@ from golden.tables import Tables, code_dtype, decode_table, segment_table, table
 # waiting for each other costs more than they save here. An accelerator takes everything at once.
 _BLOCK = 1 << 15
 
+_BITS = {  # integers as wide
+    torch.float16: torch.int16, torch.bfloat16: torch.int16, torch.float32: torch.int32, torch.float64: torch.int64,
+}  # fmt: skip
+
 
 def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> torch.Tensor:
     """Codes of ``x``, any shape, on x's device.
@@ -107,7 +111,7 @@ def linear(codes: torch.Tensor, weight: torch.Tensor, format: SegmentedFormat) -
 def _looked_up(x: torch.Tensor, rows: torch.Tensor, factor: float, format: SegmentedFormat) -> torch.Tensor:
     """What ``rows`` has at the position of each value of ``x``."""
     table = tables(format)
-    flat = x.detach().contiguous().reshape(-1)
+    flat = x.detach().resolve_neg().contiguous().reshape(-1)
     found = torch.empty(flat.shape, dtype=rows.dtype, device=x.device)
     step = _BLOCK if x.device.type == "cpu" else max(1, flat.numel())
     for begin in range(0, flat.numel(), step):
@@ -119,7 +123,10 @@ def _looked_up(x: torch.Tensor, rows: torch.Tensor, factor: float, format: Segme
 def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: Tables) -> torch.Tensor:
     """Table rows of ``x`` (flat), int64."""
     v = x.to(torch.float64, copy=True).mul_(factor).clamp_(table.low, table.high)  # never in a float64 x itself
-    v.nan_to_num_(nan=0.0)  # position 0 is the zero code's
+    if table.sticky and not format.signed and x.dtype in _BITS:  # as golden.array.unflush
+        bits = x.view(_BITS[x.dtype])
+        v = torch.where((v == 0) & (bits << 1 != 0), torch.where(bits < 0, -0.5, 0.5).double(), v)
+    v.nan_to_num_()  # to 0, the zero code's position
     if x.dtype == torch.float64:
         host = v.cpu().numpy()
         unround(x.cpu().numpy(), host, factor, table)

@@ -110,7 +110,10 @@ def _blocks(flat: Tensor) -> tuple[int]:
 
 
 def _product(dtype: torch.dtype, format: SegmentedFormat, scale: Scale, exponent: int) -> tuple[int, bool, bool]:
-    """The factor as the bits of a float64; whether it takes float64; whether its product with a value is exact."""
+    """The factor as the bits of a float64; whether it takes float64; whether its digits times a value's fit.
+
+    A product whose digits fit is exact unless it underflows or overflows.
+    """
     factor = position_factor(format, scale, exponent)
     wide = dtype in _WIDE or not -126 <= frexp(factor)[1] - 1 <= 127
     digits = 53 if wide else 24

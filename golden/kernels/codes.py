@@ -2,6 +2,9 @@
 
 Exact without float64. A product of a value and the factor is its rounding and what that cut off, which an fma gives
 (an error-free transformation: Dekker, "A floating-point technique for extending the available precision", 1971).
+That needs no care where products overflow, since all that is so large saturates, and where they are subnormal, since
+all between 0 and 1 have the same position. Only a product that becomes 0 has lost on which side of 0 it was, and so has
+a negative subnormal one when Triton's floor, which flushes such numbers on a GPU, makes it 0.
 """
 
 import triton
@@ -27,9 +30,13 @@ def position(x, factor, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr):
     t = tl.floor(product)
     inexact = t != product
     if not PRODUCT_EXACT:
-        cut = tl.fma(x, factor, -product)  # of an infinite product NaN, which is neither below nor equal to 0
+        cut = tl.fma(x, factor, -product)  # where the product is infinite, t stays so, whatever this is
         t = tl.where((cut < 0) & (t == product), t - 1, t)
         inexact = inexact | (cut != 0)
+    if E.sticky and E.kind == _OFFSET:  # an exact end may be at 0; other formats have one code on both sides of 0
+        beside = (x != 0) & (tl.abs(product) < 1)
+        t = tl.where(beside, tl.where(negative, -1.0, 0.0), t)
+        inexact = inexact | beside
     t = tl.minimum(t, E.high * 1.0)
     if E.kind == _OFFSET:
         t = tl.maximum(t, E.low * 1.0)
@@ -106,6 +113,14 @@ def scaled(integer, M, reciprocal, power):
     first = n * reciprocal
     remainder = tl.fma(-first, M, n)
     return tl.fma(remainder, reciprocal, first) * power
+
+
+@triton.jit
+def widened(x, WIDE: tl.constexpr):
+    """Numbers of any dtype as float32, exactly; WIDE: as float64."""
+    if x.dtype == tl.bfloat16:  # in integers, as Triton's interpreter loses subnormal numbers when it converts
+        x = (x.to(tl.int16, bitcast=True).to(tl.int32) << 16).to(tl.float32, bitcast=True)
+    return x.to(tl.float64 if WIDE else tl.float32)
 
 
 @triton.jit

@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from golden.kernels.codes import decode, encode, from_bits, position, rounded, saturated, scaled
+from golden.kernels.codes import decode, encode, from_bits, position, rounded, saturated, scaled, widened
 
 
 @triton.jit(do_not_specialize=["factor"])
@@ -14,7 +14,7 @@ def quantise_kernel(
     """Codes of x (n values); COUNT: also adds to int64 counts per segment, of saturated values, and of NaN."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = place < n
-    x = tl.load(x_ptr + place, mask=there, other=0).to(tl.float64 if WIDE else tl.float32)
+    x = widened(tl.load(x_ptr + place, mask=there, other=0), WIDE)
     number = tl.where(x == x, x, 0.0)
     T, inexact, negative = position(number, from_bits(factor, WIDE), PRODUCT_EXACT, E)
     code, segment = encode(T, inexact, negative, E)
@@ -36,7 +36,7 @@ def fake_quantise_kernel(
     """Decoded values of the codes of x (n values), in the dtype of the result; KEEP_NAN: NaN of NaN, else 0."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = place < n
-    x = tl.load(x_ptr + place, mask=there, other=0).to(tl.float64 if WIDE else tl.float32)
+    x = widened(tl.load(x_ptr + place, mask=there, other=0), WIDE)
     number = x if KEEP_NAN else tl.where(x == x, x, 0.0)
     T, inexact, negative = position(number, from_bits(factor, WIDE), PRODUCT_EXACT, E)
     code, _ = encode(T, inexact, negative, E)

@@ -24,6 +24,7 @@ MAX_INT8 = 128
 """The largest magnitude of an int8 code."""
 MAX_ACCUMULATOR = (1 << 31) - 1
 HALF_MAX = 65504.0  # of float16
+MIN_PEAK, MAX_PEAK = 2.0**-119, 2.0**127  # of weights: their steps, and 127 times those, are normal float32
 
 _INT8 = int8()
 _BLOCK = 1 << 15  # values at a time on a CPU: they stay in its cache
@@ -66,6 +67,15 @@ class Weight(NamedTuple):
         return dequantise(self.codes, self.step)
 
 
+def check_step(step: Fraction, where: str) -> Fraction:
+    """``step`` itself, or an InputError where float32 would make it subnormal, and products with it inexact."""
+    if step < Fraction(1, 2**126):
+        raise InputError(
+            f"{where}: step must be at least 2**-126, not {float(step):.4g}; scale weights and activations up"
+        )
+    return step
+
+
 def quantise_weight(weight: Tensor, where: str) -> Weight:
     """A symmetric per-tensor int8 weight: step = max |w| / 127 exactly, codes w / step, half to even.
 
@@ -74,7 +84,7 @@ def quantise_weight(weight: Tensor, where: str) -> Weight:
         where: what messages call it.
 
     Raises:
-        InputError: for NaN or infinity.
+        InputError: for NaN or infinity, or a peak whose step, or the product of 127 and it, is no normal float32.
     """
     w = weight.detach().float()
     if not bool(w.isfinite().all()):
@@ -82,6 +92,10 @@ def quantise_weight(weight: Tensor, where: str) -> Weight:
     peak = float(w.abs().max())
     if peak == 0:
         return Weight(torch.zeros_like(w, dtype=torch.int8), Fraction(1))
+    if not MIN_PEAK <= peak <= MAX_PEAK:
+        raise InputError(
+            f"{where} must be zero or have a peak from 2**-119 to 2**127, not {peak:.4g}; set it to zero or scale it"
+        )
     # 127 w is exact, and a quotient of 31 by 24 bits that is no tie is 2^-33 away from one: dividing makes none
     return Weight((w.double() * HIGH / peak).round_().to(torch.int8), Fraction(peak) / HIGH)
 

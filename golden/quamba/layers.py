@@ -16,6 +16,7 @@ from golden.quamba.integer import (
     LOW,
     MAX_INT8,
     IntegerLinear,
+    check_step,
     dequantise,
     multiplier,
     quantise_weight,
@@ -38,6 +39,9 @@ class IntegerConv(nn.Module):
         bias: float32 (d).
         input_step: of the inputs.
         where: what messages call it.
+
+    Raises:
+        InputError: if the weight's step times the inputs' is below any normal float32.
     """
 
     codes: Tensor
@@ -46,7 +50,7 @@ class IntegerConv(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor, input_step: Fraction, where: str) -> None:
         super().__init__()
         codes, step = quantise_weight(weight.squeeze(1), f"{where} weight")
-        self.step = step * input_step
+        self.step = check_step(step * input_step, where)
         self.register_buffer("codes", codes)
         self.register_buffer("bias", quantise_weight(bias, f"{where} bias").value)
 
@@ -136,13 +140,16 @@ class HadamardLinear(nn.Module):
         weight: float32 (m, d).
         scale: of the unnormalised transform.
         where: what messages call it.
+
+    Raises:
+        InputError: if the weight's step times the scale's is below any normal float32, or a sum could leave int32.
     """
 
     def __init__(self, weight: Tensor, scale: Scale, where: str) -> None:
         super().__init__()
         self.scale = scale
         self.linear = IntegerLinear(fold_inverse(weight.detach().float()), max_input=MAX_INT8, where=where)
-        self.step = scale.step * self.linear.step
+        self.step = check_step(scale.step * self.linear.step, where)
 
     def quantise(self, y: Tensor) -> Tensor:
         """float16 (..., d) -> int8 codes of its transform, half away from zero."""

@@ -2,13 +2,16 @@
 
 from types import ModuleType
 
+import ml_dtypes
 import numpy as np
 import torch
 from torch import Tensor
 
-from golden import tensor
-from golden.scale import Scale
-from golden.tables import decode_table
+from golden import array, scalar, tensor
+from golden.formats import SegmentedFormat
+from golden.inputs import InputType
+from golden.scale import MAX_LOG2_STEP, Scale
+from golden.tables import decode_table, segment_table, to_bits
 from tests.golden import oracles
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -96,3 +99,73 @@ def check_linear(backend: ModuleType, name: str, rows: int, inputs: int, outputs
     weight = torch.randint(-128, 128, (outputs, inputs), generator=draw).to(torch.int8)
     expected = tensor.linear(x, weight, format)
     assert equal(backend.linear(x.to(device), weight.to(device), format), expected)
+
+
+def extreme_scales(bits: int) -> list[Scale]:
+    """With the smallest and the largest M of ``bits`` bits: the smallest steps that there are, and the largest."""
+    low, high = 1 << (bits - 1), (1 << bits) - 1
+    ends = [(low, bits - 1), (high, bits if bits > 1 else 0)]  # M, and the least k with M <= 2**k
+    small = [Scale(M=M, k=k - MAX_LOG2_STEP, bits=bits) for M, k in ends]
+    return [*small, *(Scale(M=M, k=M.bit_length() - 1 + MAX_LOG2_STEP, bits=bits) for M in (low, high))]
+
+
+def all_magnitudes(dtype: torch.dtype, scale: Scale) -> Tensor:
+    """Values of both signs over the dtype's whole range, where products with the scale underflow, too; 0, inf, NaN."""
+    bits = torch.finfo(dtype).bits
+    fraction = {torch.float64: 52, torch.float32: 23, torch.float16: 10, torch.bfloat16: 7}[dtype]
+    top = (1 << (bits - 1)) - (1 << fraction)  # infinity
+    middle = 1 << (fraction - 1)
+    first = [0, 1, 2, 3, middle - 1, middle, (1 << fraction) - 1]  # zero and subnormals
+    every = max(1, (top >> fraction) // 97)
+    normal = [
+        exponent << fraction | f
+        for exponent in {*range(1, top >> fraction, every), (top >> fraction) - 1}
+        for f in (0, 1, middle, (1 << fraction) - 1)
+    ]
+    with np.errstate(over="ignore"):
+        around = [2.0**n * float(scale.step) for n in (*range(-152, -144), -127, -126, *range(-12, 13), 124, 127, 128)]
+    near = torch.tensor(around, dtype=torch.float64).to(dtype)
+    patterns = np.array([*first, *normal, top, top + 1, top + middle], np.int64).astype(f"i{bits // 8}")
+    positive = torch.cat([torch.from_numpy(patterns).view(dtype), near])
+    return torch.cat([positive, -positive])
+
+
+def as_numpy(x: Tensor) -> np.ndarray:
+    """The same bits; bfloat16 by ml_dtypes."""
+    return x.view(torch.int16).numpy().view(ml_dtypes.bfloat16) if x.dtype == torch.bfloat16 else x.numpy()
+
+
+def scalar_codes(x: Tensor, format: SegmentedFormat, scale: Scale, exponent: int = 0) -> list[scalar.Quantised]:
+    """By :mod:`golden.scalar`, from the bits: of ``x``, floating point or (times ``2**exponent``) integers."""
+    bits = 8 * x.itemsize
+    widths = {torch.float64: 11, torch.float32: 8, torch.bfloat16: 8, torch.float16: 5}
+    type = InputType(name="x", width=bits, exponent_bits=widths.get(x.dtype, 0), exponent=exponent)
+    integers = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    patterns = x.view(integers[x.itemsize]).tolist()
+    return [scalar.quantise(pattern % (1 << bits), type, format, scale) for pattern in patterns]
+
+
+def check_equal_to_array(
+    backend: ModuleType, x: Tensor, format: SegmentedFormat, scale: Scale, *, device: str
+) -> None:
+    """Codes, counts and values of floating ``x``, as :mod:`golden.array` has them."""
+    found = array.quantise_flags(as_numpy(x), format, scale)
+    codes = torch.from_numpy(found.codes).to(tensor.torch_code_dtype(format))
+    numbers = segment_table(format)[to_bits(found.codes, format)]
+    counts = np.bincount(numbers, minlength=len(format.segments)).tolist()
+    assert equal(backend.quantise(x.to(device), format, scale), codes)
+    mine, counted = backend.quantise_histogram(x.to(device), format, scale)
+    assert equal(mine, codes)
+    assert counted.tolist() == [*counts, int(found.saturated.sum()), int(found.nan.sum())]
+    with np.errstate(over="ignore"):
+        values = array.dequantise(found.codes, format, scale).astype(as_numpy(x).dtype)
+    expected, nan = from_numpy(values, x.dtype), x.isnan()
+    assert equal(backend.fake_quantise(x.to(device), format, scale, nan_to_zero=True), expected)
+    kept = backend.fake_quantise(x.to(device), format, scale).cpu()
+    assert equal(kept.isnan(), nan)
+    assert equal(kept[~nan], expected[~nan])
+
+
+def from_numpy(values: np.ndarray, dtype: torch.dtype) -> Tensor:
+    """The same bits; bfloat16 by ml_dtypes."""
+    return torch.from_numpy(values.view(np.int16)).view(dtype) if dtype == torch.bfloat16 else torch.from_numpy(values)

@@ -221,6 +221,28 @@ DOCUMENTS = {
         ],
         "aliases": [[0, 30]],
     },
+    "sticky-zero": {  # an exact end at 0: however small, a positive value is one fine step up
+        "name": "sticky-zero",
+        "bits": 6,
+        "kind": "offset",
+        "zero_point": 15,
+        "segments": [
+            {"codes": 16, "log2_step": -2, "exact_end": True},
+            {"codes": 40, "log2_step": 0},
+        ],
+    },
+    "sticky-zero-within": {
+        "name": "sticky-zero-within",
+        "bits": 5,
+        "kind": "offset",
+        "zero_point": 16,
+        "segments": [
+            {"codes": 3, "log2_step": 1, "first_code": 20},
+            {"codes": 5, "log2_step": -1, "first_code": 0, "exact_end": True},
+            {"codes": 6, "log2_step": -1, "first_code": 5},
+            {"codes": 7, "log2_step": 3, "first_code": 11},
+        ],
+    },
     "int5": {
         "name": "int5",
         "bits": 5,

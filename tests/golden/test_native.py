@@ -115,6 +115,18 @@ def test_without_a_compiler_plain_operations_serve(rng):
         native.quantise(x, format, scale)
 
 
+def test_a_compiler_that_does_not_tell_its_version_is_as_none(monkeypatch, tmp_path):
+    """What it compiles could not be told from what another one does."""
+    silent = tmp_path / "g++"
+    silent.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exit 1\nexec {shutil.which("g++")} "$@"\n')
+    silent.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda name: str(silent))
+    native._library.cache_clear()
+    assert not native.available()
+    native._library.cache_clear()
+
+
 def test_a_compiler_that_fails_is_as_none(monkeypatch, tmp_path):
     broken = tmp_path / "g++"
     broken.write_text("#!/bin/sh\nexit 1\n")

@@ -115,6 +115,16 @@ def test_ties_go_up_or_down_as_told():
         assert close.array(np.array([one, next_])).tolist() == [one, next_]
 
 
+@pytest.mark.parametrize("tiny", [1e-20, -1e-20, 1e-45])
+def test_a_level_beside_which_the_middle_is_no_float64(tiny):
+    book = Codebook.nearest(np.array([tiny, 3.0]))
+    assert book.array(np.array([1.5], np.float32)) == np.float32(tiny if tiny > 0 else 3.0)
+    down = Codebook.nearest(np.array([tiny, 3.0]), ties_down=np.array([True]))
+    assert down.array(np.array([1.5], np.float32)) == np.float32(tiny if tiny > 0 else 3.0)  # no tie
+    mirrored = Codebook.nearest(np.array([-3.0, tiny]))
+    assert mirrored.array(np.array([-1.5], np.float32)) == np.float32(-3.0 if tiny > 0 else tiny)
+
+
 @pytest.mark.parametrize("dtype", FP8.values())
 def test_float8_is_the_cast(rng, dtype):
     levels, ties_down = float8_levels(dtype)

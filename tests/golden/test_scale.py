@@ -133,7 +133,7 @@ def test_k_is_checked_before_it_is_used(k):
         Scale(M=1 << 15, k=k)
 
 
-@pytest.mark.parametrize(("M", "k"), [(1 << 15, 116), (1 << 15, -86), (0xFFFF, -85)])
+@pytest.mark.parametrize(("M", "k"), [(1 << 15, 116), (1 << 15, 120), (1 << 15, -86), (0xFFFF, -85)])
 def test_step_out_of_range(M, k):
     with pytest.raises(InputError, match=r"^Scale step must be from 2\*\*-100 to 2\*\*100, not s = "):
         Scale(M=M, k=k)

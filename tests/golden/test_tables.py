@@ -59,3 +59,16 @@ def test_values_are_rounded_once(M, k, name):
         for side in (np.float32(np.inf), np.float32(-np.inf)):
             distance = abs(Fraction(float(np.nextafter(got, side))) - exact)
             assert error < distance or (error == distance and int(got.view(np.uint32)) % 2 == 0)
+
+
+@pytest.mark.parametrize("name", oracles.ORACLES)
+def test_only_offset_formats_with_an_exact_end_tell_the_sides_of_zero_apart(name):
+    """Which is why golden.array.unflush and the kernels look at products of 0 in those alone."""
+    format = oracles.make(name)
+    table = tables(format)
+    below, above = -1 if table.sticky or not format.signed else 0, 1 if table.sticky else 0  # of the least numbers
+    beside = [int(table.codes[address - table.first]) for address in (below, 0, above)]
+    if "sticky-zero" in name:
+        assert beside[0] == beside[1] != beside[2]
+    else:
+        assert len(set(beside)) == 1

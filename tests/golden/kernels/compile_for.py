@@ -16,6 +16,7 @@ def facts(kernel):
         "float64": len(re.findall(r"(mul|fma|add)\S*\.f64", ptx)),
         "matrix": len(re.findall(r"mma\S*\.s32\.s8\.s8", ptx)),
         "spilled": ".local" in ptx,
+        "flushing": sorted(set(re.findall(r"\S+\.ftz\S*", ptx))),
     }
 
 

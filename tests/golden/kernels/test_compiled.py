@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+FLOOR = "cvt.rmi.ftz.f32.f32"  # see golden/kernels/codes.py, and what the floor does in test_kernels.py
 SCRIPT = Path(__file__).with_name("compile_for.py")
 
 
@@ -23,6 +24,7 @@ def test_compiled_for_a_gpu(capability, tmp_path):
     assert len(found) == 3 * 9
     for name, kernel in found.items():
         assert not kernel["spilled"], name
+        assert set(kernel["flushing"]) <= {FLOOR}, name  # subnormal numbers are numbers
         assert kernel["float64"] == 0, name  # slow on most GPUs
         assert kernel["wide_loads"] > 0 or name.startswith("gemm"), name  # those go to shared memory by themselves
         if "quantise" in name:

@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import golden.kernels  # noqa: E402
 from golden import tensor  # noqa: E402
 from golden.scale import Scale  # noqa: E402
 from tests.golden import backends, oracles  # noqa: E402
@@ -58,6 +59,74 @@ def test_extreme_scales(kernels, device, step, rng):
         backends.check_decoding(kernels, "se8", scale, device=device)
         for dtype in (torch.float32, torch.float64):
             backends.check_floats(kernels, "se8-silu", dtype, scale, rng, device=device, count=500)
+
+
+@pytest.mark.parametrize("name", ["sticky-zero", "sticky-zero-within", "sticky-signed"])
+@pytest.mark.parametrize("dtype", backends.FLOATS)
+def test_the_last_scales(kernels, device, name, dtype):
+    format = oracles.make(name)
+    for scale in (Scale(M=1, k=60, bits=1), backends.extreme_scales(1)[0], *backends.extreme_scales(20)[1::2]):
+        backends.check_equal_to_array(kernels, backends.all_magnitudes(dtype, scale), format, scale, device=device)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", list(oracles.ORACLES))
+@pytest.mark.parametrize("dtype", backends.FLOATS)
+@pytest.mark.parametrize("bits", [1, 8, 16, 20])
+def test_the_last_scales_of_every_format(kernels, device, name, dtype, bits):
+    format = oracles.make(name)
+    for scale in backends.extreme_scales(bits):
+        backends.check_equal_to_array(kernels, backends.all_magnitudes(dtype, scale), format, scale, device=device)
+
+
+@pytest.mark.parametrize("name", ["sticky-zero", "int12"])
+def test_decoding_at_the_last_scales(kernels, device, name):
+    for scale in (scale for bits in (1, 20) for scale in backends.extreme_scales(bits)):
+        backends.check_decoding(kernels, name, scale, device=device)
+
+
+def test_however_small_a_value_it_is_above_an_exact_end_at_0(kernels, device):
+    format, scale = oracles.make("sticky-zero"), Scale.from_step(2.0**60)
+    x = torch.tensor([1e-30, 0.0, -0.0, -1e-30], dtype=torch.bfloat16)
+    assert kernels.quantise(x.to(device), format, scale).tolist() == [16, 15, 15, 15]
+    scale, x = Scale.from_step(2.0**100), torch.tensor([1e-300, 0.0, -0.0, -1e-300], dtype=torch.float64)
+    assert kernels.quantise(x.to(device), format, scale).tolist() == [16, 15, 15, 15]
+
+
+def test_a_floor_that_flushes_subnormal_numbers(kernels, device, monkeypatch):
+    """As Triton compiles it for a GPU (test_compiled.py)."""
+    interpreter = pytest.importorskip("triton.runtime.interpreter")
+
+    def floor(self, number):
+        tiny = np.finfo(np.float32).tiny if number.data.dtype == np.float32 else 0
+        return self.unary_op(number, lambda x: np.floor(np.where(np.abs(x) < tiny, np.copysign(np.float32(0), x), x)))
+
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "create_floor", floor)
+    format, scale = oracles.make("sticky-zero"), Scale.from_step(2.0**20)
+    x = backends.all_magnitudes(torch.float32, scale)
+    backends.check_equal_to_array(kernels, x, format, scale, device=device)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32])
+@pytest.mark.parametrize("exponent", [-64, 64])
+def test_integers_at_the_last_scales(kernels, device, dtype, exponent):
+    info = torch.iinfo(dtype)
+    x = torch.tensor([info.min, info.min + 1, -1, 0, 1, info.max - 1, info.max], dtype=dtype)
+    for name in ("sticky-zero", "int12"):
+        format = oracles.make(name)
+        for scale in backends.extreme_scales(20):
+            expected = tensor.quantise(x, format, scale, exponent=exponent)
+            assert backends.equal(kernels.quantise(x.to(device), format, scale, exponent=exponent), expected)
+
+
+def test_float64_is_for_what_needs_it():
+    """It is slow on most GPUs."""
+    format = oracles.make("se8")
+    for scale in (Scale.from_step(0.02), Scale.from_step(2.0**100), Scale.from_step(2.0**-100, 20)):
+        for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.int8, torch.int16):
+            assert not golden.kernels._product(dtype, format, scale, 0)[1]
+        for dtype in (torch.float64, torch.int32):
+            assert golden.kernels._product(dtype, format, scale, 0)[1]
 
 
 def test_quotients_are_rounded_once(kernels, device):

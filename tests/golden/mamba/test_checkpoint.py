@@ -166,7 +166,10 @@ class _Bomb:
 
 
 @pytest.mark.parametrize("write", [torch.save, lambda bomb, path: path.write_bytes(pickle.dumps(bomb))])
-def test_hostile_pickle_is_not_run(folder: Path, tmp_path: Path, write: Callable[[Any, Path], object]) -> None:
+def test_hostile_pickle_is_not_run(
+    folder: Path, tmp_path: Path, write: Callable[[Any, Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")  # changes what torch.load does when it is not told
     binary = to_bin(folder)
     write({"x": _Bomb(tmp_path / "owned")}, binary)
     refuse(folder, "plain tensors")

@@ -16,10 +16,11 @@ from golden.quamba.integer import (
     requantise,
     to_float16,
 )
+from golden.quamba.layers import HadamardLinear, IntegerConv
 from golden.scale import Scale
 from tests.golden.quamba import oracle
 
-SCALES = [Scale.from_step(step) for step in (1.0, 0.25, 0.1, 3e-5, 7.3, 2.0**-100)]
+SCALES = [Scale.from_step(step) for step in (1.0, 0.25, 0.1, 3e-5, 7.3, 2.0**-100, 2.0**100)]
 ROUNDINGS = {"half even": oracle.even, "half away": oracle.away}
 
 
@@ -92,6 +93,39 @@ def test_a_weight_of_zeros_stays_one_and_nan_is_refused():
     assert torch.equal(zeros.value, torch.zeros(3))
     with pytest.raises(InputError, match="Layer 3, w must be finite"):
         quantise_weight(torch.tensor([1.0, float("nan")]), "Layer 3, w")
+
+
+@pytest.mark.parametrize(("last", "dtype"), [(8.0, torch.float32), (9.0, torch.float64)])
+def test_sums_up_to_2_24_are_in_float32(last, dtype):
+    linear = IntegerLinear(torch.tensor([[127.0] * 1032 + [last]]), max_input=128, where="w")
+    assert linear._matrix.dtype == dtype
+    x = torch.full((1, 1033), 128)
+    assert linear(x).tolist() == [[(127 * 1032 + int(last)) * 128]]
+
+
+@pytest.mark.parametrize("peak", [2.0**-119, 2.0**127])
+def test_the_smallest_and_the_largest_weights(peak):
+    w = torch.tensor([peak, -peak, peak / 3, peak * 0.9, 0.0])
+    found = quantise_weight(w, "w")
+    assert found.codes.tolist() == [127, -127, 42, 114, 0]
+    assert np.float32(float(found.step)) >= np.finfo(np.float32).tiny
+    assert (found.value - w).abs().max() <= float(found.step) / 2 + peak * 2.0**-23
+
+
+@pytest.mark.parametrize("peak", [2.0**-120, 1e-45, -3.3e38])
+def test_weights_whose_step_no_float32_holds_are_refused(peak):
+    with pytest.raises(InputError, match=r"^Layer 3, w must be zero or have a peak from 2\*\*-119 to 2\*\*127, not "):
+        quantise_weight(torch.tensor([0.0, peak]), "Layer 3, w")
+
+
+def test_products_of_steps_that_no_float32_holds_are_refused():
+    w, tiny = torch.full((12, 1, 2), 1e-12), Scale.from_step(2.0**-100)
+    message = r"^Layer 3: step must be at least 2\*\*-126, not 6\.2[0-9]*e-45; scale weights and activations up$"
+    with pytest.raises(InputError, match=message):
+        IntegerConv(w, torch.ones(12), tiny.step, "Layer 3")
+    with pytest.raises(InputError, match=r"^Layer 3: step must be at least 2\*\*-126, not "):
+        HadamardLinear(torch.full((2, 12), 1e-12), tiny, "Layer 3")
+    assert IntegerConv(w, torch.ones(12), Scale.from_step(2.0**-70).step, "Layer 3").step > 0
 
 
 @pytest.mark.parametrize("ratio", [1 / 3, 1e-2, 1.7e-4, 3e-9, 1.0, 0.5, 2.0**-7, 100.3, 2.0**-90])
