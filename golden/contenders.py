@@ -128,7 +128,8 @@ class Sample:
         return Contender(spec=spec, quantiser=found, bits=format.bits, detail=detail)
 
     def _grouped(self) -> Contender:
-        order = np.argsort(np.abs(self.x).max(axis=0), kind="stable")
+        high, low = (extreme.astype(np.float64) for extreme in (self.x.max(axis=0), self.x.min(axis=0)))
+        order = np.argsort(np.maximum(high, -low), kind="stable")
         groups = np.empty(len(order), np.int64)
         quantisers: list[Quantiser] = []
         borders = np.linspace(0, len(order), min(GROUPS, len(order)) + 1).astype(int)
