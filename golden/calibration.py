@@ -32,7 +32,7 @@ _CHOICE = {
     },
 }
 _SIZE = {"type": "integer", "minimum": 1}
-_SIZES = {"anyOf": [_SIZE, {"type": "array", "minItems": 1, "items": _SIZE}]}
+_SIZES = {"type": ["integer", "array"], "minimum": 1, "items": _SIZE}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["schema", "model", "format", "mode", "objective", "alpha", "tokens", "channels", "layers"],
@@ -53,7 +53,7 @@ SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "required": list(METHODS),
                 "additionalProperties": False,
-                "properties": {"least_squares": _CHOICE, "percentile": {"anyOf": [{"type": "null"}, _CHOICE]}},
+                "properties": {"least_squares": _CHOICE, "percentile": _CHOICE | {"type": ["object", "null"]}},
             },
         },
     },

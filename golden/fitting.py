@@ -3,14 +3,13 @@
 NumPy only; the search is deterministic and looks at the histogram alone.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
+from golden.bounded import least
 from golden.errors import InputError
 from golden.families import OPEN, best_format, corner
 from golden.formats import SegmentedFormat
@@ -79,6 +78,7 @@ class Fitter:
         for step in steps:
             with suppress(InputError):
                 self._given.append(Scale.from_step(step, scale_bits))
+        self._presets: dict[str, Segmented] = {}
         self._tuners: dict[tuple[int, tuple[Sign, ...]], Tuner] = {}
 
     def best(self, spec: str) -> Segmented:
@@ -128,24 +128,24 @@ class Fitter:
         reach = max(abs(value) for value in widest.values.values()) / unit
         largest = 2 * float(np.abs(self.histogram.values[[0, -1]]).max())
 
-        def least(steps: Iterable[float], *others: Scale) -> Segmented:
-            scales = dict.fromkeys([*(Scale.from_step(step, self.scale_bits) for step in steps), *others])
-            bounds = {s: self.histogram.least_error(float(s.step) / unit, float(s.step) * reach) for s in scales}
-            best, error = None, math.inf
-            for scale in sorted(scales, key=bounds.__getitem__):
-                if bounds[scale] > error:
-                    break  # no scale that is left can lose less
-                found = at(scale)
-                if (lost := self.histogram.squared_error(found)) < error or best is None:
-                    best, error = found, lost
-            assert best is not None  # there are scales
-            return best
+        def bound(scale: Scale) -> float:
+            return self.histogram.least_error(float(scale.step) / unit, float(scale.step) * reach)
 
-        found = at(near) if near else least(largest * 2 ** (-n / 6) for n in range(6 * 17 + 1))
+        def best(steps: Iterable[float], *others: Scale) -> Segmented:
+            found: dict[Scale, Segmented] = {}
+
+            def error(scale: Scale) -> float:
+                found[scale] = at(scale)
+                return self.histogram.squared_error(found[scale])
+
+            scales = [*(Scale.from_step(step, self.scale_bits) for step in steps), *others]
+            return found[least(dict.fromkeys(scales), bound, error)]
+
+        found = at(near) if near else best(largest * 2 ** (-n / 6) for n in range(6 * 17 + 1))
         for reached, per_octave in ((4 if near else 7, 48), (4, 192)):
             step = float(found.scale.step)
             around = (step * 2 ** (n / per_octave) for n in range(-reached, reached + 1))
-            found = least(around, found.scale, *self._given)
+            found = best(around, found.scale, *self._given)
         return found
 
     def _tuned(self, wanted: Budget) -> Segmented:
@@ -159,17 +159,18 @@ class Fitter:
 
     def presets(self, wanted: Budget) -> list[Segmented]:
         """Those presets, at their best, that keep to the budget."""
-        return [
-            preset
-            for preset in self._presets
-            if preset.format.bits <= wanted.bits
-            and len(preset.format.segments) <= wanted.segments
-            and SIGNS[preset.format.signed] in wanted.signs
-        ]
-
-    @cached_property
-    def _presets(self) -> list[Segmented]:
-        return [self.least_squares(name) for name in PRESETS]
+        found = []
+        for name in PRESETS:
+            format = corner(name)  # has the bits, segments and sign of all
+            if (
+                format.bits <= wanted.bits
+                and len(format.segments) <= wanted.segments
+                and SIGNS[format.signed] in wanted.signs
+            ):
+                if name not in self._presets:
+                    self._presets[name] = self.least_squares(name)
+                found.append(self._presets[name])
+        return found
 
     def _tuner(self, wanted: Budget) -> Tuner:
         key = wanted.bits, wanted.signs

@@ -83,7 +83,10 @@ def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> 
     if is_tuned(spec):
         others += [fitter.presets(budget(spec)) for fitter in _some(fitters)]
     rivals = list(dict.fromkeys(found.format for found in chain(_some(free), *others)))
-    candidates = [[fitter.scale_for(format) for fitter in fitters] for format in rivals]
+    known = [[own, *fitter.given(spec)] for fitter, own in zip(fitters, free, strict=True)]
+    candidates = [
+        [_scaled(fitter, format, own) for fitter, own in zip(fitters, known, strict=True)] for format in rivals
+    ]
     found = min(candidates, key=lambda chosen: loss_db(fitters, chosen))
     if not is_tuned(spec) or found[0].format.kind == "twos-complement":
         return found
@@ -99,6 +102,12 @@ def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str) -> 
         else:
             break
     return found
+
+
+def _scaled(fitter: Fitter, format: SegmentedFormat, known: Sequence[Segmented]) -> Segmented:
+    """``format`` at a layer's best scale: searched, or one that is known."""
+    rivals = [fitter.scale_for(format), *(one for one in known if one.format == format)]
+    return min(rivals, key=fitter.histogram.squared_error)
 
 
 def _same_segments(

@@ -122,8 +122,9 @@ def show(result: Calibration) -> None:
         rows.append(row)
     without = any(layer["percentile"] is None for layer in result.layers)
     columns = ["layer", "codes at steps, zero point, s", "SQNR dB", f"s at {result.alpha}", "SQNR dB"]
+    tokens = size_in_words(result.tokens)
     table(
-        f"Calibration of {result.format}, {size_in_words(result.tokens)} tokens, mode {result.mode}, objective {result.objective}",
+        f"Calibration of {result.format}, {tokens} tokens, mode {result.mode}, objective {result.objective}",
         columns + (["output", "output"] if outputs else []),
         rows,
         caption="SQNR first with least squared error, then with Quamba's percentile as s"

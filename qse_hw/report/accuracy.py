@@ -134,11 +134,12 @@ def section_accuracy(accuracy: Accuracy, config: Any) -> Html:
     )
     own = any(heading in accuracy.columns for heading in ("this unit", "as calibrated"))
     tokens, channels = accuracy.shape
+    width = size_in_words(channels, ",")
     return section(
         "accuracy",
         "Accuracy, layer by layer",
         paragraph(
-            f"Activations: {accuracy.origin}; {layers} layers of {tokens:,} tokens and {size_in_words(channels, ',')} channels. SQNR is "
+            f"Activations: {accuracy.origin}; {layers} layers of {tokens:,} tokens and {width} channels. SQNR is "
             "10 log10 of the values' sum of squares over the rounding errors', in dB: 6 dB are worth one bit."
         ),
         figure(picture(accuracy), "SQNR of every layer; more is better."),

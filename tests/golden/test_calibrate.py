@@ -166,7 +166,6 @@ def test_an_output_without_error(tensors):
     [
         (lambda x: 0 * x, "Activations must not all be zero, a scale would be 0"),
         (lambda x: x * np.float32(1e37), r"Activations must have a peak from 2\*\*-70 to 2\*\*90"),
-        (lambda x: np.where(np.arange(x.size).reshape(x.shape) == 7, x, 0), "Activations must not be zero up to their"),
     ],
 )
 def test_errors_name_the_layer(tensors, mode, spoil, text):
