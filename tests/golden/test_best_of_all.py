@@ -10,14 +10,14 @@ from golden.modes import MODES, fit_layers, loss_db
 from golden.percentile import percentile_step
 from golden.presets import PRESETS
 
-ALPHAS = (0.5, 0.9, 0.9995, 1.0)
+ALPHAS = (0.9, 1.0)
 
 
-def awkward(rng):
+def awkward(rng, kind=None):
     """A few values, as no layer has them: on a grid or not, sparse, with outliers, one-sided, far from zero."""
     n = int(rng.integers(2, 90))
     z = rng.standard_normal(n)
-    kind = rng.integers(0, 9)
+    kind = rng.integers(0, 9) if kind is None else kind
     x = [
         z,
         np.round(4 * z),
@@ -38,14 +38,14 @@ def error(histogram, found):
     return histogram.squared_error(found)
 
 
-@pytest.fixture(params=range(30))
+@pytest.fixture(params=range(9))
 def values(request, rng):
-    return awkward(rng)
+    return awkward(rng, request.param)
 
 
 def test_tuned_is_no_worse_than_the_percentile(values, rng):
     """The table's own column; for a preset likewise."""
-    for spec in ("tuned:bits=3", "tuned:bits=4,segments=2", *PRESETS):
+    for spec in ("tuned:bits=3,segments=2", *PRESETS):
         for alpha in ALPHAS:
             found = calibrate([Layer(x=values)], spec, alpha=alpha).layers[0]
             if found["percentile"] is not None:
@@ -54,29 +54,29 @@ def test_tuned_is_no_worse_than_the_percentile(values, rng):
 
 def test_more_segments_are_no_worse(values):
     histogram = Histogram(values)
-    errors = [error(histogram, Fitter(histogram).least_squares(f"tuned:bits=4,segments={n}")) for n in (1, 2, 3, 5, 8)]
+    errors = [error(histogram, Fitter(histogram).least_squares(f"tuned:bits=3,segments={n}")) for n in (1, 2, 4)]
     assert errors == sorted(errors, reverse=True)
 
 
 def test_more_bits_are_no_worse(values):
     histogram = Histogram(values)
-    errors = [error(histogram, Fitter(histogram).least_squares(f"tuned:bits={bits},segments=2")) for bits in (2, 3, 4, 5)]
+    errors = [error(histogram, Fitter(histogram).least_squares(f"tuned:bits={bits},segments=2")) for bits in (2, 3, 4)]
     assert errors == sorted(errors, reverse=True)
 
 
 def test_either_sign_is_no_worse_than_one(values):
     histogram = Histogram(values)
     either, *one = (
-        error(histogram, Fitter(histogram).least_squares(f"tuned:bits=4,segments=3{sign}"))
+        error(histogram, Fitter(histogram).least_squares(f"tuned:bits=3,segments=2{sign}"))
         for sign in ("", ",sign=0", ",sign=1")
     )
     assert either <= min(one)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_tuned_is_no_worse_than_any_preset(rng, seed):
     histogram = Histogram(awkward(rng))
-    for spec in ("tuned:segments=1", "tuned:segments=3,sign=1"):
+    for spec in ("tuned:segments=1,sign=0", "tuned:segments=1,sign=1"):
         fitter = Fitter(histogram)
         presets = fitter.presets(budget(spec))
         assert presets
@@ -86,7 +86,7 @@ def test_tuned_is_no_worse_than_any_preset(rng, seed):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_modes_are_no_worse_than_percentiles_that_they_may_have(rng, mode, seed):
     layers = [awkward(rng) for _ in range(3)]
     steps = [[percentile_step(x, 1.0)] for x in layers]
@@ -105,7 +105,7 @@ def test_modes_are_no_worse_than_percentiles_that_they_may_have(rng, mode, seed)
             assert loss <= loss_db(fitters, given)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_output_is_no_worse_than_at_the_percentile(rng, seed):
     x = awkward(rng)
     weights = rng.exponential(size=x.shape).astype(np.float32)
