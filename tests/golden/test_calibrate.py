@@ -29,7 +29,7 @@ def choice_of(x, found, output_sqnr_db=None):
 
 
 def by_least_squares(x, spec, scale_bits=16):
-    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits).least_squares(spec))
+    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits, steps=[percentile_step(x)]).best(spec))
 
 
 def by_percentile(x, spec, alpha=0.9995, scale_bits=16):

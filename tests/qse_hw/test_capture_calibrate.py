@@ -74,9 +74,9 @@ def test_calibrate_a_file(out, activations, tensors, spec):
     assert (found.model, found.format, found.tokens, found.channels) == ("5eed" * 16, spec, 16, 32)
     assert len(found.layers) == len(tensors)
     for number, x in enumerate(tensors.values()):
-        fitter = Fitter(Histogram(x))
+        fitter = Fitter(Histogram(x), steps=[percentile_step(x)])
         for method, want in (
-            ("least_squares", fitter.least_squares(spec)),
+            ("least_squares", fitter.best(spec)),
             ("percentile", fitter.at(spec, percentile_step(x))),
         ):
             got = found.layer(number, method)
@@ -97,7 +97,7 @@ def test_a_percentile_that_cannot_be_had_is_a_dash(out, tmp_path, capsys, spec):
     found = read_calibration(out / "c.json")
     first, second = (cells for cells in table_rows(said, "") if cells[0] in ("0", "1"))
     assert first[-2:] == ["-", "-"]
-    assert second[-1] == f"{found.layer(1, 'percentile').sqnr_db:.2f}"
+    assert float(second[-1]) == pytest.approx(found.layer(1, "percentile").sqnr_db, abs=0.011)
     assert found.layers[0]["percentile"] is None
     words = ("gen", "encoder", "--calibration", str(out / "c.json"), "--layer", "0", "-o", str(out / "unit"))
     assert main(list(words)) == 0
