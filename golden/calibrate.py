@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from golden.calibration import METHODS, Calibration, Choice
+from golden.calibration import METHODS, Calibration, Choice, one_or_each
 from golden.checks import function, instance, shown
 from golden.errors import InputError, InputTypeError
 from golden.fitting import Fitter, budget, check_spec, is_tuned
@@ -58,8 +59,8 @@ def calibrate(
 
     Args:
         layers: first to last. Where they have weights, the objective is the error at the layer's output. In mode "free"
-            the weighted optimum, the unweighted one and the presets are then compared by ``output_error``, and the best
-            is taken; in the others the weighted optimum is.
+            the weighted optimum, the unweighted one, the presets and the percentile are then compared by
+            ``output_error``, and the best is taken; in the others the weighted optimum is. Layers may differ in shape.
         spec: the format; a bare preset name leaves its parameters open, ``tuned`` everything; of a
             :class:`golden.formats.SegmentedFormat` only the scale is sought.
         model: fingerprint of the model.
@@ -68,8 +69,12 @@ def calibrate(
         scale_bits: width of M.
         progress: called with each layer's number when it has been seen.
 
+    Returns:
+        Per layer the best that was found, which is the percentile's where nothing beats it, and the percentile's: None
+        where it gives no scale, as the values are zero up to their quantile, or one at which ``spec`` has no format.
+
     Raises:
-        InputError: naming the layer, where its values cannot be calibrated.
+        InputError: without layers; naming the layer, where its values cannot be calibrated.
     """
     check_mode(mode)
     check_spec(spec, scale_bits)
@@ -81,60 +86,73 @@ def calibrate(
     instance(model, str, "Model", "a fingerprint, or empty text")
     function(progress, "Progress")
     fitters: list[Fitter] = []
-    seen: list[tuple[Histogram, Segmented]] = []
-    found: list[tuple[Choice, Choice]] = []
-    shape, objective = (0, 0), "x"
+    seen: list[tuple[Histogram, Segmented | None]] = []
+    found: list[tuple[Choice, Choice | None]] = []
+    shapes: list[tuple[int, int]] = []
+    objective = "x"
     for layer in each:  # enumerate would hold the last one
         number = len(seen)
         instance(layer, Layer, "Layers", "a sequence of Layer")
         try:
             check_finite(layer.x)
-            plain = Fitter(Histogram(layer.x), scale_bits=scale_bits)
-            fitter = plain
+            shapes.append((layer.x.shape[0], layer.x.shape[1]))
+            histogram = Histogram(layer.x)
+            steps = _percentile_steps(layer.x, alpha)
+            plain = fitter = Fitter(histogram, scale_bits=scale_bits, steps=steps)
             if layer.weights is not None:
-                fitter = Fitter(Histogram(layer.x, layer.weights), scale_bits=scale_bits)
-            percentile = fitter.at(spec, percentile_step(layer.x, alpha))
+                fitter = Fitter(Histogram(layer.x, layer.weights), scale_bits=scale_bits, steps=steps)
+            percentile = next(iter(fitter.given(spec)), None)
             if mode == "free":
                 found.append(_free(layer, fitter, plain, spec, percentile))
             else:
                 fitters.append(fitter)
-            seen.append((plain.histogram, percentile))
+            seen.append((histogram, percentile))
         except InputError as error:
             raise InputError(f"Layer {number}: {error}") from error
-        shape, objective = layer.x.shape, "x" if layer.weights is None else "output"
+        objective = "x" if layer.weights is None else "output"
         del layer  # before the next is made
         if progress is not None:
             progress(number)
+    if not seen:
+        raise InputError("Layers must be at least one, not none")
     if fitters:
         for (histogram, percentile), best in zip(seen, fit_layers(fitters, spec, mode), strict=True):
-            found.append((_choice(histogram, best), _choice(histogram, percentile)))
+            found.append((_choice(histogram, best), _choice(histogram, percentile) if percentile else None))
+    tokens, channels = zip(*shapes, strict=True)
     return Calibration(
         model=model,
         format=str(spec),
         mode=mode,
         objective=objective,
         alpha=alpha,
-        tokens=shape[0],
-        channels=shape[1],
+        tokens=one_or_each(tokens, len(found)),
+        channels=one_or_each(channels, len(found)),
         layers=tuple(dict(zip(METHODS, choices, strict=True)) for choices in found),
     )
 
 
+def _percentile_steps(x: Values, alpha: float) -> list[float]:
+    """The percentile's step; none where the quantile is zero."""
+    with suppress(InputError):
+        return [percentile_step(x, alpha)]
+    return []
+
+
 def _free(
-    layer: Layer, fitter: Fitter, plain: Fitter, spec: str | SegmentedFormat, percentile: Segmented
-) -> tuple[Choice, Choice]:
-    """The layer's best format by itself, and the one at the percentile's scale."""
-    best = fitter.least_squares(spec)
+    layer: Layer, fitter: Fitter, plain: Fitter, spec: str | SegmentedFormat, percentile: Segmented | None
+) -> tuple[Choice, Choice | None]:
+    """The layer's best format by itself, and the one at the percentile's scale, if there is one."""
+    best = fitter.best(spec)
     if layer.output_error is None:
-        return _choice(plain.histogram, best), _choice(plain.histogram, percentile)
-    rivals = [percentile, best, plain.least_squares(spec)]
+        return _choice(plain.histogram, best), _choice(plain.histogram, percentile) if percentile else None
+    rivals = [best, plain.best(spec), *fitter.given(spec)]  # the percentile is the last one, if there is one
     if is_tuned(spec):
-        rivals += [*fitter.presets(budget(spec)), *plain.presets(budget(spec))]
+        rivals = [*fitter.presets(budget(spec)), *plain.presets(budget(spec)), *rivals]
     errors = layer.output_error(rivals)
-    number = min(range(1, len(rivals)), key=errors.__getitem__)
+    number = min(range(len(rivals)), key=errors.__getitem__)
     return (
         _choice(plain.histogram, rivals[number], errors[number]),
-        _choice(plain.histogram, percentile, errors[0]),
+        _choice(plain.histogram, percentile, errors[-1]) if percentile else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ _CHOICE = {
         "output_sqnr_db": {"type": "number"},
     },
 }
+_SIZE = {"type": "integer", "minimum": 1}
+_SIZES = {"type": ["integer", "array"], "minimum": 1, "items": _SIZE}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["schema", "model", "format", "mode", "objective", "alpha", "tokens", "channels", "layers"],
@@ -42,8 +44,8 @@ SCHEMA: dict[str, Any] = {
         "mode": {"enum": list(MODES)},
         "objective": {"enum": list(OBJECTIVES)},
         "alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-        "tokens": {"type": "integer", "minimum": 1},
-        "channels": {"type": "integer", "minimum": 1},
+        "tokens": _SIZES,
+        "channels": _SIZES,
         "layers": {
             "type": "array",
             "minItems": 1,
@@ -51,7 +53,7 @@ SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "required": list(METHODS),
                 "additionalProperties": False,
-                "properties": dict.fromkeys(METHODS, _CHOICE),
+                "properties": {"least_squares": _CHOICE, "percentile": _CHOICE | {"type": ["object", "null"]}},
             },
         },
     },
@@ -94,8 +96,11 @@ class Calibration:
         mode: what the layers' least squares share (:mod:`golden.modes`); percentiles are by layer.
         objective: whose squared error is least: "x", or the layer's "output".
         alpha: quantile of the percentile method.
-        tokens, channels: shape of the activations of one layer.
-        layers: per layer, per method, the choice.
+        tokens, channels: shape of the activations of every layer; or as many numbers as there are layers.
+        layers: per layer, per method, the choice; None for a percentile where none could be had.
+
+    Raises:
+        InputError: without layers, or where there are more or fewer numbers of tokens or channels than layers.
     """
 
     model: str
@@ -103,16 +108,32 @@ class Calibration:
     mode: str
     objective: str
     alpha: float
-    tokens: int
-    channels: int
-    layers: tuple[Mapping[str, Choice], ...]
+    tokens: int | tuple[int, ...]
+    channels: int | tuple[int, ...]
+    layers: tuple[Mapping[str, Choice | None], ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise InputError("Calibration must have at least one layer, not none")
+        for name, sizes in (("tokens", self.tokens), ("channels", self.channels)):
+            if isinstance(sizes, tuple) and len(sizes) != len(self.layers):
+                raise InputError(
+                    f"Calibration's {name} must be one number, or one for each of {len(self.layers)} layers, "
+                    f"not {len(sizes)} numbers"
+                )
 
     def layer(self, number: int, method: str = "least_squares") -> Choice:
         """The choice for layer ``number``; InputError if there is none."""
         if not 0 <= integer(number, "Layer") < len(self.layers):
             raise InputError(f"Layer must be from 0 to {len(self.layers) - 1} (the calibration's layers), not {number}")
         one_of(method, METHODS, "Method")
-        return self.layers[number][method]
+        found = self.layers[number][method]
+        if found is None:
+            raise InputError(
+                f"Method must be least_squares for layer {number}, whose values have no percentile that gives a scale, "
+                f"not {method!r}"
+            )
+        return found
 
     def check_format(self, number: int, spec: str) -> None:
         """InputError unless ``spec`` stands for the format of layer ``number``; a preset's name: for any parameters."""
@@ -127,23 +148,38 @@ class Calibration:
                 "calibrate again"
             )
 
-    def check(self, *, layers: int, channels: int, model: str, whose: str = "activations'") -> None:
+    def check(
+        self, *, layers: int, channels: int | tuple[int, ...], model: str, whose: str = "activations'"
+    ) -> None:
         """InputError unless the calibration belongs to ``whose`` so many layers of so many channels.
 
         Args:
-            layers, channels: of what it is to be used for.
+            layers: of what it is to be used for.
+            channels: of all of them, or of each.
             model: the fingerprint of that model; "" if unknown.
             whose: for the message.
         """
-        if (layers, channels) != (len(self.layers), self.channels):
+        if layers != len(self.layers) or one_or_each(channels, layers) != one_or_each(self.channels, layers):
             raise InputError(
-                f"Calibration must be for the {whose} {layers} layers of {channels} channels, "
-                f"but is for {len(self.layers)} of {self.channels}; calibrate again"
+                f"Calibration must be for the {whose} {layers} layers of {size_in_words(channels)} channels, "
+                f"but is for {len(self.layers)} of {size_in_words(self.channels)}; calibrate again"
             )
         if self.model and model and self.model != model:
             raise InputError(
                 f"Calibration must be for the {whose} model {model[:12]}, but is for {self.model[:12]}; calibrate again"
             )
+
+
+def one_or_each(sizes: int | Sequence[int], layers: int) -> int | tuple[int, ...]:
+    """The one size that all layers have, or each one's."""
+    each = (sizes,) * layers if isinstance(sizes, int) else tuple(sizes)
+    return each[0] if len(set(each)) == 1 else each
+
+
+def size_in_words(sizes: int | Sequence[int], form: str = "") -> str:
+    """``96``, or ``96 to 384`` of layers that differ; ``form``: how numbers are formatted, as by ``format``."""
+    ends = [sizes] if isinstance(sizes, int) else [min(sizes), max(sizes)]
+    return " to ".join(format(end, form) for end in dict.fromkeys(ends))
 
 
 def write_calibration(path: str | os.PathLike[str], calibration: Calibration) -> None:
@@ -160,7 +196,8 @@ def write_calibration(path: str | os.PathLike[str], calibration: Calibration) ->
         "tokens": calibration.tokens,
         "channels": calibration.channels,
         "layers": [
-            {method: _choice_to_json(choice) for method, choice in layer.items()} for layer in calibration.layers
+            {method: None if choice is None else _choice_to_json(choice) for method, choice in layer.items()}
+            for layer in calibration.layers
         ],
     }
     write_json(path, document)
@@ -175,19 +212,29 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
     where = f"Calibration {as_path(path, 'Calibration')}"
     document = checked_document(path, where, SCHEMA)
     layers = tuple(
-        {method: _choice_from_json(layer[method], f"{where}: layer {number}") for method in METHODS}
+        {
+            method: None if layer[method] is None else _choice_from_json(layer[method], f"{where}: layer {number}")
+            for method in METHODS
+        }
         for number, layer in enumerate(document["layers"])
     )
-    return Calibration(
-        model=document["model"],
-        format=document["format"],
-        mode=document["mode"],
-        objective=document["objective"],
-        alpha=document["alpha"],
-        tokens=int(document["tokens"]),  # JSON's 8.0 is an integer, too
-        channels=int(document["channels"]),
-        layers=layers,
-    )
+    try:
+        return Calibration(
+            model=document["model"],
+            format=document["format"],
+            mode=document["mode"],
+            objective=document["objective"],
+            alpha=document["alpha"],
+            tokens=_sizes_from_json(document["tokens"]),
+            channels=_sizes_from_json(document["channels"]),
+            layers=layers,
+        )
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _sizes_from_json(sizes: float | list[float]) -> int | tuple[int, ...]:
+    return tuple(map(int, sizes)) if isinstance(sizes, list) else int(sizes)  # JSON's 8.0 is an integer, too
 
 
 def _choice_to_json(choice: Choice) -> dict[str, Any]:

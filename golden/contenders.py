@@ -1,5 +1,6 @@
 """All quantisers of the accuracy tables, each fitted to one layer's values at its own best scale and parameters."""
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from golden.bounded import least
 from golden.errors import InputError
 from golden.fitting import Fitter, check_spec
 from golden.histogram import Histogram, Values, sqnr_db
@@ -82,7 +84,12 @@ class Sample:
         self.x = x
         self.histogram = Histogram(x, weights)
         self.unweighted = self.histogram if weights is None else Histogram(x)
-        self.fitter = Fitter(self.histogram, scale_bits=scale_bits)
+        self._percentiles = {}
+        for alpha in ALPHAS:
+            with suppress(InputError):  # the low quantiles of sparse values are zero
+                self._percentiles[alpha] = percentile_step(x, alpha)
+        # with its steps no format loses to itself at a percentile
+        self.fitter = Fitter(self.histogram, scale_bits=scale_bits, steps=self._percentiles.values())
 
     def fit(self, spec: str) -> Contender:
         """The quantiser that ``spec`` names with the least squared error.
@@ -114,21 +121,21 @@ class Sample:
     def _percentile(self, spec: str) -> Contender:
         name, _, only = spec.partition(":alpha=")
         format, bits = load_format(PERCENTILE[name]), self.fitter.scale_bits
+        steps = {float(only): percentile_step(self.x, float(only))} if only else self._percentiles
         rivals = {}
-        for alpha in (float(only),) if only else ALPHAS:
-            with suppress(InputError):  # the low quantiles of sparse values are zero
-                rivals[alpha] = Segmented(
-                    format=format, scale=Scale.from_step(percentile_step(self.x, alpha), bits)
-                )
+        for alpha, step in steps.items():
+            with suppress(InputError):  # a quantile may be less than any step that a scale may have
+                rivals[alpha] = Segmented(format=format, scale=Scale.from_step(step, bits))
         if not rivals:
-            raise InputError(f"Activations must not be zero up to their {only} quantile, a scale would be 0")
+            raise InputError(f"Percentiles must give a scale, not steps of {', '.join(map(str, steps.values())) or 0}")
         alpha = min(rivals, key=lambda a: self.unweighted.squared_error(rivals[a]))
         found = rivals[alpha]
         detail = f"alpha {alpha}, s = {float(found.scale.step):.4g}"
         return Contender(spec=spec, quantiser=found, bits=format.bits, detail=detail)
 
     def _grouped(self) -> Contender:
-        order = np.argsort(np.abs(self.x).max(axis=0), kind="stable")
+        high, low = (extreme.astype(np.float64) for extreme in (self.x.max(axis=0), self.x.min(axis=0)))
+        order = np.argsort(np.maximum(high, -low), kind="stable")
         groups = np.empty(len(order), np.int64)
         quantisers: list[Quantiser] = []
         borders = np.linspace(0, len(order), min(GROUPS, len(order)) + 1).astype(int)
@@ -144,12 +151,21 @@ class Sample:
 
     def _float8(self, spec: str) -> Contender:
         levels, ties_down = float8_levels(FP8[spec])
-        step = self.histogram.peak / float(levels[-1])
-        for powers in (np.arange(-36, 13) / 12, np.arange(-8, 9) / 96):
-            steps = (step * 2**powers).astype(np.float32)
-            rivals = {step: Codebook.nearest(levels * step, ties_down=ties_down) for step in steps}
-            step = min(rivals, key=lambda step: self.unweighted.squared_error(rivals[step]))
-        return Contender(spec=spec, quantiser=rivals[step], bits=8, detail=f"values times {float(step):.4g}")
+        finest, reach = (float(end) for end in levels[levels > 0][[0, -1]])
+
+        def at(step: np.float32) -> Codebook:
+            return Codebook.nearest(levels * step, ties_down=ties_down)
+
+        def bound(step: np.float32) -> float:
+            return self.unweighted.least_error(float(step) * finest, float(step) * reach)
+
+        # from reaching a 2**16th of the peak to having the peak as the finest level
+        step = np.float32(self.histogram.peak / reach)
+        powers = np.arange(-16 * 12, 12 * math.ceil(math.log2(reach / finest)) + 1) / 12
+        for scan in (powers, np.arange(-8, 9) / 96):
+            steps: list[np.float32] = list((step * 2**scan).astype(np.float32))
+            step = least(steps, bound, lambda step: self.unweighted.squared_error(at(step)))
+        return Contender(spec=spec, quantiser=at(step), bits=8, detail=f"values times {float(step):.4g}")
 
 
 def float8_levels(dtype: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:

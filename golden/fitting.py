@@ -3,22 +3,25 @@
 NumPy only; the search is deterministic and looks at the histogram alone.
 """
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from fractions import Fraction
-from functools import cached_property
 
+import numpy as np
+
+from golden.bounded import least
 from golden.errors import InputError
+from golden.families import OPEN, best_format, corner
 from golden.formats import SegmentedFormat
 from golden.histogram import Histogram
-from golden.presets import PRESETS, int8_asym, load_format, se8, se8_silu
+from golden.lloyd import lloyd_max
+from golden.presets import PRESETS, load_format
 from golden.quantiser import Segmented
 from golden.scale import Scale, check_scale_bits
 from golden.tune import SIGNS, Budget, Sign, Tuner
 
 TUNED = "tuned"  # the format that is searched for
+_NEARLY = 1 + 1e-6  # what the rounding of levels may add to a limit
 
 
 def check_spec(spec: str | SegmentedFormat, scale_bits: int = 16) -> None:
@@ -60,74 +63,113 @@ def budget(spec: str | SegmentedFormat, scale_bits: int = 16) -> Budget:
 
 
 class Fitter:
-    """Finds formats and scales for one histogram; what one search found serves the next."""
+    """Finds formats and scales for one histogram; what one search found serves the next.
 
-    def __init__(self, histogram: Histogram, *, scale_bits: int = 16) -> None:
+    Args:
+        histogram: of the values.
+        scale_bits: of the scale's M.
+        steps: steps s, such as a percentile's, that are tried besides those that the search comes to; what no Scale may
+            have is left out.
+    """
+
+    def __init__(self, histogram: Histogram, *, scale_bits: int = 16, steps: Iterable[float] = ()) -> None:
         self.histogram, self.scale_bits = histogram, scale_bits
+        self._given: list[Scale] = []
+        for step in steps:
+            with suppress(InputError):
+                self._given.append(Scale.from_step(step, scale_bits))
+        self._presets: dict[str, Segmented] = {}
         self._tuners: dict[tuple[int, tuple[Sign, ...]], Tuner] = {}
+
+    def best(self, spec: str | SegmentedFormat) -> Segmented:
+        """The better of :meth:`least_squares` and :meth:`given`."""
+        return min([self.least_squares(spec), *self.given(spec)], key=self.histogram.squared_error)
+
+    def given(self, spec: str | SegmentedFormat) -> list[Segmented]:
+        """The best formats at the steps that were given, where there are any."""
+        found = []
+        for scale in self._given:
+            with suppress(InputError):
+                found.append(self._at(spec, scale))
+        return found
 
     def least_squares(self, spec: str | SegmentedFormat) -> Segmented:
         """Scale and format parameters with the least squared error.
 
-        Presets: every format that ``spec`` leaves open is tried at steps from peak/32 to peak/1024, 6 per octave; then
-        steps within a sixth of an octave of the winner, 1/48 octave apart. ``tuned``: :class:`golden.tune.Tuner`; the
-        result is no worse than any preset that keeps to the budget.
+        Presets: the best of the formats that ``spec`` leaves open (:mod:`golden.families`) at steps from twice the peak
+        to peak/2**16, 6 per octave, but for those that cannot be the best; then at steps around the winner, 48 and 192
+        to the octave, and at those that were given. ``tuned``: :class:`golden.tune.Tuner`; the result is no worse than
+        any preset that keeps to the budget, and than what a smaller budget gives.
         """
         if is_tuned(spec):
             return self._tuned(budget(spec, self.scale_bits))
-        peak = self.histogram.peak
-        coarse = [Scale.from_step(peak / 32 * 2 ** (-n / 6), self.scale_bits) for n in range(6 * 5 + 1)]
-        scale = self._best(spec, coarse).scale
-        finer = [Scale.from_step(float(scale.step) * 2 ** (n / 48), self.scale_bits) for n in range(-7, 8)]
-        return self._best(spec, list(dict.fromkeys(finer)))
+        widest = corner(spec)
+        return self._search(lambda scale: self._at(spec, scale), widest) if spec in OPEN else self.scale_for(widest)
 
     def scale_for(self, format: SegmentedFormat, *, near: Scale | None = None) -> Segmented:
-        """``format`` at its best scale, sought from reaching 1/16 of the peak to twice all values, or ``near`` one."""
-        widths, centre = [(4, 4, 48), (4, 4, 192)], near
-        if centre is None:
-            unit = 2.0**format.fraction_bits
-            floor, reach = min(format.values.values()) / unit, max(map(abs, format.values.values())) / unit
-            step = self.histogram.peak / reach
-            # an offset format's floor may ask for a larger scale than the peak does
-            more = self.histogram.low / floor / step if floor < 0 else 1.0
-            widths.insert(0, (15, 15 + (math.ceil(6 * math.log2(more)) if more > 1 else 0), 6))
-            centre = Scale.from_step(step * 2**-1.5, self.scale_bits)
-        for down, up, per_octave in widths:
-            steps = (float(centre.step) * 2 ** (n / per_octave) for n in range(-down, up + 1))
-            scales = dict.fromkeys(Scale.from_step(step, self.scale_bits) for step in steps)
-            found = min((Segmented(format=format, scale=s) for s in scales), key=self.histogram.squared_error)
-            centre = found.scale
-        return found
+        """``format`` at its best scale, sought as :meth:`least_squares` does, or near one only."""
+        return self._search(lambda scale: Segmented(format=format, scale=scale), format, near)
 
     def at(self, spec: str | SegmentedFormat, step: float) -> Segmented:
         """The format with the least squared error, of those that ``spec`` leaves open, at this step s."""
-        scale = Scale.from_step(step, self.scale_bits)
+        return self._at(spec, Scale.from_step(step, self.scale_bits))
+
+    def _at(self, spec: str | SegmentedFormat, scale: Scale) -> Segmented:
         if is_tuned(spec):
             wanted = budget(spec, self.scale_bits)
             return self._tuner(wanted).at(scale, wanted.segments)
-        return self._best(spec, [scale])
+        return Segmented(format=best_format(spec, self.histogram, scale), scale=scale)
+
+    def _search(
+        self, at: Callable[[Scale], Segmented], widest: SegmentedFormat, near: Scale | None = None
+    ) -> Segmented:
+        """The best of what is found ``at`` scales; no format that is has a finer step or more reach than ``widest``."""
+        unit = 2.0**widest.fraction_bits
+        reach = max(abs(value) for value in widest.values.values()) / unit
+        largest = 2 * float(np.abs(self.histogram.values[[0, -1]]).max())
+
+        def bound(scale: Scale) -> float:
+            return self.histogram.least_error(float(scale.step) / unit, float(scale.step) * reach)
+
+        def best(steps: Iterable[float], *others: Scale) -> Segmented:
+            found: dict[Scale, Segmented] = {}
+
+            def error(scale: Scale) -> float:
+                found[scale] = at(scale)
+                return self.histogram.squared_error(found[scale])
+
+            scales = [*(Scale.from_step(step, self.scale_bits) for step in steps), *others]
+            return found[least(dict.fromkeys(scales), bound, error)]
+
+        found = at(near) if near else best(largest * 2 ** (-n / 6) for n in range(6 * 17 + 1))
+        for reached, per_octave in ((4 if near else 7, 48), (4, 192)):
+            step = float(found.scale.step)
+            around = (step * 2 ** (n / per_octave) for n in range(-reached, reached + 1))
+            found = best(around, found.scale, *self._given)
+        return found
 
     def _tuned(self, wanted: Budget) -> Segmented:
         rivals = [self._tuner(wanted).best(wanted.segments), *self.presets(wanted)]
-        return min(rivals, key=self.histogram.squared_error)
+        found = min(rivals, key=self.histogram.squared_error)
+        lost, bits = self.histogram.squared_error(found), wanted.bits - 1
+        # a step may fit few values by chance, with fewer bits, too; but no better than as many levels anywhere
+        if lost and bits >= 2 and self.histogram.squared_error(lloyd_max(self.histogram, 1 << bits)) <= _NEARLY * lost:
+            found = min(found, self._tuned(replace(wanted, bits=bits)), key=self.histogram.squared_error)
+        return found
 
     def presets(self, wanted: Budget) -> list[Segmented]:
         """Those presets, at their best, that keep to the budget."""
-        return [
-            preset
-            for preset in self._presets
-            if preset.format.bits <= wanted.bits
-            and len(preset.format.segments) <= wanted.segments
-            and SIGNS[preset.format.signed] in wanted.signs
-        ]
-
-    @cached_property
-    def _presets(self) -> list[Segmented]:
-        """Every preset that fits these values."""
         found = []
         for name in PRESETS:
-            with suppress(InputError):  # no zero point lets an offset format reach the minimum
-                found.append(self.least_squares(name))
+            format = corner(name)  # has the bits, segments and sign of all
+            if (
+                format.bits <= wanted.bits
+                and len(format.segments) <= wanted.segments
+                and SIGNS[format.signed] in wanted.signs
+            ):
+                if name not in self._presets:
+                    self._presets[name] = self.least_squares(name)
+                found.append(self._presets[name])
         return found
 
     def _tuner(self, wanted: Budget) -> Tuner:
@@ -138,39 +180,3 @@ class Fitter:
             roomy = replace(wanted, segments=max(wanted.segments, Budget.segments))
             known = self._tuners[key] = Tuner(self.histogram, roomy)
         return known
-
-    def _best(self, spec: str | SegmentedFormat, scales: list[Scale]) -> Segmented:
-        candidates = [
-            Segmented(format=format, scale=scale)
-            for scale in scales
-            for format in _family(spec, scale, self.histogram.low)
-        ]
-        if not candidates:
-            raise InputError(
-                f"Format {spec} does not fit these activations: no zero point lets it reach their minimum, "
-                f"{self.histogram.low:.4g}, at the scales tried; use a signed format"
-            )
-        return min(candidates, key=self.histogram.squared_error)
-
-
-def _family(spec: str | SegmentedFormat, scale: Scale, low: float) -> Iterator[SegmentedFormat]:
-    """The formats that ``spec`` leaves open at ``scale``, for values from ``low`` up.
-
-    A bare preset name leaves its parameters open: L of se8; K and the zero point of se8-silu; the zero point of
-    int8-asym. Anything else is the one format it says.
-    """
-
-    def zero_point(f: int) -> int:
-        # the smallest that keeps low within half a fine step of the floor
-        fine_steps: Fraction = -Fraction(low) * scale.reciprocal * 2**f
-        return max(0, math.ceil(fine_steps - Fraction(1, 2)))
-
-    if spec == "se8":
-        yield from (se8(L) for L in range(2, 16))
-    elif spec == "se8-silu":
-        yield from (se8_silu(K, zero_point(1)) for K in range(16, 72, 8) if zero_point(1) < K)
-    elif spec == "int8-asym":
-        if zero_point(0) < 256:
-            yield int8_asym(zero_point(0))
-    else:
-        yield load_format(spec)

@@ -13,38 +13,41 @@ from golden.quantiser import Quantiser
 MIN_PEAK, MAX_PEAK = 2.0**-70, 2.0**90  # so that every step the search tries is one that a Scale may have
 
 Values = npt.NDArray[np.floating[Any]]
+_Floats = npt.NDArray[np.float32]
+_Weights = npt.NDArray[np.float64]
+_PART = 1 << 20  # values looked at together
 
 
 class Histogram:
     """The distinct values of a tensor, to 11 significant bits, ascending, and the weight of each.
 
-    The rounding is 70 dB below the signal, far below any 8-bit format's error. Without ``weights`` (of x's shape) every
-    value weighs 1; with them, squared errors are weighted.
+    The rounding is 70 dB below the signal, far below any 8-bit format's error. Integers that span less than 2**16 are
+    not rounded. Without ``weights`` (of x's shape) every value weighs 1; with them, squared errors are weighted.
+
+    Args:
+        x: floating point or integers, any shape, at least one value, not all zero, of a peak from 2**-70 to 2**90.
+        weights: finite, not negative, not all zero.
 
     Attributes:
         values: float32 (distinct,), ascending.
         counts: float64 (distinct,), the weights, all positive.
         low, peak: least value, greatest magnitude.
         power: weighted sum of squares.
+
+    Raises:
+        InputError: for anything else.
     """
 
     def __init__(self, x: Values, weights: Values | None = None) -> None:
-        self.low, self.peak = float(x.min()), float(np.abs(x).max())
+        check_values(x)
+        self.low, high = float(x.min()), float(x.max())
+        self.peak = max(high, -self.low)  # of integers, the magnitude of the least may have no place in their type
         if self.peak == 0:
             raise InputError("Activations must not all be zero, a scale would be 0")
         if not MIN_PEAK <= self.peak <= MAX_PEAK:
             raise InputError(f"Activations must have a peak from 2**-70 to 2**90, not {self.peak:.4g}")
-        unit = np.float32(2.0 ** math.frexp(self.peak)[1])  # a power of two: scaling is exact
-        counts = np.zeros(1 << 16)
-        for part, weight in zip(parts(x), _weights(x, weights), strict=True):
-            patterns = (part / unit).astype(np.float16).view(np.uint16)
-            counts += np.bincount(patterns, weight, minlength=1 << 16)
-        counts[0] += counts[1 << 15]  # -0 is 0
-        counts[1 << 15] = 0
-        patterns = np.flatnonzero(counts).astype(np.uint16)
-        values = patterns.view(np.float16).astype(np.float32) * unit
-        order = np.argsort(values, kind="stable")
-        self.values, self.counts = values[order], counts[patterns][order]
+        count = _count_integers if _are_few_integers(x) else _count_rounded
+        self.values, self.counts = count(x, weights, self.peak)
         self.power = _sum(self.counts, self.values)
         if self.power == 0:
             raise InputError("Activations must not all have a weight of zero")
@@ -57,6 +60,11 @@ class Histogram:
         """``10 log10(power / squared_error)``; infinite if nothing is lost."""
         error = self.squared_error(quantiser)
         return 10 * math.log10(self.power / error) if error else math.inf
+
+    def least_error(self, fine: float, reach: float) -> float:
+        """What a quantiser loses at least whose levels are multiples of ``fine``, of magnitudes up to ``reach``."""
+        size = np.abs(self.values)
+        return _sum(self.counts, np.where(size < fine / 2, size, np.maximum(size - np.float32(reach), 0)))
 
 
 def sqnr_db(x: Values, quantiser: Quantiser) -> float:
@@ -74,8 +82,50 @@ def sqnr_db(x: Values, quantiser: Quantiser) -> float:
 def parts(x: Values) -> Iterator[npt.NDArray[np.float32]]:
     """The values as float32, a million at a time."""
     flat = x.reshape(-1)
-    for begin in range(0, flat.size, 1 << 20):
-        yield flat[begin : begin + (1 << 20)].astype(np.float32)
+    for begin in range(0, flat.size, _PART):
+        yield flat[begin : begin + _PART].astype(np.float32)
+
+
+def check_values(x: Values) -> None:
+    """InputError unless x has values, and they are numbers."""
+    if x.dtype.kind in "bcOSUmM":
+        raise InputError(f"Activations must be floating point or integers, not {x.dtype}")
+    if not x.size:
+        raise InputError(f"Activations must have at least one value, but have shape {x.shape}")
+
+
+def _are_few_integers(x: Values) -> bool:
+    """Whether every value can be counted by itself, and float32 has all of them."""
+    if x.dtype.kind not in "iu":
+        return False
+    low, high = int(x.min()), int(x.max())
+    return high - low < 1 << 16 and max(high, -low) <= 1 << 24
+
+
+def _count_integers(x: Values, weights: Values | None, peak: float) -> tuple[_Floats, _Weights]:
+    """The values that occur, and the weight of each; every integer is its own."""
+    low = int(x.min())
+    counts = np.zeros(int(x.max()) - low + 1)
+    flat = x.reshape(-1)
+    for begin, weight in zip(range(0, x.size, _PART), _weights(x, weights), strict=True):
+        counts += np.bincount(flat[begin : begin + _PART].astype(np.int64) - low, weight, minlength=len(counts))
+    found = np.flatnonzero(counts)
+    return (found + low).astype(np.float32), counts[found]
+
+
+def _count_rounded(x: Values, weights: Values | None, peak: float) -> tuple[_Floats, _Weights]:
+    """The values that occur, to the bits that float16 has, and the weight of each."""
+    unit = np.float32(2.0 ** math.frexp(peak)[1])  # a power of two: scaling is exact
+    counts = np.zeros(1 << 16)
+    for part, weight in zip(parts(x), _weights(x, weights), strict=True):
+        patterns = (part / unit).astype(np.float16).view(np.uint16)
+        counts += np.bincount(patterns, weight, minlength=1 << 16)
+    counts[0] += counts[1 << 15]  # -0 is 0
+    counts[1 << 15] = 0
+    patterns = np.flatnonzero(counts).astype(np.uint16)
+    values = patterns.view(np.float16).astype(np.float32) * unit
+    order = np.argsort(values, kind="stable")
+    return values[order], counts[patterns][order]
 
 
 def _sum(weights: npt.NDArray[np.float64], values: Values) -> float:
@@ -91,4 +141,4 @@ def _weights(x: Values, weights: Values | None) -> Iterator[Values | None]:
             raise InputError("Weights must be finite and not negative")
         yield from parts(weights)
     else:
-        yield from (None for _ in range(0, x.size, 1 << 20))
+        yield from (None for _ in range(0, x.size, _PART))

@@ -51,7 +51,7 @@ def fit_layers(
     report = progress or (lambda share: None)
     free = []
     for number, fitter in enumerate(fitters):
-        free.append(fitter.least_squares(spec))
+        free.append(fitter.best(spec))
         report((number + 1) / len(fitters) * (1.0 if mode == "free" else 0.5))
     if mode == "free":
         return free
@@ -78,9 +78,14 @@ def loss_db(fitters: Sequence[Fitter], chosen: Sequence[Segmented]) -> float:
 
 def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str | SegmentedFormat) -> list[Segmented]:
     """The best of the layers' own formats; a tuned one is then improved by turns: segments, scales, segments."""
-    presets = [fitter.presets(budget(spec)) for fitter in _some(fitters)] if is_tuned(spec) else []
-    rivals = list(dict.fromkeys(found.format for found in chain(_some(free), *presets)))
-    candidates = [[fitter.scale_for(format) for fitter in fitters] for format in rivals]
+    others = [fitter.given(spec) for fitter in _some(fitters)]
+    if is_tuned(spec):
+        others += [fitter.presets(budget(spec)) for fitter in _some(fitters)]
+    rivals = list(dict.fromkeys(found.format for found in chain(_some(free), *others)))
+    known = [[own, *fitter.given(spec)] for fitter, own in zip(fitters, free, strict=True)]
+    candidates = [
+        [_scaled(fitter, format, own) for fitter, own in zip(fitters, known, strict=True)] for format in rivals
+    ]
     found = min(candidates, key=lambda chosen: loss_db(fitters, chosen))
     if not is_tuned(spec) or found[0].format.kind == "twos-complement":
         return found
@@ -96,6 +101,12 @@ def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str | Se
         else:
             break
     return found
+
+
+def _scaled(fitter: Fitter, format: SegmentedFormat, known: Sequence[Segmented]) -> Segmented:
+    """``format`` at a layer's best scale: searched, or one that is known."""
+    rivals = [fitter.scale_for(format), *(one for one in known if one.format == format)]
+    return min(rivals, key=fitter.histogram.squared_error)
 
 
 def _same_segments(
@@ -135,19 +146,31 @@ def _runtime(
     None if no sequence suits all layers.
     """
     wanted = budget(spec)
-    segmented = [found for found in free if found.format.kind != "twos-complement"]
-    rivals = list(dict.fromkeys(_steps(found.format) for found in _some(segmented)))
-    judges = _some(list(zip(fitters, free, strict=True)))
+    known = [[own, *fitter.given(spec)] for fitter, own in zip(fitters, free, strict=True)]
+    segmented = [found for found in chain(*_some(known)) if found.format.kind != "twos-complement"]
+    rivals = list(dict.fromkeys(_steps(found.format) for found in segmented))
+    layers = list(zip(fitters, known, strict=True))
+    judges = _some(layers)
 
     def loss(steps: Steps) -> float:
-        found = [_counts(fitter, own, steps, wanted) for fitter, own in judges]
+        found = [_best_with(steps, fitter, own, wanted) for fitter, own in judges]
         some = [one for one in found if one is not None]
         return math.inf if len(some) < len(found) else loss_db([fitter for fitter, _ in judges], some)
 
     steps = min(rivals, key=loss)
-    found = [_counts(fitter, own, steps, wanted) for fitter, own in zip(fitters, free, strict=True)]
+    found = [_best_with(steps, fitter, own, wanted) for fitter, own in layers]
     some = [one for one in found if one is not None]
     return some if len(some) == len(found) else None
+
+
+def _best_with(steps: Steps, fitter: Fitter, known: Sequence[Segmented], wanted: Budget) -> Segmented | None:
+    """A layer's best format with these steps: searched, or one that is known; None if there is none.
+
+    ``known``: formats of the layer's own, of any steps, first the best.
+    """
+    rivals = [one for one in known if one.format.kind != "twos-complement" and _steps(one.format) == steps]
+    found = _counts(fitter, known[0], steps, wanted)
+    return min([*rivals, *([] if found is None else [found])], key=fitter.histogram.squared_error, default=None)
 
 
 def _counts(fitter: Fitter, free: Segmented, steps: Steps, wanted: Budget) -> Segmented | None:

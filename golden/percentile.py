@@ -6,7 +6,7 @@ import numpy as np
 
 from golden.checks import instance
 from golden.errors import InputError
-from golden.histogram import Values
+from golden.histogram import Values, check_values
 
 SEQUENCE = 512  # tokens per calibration sample (the recipe)
 MOMENTUM = 0.01  # of the moving average over samples (the recipe)
@@ -19,12 +19,17 @@ def percentile_step(x: Values, alpha: float = ALPHA) -> float:
     Args:
         x: (tokens, channels); samples are runs of 512 tokens, averaged by ``m += 0.01 * (quantile - m)``.
         alpha: above 0, at most 1.
+
+    Raises:
+        InputError: for another alpha, and where the quantile is zero or there are no values.
     """
     check_alpha(alpha)
+    check_values(x)
     mean = None
     for begin in range(0, len(x), SEQUENCE):
-        sample = np.abs(x[begin : begin + SEQUENCE]).reshape(-1)
-        quantile = float(np.quantile(sample.astype(np.float64), alpha))
+        # in float64, as -128 has no magnitude in int8
+        sample = np.abs(x[begin : begin + SEQUENCE].astype(np.float64)).reshape(-1)
+        quantile = float(np.quantile(sample, alpha))
         mean = quantile if mean is None else mean + MOMENTUM * (quantile - mean)
     if not mean:
         raise InputError(f"Activations must not be zero up to their {alpha} quantile, a scale would be 0")

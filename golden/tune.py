@@ -1,5 +1,6 @@
 """Finding the best segmented format and scale of a layer under a budget: bits, segments, bits of the scale."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,8 @@ from golden.scale import Scale, check_scale_bits
 MAX_SEGMENTS = 8
 MAX_POSITIONS = MAX_REACH // 4  # along the axis: bounds time and memory, and keeps within what a format may reach
 PHASE = 0.2  # of a fine step, by which the least value is below the first code: about the best for a SiLU's floor
+GAIN = 1.25  # in squared error: more than moving on from the scan's fine step to the best nearby brings on many values
+FEW = 4  # times as many values as codes: fewer, and a step may fit them all by chance
 Sign = Literal["offset", "sign-magnitude"]
 SIGNS: tuple[Sign, ...] = ("offset", "sign-magnitude")
 
@@ -120,21 +123,41 @@ class Tuner:
         self.axes = [Axis(histogram, sign, budget.bits, budget.segments) for sign in budget.signs]
 
     def best(self, segments: int) -> Segmented:
-        """The format of at most so many segments with the least squared error."""
-        bits = self.budget.scale_bits
-        scanned = [
-            (axis.paths(float(scale.step))[segments - 1].error, number, scale)
-            for number, axis in enumerate(self.axes)
-            for scale in axis.near(axis.companded_step() * 2**0.5, range(-8, 16), 8, bits, in_phase=True)
-        ]
-        error, number, scale = min(scanned, key=lambda item: item[0])
-        axis = self.axes[number]
+        """The format of at most so many segments with the least squared error, no worse than of any fewer.
+
+        The scan has a winner for each number of segments and each kind of format. All that may still become the best
+        are moved on to the best fine step near theirs: on few values, a lucky step makes up for a segment.
+        """
+        winners: dict[tuple[int, int], tuple[float, Scale]] = {}  # by index of the path, and of the axis
+        for number, axis in enumerate(self.axes):
+            for scale in axis.near(
+                axis.companded_step() * 2**0.5, range(-8, 16), 8, self.budget.scale_bits, in_phase=True
+            ):
+                for count, path in enumerate(axis.paths(float(scale.step))[:segments]):
+                    if (count, number) not in winners or path.error < winners[count, number][0]:
+                        winners[count, number] = path.error, scale
+        slack = GAIN if len(self.histogram.values) > FEW * self.axes[0].codes else math.inf
+        best = None
+        for (count, number), (error, scale) in sorted(winners.items(), key=lambda item: (item[1][0], -item[0][0])):
+            if best is not None and (not best[0] or error > slack * best[0]):
+                break
+            axis = self.axes[number]
+            error, scale = self._refined(axis, error, count, scale)
+            if best is None or error < best[0]:
+                best = error, axis, count, scale
+        assert best is not None  # something was scanned
+        _, axis, count, scale = best
+        return axis.format(axis.paths(float(scale.step))[count], scale)
+
+    def _refined(self, axis: Axis, error: float, count: int, scale: Scale) -> tuple[float, Scale]:
+        """Error and fine step once moved to the best nearby; ``count``: index of the path, one less than segments."""
         for per_octave in (32, 256):
-            near = axis.near(float(scale.step), range(-4, 5), per_octave, bits, in_phase=per_octave == 32)
-            errors = [axis.paths(float(other.step))[segments - 1].error for other in near]
+            in_phase = per_octave == 32
+            near = axis.near(float(scale.step), range(-4, 5), per_octave, self.budget.scale_bits, in_phase=in_phase)
+            errors = [axis.paths(float(other.step))[count].error for other in near]
             if min(errors) < error:
                 error, scale = min(errors), near[int(np.argmin(errors))]
-        return axis.format(axis.paths(float(scale.step))[segments - 1], scale)
+        return error, scale
 
     def at(self, scale: Scale, segments: int) -> Segmented:
         """The best format of at most so many segments whose fine step is s, s/2, s/4, s/8 or s/16."""

@@ -13,6 +13,7 @@ import numpy as np
 
 import golden
 from golden.calibrate import Layer
+from golden.calibration import one_or_each, size_in_words
 from golden.errors import InputError
 from qse_hw.arguments import integer
 
@@ -34,10 +35,19 @@ class Activations:
         return self.metadata.get("model", "")
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(tokens, channels)."""
-        tokens, channels = next(iter(self.tensors.values())).shape
-        return tokens, channels
+    def tokens(self) -> int:
+        """As many in every layer."""
+        return len(next(iter(self.tensors.values())))
+
+    @property
+    def channels(self) -> int | tuple[int, ...]:
+        """Of every layer, or of each."""
+        return one_or_each([x.shape[1] for x in self.tensors.values()], len(self.tensors))
+
+    @property
+    def size(self) -> str:
+        """Layers, tokens and channels in words: ``6 layers of 2048 x 384``."""
+        return f"{len(self.tensors)} layers of {self.tokens} x {size_in_words(self.channels)}"
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

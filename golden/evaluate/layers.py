@@ -99,7 +99,7 @@ def fit(
                 sqnr[name].append(sample.sqnr_db(ones[layer].quantiser))
             limit.append(sample.sqnr_db(sample.limit))
         if together:
-            fitters.append(sample.fitter)
+            fitters.append(Fitter(sample.histogram, scale_bits=sample.fitter.scale_bits))
             histograms.append(sample.unweighted)
         del sample  # before the next layer is read
     for number, spec in enumerate(together):

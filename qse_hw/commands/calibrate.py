@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from golden.calibrate import calibrate
-from golden.calibration import Calibration, check_objective, write_calibration
+from golden.calibration import Calibration, check_objective, size_in_words, write_calibration
 from golden.contenders import describe
 from golden.environment import environment
 from golden.errors import InputError
@@ -113,16 +113,21 @@ def show(result: Calibration) -> None:
     outputs = result.objective == "output" and result.mode == "free"
     rows = []
     for number, layer in enumerate(result.layers):
-        best, quamba = layer["least_squares"], layer["percentile"]
+        best, quamba = result.layer(number), layer["percentile"]
         row = [str(number), describe(best.quantiser), f"{best.sqnr_db:.2f}"]
-        row += [f"{float(quamba.scale.step):.4g}", f"{quamba.sqnr_db:.2f}"]
-        row += [f"{choice.output_sqnr_db:.2f}" for choice in (best, quamba) if choice.output_sqnr_db is not None]
+        row += ["-", "-"] if quamba is None else [f"{float(quamba.scale.step):.4g}", f"{quamba.sqnr_db:.2f}"]
+        if outputs:
+            found = [None if choice is None else choice.output_sqnr_db for choice in (best, quamba)]
+            row += ["-" if value is None else f"{value:.2f}" for value in found]
         rows.append(row)
+    without = any(layer["percentile"] is None for layer in result.layers)
     columns = ["layer", "codes at steps, zero point, s", "SQNR dB", f"s at {result.alpha}", "SQNR dB"]
+    tokens = size_in_words(result.tokens)
     table(
-        f"Calibration of {result.format}, {result.tokens} tokens, mode {result.mode}, objective {result.objective}",
+        f"Calibration of {result.format}, {tokens} tokens, mode {result.mode}, objective {result.objective}",
         columns + (["output", "output"] if outputs else []),
         rows,
         caption="SQNR first with least squared error, then with Quamba's percentile as s"
-        + ("; at the layer's output likewise" if outputs else ""),
+        + ("; at the layer's output likewise" if outputs else "")
+        + ("; -: the percentile gives no scale for the format" if without else ""),
     )

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
         check_output(args.json)
     with console.status("getting activations"):
         found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
+    console.print(f"activations: {found.origin}, {found.size}")
     document = compare(found)
     if args.json is not None:
         write_json(args.json, document)
@@ -142,7 +142,7 @@ def run_verilog(args: argparse.Namespace) -> None:
         check_output(args.json)
     with console.status("getting activations"):
         found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
+    console.print(f"activations: {found.origin}, {found.size}")
     if scale is None:
         scale = best_scale(found.tensors, config.format, bits)
     try:

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         return run_whole_model(args, type)
     with console.status("getting activations"):
         found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {len(found.tensors)} layers of {found.shape[0]} x {found.shape[1]}")
+    console.print(f"activations: {found.origin}, {found.size}")
     choices = choose(found, calibration, args.format)
     outcomes = replayed(
         found.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave, build=build
@@ -107,7 +107,7 @@ def choose(found: Activations, calibration: Calibration | None, format: str | No
     if calibration is None:
         calibration = calibrated(stream(found), format or "se8")
     else:
-        calibration.check(layers=len(found.tensors), channels=found.shape[1], model=found.model)
+        calibration.check(layers=len(found.tensors), channels=found.channels, model=found.model)
         if format is not None:
             for number in range(len(found.tensors)):
                 calibration.check_format(number, format)

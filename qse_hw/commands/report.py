@@ -81,7 +81,7 @@ def _read(args: argparse.Namespace, config: UnitConfig) -> "tuple[Activations | 
     if args.calibration is None:
         return found, None
     calibration = read_calibration(args.calibration)
-    calibration.check(layers=len(found.tensors), channels=found.shape[1], model=found.model)
+    calibration.check(layers=len(found.tensors), channels=found.channels, model=found.model)
     return found, calibration
 
 

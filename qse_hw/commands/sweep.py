@@ -92,8 +92,8 @@ def swept(
         "origin": origin,
         "model": found.model,
         "layers": len(layers),
-        "tokens": found.shape[0],
-        "channels": found.shape[1],
+        "tokens": found.tokens,
+        "channels": found.channels,
         "limit_sqnr_db": limit,
     }
     return report.document(spec, _command(args), about if limit else None, chosen, points, skipped)
@@ -106,7 +106,7 @@ def _calibration(path: str, found: "Activations", spec: "Spec") -> "Calibration"
     if CALIBRATION not in spec.options.get("format", []):
         raise InputError(f"Formats must include {CALIBRATION} where --calibration is given; add it to the SPEC")
     calibration = read_calibration(path)
-    calibration.check(layers=len(found.tensors), channels=found.shape[1], model=found.model)
+    calibration.check(layers=len(found.tensors), channels=found.channels, model=found.model)
     return calibration
 
 

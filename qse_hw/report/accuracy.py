@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.calibration import Calibration
+from golden.calibration import Calibration, size_in_words
 from golden.contenders import Sample
 from golden.errors import InputError
 from golden.inputs import InputType
@@ -39,13 +39,13 @@ class Accuracy:
 
     Attributes:
         origin: where the activations come from.
-        shape: tokens and channels of a layer.
+        shape: tokens of a layer; channels of every layer, or of each.
         columns: by heading; the first is what the section is about.
         best: the format's own best s, by layer.
     """
 
     origin: str
-    shape: tuple[int, int]
+    shape: tuple[int, int | tuple[int, ...]]
     columns: dict[str, list[float]]
     best: list[float]
 
@@ -105,7 +105,7 @@ def measure(
         for heading, quantiser in rivals.items():
             columns.setdefault(heading, []).append(sample.sqnr_db(quantiser))
         best.append(float(own.scale.step))
-    return Accuracy(origin=found.origin, shape=found.shape, columns=columns, best=best)
+    return Accuracy(origin=found.origin, shape=(found.tokens, found.channels), columns=columns, best=best)
 
 
 def section_accuracy(accuracy: Accuracy, config: Any) -> Html:
@@ -134,11 +134,12 @@ def section_accuracy(accuracy: Accuracy, config: Any) -> Html:
     )
     own = any(heading in accuracy.columns for heading in ("this unit", "as calibrated"))
     tokens, channels = accuracy.shape
+    width = size_in_words(channels, ",")
     return section(
         "accuracy",
         "Accuracy, layer by layer",
         paragraph(
-            f"Activations: {accuracy.origin}; {layers} layers of {tokens:,} tokens and {channels:,} channels. SQNR is "
+            f"Activations: {accuracy.origin}; {layers} layers of {tokens:,} tokens and {width} channels. SQNR is "
             "10 log10 of the values' sum of squares over the rounding errors', in dB: 6 dB are worth one bit."
         ),
         figure(picture(accuracy), "SQNR of every layer; more is better."),

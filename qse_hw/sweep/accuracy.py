@@ -17,6 +17,7 @@ from golden.contenders import Sample
 from golden.documents import scale_from_json
 from golden.environment import package_version
 from golden.errors import InputError
+from golden.fitting import Fitter
 from golden.histogram import sqnr_db
 from golden.inputs import InputType
 from golden.modes import fit_layers
@@ -67,7 +68,7 @@ def fit(job: Json) -> Json:
     samples = _samples(job["activations"], job["scale_bits"])
     if job["format"] is None:
         return {"limit_db": [finite(sample.sqnr_db(sample.limit)) for sample in samples]}
-    fitters = [sample.fitter for sample in samples]
+    fitters = [Fitter(sample.histogram, scale_bits=sample.fitter.scale_bits) for sample in samples]
     try:
         found = fit_layers(fitters, job["format"], "free")
         if len({one.format for one in found}) > 1:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from golden.calibration import size_in_words
 from golden.environment import environment
 from qse_hw.sweep.pareto import OBJECTIVES, compared
 from qse_hw.sweep.spec import Spec
@@ -81,7 +82,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     lines = ["# Design space", "", f"    {report['command']}", ""]
     if report["activations"] is not None:
         about = report["activations"]
-        size = f"{about['layers']} layers of {about['tokens']} x {about['channels']}"
+        size = f"{about['layers']} layers of {about['tokens']} x {size_in_words(about['channels'])}"
         lines += [f"Accuracy on {about['origin']}: {size}.", ""]
     for target in report["targets"]:
         for front in (True, False):

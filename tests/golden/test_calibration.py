@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -252,3 +253,54 @@ def test_round_trip_of_every_field(tmp_path, output):
     assert read_calibration(tmp_path / "c.json") == one
     stored = json.loads((tmp_path / "c.json").read_text())
     assert ("output_sqnr_db" in stored["layers"][0]["percentile"]) == (output is not None)
+
+
+def test_a_percentile_that_was_not_had(found, tmp_path):
+    layers = [dict(layer) for layer in found.layers]
+    layers[1]["percentile"] = None
+    path = tmp_path / "c.json"
+    write_calibration(path, replace(found, layers=tuple(layers)))
+    assert json.loads(path.read_text())["layers"][1]["percentile"] is None
+    got = read_calibration(path)
+    assert [layer["percentile"] is None for layer in got.layers] == [False, True, False]
+    assert got.layer(1).format == found.layer(1).format
+    with pytest.raises(InputError, match=r"^Method must be least_squares for layer 1, .*, not 'percentile'$"):
+        got.layer(1, "percentile")
+
+
+def test_the_best_must_be_there(document, tmp_path):
+    document["layers"][1]["least_squares"] = None
+    (tmp_path / "bad.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"layers/1/least_squares: None is not of type 'object'$"):
+        read_calibration(tmp_path / "bad.json")
+
+
+def test_layers_that_differ_in_shape(found, tmp_path):
+    path = tmp_path / "c.json"
+    write_calibration(path, replace(found, tokens=(40, 40, 20), channels=(24, 24, 48)))
+    assert json.loads(path.read_text())["channels"] == [24, 24, 48]
+    got = read_calibration(path)
+    assert (got.tokens, got.channels) == ((40, 40, 20), (24, 24, 48))
+    got.check(layers=3, channels=(24, 24, 48), model="")
+    replace(got, channels=(24, 24, 24)).check(layers=3, channels=24, model="")
+    for channels, words in ((24, "24"), ((24, 48, 24), "24 to 48")):
+        with pytest.raises(InputError, match=rf"3 layers of {words} channels, but is for 3 of 24 to 48; calibrate"):
+            got.check(layers=3, channels=channels, model="")
+
+
+@pytest.mark.parametrize("name", ["tokens", "channels"])
+def test_as_many_shapes_as_layers(found, document, tmp_path, name):
+    text = rf"Calibration's {name} must be one number, or one for each of 3 layers, not 2 numbers$"
+    with pytest.raises(InputError, match=f"^{text}"):
+        replace(found, **{name: (1, 2)})
+    (tmp_path / "bad.json").write_text(json.dumps(document | {name: [1, 2]}))
+    with pytest.raises(InputError, match=rf"^Calibration .*bad.json: {text}"):
+        read_calibration(tmp_path / "bad.json")
+    (tmp_path / "bad.json").write_text(json.dumps(document | {name: [1, 2, 0]}))
+    with pytest.raises(InputError, match=rf"{name}/2: 0 is less than the minimum of 1$"):
+        read_calibration(tmp_path / "bad.json")
+
+
+def test_no_layers(found):
+    with pytest.raises(InputError, match=r"^Calibration must have at least one layer, not none$"):
+        replace(found, layers=())

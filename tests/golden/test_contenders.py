@@ -103,6 +103,35 @@ def test_quamba2_groups_channels_by_their_maxima(rng):
     assert sample.sqnr_db(found.quantiser) > sample.sqnr_db(sample.fit("int8").quantiser) + 0.1
 
 
+def test_quamba2_of_integers():
+    """The channel of -128 has the greatest magnitude, which int8 has no place for."""
+    x = np.array([[-128, 100, 50, 3]], np.int8).repeat(9, axis=0)
+    x[1::2] //= 2
+    found, same = (Sample(values).fit("quamba2").quantiser for values in (x, x.astype(np.float32)))
+    assert found.groups.tolist() == same.groups.tolist() == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("spec", FP8)
+def test_float8_reaches_the_rest_where_an_outlier_weighs_little(rng, spec):
+    """Nine octaves below the peak, and where every value is subnormal at the peak's scale."""
+    levels, _ = float8_levels(FP8[spec])
+    x = np.append(rng.standard_normal(1 << 16), 3000).astype(np.float32)[:, None]
+    sample = Sample(x)
+    error = sample.histogram.squared_error(sample.fit(spec).quantiser)
+    for power in range(-16, 20):
+        rival = Codebook.nearest(levels * np.float32(3000 / levels[-1] * 2.0**power))
+        assert error <= 1.1 * sample.histogram.squared_error(rival)
+
+
+def test_no_format_loses_to_itself_at_a_percentile(rng):
+    for _ in range(5):
+        x = np.exp(2 * rng.standard_normal((40, 3))).astype(np.float32)
+        sample = Sample(x)
+        for spec, baseline in (("int8", "quamba"), ("se8", "quamba-se8"), ("se9-paper", "quamba-se")):
+            errors = [sample.histogram.squared_error(sample.fit(name).quantiser) for name in (spec, baseline)]
+            assert errors[0] <= errors[1]
+
+
 def test_quamba2_of_few_or_silent_channels(rng):
     x = silu(rng, (50, 3))
     assert len(Sample(x).fit("quamba2").quantiser.quantisers) == 3

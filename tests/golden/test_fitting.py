@@ -11,6 +11,7 @@ from golden.errors import InputError
 from golden.fitting import Fitter, budget, check_spec, is_tuned
 from golden.histogram import MAX_PEAK, MIN_PEAK, Histogram
 from golden.presets import int8_asym, load_format, se8, se8_silu
+from golden.quantiser import Segmented
 from golden.scale import Scale
 from golden.tune import Budget
 
@@ -32,9 +33,9 @@ def rounding(x):
 
 
 FAMILIES = {
-    "se8": lambda s, low: [se8(L) for L in range(2, 16)],
-    "se8-silu": lambda s, low: [
-        se8_silu(K, Z) for K in range(16, 72, 8) for Z in [max(0, math.ceil(-low / s * 2 - 0.5))] if Z < K
+    "se8": lambda s, low: [se8(L) for L in range(1, 16)],
+    "se8-silu": lambda s, low: [  # those whose floor is where the values begin; some others are compared, too
+        se8_silu(K, Z) for K in range(1, 128) for Z in [max(0, math.ceil(-low / s * 2 - 0.5))] if Z < K
     ],
     "int8-asym": lambda s, low: [int8_asym(Z) for Z in [max(0, math.ceil(-low / s - 0.5))] if Z < 256],
     "int8": lambda s, low: [load_format("int8")],
@@ -152,16 +153,32 @@ def test_peaks_at_the_end(peak, bits):
 
 
 @pytest.mark.parametrize("spec", ["se8-silu", "int8-asym"])
-def test_a_format_that_cannot_reach_the_minimum(spec):
-    fitter = Fitter(Histogram(np.array([[-300.0, 1.0]], np.float32)))
-    with pytest.raises(InputError, match=rf"^Format {spec} does not fit these activations: .* -300, .*signed format$"):
-        fitter.at(spec, 0.01)
+def test_a_minimum_out_of_reach_saturates(spec):
+    """Below the least value as above the greatest: at 0.01 no zero point reaches -300."""
+    fitter = Fitter(Histogram(np.array([[-300.0, 1.0, 0.3]], np.float32)))
+    found = fitter.at(spec, 0.01)
+    assert found.scale == Scale.from_step(0.01)
+    floor = -found.format.zero_point * float(found.scale.step) / 2**found.format.fraction_bits
+    assert found.array(np.array([-300.0], np.float32)) == pytest.approx(floor)
+    assert floor < -0.5
 
 
-def test_presets_that_do_not_fit_are_no_rivals():
+def test_one_value_far_below_is_worth_losing():
+    """With a zero point that reaches it, little would be left of the others."""
+    rng = np.random.default_rng(3)
+    x = np.append(rng.uniform(0, 1, 100000), -1.5).astype(np.float32)[:, None]
+    histogram = Histogram(x)
+    found = Fitter(histogram).least_squares("int8-asym")
+    all_in = min(
+        histogram.squared_error(Segmented(format=int8_asym(Z), scale=Scale.from_step(1.5 / Z))) for Z in range(20, 200)
+    )
+    assert histogram.squared_error(found) < all_in
+
+
+def test_presets_in_the_budget():
     fitter = Fitter(Histogram(np.array([[-300.0, 1.0, -20.0]], np.float32)))
     names = {found.format.name for found in fitter.presets(Budget())}
-    assert names == {"int8", "int8-asym", "se8"}  # se8-silu has fewer than 64 steps below zero, and s is 1/1024 or more
+    assert names == {"int8", "int8-asym", "se8", "se8-silu"}
     assert {found.format.name for found in fitter.presets(Budget(segments=1))} == {"int8", "int8-asym"}
     assert {found.format.name for found in fitter.presets(Budget(segments=4, bits=9))} == names | {"se9-paper"}
     assert {found.format.name for found in fitter.presets(Budget(signs=("sign-magnitude",)))} == {"int8", "se8"}

@@ -187,3 +187,63 @@ def test_channels_are_the_last_axis(rng):
         np.arange(8) % 2,
     )
     assert sqnr_db(x, grouped) == sqnr_db(x.reshape(12, 8), grouped)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"])
+def test_integers_are_exact(rng, dtype):
+    """Both ends of the type, or of what 16 bits span: each value by itself, the least one's magnitude included."""
+    info = np.iinfo(dtype)
+    low, high = max(info.min, -(1 << 15)), min(info.max, (1 << 15) - 1)
+    x = np.append(rng.integers(low, high, 5000, endpoint=True), [low, high, high - 1]).astype(dtype)[:, None]
+    histogram = Histogram(x)
+    values, counts = np.unique(x.astype(np.int64), return_counts=True)
+    assert histogram.values.tolist() == values.tolist()
+    assert histogram.counts.tolist() == counts.tolist()
+    assert (histogram.low, histogram.peak) == (low, max(high, -low))
+    assert histogram.power == float((x.astype(np.float64) ** 2).sum())
+    weights = rng.integers(0, 3, x.shape).astype(np.float32)
+    weighted = Histogram(x, weights)
+    assert weighted.counts.tolist() == [c for v in values if (c := float(weights[x == v].sum()))]
+
+
+def test_the_least_integer_alone():
+    """-128 has no magnitude in int8."""
+    histogram = Histogram(np.full((3, 2), -128, np.int8))
+    assert (histogram.peak, histogram.values.tolist(), histogram.counts.tolist()) == (128, [-128], [6])
+
+
+@pytest.mark.parametrize("x", [np.array([-(2**31), 5, 2**31 - 1], np.int32), np.array([2**32 - 1, 1], np.uint32)])
+def test_wide_integers_are_rounded_as_floats_are(x):
+    wide, same = Histogram(x), Histogram(x.astype(np.float64))
+    assert wide.values.tolist() == same.values.tolist()
+    assert (wide.low, wide.peak) == (same.low, same.peak) == (float(x.min()), float(np.abs(x.astype(float)).max()))
+
+
+def test_many_integers(rng):
+    x = rng.integers(-128, 128, (1100, 1000)).astype(np.int8)  # more than 2**20 values
+    assert Histogram(x).counts.sum() == x.size
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (3, 0)])
+def test_no_values(shape):
+    with pytest.raises(InputError, match=r"^Activations must have at least one value, but have shape \("):
+        Histogram(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("dtype", [bool, complex, object, "U3", "datetime64[s]"])
+def test_what_is_no_number(dtype):
+    with pytest.raises(InputError, match=r"^Activations must be floating point or integers, not "):
+        Histogram(np.zeros((2, 2), dtype))
+
+
+def test_least_error_is_a_bound(rng):
+    x = silu(rng)
+    histogram = Histogram(x)
+    for step in (0.003, 0.03, 0.3, 3.0, 30.0):
+        for name, fine, reach in (("int8", 1, 128), ("se8:L=12", 1 / 4, 136), ("se8-silu", 1 / 2, 483.5)):
+            lost = histogram.squared_error(segmented(name, step))
+            step_ = float(Scale.from_step(step).step)
+            assert histogram.least_error(fine * step_, reach * step_) <= lost * (1 + 1e-6)
+    assert histogram.least_error(0, math.inf) == 0
+    assert histogram.least_error(math.inf, math.inf) == histogram.power
+    assert histogram.least_error(0, 0) == histogram.power

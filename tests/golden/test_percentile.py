@@ -54,6 +54,19 @@ def test_percentile_of_half_precision(rng):
     assert percentile_step(x) == percentile_step(x.astype(np.float32))
 
 
+def test_percentile_of_integers():
+    """-128 has no magnitude in int8."""
+    x = np.array([[-128, 5, 127, 3]], np.int8).repeat(9, axis=0)
+    assert percentile_step(x, 1.0) == 128 / 127
+    assert percentile_step(x) == percentile_step(x.astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0)])
+def test_percentile_of_nothing(shape):
+    with pytest.raises(InputError, match=r"^Activations must have at least one value, but have shape "):
+        percentile_step(np.zeros(shape, np.float32))
+
+
 @pytest.mark.parametrize("alpha", [0, -0.5, 1.0000001, math.nan, math.inf, -math.inf])
 def test_bad_alpha(rng, alpha):
     with pytest.raises(InputError, match=r"^Alpha must be above 0 and at most 1, not "):

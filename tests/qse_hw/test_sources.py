@@ -17,13 +17,13 @@ def test_a_file(activations, tensors):
     found = from_file_or_default(str(activations))
     assert list(found.tensors) == list(tensors)
     assert all(np.array_equal(found.tensors[name], x) for name, x in tensors.items())
-    assert (found.origin, found.model, found.shape) == (str(activations), "5eed" * 16, (16, 32))
+    assert (found.origin, found.model, found.tokens, found.channels) == (str(activations), "5eed" * 16, 16, 32)
 
 
 def test_the_bundled_model(monkeypatch):
     monkeypatch.setattr(sources, "TOKENS", 24)
     found = from_file_or_default(None)
-    assert (found.origin, found.shape) == ("bundled model on pydoc_data.topics", (24, 512))
+    assert (found.origin, found.size) == ("bundled model on pydoc_data.topics", "6 layers of 24 x 512")
     assert found.model == from_model(argparse.Namespace(model=None, text=None, tokens=1)).model
     assert len(found.model) == 64
 
@@ -42,7 +42,7 @@ def test_that_file_is_of_the_bundled_model(monkeypatch):
     want = from_model(argparse.Namespace(model=None, text=None, tokens=1))
     assert found.model == want.model
     assert list(found.tensors) == list(want.tensors)
-    assert found.shape[1] == want.shape[1]
+    assert found.channels == want.channels
 
 
 def test_an_empty_name_is_no_default():
