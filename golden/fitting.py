@@ -4,14 +4,16 @@ NumPy only; the search is deterministic and looks at the histogram alone.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 from golden.errors import InputError
 from golden.formats import SegmentedFormat
+from golden.headroom import check_headroom, with_headroom
 from golden.histogram import Histogram
 from golden.presets import PRESETS, int8_asym, load_format, se8, se8_silu
 from golden.quantiser import Segmented
@@ -19,6 +21,8 @@ from golden.scale import Scale, check_scale_bits
 from golden.tune import SIGNS, Budget, Sign, Tuner
 
 TUNED = "tuned"  # the format that is searched for
+_INTEGER: tuple[Callable[[str], float], str] = (int, "an integer")
+_PARAMETERS = {"segments": _INTEGER, "bits": _INTEGER, "sign": _INTEGER, "headroom": (float, "a number")}
 
 
 def check_spec(spec: str, scale_bits: int = 16) -> None:
@@ -36,18 +40,19 @@ def is_tuned(spec: str) -> bool:
 
 
 def budget(spec: str, scale_bits: int = 16) -> Budget:
-    """The budget of ``tuned`` or ``tuned:segments=N,bits=B,sign=S``; sign 1 is with a sign bit, 0 without."""
-    parameters: dict[str, int] = {}
+    """The budget of ``tuned`` or ``tuned:segments=N,bits=B,sign=S,headroom=M``; sign 1: with a sign bit, 0: without."""
+    parameters: dict[str, Any] = {}
     for argument in filter(None, spec.partition(":")[2].split(",")):
         key, _, value = argument.partition("=")
-        if key not in ("segments", "bits", "sign"):
-            raise InputError(f"Format tuned takes segments, bits, sign, not {argument!r}")
+        if key not in _PARAMETERS:
+            raise InputError(f"Format tuned takes {', '.join(_PARAMETERS)}, not {argument!r}")
         if key in parameters:
             raise InputError(f"Format tuned: {key} must be given once, not again as {argument!r}")
+        number, words = _PARAMETERS[key]
         try:
-            parameters[key] = int(value)
+            parameters[key] = number(value)
         except ValueError:
-            raise InputError(f"Format tuned: {key} must be an integer, not {value!r}") from None
+            raise InputError(f"Format tuned: {key} must be {words}, not {value!r}") from None
     sign = parameters.get("sign")
     if sign not in (None, 0, 1):
         raise InputError(f"Format tuned: sign must be 0 or 1, not {sign}")
@@ -56,7 +61,24 @@ def budget(spec: str, scale_bits: int = 16) -> Budget:
         bits=parameters.get("bits", Budget.bits),
         scale_bits=scale_bits,
         signs=SIGNS if sign is None else (SIGNS[sign],),
+        headroom=parameters.get("headroom", Budget.headroom),
     )
+
+
+def spec_with_headroom(spec: str, headroom: float | None) -> str:
+    """``spec`` with that headroom as its parameter; as it is for None.
+
+    Raises:
+        InputError: if it is no tuned format, or says its headroom itself.
+    """
+    if headroom is None:
+        return spec
+    if not is_tuned(spec):
+        raise InputError(f"Headroom must be for a tuned format, not for {spec}; leave it out")
+    if "headroom=" in spec:
+        raise InputError(f"Headroom must be given once, not as {headroom:g} and in {spec}")
+    check_headroom(headroom)
+    return f"{spec.removesuffix(':')}{',' if '=' in spec else ':'}headroom={headroom:g}"
 
 
 class Fitter:
@@ -65,16 +87,18 @@ class Fitter:
     def __init__(self, histogram: Histogram, *, scale_bits: int = 16) -> None:
         self.histogram, self.scale_bits = histogram, scale_bits
         self._tuners: dict[tuple[int, tuple[Sign, ...]], Tuner] = {}
+        self._by_headroom: dict[float, Fitter] = {1.0: self}
 
     def least_squares(self, spec: str) -> Segmented:
         """Scale and format parameters with the least squared error.
 
         Presets: every format that ``spec`` leaves open is tried at steps from peak/32 to peak/1024, 6 per octave; then
         steps within a sixth of an octave of the winner, 1/48 octave apart. ``tuned``: :class:`golden.tune.Tuner`; the
-        result is no worse than any preset that keeps to the budget.
+        result is no worse than any preset that keeps to the budget, both judged with the budget's headroom.
         """
         if is_tuned(spec):
-            return self._tuned(budget(spec, self.scale_bits))
+            wanted = budget(spec, self.scale_bits)
+            return self.with_headroom(wanted.headroom)._tuned(wanted)
         peak = self.histogram.peak
         coarse = [Scale.from_step(peak / 32 * 2 ** (-n / 6), self.scale_bits) for n in range(6 * 5 + 1)]
         scale = self._best(spec, coarse).scale
@@ -104,18 +128,29 @@ class Fitter:
         scale = Scale.from_step(step, self.scale_bits)
         if is_tuned(spec):
             wanted = budget(spec, self.scale_bits)
-            return self._tuner(wanted).at(scale, wanted.segments)
+            return self.with_headroom(wanted.headroom)._tuner(wanted).at(scale, wanted.segments)
         return self._best(spec, [scale])
+
+    def with_headroom(self, headroom: float) -> "Fitter":
+        """The fitter to the values seen and that much headroom, which fits and judges tuned formats and their rivals.
+
+        A fitter with headroom is itself the one with the same headroom.
+        """
+        if headroom not in self._by_headroom:
+            roomy = Fitter(with_headroom(self._by_headroom[1.0].histogram, headroom), scale_bits=self.scale_bits)
+            roomy._by_headroom = self._by_headroom
+            self._by_headroom[headroom] = roomy
+        return self._by_headroom[headroom]
 
     def _tuned(self, wanted: Budget) -> Segmented:
         rivals = [self._tuner(wanted).best(wanted.segments), *self.presets(wanted)]
         return min(rivals, key=self.histogram.squared_error)
 
     def presets(self, wanted: Budget) -> list[Segmented]:
-        """Those presets, at their best, that keep to the budget."""
+        """Those presets, at their best with the budget's headroom, that keep to the budget."""
         return [
             preset
-            for preset in self._presets
+            for preset in self.with_headroom(wanted.headroom)._presets
             if preset.format.bits <= wanted.bits
             and len(preset.format.segments) <= wanted.segments
             and SIGNS[preset.format.signed] in wanted.signs

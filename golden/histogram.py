@@ -24,12 +24,14 @@ class Histogram:
     Attributes:
         values: float32 (distinct,), ascending.
         counts: float64 (distinct,), the weights, all positive.
-        low, peak: least value, greatest magnitude.
+        low, high, peak: least value, greatest value, greatest magnitude.
+        mean_weight: of a value of the tensor.
+        limits: the least and the greatest value that the tensor's dtype has; infinite for floating point.
         power: weighted sum of squares.
     """
 
     def __init__(self, x: Values, weights: Values | None = None) -> None:
-        self.low, self.peak = float(x.min()), float(np.abs(x).max())
+        self.low, self.high, self.peak = float(x.min()), float(x.max()), float(np.abs(x).max())
         if self.peak == 0:
             raise InputError("Activations must not all be zero, a scale would be 0")
         if not MIN_PEAK <= self.peak <= MAX_PEAK:
@@ -48,6 +50,11 @@ class Histogram:
         self.power = _sum(self.counts, self.values)
         if self.power == 0:
             raise InputError("Activations must not all have a weight of zero")
+        self.mean_weight = float(self.counts.sum()) / x.size
+        self.limits = -math.inf, math.inf
+        if x.dtype.kind in "iu":
+            integers = np.iinfo(str(x.dtype))
+            self.limits = float(integers.min), float(integers.max)
 
     def squared_error(self, quantiser: Quantiser) -> float:
         """Weighted sum over the tensor of the squared difference to its decoded codes."""

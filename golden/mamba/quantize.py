@@ -114,8 +114,8 @@ def calibrate_model(
         model: as for :func:`quantize_model`.
         ids: tokens (count,), cut into sequences of 512, each from an empty state, as ``python -m qse_hw calibrate``
             does; or (b, l), each row a sequence.
-        format: a preset's name, which leaves its parameters open, ``tuned`` or ``tuned:segments=N,bits=B``, or a JSON
-            file.
+        format: a preset's name, which leaves its parameters open, ``tuned`` or
+            ``tuned:segments=N,bits=B,headroom=M``, or a JSON file.
         mode: what tuned layers share, one of :data:`golden.modes.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.
