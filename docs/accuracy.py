@@ -14,6 +14,7 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS)]
 
 import accuracy_pictures  # noqa: E402 - scripts of one folder
+import headroom_tables  # noqa: E402
 from blocks import fill, markdown  # noqa: E402
 from studies import MODELS, RESULTS, RUNS  # noqa: E402
 
@@ -255,6 +256,7 @@ def blocks() -> dict[str, str]:
     found = {
         "claims": claims(), "ratios": ratios(), "asymmetric": asymmetric(), "ladder": ladder(), "sharing": sharing(),
         "readings": readings(), "large": large(), "made": made(),
+        "headroom": headroom_tables.headroom(load), "rare": headroom_tables.rare(load),
         "commands-x": commands("x-", "paper-"), "commands-sharing": commands("output-", "runtime-", "shared-"),
         "commands-whole": commands("quamba-", "int8-in-"), "commands-large": commands("calibrate-"),
     }  # fmt: skip
