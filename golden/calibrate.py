@@ -101,16 +101,14 @@ def _free(
     if layer.output_error is None:
         return _choice(plain.histogram, best), _choice(plain.histogram, percentile)
     rivals = [percentile, best, plain.least_squares(spec)]
-    judge = fitter
     if is_tuned(spec):
         rivals += [*fitter.presets(budget(spec)), *plain.presets(budget(spec))]
-        judge = fitter.with_headroom(budget(spec).headroom)
     errors = layer.output_error(rivals)
 
     def expected(number: int) -> float:
         """The error at the output, grown by the share that values expected beyond the peak add to that of x."""
         seen = fitter.histogram.squared_error(rivals[number])
-        return errors[number] * (judge.histogram.squared_error(rivals[number]) / seen if seen else 1.0)
+        return errors[number] * (fitter.of(spec).histogram.squared_error(rivals[number]) / seen if seen else 1.0)
 
     number = min(range(1, len(rivals)), key=expected)
     return (

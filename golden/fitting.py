@@ -97,8 +97,7 @@ class Fitter:
         result is no worse than any preset that keeps to the budget, both judged with the budget's headroom.
         """
         if is_tuned(spec):
-            wanted = budget(spec, self.scale_bits)
-            return self.with_headroom(wanted.headroom)._tuned(wanted)
+            return self.of(spec)._tuned(budget(spec, self.scale_bits))
         peak = self.histogram.peak
         coarse = [Scale.from_step(peak / 32 * 2 ** (-n / 6), self.scale_bits) for n in range(6 * 5 + 1)]
         scale = self._best(spec, coarse).scale
@@ -128,14 +127,15 @@ class Fitter:
         scale = Scale.from_step(step, self.scale_bits)
         if is_tuned(spec):
             wanted = budget(spec, self.scale_bits)
-            return self.with_headroom(wanted.headroom)._tuner(wanted).at(scale, wanted.segments)
+            return self.of(spec)._tuner(wanted).at(scale, wanted.segments)
         return self._best(spec, [scale])
 
-    def with_headroom(self, headroom: float) -> "Fitter":
-        """The fitter to the values seen and that much headroom, which fits and judges tuned formats and their rivals.
+    def of(self, spec: str) -> "Fitter":
+        """The fitter that judges formats of ``spec``: a tuned one's has its headroom, others' is this one."""
+        return self.with_headroom(budget(spec).headroom) if is_tuned(spec) else self
 
-        A fitter with headroom is itself the one with the same headroom.
-        """
+    def with_headroom(self, headroom: float) -> "Fitter":
+        """The fitter to the values seen and that much headroom; of one that has it already, itself."""
         if headroom not in self._by_headroom:
             roomy = Fitter(with_headroom(self._by_headroom[1.0].histogram, headroom), scale_bits=self.scale_bits)
             roomy._by_headroom = self._by_headroom

@@ -49,8 +49,7 @@ def fit_layers(
     """
     check_mode(mode)
     report = progress or (lambda share: None)
-    if is_tuned(spec):
-        fitters = [fitter.with_headroom(budget(spec).headroom) for fitter in fitters]
+    fitters = [fitter.of(spec) for fitter in fitters]
     free = []
     for number, fitter in enumerate(fitters):
         free.append(fitter.least_squares(spec))
