@@ -22,7 +22,12 @@ class Run(NamedTuple):
     """All layers of a model, fitted to so many tokens."""
 
     name: str
+    share: float  # of the held-out tokens
     layers: list[dict[str, Any]]
+
+    def beyond(self) -> list[float]:
+        """By layer, values beyond the peak in as many held-out tokens as were fitted to."""
+        return [layer["held_out_beyond"] * self.share for layer in self.layers]
 
     def costs(self, headroom: str) -> list[float]:
         """By layer, dB on the text fitted to."""
@@ -36,10 +41,11 @@ class Run(NamedTuple):
 def runs(load: Load) -> Iterator[Run]:
     """All of them."""
     for study in STUDIES:
-        for model, calibrations in load(f"headroom-{study}")["models"].items():
+        document = load(f"headroom-{study}")
+        for model, calibrations in document["models"].items():
             name, unit = NAMES[model]
             for tokens, layers in calibrations.items():
-                yield Run(f"{name}, {int(tokens):,} {unit}", layers)
+                yield Run(f"{name}, {int(tokens):,} {unit}", int(tokens) / document["held_out_tokens"], layers)
 
 
 def headroom(load: Load) -> str:
@@ -56,11 +62,16 @@ def headroom(load: Load) -> str:
             ])  # fmt: skip
     for one, cost in costs.items():
         rows.append(["all" if one == "1" else "", one, f"{statistics.mean(cost):.2f}", f"{max(cost):.2f}", "", "", ""])
+    beyond = [count for run in runs(load) for count in run.beyond()]
+    words = (
+        f"A held-out text as long as the calibration has {statistics.mean(beyond):.0f} values beyond its peak, the mean "
+        f"over all {len(beyond)} calibrated layers; the median is {statistics.median(beyond):.1f}."
+    )
     columns = [
         "fitted to", "headroom", "cost, mean", "cost, most", "below the held-out limit, mean", "worst layer",
         f"layers more than {DISTANCE} below",
     ]  # fmt: skip
-    return markdown(columns, rows)
+    return f"{markdown(columns, rows)}\n\n{words}"
 
 
 def rare(load: Load) -> str:
