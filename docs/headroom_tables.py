@@ -64,8 +64,8 @@ def headroom(load: Load) -> str:
         rows.append(["all" if one == "1" else "", one, f"{statistics.mean(cost):.2f}", f"{max(cost):.2f}", "", "", ""])
     beyond = [count for run in runs(load) for count in run.beyond()]
     words = (
-        f"A held-out text as long as the calibration has {statistics.mean(beyond):.0f} values beyond its peak, the mean "
-        f"over all {len(beyond)} calibrated layers; the median is {statistics.median(beyond):.1f}."
+        f"A held-out text as long as the calibration has {statistics.mean(beyond):.0f} values beyond its peak, the "
+        f"mean over all {len(beyond)} calibrated layers; the median is {statistics.median(beyond):.1f}."
     )
     columns = [
         "fitted to", "headroom", "cost, mean", "cost, most", "below the held-out limit, mean", "worst layer",
