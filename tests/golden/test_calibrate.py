@@ -117,7 +117,9 @@ def weighted_layer(rng):
     return Layer(x=x, weights=weights, output_error=output_error), asked
 
 
-@pytest.mark.parametrize("spec", ["int8", "se8", "tuned:bits=4,segments=2,headroom=1", "tuned:segments=3,sign=0,headroom=1"])
+@pytest.mark.parametrize(
+    "spec", ["int8", "se8", "tuned:bits=4,segments=2,headroom=1", "tuned:segments=3,sign=0,headroom=1"]
+)
 def test_the_output_decides(rng, spec):
     layer, asked = weighted_layer(rng)
     found = calibrate([layer], spec, scale_bits=1 if spec.startswith("tuned:s") else 16)
