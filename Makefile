@@ -32,6 +32,7 @@ test-full: lint
 
 accuracy: $(INSTALLED)
 	$(BIN)/python docs/studies.py
+	$(BIN)/python docs/headroom.py
 	$(BIN)/python docs/accuracy.py
 
 # Needs a Liberty file for its standard cells (Debian: apt-get install qflow-tech-osu018).

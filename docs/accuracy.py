@@ -15,6 +15,7 @@ sys.path[:0] = [str(DOCS)]
 
 import accuracy_pictures  # noqa: E402 - scripts of one folder
 import age  # noqa: E402
+import headroom_tables  # noqa: E402
 from blocks import fill, markdown  # noqa: E402
 from studies import MODELS, RESULTS, RUNS  # noqa: E402
 
@@ -263,7 +264,8 @@ def blocks(now: age.Digests) -> dict[str, str]:
     """Everything computed, by name; what is older than the code, by :func:`age.digests`."""
     found = {
         "claims": claims(), "ratios": ratios(), "asymmetric": asymmetric(), "ladder": ladder(), "sharing": sharing(),
-        "readings": readings(), "large": large(),
+        "readings": readings(), "large": large(), "made": made(),
+        "headroom": headroom_tables.headroom(load), "rare": headroom_tables.rare(load),
         "commands-x": commands("x-", "paper-"), "commands-sharing": commands("output-", "runtime-", "shared-"),
         "commands-whole": commands("quamba-", "int8-in-"), "commands-large": commands("calibrate-"),
     }  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
-FORMATS = ROOT / "docs" / "formats"  # layer 3 of the bundled activations: calibrate --format tuned:segments=4 and =6
+FORMATS = ROOT / "docs" / "formats"  # layer 3 of the bundled activations: tuned:segments=4,headroom=1 and =6
 
 EVERY = "--on ecp5 ice40:hx8k ice40:up5k gowin cells"
 _ALL = "int8 int8-asym se8 se8-silu tuned-4.json tuned-6.json se9-paper"

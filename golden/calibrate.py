@@ -149,7 +149,15 @@ def _free(
     if is_tuned(spec):
         rivals = [*fitter.presets(budget(spec)), *plain.presets(budget(spec)), *rivals]
     errors = layer.output_error(rivals)
-    number = min(range(len(rivals)), key=errors.__getitem__)
+
+    def expected(number: int) -> float:
+        """The error at the output, grown by the share that values expected beyond the peak add to that of x."""
+        seen = fitter.histogram.squared_error(rivals[number])
+        return errors[number] * (fitter.of(spec).histogram.squared_error(rivals[number]) / seen if seen else 1.0)
+
+    number = min(range(len(rivals)), key=expected)
+    if percentile is not None:  # which the table shows beside it, and none there may be better
+        number = min(number, len(rivals) - 1, key=errors.__getitem__)
     return (
         _choice(plain.histogram, rivals[number], errors[number]),
         _choice(plain.histogram, percentile, errors[-1]) if percentile else None,

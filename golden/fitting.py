@@ -6,6 +6,7 @@ NumPy only; the search is deterministic and looks at the histogram alone.
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from golden.bounded import least
 from golden.errors import InputError
 from golden.families import OPEN, best_format, corner
 from golden.formats import SegmentedFormat
+from golden.headroom import check_headroom, with_headroom
 from golden.histogram import Histogram
 from golden.lloyd import lloyd_max
 from golden.presets import PRESETS, load_format
@@ -22,6 +24,8 @@ from golden.tune import SIGNS, Budget, Sign, Tuner
 
 TUNED = "tuned"  # the format that is searched for
 _NEARLY = 1 + 1e-6  # what the rounding of levels may add to a limit
+_INTEGER: tuple[Callable[[str], float], str] = (int, "an integer")
+_PARAMETERS = {"segments": _INTEGER, "bits": _INTEGER, "sign": _INTEGER, "headroom": (float, "a number")}
 
 
 def check_spec(spec: str | SegmentedFormat, scale_bits: int = 16) -> None:
@@ -39,18 +43,19 @@ def is_tuned(spec: str | SegmentedFormat) -> bool:
 
 
 def budget(spec: str | SegmentedFormat, scale_bits: int = 16) -> Budget:
-    """The budget of ``tuned`` or ``tuned:segments=N,bits=B,sign=S``; sign 1 is with a sign bit, 0 without."""
-    parameters: dict[str, int] = {}
+    """The budget of ``tuned`` or ``tuned:segments=N,bits=B,sign=S,headroom=M``; sign 1: with a sign bit, 0: without."""
+    parameters: dict[str, Any] = {}
     for argument in filter(None, str(spec).partition(":")[2].split(",")):
         key, _, value = argument.partition("=")
-        if key not in ("segments", "bits", "sign"):
-            raise InputError(f"Format tuned takes segments, bits, sign, not {argument!r}")
+        if key not in _PARAMETERS:
+            raise InputError(f"Format tuned takes {', '.join(_PARAMETERS)}, not {argument!r}")
         if key in parameters:
             raise InputError(f"Format tuned: {key} must be given once, not again as {argument!r}")
+        number, words = _PARAMETERS[key]
         try:
-            parameters[key] = int(value)
+            parameters[key] = number(value)
         except ValueError:
-            raise InputError(f"Format tuned: {key} must be an integer, not {value!r}") from None
+            raise InputError(f"Format tuned: {key} must be {words}, not {value!r}") from None
     sign = parameters.get("sign")
     if sign not in (None, 0, 1):
         raise InputError(f"Format tuned: sign must be 0 or 1, not {sign}")
@@ -59,7 +64,24 @@ def budget(spec: str | SegmentedFormat, scale_bits: int = 16) -> Budget:
         bits=parameters.get("bits", Budget.bits),
         scale_bits=scale_bits,
         signs=SIGNS if sign is None else (SIGNS[sign],),
+        headroom=parameters.get("headroom", Budget.headroom),
     )
+
+
+def spec_with_headroom(spec: str, headroom: float | None) -> str:
+    """``spec`` with that headroom as its parameter; as it is for None.
+
+    Raises:
+        InputError: if it is no tuned format, or says its headroom itself.
+    """
+    if headroom is None:
+        return spec
+    if not is_tuned(spec):
+        raise InputError(f"Headroom must be for a tuned format, not for {spec}; leave it out")
+    if "headroom=" in spec:
+        raise InputError(f"Headroom must be given once, not as {headroom:g} and in {spec}")
+    check_headroom(headroom)
+    return f"{spec.removesuffix(':')}{',' if '=' in spec else ':'}headroom={headroom:g}"
 
 
 class Fitter:
@@ -80,9 +102,13 @@ class Fitter:
                 self._given.append(Scale.from_step(step, scale_bits))
         self._presets: dict[str, Segmented] = {}
         self._tuners: dict[tuple[int, tuple[Sign, ...]], Tuner] = {}
+        self._by_headroom: dict[float, Fitter] = {1.0: self}
 
     def best(self, spec: str | SegmentedFormat) -> Segmented:
-        """The better of :meth:`least_squares` and :meth:`given`."""
+        """The best on the values themselves, without headroom, of :meth:`least_squares` and :meth:`given`.
+
+        So nothing that a table shows beside it is better on these values; all have been fitted with headroom.
+        """
         return min([self.least_squares(spec), *self.given(spec)], key=self.histogram.squared_error)
 
     def given(self, spec: str | SegmentedFormat) -> list[Segmented]:
@@ -99,10 +125,10 @@ class Fitter:
         Presets: the best of the formats that ``spec`` leaves open (:mod:`golden.families`) at steps from twice the peak
         to peak/2**16, 6 per octave, but for those that cannot be the best; then at steps around the winner, 48 and 192
         to the octave, and at those that were given. ``tuned``: :class:`golden.tune.Tuner`; the result is no worse than
-        any preset that keeps to the budget, and than what a smaller budget gives.
+        any preset that keeps to the budget, and than what a smaller budget gives, judged with the budget's headroom.
         """
         if is_tuned(spec):
-            return self._tuned(budget(spec, self.scale_bits))
+            return self.of(spec)._tuned(budget(spec, self.scale_bits))
         widest = corner(spec)
         return self._search(lambda scale: self._at(spec, scale), widest) if spec in OPEN else self.scale_for(widest)
 
@@ -117,7 +143,7 @@ class Fitter:
     def _at(self, spec: str | SegmentedFormat, scale: Scale) -> Segmented:
         if is_tuned(spec):
             wanted = budget(spec, self.scale_bits)
-            return self._tuner(wanted).at(scale, wanted.segments)
+            return self.of(spec)._tuner(wanted).at(scale, wanted.segments)
         return Segmented(format=best_format(spec, self.histogram, scale), scale=scale)
 
     def _search(
@@ -148,6 +174,19 @@ class Fitter:
             found = best(around, found.scale, *self._given)
         return found
 
+    def of(self, spec: str | SegmentedFormat) -> "Fitter":
+        """The fitter that judges formats of ``spec``: a tuned one's has its headroom, others' is this one."""
+        return self.with_headroom(budget(spec).headroom) if is_tuned(spec) else self
+
+    def with_headroom(self, headroom: float) -> "Fitter":
+        """The fitter to the values seen and that much headroom; of one that has it already, itself."""
+        if headroom not in self._by_headroom:
+            roomy = Fitter(with_headroom(self._by_headroom[1.0].histogram, headroom), scale_bits=self.scale_bits)
+            roomy._given = self._given
+            roomy._by_headroom = self._by_headroom
+            self._by_headroom[headroom] = roomy
+        return self._by_headroom[headroom]
+
     def _tuned(self, wanted: Budget) -> Segmented:
         rivals = [self._tuner(wanted).best(wanted.segments), *self.presets(wanted)]
         found = min(rivals, key=self.histogram.squared_error)
@@ -158,7 +197,8 @@ class Fitter:
         return found
 
     def presets(self, wanted: Budget) -> list[Segmented]:
-        """Those presets, at their best, that keep to the budget."""
+        """Those presets, at their best with the budget's headroom, that keep to the budget."""
+        roomy = self.with_headroom(wanted.headroom)
         found = []
         for name in PRESETS:
             format = corner(name)  # has the bits, segments and sign of all
@@ -167,9 +207,9 @@ class Fitter:
                 and len(format.segments) <= wanted.segments
                 and SIGNS[format.signed] in wanted.signs
             ):
-                if name not in self._presets:
-                    self._presets[name] = self.least_squares(name)
-                found.append(self._presets[name])
+                if name not in roomy._presets:
+                    roomy._presets[name] = roomy.least_squares(name)
+                found.append(roomy._presets[name])
         return found
 
     def _tuner(self, wanted: Budget) -> Tuner:

@@ -31,7 +31,9 @@ class Histogram:
     Attributes:
         values: float32 (distinct,), ascending.
         counts: float64 (distinct,), the weights, all positive.
-        low, peak: least value, greatest magnitude.
+        low, high, peak: least value, greatest value, greatest magnitude.
+        mean_weight: of a value of the tensor.
+        limits: the least and the greatest value that the tensor's dtype has; infinite for floating point.
         power: weighted sum of squares.
 
     Raises:
@@ -40,8 +42,8 @@ class Histogram:
 
     def __init__(self, x: Values, weights: Values | None = None) -> None:
         check_values(x)
-        self.low, high = float(x.min()), float(x.max())
-        self.peak = max(high, -self.low)  # of integers, the magnitude of the least may have no place in their type
+        self.low, self.high = float(x.min()), float(x.max())
+        self.peak = max(self.high, -self.low)  # of integers, the magnitude of the least may have no place in their type
         if self.peak == 0:
             raise InputError("Activations must not all be zero, a scale would be 0")
         if not MIN_PEAK <= self.peak <= MAX_PEAK:
@@ -51,6 +53,11 @@ class Histogram:
         self.power = _sum(self.counts, self.values)
         if self.power == 0:
             raise InputError("Activations must not all have a weight of zero")
+        self.mean_weight = float(self.counts.sum()) / x.size
+        self.limits = -math.inf, math.inf
+        if x.dtype.kind in "iu":
+            integers = np.iinfo(str(x.dtype))
+            self.limits = float(integers.min), float(integers.max)
 
     def squared_error(self, quantiser: Quantiser) -> float:
         """Weighted sum over the tensor of the squared difference to its decoded codes."""

@@ -49,6 +49,7 @@ def fit_layers(
     """
     check_mode(mode)
     report = progress or (lambda share: None)
+    fitters = [fitter.of(spec) for fitter in fitters]
     free = []
     for number, fitter in enumerate(fitters):
         free.append(fitter.best(spec))

@@ -9,6 +9,7 @@ import numpy as np
 from golden.breakpoints import Costs, Path, costs, search, zero_position
 from golden.errors import InputError
 from golden.formats import MAX_BITS, MAX_REACH, Segment, SegmentedFormat
+from golden.headroom import DEFAULT, check_headroom
 from golden.histogram import Histogram
 from golden.quantiser import Segmented
 from golden.scale import Scale, check_scale_bits
@@ -31,12 +32,15 @@ class Budget:
         bits: of a code, 2 to 10, the sign's included.
         scale_bits: of the scale's M.
         signs: with or without a sign bit: the kinds of format tried.
+        headroom: how far values are expected to go, in units of the peak seen, 1 to 8; a few coarse codes pay for it
+            (:mod:`golden.headroom`).
     """
 
     segments: int = 6
     bits: int = 8
     scale_bits: int = 16
     signs: tuple[Sign, ...] = SIGNS
+    headroom: float = DEFAULT
 
     def __post_init__(self) -> None:
         if not 1 <= self.segments <= MAX_SEGMENTS:
@@ -46,6 +50,7 @@ class Budget:
         check_scale_bits(self.scale_bits)
         if not self.signs or not set(self.signs) <= set(SIGNS):
             raise InputError(f"Signs must be among {', '.join(SIGNS)}, not {self.signs!r}")
+        check_headroom(self.headroom)
 
 
 class Axis:
@@ -111,6 +116,9 @@ class Axis:
 
 class Tuner:
     """The best formats of one layer; what was searched for one budget of segments serves the others.
+
+    The histogram is taken as it is; who wants the budget's headroom adds it first, as :class:`golden.fitting.Fitter`
+    does.
 
     Fine steps are scanned 8 to the octave over three octaves about the companded one, then 32 to the octave and 256 to
     the octave around the best; for each, the segments are the optimum (:mod:`golden.breakpoints`). A floor that many

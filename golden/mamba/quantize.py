@@ -128,8 +128,9 @@ def calibrate_model(
         model: as for :func:`quantize_model`.
         ids: tokens (count,), cut into sequences of 512, each from an empty state, as ``python -m qse_hw calibrate``
             does; or (b, l), each row a sequence.
-        format: a preset's name, which leaves its parameters open, ``tuned`` or ``tuned:segments=N,bits=B``, or a JSON
-            file; or a format, as ``load_format`` gives it, of which only the scale is sought.
+        format: a preset's name, which leaves its parameters open, ``tuned`` or
+            ``tuned:segments=N,bits=B,headroom=M``, or a JSON file; or a format, as ``load_format`` gives it, of which
+            only the scale is sought.
         mode: what tuned layers share, one of :data:`golden.modes.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.

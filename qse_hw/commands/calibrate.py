@@ -14,7 +14,8 @@ from golden.contenders import describe
 from golden.environment import environment
 from golden.errors import InputError
 from golden.files import write_json
-from golden.fitting import check_spec
+from golden.fitting import check_spec, spec_with_headroom
+from golden.headroom import DEFAULT, MAX_HEADROOM
 from golden.modes import MODES, check_mode
 from golden.percentile import ALPHA, check_alpha
 from qse_hw.arguments import FORMAT_HELP, check_output, integer
@@ -43,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "searched for (default se8)",
     )
     parser.add_argument(
+        "--headroom",
+        metavar="M",
+        type=float,
+        help=f"a tuned format is fitted to outliers up to M times the peak, too, 1 to {MAX_HEADROOM:g} (default "
+        f"{DEFAULT:g}); the same as tuned:headroom=M",
+    )
+    parser.add_argument(
         "--mode", metavar="M", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)"
     )
     parser.add_argument(
@@ -57,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Calibrate, write and summarise."""
     check_spec(args.format, args.scale_bits)
+    spec = spec_with_headroom(args.format, args.headroom)
     check_mode(args.mode)
     check_objective(args.objective)
     check_alpha(args.alpha)
@@ -72,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
         found = stream_model(args, args.objective)
     else:
         found = stream(from_file_or_default(args.activations))
-    result = calibrated(found, args.format, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
+    result = calibrated(found, spec, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
     write_calibration(args.output, result)
     show(result)
     seconds, memory = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

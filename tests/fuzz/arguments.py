@@ -29,7 +29,8 @@ FORMATS = (
     "se8", "se8:L=12", "se8:L=99", "se8:L=", "se8:L=1,L=2", "se8:=", "se8:K=1", "int8", "int8:narrow_range=1",
     "int8-asym", "int8-asym:zero_point=300", "se8-silu", "se8-silu:K=40,zero_point=24,f=1,g=2", "se8-silu:f=99",
     "se8-silu:K=127,g=60", "se8-silu:f=1000000000", "se8-silu:g=-1000000000", "se9-paper", "se9-paper:x=1", "tuned",
-    "tuned:segments=0", "tuned:segments=99", "tuned:bits=99", "tuned:sign=2", "IN/f.json", "IN/c.json",
+    "tuned:segments=0", "tuned:segments=99", "tuned:bits=99", "tuned:sign=2", "tuned:headroom=1.25",
+    "tuned:headroom=nan", "tuned:headroom=1e9", "IN/f.json", "IN/c.json",
     "nowhere.json", "fp8-e4m3", "quamba", "quamba:alpha=2", "lloyd-max", "SE8",
 )  # fmt: skip
 
@@ -53,6 +54,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "codes": ("IN/codes.npy", "IN/x.npy"),
     "scale": ("0.02", "1", "runtime", "1e-30", "1e31", "0", "-1", "0x1p-3", "1/3"),
     "scales": ("IN/q.json", "OUT/q.json"),
+    "headroom": ("1", "1.5", "0.9", "9", "nan", "x"),
     "scale_bits": ("16", "1", "20", "21"),
     "exponent": ("0", "3", "-64", "65"),
     "counter_width": ("0", "1", "32", "64", "65"),

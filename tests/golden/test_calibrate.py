@@ -117,7 +117,9 @@ def weighted_layer(rng):
     return Layer(x=x, weights=weights, output_error=output_error), asked
 
 
-@pytest.mark.parametrize("spec", ["int8", "se8", "tuned:bits=4,segments=2", "tuned:segments=3,sign=0"])
+@pytest.mark.parametrize(
+    "spec", ["int8", "se8", "tuned:bits=4,segments=2,headroom=1", "tuned:segments=3,sign=0,headroom=1"]
+)
 def test_the_output_decides(rng, spec):
     layer, asked = weighted_layer(rng)
     found = calibrate([layer], spec, scale_bits=1 if spec.startswith("tuned:s") else 16)
@@ -125,7 +127,7 @@ def test_the_output_decides(rng, spec):
     assert found.objective == "output"
     best, quamba = found.layer(0), found.layer(0, "percentile")
     fitters = Fitter(Histogram(layer.x), scale_bits=bits), Fitter(Histogram(layer.x, layer.weights), scale_bits=bits)
-    if spec == "tuned:segments=3,sign=0":
+    if spec == "tuned:segments=3,sign=0,headroom=1":
         rivals = [fitter.least_squares(name) for name in ("int8-asym", "se8-silu") for fitter in fitters]
     else:
         rivals = [fitter.least_squares(spec) for fitter in fitters]

@@ -194,6 +194,8 @@ def test_presets_in_the_budget():
         ("tuned:bits=5,segments=8", Budget(segments=8, bits=5)),
         ("tuned:sign=0", Budget(signs=("offset",))),
         ("tuned:sign=1", Budget(signs=("sign-magnitude",))),
+        ("tuned:headroom=1.25", Budget(headroom=1.25)),
+        ("tuned:segments=3,headroom=2,bits=5", Budget(segments=3, bits=5, headroom=2.0)),
     ],
 )
 def test_budgets(spec, want):
@@ -214,7 +216,7 @@ def test_budgets(spec, want):
         ("tuned:segments=9", "Segments must be from 1 to 8, not 9"),
         ("tuned:bits=11", "Bits of a tuned format must be from 2 to 10, not 11"),
         ("tuned:bits=3,bits=3", "Format tuned: bits must be given once, not again as 'bits=3'"),
-        ("tuned:L=3", "Format tuned takes segments, bits, sign, not 'L=3'"),
+        ("tuned:L=3", "Format tuned takes segments, bits, sign, headroom, not 'L=3'"),
         ("tuned:sign=2", "Format tuned: sign must be 0 or 1, not 2"),
         ("tuning", "Format must be one of int8, int8-asym, se8, se8-silu, se9-paper, or a .json file, not 'tuning'"),
         ("", "Format must be one of int8, int8-asym, se8, se8-silu, se9-paper, or a .json file, not ''"),

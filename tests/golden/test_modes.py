@@ -17,7 +17,7 @@ from golden.presets import load_format
 from golden.quantiser import Segmented
 from golden.scale import Scale
 
-TUNED = "tuned:bits=5,segments=3"
+TUNED = "tuned:bits=5,segments=3,headroom=1"
 
 
 def silu(rng, size, shape=(60, 20)):
@@ -76,7 +76,7 @@ def test_refinement_improves_what_a_layer_by_itself_would_choose(rng):
 
 def test_no_preset_shares_better(rng):
     fitters = fitters_of([silu(rng, 0.7), silu(rng, 2)], scale_bits=1)
-    tuned = {mode: loss_db(fitters, fit_layers(fitters, "tuned:segments=3,sign=0", mode)) for mode in MODES}
+    tuned = {mode: loss_db(fitters, fit_layers(fitters, "tuned:segments=3,sign=0,headroom=1", mode)) for mode in MODES}
     for preset in ("int8-asym", "se8-silu"):
         assert tuned["shared"] <= loss_db(fitters, fit_layers(fitters, preset, "shared"))
     assert tuned["free"] - 0.05 <= tuned["runtime"] <= tuned["shared"]
@@ -93,7 +93,8 @@ def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
     fitters = fitters_of([silu(rng, 0.7), silu(rng, 2)])
     best = fit_layers(fitters, "int8-asym", "shared")
     monkeypatch.setattr("golden.fitting.Tuner", Poor)
-    assert loss_db(fitters, fit_layers(fitters, "tuned:segments=1,sign=0", "shared")) <= loss_db(fitters, best)
+    found = fit_layers(fitters, "tuned:segments=1,sign=0,headroom=1", "shared")
+    assert loss_db(fitters, found) <= loss_db(fitters, best)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -110,14 +111,14 @@ def test_presets(fitters, name, mode):
 def test_int8_among_the_layers_own_formats(rng, monkeypatch):
     """A search may end with int8, which has no counts to set."""
     fitters = fitters_of([silu(rng, 2), silu(rng, 2), silu(rng, 3)])
-    own = [fitter.least_squares("tuned:bits=4,segments=2") for fitter in fitters]
+    own = [fitter.least_squares("tuned:bits=4,segments=2,headroom=1") for fitter in fitters]
     own[0] = fitters[0].least_squares("int8")
     for fitter, found in zip(fitters, own, strict=True):
         monkeypatch.setattr(fitter, "least_squares", lambda spec, found=found: found)
         monkeypatch.setattr(fitter, "presets", lambda budget: [])
-    runtime = fit_layers(fitters, "tuned:bits=4,segments=2", "runtime")
+    runtime = fit_layers(fitters, "tuned:bits=4,segments=2,headroom=1", "runtime")
     assert len(kinds_and_shifts(runtime)) == 1
-    shared = fit_layers(fitters, "tuned:bits=4,segments=2", "shared")
+    shared = fit_layers(fitters, "tuned:bits=4,segments=2,headroom=1", "shared")
     assert len({found.format for found in shared}) == 1
 
 
@@ -128,7 +129,7 @@ def test_layers_that_lack_what_others_have(rng):
     for layers in ([deep, np.abs(z).astype(np.float32)], [-np.abs(z).astype(np.float32) - 1, deep]):
         for mode in ("runtime", "shared"):
             fitters = fitters_of(layers)
-            found = fit_layers(fitters, "tuned:bits=5,segments=4,sign=0", mode)
+            found = fit_layers(fitters, "tuned:bits=5,segments=4,sign=0,headroom=1", mode)
             assert len(kinds_and_shifts(found)) == 1
             assert all(fitter.histogram.sqnr_db(one) > 10 for fitter, one in zip(fitters, found, strict=True))
 
@@ -152,7 +153,7 @@ def test_segments_for_all_layers_are_the_best_there_are(rng, lows):
         errors = [fitter.histogram.squared_error(one) for fitter, one in zip(fitters, chosen, strict=True)]
         return sum(error / was for error, was in zip(errors, before, strict=True))
 
-    found = module._same_segments(fitters, present, budget("tuned:bits=2,segments=2,sign=0"), 0)
+    found = module._same_segments(fitters, present, budget("tuned:bits=2,segments=2,sign=0,headroom=1"), 0)
     deepest = max(math.ceil(-low / float(scale.step)) for low, scale in zip(lows, scales, strict=True))
     every = [offset(zero, (4, 0)) for zero in range(4)]
     for fine, e in itertools.product(range(1, 4), range(1, 8)):  # zero is in the finer segment, which may be either
@@ -169,7 +170,7 @@ def test_segments_along_the_longest_axis():
     """8190 fine steps and room at the ends are searched, twice as many are not."""
     fitters = fitters_of([np.array([[-2.0, 1, 8188]], np.float32)])
     present = [Segmented(format=offset(1, (4, 0)), scale=Scale.from_step(1.0))]
-    wanted = budget("tuned:bits=2,segments=1,sign=0")
+    wanted = budget("tuned:bits=2,segments=1,sign=0,headroom=1")
     (found,) = module._same_segments(fitters, present, wanted, 0)
     assert fitters[0].histogram.squared_error(found) < fitters[0].histogram.squared_error(present[0])
     assert module._same_segments(fitters, present, wanted, 1) == present
@@ -180,8 +181,8 @@ def test_coarse_steps_below_zero(rng):
     z = rng.standard_normal((60, 20))
     deep = np.where(rng.random(z.shape) < 0.5, -8 + 0.1 * z, np.abs(z)).astype(np.float32)
     (fitter,) = fitters_of([deep])
-    wanted = budget("tuned:bits=3,segments=3,sign=0")
-    own = fitter.least_squares("tuned:bits=3,segments=3,sign=0")
+    wanted = budget("tuned:bits=3,segments=3,sign=0,headroom=1")
+    own = fitter.least_squares("tuned:bits=3,segments=3,sign=0,headroom=1")
     kind, shifts = own.format.kind, own.format.shifts
     assert shifts[0] > 0 in shifts
     found = module._counts(fitter, own, (kind, shifts), wanted)
@@ -203,7 +204,7 @@ def test_steps_that_do_not_suit_a_layer_that_was_not_asked(rng, monkeypatch):
     for fitter, found in zip(fitters, own, strict=True):
         monkeypatch.setattr(fitter, "least_squares", lambda spec, found=found: found)
         monkeypatch.setattr(fitter, "presets", lambda budget: [])
-    spec = "tuned:bits=3,segments=4,sign=0"
+    spec = "tuned:bits=3,segments=4,sign=0,headroom=1"
     assert module._counts(fitters[0], own[0], ("offset", wide.shifts), budget(spec)) is not None
     assert module._counts(fitters[1], own[1], ("offset", wide.shifts), budget(spec)) is None
     found = fit_layers(fitters, spec, "runtime")
@@ -224,14 +225,14 @@ def test_the_order_of_layers_does_not_matter(rng):
     losses = []
     for chosen in (layers, layers[::-1]):
         fitters = fitters_of(chosen)
-        losses.append(loss_db(fitters, fit_layers(fitters, "tuned:bits=4,segments=3", "runtime")))
+        losses.append(loss_db(fitters, fit_layers(fitters, "tuned:bits=4,segments=3,headroom=1", "runtime")))
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
 
 
 def test_many_layers(rng):
     fitters = fitters_of([silu(rng, 0.5 + number / 4, (30, 10)) for number in range(11)])
     seen = []
-    found = fit_layers(fitters, "tuned:bits=3,segments=2", "runtime", seen.append)
+    found = fit_layers(fitters, "tuned:bits=3,segments=2,headroom=1", "runtime", seen.append)
     assert len(found) == 11
     assert len(kinds_and_shifts(found)) == 1
     assert seen == sorted(seen)
@@ -244,14 +245,14 @@ def test_many_layers(rng):
 @pytest.mark.parametrize("mode", MODES)
 def test_deterministic(rng, mode):
     layers = [silu(rng, size) for size in (0.7, 2, 5)]
-    first, second = (fit_layers(fitters_of(layers, 8), "tuned:bits=4,segments=3", mode) for _ in range(2))
+    first, second = (fit_layers(fitters_of(layers, 8), "tuned:bits=4,segments=3,headroom=1", mode) for _ in range(2))
     assert first == second
     assert json.dumps([one.scale.M for one in first])  # plain numbers, not NumPy's
 
 
 def test_scale_bits(fitters, rng):
     for mode in MODES:
-        found = fit_layers(fitters_of([silu(rng, 1), silu(rng, 3)], 1), "tuned:bits=4,segments=2", mode)
+        found = fit_layers(fitters_of([silu(rng, 1), silu(rng, 3)], 1), "tuned:bits=4,segments=2,headroom=1", mode)
         assert {(one.scale.bits, one.scale.M) for one in found} == {(1, 1)}
 
 

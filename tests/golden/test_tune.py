@@ -116,7 +116,7 @@ def test_powers_of_two_change_nothing(rng, kind, exponent):
 @pytest.mark.parametrize(("scale_bits", "segments"), [(1, 1), (1, 3), (1, 6), (4, 3), (8, 3), (16, 3)])
 def test_never_worse_than_a_preset(rng, scale_bits, segments):
     fitter = Fitter(Histogram(silu(rng, size=0.5)), scale_bits=scale_bits)
-    found = fitter.least_squares(f"tuned:segments={segments},bits=8,sign=0")
+    found = fitter.least_squares(f"tuned:segments={segments},bits=8,sign=0,headroom=1")
     assert found.scale.bits == scale_bits
     assert len(found.format.segments) <= segments
     error = fitter.histogram.squared_error(found)
@@ -145,7 +145,7 @@ def test_presets_rescue_a_search_that_failed(rng, monkeypatch, budget, best):
 
     monkeypatch.setattr("golden.fitting.Tuner", Poor)
     fitter = Fitter(Histogram(silu(rng)))
-    assert fitter.least_squares(f"tuned:{budget}") == fitter.least_squares(best)
+    assert fitter.least_squares(f"tuned:{budget},headroom=1") == fitter.least_squares(best)
     with pytest.raises(AssertionError):  # the stub serves
         assert fitter.least_squares("tuned:bits=7") == fitter.least_squares(best)
 
@@ -267,6 +267,9 @@ def test_at_a_step_too_small():
         ({"scale_bits": 0}, "Scale bits must be from 1 to 20, not 0"),
         ({"signs": ()}, "Signs must be among offset, sign-magnitude, not ()"),
         ({"signs": ("twos-complement",)}, "Signs must be among offset, sign-magnitude, not ('twos-complement',)"),
+        ({"headroom": 0.99}, "Headroom must be from 1 to 8, not 0.99"),
+        ({"headroom": 8.01}, "Headroom must be from 1 to 8, not 8.01"),
+        ({"headroom": math.nan}, "Headroom must be from 1 to 8, not nan"),
     ],
 )
 def test_budgets(parameters, text):

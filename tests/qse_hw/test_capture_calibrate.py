@@ -141,6 +141,14 @@ def table_rows(said, words):
     return [[cell.strip() for cell in line.replace("│", "|").strip("| ").split("|")] for line in lines]
 
 
+def test_headroom_is_a_parameter_of_the_format(out, activations):
+    words = ("calibrate", "--activations", str(activations), "-o")
+    assert main([*words, str(out / "a.json"), "--format", "tuned:bits=4,segments=2,headroom=2.5"]) == 0
+    assert main([*words, str(out / "b.json"), "--format", "tuned:bits=4,segments=2", "--headroom", "2.5"]) == 0
+    assert (out / "a.json").read_bytes() == (out / "b.json").read_bytes()
+    assert read_calibration(out / "b.json").format == "tuned:bits=4,segments=2,headroom=2.5"
+
+
 @pytest.mark.parametrize("mode", ["runtime", "shared"])
 def test_modes(out, activations, mode):
     words = ("--format", "tuned:bits=4,segments=2", "--mode", mode, "--scale-bits", "8")
