@@ -15,6 +15,7 @@ from golden.histogram import Histogram
 DEFAULT = 1.25  # by docs/headroom.py: the most that costs 0.2 dB or less, the mean over all layers of four models
 MAX_HEADROOM = 8.0
 COUNT = 16  # values made up; about how many an equally long text had beyond the peak, the mean over its layers
+PER_SEEN = 1024  # of small samples they weigh as one in so many values, at least as one: more would cost too much
 
 
 def check_headroom(headroom: float) -> None:
@@ -24,10 +25,11 @@ def check_headroom(headroom: float) -> None:
 
 
 def with_headroom(histogram: Histogram, headroom: float) -> Histogram:
-    """The histogram and 16 values of mean weight, evenly spread from the peak to ``headroom`` times the peak.
+    """The histogram and 16 values, evenly spread from the peak to ``headroom`` times the peak.
 
+    Each has the mean weight of those seen, but together they weigh no more than one in 1,024, or than one value.
     They lie on the side of zero where the peak is. If the other side reaches at least 1/headroom as far, the next
-    outlier may come on either, and each has 16 values of half the weight. A floor such as a SiLU's, far nearer to zero
+    outlier may come on either, and each side has 16 values of half the weight. A floor such as a SiLU's, far nearer to zero
     than the peak, stays where it is. None lies beyond what integers of the tensor's dtype can be.
 
     Returns:
@@ -44,7 +46,8 @@ def with_headroom(histogram: Histogram, headroom: float) -> Histogram:
     factors = 1 + (headroom - 1) * np.arange(1, COUNT + 1) / COUNT
     beyond = np.concatenate([end * factors for end in sides]).clip(*histogram.limits).astype(np.float32)
     values = np.append(histogram.values, beyond)
-    weights = np.append(histogram.counts, np.full(len(beyond), histogram.mean_weight / len(sides)))
+    total = min(COUNT * histogram.mean_weight, max(histogram.mean_weight, float(histogram.counts.sum()) / PER_SEEN))
+    weights = np.append(histogram.counts, np.full(len(beyond), total / len(beyond)))
     order = np.argsort(values, kind="stable")
     found = copy(histogram)
     found.values, found.counts = values[order], weights[order]
