@@ -29,8 +29,8 @@ def with_headroom(histogram: Histogram, headroom: float) -> Histogram:
 
     Each has the mean weight of those seen, but together they weigh no more than one in 1,024, or than one value.
     They lie on the side of zero where the peak is. If the other side reaches at least 1/headroom as far, the next
-    outlier may come on either, and each side has 16 values of half the weight. A floor such as a SiLU's, far nearer to zero
-    than the peak, stays where it is. None lies beyond what integers of the tensor's dtype can be.
+    outlier may come on either, and each side has 16 values of half the weight. A floor such as a SiLU's, far nearer to
+    zero than the peak, stays where it is. None lies beyond what integers of the tensor's dtype can be.
 
     Returns:
         The histogram itself for a headroom of 1.
