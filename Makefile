@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PACKAGE := $(VENV)/package/qse_hw# the installed layout in links, for mypy, which knows no package-dir
 
 .PHONY: help demo test test-full accuracy hardware lint clean \
 	verification formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
@@ -77,7 +78,9 @@ reproduce: $(INSTALLED)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
-	$(BIN)/mypy
+	@rm -rf $(PACKAGE) && mkdir -p $(PACKAGE)
+	@ln -s $(addprefix $(CURDIR)/,$(wildcard qse_hw/*) golden rtl_gen sim synth) $(PACKAGE)
+	cd $(VENV)/package && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "error: Python was not found; install Python 3.11 or newer"; exit 2; }

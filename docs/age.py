@@ -1,9 +1,10 @@
 """Which figures of a page are older than the code that they speak of.
 
-A report holds the digest of each floor of the sources that it was made with (:func:`golden.environment.environment`).
-When a page is made, these are compared with the digests of the checkout, and what differs is marked. The page names the
-digests that it was compared with (its last line), and a check of the page takes them from there. So the page says how
-things were when it was made, and whether it is what its generator makes depends neither on git nor on later edits.
+A report holds the digest of each floor of the sources that it was made with
+(:func:`qse_hw.golden.io.environment.environment`). When a page is made, these are compared with the digests of the
+checkout, and what differs is marked. The page names the digests that it was compared with (its last line), and a check
+of the page takes them from there. So the page says how things were when it was made, and whether it is what its
+generator makes depends neither on git nor on later edits.
 """
 
 import re
@@ -14,7 +15,7 @@ from typing import Any
 
 from blocks import markdown
 
-from golden.sources import FLOORS, TESTS, read
+from qse_hw.golden.io.sources import FLOORS, TESTS, read
 
 ROOT = Path(__file__).parents[1]
 Digests = Mapping[str, str]

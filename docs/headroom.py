@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import golden
-from golden.environment import cores, environment
-from golden.files import write_json
-from golden.fitting import Fitter
-from golden.histogram import Histogram
-from golden.lloyd import lloyd_max
+from qse_hw import golden
+from qse_hw.golden.calibration.fitting import Fitter
+from qse_hw.golden.calibration.histogram import Histogram
+from qse_hw.golden.calibration.lloyd import lloyd_max
+from qse_hw.golden.io.environment import cores, environment
+from qse_hw.golden.io.files import write_json
 
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS)]
@@ -36,9 +36,9 @@ X = npt.NDArray[np.float32]
 
 def bundled() -> dict[str, dict[str, list[X]]]:
     """x of the bundled models by model, text and layer: fitted to Melville, judged on Doyle, as ``eval`` does."""
-    from golden.mamba.checkpoint import load_model
-    from golden.mamba.stream import activations, layers_of
-    from golden.mamba.text import read_text
+    from qse_hw.golden.models.mamba.checkpoint import load_model
+    from qse_hw.golden.models.mamba.stream import activations, layers_of
+    from qse_hw.golden.models.mamba.text import read_text
 
     found = {}
     for model, tokens in BUNDLED.items():

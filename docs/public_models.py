@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import golden
+from qse_hw import golden
 
 REQUIREMENTS = ("typeseg==0.2.7", "opensr-mamba==0.0.1", "einops==0.8.1")
 TEXTS = Path(golden.__file__).parent / "assets" / "text"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.presets import se8
-from rtl_gen.decoder import Decoder, value_width
-from sim.cycle.stimulus import Stimulus
-from sim.cycle.trace import Trace
-from sim.gates import simulate
+from qse_hw.golden.formats.presets import se8
+from qse_hw.rtl_gen.decoder import Decoder, value_width
+from qse_hw.sim.cycle.stimulus import Stimulus
+from qse_hw.sim.cycle.trace import Trace
+from qse_hw.sim.trace.gates import simulate
 
 FILE = Path(__file__).parent / "timing-handshake.svg"
 CODES = (0x41, 0x07, 0xC3, 0x12, 0x55, 0x9A, 0x20)

@@ -16,11 +16,11 @@ from typing import Any
 import age
 from blocks import fill, markdown
 
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from rtl_gen.emit import emit, manifest
-from rtl_gen.unit import UnitConfig, unit_class
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import emit, manifest
+from qse_hw.rtl_gen.emit.unit import UnitConfig, unit_class
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "units.md"

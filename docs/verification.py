@@ -1,6 +1,7 @@
 """Writes the computed parts of docs/verification.md from the evidence files: python docs/verification.py [--check].
 
-The files are docs/results/verify-NAME.json, each written by the command that did the check (:mod:`golden.evidence`).
+The files are docs/results/verify-NAME.json, each written by the command that did the check
+(:mod:`qse_hw.golden.io.evidence`).
 """
 
 import json

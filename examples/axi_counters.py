@@ -25,8 +25,8 @@ from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
 import qse_hw
-from rtl_gen.emit import write
-from sim import simulate
+from qse_hw.rtl_gen.emit.emit import write
+from qse_hw.sim.simulators import simulate
 
 FOLDER = "AXI_COUNTERS"  # environment variable that tells the simulator's Python where the files are
 SEED = 7

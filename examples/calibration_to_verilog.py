@@ -19,7 +19,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from qse_hw.commands import main as qse_hw
+from qse_hw.cli import main as qse_hw
 
 
 def main() -> int:

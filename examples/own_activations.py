@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-import golden
 import qse_hw
+from qse_hw import golden
 
 BUNDLED = Path(golden.__file__).parent / "assets" / "activations.safetensors"
 FORMATS = ("int8", "int8-asym", "se8", "se8-silu", "tuned")

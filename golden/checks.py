@@ -6,7 +6,7 @@ from operator import index
 from pathlib import Path
 from typing import Any
 
-from golden.errors import InputError, InputTypeError
+from qse_hw.golden.errors import InputError, InputTypeError
 
 _LONGEST = 80  # characters of a value in a message
 

@@ -6,20 +6,20 @@ The public names. Importing this module loads neither PyTorch nor Amaranth; what
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from golden.array import QuantisedArray, dequantise, dequantise_integers, quantise, quantise_flags
-from golden.errors import InputError
-from golden.formats import Segment, SegmentedFormat
-from golden.inputs import InputType, input_type
-from golden.presets import PRESETS, format_from_json, format_to_json, load_format
-from golden.scale import Scale
-from rtl_gen.unit import UNITS, UnitConfig, unit_class
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import InputType, input_type
+from qse_hw.golden.formats.presets import PRESETS, format_from_json, format_to_json, load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
+from qse_hw.golden.quantize.array import QuantisedArray, dequantise, dequantise_integers, quantise, quantise_flags
+from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, unit_class
 
 if TYPE_CHECKING:
-    from golden import operators
-    from golden.calibrate import Layer, calibrate
-    from golden.calibration import Calibration, read_calibration, write_calibration
-    from golden.mamba.quantize import FakeQuantize, calibrate_model, quantize_model
-    from golden.quantiser import Segmented
+    from qse_hw.golden.calibration.calibrate import Layer, calibrate
+    from qse_hw.golden.calibration.calibration import Calibration, read_calibration, write_calibration
+    from qse_hw.golden.calibration.quantizers import Segmented
+    from qse_hw.golden.models.mamba.quantize import FakeQuantize, calibrate_model, quantize_model
+    from qse_hw.golden.quantize import operators
 
 __all__ = [
     "PRESETS",
@@ -53,21 +53,21 @@ __all__ = [
 ]
 
 _LATER = {
-    "Calibration": "golden.calibration",
-    "FakeQuantize": "golden.mamba.quantize",
-    "Layer": "golden.calibrate",
-    "Segmented": "golden.quantiser",
-    "calibrate": "golden.calibrate",
-    "calibrate_model": "golden.mamba.quantize",
-    "quantize_model": "golden.mamba.quantize",
-    "read_calibration": "golden.calibration",
-    "write_calibration": "golden.calibration",
+    "Calibration": "qse_hw.golden.calibration.calibration",
+    "FakeQuantize": "qse_hw.golden.models.mamba.quantize",
+    "Layer": "qse_hw.golden.calibration.calibrate",
+    "Segmented": "qse_hw.golden.calibration.quantizers",
+    "calibrate": "qse_hw.golden.calibration.calibrate",
+    "calibrate_model": "qse_hw.golden.models.mamba.quantize",
+    "quantize_model": "qse_hw.golden.models.mamba.quantize",
+    "read_calibration": "qse_hw.golden.calibration.calibration",
+    "write_calibration": "qse_hw.golden.calibration.calibration",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name == "operators":
-        return import_module("golden.operators")
+        return import_module("qse_hw.golden.quantize.operators")
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

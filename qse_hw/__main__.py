@@ -2,7 +2,7 @@
 
 import sys
 
-from qse_hw.commands import main
+from qse_hw.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,11 +4,11 @@ from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, 
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import SegmentedFormat
-from rtl_gen.decision import intervals
-from rtl_gen.encoder import check_lanes
-from rtl_gen.select import choose, resize
-from rtl_gen.stall import stall_all
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.rtl_gen.encoder import check_lanes
+from qse_hw.rtl_gen.lane.decision import intervals
+from qse_hw.rtl_gen.logic.select import choose, resize
+from qse_hw.rtl_gen.logic.stall import stall_all
 
 
 def value_width(format: SegmentedFormat) -> int:
@@ -21,8 +21,8 @@ class Decoder(wiring.Component):
     """Dequantises ``lanes`` codes per beat to integers in fine steps (``s * 2**-F``).
 
     Arithmetic, per lane: ``((code << shift) + offset)``, shift and offset those of the code's interval
-    (:func:`rtl_gen.decision.intervals`), negated by the sign bit: exactly :func:`golden.scalar.dequantise`. Codes that
-    the format does not assign give 0 and set ``invalid``.
+    (:func:`qse_hw.rtl_gen.lane.decision.intervals`), negated by the sign bit: exactly
+    :func:`qse_hw.golden.formats.scalar.dequantise`. Codes that the format does not assign give 0 and set ``invalid``.
 
     Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
 

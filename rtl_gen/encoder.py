@@ -6,15 +6,15 @@ from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.errors import InputError
-from golden.formats import SegmentedFormat
-from golden.inputs import InputType
-from golden.scale import Scale, check_scale_bits
-from rtl_gen.geometry import Geometry
-from rtl_gen.lane import K_SHAPE, Lane, lane_latency
-from rtl_gen.parallel import ParallelLane, parallel_latency
-from rtl_gen.stall import stall_all
-from rtl_gen.status import Status, check_counter_width
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.scale import Scale, check_scale_bits
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.rtl_gen.lane.geometry import Geometry
+from qse_hw.rtl_gen.lane.lane import K_SHAPE, Lane, lane_latency
+from qse_hw.rtl_gen.lane.parallel import ParallelLane, parallel_latency
+from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.status import Status, check_counter_width
 
 ARCHS = ("fused", "parallel")
 MAX_LANES = 1024
@@ -32,7 +32,8 @@ class Encoder(wiring.Component):
     """Quantises ``lanes`` values per beat.
 
     Arithmetic, per lane: ``T = floor(2**(F+1) * |x| * M * 2**-k)``, then one comparison per region of T, one constant
-    added and a bit slice picked (:func:`rtl_gen.decision.regions`): exactly :func:`golden.scalar.quantise`.
+    added and a bit slice picked (:func:`qse_hw.rtl_gen.lane.decision.regions`): exactly
+    :func:`qse_hw.golden.formats.scalar.quantise`.
 
     Latency: :attr:`latency` cycles from an accepted beat to its output. Throughput: one beat per cycle (initiation
     interval 1); while the output is stalled the whole pipeline is.
@@ -47,8 +48,9 @@ class Encoder(wiring.Component):
         arch: ``fused``: one multiplier serves every segment; ``parallel``: the paper's drawing, comparators on the
             input, a quantiser with its own multiplier per segment, a multiplexer. The same function.
         target: ``ecp5`` instantiates that family's multipliers with their registers; ``generic`` is portable.
-        pipeline: how many of the optional registers are made (:attr:`rtl_gen.geometry.Geometry.optional_cuts`); None:
-            all of them for ``ecp5``; one, or two if there is a shift, otherwise.
+        pipeline: how many of the optional registers are made
+            (:attr:`qse_hw.rtl_gen.lane.geometry.Geometry.optional_cuts`); None: all of them for ``ecp5``; one, or two
+            if there is a shift, otherwise.
 
     Members:
         i: stream of ``lanes`` input bit patterns, lane 0 in the low bits.

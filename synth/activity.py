@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.errors import InputError
-from synth.mapped import Bit, only_module, user_names
-from synth.tools import run_native_yosys
+from qse_hw.golden.errors import InputError
+from qse_hw.synth.cells.mapped import Bit, only_module, user_names
+from qse_hw.synth.yosys import run_native_yosys
 
 STREAMS = 256  # side by side
 LENGTH = 1024  # beats that a stream must have before there is a second one

@@ -1,7 +1,7 @@
 """Results of tools, kept under a digest of all that they depend on: what has been measured need not be again.
 
 What they depend on includes this package: every key has ``sources``, the digest of the code that makes the result
-(:func:`golden.sources.digest`).
+(:func:`qse_hw.golden.io.sources.digest`).
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from golden.files import cache_folder, write_json
+from qse_hw.golden.io.files import cache_folder, write_json
 
 SCHEMA = "qse-hw/synth-cache/1"
 
@@ -81,4 +81,4 @@ class Cache:
 
 def _check(key: Mapping[str, Any]) -> None:
     if not key.get("sources"):
-        raise ValueError(f"Key must have sources, a digest of golden.sources, not only {', '.join(key)}")
+        raise ValueError(f"Key must have sources, a digest of qse_hw.golden.io.sources, not only {', '.join(key)}")

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from golden.errors import InputError
-from rtl_gen.emit import Emitted
-from synth.tools import YOSYS, run
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.synth.yosys import YOSYS, run
 
 _SCRIPT = (
     "read_verilog {top}.v; synth -flatten -top {top}; async2sync; dfflegalize -cell $_DFF_P_ 01; "

@@ -1,4 +1,4 @@
-"""Area and Fmax of many units on many targets: in parallel, and each only once (:mod:`synth.cache`)."""
+"""Area and Fmax of many units on many targets: in parallel, and each only once (:mod:`qse_hw.synth.cache`)."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from golden import sources
-from golden.environment import cores
-from golden.errors import InputError
-from rtl_gen.emit import Emitted
-from synth import tools
-from synth.cache import Cache, digest
-from synth.cmos import transistors
-from synth.harness import harness
-from synth.result import Area, Hop, Measured, Timing
-from synth.targets.base import Target
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io import sources
+from qse_hw.golden.io.environment import cores
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.synth import yosys as tools
+from qse_hw.synth.cache import Cache, digest
+from qse_hw.synth.cmos import transistors
+from qse_hw.synth.harness import harness
+from qse_hw.synth.result import Area, Hop, Measured, Timing
+from qse_hw.synth.targets.base import Target
 
 
 def check_seeds(seeds: int) -> int:

@@ -15,12 +15,12 @@ from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, 
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.errors import InputError
-from golden.inputs import InputType
-from golden.vectors import from_patterns
-from rtl_gen.encoder import check_lanes
-from rtl_gen.stall import stall_all
-from rtl_gen.unit import UnitConfig
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.reference.vectors import from_patterns
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.encoder import check_lanes
+from qse_hw.rtl_gen.logic.stall import stall_all
 
 NAME = "fp8-e4m3"
 BIAS, FRACTION, LARGEST, NAN = 7, 3, 0x7E, 0x7F

@@ -12,7 +12,8 @@ _FANIN = 4  # inputs of one LUT
 
 
 def harness(top: str, ports: Sequence[dict[str, Any]]) -> str:
-    """Verilog of the module :data:`HARNESS` around the module ``top``, whose ports :class:`rtl_gen.emit.Emitted` lists.
+    """Verilog of the module :data:`HARNESS` around the module ``top``, whose ports
+    :class:`qse_hw.rtl_gen.emit.emit.Emitted` lists.
 
     ``clk`` is the clock; ``rst`` comes from a pin through a flop.
     """

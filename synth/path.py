@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from synth.harness import HARNESS
-from synth.result import Hop
+from qse_hw.synth.harness import HARNESS
+from qse_hw.synth.result import Hop
 
 INPUT, OUTPUT = "(input)", "(output)"
 _UNIT = "unit."  # the frame's instance

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden import sources
-from golden.environment import cores
-from synth.activity import Simulator
-from synth.cache import Cache, digest
-from synth.energy import Energy, energy
-from synth.flow import Point, check_tools
-from synth.sta import analyse
-from synth.targets.cells import LIBRARY, Cells
+from qse_hw.golden.io import sources
+from qse_hw.golden.io.environment import cores
+from qse_hw.synth.activity import Simulator
+from qse_hw.synth.cache import Cache, digest
+from qse_hw.synth.cells.energy import Energy, energy
+from qse_hw.synth.cells.sta import analyse
+from qse_hw.synth.flow import Point, check_tools
+from qse_hw.synth.targets.cells import LIBRARY, Cells
 
 Patterns = npt.NDArray[np.uint32]
 
@@ -40,8 +40,9 @@ def play(
     Returns:
         For each point and stimulus, as JSON: ``stimulus``, ``values``, ``toggles`` per value, and for standard cells
         ``energy``, pJ per value, and its parts ``switching``, ``internal``, ``clock``; ``leakage``, W. Pairs are
-        (without glitches, with all that equally slow cells make): what is real lies between (:mod:`synth.activity`).
-        What the library does not give is None, and ``missing`` says why (:class:`synth.energy.Energy`).
+        (without glitches, with all that equally slow cells make): what is real lies between
+        (:mod:`qse_hw.synth.activity`). What the library does not give is None, and ``missing`` says why
+        (:class:`qse_hw.synth.cells.energy.Energy`).
 
     Raises:
         InputError: if a tool is missing or fails, or a netlist cannot be played.

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.table import Table
 
-from golden.environment import environment
-from synth.result import AREAS, Measured
-from synth.targets.base import Target
-from synth.tools import version
+from qse_hw.golden.io.environment import environment
+from qse_hw.synth.result import AREAS, Measured
+from qse_hw.synth.targets.base import Target
+from qse_hw.synth.yosys import version
 
 SCHEMA = "qse-hw/synth/3"
 HEADINGS = ("latency", "II", "COMB", "FF", "DSP", "BRAM", "area", "NAND2", "Fmax/MHz (min-max)", "kT")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from rtl_gen.emit import Emitted
+from qse_hw.rtl_gen.emit.emit import Emitted
 
 AREAS = ("comb", "ff", "dsp", "bram")
 """Areas that every target has, in cells."""

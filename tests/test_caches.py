@@ -6,33 +6,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden import sources
-from golden.sources import FLOORS
-from synth import flow
-from synth.cache import Cache
-from synth.flow import Point
-from synth.playing import play
+from qse_hw.golden.io import sources
+from qse_hw.golden.io.sources import FLOORS
+from qse_hw.synth import flow
+from qse_hw.synth.cache import Cache
+from qse_hw.synth.flow import Point
+from qse_hw.synth.playing import play
 from tests.synth.fakes import Fake
 from tests.synth.units import SMALL
 
 ROOT = Path(__file__).parents[1]
 
 WAYS = {
-    "golden.files.cache_folder", "synth.cache.Cache", "synth.cache.default_folder", "torch.utils.cpp_extension.load",
+    "qse_hw.golden.io.files.cache_folder", "qse_hw.synth.cache.Cache", "qse_hw.synth.cache.default_folder",
+    "torch.utils.cpp_extension.load",
 }  # fmt: skip
 """What a module imports or calls to keep something."""
 
-MAKE_KEYS = {"golden/native.py", "golden/mamba/scan.py", "synth/flow.py", "synth/playing.py"}
+MAKE_KEYS = {"golden/quantize/native.py", "golden/models/mamba/scan.py", "synth/flow.py", "synth/playing.py"}
 """Modules that keep what they made under keys of their own: one test each, below or in the module's own tests."""
 
 PASS_ON = {
     "synth/cache.py": "refuses a key without sources",
-    "qse_hw/commands/report.py": "to flow and playing",
-    "qse_hw/commands/sweep.py": "to stages",
-    "qse_hw/commands/synth.py": "to flow and playing",
-    "qse_hw/sweep/plan.py": "to flow",
-    "qse_hw/sweep/schedule.py": "under the keys of stages",
-    "qse_hw/sweep/stages.py": "under accuracy.key and plan.key",
+    "qse_hw/cli/report.py": "to flow and playing",
+    "qse_hw/cli/sweep.py": "to stages",
+    "qse_hw/cli/synth.py": "to flow and playing",
+    "qse_hw/study/sweep/plan.py": "to flow",
+    "qse_hw/study/sweep/schedule.py": "under the keys of stages",
+    "qse_hw/study/sweep/stages.py": "under accuracy.key and plan.key",
 }
 
 
@@ -80,7 +81,7 @@ def test_a_changed_timing_model_measures_again(edit, tmp_path, monkeypatch, room
 @pytest.mark.parametrize(("room", "again"), [("golden", True), ("synth", True), ("qse_hw", False), (None, False)])
 def test_a_changed_energy_model_plays_again(edit, tmp_path, monkeypatch, room, again):
     played, cache = [], Cache(tmp_path)
-    monkeypatch.setattr("synth.playing._played", lambda point, stimuli: played.append(1) or [{"n": len(played)}])
+    monkeypatch.setattr("qse_hw.synth.playing._played", lambda point, stimuli: played.append(1) or [{"n": len(played)}])
     wanted = [{"x": np.zeros((1, 1), np.uint32)}]
     first = play([Point(SMALL, Fake())], wanted, cache=cache)
     if room:
@@ -91,7 +92,7 @@ def test_a_changed_energy_model_plays_again(edit, tmp_path, monkeypatch, room, a
 
 @pytest.mark.parametrize("room", FLOORS)
 def test_keys_of_a_sweep_know_all_floors(edit, activations_file, room):
-    from qse_hw.sweep import accuracy, plan
+    from qse_hw.study.sweep import accuracy, plan
 
     job = {"activations": str(activations_file), "format": "se8", "scale_bits": 16}
     before = accuracy.key(job), plan.key(Point(SMALL, Fake()), 1)

@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from golden.mamba.model import MambaConfig  # noqa: E402
-from tests.golden.quamba.conftest import random_model  # noqa: E402
+from qse_hw.golden.models.mamba.model import MambaConfig  # noqa: E402
+from tests.golden.models.quamba.conftest import random_model  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

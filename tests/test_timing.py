@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from golden.presets import se8
+from qse_hw.golden.formats.presets import se8
 from tests.test_docs import DOCS
 
 

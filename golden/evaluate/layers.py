@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from golden.contenders import Contender, Sample, describe
-from golden.errors import InputError
-from golden.fitting import Fitter, is_tuned
-from golden.histogram import Histogram
-from golden.mamba.sensitivity import output_weights
-from golden.mamba.stream import Layers, activations
-from golden.modes import check_mode, fit_layers
+from qse_hw.golden.calibration.contenders import Contender, Sample, describe
+from qse_hw.golden.calibration.fitting import Fitter, is_tuned
+from qse_hw.golden.calibration.histogram import Histogram
+from qse_hw.golden.calibration.modes import check_mode, fit_layers
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.models.mamba.sensitivity import output_weights
+from qse_hw.golden.models.mamba.stream import Layers, activations
 
 Progress = Callable[[float], None]
 """Called with the share that is done."""
@@ -65,11 +65,11 @@ def fit(
     Args:
         layers: the unquantised model.
         ids: (count,).
-        specs: as :func:`golden.contenders.specs` gives them.
+        specs: as :func:`qse_hw.golden.calibration.contenders.specs` gives them.
         tokens: how many of the ids to use, in sequences of 512 tokens.
-        mode: one of :data:`golden.modes.MODES`: what tuned formats of different layers share.
+        mode: one of :data:`qse_hw.golden.calibration.modes.MODES`: what tuned formats of different layers share.
         objective: "x", or "output": formats, not the baselines, are fitted to squared errors that are weighted by what
-            they do at the layer's output (:mod:`golden.mamba.sensitivity`).
+            they do at the layer's output (:mod:`qse_hw.golden.models.mamba.sensitivity`).
         given: contenders by name that are measured with the others, but not fitted: one per layer.
         progress: called with the share that is done.
 

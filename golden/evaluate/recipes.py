@@ -7,13 +7,13 @@ from typing import TypeVar, cast
 
 from torch import Tensor
 
-from golden.errors import InputError
-from golden.evaluate.score import Forward
-from golden.mamba.mamba2 import Mamba2Config
-from golden.mamba.model import Mamba, Mixer
-from golden.quamba.layers import X_PROJ_INPUTS, XProjInput
-from golden.quamba.scan import STATES, State
-from golden.quantiser import Quantiser
+from qse_hw.golden.calibration.quantizers import Quantiser
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.evaluate.score import Forward
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Mamba, Mixer
+from qse_hw.golden.models.quamba.layers import X_PROJ_INPUTS, XProjInput
+from qse_hw.golden.models.quamba.scan import STATES, State
 
 C = TypeVar("C")
 PathLike = str | os.PathLike[str]
@@ -69,7 +69,7 @@ def quamba(
         model: unquantised; it is not changed.
         ids: (count,), to calibrate the other tensors on.
         tokens: how many of the ids to use, at least one sequence of 512.
-        x_proj_input: what x_proj reads, see :class:`golden.quamba.layers.XProjection`; Mamba-1 only.
+        x_proj_input: what x_proj reads, see :class:`qse_hw.golden.models.quamba.layers.XProjection`; Mamba-1 only.
         state: how the SSM state is stored; Mamba-1 only.
         scales: file of the other tensors' scales, which is read if it exists, else written.
         progress: called with the share of the calibration that is done, which for a Mamba-2 begins anew once.
@@ -97,10 +97,10 @@ def _mamba1(
     scales: PathLike | None,
     report: Callable[[float], None],
 ) -> Build:
-    from golden.quamba.calibrate import calibrate_quamba
-    from golden.quamba.calibration import QuambaCalibration, read_quamba, write_quamba
-    from golden.quamba.layers import XProjection
-    from golden.quamba.model import QuambaBlock, QuambaMamba
+    from qse_hw.golden.models.quamba.calibrate import calibrate_quamba
+    from qse_hw.golden.models.quamba.calibration import QuambaCalibration, read_quamba, write_quamba
+    from qse_hw.golden.models.quamba.layers import XProjection
+    from qse_hw.golden.models.quamba.model import QuambaBlock, QuambaMamba
 
     def find() -> QuambaCalibration:
         return calibrate_quamba(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))
@@ -138,9 +138,9 @@ def _mamba2(
     scales: PathLike | None,
     report: Callable[[float], None],
 ) -> Build:
-    from golden.quamba.calibrate2 import calibrate_quamba2
-    from golden.quamba.calibration2 import Quamba2Calibration, read_quamba2, write_quamba2
-    from golden.quamba.mamba2 import QuambaMamba2
+    from qse_hw.golden.models.quamba.calibrate2 import calibrate_quamba2
+    from qse_hw.golden.models.quamba.calibration2 import Quamba2Calibration, read_quamba2, write_quamba2
+    from qse_hw.golden.models.quamba.mamba2 import QuambaMamba2
 
     def find() -> Quamba2Calibration:
         return calibrate_quamba2(model, ids, tokens=tokens, progress=lambda done: report(done / tokens))

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from golden.errors import InputError
+from qse_hw.golden.errors import InputError
 
 WINDOW = 512
 """Tokens, each window from an empty state."""

@@ -7,19 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from golden.formats import SegmentedFormat
-from golden.presets import format_to_json
-from golden.scale import Scale
-from golden.vectors import decoder_vectors
-from rtl_gen.beats import Beats, join_lanes, stream
-from rtl_gen.decoder import Decoder, value_width
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.encoder import code_facts
+from qse_hw.golden.formats.presets import format_to_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.reference.vectors import decoder_vectors
+from qse_hw.rtl_gen.decoder import Decoder, value_width
+from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.encoder import code_facts
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig(UnitConfig):
-    """See :class:`rtl_gen.decoder.Decoder`; ``scale`` makes no hardware, the manifest tells it."""
+    """See :class:`qse_hw.rtl_gen.decoder.Decoder`; ``scale`` makes no hardware, the manifest tells it."""
 
     unit: ClassVar[str] = "decoder"
 

@@ -7,19 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from golden.formats import SegmentedFormat
-from golden.inputs import InputType
-from golden.presets import format_to_json
-from golden.scale import Scale
-from golden.vectors import encoder_vectors, expected
-from rtl_gen.beats import Beats, join_lanes, stream
-from rtl_gen.encoder import Encoder
-from rtl_gen.unit import UnitConfig
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.presets import format_to_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.reference.vectors import encoder_vectors, expected
+from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.encoder import Encoder
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig(UnitConfig):
-    """See :class:`rtl_gen.encoder.Encoder`."""
+    """See :class:`qse_hw.rtl_gen.encoder.Encoder`."""
 
     unit: ClassVar[str] = "encoder"
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from golden.hadamard import growth, transform
-from rtl_gen.beats import Beats, join_lanes, stream
-from rtl_gen.hadamard import Hadamard
-from rtl_gen.unit import UnitConfig
+from qse_hw.golden.reference.hadamard import growth, transform
+from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
 
 SEED = 20260109  # of the vectors' random values
 _RANDOM = 8
@@ -20,7 +20,7 @@ _IMPULSES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class HadamardConfig(UnitConfig):
-    """See :class:`rtl_gen.hadamard.Hadamard`."""
+    """See :class:`qse_hw.rtl_gen.hadamard.hadamard.Hadamard`."""
 
     unit: ClassVar[str] = "hadamard"
 

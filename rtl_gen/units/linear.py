@@ -7,8 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from golden.formats import SegmentedFormat
-from golden.linear import (
+from qse_hw.golden.formats.presets import format_to_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.formats.tables import decode_table
+from qse_hw.golden.reference.linear import (
     HIGH,
     LOW,
     Tiling,
@@ -20,21 +23,18 @@ from golden.linear import (
     requantise,
     zero_point_bias,
 )
-from golden.presets import format_to_json
-from golden.scale import Scale
-from golden.tables import decode_table
-from rtl_gen.beats import Beats, join_lanes, stream
-from rtl_gen.linear import Linear
-from rtl_gen.store import address_bits
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.encoder import format_facts
+from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.linear.linear import Linear
+from qse_hw.rtl_gen.linear.store import address_bits
+from qse_hw.rtl_gen.units.encoder import format_facts
 
 VECTORS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinearConfig(UnitConfig):
-    """See :class:`rtl_gen.linear.Linear`."""
+    """See :class:`qse_hw.rtl_gen.linear.linear.Linear`."""
 
     unit: ClassVar[str] = "linear"
 

@@ -8,19 +8,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from golden.formats import SegmentedFormat
-from golden.inputs import InputType
-from golden.presets import format_to_json
-from golden.scale import Scale
-from golden.vectors import encoder_vectors, expected
-from rtl_gen.axi_lite import axi_lite_ports
-from rtl_gen.axi_stream import bytes_of
-from rtl_gen.beats import Beats, Stream, join_lanes
-from rtl_gen.quantizer import Quantizer
-from rtl_gen.register_files import register_files
-from rtl_gen.registers import ADDRESS_WIDTH, RegisterMap
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.encoder import format_facts, scale_json
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.presets import format_to_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.reference.vectors import encoder_vectors, expected
+from qse_hw.rtl_gen.emit.beats import Beats, Stream, join_lanes
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.quantizer.axi_lite import axi_lite_ports
+from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+from qse_hw.rtl_gen.quantizer.quantizer import Quantizer
+from qse_hw.rtl_gen.quantizer.register_files import register_files
+from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
+from qse_hw.rtl_gen.units.encoder import format_facts, scale_json
 
 _CHANNELS = {
     "aw": "where to write",
@@ -33,7 +33,7 @@ _CHANNELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizerConfig(UnitConfig):
-    """See :class:`rtl_gen.quantizer.Quantizer`."""
+    """See :class:`qse_hw.rtl_gen.quantizer.quantizer.Quantizer`."""
 
     unit: ClassVar[str] = "quantizer"
 

@@ -3,9 +3,9 @@
 from importlib import import_module
 from typing import Any, Protocol
 
-from rtl_gen.unit import UnitConfig
-from sim.cycle.stimulus import Stimulus
-from sim.cycle.trace import Trace
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.sim.cycle.stimulus import Stimulus
+from qse_hw.sim.cycle.trace import Trace
 
 
 class Model(Protocol):

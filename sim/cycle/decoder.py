@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from golden.tables import decode_table
-from rtl_gen.decoder import value_width
-from rtl_gen.units.decoder import DecoderConfig
-from sim.cycle import pipeline
-from sim.cycle.status import sticky
-from sim.cycle.stimulus import Stimulus
-from sim.cycle.trace import Trace
-from sim.packing import pack, unpack
+from qse_hw.golden.formats.tables import decode_table
+from qse_hw.rtl_gen.decoder import value_width
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.sim.cycle import pipeline
+from qse_hw.sim.cycle.status import sticky
+from qse_hw.sim.cycle.stimulus import Stimulus
+from qse_hw.sim.cycle.trace import Trace
+from qse_hw.sim.packing import pack, unpack
 
 
 class DecoderModel:
-    """What is on every port of :class:`rtl_gen.decoder.Decoder` in every cycle; ``config``: which decoder.
+    """What is on every port of :class:`qse_hw.rtl_gen.decoder.Decoder` in every cycle; ``config``: which decoder.
 
     ``latency``: cycles from an accepted beat to its output.
     """

@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.scale import Scale
-from golden.vectors import expected
-from rtl_gen.units.encoder import EncoderConfig
-from sim.cycle import pipeline
-from sim.cycle.status import counter, sticky
-from sim.cycle.stimulus import Stimulus
-from sim.cycle.trace import Trace
-from sim.packing import pack, unpack
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.reference.vectors import expected
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.sim.cycle import pipeline
+from qse_hw.sim.cycle.status import counter, sticky
+from qse_hw.sim.cycle.stimulus import Stimulus
+from qse_hw.sim.cycle.trace import Trace
+from qse_hw.sim.packing import pack, unpack
 
 
 class EncoderModel:
-    """What is on every port of :class:`rtl_gen.encoder.Encoder` in every cycle; ``config``: which encoder.
+    """What is on every port of :class:`qse_hw.rtl_gen.encoder.Encoder` in every cycle; ``config``: which encoder.
 
     ``latency``: cycles from an accepted beat to its output.
     """

@@ -3,16 +3,17 @@
 import numpy as np
 import numpy.typing as npt
 
-from golden.hadamard import transform
-from rtl_gen.units.hadamard import HadamardConfig
-from sim.cycle import pipeline
-from sim.cycle.stimulus import Stimulus
-from sim.cycle.trace import Trace
-from sim.packing import pack, unpack
+from qse_hw.golden.reference.hadamard import transform
+from qse_hw.rtl_gen.units.hadamard import HadamardConfig
+from qse_hw.sim.cycle import pipeline
+from qse_hw.sim.cycle.stimulus import Stimulus
+from qse_hw.sim.cycle.trace import Trace
+from qse_hw.sim.packing import pack, unpack
 
 
 class HadamardModel:
-    """What is on every port of :class:`rtl_gen.hadamard.Hadamard` in every cycle; ``config``: which transform.
+    """What is on every port of :class:`qse_hw.rtl_gen.hadamard.hadamard.Hadamard` in every cycle; ``config``: which
+    transform.
 
     ``latency``: cycles from a vector's first accepted beat to its first output beat, at full speed.
     """

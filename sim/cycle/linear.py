@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from golden.linear import accumulate, requantise
-from rtl_gen.store import address_bits
-from rtl_gen.units.linear import LinearConfig
-from sim.cycle import pipeline
-from sim.cycle.status import sticky
-from sim.cycle.stimulus import Stimulus
-from sim.cycle.trace import Trace
-from sim.packing import unpack
+from qse_hw.golden.reference.linear import accumulate, requantise
+from qse_hw.rtl_gen.linear.store import address_bits
+from qse_hw.rtl_gen.units.linear import LinearConfig
+from qse_hw.sim.cycle import pipeline
+from qse_hw.sim.cycle.status import sticky
+from qse_hw.sim.cycle.stimulus import Stimulus
+from qse_hw.sim.cycle.trace import Trace
+from qse_hw.sim.packing import unpack
 
 _STREAMS = ("weights", "biases")
 
@@ -34,7 +34,7 @@ class _Writes(NamedTuple):
 
 
 class LinearModel:
-    """What is on every port of :class:`rtl_gen.linear.Linear` in every cycle; ``config``: which unit.
+    """What is on every port of :class:`qse_hw.rtl_gen.linear.linear.Linear` in every cycle; ``config``: which unit.
 
     ``latency``: cycles from a vector's last beat to its first results.
     """

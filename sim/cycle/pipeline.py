@@ -1,4 +1,6 @@
-"""The handshake of a pipeline that moves or stalls as a whole (:mod:`rtl_gen.stall`), and what all models share."""
+"""The handshake of a pipeline that moves or stalls as a whole (:mod:`qse_hw.rtl_gen.logic.stall`), and what all models
+share.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.cycle.stimulus import Bits, Stimulus
-from sim.cycle.trace import Trace
+from qse_hw.sim.cycle.stimulus import Bits, Stimulus
+from qse_hw.sim.cycle.trace import Trace
 
 
 class Handshake(NamedTuple):
@@ -30,7 +32,7 @@ class Handshake(NamedTuple):
 
 
 def stall_all(stimulus: Stimulus, latency: int) -> Handshake:
-    """The handshake of a pipeline of ``latency`` stages under :func:`rtl_gen.stall.stall_all`."""
+    """The handshake of a pipeline of ``latency`` stages under :func:`qse_hw.rtl_gen.logic.stall.stall_all`."""
     i_valid, i_ready, o_valid = (bytearray(stimulus.cycles) for _ in range(3))
     left, held, stages = len(stimulus.beats), False, 0
     last = 1 << latency - 1

@@ -3,22 +3,23 @@
 import numpy as np
 import numpy.typing as npt
 
-from golden.errors import InputError
-from golden.vectors import expected
-from rtl_gen.axi_lite import axi_lite_ports
-from rtl_gen.axi_stream import RegisterSlice, bytes_of
-from rtl_gen.registers import ADDRESS_WIDTH
-from rtl_gen.units.quantizer import QuantizerConfig
-from sim.cycle.pipeline import Handshake
-from sim.cycle.stimulus import Stimulus
-from sim.cycle.trace import Trace
-from sim.packing import unpack
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.reference.vectors import expected
+from qse_hw.rtl_gen.quantizer.axi_lite import axi_lite_ports
+from qse_hw.rtl_gen.quantizer.axi_stream import RegisterSlice, bytes_of
+from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.sim.cycle.pipeline import Handshake
+from qse_hw.sim.cycle.stimulus import Stimulus
+from qse_hw.sim.cycle.trace import Trace
+from qse_hw.sim.packing import unpack
 
 _IDLE = {"awready": 1, "wready": 1, "bvalid": 0, "bresp": 0, "arready": 1, "rvalid": 0, "rresp": 0, "rdata": 0}
 
 
 class QuantizerModel:
-    """What is on every port of :class:`rtl_gen.quantizer.Quantizer` in every cycle, with nothing on the register bus.
+    """What is on every port of :class:`qse_hw.rtl_gen.quantizer.quantizer.Quantizer` in every cycle, with nothing on
+    the register bus.
 
     A beat of the stimulus is tdata, tkeep above it, tlast on top; what it says of ``i`` and ``o`` is for ``s_axis`` and
     ``m_axis``. Of both streams tdata, tkeep and tlast are 0, by definition, where tvalid is.

@@ -1,11 +1,11 @@
-"""Sticky flags and a counter over all cycles at once: the model of :mod:`rtl_gen.status`."""
+"""Sticky flags and a counter over all cycles at once: the model of :mod:`qse_hw.rtl_gen.logic.status`."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.cycle.stimulus import Bits
+from qse_hw.sim.cycle.stimulus import Bits
 
 
 def sticky(events: Bits, clear: npt.NDArray[Any]) -> Bits:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.errors import InputError
+from qse_hw.golden.errors import InputError
 
 Bits = npt.NDArray[np.bool_]
 
@@ -21,7 +21,8 @@ class Stimulus:
     ``o__ready`` is ``accept[t]``.
 
     Attributes:
-        beats: payloads of the input stream in order, (beats, bytes) uint8, as :func:`sim.packing.pack` makes them.
+        beats: payloads of the input stream in order, (beats, bytes) uint8, as :func:`qse_hw.sim.packing.pack` makes
+            them.
         offer: (cycles,) bool.
         accept: (cycles,) bool.
         ports: values of the unit's other inputs by name, in every cycle: integers (cycles,), or (cycles, bytes) uint8,

@@ -1,4 +1,4 @@
-"""What is on a unit's ports in every cycle: from a model, or recorded from Verilog (:mod:`sim.trace`)."""
+"""What is on a unit's ports in every cycle: from a model, or recorded from Verilog (:mod:`qse_hw.sim.trace.trace`)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -7,8 +7,8 @@ say about it), and ``faults(config)``, the same of units that are wrong: every p
 from importlib import import_module
 from typing import Any
 
-from rtl_gen.unit import UnitConfig
-from synth.formal.task import Fault, Task
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.synth.formal.task import Fault, Task
 
 PROPERTIES = ("function", "equivalence", "cover", "stream", "axi")
 
@@ -24,4 +24,4 @@ def faults(config: UnitConfig) -> list[Fault]:
 
 
 def _module(name: str) -> Any:
-    return import_module(f"synth.formal.{name}")
+    return import_module(f"qse_hw.synth.formal.{name}")

@@ -1,22 +1,22 @@
 """AXI4-Lite rules of the quantizer, and what its registers answer.
 
-The registers' model is written from the register map (:mod:`rtl_gen.registers`) alone. It follows one register, any: as
-the solver chooses which, what is shown of it holds of each.
+The registers' model is written from the register map (:mod:`qse_hw.rtl_gen.quantizer.registers`) alone. It follows one
+register, any: as the solver chooses which, what is shown of it holds of each.
 """
 
 from dataclasses import replace
 
-from rtl_gen.axi_lite import SETTLE, axi_lite_ports
-from rtl_gen.emit import Emitted, emit
-from rtl_gen.register_block import parameter_layout
-from rtl_gen.registers import ADDRESS_WIDTH, RegisterMap
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal.axi_faults import wrong_buses
-from synth.formal.stream_faults import Wrong, bounded
-from synth.formal.stream_harness import TOP, around, instance, shipped
-from synth.formal.stream_quantizer import quantizer_probes, quantizer_shown
-from synth.formal.task import Fault, Task
+from qse_hw.rtl_gen.emit.emit import Emitted, emit
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.quantizer.axi_lite import SETTLE, axi_lite_ports
+from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
+from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.axi_faults import wrong_buses
+from qse_hw.synth.formal.stream_faults import Wrong, bounded
+from qse_hw.synth.formal.stream_harness import TOP, around, instance, shipped
+from qse_hw.synth.formal.stream_quantizer import quantizer_probes, quantizer_shown
+from qse_hw.synth.formal.task import Fault, Task
 
 _KINDS = {"read-only": 0, "read-write": 1, "command": 2, "status": 3, "counter": 4}
 _DEEP = 11  # cycles: two accesses

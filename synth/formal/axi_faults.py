@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from rtl_gen.emit import Emitted
-from synth.formal.stream_faults import Wrong, changed, wrapped
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.synth.formal.stream_faults import Wrong, changed, wrapped
 
 _WAS_RESET = "reg was = 0;\n  always @(posedge clk) was <= rst;"
 

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rtl_gen.decoder import value_width
-from rtl_gen.emit import Emitted
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
-from synth.formal import spec
-from synth.formal.encoder import saturating
-from synth.formal.pipeline import DUT, FRAME, TOP, input_ports
-from synth.formal.task import Fault, Task
-from synth.formal.verilog import declared, emitted, instance, ports, tapped
+from qse_hw.rtl_gen.decoder import value_width
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.synth.formal import spec
+from qse_hw.synth.formal.encoder import saturating
+from qse_hw.synth.formal.pipeline import DUT, FRAME, TOP, input_ports
+from qse_hw.synth.formal.task import Fault, Task
+from qse_hw.synth.formal.verilog import declared, emitted, instance, ports, tapped
 
 _STALL = 3
 """Cycles for which a full unit waits."""

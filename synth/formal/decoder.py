@@ -1,11 +1,11 @@
 """What a decoder computes, for all codes: the number that the definition of its format gives to each."""
 
-from rtl_gen.emit import Emitted
-from rtl_gen.units.decoder import DecoderConfig
-from synth.formal import spec
-from synth.formal.pipeline import at_output, lanes, window
-from synth.formal.task import Task
-from synth.formal.verilog import cases, constant, ports
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.synth.formal import spec
+from qse_hw.synth.formal.pipeline import at_output, lanes, window
+from qse_hw.synth.formal.task import Task
+from qse_hw.synth.formal.verilog import cases, constant, ports
 
 
 def value(config: DecoderConfig, unit: Emitted) -> Task:

@@ -1,12 +1,14 @@
-"""What an encoder computes, for all inputs: what the definition of its format says (:mod:`synth.formal.nearest`)."""
+"""What an encoder computes, for all inputs: what the definition of its format says
+(:mod:`qse_hw.synth.formal.nearest`).
+"""
 
-from rtl_gen.emit import Emitted
-from rtl_gen.units.encoder import EncoderConfig
-from synth.formal import spec
-from synth.formal.nearest import K_BITS, OUTPUTS, fraction_bits_of_position, nearest, position_width
-from synth.formal.pipeline import at_output, input_ports, lanes, window
-from synth.formal.task import Task
-from synth.formal.verilog import instance, ports
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.synth.formal import spec
+from qse_hw.synth.formal.nearest import K_BITS, OUTPUTS, fraction_bits_of_position, nearest, position_width
+from qse_hw.synth.formal.pipeline import at_output, input_ports, lanes, window
+from qse_hw.synth.formal.task import Task
+from qse_hw.synth.formal.verilog import instance, ports
 
 ALL_M = 4
 """Bits of a run-time M for all of whose values a solver decides; of wider ones three are taken."""

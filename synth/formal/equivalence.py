@@ -3,14 +3,14 @@
 import re
 from dataclasses import replace
 
-from rtl_gen.emit import Emitted
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.encoder import EncoderConfig
-from synth.formal import spec
-from synth.formal.encoder import saturating
-from synth.formal.pipeline import at_output, input_ports, window
-from synth.formal.task import Fault, Task
-from synth.formal.verilog import emitted, instance, ports, tapped
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.synth.formal import spec
+from qse_hw.synth.formal.encoder import saturating
+from qse_hw.synth.formal.pipeline import at_output, input_ports, window
+from qse_hw.synth.formal.task import Fault, Task
+from qse_hw.synth.formal.verilog import emitted, instance, ports, tapped
 
 
 def tasks(config: UnitConfig) -> list[Task]:

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from golden.errors import InputError
-from rtl_gen.emit import Emitted
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal import decoder, encoder, quantizer, spec, stall
-from synth.formal.pipeline import alone
-from synth.formal.task import Fault, Task
-from synth.formal.verilog import emitted, ports, tapped
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal import decoder, encoder, quantizer, spec, stall
+from qse_hw.synth.formal.pipeline import alone
+from qse_hw.synth.formal.task import Fault, Task
+from qse_hw.synth.formal.verilog import emitted, ports, tapped
 
 _SMALL = 16
 """Bits of inputs for which distances and pairs of inputs are proved, too, for one lane; else ``code`` alone tells."""

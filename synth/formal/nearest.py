@@ -1,18 +1,18 @@
 """The definition of a format as a module ``nearest`` in SystemVerilog: is this the code of that number?
 
-From :mod:`synth.formal.spec` alone. There are two ways to say where a number lies. At a constant scale it is between
-two keys, computed exactly, which takes nothing but comparisons of the input itself. At a scale set at run time it is
-its exact position ``x * M * 2**-k``, a wide integer without any rounding, between two cuts.
+From :mod:`qse_hw.synth.formal.spec` alone. There are two ways to say where a number lies. At a constant scale it is
+between two keys, computed exactly, which takes nothing but comparisons of the input itself. At a scale set at run time
+it is its exact position ``x * M * 2**-k``, a wide integer without any rounding, between two cuts.
 """
 
 from fractions import Fraction
 
-from golden.formats import SegmentedFormat
-from golden.inputs import InputType
-from golden.scale import Scale
-from rtl_gen.lane import K_SHAPE
-from synth.formal import spec
-from synth.formal.verilog import cases, constant
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.rtl_gen.lane.lane import K_SHAPE
+from qse_hw.synth.formal import spec
+from qse_hw.synth.formal.verilog import cases, constant
 
 K_BITS = K_SHAPE.width
 """Bits of ``k``."""

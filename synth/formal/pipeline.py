@@ -3,17 +3,17 @@
 Registers begin with *any* contents (their initial values are taken away), a beat enters, the unit moves ``latency``
 times, the beat is at the output. What is shown so for one such window holds for every beat of every run without a
 stall, however long, as every window of it begins in some state. That a stall changes nothing, for any state again, is
-shown by :mod:`synth.formal.stall`; that the unit has moved ``latency`` times since a beat was accepted when the beat
-leaves is ``stream_order``'s claim (:mod:`synth.formal.stream`).
+shown by :mod:`qse_hw.synth.formal.stall`; that the unit has moved ``latency`` times since a beat was accepted when the
+beat leaves is ``stream_order``'s claim (:mod:`qse_hw.synth.formal.stream`).
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rtl_gen.emit import Emitted
-from synth.formal.task import Task
-from synth.formal.verilog import declared, instance, ports
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.synth.formal.task import Task
+from qse_hw.synth.formal.verilog import declared, instance, ports
 
 TOP = "formal"
 DUT, FRAME = "unit.v", "formal.sv"

@@ -1,23 +1,23 @@
 """What the quantiser with buses computes with the format and the scale that it has after a reset.
 
-The data path is shown as the encoder's is (:mod:`synth.formal.pipeline`), for any state of all registers but those of
-the effective parameters, which have their initial values; that they keep them while software writes nothing is a
-property of its own. The consumer is always ready here: what stalls, resets and other parameters do to beats is told by
-:mod:`synth.formal.stream_quantizer`.
+The data path is shown as the encoder's is (:mod:`qse_hw.synth.formal.pipeline`), for any state of all registers but
+those of the effective parameters, which have their initial values; that they keep them while software writes nothing is
+a property of its own. The consumer is always ready here: what stalls, resets and other parameters do to beats is told
+by :mod:`qse_hw.synth.formal.stream_quantizer`.
 """
 
 from dataclasses import replace
 
-from rtl_gen.axi_stream import bytes_of
-from rtl_gen.emit import Emitted
-from rtl_gen.runtime_regions import RuntimeRegions
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal import spec
-from synth.formal.nearest import K_BITS, nearest
-from synth.formal.pipeline import DUT, FRAME, MOVING, TOP, input_ports
-from synth.formal.stream_harness import probed
-from synth.formal.task import Task
-from synth.formal.verilog import declared, instance, ports
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal import spec
+from qse_hw.synth.formal.nearest import K_BITS, nearest
+from qse_hw.synth.formal.pipeline import DUT, FRAME, MOVING, TOP, input_ports
+from qse_hw.synth.formal.stream_harness import probed
+from qse_hw.synth.formal.task import Task
+from qse_hw.synth.formal.verilog import declared, instance, ports
 
 _KEPT = "qse_quantizer_apply"  # the module whose registers are the effective parameters
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from golden.formats import SegmentedFormat
-from golden.inputs import InputType
-from golden.scale import Scale
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,20 @@
 """That a pipeline which does not move keeps all that it has, register by register, and stands still only if it must.
 
-Every register gets an assertion of its own, by Yosys' techmap. What :mod:`synth.formal.pipeline` shows of a beat in a
-pipeline that moves is true of every run only if nothing is lost in between. Exempt are the sticky flags and counters
-that software may clear at any time; no data depend on them.
+Every register gets an assertion of its own, by Yosys' techmap. What :mod:`qse_hw.synth.formal.pipeline` shows of a beat
+in a pipeline that moves is true of every run only if nothing is lost in between. Exempt are the sticky flags and
+counters that software may clear at any time; no data depend on them.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rtl_gen.emit import Emitted
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal.pipeline import ANY_STATE, DUT, FRAME, TOP, input_ports, output_ports
-from synth.formal.stream_harness import probe, probed
-from synth.formal.task import Fault, Task
-from synth.formal.verilog import instance, ports, tapped
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.pipeline import ANY_STATE, DUT, FRAME, TOP, input_ports, output_ports
+from qse_hw.synth.formal.stream_harness import probe, probed
+from qse_hw.synth.formal.task import Fault, Task
+from qse_hw.synth.formal.verilog import instance, ports, tapped
 
 HELD = "held.map"
 _MAP = """// every register, with the claim that it does not change

@@ -1,13 +1,13 @@
 """The units that are proved for the record: every kind of format, input and implementation, each at least once."""
 
-from golden.formats import Segment, SegmentedFormat
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
-from rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 
 FIVE = SegmentedFormat(
     name="five",

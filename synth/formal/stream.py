@@ -2,22 +2,22 @@
 
 Why nothing is lost, duplicated or reordered: ``stream_order`` follows any beat by counting. It leaves after exactly the
 beats before it, in a cycle in which the unit has moved ``latency`` times since. What is at the output then is made of
-its payload alone, as :mod:`synth.formal.pipeline` shows: of what entered ``latency`` moves ago.
+its payload alone, as :mod:`qse_hw.synth.formal.pipeline` shows: of what entered ``latency`` moves ago.
 """
 
 from collections.abc import Sequence
 
-from rtl_gen.emit import Emitted, emit
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal.stream_faults import bounded, wrong_units
-from synth.formal.stream_harness import TOP, around, instance, lane_outputs, probed, shipped, without_lanes
-from synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
-from synth.formal.stream_quantizer_faults import wrong_streams
-from synth.formal.stream_walk import walk_faults
-from synth.formal.task import Fault, Task
+from qse_hw.rtl_gen.emit.emit import Emitted, emit
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.stream_faults import bounded, wrong_units
+from qse_hw.synth.formal.stream_harness import TOP, around, instance, lane_outputs, probed, shipped, without_lanes
+from qse_hw.synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
+from qse_hw.synth.formal.stream_quantizer_faults import wrong_streams
+from qse_hw.synth.formal.stream_walk import walk_faults
+from qse_hw.synth.formal.task import Fault, Task
 
 _STREAM = {name: name for name in ("clk", "rst")} | {
     f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready")

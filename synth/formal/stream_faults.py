@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from rtl_gen.emit import Emitted
-from rtl_gen.units.encoder import EncoderConfig
-from synth.formal.stream_harness import bits, probe
-from synth.formal.task import Task
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.synth.formal.stream_harness import bits, probe
+from qse_hw.synth.formal.task import Task
 
 _LONG = 52  # cycles
 _TOGGLE = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
@@ -135,7 +135,7 @@ def wrapped(unit: Emitted, text: str, changes: Mapping[str, str], body: str, pro
 
     Args:
         unit: the unit.
-        text: its Verilog, which shows ``probes`` (:func:`synth.formal.stream_harness.probed`).
+        text: its Verilog, which shows ``probes`` (:func:`qse_hw.synth.formal.stream_harness.probed`).
         changes: what drives an output of the unit, or ``inner_NAME``, an input of the one within, by its name; the
             others are connected.
         body: Verilog that the changes use; it may drive ``inner_NAME`` itself.

@@ -7,15 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from golden.errors import InputError
-from rtl_gen.emit import Emitted
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.emit import Emitted
 
 TOP = "formal_top"
 
 
 def shipped(name: str) -> str:
     """The text of the properties in the file ``name`` of this package."""
-    return (files("synth.formal") / name).read_text(encoding="utf-8")
+    return (files("qse_hw.synth.formal") / name).read_text(encoding="utf-8")
 
 
 def around(

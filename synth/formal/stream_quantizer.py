@@ -1,17 +1,17 @@
 """Stream rules of the quantizer: packets, soft resets, parameters that change between packets.
 
-Beats are followed by counting, as in :mod:`synth.formal.stream`, and by what goes past the lanes, which are cut: the
-end of the packet and which lanes count.
+Beats are followed by counting, as in :mod:`qse_hw.synth.formal.stream`, and by what goes past the lanes, which are cut:
+the end of the packet and which lanes count.
 """
 
-from rtl_gen.axi_stream import bytes_of
-from rtl_gen.emit import Emitted
-from rtl_gen.register_block import parameter_layout
-from rtl_gen.runtime_regions import RuntimeRegions
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
-from synth.formal.stream_walk import walk, walk_cycles
-from synth.formal.task import Task
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
+from qse_hw.synth.formal.stream_walk import walk, walk_cycles
+from qse_hw.synth.formal.task import Task
 
 _CONTROL = {"clk": "clk", "rst": "rst", "soft_reset": "probe_soft_reset"}
 _INDUCTION = 7  # cycles: a register write and what it does

@@ -7,11 +7,11 @@ module that walks, alone.
 
 from dataclasses import replace
 
-from rtl_gen.emit import Emitted
-from rtl_gen.register_block import parameter_layout
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal.stream_harness import probed
-from synth.formal.task import Fault, Task
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.stream_harness import probed
+from qse_hw.synth.formal.task import Fault, Task
 
 _TOP = "walk"
 _SETTLED = 4  # cycles from a walk's last verdict to the next walk, at least

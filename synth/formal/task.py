@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from golden.errors import InputError
-from synth import tools
+from qse_hw.golden.errors import InputError
+from qse_hw.synth import yosys as tools
 
 Mode = Literal["prove", "bmc", "cover"]
 JOB = "task"

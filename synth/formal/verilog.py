@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from golden.errors import InputError
-from rtl_gen.emit import Emitted, emit
-from rtl_gen.unit import UnitConfig
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.emit import Emitted, emit
+from qse_hw.rtl_gen.emit.unit import UnitConfig
 
 
 @lru_cache(maxsize=16)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from golden.errors import InputError
-from synth.targets.base import Target
+from qse_hw.golden.errors import InputError
+from qse_hw.synth.targets.base import Target
 
 DEVICES: Mapping[str, str] = {
     "ecp5": "Ecp5",
@@ -43,5 +43,5 @@ def target(name: str, *, freq: float = 400.0, liberty: Path | None = None) -> Ta
     options: dict[str, Any] = {"part": part} if colon else {}
     if family == "cells":
         options["liberty"] = liberty
-    found: Target = getattr(import_module(f"synth.targets.{family}"), DEVICES[family])(freq=freq, **options)
+    found: Target = getattr(import_module(f"qse_hw.synth.targets.{family}"), DEVICES[family])(freq=freq, **options)
     return found

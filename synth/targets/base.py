@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from golden.errors import InputError
-from rtl_gen.emit import Emitted
-from synth.result import Area, Timing
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.synth.result import Area, Timing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,8 @@ class Target(ABC):
 
     @abstractmethod
     def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
-        """Synthesise what :meth:`timing` needs: the unit in the frame of :mod:`synth.harness`, Verilog ``framed``.
+        """Synthesise what :meth:`timing` needs: the unit in the frame of :mod:`qse_hw.synth.harness`, Verilog
+        ``framed``.
 
         Raises:
             InputError: if a tool is missing or fails.

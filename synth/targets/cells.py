@@ -1,4 +1,4 @@
-"""Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`synth.sta` times."""
+"""Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`qse_hw.synth.cells.sta` times."""
 
 import math
 from dataclasses import dataclass, replace
@@ -6,15 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from golden.errors import InputError
-from rtl_gen.emit import Emitted
-from synth import tools
-from synth.cell import lacking
-from synth.liberty import Library, read_liberty
-from synth.result import Area, Hop, Timing
-from synth.sta import analyse
-from synth.targets.base import Target
-from synth.targets.nextpnr import cell_models, cells_of
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.synth import yosys as tools
+from qse_hw.synth.cells.cell import lacking
+from qse_hw.synth.cells.liberty import Library, read_liberty
+from qse_hw.synth.cells.sta import analyse
+from qse_hw.synth.result import Area, Hop, Timing
+from qse_hw.synth.targets.base import Target
+from qse_hw.synth.targets.nextpnr import cell_models, cells_of
 
 LIBRARY = "cells.lib"
 """In the folder of a synthesis: the library as the tools read it."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from synth import tools
-from synth.result import Area
-from synth.targets.nextpnr import Fpga
+from qse_hw.synth import yosys as tools
+from qse_hw.synth.result import Area
+from qse_hw.synth.targets.nextpnr import Fpga
 
 DEVICES = tuple(f"{size}k-{grade}" for size in (25, 45, 85) for grade in (6, 7, 8))
 PACKAGE = "CABGA381"

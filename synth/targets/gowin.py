@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rtl_gen.emit import Emitted
-from synth import tools
-from synth.result import Area
-from synth.targets.nextpnr import Fpga, cells_of
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.synth import yosys as tools
+from qse_hw.synth.result import Area
+from qse_hw.synth.targets.nextpnr import Fpga, cells_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from synth import tools
-from synth.result import Area
-from synth.targets.nextpnr import Fpga
+from qse_hw.synth import yosys as tools
+from qse_hw.synth.result import Area
+from qse_hw.synth.targets.nextpnr import Fpga
 
 DEVICES = {"hx8k": "ct256", "up5k": "sg48"}
 """The package of each device."""

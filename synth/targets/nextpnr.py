@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from golden.errors import InputError
-from rtl_gen.emit import MODELS, Emitted
-from synth import tools
-from synth.harness import HARNESS
-from synth.path import critical_path, signals
-from synth.result import Area, Timing
-from synth.targets.base import Target
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.emit import MODELS, Emitted
+from qse_hw.synth import yosys as tools
+from qse_hw.synth.harness import HARNESS
+from qse_hw.synth.path import critical_path, signals
+from qse_hw.synth.result import Area, Timing
+from qse_hw.synth.targets.base import Target
 
 _MODULE = re.compile(r"^module\s+(\w+).*?\bendmodule\b", re.MULTILINE | re.DOTALL)
 # Verilator takes the iCE40 models' defaults of inputs for drivers.

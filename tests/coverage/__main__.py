@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from golden.evidence import evidence
-from golden.files import write_json
-from qse_hw.console import console, progress, table
+from qse_hw.golden.io.evidence import evidence
+from qse_hw.golden.io.files import write_json
+from qse_hw.study.console import console, progress, table
 from tests.coverage import functional, python, units
 
 RESULT = python.ROOT / "docs" / "results" / "verify-coverage.json"

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from golden.formats import SegmentedFormat
-from golden.inputs import InputType, input_type
-from golden.scale import Scale
-from rtl_gen.axi_stream import RegisterSlice
-from rtl_gen.emit import emit
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
-from rtl_gen.units.quantizer import QuantizerConfig
-from sim.coverage import STALLS, Cover, decoder_cover, encoder_cover, stall_cases
-from sim.cycle.stimulus import Stimulus, random_runs
-from sim.packing import pack
-from sim.trace import record_all
+from qse_hw.golden.formats.inputs import InputType, input_type
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.quantizer.axi_stream import RegisterSlice
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.sim.cycle.stimulus import Stimulus, random_runs
+from qse_hw.sim.packing import pack
+from qse_hw.sim.trace.coverage import STALLS, Cover, decoder_cover, encoder_cover, stall_cases
+from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen.formats import SHIPPED, make
 from tests.sim.cycle.test_quantizer import renamed
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import MAX_LOG2_STEP, Scale
-from rtl_gen.emit import Emitted, emit
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
-from rtl_gen.units.quantizer import QuantizerConfig
-from sim import simulate
-from sim.cycle.stimulus import Stimulus, full_speed, random_stalls
-from sim.packing import pack
-from sim.trace import record_all
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
+from qse_hw.rtl_gen.emit.emit import Emitted, emit
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_stalls
+from qse_hw.sim.packing import pack
+from qse_hw.sim.simulators import simulate
+from qse_hw.sim.trace.trace import record_all
 from tests.coverage.verilog import Point, constants, counted, points, summarise
 from tests.rtl_gen.formats import random_scale
 from tests.sim.quantizer_bench import FOLDER_VARIABLE

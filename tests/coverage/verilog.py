@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from sim import simulate
-from synth import tools
+from qse_hw.sim.simulators import simulate
+from qse_hw.synth import yosys as tools
 
 _KINDS = {"v_line": "line", "v_branch": "branch", "v_toggle": "toggle"}
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from golden.sources import FLOORS, read
+from qse_hw.golden.io.sources import FLOORS, read
 from tests.docs import pages
 from tests.docs.pages import DOCS, blocks, rows
 

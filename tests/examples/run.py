@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.tools import find
+from qse_hw.sim.simulators.simulators import find
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 needs_verilator = pytest.mark.skipif(find("verilator") is None, reason="Verilator is not installed")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from golden.calibration import read_calibration
-from qse_hw.generated import read_generated
+from qse_hw.golden.calibration.calibration import read_calibration
+from qse_hw.study.generated import read_generated
 from tests.examples.run import needs_verilator, refusal, run
 
 NAME = "calibration_to_verilog.py"
@@ -24,7 +24,7 @@ def test_runs(tmp_path):
     assert f"latency {unit.latency} cycles" in done.stdout
     assert f"1/s = {choice.scale.M} * 2**-{choice.scale.k}" in done.stdout
     rows = json.loads((tmp_path / "made" / "compare.json").read_text())["rows"]
-    assert {row["by"] for row in rows} >= {"golden.scalar, a sample", "PyTorch on cpu", "qse_encoder.v"}
+    assert {row["by"] for row in rows} >= {"qse_hw.golden.formats.scalar, a sample", "PyTorch on cpu", "qse_encoder.v"}
     assert {row["values"] for row in rows if row["what"] == "codes" and "sample" not in row["by"]} == {
         (1 << 16) + 6 * 32 * 512
     }

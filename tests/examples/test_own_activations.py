@@ -8,8 +8,8 @@ import pytest
 from safetensors.numpy import save_file
 
 import qse_hw
-from golden.histogram import sqnr_db
-from golden.quantiser import Segmented
+from qse_hw.golden.calibration.histogram import sqnr_db
+from qse_hw.golden.calibration.quantizers import Segmented
 from tests.examples.run import refusal, run
 
 NAME = "own_activations.py"

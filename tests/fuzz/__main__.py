@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from golden.evidence import evidence
-from golden.files import write_json
-from qse_hw.console import console, progress, table
+from qse_hw.golden.io.evidence import evidence
+from qse_hw.golden.io.files import write_json
+from qse_hw.study.console import console, progress, table
 from tests.fuzz.targets import TARGETS
 
 RESULT = Path(__file__).parents[2] / "docs" / "results" / "verify-fuzz.json"

@@ -6,8 +6,8 @@ from importlib import import_module
 
 from hypothesis import strategies as st
 
-from qse_hw.commands import COMMANDS
-from qse_hw.units import SUMMARIES
+from qse_hw.cli import COMMANDS
+from qse_hw.cli.units import SUMMARIES
 from tests.fuzz.oracle import Case
 from tests.fuzz.sound import files
 
@@ -125,7 +125,7 @@ LEFT_OUT = ("tasks", "task_path", "help")
 def parser(command: str) -> argparse.ArgumentParser:
     """The command's own."""
     made = argparse.ArgumentParser(command)
-    import_module(f"qse_hw.commands.{command}").add_arguments(made)
+    import_module(f"qse_hw.cli.{command}").add_arguments(made)
     return made
 
 

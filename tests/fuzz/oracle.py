@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from unittest import mock
 
-from qse_hw.commands import main
+from qse_hw.cli import main
 
 SECONDS = 20  # of processor time per case; the slowest sound one takes two
 MEMORY = 1 << 30  # bytes per case beyond what the process has
@@ -54,20 +54,20 @@ class _Late(BaseException):
 
 # Work that takes long by its nature: that it is reached is all that matters here.
 WORK = (
-    "qse_hw.commands.replay.replayed",
-    "qse_hw.whole_model.run_whole_model",
-    "qse_hw.commands.demo._step",
-    "qse_hw.commands.report.from_file_or_default",
-    "qse_hw.sweep.stages.fits",
-    "qse_hw.commands.bench.import_module",
-    "qse_hw.round_trip.round_trip",
-    "golden.evaluate.layers.fit",
-    "golden.tune.Tuner.__init__",
-    "golden.mamba.stream.random_layers",
-    "sim.exhaust.exhaust",
-    "synth.flow.measure",
-    "synth.formal.task.run_all",
-    "synth.mutate.mutate_all",
+    "qse_hw.study.replayed.replayed",
+    "qse_hw.study.whole_model.run_whole_model",
+    "qse_hw.cli.demo._step",
+    "qse_hw.cli.report.from_file_or_default",
+    "qse_hw.study.sweep.stages.fits",
+    "qse_hw.cli.bench.import_module",
+    "qse_hw.study.round_trip.round_trip",
+    "qse_hw.golden.evaluate.layers.fit",
+    "qse_hw.golden.calibration.tune.Tuner.__init__",
+    "qse_hw.golden.models.mamba.stream.random_layers",
+    "qse_hw.sim.exhaust.exhaust.exhaust",
+    "qse_hw.synth.flow.measure",
+    "qse_hw.synth.formal.task.run_all",
+    "qse_hw.synth.mutation.mutate.mutate_all",
 )
 
 
@@ -159,7 +159,8 @@ def _within_limits() -> Iterator[None]:
 @contextlib.contextmanager
 def _at_work_stops(folder: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch("golden.mamba.checkpoint.BUNDLED", folder / "in" / "ck"))  # a small one
+        small = folder / "in" / "ck"
+        stack.enter_context(mock.patch("qse_hw.golden.models.mamba.checkpoint.BUNDLED", small))
         for place in WORK:
             stack.enter_context(mock.patch(place, side_effect=Reached))
         yield

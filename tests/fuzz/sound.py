@@ -11,20 +11,20 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from golden.activations import write_activations
-from golden.calibrate import Layer, calibrate
-from golden.calibration import write_calibration
-from golden.inputs import input_type
-from golden.mamba.checkpoint import load_model, save_model
-from golden.mamba.mamba2 import Mamba2Config
-from golden.mamba.model import Mamba, MambaConfig
-from golden.presets import format_to_json, load_format
-from golden.quamba.calibrate import calibrate_quamba
-from golden.quamba.calibration import write_quamba
-from golden.scale import Scale
-from golden.vectors import encoder_vectors, from_patterns
-from rtl_gen.emit import write
-from rtl_gen.units.encoder import EncoderConfig
+from qse_hw.golden.calibration.calibrate import Layer, calibrate
+from qse_hw.golden.calibration.calibration import write_calibration
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import format_to_json, load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.io.activations import write_activations
+from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.quamba.calibrate import calibrate_quamba
+from qse_hw.golden.models.quamba.calibration import write_quamba
+from qse_hw.golden.reference.vectors import encoder_vectors, from_patterns
+from qse_hw.rtl_gen.emit.emit import write
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
 
 TESTS = Path(__file__).parents[1]
 SEED = 20261

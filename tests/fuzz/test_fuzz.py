@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from qse_hw.commands import COMMANDS
+from qse_hw.cli import COMMANDS
 from tests.fuzz.arguments import LEFT_OUT, SOUND, actions, parser
 from tests.fuzz.oracle import check
 from tests.fuzz.targets import TARGETS

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from qse_hw.commands import doctor
+from qse_hw.cli import doctor
+from qse_hw.golden.errors import InputError
 from tests.fuzz import oracle, worker
 from tests.fuzz.__main__ import _turn
 from tests.fuzz.damage import _edited, _places
@@ -96,7 +96,7 @@ def test_a_turn_counts_cases_and_makes_findings_small(monkeypatch):
     monkeypatch.setattr(worker, "CASES", 15)
     seen = []
     assert turn("numerics", 1, 0.001, seen.append)["cases"] == len(seen) >= 10
-    monkeypatch.setattr("golden.presets.read_json", lambda *_: {}["x"])
+    monkeypatch.setattr("qse_hw.golden.formats.presets.read_json", lambda *_: {}["x"])
     found = turn("numerics", 1, 0.001)["findings"]
     assert len(found) == 1
     assert found[0].startswith("Finding: a traceback: KeyError: 'x'\n")

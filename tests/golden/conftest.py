@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from golden.calibrate import Layer, calibrate
+from qse_hw.golden.calibration.calibrate import Layer, calibrate
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Mutation tests of the golden models and of the generator: would the tests notice a small fault?
 
-    python -m tests.mutation.run [--modules golden/formats.py golden/quamba ...] [--sample N] [--seed S] [-o FILE]
+    python -m tests.mutation.run [--modules golden/formats/segmented.py golden/models/quamba ...] [--sample N] [--seed
+    S] [-o FILE]
 
 For every mutant (:mod:`tests.mutation.mutants`) the tests of its package that reach its statement are run, until one
 fails or they have taken ten seconds. A mutant that no test fails for has survived, unless equivalent.toml tells why
@@ -23,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golden.errors import InputError
-from golden.evidence import evidence
-from golden.files import write_json
-from qse_hw.console import console, progress, table
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.evidence import evidence
+from qse_hw.golden.io.files import write_json
+from qse_hw.study.console import console, progress, table
 from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.tree import Found, Tree, copied
 

@@ -119,16 +119,16 @@ def test_parts():
     assert (heart.sample, rest.sample, generator.sample) == (None, 400, 200)
     assert not set(heart.files) & set(rest.files)
     assert all((run.ROOT / file).is_file() for part in (heart, rest, generator) for file in part.files)
-    chosen, of = run.Part("some", "golden", ("golden/scale.py",), 5).mutants(run.ROOT, 1)
+    chosen, of = run.Part("some", "golden", ("golden/formats/scale.py",), 5).mutants(run.ROOT, 1)
     assert len(chosen) == 5 < of
-    assert chosen == run.Part("some", "golden", ("golden/scale.py",), 5).mutants(run.ROOT, 1)[0]
-    assert chosen != run.Part("some", "golden", ("golden/scale.py",), 5).mutants(run.ROOT, 2)[0]
+    assert chosen == run.Part("some", "golden", ("golden/formats/scale.py",), 5).mutants(run.ROOT, 1)[0]
+    assert chosen != run.Part("some", "golden", ("golden/formats/scale.py",), 5).mutants(run.ROOT, 2)[0]
 
 
 def test_samples_stay_when_other_mutants_come():
-    few = run.Part("some", "golden", ("golden/scale.py",), 12).mutants(run.ROOT, 1)[0]
-    more = run.Part("some", "golden", ("golden/scale.py", "golden/npy.py"), 12).mutants(run.ROOT, 1)[0]
-    stayed = [mutant for mutant in more if mutant.file == "golden/scale.py"]
+    few = run.Part("some", "golden", ("golden/formats/scale.py",), 12).mutants(run.ROOT, 1)[0]
+    more = run.Part("some", "golden", ("golden/formats/scale.py", "golden/io/npy.py"), 12).mutants(run.ROOT, 1)[0]
+    stayed = [mutant for mutant in more if mutant.file == "golden/formats/scale.py"]
     assert stayed == [mutant for mutant in few if mutant in stayed]
     assert 0 < len(more) - len(stayed) < 12
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from golden.errors import InputError
+from qse_hw.golden.errors import InputError
 from tests.mutation import fork
 from tests.mutation.mutants import mutants
 from tests.mutation.tree import Found, Tree
@@ -48,7 +48,7 @@ import warnings
 
 import pytest
 
-from golden import toy
+from qse_hw.golden import toy
 
 BOX = toy.Box()
 
@@ -171,7 +171,7 @@ def test_a_suite_that_fails_judges_nothing(tree):
 
 def test_a_test_that_needs_another_judges_nothing(tree):
     test = """
-from golden import toy
+from qse_hw.golden import toy
 
 SEEN = []
 
@@ -203,7 +203,7 @@ import time
 
 import pytest
 
-from golden import toy
+from qse_hw.golden import toy
 
 
 @pytest.fixture(scope="module")
@@ -231,9 +231,9 @@ def test_second(slow):
 @pytest.mark.parametrize(
     ("package", "file", "forgotten"),
     [
-        ("golden", "golden/native.cpp", True),
-        ("golden", "rtl_gen/unit.py", False),
-        ("golden", "tests/golden/oracles.py", True),
+        ("golden", "golden/quantize/native.cpp", True),
+        ("golden", "rtl_gen/emit/unit.py", False),
+        ("golden", "tests/golden/formats/oracles.py", True),
         ("golden", "tests/golden/test_toy.py", True),
         ("golden", "tests/rtl_gen/oracles.py", False),
         ("rtl_gen", "golden/toy.py", True),
@@ -244,7 +244,7 @@ def test_second(slow):
 )
 def test_a_verdict_holds_while_all_that_the_tests_run_stays(tmp_path, package, file, forgotten):
     root = tmp_path / "tree"
-    for name in ("golden/toy.py", "rtl_gen/unit.py", f"tests/{package}/test_toy.py", file):
+    for name in ("golden/toy.py", "rtl_gen/emit/unit.py", f"tests/{package}/test_toy.py", file):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("A = 1\n")
     (mutant, *_) = mutants("golden/toy.py", TOY)

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from golden.errors import InputError
-from golden.files import replacing
-from golden.sources import files_digest, source_files
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.files import replacing
+from qse_hw.golden.io.sources import files_digest, source_files
 from tests.mutation.mutants import Mutant
 from tests.mutation.session import afresh, exchange, reached
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from golden.evidence import evidence
-from golden.files import write_json
-from qse_hw.console import console, progress, table
+from qse_hw.golden.io.evidence import evidence
+from qse_hw.golden.io.files import write_json
+from qse_hw.study.console import console, progress, table
 from tests.oracles import decoding, hadamard, int8, requantise, soft_edge, timing
 from tests.oracles.comparison import Comparison
 

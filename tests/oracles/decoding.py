@@ -9,10 +9,10 @@ import ml_dtypes
 import numpy as np
 import torch
 
-from golden.contenders import FP8, float8_levels
-from golden.inputs import input_type
-from golden.quantiser import Codebook
-from golden.vectors import from_patterns, to_patterns
+from qse_hw.golden.calibration.contenders import FP8, float8_levels
+from qse_hw.golden.calibration.quantizers import Codebook
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.reference.vectors import from_patterns, to_patterns
 from tests.oracles.comparison import Comparison, patterns, same
 
 TORCH = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}

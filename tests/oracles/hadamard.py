@@ -7,8 +7,8 @@ import numpy as np
 import scipy.linalg
 import sympy
 
-from golden import hadamard
-from golden.linear import requantise
+from qse_hw.golden.reference import hadamard
+from qse_hw.golden.reference.linear import requantise
 from tests.oracles.comparison import Comparison, same
 from tests.oracles.requantise import rounded
 
@@ -27,7 +27,7 @@ def paley(q: int) -> np.ndarray:
 
 
 def independent(n: int) -> np.ndarray:
-    """The matrix of order n that golden.hadamard describes."""
+    """The matrix of order n that qse_hw.golden.reference.hadamard describes."""
     for m in (40, 20, 12):
         if n % m == 0:
             core = {40: np.kron(scipy.linalg.hadamard(2), paley(19)), 20: paley(19), 12: paley(11)}[m]

@@ -14,9 +14,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from golden import array
-from golden.presets import load_format
-from golden.scale import Scale
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.quantize import array
 from tests.oracles.comparison import Comparison, patterns, total
 from tests.oracles.onnx_model import quantize_linear
 

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from golden.linear import linear, requantise, zero_point_bias
-from golden.scale import Scale
-from tests.golden import oracles
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.reference.linear import linear, requantise, zero_point_bias
+from tests.golden.formats import oracles
 from tests.oracles.comparison import Comparison, same
 
 SCALES = ((65535, 16), (40961, 22), (32768, 15), (32769, 30), (50000, 24), (60001, 36), (1, 1), (3, 2), (1, 16))
@@ -48,7 +48,9 @@ def against_torch() -> Comparison:
 
 
 def against_fractions(name: str) -> Comparison:
-    """Codes times weights from the format's description (tests.golden.oracles), summed and rounded as fractions."""
+    """Codes times weights from the format's description (tests.golden.formats.oracles), summed and rounded as
+    fractions.
+    """
     format, oracle = oracles.make(name), oracles.ORACLES[name]
     values = oracle.values
     fine = max(value.denominator for value in values.values())

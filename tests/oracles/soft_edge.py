@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import torch
 
-from golden import array, tensor
-from golden.presets import load_format
-from golden.scale import Scale
-from golden.tables import to_bits
+from qse_hw.golden.formats.codes import to_bits
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.quantize import array, tensor
 from tests.oracles.comparison import Comparison, patterns, same, total
 from tests.oracles.published import soft_edge
 

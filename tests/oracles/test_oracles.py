@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from golden import hadamard as golden_hadamard
-from golden.scale import Scale
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.reference import hadamard as golden_hadamard
 from tests.oracles import hadamard, int8, onnx_model, published, requantise, soft_edge
 from tests.oracles.__main__ import CHECKS, EXISTING, counted
 from tests.oracles.comparison import Comparison, same, total

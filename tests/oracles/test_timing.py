@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from synth import sta
-from synth.mapped import Mapped
-from synth.targets.cells import Cells
+from qse_hw.synth.cells import sta
+from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.targets.cells import Cells
 from tests.oracles import timing
 from tests.synth.small import SMALL, chain
 

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from rtl_gen.emit import emit
-from rtl_gen.units.encoder import EncoderConfig
-from synth.mapped import Mapped
-from synth.sta import KINDS, Timing, analyse
-from synth.targets.cells import Cells
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.sta import KINDS, Timing, analyse
+from qse_hw.synth.targets.cells import Cells
 from tests.oracles.comparison import Comparison
 
 PROGRAM = "sta"

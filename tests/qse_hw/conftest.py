@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from golden.activations import write_activations
-from golden.calibrate import Layer, calibrate
-from golden.calibration import write_calibration
-from qse_hw.commands import main
+from qse_hw.cli import main
+from qse_hw.golden.calibration.calibrate import Layer, calibrate
+from qse_hw.golden.calibration.calibration import write_calibration
+from qse_hw.golden.io.activations import write_activations
 
 MODEL = "5eed" * 16
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from golden.errors import InputError
+from qse_hw.golden.errors import InputError
 
 
 def collatz(job: dict[str, Any]) -> dict[str, Any]:

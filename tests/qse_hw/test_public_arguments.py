@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 import qse_hw  # noqa: E402
 from qse_hw import PRESETS, Scale, Segment, SegmentedFormat  # noqa: E402
-from tests.golden.mamba.small import IDS, made  # noqa: E402
+from tests.golden.models.mamba.small import IDS, made  # noqa: E402
 
 ODD = {
     "None": None,

@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from golden.environment import environment
-from golden.errors import InputError
-from golden.evidence import evidence
-from golden.files import write_json
-from qse_hw.console import console, progress, table
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.environment import environment
+from qse_hw.golden.io.evidence import evidence
+from qse_hw.golden.io.files import write_json
+from qse_hw.study.console import console, progress, table
 from tests.reproducibility.artefacts import GROUPS, QUICK, digests
 from tests.reproducibility.digests import FILE, SCHEMA, committed, moved, of_groups
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.activations import read_activations
-from golden.calibrate import Layer, calibrate
-from golden.calibration import write_calibration
-from golden.presets import PRESETS, format_to_json, load_format
-from golden.scale import Scale
-from golden.tables import decode_table, tables, value_table
-from qse_hw.commands import main
-from qse_hw.sources import BUNDLED_ACTIVATIONS
+from qse_hw.cli import main
+from qse_hw.golden.calibration.calibrate import Layer, calibrate
+from qse_hw.golden.calibration.calibration import write_calibration
+from qse_hw.golden.formats.presets import PRESETS, format_to_json, load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.tables import decode_table, tables, value_table
+from qse_hw.golden.io.activations import read_activations
+from qse_hw.study.sources import BUNDLED_ACTIVATIONS
 
 Artefacts = Iterator[tuple[str, bytes]]
 

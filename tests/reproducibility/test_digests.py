@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.environment import environment
-from qse_hw.commands import main
+from qse_hw.cli import main
+from qse_hw.golden.io.environment import environment
 from tests.reproducibility import artefacts, digests
 from tests.reproducibility.__main__ import NEEDED, interpreter, item, machines
 
@@ -35,7 +35,7 @@ def test_every_group_is_committed():
 
 
 def test_every_unit_is_among_the_artefacts():
-    from qse_hw.units import UNITS
+    from qse_hw.cli.units import UNITS
 
     assert {words.split()[0] for words in artefacts.UNITS.values()} == set(UNITS)
 

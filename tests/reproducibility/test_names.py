@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import rtl_gen
+from qse_hw import rtl_gen
 
 NAMED = {"Signal", "like", "read_port", "write_port"}
 FILES = sorted(Path(rtl_gen.__file__).parent.rglob("*.py"))

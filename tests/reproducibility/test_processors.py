@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-import golden
+from qse_hw import golden
 
 ERRORS = """
-from golden.activations import read_activations
-from golden.histogram import Histogram
-from golden.presets import load_format
-from golden.quantiser import Segmented
-from golden.scale import Scale
-from qse_hw.sources import BUNDLED_ACTIVATIONS
+from qse_hw.golden.io.activations import read_activations
+from qse_hw.golden.calibration.histogram import Histogram
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.study.sources import BUNDLED_ACTIVATIONS
 
 tensors, _ = read_activations(BUNDLED_ACTIVATIONS)
 for number, x in enumerate(tensors.values()):

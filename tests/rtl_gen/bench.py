@@ -12,10 +12,10 @@ import pytest
 from amaranth.hdl import ClockDomain, Fragment, Module, UnusedElaboratable
 from amaranth.sim import Simulator
 
-from golden import scalar
-from golden.formats import SegmentedFormat
-from golden.inputs import InputType
-from golden.scale import Scale
+from qse_hw.golden.formats import scalar
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
 
 Pause = Callable[[], bool]
 
@@ -147,7 +147,9 @@ def check_encoder(
     input: InputType,
     **pauses: Pause,
 ) -> Run:
-    """Everything an encoder says to ``beats``, the n-th of which has ``scales[n]``, equals golden.scalar."""
+    """Everything an encoder says to ``beats``, the n-th of which has ``scales[n]``, equals
+    qse_hw.golden.formats.scalar.
+    """
     runtime = dut.scale is None
     run = stream(
         dut,

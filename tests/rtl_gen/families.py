@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from golden.formats import MAX_REACH, Segment, SegmentedFormat
-from rtl_gen.runtime_regions import RuntimeRegions
+from qse_hw.golden.formats.segmented import MAX_REACH, Segment, SegmentedFormat
+from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
 
 
 def member(rng: np.random.Generator, family: RuntimeRegions) -> SegmentedFormat:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from golden.formats import Segment, SegmentedFormat
-from golden.inputs import InputType
-from golden.scale import MAX_LOG2_STEP, Scale
-from golden.vectors import around_decisions, expected, from_patterns
-from tests.golden import oracles
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
+from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
+from qse_hw.golden.reference.vectors import around_decisions, expected, from_patterns
+from tests.golden.formats import oracles
 
 SHIPPED = tuple(oracles.SHIPPED)
 DOCUMENTS = tuple(oracles.DOCUMENTS)

@@ -1,10 +1,12 @@
-"""The decoder, in Amaranth's simulator, against golden.scalar: every code of every format, streams, constructor."""
+"""The decoder, in Amaranth's simulator, against qse_hw.golden.formats.scalar: every code of every format, streams,
+constructor.
+"""
 
 import pytest
 
-from golden.errors import InputError
-from golden.scalar import dequantise
-from rtl_gen.decoder import Decoder, value_width
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.scalar import dequantise
+from qse_hw.rtl_gen.decoder import Decoder, value_width
 from tests.rtl_gen.bench import at_random, into_beats, join, never, refused, simulate, split, stream, used
 from tests.rtl_gen.formats import ALL, SHIPPED, make, random_format
 

@@ -1,13 +1,15 @@
-"""The encoder as a whole, in Amaranth's simulator, against golden.scalar: numbers, streams, flags, constructor."""
+"""The encoder as a whole, in Amaranth's simulator, against qse_hw.golden.formats.scalar: numbers, streams, flags,
+constructor.
+"""
 
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from golden.inputs import input_type
-from golden.scalar import quantise
-from golden.scale import Scale
-from rtl_gen.encoder import MAX_LANES, Encoder, check_lanes
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.scalar import quantise
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.encoder import MAX_LANES, Encoder, check_lanes
 from tests.rtl_gen.bench import (
     at_random,
     check_encoder,

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from golden.inputs import input_type
-from golden.vectors import decoder_vectors, expected
-from rtl_gen.emit import emit, manifest, write
-from rtl_gen.unit import UnitConfig
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.reference.vectors import decoder_vectors, expected
+from qse_hw.rtl_gen.emit.emit import emit, manifest, write
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from tests.rtl_gen.bench import join, split
 from tests.rtl_gen.formats import SHIPPED, make, scale_for
 from tests.rtl_gen.verilog import Job, off_by_one, run_verilog

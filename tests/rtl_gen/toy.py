@@ -1,6 +1,6 @@
 """A small unit in Verilog with everything that a generated testbench can meet, and faults on demand (+fault=N)."""
 
-from rtl_gen.beats import Beats, Stream, stream
+from qse_hw.rtl_gen.emit.beats import Beats, Stream, stream
 
 FAULTS = (
     "none", "wrong", "wrong after a stall", "lost", "lost at the end", "repeated", "extra", "withdrawn", "changed",

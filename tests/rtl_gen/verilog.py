@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim.tools import search_path
+from qse_hw.sim.simulators.simulators import search_path
 
 ENVIRONMENT = os.environ | {
     "PATH": search_path(),

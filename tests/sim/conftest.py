@@ -2,9 +2,9 @@
 
 import pytest
 
-from rtl_gen.units.decoder import DecoderConfig
-from sim.bulk import Bulk
-from tests.golden import oracles
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.sim.exhaust.bulk import Bulk
+from tests.golden.formats import oracles
 
 
 @pytest.fixture(scope="session")

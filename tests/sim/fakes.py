@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from cocotb.types import LogicArray
 
-from sim.agents import Monitor
+from qse_hw.sim.replay.agents import Monitor
 
 
 class Handle:
@@ -73,7 +73,7 @@ class FakeDut(SimpleNamespace):
 
 
 def run(dut, agents, cycles: int) -> None:
-    """The agents in step, as ``sim.agents.cycles`` has them."""
+    """The agents in step, as ``qse_hw.sim.replay.agents.cycles`` has them."""
     for _ in range(cycles):
         for agent in agents:
             if not isinstance(agent, Monitor):

@@ -1,9 +1,11 @@
-"""A top module like ``sim.top``'s, with a fault between the units or at an output, one per reset: run n has fault n."""
+"""A top module like ``qse_hw.sim.replay.top``'s, with a fault between the units or at an output, one per reset: run n
+has fault n.
+"""
 
 import re
 
-from rtl_gen.emit import Emitted
-from sim.top import top
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.sim.replay.top import top
 
 # name: (field of the outcome that must tell, whether it shows only while the output waits)
 FAULTS = {
@@ -28,7 +30,7 @@ FAULTS = {
 
 
 def faulty_top(encoder: Emitted, decoder: Emitted) -> str:
-    """Ports as :func:`sim.top.top`; all logic of the faults is Verilog."""
+    """Ports as :func:`qse_hw.sim.replay.top.top`; all logic of the faults is Verilog."""
     right = top(encoder, decoder)
     header = right[: right.index(");\n") + 3]
     pins = {name: dict(re.findall(r"\.(\w+)\((\w+)\)", line)) for name, line in re.findall(

@@ -12,15 +12,15 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
-from golden.inputs import input_type
-from golden.presets import format_from_json
-from golden.scale import Scale
-from golden.vectors import encoder_vectors, expected
-from rtl_gen.axi_stream import bytes_of
-from rtl_gen.parameter_rules import parameters_of, refusal
-from rtl_gen.registers import REFUSALS
-from rtl_gen.runtime_regions import RuntimeRegions
-from rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import format_from_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.reference.vectors import encoder_vectors, expected
+from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+from qse_hw.rtl_gen.quantizer.parameter_rules import parameters_of, refusal
+from qse_hw.rtl_gen.quantizer.registers import REFUSALS
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 
 FOLDER_VARIABLE = "QSE_QUANTIZER"  # environment variable: the folder of the generated files
 PERIOD = 10

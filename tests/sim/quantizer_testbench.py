@@ -7,10 +7,10 @@ import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
 
-from golden.scale import Scale
-from rtl_gen.axi_stream import bytes_of
-from rtl_gen.parameter_rules import parameters_of, refusal
-from rtl_gen.registers import REFUSALS
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+from qse_hw.rtl_gen.quantizer.parameter_rules import parameters_of, refusal
+from qse_hw.rtl_gen.quantizer.registers import REFUSALS
 from tests.rtl_gen.families import member
 from tests.sim.quantizer_bench import SEED, Counts, generated_constants, start
 

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from golden.array import quantise
-from golden.linear import linear, zero_point_bias
-from golden.mamba.checkpoint import load_model
-from golden.mamba.text import read_text
-from golden.presets import load_format
-from golden.quamba.calibrate import calibrate_quamba
-from golden.quamba.model import QuambaMamba
-from golden.quantiser import Segmented
-from golden.scale import Scale
-from golden.tables import to_bits
-from rtl_gen.emit import emit
-from rtl_gen.units.linear import LinearConfig
-from sim.trace import record
+from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.formats.codes import to_bits
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.models.mamba.checkpoint import load_model
+from qse_hw.golden.models.mamba.text import read_text
+from qse_hw.golden.models.quamba.calibrate import calibrate_quamba
+from qse_hw.golden.models.quamba.model import QuambaMamba
+from qse_hw.golden.quantize.array import quantise
+from qse_hw.golden.reference.linear import linear, zero_point_bias
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.linear import LinearConfig
+from qse_hw.sim.trace.trace import record
 from tests.sim.cycle.linear_stimuli import Job, results, stimulus
 
 TOKENS = 64

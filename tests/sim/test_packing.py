@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sim.packing import beat_bytes, pack, unpack
+from qse_hw.sim.packing import beat_bytes, pack, unpack
 
 
 @pytest.mark.parametrize("width", range(1, 33))

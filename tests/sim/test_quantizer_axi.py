@@ -8,13 +8,13 @@ import sys
 import pytest
 from cocotb_tools.runner import get_results
 
-from golden.formats import Segment, SegmentedFormat
-from golden.inputs import input_type
-from golden.presets import format_to_json, load_format
-from golden.scale import Scale
-from rtl_gen.emit import emit
-from rtl_gen.units.quantizer import QuantizerConfig
-from sim import simulate
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import format_to_json, load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.sim.simulators import simulate
 from tests.sim.quantizer_bench import FOLDER_VARIABLE
 
 SIMULATORS = (

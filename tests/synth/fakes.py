@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from golden.errors import InputError
-from synth.result import Area, Hop, Timing
-from synth.targets.base import Target
+from qse_hw.golden.errors import InputError
+from qse_hw.synth.result import Area, Hop, Timing
+from qse_hw.synth.targets.base import Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-// Plays a program of synth/mutate_stimuli.py to a Verilated unit.
+// Plays a program of synth/mutation/stimuli.py to a Verilated unit.
 // dut PROGRAM INPUTS OUTPUTS MUTSEL...: per number at the control input the first cycle with a wrong output, or -1
 #include <cstdint>
 #include <cstdio>

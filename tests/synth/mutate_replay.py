@@ -3,8 +3,8 @@
 import subprocess
 from pathlib import Path
 
-from sim.verilate import verilate
-from synth.mutate_stimuli import pins
+from qse_hw.sim.simulators.verilate import verilate
+from qse_hw.synth.mutation.stimuli import pins
 
 MAIN = Path(__file__).with_name("mutate_replay.cpp")
 

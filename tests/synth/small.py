@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from synth.targets.cells import KNOWN
-from synth.tools import run_native_yosys
+from qse_hw.synth.targets.cells import KNOWN
+from qse_hw.synth.yosys import run_native_yosys
 
 SMALL = Path(__file__).parent / "assets" / "small.lib"
 OSU = KNOWN[0]

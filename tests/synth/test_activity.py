@@ -7,18 +7,18 @@ import subprocess
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from golden.vectors import expected
-from rtl_gen.emit import emit
-from rtl_gen.units.encoder import EncoderConfig
-from sim.verilate import verilate
-from synth.activity import LENGTH, RESET, STREAMS, WARM_UP, Simulator
-from synth.liberty import read_liberty
-from synth.mapped import Mapped
-from synth.tools import library, run_native_yosys
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.reference.vectors import expected
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.sim.simulators.verilate import verilate
+from qse_hw.synth.activity import LENGTH, RESET, STREAMS, WARM_UP, Simulator
+from qse_hw.synth.cells.liberty import read_liberty
+from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.yosys import library, run_native_yosys
 from tests.synth.small import SMALL, map_to_cells, write_netlist
 
 CONFIG = EncoderConfig(

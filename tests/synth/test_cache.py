@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from golden.errors import InputError
-from synth.cache import Cache, default_folder
+from qse_hw.golden.errors import InputError
+from qse_hw.synth.cache import Cache, default_folder
 
 KEY = {"what": "area", "tools": {"yosys": "1"}, "sources": "1"}
 

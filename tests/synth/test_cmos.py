@@ -2,11 +2,11 @@
 
 import pytest
 
-from golden.errors import InputError
-from golden.presets import load_format
-from rtl_gen.emit import Emitted, emit
-from rtl_gen.units.decoder import DecoderConfig
-from synth.cmos import transistors
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.rtl_gen.emit.emit import Emitted, emit
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.synth.cmos import transistors
 
 CONFIG = DecoderConfig(format=load_format("se8"))
 

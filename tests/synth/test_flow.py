@@ -3,11 +3,12 @@ from collections import Counter
 
 import pytest
 
-from golden.errors import InputError
-from synth import flow, tools
-from synth.cache import Cache
-from synth.flow import Point, measure, steps
-from synth.result import Timing
+from qse_hw.golden.errors import InputError
+from qse_hw.synth import flow
+from qse_hw.synth import yosys as tools
+from qse_hw.synth.cache import Cache
+from qse_hw.synth.flow import Point, measure, steps
+from qse_hw.synth.result import Timing
 from tests.synth.fakes import Fake
 from tests.synth.units import SMALL, encoder
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from rtl_gen.emit import emit
-from rtl_gen.units.encoder import EncoderConfig
-from sim.bulk import Bulk
-from synth.fp8 import CastConfig
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.sim.exhaust.bulk import Bulk
+from qse_hw.synth.fp8 import CastConfig
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import golden
-from golden.activations import read_activations
-from golden.inputs import input_type
-from golden.percentile import percentile_step
-from golden.presets import load_format
-from golden.scale import Scale
-from golden.vectors import to_patterns
-from rtl_gen.emit import emit
-from rtl_gen.units.encoder import EncoderConfig
-from synth.activity import RESET, WARM_UP, Activity, Simulator
-from synth.cell import EDGES
-from synth.energy import energy
-from synth.liberty import read_liberty
-from synth.mapped import Mapped
-from synth.sta import analyse
+from qse_hw import golden
+from qse_hw.golden.calibration.percentile import percentile_step
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.io.activations import read_activations
+from qse_hw.golden.reference.vectors import to_patterns
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.synth.activity import RESET, WARM_UP, Activity, Simulator
+from qse_hw.synth.cells.cell import EDGES
+from qse_hw.synth.cells.energy import energy
+from qse_hw.synth.cells.liberty import read_liberty
+from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.sta import analyse
 from tests.synth.small import OSU, SMALL, map_to_cells
 
 BEATS, PERIOD = 300, 20  # ns, longer than any path

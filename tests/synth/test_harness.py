@@ -3,14 +3,14 @@ from collections import Counter
 
 import pytest
 
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from rtl_gen.emit import emit
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
-from synth.harness import HARNESS, harness, harness_flops
-from synth.targets.ecp5 import Ecp5
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.synth.harness import HARNESS, harness, harness_flops
+from qse_hw.synth.targets.ecp5 import Ecp5
 
 synthesise = Ecp5().synthesise
 

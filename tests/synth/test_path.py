@@ -1,7 +1,7 @@
 """The critical path in the unit's names; reports as nextpnr writes them."""
 
-from synth.path import critical_path, named, signals
-from synth.result import Hop
+from qse_hw.synth.path import critical_path, named, signals
+from qse_hw.synth.result import Hop
 
 NAMES = frozenset({"unit.lane0.sum", "unit.lane0.sum_next", "unit.code", "result", "source", "unit", "rst"})
 

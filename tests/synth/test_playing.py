@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synth.cache import Cache
-from synth.flow import Point
-from synth.playing import play
-from synth.targets import target
+from qse_hw.synth.cache import Cache
+from qse_hw.synth.flow import Point
+from qse_hw.synth.playing import play
+from qse_hw.synth.targets import target
 from tests.synth.units import SMALL
 
 LIBERTY = Path(__file__).parent / "assets" / "small.lib"

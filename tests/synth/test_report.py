@@ -6,10 +6,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from qse_hw.report.cost import section_cost
-from synth import report
-from synth.result import AREAS, Area, Hop, Measured, Timing
-from synth.targets.ecp5 import Ecp5
+from qse_hw.study.report.cost import section_cost
+from qse_hw.synth import report
+from qse_hw.synth.result import AREAS, Area, Hop, Measured, Timing
+from qse_hw.synth.targets.ecp5 import Ecp5
 from tests.synth.units import encoder
 
 NUMBER, COUNT = {"type": "number", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 0}

@@ -1,6 +1,6 @@
 import pytest
 
-from synth.result import Area, Hop, Measured, Timing
+from qse_hw.synth.result import Area, Hop, Measured, Timing
 from tests.synth.units import SMALL
 
 AREA = Area(comb=1, ff=2)

@@ -1,10 +1,10 @@
 """Units for the tests of synthesis, small ones first."""
 
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from rtl_gen.emit import emit
-from rtl_gen.units.encoder import EncoderConfig
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
 
 
 def encoder(format="se8", input="s16", **kwargs):

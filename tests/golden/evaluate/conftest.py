@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from golden.mamba.initial import initialise
-from golden.mamba.mamba2 import Mamba2Config
-from golden.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 
 torch.set_num_threads(1)  # much faster than two for small models when other test processes want the cores too
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from golden.evaluate import bootstrap as module
-from golden.evaluate.bootstrap import LEAST, Bootstrap, Estimate
+from qse_hw.golden.evaluate import bootstrap as module
+from qse_hw.golden.evaluate.bootstrap import LEAST, Bootstrap, Estimate
 
 
 def test_deterministic_and_seeded():

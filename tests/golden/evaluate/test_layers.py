@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from golden.contenders import Sample
-from golden.errors import InputError
-from golden.evaluate import layers as module
-from golden.evaluate.layers import Losses, finite, fit, measure
-from golden.mamba.capture import capture
-from golden.mamba.sensitivity import output_weights
-from golden.mamba.stream import activations, layers_of
+from qse_hw.golden.calibration.contenders import Sample
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.evaluate import layers as module
+from qse_hw.golden.evaluate.layers import Losses, finite, fit, measure
+from qse_hw.golden.models.mamba.capture import capture
+from qse_hw.golden.models.mamba.sensitivity import output_weights
+from qse_hw.golden.models.mamba.stream import activations, layers_of
 
 SPECS = ["int8", "quamba", "quamba2", "se8", "lloyd-max"]
 
@@ -70,7 +70,9 @@ def test_a_layers_own_tuned_format_is_measured_on_its_values(mamba1, ids):
 
 @pytest.mark.parametrize("mode", ["runtime", "shared"])
 def test_tuned_formats_that_layers_share(mamba1, ids, monkeypatch, mode):
-    """``golden.modes`` finds them, from the histograms of all layers at once; it has tests of its own, and is slow."""
+    """``qse_hw.golden.calibration.modes`` finds them, from the histograms of all layers at once; it has tests of its
+    own, and is slow.
+    """
 
     def stand_in(fitters, spec, mode, progress):
         progress(0.5)

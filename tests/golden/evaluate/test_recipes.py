@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from golden.errors import InputError
-from golden.evaluate.recipes import check_recipe, quamba, x_only
-from golden.presets import load_format
-from golden.quamba.calibrate import calibrate_quamba
-from golden.quamba.calibrate2 import calibrate_quamba2
-from golden.quamba.mamba2 import QuambaMamba2
-from golden.quamba.model import QuambaMamba
-from golden.quantiser import Codebook, Segmented
-from golden.scale import Scale
+from qse_hw.golden.calibration.quantizers import Codebook, Segmented
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.evaluate.recipes import check_recipe, quamba, x_only
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.models.quamba.calibrate import calibrate_quamba
+from qse_hw.golden.models.quamba.calibrate2 import calibrate_quamba2
+from qse_hw.golden.models.quamba.mamba2 import QuambaMamba2
+from qse_hw.golden.models.quamba.model import QuambaMamba
 
 from .conftest import random_model
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from golden.errors import InputError
-from golden.evaluate import score as module
-from golden.evaluate.score import WINDOW, cut, score
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.evaluate import score as module
+from qse_hw.golden.evaluate.score import WINDOW, cut, score
 
 VOCABULARY = 61
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from golden.errors import InputError
-from golden.presets import format_from_json
-from golden.scale import Scale
-from rtl_gen.decoder import Decoder
-from rtl_gen.unit import unit_class
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import scale_json
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import format_from_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.decoder import Decoder
+from qse_hw.rtl_gen.emit.unit import unit_class
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import scale_json
 from tests.rtl_gen.bench import refused, used
 from tests.rtl_gen.formats import make
 

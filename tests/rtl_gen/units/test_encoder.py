@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from golden.errors import InputError
-from golden.inputs import input_type
-from golden.presets import format_from_json
-from golden.scale import Scale
-from rtl_gen.encoder import Encoder
-from rtl_gen.unit import unit_class
-from rtl_gen.units.encoder import EncoderConfig
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import format_from_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.unit import unit_class
+from qse_hw.rtl_gen.encoder import Encoder
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from tests.rtl_gen.bench import refused, used
 from tests.rtl_gen.formats import make
 

@@ -6,12 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from golden.hadamard import growth, transform
-from rtl_gen.emit import emit, manifest
-from rtl_gen.hadamard import Hadamard
-from rtl_gen.unit import unit_class
-from rtl_gen.units.hadamard import HadamardConfig
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.reference.hadamard import growth, transform
+from qse_hw.rtl_gen.emit.emit import emit, manifest
+from qse_hw.rtl_gen.emit.unit import unit_class
+from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
+from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from tests.rtl_gen.bench import refused, used
 
 

@@ -7,17 +7,17 @@ import shutil
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from golden.linear import linear_scalar, max_bias
-from golden.presets import format_from_json
-from golden.scale import Scale
-from rtl_gen.emit import emit, manifest, write
-from rtl_gen.linear import Linear
-from rtl_gen.unit import unit_class
-from rtl_gen.units.linear import VECTORS, LinearConfig
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import format_from_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.reference.linear import linear_scalar, max_bias
+from qse_hw.rtl_gen.emit.emit import emit, manifest, write
+from qse_hw.rtl_gen.emit.unit import unit_class
+from qse_hw.rtl_gen.linear.linear import Linear
+from qse_hw.rtl_gen.units.linear import VECTORS, LinearConfig
 from tests.rtl_gen.bench import refused, used
+from tests.rtl_gen.emit.test_testbench import compiled, run
 from tests.rtl_gen.formats import make
-from tests.rtl_gen.test_testbench import compiled, run
 from tests.rtl_gen.test_verilog import off_by_one
 
 icarus = pytest.param(

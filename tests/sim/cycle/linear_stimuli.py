@@ -4,12 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from golden.linear import Words, accumulate, check_scale, linear, pack_biases, pack_weights, zero_point_bias
-from golden.scale import Scale
-from golden.tables import decode_table
-from rtl_gen.store import address_bits
-from sim.cycle.stimulus import Stimulus, random_runs
-from sim.packing import pack
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.tables import decode_table
+from qse_hw.golden.reference.linear import (
+    Words,
+    accumulate,
+    check_scale,
+    linear,
+    pack_biases,
+    pack_weights,
+    zero_point_bias,
+)
+from qse_hw.rtl_gen.linear.store import address_bits
+from qse_hw.sim.cycle.stimulus import Stimulus, random_runs
+from qse_hw.sim.packing import pack
 
 
 class Job(NamedTuple):

@@ -5,14 +5,14 @@ import shutil
 import numpy as np
 import pytest
 
-from rtl_gen.emit import emit
-from rtl_gen.units.decoder import DecoderConfig
-from sim.cycle.decoder import DecoderModel
-from sim.cycle.stimulus import full_speed, random_runs, random_stalls
-from sim.cycle.trace import first_difference
-from sim.gates import simulate
-from sim.packing import pack
-from sim.trace import record_all
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.sim.cycle.decoder import DecoderModel
+from qse_hw.sim.cycle.stimulus import full_speed, random_runs, random_stalls
+from qse_hw.sim.cycle.trace import first_difference
+from qse_hw.sim.packing import pack
+from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
 
 icarus = pytest.param(

@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from golden.inputs import input_type
-from rtl_gen.emit import emit
-from rtl_gen.unit import TARGETS
-from rtl_gen.units.encoder import EncoderConfig
-from sim.cycle.encoder import EncoderModel
-from sim.cycle.stimulus import full_speed, random_runs, random_stalls
-from sim.cycle.trace import first_difference
-from sim.gates import simulate
-from sim.packing import pack
-from sim.trace import record_all
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.emit.unit import TARGETS
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.sim.cycle.encoder import EncoderModel
+from qse_hw.sim.cycle.stimulus import full_speed, random_runs, random_stalls
+from qse_hw.sim.cycle.trace import first_difference
+from qse_hw.sim.packing import pack
+from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
 
 icarus = pytest.param(

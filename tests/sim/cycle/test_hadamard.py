@@ -5,16 +5,16 @@ import shutil
 import numpy as np
 import pytest
 
-from golden.hadamard import growth, transform
-from rtl_gen.emit import emit
-from rtl_gen.units.hadamard import HadamardConfig
-from sim.cycle import model
-from sim.cycle.hadamard import HadamardModel
-from sim.cycle.stimulus import full_speed, random_stalls
-from sim.cycle.trace import first_difference
-from sim.gates import simulate
-from sim.packing import pack, unpack
-from sim.trace import record_all
+from qse_hw.golden.reference.hadamard import growth, transform
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.hadamard import HadamardConfig
+from qse_hw.sim.cycle import model
+from qse_hw.sim.cycle.hadamard import HadamardModel
+from qse_hw.sim.cycle.stimulus import full_speed, random_stalls
+from qse_hw.sim.cycle.trace import first_difference
+from qse_hw.sim.packing import pack, unpack
+from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.trace import record_all
 
 icarus = pytest.param(
     "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")

@@ -5,12 +5,12 @@ import shutil
 import numpy as np
 import pytest
 
-from rtl_gen.emit import emit
-from rtl_gen.units.linear import LinearConfig
-from sim.cycle.linear import LinearModel
-from sim.cycle.trace import first_difference
-from sim.gates import simulate
-from sim.trace import record_all
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.linear import LinearConfig
+from qse_hw.sim.cycle.linear import LinearModel
+from qse_hw.sim.cycle.trace import first_difference
+from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen.formats import make
 from tests.sim.cycle.linear_stimuli import job, results, stimulus
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from golden.inputs import input_type
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
-from rtl_gen.units.hadamard import HadamardConfig
-from rtl_gen.units.linear import LinearConfig
-from sim.cycle import model
-from sim.cycle.decoder import DecoderModel
-from sim.cycle.encoder import EncoderModel
-from sim.cycle.hadamard import HadamardModel
-from sim.cycle.linear import LinearModel
-from tests.golden import oracles
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.hadamard import HadamardConfig
+from qse_hw.rtl_gen.units.linear import LinearConfig
+from qse_hw.sim.cycle import model
+from qse_hw.sim.cycle.decoder import DecoderModel
+from qse_hw.sim.cycle.encoder import EncoderModel
+from qse_hw.sim.cycle.hadamard import HadamardModel
+from qse_hw.sim.cycle.linear import LinearModel
+from tests.golden.formats import oracles
 
 SE8 = oracles.make("se8")
 

@@ -6,11 +6,11 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen import stall
-from sim.cycle import pipeline
-from sim.cycle.stimulus import Stimulus, full_speed, random_stalls
-from sim.cycle.trace import first_difference
-from sim.gates import simulate
+from qse_hw.rtl_gen.logic import stall
+from qse_hw.sim.cycle import pipeline
+from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_stalls
+from qse_hw.sim.cycle.trace import first_difference
+from qse_hw.sim.trace.gates import simulate
 
 
 class Wire(wiring.Component):

@@ -8,17 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from golden.inputs import input_type
-from golden.scale import Scale
-from rtl_gen.axi_stream import bytes_of
-from rtl_gen.emit import emit
-from rtl_gen.units.quantizer import QuantizerConfig
-from sim.cycle.quantizer import QuantizerModel
-from sim.cycle.stimulus import full_speed, random_stalls
-from sim.cycle.trace import first_difference
-from sim.packing import pack
-from sim.trace import record_all
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.sim.cycle.quantizer import QuantizerModel
+from qse_hw.sim.cycle.stimulus import full_speed, random_stalls
+from qse_hw.sim.cycle.trace import first_difference
+from qse_hw.sim.packing import pack
+from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
 
 icarus = pytest.param(

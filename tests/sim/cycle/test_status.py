@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sim.cycle.status import counter, sticky
+from qse_hw.sim.cycle.status import counter, sticky
 
 
 def histories(rng, length):

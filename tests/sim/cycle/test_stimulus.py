@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
+from qse_hw.golden.errors import InputError
+from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
 
 BEATS = np.zeros((5, 2), np.uint8)
 

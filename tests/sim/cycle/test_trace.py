@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sim.cycle.trace import as_port, first_difference, masked
+from qse_hw.sim.cycle.trace import as_port, first_difference, masked
 
 
 def trace():

@@ -1,10 +1,10 @@
 import pytest
 
-from golden.inputs import input_type
-from golden.scale import Scale
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal import axi
-from synth.formal.task import run
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal import axi
+from qse_hw.synth.formal.task import run
 from tests.synth.formal.units import OFFSET, TINY, encoder
 
 QUANTIZER = QuantizerConfig(format=OFFSET, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0)

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from golden.presets import load_format
-from rtl_gen.units.hadamard import HadamardConfig
-from synth.formal import cover, equivalence, function
-from synth.formal.standard import wrong
-from synth.formal.task import run, run_all
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.rtl_gen.units.hadamard import HadamardConfig
+from qse_hw.synth.formal import cover, equivalence, function
+from qse_hw.synth.formal.standard import wrong
+from qse_hw.synth.formal.task import run, run_all
 from tests.synth.formal.units import EXACT, OFFSET, decoder, encoder
 
 MODULES = (function, equivalence, cover)

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from golden.formats import SegmentedFormat
-from golden.inputs import input_type
-from golden.scalar import quantise
-from golden.scale import Scale
-from synth.formal import nearest, spec
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.scalar import quantise
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.synth.formal import nearest, spec
 from tests.rtl_gen.formats import ALL, SHIPPED, make, random_format, scale_for
 
 INPUTS = ("s8", "s16", "s16e-8", "bf16", "fp16", "fp32")
@@ -27,7 +27,8 @@ def test_it_knows_no_recipe(module):
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     golden = {name for name in names if name.startswith(("golden", "rtl_gen"))}
-    assert golden <= {"golden.formats", "golden.inputs", "golden.scale", "rtl_gen.lane"}
+    formats = {f"qse_hw.golden.formats.{name}" for name in ("segmented", "inputs", "scale")}
+    assert golden <= {*formats, "qse_hw.rtl_gen.lane.lane"}
     computed = {name for name, member in vars(SegmentedFormat).items() if isinstance(member, cached_property)}
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     assert "values" in computed

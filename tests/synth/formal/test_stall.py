@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from synth.formal import stall
-from synth.formal.standard import wrong
-from synth.formal.task import run, run_all
-from synth.formal.verilog import emitted
+from qse_hw.synth.formal import stall
+from qse_hw.synth.formal.standard import wrong
+from qse_hw.synth.formal.task import run, run_all
+from qse_hw.synth.formal.verilog import emitted
 from tests.synth.formal.units import OFFSET, decoder, encoder
 
 QUANTIZER = next(config for config in wrong() if config.label.startswith("quantizer"))

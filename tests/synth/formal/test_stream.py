@@ -2,16 +2,16 @@ import re
 
 import pytest
 
-from golden.errors import InputError
-from golden.inputs import input_type
-from golden.presets import load_format
-from golden.scale import Scale
-from rtl_gen.emit import emit
-from rtl_gen.units.hadamard import HadamardConfig
-from rtl_gen.units.quantizer import QuantizerConfig
-from synth.formal import axi, stream
-from synth.formal.stream_harness import instance, lane_outputs, probed, without_lanes
-from synth.formal.task import run
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.hadamard import HadamardConfig
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal import axi, stream
+from qse_hw.synth.formal.stream_harness import instance, lane_outputs, probed, without_lanes
+from qse_hw.synth.formal.task import run
 from tests.synth.formal.units import OFFSET, TINY, decoder, encoder
 
 ENCODER = encoder()

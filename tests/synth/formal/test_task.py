@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from golden.errors import InputError
-from synth.formal.task import Result, Task, covers, run, run_all
+from qse_hw.golden.errors import InputError
+from qse_hw.synth.formal.task import Result, Task, covers, run, run_all
 
 COUNTER = """
 module counter(input clk, input enable);
@@ -116,7 +116,7 @@ def test_run_all(tmp_path, monkeypatch):
         return Result(task=task, passed=task.name != "wrong", status="PASS", seconds=1.0)
 
     places, told = [], []
-    monkeypatch.setattr("synth.formal.task.run", fake)
+    monkeypatch.setattr("qse_hw.synth.formal.task.run", fake)
     tasks = [counter(name=name) for name in ("slow", "wrong", "slow", "right")]
     results = run_all(tasks, tmp_path, jobs=2, progress=told.append, timeout=7)
     assert [result.task for result in results] == tasks
@@ -130,13 +130,13 @@ def test_run_all_ends_with_an_error(tmp_path, monkeypatch):
         raise InputError("no tool")
 
     ran = []
-    monkeypatch.setattr("synth.formal.task.run", fake)
+    monkeypatch.setattr("qse_hw.synth.formal.task.run", fake)
     with pytest.raises(InputError, match=r"^no tool$"):
         run_all([counter()] * 50, tmp_path)
     assert len(ran) < 50
 
 
 def test_missing_abc(tmp_path, monkeypatch):
-    monkeypatch.setattr("synth.formal.task.find_spec", lambda name: None)
+    monkeypatch.setattr("qse_hw.synth.formal.task.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"^Tool yosys-abc \(package pyosys\) is not installed; get it with: pip"):
         run(counter(), tmp_path)

@@ -1,10 +1,10 @@
 """Small units to prove: seconds each, and of every kind."""
 
-from golden.formats import Segment, SegmentedFormat
-from golden.inputs import input_type
-from golden.scale import Scale
-from rtl_gen.units.decoder import DecoderConfig
-from rtl_gen.units.encoder import EncoderConfig
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
 
 TINY = SegmentedFormat(
     name="tiny",

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from golden.errors import InputError
-from synth.flow import Point
-from synth.mapped import Mapped
-from synth.targets import cells, target
+from qse_hw.golden.errors import InputError
+from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.flow import Point
+from qse_hw.synth.targets import cells, target
 from tests.synth.small import write_netlist
 from tests.synth.units import SMALL
 

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from golden.errors import InputError
-from golden.presets import load_format
-from rtl_gen.emit import emit
-from rtl_gen.units.decoder import DecoderConfig
-from synth.flow import Point
-from synth.harness import HARNESS
-from synth.targets import target
-from synth.targets.ecp5 import Ecp5
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.synth.flow import Point
+from qse_hw.synth.harness import HARNESS
+from qse_hw.synth.targets import target
+from qse_hw.synth.targets.ecp5 import Ecp5
 from tests.synth.units import SMALL, encoder
 
 ECP5 = Ecp5()

@@ -1,8 +1,8 @@
 import pytest
 
-from synth.flow import Point
-from synth.targets import target
-from synth.targets.gowin import DEVICES
+from qse_hw.synth.flow import Point
+from qse_hw.synth.targets import target
+from qse_hw.synth.targets.gowin import DEVICES
 from tests.synth.units import SMALL, encoder
 
 

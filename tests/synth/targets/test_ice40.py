@@ -1,9 +1,9 @@
 import pytest
 
-from rtl_gen.emit import emit
-from rtl_gen.units.hadamard import HadamardConfig
-from synth.flow import Point
-from synth.targets import target
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.hadamard import HadamardConfig
+from qse_hw.synth.flow import Point
+from qse_hw.synth.targets import target
 from tests.synth.units import SMALL
 
 

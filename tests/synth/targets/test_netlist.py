@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.errors import InputError
-from golden.presets import load_format
-from golden.scale import Scale
-from golden.vectors import decoder_vectors, expected
-from rtl_gen.emit import emit
-from rtl_gen.units.decoder import DecoderConfig
-from sim.bulk import Bulk
-from synth.targets import target
-from synth.targets.nextpnr import cell_models
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.reference.vectors import decoder_vectors, expected
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.sim.exhaust.bulk import Bulk
+from qse_hw.synth.targets import target
+from qse_hw.synth.targets.nextpnr import cell_models
 from tests.synth.units import encoder
 
 LIBERTY = Path(__file__).parents[1] / "assets" / "small.lib"

@@ -1,7 +1,7 @@
 import pytest
 
-from golden.errors import InputError
-from synth.targets import DEVICES, target
+from qse_hw.golden.errors import InputError
+from qse_hw.synth.targets import DEVICES, target
 from tests.synth.units import SMALL, encoder
 
 

@@ -1,0 +1,1 @@
+"""Finding formats and scales: histograms, the search, the calibration file."""

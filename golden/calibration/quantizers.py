@@ -1,0 +1,124 @@
+"""Anything that quantises a tensor: a segmented format at a scale, or a plain list of levels (float8, Lloyd-Max)."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.formats.scale import Scale, as_scale
+from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
+from qse_hw.golden.quantize import array
+
+if TYPE_CHECKING:
+    import torch
+
+Floats = npt.NDArray[np.float32]
+
+
+class Quantiser(Protocol):
+    """Replaces every value by the one that its code stands for; any shape, on arrays and on tensors alike.
+
+    NaN stays NaN, so that what a model computes with it can be seen.
+    """
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        """Decoded values, float32, of x's shape."""
+
+    def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
+        """Decoded values, float32, of x's shape, on x's device; equal to :meth:`array` on every bit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmented:
+    """A segmented format at a scale (or at a step s, which becomes the nearest scale): what the hardware computes."""
+
+    format: SegmentedFormat
+    scale: Scale
+
+    def __post_init__(self) -> None:
+        check_format(self.format)
+        object.__setattr__(self, "scale", as_scale(self.scale))
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        array.check_array(x, "Values")
+        wide = x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x  # which decoded values may exceed
+        return array.fake_quantise(wide, self.format, self.scale).astype(np.float32, copy=False)
+
+    def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
+        from qse_hw.golden.quantize import operators  # torch is loaded only by who has tensors
+
+        operators.check_tensor(x, "Values")
+        wide = x.float() if x.is_floating_point() and x.itemsize < 4 else x  # as above
+        return operators.fake_quantize(wide.detach(), self.format, self.scale).float()
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """Levels, ascending float32, and the ``len(levels) - 1`` thresholds between: x >= a threshold goes above it."""
+
+    levels: Floats
+    thresholds: Floats
+
+    @classmethod
+    def nearest(
+        cls, levels: npt.NDArray[np.floating[Any]], *, ties_down: npt.NDArray[np.bool_] | None = None
+    ) -> "Codebook":
+        """Every value to the nearest of ``levels`` (ascending, distinct); ties up, except where ``ties_down``."""
+        levels = levels.astype(np.float32)
+        wide = levels.astype(np.float64)
+        below, above = wide[:-1], wide[1:]
+        sums = below + above
+        part = sums - below
+        lost = (below - (sums - part)) + (above - part)  # by the sum's rounding, exactly (Knuth's two-sum)
+        middles = sums / 2
+        thresholds = middles.astype(np.float32)
+        up = np.nextafter(thresholds, np.float32(np.inf))
+        low = thresholds < middles  # rounded down: no float32 lies between
+        low |= (thresholds == middles) & (lost > 0)
+        if ties_down is not None:
+            low |= ties_down & (thresholds == middles) & (lost == 0)
+        return cls(levels, np.where(low, up, thresholds))
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        with np.errstate(over="ignore"):
+            values = x.astype(np.float32)
+        decoded = self.levels[np.searchsorted(self.thresholds, values.reshape(-1), side="right")].reshape(x.shape)
+        return np.where(np.isnan(values), np.float32(np.nan), decoded)
+
+    def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        values = x.detach().float().contiguous()
+        levels, thresholds = (torch.from_numpy(part).to(x.device) for part in (self.levels, self.thresholds))
+        decoded = levels[torch.bucketize(values, thresholds, right=True)]
+        return torch.where(values.isnan(), math.nan, decoded)
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """One quantiser per group of channels (the last axis), as Quamba2 gives each group of channels a scale of its own.
+
+    ``groups[c]`` is the group of channel c.
+    """
+
+    quantisers: tuple[Quantiser, ...]
+    groups: npt.NDArray[np.int64]
+
+    def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
+        decoded = np.empty(x.shape, np.float32)
+        for number, quantiser in enumerate(self.quantisers):
+            decoded[..., self.groups == number] = quantiser.array(x[..., self.groups == number])
+        return decoded
+
+    def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        decoded = torch.empty(x.shape, dtype=torch.float32, device=x.device)
+        for number, quantiser in enumerate(self.quantisers):
+            channels = torch.from_numpy(np.flatnonzero(self.groups == number)).to(x.device)
+            decoded[..., channels] = quantiser.tensor(x[..., channels])
+        return decoded
+
+

@@ -1,0 +1,77 @@
+"""Files of captured activations: ``layers.{i}.x``, each (tokens, channels), in one .safetensors file. No PyTorch.
+
+The metadata (text to text) says where they came from: model fingerprint, text, versions.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.files import replacing
+from qse_hw.golden.io.kinds import refuse_our_json
+
+_DTYPES = {"F32": "float32", "F16": "float16"}  # safetensors' names to NumPy's
+
+
+def write_activations(
+    path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write float32 or float16 arrays ``layers.{i}.x`` (tokens, channels)."""
+    _check_shapes({name: (array.shape, array.dtype.name) for name, array in tensors.items()}, "Activations")
+    _check_finite(tensors, "Activations")
+    with replacing(path) as part:
+        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        save_file(contiguous, part, metadata=dict(metadata or {}))
+
+
+def read_activations(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays by name, in the order of the layers, as stored (float32 or float16), and the metadata.
+
+    Raises:
+        InputError: when the file is damaged, or holds anything but what :func:`write_activations` writes.
+    """
+    path = Path(path)
+    what = f"Activations {path}"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - safe_open is not iterable
+            headers = {
+                name: (tuple(part.get_shape()), _DTYPES.get(str(part.get_dtype()), str(part.get_dtype())))
+                for name, part in slices.items()
+            }
+            names = _check_shapes(headers, what)
+            tensors = {name: file.get_tensor(name) for name in names}
+            metadata = dict(file.metadata() or {})
+    except InputError:
+        raise
+    except (OSError, SafetensorError) as error:
+        refuse_our_json(path, what, "activations", "a .safetensors file, as capture writes it")
+        raise InputError(f"{what} cannot be read: {error}; capture them again") from error
+    _check_finite(tensors, what)
+    return tensors, metadata
+
+
+def _check_shapes(headers: Mapping[str, tuple[tuple[int, ...], str]], what: str) -> list[str]:
+    """The names in the order of the layers, once shapes and dtypes are found sound."""
+    names = [f"layers.{i}.x" for i in range(len(headers))]
+    if not headers or set(names) != set(headers):
+        raise InputError(f"{what} must be named layers.0.x, layers.1.x and so on, not {sorted(headers)[:3]}")
+    tokens = headers[names[0]][0][:1]
+    for name in names:
+        shape, dtype = headers[name]
+        if len(shape) != 2 or 0 in shape or shape[:1] != tokens:
+            raise InputError(f"{what} must all have shape (tokens, channels) of as many tokens, but {name} has {shape}")
+        if dtype not in _DTYPES.values():
+            raise InputError(f"{what} must be float32 or float16, but {name} is {dtype}")
+    return names
+
+
+def _check_finite(tensors: Mapping[str, np.ndarray], what: str) -> None:
+    for name, array in tensors.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{what} must be finite, but {name} has NaN or infinity")

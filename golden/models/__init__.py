@@ -1,0 +1,1 @@
+"""Mamba models, and Quamba's recipe for them."""

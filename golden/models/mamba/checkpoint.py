@@ -1,0 +1,70 @@
+"""Local Mamba-1 and Mamba-2 checkpoints: the original layout and Hugging Face's in, the original layout out.
+
+Nothing is downloaded, and nothing is ever unpickled beyond plain tensors.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from qse_hw import golden
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.files import replacing
+from qse_hw.golden.models.mamba.layout import settings
+from qse_hw.golden.models.mamba.model import Mamba
+from qse_hw.golden.models.mamba.shapes import is_random
+from qse_hw.golden.models.mamba.weights import Weights, digest
+
+BUNDLED = Path(golden.__file__).parent / "assets" / "mamba-bytes"
+"""The Mamba-1 that comes with the package: bytes, d_model 256, 6 layers."""
+
+BUNDLED_MAMBA2 = Path(golden.__file__).parent / "assets" / "mamba2-bytes"
+"""The Mamba-2 that comes with the package: bytes, d_model 256, 6 layers."""
+
+
+def locate(directory: Path | str | None) -> Path:
+    """The folder that is meant: None is the bundled Mamba-1, and a bundled one's name is it unless a folder has it."""
+    if directory is None:
+        return BUNDLED
+    if is_random(directory):
+        raise InputError(f"Model {directory} has random weights, which serve calibrate alone; give a checkpoint")
+    if not Path(directory).is_dir():
+        for bundled in (BUNDLED, BUNDLED_MAMBA2):
+            if str(directory) == bundled.name:
+                return bundled
+    return Path(directory)
+
+
+def load_model(directory: Path | str | None = None) -> Mamba:
+    """The model in ``directory`` (see :func:`locate`), float32, on the CPU, in evaluation mode.
+
+    Raises:
+        InputError: when the folder does not hold a sound Mamba checkpoint.
+    """
+    weights = Weights(locate(directory))
+    with torch.device("meta"):
+        model = Mamba(weights.config)
+    model.load_state_dict(dict(weights.all()), assign=True, strict=False)
+    if weights.config.tie_embeddings:
+        model.lm_head.weight = model.backbone.embedding.weight
+    return model.eval()
+
+
+def save_model(model: Mamba, directory: Path | str, dtype: torch.dtype = torch.float16) -> None:
+    """Write ``directory``/model.safetensors and config.json in the original layout."""
+    directory, content = Path(directory), settings(model.config)
+    tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.named_parameters()}  # tied ones once
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InputError(f"Weight {name} must be finite as {dtype}, and is not; save with a wider dtype")
+    with replacing(directory / "model.safetensors") as part:
+        save_file(tensors, part, metadata={"format": "pt"})
+    with replacing(directory / "config.json") as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def fingerprint(model: Mamba) -> str:
+    """SHA-256 (hex) of the names, shapes and float32 bytes of all weights."""
+    return digest(iter(sorted(model.state_dict().items())))

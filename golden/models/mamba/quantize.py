@@ -1,0 +1,210 @@
+"""Soft-edge formats in a Mamba: x of every layer is replaced by what its codes stand for. Ours and transformers'.
+
+What is replaced is x after convolution and SiLU, on its way into x_proj (Mamba-1) and the scan, where the hardware's
+quantiser sits; everything else stays as it is.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from qse_hw.golden.calibration.calibrate import Layer, calibrate
+from qse_hw.golden.calibration.calibration import METHODS, Calibration, read_calibration
+from qse_hw.golden.calibration.fitting import check_spec
+from qse_hw.golden.calibration.modes import check_mode
+from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
+from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.checks import one_of
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.scale import as_scale
+from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
+from qse_hw.golden.models.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face, put
+from qse_hw.golden.models.mamba.model import Mamba
+from qse_hw.golden.models.mamba.stream import Layers, activations, layers_of
+from qse_hw.golden.quantize.operators import fake_quantize
+
+Model = TypeVar("Model", bound=nn.Module)
+Source = Calibration | str | os.PathLike[str] | Sequence[Segmented]
+"""Where a model's quantisers come from: a calibration, its file, or one for each layer."""
+
+_SEQUENCE = 512  # tokens, as in calibration from a checkpoint
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
+
+
+class FakeQuantize(nn.Module):
+    """Replaces every value by the one that its code stands for; see
+    :func:`qse_hw.golden.quantize.operators.fake_quantize`.
+
+    It has no parameters and no buffers, so a model's ``state_dict`` is the same with and without it.
+
+    Parameters:
+        format: the format.
+        scale: a :class:`qse_hw.golden.formats.scale.Scale`, or the step s as a number.
+        nan_to_zero: whether NaN becomes 0, as in hardware, instead of staying NaN.
+
+    Raises:
+        InputError: for what is no format, or a scale that breaks a rule.
+    """
+
+    def __init__(self, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> None:
+        super().__init__()
+        check_format(format)
+        self.format, self.scale, self.nan_to_zero = format, as_scale(scale), bool(nan_to_zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, float32, float16, bfloat16 or float64; the result has x's shape and dtype."""
+        return fake_quantize(x, self.format, self.scale, nan_to_zero=self.nan_to_zero)
+
+    def extra_repr(self) -> str:
+        nan = ", nan_to_zero=True" if self.nan_to_zero else ""
+        return f"{self.format.name}, s = {float(self.scale.step):.6g}{nan}"
+
+
+def quantize_model(
+    model: Model,
+    calibration: Source | None,
+    *,
+    method: str = "least_squares",
+    nan_to_zero: bool = False,
+    check_weights: bool = True,
+) -> Model:
+    """Quantise x of every layer of a Mamba, in place; what was so quantised before is replaced.
+
+    Gradients go straight through, so the model can be trained on. Dtype, device, ``state_dict`` and ``generate()`` stay
+    as they are. :mod:`qse_hw.golden.models.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantised model
+    see x as it arrives at a layer's quantiser, the layers before being quantised; take the quantisers out for the
+    model's own x.
+
+    Args:
+        model: our :class:`qse_hw.golden.models.mamba.model.Mamba`; or of transformers ``MambaForCausalLM``,
+            ``MambaModel``, ``Mamba2ForCausalLM``, ``Mamba2Model``.
+        calibration: a calibration, its file, or one quantiser per layer; None takes the quantisers out again. A
+            calibration must be for these weights. That is checked where they are all there and float32; others may be
+            rounded from what was calibrated. Quantisers go into any model of as many layers.
+        method: which of a calibration's choices, "least_squares" or "percentile".
+        nan_to_zero: whether NaN becomes 0 on its way through a quantiser, as in hardware, instead of staying NaN.
+        check_weights: False takes a calibration of other weights, such as those before the model was trained further;
+            layers and channels must still be as many.
+
+    Returns:
+        ``model``.
+
+    Raises:
+        InputError: for another model, or a calibration that does not fit; the model is then as it was.
+    """
+    layers = _layers(model)
+    found = None if calibration is None else _quantisers(model, layers, calibration, method, check_weights)
+    modules: list[FakeQuantize | None] = [None] * layers.config.n_layer
+    if found is not None:
+        modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in found]
+    if isinstance(layers, HuggingFace):
+        for mixer in layers.mixers:
+            check_mixer(mixer)
+        for mixer, module in zip(layers.mixers, modules, strict=True):
+            put(mixer, module)
+    else:
+        for layer, module in enumerate(modules):
+            layers.block(layer).mixer.quantizer = module
+    return model
+
+
+def calibrate_model(
+    model: nn.Module,
+    ids: Tensor,
+    format: str | SegmentedFormat = "tuned",
+    *,
+    mode: str = "free",
+    alpha: float = ALPHA,
+    scale_bits: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> Calibration:
+    """Find every layer's format and scale for x of a model in memory, by least squared error of x and by percentile.
+
+    The model is run a layer at a time: in memory are the residual stream of all tokens before and after a layer, and x
+    of that layer (float32).
+
+    Args:
+        model: as for :func:`quantize_model`.
+        ids: tokens (count,), cut into sequences of 512, each from an empty state, as ``python -m qse_hw calibrate``
+            does; or (b, l), each row a sequence.
+        format: a preset's name, which leaves its parameters open, ``tuned`` or
+            ``tuned:segments=N,bits=B,headroom=M``, or a JSON file; or a format, as ``load_format`` gives it, of which
+            only the scale is sought.
+        mode: what tuned layers share, one of :data:`qse_hw.golden.calibration.modes.MODES`.
+        alpha: quantile of the percentile method.
+        scale_bits: width of M.
+        progress: called with each layer's number when it has been seen.
+
+    Returns:
+        The calibration, with the fingerprint of the weights, which is that of their checkpoint if no value was rounded;
+        a transformers model without its head has none.
+
+    Raises:
+        InputError: for another model, format or ids; naming the layer, where its values cannot be calibrated.
+    """
+    layers = _layers(model)
+    check_spec(format, scale_bits)
+    check_mode(mode)
+    check_alpha(alpha)
+    if not isinstance(ids, Tensor) or ids.dtype not in _INTEGERS or ids.dim() not in (1, 2) or not ids.numel():
+        what = f"{ids.dtype} {tuple(ids.shape)}" if isinstance(ids, Tensor) else type(ids).__name__
+        raise InputError(f"Ids must be an integer tensor of tokens (count,) or (b, l), not {what}")
+    size = layers.config.vocab_size
+    if not 0 <= int(ids.min()) <= int(ids.max()) < size:
+        raise InputError(f"Ids must be from 0 to {size - 1}, not {int(ids.min())} to {int(ids.max())}")
+    length = ids.shape[1] if ids.dim() == 2 else _SEQUENCE
+    found = activations(layers, ids.flatten().long(), tokens=ids.numel(), batch_length=length)
+    return calibrate(
+        _inputs(found), format, model=layers.fingerprint(), mode=mode, alpha=alpha, scale_bits=scale_bits,
+        progress=progress,
+    )  # fmt: skip
+
+
+def _inputs(found: Iterator[tuple[int, dict[str, Any], Any, Tensor]]) -> Iterator[Layer]:
+    for _, tensors, block, residual in found:
+        yield Layer(x=tensors["x"])
+        del tensors, block, residual  # before the next layer is run
+
+
+def _layers(model: nn.Module) -> Layers:
+    if isinstance(model, Mamba):
+        return layers_of(model)
+    if is_hugging_face(model):
+        return HuggingFace(model)
+    raise InputError(
+        "Model must be a Mamba of this package, or of transformers a MambaForCausalLM, MambaModel, Mamba2ForCausalLM "
+        f"or Mamba2Model, not {type(model).__name__}"
+    )
+
+
+def _quantisers(
+    model: nn.Module, layers: Layers, calibration: Source, method: str, check_weights: bool
+) -> list[Segmented]:
+    """One per layer, checked to be for this model."""
+    one_of(method, METHODS, "Method")
+    if isinstance(calibration, str | os.PathLike):
+        calibration = read_calibration(calibration)
+    config = layers.config
+    if isinstance(calibration, Calibration):
+        calibration.check(layers=config.n_layer, channels=config.d_inner, model="", whose="model's")
+        exact = all(p.dtype == torch.float32 and not p.is_meta for p in model.parameters())
+        known = layers.fingerprint() if check_weights and calibration.model and exact else ""
+        if known not in ("", calibration.model):
+            raise InputError(
+                f"Calibration must be for the model's weights {known[:12]}, but is for {calibration.model[:12]}; "
+                "calibrate again, or give check_weights=False if the model was trained since"
+            )
+        return [calibration.layer(number, method).quantiser for number in range(config.n_layer)]
+    given = list(calibration) if isinstance(calibration, Sequence) else [None]
+    found = [quantiser for quantiser in given if isinstance(quantiser, Segmented)]
+    if len(found) != len(given):
+        raise InputError(
+            "Calibration must be a Calibration, the path of one, a sequence of a Segmented for each layer, or None, "
+            f"not {type(calibration).__name__}"
+        )
+    if len(found) != config.n_layer:
+        raise InputError(f"Calibration must have the model's {config.n_layer} layers, not {len(found)}")
+    return found

@@ -1,0 +1,105 @@
+"""Fast CPU versions of the convolution and the selective scan, with gradients: for training only.
+
+Compiled on first use (about half a minute; it needs g++ and ninja). Everything else uses the plain PyTorch of
+:mod:`qse_hw.golden.models.mamba.model`, against which these are tested.
+"""
+
+import functools
+import hashlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qse_hw.golden.io.sources import files_digest
+from qse_hw.golden.models.mamba.parts import Kernels
+from qse_hw.golden.quantize.native import processor
+
+LANES, D_STATE = 16, 16  # as in scan.cpp
+SOURCE = Path(__file__).with_name("scan.cpp")
+FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-Wno-psabi")
+
+
+@functools.cache
+def _extension() -> ModuleType:
+    from torch.utils.cpp_extension import load
+
+    module: ModuleType = load(
+        name=_name(),
+        sources=[str(SOURCE)],
+        extra_cflags=list(FLAGS),
+    )
+    return module
+
+
+def _name() -> str:
+    """Of the extension, one for each source, PyTorch and processor.
+
+    PyTorch keeps what it built under the name alone, and takes it for the source's unless the source's file is newer.
+    """
+    key = "\n".join((files_digest([SOURCE], SOURCE.parent), *FLAGS, torch.__version__, processor()))
+    return f"golden_mamba_scan_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def _rows(*tensors: Tensor) -> list[Tensor]:
+    """As float32 with a contiguous last axis, which is all that the C++ code asks for."""
+    return [t.float() if t.stride(-1) == 1 else t.float().contiguous() for t in tensors]
+
+
+class _ConvSilu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        (x,) = _rows(x)
+        taps = weight.squeeze(1).t().contiguous()
+        ctx.save_for_backward(x, taps, bias)
+        y: Tensor = _extension().conv_forward(x, taps, bias)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, ...]:
+        dx, dtaps, dbias = _extension().conv_backward(*_rows(dy), *ctx.saved_tensors)
+        return dx, dtaps.t().unsqueeze(1), dbias
+
+
+class _Scan(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor, bias: Tensor
+    ) -> Tensor:
+        x, dt, B, C, z = _rows(x, dt, B, C, z)
+        inputs = (x, dt, A.t().contiguous(), B, C, D, z, bias)
+        y: Tensor
+        y, states = _extension().scan_forward(*inputs)
+        ctx.save_for_backward(states, *inputs)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, ...]:
+        dx, ddt, dA, dB, dC, dD, dz = _extension().scan_backward(*_rows(dy), *ctx.saved_tensors)
+        return dx, ddt, dA.t(), dB, dC, dD, dz, ddt.sum((0, 1))
+
+
+def _conv_silu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    _check_channels(x)
+    y: Tensor = _ConvSilu.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return y
+
+
+def _selective_scan(
+    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor, dt_bias: Tensor
+) -> Tensor:
+    _check_channels(x)
+    if A.shape[1] != D_STATE:
+        raise ValueError(f"State size must be {D_STATE}, not {A.shape[1]}")
+    y: Tensor = _Scan.apply(x, dt, A, B, C, D, z, dt_bias)  # type: ignore[no-untyped-call]
+    return y
+
+
+def _check_channels(x: Tensor) -> None:
+    if x.shape[-1] % LANES:
+        raise ValueError(f"Channels must be a multiple of {LANES}, not {x.shape[-1]}")
+
+
+FAST = Kernels(_conv_silu, _selective_scan)

@@ -1,0 +1,69 @@
+"""Mamba-2 as Quamba2 quantises what enters and leaves its SSM; everything else stays floating point.
+
+Source: "Quamba2" (2025, arXiv 2503.22879). Quantised here: x, its channels sorted by their absolute maxima and cut into
+groups with a scale each; B and C, INT8 with a scale for each SSD group; the gated norm's output y, Hadamard transform
+then INT8; out_proj, 8-bit weights with the inverse transform folded in, float16 out.
+
+Left out: 8-bit in_proj, convolution, dt, A and D with their split output scales, and the state. Grouping is by channel
+alone, while the paper first clusters the heads of an SSD group and then the channels of each cluster. The sorting only
+says which scale a channel has: no channel is moved, so the Hadamard transform sees y in the model's own order.
+Shapes: batch b, length l, ``d_inner`` d.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from qse_hw.golden.calibration.quantizers import Quantiser
+from qse_hw.golden.formats.presets import int8
+from qse_hw.golden.models.mamba.checkpoint import fingerprint
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
+from qse_hw.golden.models.mamba.model import Mamba
+from qse_hw.golden.models.quamba.calibrate2 import config_of
+from qse_hw.golden.models.quamba.calibration2 import Quamba2Calibration
+from qse_hw.golden.models.quamba.layers import HadamardLinear
+from qse_hw.golden.models.quamba.model import check_count
+
+
+class QuambaMamba2(nn.Module):
+    """A Mamba-2 whose SSM is quantised: ids (b, l) -> logits (b, l, vocab_size), float32.
+
+    Args:
+        model: the unquantised model; it is not changed.
+        calibration: of that very model.
+        x_quantisers: per layer, what x (b, l, d) becomes, e.g. ``Layer2Scales.x_quantiser`` of a format; None: INT8 at
+            the groups' percentile scales.
+
+    Raises:
+        InputError: for a calibration of another checkpoint or a wrong number of quantisers.
+    """
+
+    def __init__(
+        self, model: Mamba, calibration: Quamba2Calibration, x_quantisers: Sequence[Quantiser] | None = None
+    ) -> None:
+        super().__init__()
+        config = config_of(model)
+        calibration.check(fingerprint(model), config.n_layer, config.d_inner, config.ngroups)
+        if x_quantisers is None:
+            x_quantisers = [layer.x_quantiser(int8()) for layer in calibration.layers]
+        check_count(x_quantisers, config.n_layer)
+        self.config = config
+        self.quantisers: list[dict[str, Quantiser]] = [
+            {"x": x} | {name: layer.state_quantiser(name, config.d_state) for name in ("B", "C")}
+            for x, layer in zip(x_quantisers, calibration.layers, strict=True)
+        ]
+        self.model = copy.deepcopy(model)
+        for i, (block, layer) in enumerate(zip(self.model.blocks, calibration.layers, strict=True)):
+            mixer = cast(Mamba2Mixer, block.mixer)
+            mixer.out_proj = HadamardLinear(mixer.out_proj.weight, layer.y, f"Layer {i}, out_proj")  # type: ignore[assignment]
+
+    @torch.no_grad()
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits (b, l, vocab_size) of ids (b, l), every sequence from an empty state."""
+        return cast(Tensor, self.model(ids, self._quantise))
+
+    def _quantise(self, layer: int, name: str, value: Tensor) -> Tensor:
+        return self.quantisers[layer][name].tensor(value)

@@ -1,0 +1,1 @@
+"""Exact models of the units around the quantizer: linear, Hadamard; and their test vectors."""

@@ -1,0 +1,131 @@
+"""Find every layer's format and scale, by least squared error and by Quamba's percentile.
+
+--model random:mamba-2.8b and the like: random weights of a published shape, to see what calibrating one costs.
+"""
+
+import argparse
+import resource
+import time
+from typing import Any
+
+from qse_hw.cli.arguments import FORMAT_HELP, check_output
+from qse_hw.golden.calibration.calibration import Calibration, check_objective, size_in_words, write_calibration
+from qse_hw.golden.calibration.contenders import describe
+from qse_hw.golden.calibration.fitting import check_spec, spec_with_headroom
+from qse_hw.golden.calibration.headroom import DEFAULT, MAX_HEADROOM
+from qse_hw.golden.calibration.modes import MODES, check_mode
+from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.environment import environment
+from qse_hw.golden.io.files import write_json
+from qse_hw.study.calibrated import calibrated
+from qse_hw.study.console import console, table
+from qse_hw.study.sources import (
+    LayerStream,
+    add_activation_arguments,
+    add_model_arguments,
+    from_file_or_default,
+    integer,
+    stream,
+    stream_model,
+)
+
+SCHEMA = "qse-hw/calibrate/1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Model or activations, format, output."""
+    add_model_arguments(parser)
+    add_activation_arguments(parser)
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        default="se8",
+        help=f"{FORMAT_HELP}; a bare name leaves its parameters open; tuned or tuned:segments=N,bits=B (6, 8) is "
+        "searched for (default se8)",
+    )
+    parser.add_argument(
+        "--headroom",
+        metavar="M",
+        type=float,
+        help=f"a tuned format is fitted to outliers up to M times the peak, too, 1 to {MAX_HEADROOM:g} (default "
+        f"{DEFAULT:g}); the same as tuned:headroom=M",
+    )
+    parser.add_argument(
+        "--mode", metavar="M", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)"
+    )
+    parser.add_argument(
+        "--objective", metavar="O", default="x", help="whose squared error is least: x's, or the layer's output's"
+    )
+    parser.add_argument("--alpha", metavar="A", type=float, default=ALPHA, help=f"percentile (default {ALPHA})")
+    parser.add_argument("--scale-bits", metavar="B", type=integer, default=16, help="width of M, 1 to 20 (default 16)")
+    parser.add_argument("--json", metavar="FILE", help="write time and peak memory here")
+    parser.add_argument("-o", "--output", metavar="calib.json", required=True, help="file to write")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Calibrate, write and summarise."""
+    check_spec(args.format, args.scale_bits)
+    spec = spec_with_headroom(args.format, args.headroom)
+    check_mode(args.mode)
+    check_objective(args.objective)
+    check_alpha(args.alpha)
+    if args.activations is not None:
+        if (args.model, args.text) != (None, None):
+            raise InputError("Activations must come from a file or from a model and text: give either, not both")
+        if args.objective == "output":
+            raise InputError("Objective output needs the model: give --model and --text instead of --activations")
+    for path in filter(None, (args.output, args.json)):
+        check_output(path)
+    begun = time.perf_counter()
+    if args.activations is None:
+        found = stream_model(args, args.objective)
+    else:
+        found = stream(from_file_or_default(args.activations))
+    result = calibrated(found, spec, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
+    write_calibration(args.output, result)
+    show(result)
+    seconds, memory = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(f"{found.origin}: {seconds:.0f} s, peak memory {memory:.2f} GiB")
+    if args.json is not None:
+        write_json(args.json, _report(args.command, result, found, seconds, memory))
+    console.print(f"written: {args.output}")
+
+
+def _report(command: str, result: Calibration, found: LayerStream, seconds: float, memory: float) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        **environment(),
+        "origin": found.origin,
+        "layers": len(result.layers),
+        "tokens": result.tokens,
+        "channels": result.channels,
+        "seconds": round(seconds, 1),
+        "peak_memory_gib": round(memory, 2),
+    }
+
+
+def show(result: Calibration) -> None:
+    """Print formats and scales and what they give."""
+    outputs = result.objective == "output" and result.mode == "free"
+    rows = []
+    for number, layer in enumerate(result.layers):
+        best, quamba = result.layer(number), layer["percentile"]
+        row = [str(number), describe(best.quantiser), f"{best.sqnr_db:.2f}"]
+        row += ["-", "-"] if quamba is None else [f"{float(quamba.scale.step):.4g}", f"{quamba.sqnr_db:.2f}"]
+        if outputs:
+            found = [None if choice is None else choice.output_sqnr_db for choice in (best, quamba)]
+            row += ["-" if value is None else f"{value:.2f}" for value in found]
+        rows.append(row)
+    without = any(layer["percentile"] is None for layer in result.layers)
+    columns = ["layer", "codes at steps, zero point, s", "SQNR dB", f"s at {result.alpha}", "SQNR dB"]
+    tokens = size_in_words(result.tokens)
+    table(
+        f"Calibration of {result.format}, {tokens} tokens, mode {result.mode}, objective {result.objective}",
+        columns + (["output", "output"] if outputs else []),
+        rows,
+        caption="SQNR first with least squared error, then with Quamba's percentile as s"
+        + ("; at the layer's output likewise" if outputs else "")
+        + ("; -: the percentile gives no scale for the format" if without else ""),
+    )

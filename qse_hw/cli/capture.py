@@ -1,0 +1,28 @@
+"""Run a Mamba on text and keep the SSM input x of every layer: layers.{i}.x, float32, (tokens, channels)."""
+
+import argparse
+
+from qse_hw.cli.arguments import check_output
+from qse_hw.golden.io.activations import write_activations
+from qse_hw.study.console import console, table
+from qse_hw.study.sources import add_model_arguments, from_model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Model, text and output."""
+    add_model_arguments(parser)
+    parser.add_argument("-o", "--output", metavar="FILE.safetensors", required=True, help="file to write")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Capture, write and summarise."""
+    check_output(args.output)
+    with console.status("running the model"):
+        found = from_model(args)
+    write_activations(args.output, found.tensors, found.metadata)
+    rows = [
+        [name, f"{x.shape[0]} x {x.shape[1]}", f"{x.min():.4f}", f"{x.max():.3f}", f"{x.std():.4f}"]
+        for name, x in found.tensors.items()
+    ]
+    table(f"SSM inputs of {found.origin}", ["tensor", "shape", "min", "max", "std"], rows)
+    console.print(f"written: {args.output}")

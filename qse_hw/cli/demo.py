@@ -1,0 +1,102 @@
+"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, plan, compare, eval, bench."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qse_hw.cli import run_command
+from qse_hw.cli.arguments import check_output
+from qse_hw.golden.calibration.calibration import read_calibration
+from qse_hw.golden.io.activations import read_activations
+from qse_hw.golden.io.npy import write_array
+from qse_hw.study.console import console, table
+
+FORMATS = "quamba,int8-asym,se8,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
+PLANNED = "mamba-130m"
+LAYER = 3  # whose unit is generated and synthesised, and whose histogram is drawn
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The output folder."""
+    parser.add_argument("-o", "--output", metavar="DIR", default="qse-demo", help="folder to write (default qse-demo)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the steps as a user would type them, then sum up."""
+    folder = Path(args.output)
+    check_output(folder / "picture.png")
+    begun = time.perf_counter()
+    activations, calibration = folder / "activations.safetensors", folder / "calibration.json"
+    _step("doctor")
+    _step("capture", "-o", activations)
+    _step("calibrate", "--activations", activations, "--format", "se8:L=12", "-o", calibration)
+    scale = read_calibration(calibration).layer(LAYER).scale
+    x = read_activations(activations)[0][f"layers.{LAYER}.x"]
+    write_array(folder / "x.npy", np.ascontiguousarray(x))
+    numerics = ("--format", "se8:L=12", "--scale", repr(float(scale.step)))
+    _step("quantize", folder / "x.npy", *numerics, "-o", folder / "codes.npy")
+    _step("dequantize", folder / "codes.npy", *numerics, "-o", folder / "decoded.npy")
+    unit = ("encoder", "--input", "bf16", "--calibration", calibration, "--layer", LAYER, "--target", "ecp5")
+    _step("gen", *unit, "-o", folder / "encoder")
+    _step("gen", "decoder", "--calibration", calibration, "--layer", LAYER, "-o", folder / "decoder")
+    _step("replay", "--activations", activations, "--calibration", calibration, "--json", folder / "replay.json")
+    _step("synth", *unit, "--json", folder / "synth.json", "--png", folder / "synth.png")
+    _step("plan", "--model", PLANNED, "--json", folder / "plan.json")
+    _step("compare", "--activations", activations, "--json", folder / "compare.json")
+    _step("eval", "--formats", FORMATS, "--tokens", 4096, "--json", folder / "eval.json")
+    _step("bench", "--parts", "quantise,generate,replay", "--json", folder / "bench.json")
+
+    from qse_hw.study.picture import draw
+
+    reports = ("replay", "synth", "compare", "eval", "bench")
+    figures = {name: json.loads((folder / f"{name}.json").read_text()) for name in reports}
+    choice = read_calibration(calibration).layer(LAYER)
+    draw(
+        folder / "picture.png", x, choice, figures["compare"]["sqnr_db"],
+        title=f"SSM input of layer {LAYER}, {x.size:,} values; the segments of se8 (L = 12)",
+    )  # fmt: skip
+    console.rule("summary")
+    table("From a trained Mamba to replayed, synthesised RTL", ["what", "result"], _summary(figures))
+    console.print("files:")
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        console.print(f"  {path}  ({path.stat().st_size:,} bytes)")
+    console.print(f"done in {time.perf_counter() - begun:.0f} s")
+
+
+def _step(command: str, *arguments: object) -> None:
+    words = [str(argument) for argument in arguments]
+    console.rule(f"python -m qse_hw {' '.join([command, *words])}", align="left")
+    status = run_command(command, words)
+    if status:
+        raise SystemExit(status)
+
+
+def _summary(figures: dict[str, Any]) -> list[list[str]]:
+    replay, synth, compare, bench = (figures[name] for name in ("replay", "synth", "compare", "bench"))
+    formats = figures["eval"]["formats"]
+    mean = {name: float(np.mean(values)) for name, values in compare["sqnr_db"].items()}
+    rows = [["SQNR, mean over layers", ", ".join(f"{name} {value:.1f} dB" for name, value in mean.items())]]
+    worst = {name: found["worst"]["held_out"]["distance_db"] for name, found in formats.items()}
+    decibels = ", ".join(f"{name} {value:.1f} dB" for name, value in worst.items())
+    rows.append(["below the 8-bit limit, worst layer", decibels])
+    nats = ", ".join(f"{name} {1e6 * found['kl']['mean']:.0f}" for name, found in formats.items())
+    rows.append(["KL of the model's output, x 1e-6 nat", nats])
+    differences = sum(row["differences"] for row in compare["equality"])
+    rows.append(["PyTorch against golden", f"{differences} differences"])
+    rows += [
+        [f"replay, {run['run']}", f"{run['values']:,} values, {run['mismatches']} mismatches"] for run in replay["runs"]
+    ]
+    for unit in synth["results"]:
+        area, name = unit["area"], unit["parameters"]["format"]["name"]
+        rows.append([
+            f"encoder {name}, {unit['parameters']['input']}",
+            f"{area['comb']} COMB, {area['ff']} FF, {area['dsp']} DSP, {unit['fmax']['median']:.0f} MHz",
+        ])  # fmt: skip
+    ratios = bench["quantise"]["speed_relative_to"]["se8, NumPy"]
+    rows.append(["se8 in NumPy, speed", ", ".join(f"{ratio:.2f} x {name}" for name, ratio in ratios.items())])
+    rows.append(["replay, speed", f"{bench['replay']['ratio']['full speed']:.0f} x a one-lane testbench"])
+    return rows

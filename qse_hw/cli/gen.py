@@ -1,0 +1,34 @@
+"""Write a unit's Verilog, a manifest of it and vectors to check it with."""
+
+import argparse
+
+from qse_hw.cli.units import add_unit_parsers, unit_config
+from qse_hw.golden.formats.scalar import only_zero
+from qse_hw.study.console import warn
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The units, their options and the output folder."""
+    add_unit_parsers(parser, _add_output)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write to")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the files and name them."""
+    config = unit_config(args)
+    from qse_hw.rtl_gen.emit.emit import write
+
+    for path in write(config, args.output):
+        print(path)
+    scale = getattr(config, "scale", None)
+    if scale is not None:
+        print(f"scale: {scale}")
+        input = getattr(config, "input", None)
+        if input is not None and only_zero(input, config.format, scale):  # type: ignore[attr-defined]
+            warn(
+                f"Scale {float(scale.step):.6g} is so large that every value of input {input.name} has the code of 0; "
+                "give a smaller one"
+            )

@@ -1,0 +1,191 @@
+"""One page about a unit: what it is, its format, its accuracy on activations, area, speed, evidence, files."""
+
+import argparse
+import json
+import shlex
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qse_hw.cli.grid import options
+from qse_hw.cli.synth import add_target_arguments
+from qse_hw.cli.units import add_unit_parsers, unit_config
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.study.console import console, progress
+from qse_hw.study.sources import Activations, add_activation_arguments, from_file_or_default
+from qse_hw.study.synthesized import activations, add_energy, measure, planned
+
+if TYPE_CHECKING:
+    from qse_hw.golden.calibration.calibration import Calibration
+    from qse_hw.study.report.accuracy import Accuracy
+    from qse_hw.study.report.evidence import Evidence
+    from qse_hw.synth.cache import Cache
+    from qse_hw.synth.flow import Point
+
+FREQ = 400.0  # MHz, what the tools aim at, as synth does unless told otherwise
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A unit with its options, the targets, the output folder."""
+    add_unit_parsers(parser, _add_common)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    add_target_arguments(parser)
+    add_activation_arguments(parser)
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write: index.html, verilog/")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, simulate, write the page; any difference from golden is an error, which the page tells, too."""
+    from qse_hw.rtl_gen.emit.emit import write
+    from qse_hw.sim.simulators.simulators import require
+    from qse_hw.study.report import place
+    from qse_hw.study.report.files import VERILOG
+    from qse_hw.synth import report, targets
+    from qse_hw.synth.cache import Cache, default_folder
+    from qse_hw.synth.flow import check_seeds, check_tools
+
+    check_seeds(args.seeds)
+    chosen = targets.targets(args.on, freq=FREQ, liberty=args.liberty)
+    config = unit_config(args)
+    check_tools(chosen)
+    require("verilator")
+    # Entered now: minutes of measuring must not end in "permission denied".
+    with place.replacing_folder(args.output) as folder:
+        found, calibration = _read(args, config)
+        points, baselines = planned([config], chosen, None)
+        paths, cache = write(config, folder / VERILOG), Cache(default_folder())
+        measured = measure(points, args.seeds, cache)
+        used = {point.target.name: point.target for point in points}
+        document = report.document(measured, used, command_line(args), baselines)
+        _energy(args, document, points, cache)
+        accuracy = None if found is None else _accuracy(found, config, calibration)
+        evidence = _evidence(config, folder / VERILOG)
+        text = _page(args, config, paths, accuracy, document, evidence)
+        (folder / place.PAGE).write_text(text, encoding="utf-8", errors="backslashreplace")
+    print(Path(args.output) / place.PAGE)
+    if evidence is not None and not evidence.passed:
+        raise SystemExit(f"the Verilog of {config.label} is wrong: {evidence.first}")
+
+
+def _read(args: argparse.Namespace, config: UnitConfig) -> "tuple[Activations | None, Calibration | None]":
+    """The activations, if the unit has a format, and the calibration that it is from, if there is one."""
+    if not hasattr(config, "format"):
+        return None, None
+    from qse_hw.golden.calibration.calibration import read_calibration
+
+    with console.status("getting activations"):
+        found = from_file_or_default(args.activations)
+    if args.calibration is None:
+        return found, None
+    calibration = read_calibration(args.calibration)
+    calibration.check(layers=len(found.tensors), channels=found.channels, model=found.model)
+    return found, calibration
+
+
+def _energy(args: argparse.Namespace, document: dict[str, Any], points: "Sequence[Point]", cache: "Cache") -> None:
+    """Write the energy of those into the report that are made of standard cells, and that data can be played to."""
+    from qse_hw.study.stimuli import can_play
+
+    chosen = [n for n, point in enumerate(points) if point.target.family == "cells" and can_play(point.unit.config)]
+    if chosen:
+        mine = [points[number] for number in chosen]
+        tensors = activations(args.activations or "", mine)
+        add_energy({"results": [document["results"][number] for number in chosen]}, mine, tensors, cache)
+
+
+def _accuracy(found: Activations, config: UnitConfig, calibration: "Calibration | None") -> "Accuracy":
+    from qse_hw.study.report.accuracy import measure as losses
+
+    with progress() as tell:
+        return losses(found, config, calibration, lambda share: tell("SQNR of every layer", share))
+
+
+def _evidence(config: UnitConfig, verilog: Path) -> "Evidence | None":
+    from qse_hw.study.report.evidence import run as simulate
+
+    try:
+        with progress() as tell:
+            return simulate(config, verilog, tell)
+    except RuntimeError as error:  # the simulator broke; its own words say more than where we noticed
+        raise SystemExit(f"error: {error}") from error
+
+
+def _page(
+    args: argparse.Namespace,
+    config: Any,
+    paths: Sequence[Path],
+    accuracy: "Accuracy | None",
+    document: dict[str, Any],
+    evidence: "Evidence | None",
+) -> str:
+    from qse_hw.study.report.about import section_about
+    from qse_hw.study.report.accuracy import section_accuracy
+    from qse_hw.study.report.cost import section_cost
+    from qse_hw.study.report.evidence import section_evidence
+    from qse_hw.study.report.files import section_files, section_made
+    from qse_hw.study.report.format import section_format
+    from qse_hw.study.report.page import page
+
+    about = json.loads((paths[0].parent / "manifest.json").read_text(encoding="utf-8"))
+    scale, words = getattr(config, "scale", None), unit_options(args)
+    sections = [("about", "What it is", section_about(config, about))]
+    if accuracy is not None:
+        sections += [
+            ("format", "The format", section_format(config.format, None if config.unit == "quantizer" else scale)),
+            ("accuracy", "Accuracy", section_accuracy(accuracy, config)),
+        ]
+    sections += [
+        ("cost", "Area and speed", section_cost(document)),
+        ("evidence", "Evidence", section_evidence(evidence, config, words, about["verilog"]["sha256"])),
+        ("files", "Files", section_files(config.top, paths)),
+        ("made", "How it was made", section_made(document, command_line(args), datetime.now(UTC).strftime("%Y-%m-%d"))),
+    ]
+    left_out = "" if accuracy is not None else " It has no number format, so format and accuracy do not apply."
+    lead = f"A hardware unit, generated as Verilog, measured and checked by one command.{left_out}"
+    return page(config.label, lead, _glance(about, accuracy, document, evidence), sections)
+
+
+def _glance(
+    about: dict[str, Any], accuracy: "Accuracy | None", document: dict[str, Any], evidence: "Evidence | None"
+) -> list[tuple[str, str, str]]:
+    found = [("Latency", f"{about['latency']} cycles", f"initiation interval {about['initiation_interval']:g}")]
+    if accuracy is not None:
+        heading, values = next(iter(accuracy.columns.items()))
+        if all(isfinite(value) for value in values):
+            found.append(("SQNR, mean", f"{sum(values) / len(values):.1f} dB", f"of {len(values)} layers, {heading}"))
+    for target in document["targets"]:
+        first = next(result for result in document["results"] if result["target"] == target)
+        area = first["area"]
+        size = f"{area['comb']:,} logic, {area['ff']:,} flops"
+        if area["silicon"]:
+            size = f"{area['silicon']:,.0f} cell area"
+        found.append((f"Fmax, {target}", f"{first['fmax']['median']:.0f} MHz", size))
+    if evidence is not None:
+        found.append(("Beside golden", "passed" if evidence.passed else "FAILED", evidence.compared))
+    return found
+
+
+def unit_options(args: argparse.Namespace) -> list[str]:
+    """The words that describe the unit: the options that were given and are not the default."""
+    words = []
+    for flag, settings in options(args.unit).items():
+        value = getattr(args, flag.removeprefix("--").replace("-", "_"))
+        if "action" in settings:
+            words += [flag] * bool(value)
+        elif value != settings.get("default"):
+            words += [flag, str(value)]
+    return words
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """The command that makes the same page, wherever to."""
+    words = ["python", "-m", "qse_hw", "report", args.unit, *unit_options(args), "--on", *args.on]
+    words += ["--seeds", str(args.seeds)]
+    for option in ("liberty", "activations"):
+        if getattr(args, option) is not None:
+            words += [f"--{option}", str(getattr(args, option))]
+    return f"{shlex.join(words)} -o DIR"

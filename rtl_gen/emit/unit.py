@@ -1,0 +1,95 @@
+"""What to build: one object from the command line to the component."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+
+from qse_hw.golden.checks import one_of
+from qse_hw.rtl_gen.emit.beats import Beats
+
+TARGETS = ("generic", "ecp5")
+
+UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer")
+
+
+class UnitConfig(ABC):
+    """A unit's numerics and implementation; the classes in :mod:`qse_hw.rtl_gen.units` are frozen dataclasses.
+
+    Attributes:
+        unit: one of :data:`UNITS`.
+        lanes: values per beat.
+    """
+
+    unit: ClassVar[str]
+    lanes: int
+
+    @property
+    def top(self) -> str:
+        """Name of the Verilog module."""
+        return f"qse_{self.unit}"
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The unit in a few words, for tables."""
+
+    @abstractmethod
+    def component(self) -> Any:
+        """The Amaranth component; it has a ``latency``, in cycles."""
+
+    @property
+    def initiation_interval(self) -> int:
+        """Cycles per input beat in steady state, averaged over a vector."""
+        return 1
+
+    @abstractmethod
+    def parameters(self) -> dict[str, Any]:
+        """What was asked for, as JSON."""
+
+    @abstractmethod
+    def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Arrays to check the unit with: inputs and what golden makes of them."""
+
+    def facts(self) -> dict[str, Any]:
+        """What else the manifest tells, as JSON: how to read the codes, for one."""
+        return {}
+
+    def meanings(self) -> Mapping[str, str]:
+        """What ports mean, by name, beyond those that all units share (:mod:`qse_hw.rtl_gen.emit.emit`)."""
+        return {}
+
+    def beats(self) -> Beats | None:
+        """The vectors as what goes over the unit's streams and must come, for the testbench that is generated with it.
+
+        None if a testbench that only knows streams cannot check the unit.
+        """
+        return None
+
+    def files(self) -> dict[str, str]:
+        """Further files, text by name, that are generated with the unit."""
+        return {}
+
+
+def unit_class(name: str) -> type[UnitConfig]:
+    """The configuration's class of a unit.
+
+    Raises:
+        InputError: if there is no such unit.
+    """
+    found: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name)}").CONFIG
+    return found
+
+
+def check_unit(name: str, among: Sequence[str] = UNITS) -> str:
+    """``name``, or an InputError if it is not ``among`` the units."""
+    one_of(name, among, "Unit")
+    return name
+
+
+def check_target(target: str) -> str:
+    """``target``, or an InputError if it is none of :data:`TARGETS`."""
+    one_of(target, TARGETS, "Target")
+    return target

@@ -1,0 +1,125 @@
+"""The stages of a streaming Hadamard transform of order 2: sums and differences across lanes, and across beats."""
+
+from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
+
+from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.logic.delay import Delay
+
+
+class Stage(Elaboratable):
+    """A stage of ``lanes`` signed values per slot.
+
+    A *slot* is a cycle in which ``enable`` is high and with it the ``sync`` domain enabled. A vector enters in
+    consecutive slots and leaves in as many consecutive slots; between vectors there may be any number of slots.
+
+    Attributes:
+        slots: from a vector's first beat at ``x`` to its first beat at ``y``.
+
+    Members: ``x`` (a list, of ``width`` bits each), ``start`` (in the slot before that of a vector's first beat),
+    ``enable``, ``coming`` (what ``enable`` will be in the next cycle) in; ``y`` (of ``width + growth`` bits),
+    ``y_start`` out. The domain ``always`` has the same clock as ``sync``, and is not enabled by ``enable``.
+    """
+
+    def __init__(self, *, lanes: int, width: int, growth: int, slots: int) -> None:
+        self.lanes = lanes
+        self.width = width
+        self.slots = slots
+        self.enable = Signal()
+        self.coming = Signal()
+        self.x = [Signal(signed(width), name=f"x{lane}") for lane in range(lanes)]
+        self.start = Signal()
+        self.y = [Signal(signed(width + growth), name=f"y{lane}", reset_less=True) for lane in range(lanes)]
+        self.y_start = Signal()
+
+
+class LaneButterfly(Stage):
+    """Lanes ``distance`` apart, a and b, become a + b and a - b."""
+
+    def __init__(self, *, lanes: int, width: int, distance: int) -> None:
+        super().__init__(lanes=lanes, width=width, growth=1, slots=1)
+        self._distance = distance
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.sync += self.y_start.eq(self.start)
+        for lane in range(self.lanes):
+            if lane & self._distance == 0:
+                a, b = self.x[lane], self.x[lane + self._distance]
+                m.d.sync += [self.y[lane].eq(a + b), self.y[lane + self._distance].eq(a - b)]
+        return m
+
+
+class BeatButterfly(Stage):
+    """Beats ``distance`` apart, a and b, become a + b and a - b.
+
+    The first half of each ``2 * distance`` beats waits in a delay line as long as the distance. The second half meets
+    it: sums leave, differences take the other's place in the line and leave while the next first half comes in.
+    Two adders per lane, each between registers: ``y = waiting + (0 or b)``, ``back = (0 or waiting) + (a or ~b + 1)``.
+    ``target``: see :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
+    """
+
+    def __init__(self, *, lanes: int, width: int, distance: int, target: str) -> None:
+        super().__init__(lanes=lanes, width=width, growth=1, slots=distance + 2)
+        self._distance = distance
+        self._target = target
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        second, first_slot = self._phase(m)
+        subtract = Signal(reset_less=True)
+        m.d.sync += subtract.eq(second)
+        back: list[Value] = []
+        waiting, gated = (
+            [Signal(signed(self.width + 1), name=f"{name}{lane}", reset_less=True) for lane in range(self.lanes)]
+            for name in ("waiting", "gated")
+        )
+        for lane in range(self.lanes):
+            addend, subtrahend = (
+                Signal(signed(self.width), name=f"{name}{lane}", reset_less=True) for name in ("addend", "subtrahend")
+            )
+            self._gate(m, first_slot, addend, self.x[lane])
+            m.d.sync += [
+                subtrahend.eq(self.x[lane] ^ second.replicate(self.width)),
+                self.y[lane].eq(waiting[lane] + addend),
+            ]
+            # the carry enters through an extra low bit
+            total = Cat(subtract, gated[lane]).as_signed() + Cat(subtract, subtrahend).as_signed()
+            back.append(total[1 : self.width + 2])
+
+        line: Value = Cat(*back)  # to the registers of the two sums it is distance slots
+        if self._distance > 1:
+            m.submodules.line = delay = Delay(width=len(line), slots=self._distance - 2, target=self._target)
+            register = Signal.like(delay.i, reset_less=True)
+            m.d.sync += register.eq(line)
+            m.d.comb += [delay.enable.eq(self.enable), delay.i.eq(register)]
+            line = delay.o
+        for lane in range(self.lanes):
+            word = line.word_select(lane, self.width + 1).as_signed()
+            self._gate(m, first_slot, gated[lane], word)
+            m.d.sync += waiting[lane].eq(word)
+        return m
+
+    def _gate(self, m: Module, first_slot: Signal, register: Signal, value: Value) -> None:
+        """``register``, enabled: ``value`` of second halves, else 0. So written it is a flop's own reset and enable."""
+        with m.If(first_slot):
+            m.d.always += register.eq(0)
+        with m.Elif(self.enable):
+            m.d.always += register.eq(value)
+
+    def _phase(self, m: Module) -> tuple[Signal, Signal]:
+        """Whether the beat at ``x`` belongs to a second half; whether this is a slot and it does not: a register, since
+        it has far to go.
+
+        After a vector it goes on until the next one starts: first halves that nobody sent do no harm, and second
+        halves come when all differences have left.
+        """
+        second = Signal()
+        fresh = Signal()
+        first_slot = Signal()
+        next_second = Signal()
+        _, last = count(m, self._distance, "position", restart=self.start)
+        m.d.comb += next_second.eq((second ^ last) & ~self.start)
+        m.d.sync += [second.eq(next_second), fresh.eq(self.start | (fresh & ~second))]
+        m.d.always += first_slot.eq(self.coming & ~Mux(self.enable, next_second, second))
+        m.d.sync += self.y_start.eq(fresh & second)
+        return second, first_slot

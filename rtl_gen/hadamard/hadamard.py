@@ -1,0 +1,199 @@
+# amaranth: UnusedElaboratable=no
+"""The streaming Hadamard transform: vectors in, exact integers out."""
+
+from operator import index
+
+from amaranth.hdl import Cat, DomainRenamer, EnableInserter, Module, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.reference.hadamard import core, factorise, growth
+from qse_hw.rtl_gen.emit.unit import check_target
+from qse_hw.rtl_gen.hadamard.across import Across
+from qse_hw.rtl_gen.hadamard.butterfly import BeatButterfly, LaneButterfly, Stage
+from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.logic.queue import Queue
+
+MAX_SIZE = 1 << 16
+MAX_OUTPUT_WIDTH = 32
+
+
+class Hadamard(wiring.Component):
+    """Transforms vectors of ``size`` signed integers, ``lanes`` of them per beat, in their order at both ends.
+
+    Arithmetic: :func:`qse_hw.golden.reference.hadamard.transform`, unnormalised and exact: outputs have ``ceil(log2
+    size)`` bits more than inputs. Adds and subtracts only. The orthonormal transform is that divided by sqrt(size),
+    which belongs into
+    the scale of the quantiser that follows: its step in units of this unit's integers is sqrt(size) times the step for
+    the orthonormal values.
+
+    The transform is a chain of stages, widest distance first, so that long delays hold narrow numbers:
+    :class:`BeatButterfly` and :class:`LaneButterfly` for the powers of two, :class:`Across` for the matrix of order 12
+    or 20 between them. They move in slots. In each slot a beat enters; between vectors it may be none. So while no
+    vector has begun that has not been completed, everything that was accepted comes out by itself; within a vector the
+    unit waits for the rest of it.
+
+    A slot begins at the input and reaches each stage a cycle after the one before it: no signal has to reach all of
+    them at once. It begins only if the queue at the output has a place for what it may bring there, so the stages never
+    have to be stopped by ``o.ready``.
+
+    Latency: :attr:`latency` cycles from a vector's first accepted beat to its first output beat, if the rest follows
+    without pause and the output is not stalled. Throughput: one beat per cycle (initiation interval 1 beat, or
+    ``size / lanes`` per vector), with any number of cycles between vectors.
+
+    Parameters:
+        size: of a vector: 2^k, 12 2^k, 20 2^k or 40 2^k, from 2 to 65536.
+        width: of the inputs, such that outputs have at most 32 bits.
+        lanes: values per beat, a power of two that divides the 2^k of the size.
+        transpose: multiply by the transposed matrix, which, divided by the size, is the inverse.
+        target: generic, or ecp5: long memories are its blocks, with their output registers.
+
+    Attributes:
+        beats: of a vector.
+        slots: from the one in which a beat enters to the one in which the beat at its place of the output is ready for
+            the queue.
+        hops: cycles for a slot to go from the input to the queue.
+        places: of the queue.
+
+    Members:
+        i: stream of ``lanes`` signed integers of ``width`` bits, lane 0 in the low bits.
+        o: stream of ``lanes`` signed integers of ``output_width`` bits.
+
+    Raises:
+        TypeError, InputError: for parameters of the wrong type or out of range.
+    """
+
+    def __init__(
+        self, *, size: int, width: int, lanes: int = 1, transpose: bool = False, target: str = "generic"
+    ) -> None:
+        self.size = check_size(size)
+        self.width = index(width)
+        self.lanes = index(lanes)
+        widest = MAX_OUTPUT_WIDTH - growth(self.size)
+        if not 1 <= self.width <= widest:
+            raise InputError(f"Width must be from 1 to {widest} for size {self.size}, not {width!r}")
+        order, chunk = factorise(self.size)
+        if self.lanes < 1 or chunk % self.lanes:
+            raise InputError(f"Lanes must divide {chunk} (size {self.size} is {order} * {chunk}), not {lanes!r}")
+        if not isinstance(transpose, bool):
+            raise TypeError(f"Transpose must be a bool, not {transpose!r}")
+        self.transpose = transpose
+        self.target = check_target(target)
+        self.output_width = self.width + growth(self.size)
+        self.beats = self.size // self.lanes
+        self._stages = self._chain()
+        self.hops = len(self._stages) + 1
+        # what a register takes over in a slot is there when that same slot reaches the next stage
+        self.slots = 1 + sum(stage.slots - 1 for stage in self._stages)
+        # a place is taken while its slot goes to the queue and through it, and until that is known here
+        self.places = self.hops + Queue.latency + 3
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(signed(self.width), self.lanes))),
+                "o": Out(stream.Signature(data.ArrayLayout(signed(self.output_width), self.lanes))),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a vector's first accepted beat to its first output beat."""
+        return self.slots + self.hops + Queue.latency
+
+    def _chain(self) -> list[Stage]:
+        order, chunk = factorise(self.size)
+        beats = chunk // self.lanes
+        found: list[Stage] = []
+
+        def add(kind: type[Stage], **parameters: object) -> None:
+            width = len(found[-1].y[0]) if found else self.width
+            found.append(kind(lanes=self.lanes, width=width, **parameters))  # type: ignore[arg-type]
+
+        halves = order == 40  # the 40 is Sylvester's doubling of the 20
+        if halves:
+            order = 20
+            add(BeatButterfly, distance=order * beats, target=self.target)
+        if order > 1:
+            matrix = core(order).T if self.transpose else core(order)
+            add(Across, matrix=matrix, beats=beats, halves=halves, target=self.target)
+        for bit in reversed(range(beats.bit_length() - 1)):
+            add(BeatButterfly, distance=1 << bit, target=self.target)
+        for bit in reversed(range(self.lanes.bit_length() - 1)):
+            add(LaneButterfly, distance=1 << bit)
+        return found
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        room = Signal(init=1)
+        enables = Signal(self.hops)
+        slot, x, start = self._feed(m, room, enables[0])
+        m.d.sync += enables.eq(Cat(slot, enables))
+        coming = slot
+        for enable, (number, stage) in zip(enables, enumerate(self._stages), strict=False):
+            m.submodules[f"stage{number}"] = DomainRenamer({"always": "sync"})(EnableInserter(enable)(stage))
+            m.d.comb += [stage.coming.eq(coming), stage.enable.eq(enable), stage.start.eq(start)]
+            coming = enable
+            m.d.comb += [into.eq(value) for into, value in zip(stage.x, x, strict=True)]
+            x, start = stage.y, stage.y_start
+        self._deliver(m, room, slot, enables, x, start)
+        return m
+
+    def _feed(self, m: Module, room: Signal, enable: Signal) -> tuple[Signal, list[Signal], Signal]:
+        """Begin slots; returns ``(slot, x, start)``, the last two a cycle later: for the first stage."""
+        middle = Signal()
+        inside = Signal()
+        slot = Signal()
+        m.d.comb += [slot.eq(room & (self.i.valid | (inside & ~middle))), self.i.ready.eq(room)]
+        left = Signal(range(self.slots + 1))  # empty slots until nothing is inside any more
+        with m.If(room & self.i.valid):
+            _, last = count(m, self.beats, "entered")
+            m.d.sync += [middle.eq(~last), left.eq(self.slots), inside.eq(1)]
+        with m.Elif(slot):
+            m.d.sync += [left.eq(left - 1), inside.eq(left != 1)]
+        start = Signal()
+        x = [Signal(signed(self.width), name=f"x{lane}", reset_less=True) for lane in range(self.lanes)]
+        entering = Signal(self.lanes * self.width, reset_less=True)
+        m.d.sync += [start.eq(self.i.valid & ~middle), entering.eq(self.i.payload)]
+        with m.If(enable):
+            m.d.sync += [value.eq(entering.word_select(lane, self.width)) for lane, value in enumerate(x)]
+        return slot, x, start
+
+    def _deliver(self, m: Module, room: Signal, slot: Signal, enables: Signal, y: list[Signal], start: Signal) -> None:
+        """Queue the results; see that there is a place for each slot on its way."""
+        # the order 40 leaves as two vectors
+        beats = self.beats // 2 if factorise(self.size)[0] == 40 else self.beats
+        arrives = enables[-1]
+        run = Signal()
+        runs_next = Signal()
+        put = Signal()  # arrives & run, early enough for the queue
+        m.d.comb += runs_next.eq(run)
+        with m.If(arrives):
+            _, last = count(m, beats, "arrived", restart=start)
+            m.d.comb += runs_next.eq(start | (run & ~last))
+        m.d.sync += [run.eq(runs_next), put.eq(enables[-2] & runs_next)]
+
+        m.submodules.queue = queue = Queue(width=self.lanes * self.output_width, depth=self.places)
+        m.d.comb += [
+            queue.write.eq(put),
+            queue.data.eq(Cat(*y)),
+            queue.ready.eq(self.o.ready),
+            self.o.valid.eq(queue.valid),
+            Value.cast(self.o.payload).eq(queue.payload),
+        ]
+        # places that are taken, or will be by slots on their way: each is given back if its slot brings nothing
+        taken = Signal(range(self.places + 1))
+        change = Signal(signed(3))
+        m.d.sync += [
+            change.eq(slot - (arrives & ~put) - (self.o.valid & self.o.ready)),
+            taken.eq(taken + change),
+            room.eq(taken < self.places - 2),  # two more may have been taken since
+        ]
+
+
+def check_size(size: int) -> int:
+    """``size`` as an int, or an InputError."""
+    size = index(size)
+    factorise(size)
+    if not 2 <= size <= MAX_SIZE:
+        raise InputError(f"Size must be from 2 to {MAX_SIZE}, not {size!r}")
+    return size

@@ -1,0 +1,1 @@
+"""A lane of the encoder: product, thresholds, segments, code."""

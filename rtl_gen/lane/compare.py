@@ -1,0 +1,120 @@
+"""Third part of a lane: which region the value lies in."""
+
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Const, Value
+
+from qse_hw.rtl_gen.lane.align import Place
+from qse_hw.rtl_gen.lane.geometry import Geometry
+from qse_hw.rtl_gen.lane.regions import LaneRegion
+from qse_hw.rtl_gen.logic.select import at_least, rank, same_sign
+from qse_hw.rtl_gen.logic.stages import Stages
+
+_PART = 4  # bits compared at a time: what one look-up table takes
+
+
+class _Parts(NamedTuple):
+    """``reaches``: per threshold, for :func:`_joined`. ``nonzero``: likewise, whether the code is not that of 0 if D is
+    in the lowest region."""
+
+    reaches: list[Value]
+    nonzero: list[Value]
+    carries: list[Value]
+    base: Value
+    negative: Value
+    nan: Value
+
+
+class _Flags(NamedTuple):
+    """``reaches``: per region but the lowest, whether D is in it or above."""
+
+    reaches: list[Value]
+    nonzero: Value
+    carries: list[Value]
+    base: Value
+    negative: Value
+    nan: Value
+
+
+class Found(NamedTuple):
+    """D's ``base``; per region what the low bits carry (``carries``); the ``region``'s number; whether the code gets a
+    ``minus``."""
+
+    region: Value
+    minus: Value
+    carries: list[Value]
+    base: Value
+    nan: Value
+
+
+def compare(
+    stages: Stages, geometry: Geometry, regions: list[LaneRegion], of: Place, least_nonzero: int | None
+) -> Found:
+    """The region, cuts ``compare``, ``place`` and ``number`` later.
+
+    ``least_nonzero``: the least D whose code is not 0; None if 0 is all there is, which has no sign.
+    """
+    thresholds = [_parts(*_terms(stages, of, region.first)) for region in regions[1:]]
+    signed = geometry.sign_magnitude and least_nonzero is not None
+    nonzero: list[Value] = []
+    if signed:
+        position, least = _terms(stages, of, least_nonzero)
+        border = regions[1].first
+        if isinstance(border, int):  # only of what is below it this needs to be right
+            position = position[: (2 * border).bit_length()]
+        nonzero = _parts(position, least)
+    carries = [region.carry(of.base, of.carry) for region in regions]
+    parts = [part for threshold in thresholds for part in threshold]
+    found = stages.cut("compare", _Parts(parts, nonzero, carries, of.base, of.negative, of.nan))
+    parts, reaches = found.reaches, []
+    for threshold in thresholds:
+        reaches.append(_joined(parts[: len(threshold)]))
+        parts = parts[len(threshold) :]
+    nonzero = _joined(found.nonzero) if signed else Const(0, 1)
+    flags = stages.cut("place", _Flags(reaches, nonzero, found.carries, found.base, found.negative, found.nan))
+    minus = flags.negative & (flags.nonzero | flags.reaches[0]) if signed else Const(0, 1)
+    return stages.cut("number", Found(rank(flags.reaches), minus, flags.carries, flags.base, flags.nan))
+
+
+def _terms(stages: Stages, of: Place, first: int | Value) -> tuple[Value, int | Value]:
+    """What to compare with what: ``base + carry >= first`` without an adder."""
+    if isinstance(of.carry, Const):
+        return of.base, first - of.carry.value
+    doubled = stages.name(same_sign(Cat(of.carry, of.base), of.base), "doubled")
+    return doubled, Cat(Const(1, 1), first - 1).as_signed() if isinstance(first, Value) else 2 * first - 1
+
+
+def _parts(position: Value, constant: int | Value) -> list[Value]:
+    """What :func:`_joined` makes ``position >= constant`` of: from the top, (part > bound, part >= bound), ..., the
+    last one only the latter."""
+    if isinstance(constant, Value):
+        return [position >= constant]
+    least = -(1 << (len(position) - 1)) if position.shape().signed else 0
+    if not least < constant < least + (1 << len(position)):
+        return [Const(int(constant <= least), 1)]
+    # what is below the constant's last bit cannot decide; of 0 that is the sign
+    lowest = (constant & -constant).bit_length() - 1 if constant else len(position) - 1
+    found: list[Value] = []
+    high = len(position)
+    while high - lowest > _PART:
+        part, bound = position[high - _PART : high], constant >> (high - _PART)
+        if high == len(position):
+            part = same_sign(part, position)
+        else:
+            bound &= (1 << _PART) - 1
+        found += [at_least(part, bound + 1), at_least(part, bound)]
+        high -= _PART
+    bound = constant >> lowest
+    part = position[lowest:high]
+    if high == len(position):
+        part = same_sign(part, position)
+    else:
+        bound &= (1 << (high - lowest)) - 1
+    return [*found, at_least(part, bound)]
+
+
+def _joined(parts: list[Value]) -> Value:
+    found = parts[-1]
+    for greater, equal in zip(parts[-3::-2], parts[-2::-2], strict=True):
+        found = greater | equal & found
+    return found

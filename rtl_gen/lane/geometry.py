@@ -1,0 +1,157 @@
+"""How a lane is laid out: what of it follows from format, input, scale and target, computed once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from operator import index
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.rtl_gen.emit.unit import check_target
+from qse_hw.rtl_gen.lane.decision import guard_bits, regions
+from qse_hw.rtl_gen.lane.multiplier import DSP_WIDTH
+from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.window import Window
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preshift:
+    """A float's shift, done to the left in the operands of an ECP5 multiplier instead of to the right in its product.
+
+    With the biased exponent ``first + n``, 0 <= n < count, ``product = (significand << radix * (n // radix)) *
+    (M << n % radix)``, and T is ``product >> cut``. M is constant, so its shift costs a few LUTs.
+    """
+
+    first: int
+    count: int
+    radix: int
+    cut: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """A lane's numerics and implementation.
+
+    Attributes:
+        scale: None: M and k are inputs.
+        runtime_format: whether the regions' constants are inputs.
+        target: one of :data:`qse_hw.rtl_gen.emit.unit.TARGETS`.
+        pipeline: how many of :attr:`optional_cuts` are made; None for the target's default.
+    """
+
+    format: SegmentedFormat
+    input: InputType
+    scale: Scale | None
+    scale_bits: int
+    runtime_format: bool = False
+    target: str = "generic"
+    pipeline: int | None = None
+
+    def __post_init__(self) -> None:
+        check_target(self.target)
+        if self.target == "ecp5" and self.scale_bits > DSP_WIDTH:
+            raise InputError(
+                f"Scale bits must be at most {DSP_WIDTH} for target ecp5, whose multipliers are that wide, "
+                f"not {self.scale_bits}; use target generic"
+            )
+        if self.pipeline is not None and not 0 <= index(self.pipeline) <= len(self.optional_cuts):
+            raise InputError(
+                f"Pipeline must be from 0 to {len(self.optional_cuts)} for this encoder, not {self.pipeline!r}"
+            )
+
+    @cached_property
+    def family(self) -> RuntimeRegions:
+        """The formats that the regions' constants may describe; run-time formats only."""
+        return RuntimeRegions.of(self.format)
+
+    @cached_property
+    def window(self) -> Window:
+        """Which bits of the product matter."""
+        largest = max(map(abs, self.family.thresholds)) if self.runtime_format else None
+        return Window.of(self.format, self.input, self.scale, self.scale_bits, largest=largest)
+
+    @property
+    def sign_magnitude(self) -> bool:
+        """Whether D is of |x|, and the sign goes past it."""
+        return self.format.kind == "sign-magnitude"
+
+    @property
+    def field(self) -> int:
+        """Bits of what the lane's adder makes: a code, without the sign bit of sign-magnitude formats."""
+        return self.format.code_field_bits if self.sign_magnitude else self.format.bits
+
+    @property
+    def least_nonzero(self) -> int | None:
+        """The least D whose code is not 0, of sign-magnitude formats; None if all are."""
+        if not self.runtime_format and self.format.last_index() == 0:
+            return None
+        return 1 << (self.format.shifts[0] + guard_bits(self.format))
+
+    @cached_property
+    def only_zero_is_zero(self) -> bool:
+        """A segment ends at 0 with exact_end: the least bit more than 0 is the next code: D = 1, the sticky bit."""
+        return guard_bits(self.format) == 1 and any(region.first == 1 for region in regions(self.format))
+
+    @cached_property
+    def decisive_bits(self) -> int | None:
+        """How many of x's low bits tell whether the product's bits below the window are all 0; None if x does not.
+
+        With a constant ``M = odd * 2**z`` the low n bits of ``x * M`` are 0 if and only if the low n - z bits of x are.
+        """
+        if self.scale is None or self.input.is_float:
+            return None
+        return min(max(self.window.lowest - self._zeros, 0), self.input.width)
+
+    @property
+    def _zeros(self) -> int:
+        assert self.scale is not None
+        return (self.scale.M & -self.scale.M).bit_length() - 1
+
+    @cached_property
+    def preshift(self) -> Preshift | None:
+        """How the exponent is dealt with before the multiplication; None if that is done after it, or not at all."""
+        window = self.window
+        if self.target != "ecp5" or self.scale is None or not self.input.is_float or guard_bits(self.format):
+            return None
+        assert window.distance is not None
+        constant, _ = window.distance
+        # Shifts of the whole width and more leave T = 0. Exponents count from 1.
+        count, first = window.width, constant - window.width + 1
+        special = (1 << self.input.exponent_bits) - 1  # of infinities and NaN, which must count as too large
+        if first < 1 or constant >= special:
+            return None
+        radix = DSP_WIDTH - self.scale_bits + 1
+        if radix < 1 or self.input.significand_bits + radix * ((count - 1) // radix) > DSP_WIDTH:
+            return None
+        return Preshift(first=first, count=count, radix=radix, cut=window.lowest + window.width - 1)
+
+    @cached_property
+    def never_exact(self) -> bool:
+        """Whether it is known that truncation always loses something, unless x is 0 or as good as 0."""
+        if self.preshift is not None:
+            # at most so many trailing zeros has (significand << n): those of its last bit's place
+            return self.preshift.cut - self._zeros > self.input.significand_bits - 1 + self.preshift.count - 1
+        return self.decisive_bits == self.input.width and not guard_bits(self.format)
+
+    @cached_property
+    def optional_cuts(self) -> tuple[str, ...]:
+        """Steps whose results may be registered, the most useful ones first."""
+        shifts = self.window.distance is not None and self.preshift is None
+        cuts = ["align"] if shifts else []
+        cuts += ["place", "choose"]
+        if shifts:
+            cuts.append("shift")
+        if self.preshift is not None:
+            cuts += ["operands", "shifted", "fields", "range"]
+        if self.preshift is not None or not (self.input.is_float and self.sign_magnitude):
+            cuts.append("fold")
+        return (*cuts, "compare", "number")
+
+    @cached_property
+    def cuts(self) -> tuple[str, ...]:
+        """The steps whose results are registered."""
+        number = self.pipeline
+        if number is None:  # as fast as it gets, or what has few registers
+            number = len(self.optional_cuts) if self.target == "ecp5" else self.optional_cuts.index("place") + 1
+        return self.optional_cuts[:number]

@@ -1,0 +1,103 @@
+"""One lane of the encoder: from an input's bits to its code."""
+
+from typing import Any, NamedTuple
+
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal, Value, signed
+
+from qse_hw.rtl_gen.lane.align import align
+from qse_hw.rtl_gen.lane.compare import Found, compare
+from qse_hw.rtl_gen.lane.geometry import Geometry
+from qse_hw.rtl_gen.lane.product import BEFORE_PRODUCT, multiply, product_latency
+from qse_hw.rtl_gen.lane.regions import LaneRegion, lane_regions
+from qse_hw.rtl_gen.lane.window import K_MAX, K_MIN
+from qse_hw.rtl_gen.logic.select import pick, table
+from qse_hw.rtl_gen.logic.stages import Stages
+
+K_SHAPE = signed(9)  # holds every k
+assert -(1 << 8) <= K_MIN <= K_MAX < 1 << 8
+
+
+class _Terms(NamedTuple):
+    """What the code is the sum of, and what goes past the adder."""
+
+    part: Value
+    addend: Value
+    carry: Value
+    region: Value
+    minus: Value
+    saturated: Value
+    nan: Value
+
+
+class Lane(Elaboratable):
+    """Quantises one value per cycle; all registers belong to the ``sync`` domain (wrap it in an enable to stall).
+
+    Steps: product (:mod:`qse_hw.rtl_gen.lane.product`), alignment (:mod:`qse_hw.rtl_gen.lane.align`), comparison
+    (:mod:`qse_hw.rtl_gen.lane.compare`), choice of one slice, one constant and one carry, and their sum, which is the
+    code. After the product and the sum there is a register, after the other steps where :attr:`Geometry.cuts` says so.
+
+    Members: ``x`` (input bits), ``enable`` (the same as the wrapper's), with a run-time scale ``scale_m`` and
+    ``scale_k``, with a run-time format ``constants``
+    (:attr:`qse_hw.rtl_gen.lane.runtime_regions.RuntimeRegions.layout`; they must not change while values are inside)
+    in; ``code``, ``saturated``, ``nan`` and, of run-time formats, ``segment`` (the number of the value's) out,
+    :attr:`latency` cycles later.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self.x = Signal(geometry.input.width)
+        self.enable = Signal(init=1)
+        self.scale_m: Value = Signal(geometry.scale_bits)
+        self.scale_k: Value = Signal(K_SHAPE)
+        if geometry.scale is not None:  # a constant k is in the window
+            self.scale_m, self.scale_k = Const(geometry.scale.M, geometry.scale_bits), Const(0, K_SHAPE)
+        self.constants: Any = None
+        segments = 1
+        if geometry.runtime_format:
+            self.constants = Signal(geometry.family.layout)
+            segments = len(geometry.family.shifts)
+        self.code = Signal(geometry.format.bits, reset_less=True)
+        self.saturated = Signal(reset_less=True)
+        self.nan = Signal(reset_less=True)
+        self.segment = Signal(range(segments), reset_less=True)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        geometry = self._geometry
+        stages = Stages(m, geometry.cuts)
+        regions = lane_regions(geometry, self.constants)
+        product = multiply(m, stages, geometry, self.x, self.scale_m, self.scale_k, self.enable)
+        place = align(stages, geometry, product)
+        found = compare(stages, geometry, regions, place, geometry.least_nonzero)
+        self._add(m, stages.cut("choose", self._choose(regions, found)))
+        return m
+
+    def _choose(self, regions: list[LaneRegion], of: Found) -> _Terms:
+        field = self._geometry.field
+        return _Terms(
+            part=pick(of.region, [region.slice(of.base, field) for region in regions]),
+            addend=pick(of.region, [region.addend for region in regions]),
+            carry=pick(of.region, of.carries),
+            region=of.region,
+            minus=of.minus,
+            saturated=table(of.region, [int(region.saturated) for region in regions]),
+            nan=of.nan,
+        )
+
+    def _add(self, m: Module, of: _Terms) -> None:
+        # three numbers in one adder: the carry enters through an extra low bit
+        total = Cat(Const(1, 1), of.part) + Cat(of.carry, of.addend)
+        code = total[1 : self._geometry.field + 1]
+        m.d.sync += [
+            self.code.eq(Cat(code, of.minus) if self._geometry.sign_magnitude else code),
+            self.saturated.eq(of.saturated),
+            self.nan.eq(of.nan),
+        ]
+        if self._geometry.runtime_format:
+            m.d.sync += self.segment.eq(table(of.region, [r.segment for r in self._geometry.family.regions]))
+
+
+def lane_latency(geometry: Geometry) -> int:
+    """Cycles from a lane's ``x`` to its ``code``."""
+    after = set(geometry.cuts) - set(BEFORE_PRODUCT)
+    return product_latency(geometry) + len(after) + 1

@@ -1,0 +1,184 @@
+"""Regions whose constants are set at run time: for every format that differs from another only in counts and places.
+
+Which regions there are, and how far each shifts, is fixed by the kind and the segments' steps; thresholds and addends
+follow from the numbers of codes, the first codes and the zero point. So a format can change while the hardware stays.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from amaranth.hdl import Shape, signed, unsigned
+from amaranth.lib import data
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.segmented import MAX_REACH, Kind, SegmentedFormat
+
+MAX_SEGMENTS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeRegion:
+    """What is fixed of a region (:class:`qse_hw.rtl_gen.lane.decision.Region`).
+
+    Attributes:
+        segment: the segment whose codes it gives.
+        border: its threshold is ``first = 2 * B - border``; B is where the segment starts (for the last region: where
+            it ends), in fine steps from the value 0.
+        shift: of ``code = (D + addend) >> shift``; 0 if ``constant``.
+        low: ``addend mod 2**shift`` if that is always the same, else None.
+        constant: whether it gives one code.
+        saturated: whether its values saturate.
+    """
+
+    segment: int
+    border: int
+    shift: int = 0
+    low: int | None = 0
+    constant: bool = False
+    saturated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeRegions:
+    """A family of formats: everything but counts, first codes and zero point is the same.
+
+    Args:
+        kind: sign-magnitude or offset.
+        bits: of a code.
+        log2_steps: of each segment, in units of s.
+
+    Raises:
+        InputError: if the family has no hardware, or no legal member.
+    """
+
+    kind: Kind
+    bits: int
+    log2_steps: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.kind == "twos-complement":
+            raise InputError("Format set at run time must be sign-magnitude or offset, not twos-complement")
+        if len(self.log2_steps) > MAX_SEGMENTS:
+            raise InputError(f"Segments set at run time must be at most {MAX_SEGMENTS}, not {len(self.log2_steps)}")
+
+    @classmethod
+    def of(cls, format: SegmentedFormat) -> "RuntimeRegions":
+        """The family that ``format`` belongs to; aliases do not matter."""
+        if not isinstance(format, SegmentedFormat):
+            raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
+        if any(segment.exact_end for segment in format.segments):
+            raise InputError(
+                "Format set at run time must round at the borders between segments, and one of "
+                f"{format.name} keeps all above its last code out (exact_end)"
+            )
+        family = cls(kind=format.kind, bits=format.bits, log2_steps=tuple(s.log2_step for s in format.segments))
+        family.check_codes(format)
+        return family
+
+    def check_codes(self, format: SegmentedFormat) -> None:
+        """InputError if the format has fewer codes than a sign needs."""
+        if sum(segment.codes for segment in format.segments) < self.least_codes:
+            raise InputError(f"Format {format.name} set at run time must have at least {self.least_codes} codes")
+
+    @property
+    def least_codes(self) -> int:
+        """Fewest codes of a member, the sign not counted: with 0 alone there would be nothing to have a sign."""
+        return max(len(self.log2_steps), 1 if self.kind == "offset" else 2)
+
+    @property
+    def field(self) -> int:
+        """Bits of a code without the sign bit."""
+        return self.bits if self.kind == "offset" else self.bits - 1
+
+    @cached_property
+    def shifts(self) -> tuple[int, ...]:
+        """log2 of each segment's step in fine steps."""
+        return tuple(step - min(self.log2_steps) for step in self.log2_steps)
+
+    @cached_property
+    def regions(self) -> tuple[RuntimeRegion, ...]:
+        """In ascending order of D. The first has no threshold."""
+        found: list[RuntimeRegion] = []
+        last = len(self.shifts) - 1
+        if self.kind == "offset":
+            found.append(RuntimeRegion(segment=0, border=0, constant=True, saturated=True))
+        for number, e in enumerate(self.shifts):
+            before = self.shifts[number - 1] if number else e
+            if before > e:  # the coarse segment's last half step reaches past this one's start
+                found.append(RuntimeRegion(segment=number, border=1 << before, constant=True))
+            # the axis' start, and so all starts below, are multiples of the finest step so far
+            fixed = e == 0 or (self.kind != "offset" and min((e, *self.shifts[:number])) == e)
+            found.append(
+                RuntimeRegion(
+                    segment=number, border=1 << min(before, e), shift=e + 1, low=1 << e if fixed else None
+                )
+            )
+        found.append(RuntimeRegion(segment=last, border=1 << self.shifts[last], constant=True, saturated=True))
+        return tuple(found)
+
+    def largest_end(self, segment: int) -> int:
+        """The largest end that ``segment`` can have in a member, in fine steps from the axis' start."""
+        here, later = self.shifts[: segment + 1], self.shifts[segment + 1 :]
+        spare = (1 << self.field) - len(self.shifts)
+        by_codes = sum(1 << e for e in here) + (spare << max(here))
+        return min(by_codes, MAX_REACH - sum(1 << e for e in later))
+
+    @cached_property
+    def largest_zero_point(self) -> int:
+        """The largest zero point of a member."""
+        if self.kind != "offset":
+            return 0
+        return self.largest_end(max(n for n, e in enumerate(self.shifts) if e == 0)) - 1
+
+    @cached_property
+    def thresholds(self) -> tuple[int, int]:
+        """(lowest, highest) value of any ``first`` of any member."""
+        lowest = -(1 << self.shifts[0]) - 2 * self.largest_zero_point if self.kind == "offset" else 0
+        return lowest, 2 * self.largest_end(len(self.shifts) - 1) - (1 << self.shifts[-1])
+
+    @cached_property
+    def threshold_shape(self) -> Shape:
+        """Signed, holds every threshold."""
+        lowest, highest = self.thresholds
+        return signed(max((~lowest).bit_length(), highest.bit_length()) + 1)
+
+    @cached_property
+    def layout(self) -> data.StructLayout:
+        """``first{n}``, from region 1 on; of constant regions ``constant{n}``; of others ``high{n}``, ``low{n}``.
+
+        The addend is ``(high << shift) + low``, of which ``high`` counts modulo ``2**field``; ``low`` is left out where
+        :attr:`RuntimeRegion.low` tells it.
+        """
+        members: dict[str, Shape] = {}
+        for n, region in enumerate(self.regions):
+            if n:
+                members[f"first{n}"] = self.threshold_shape
+            members[f"constant{n}" if region.constant else f"high{n}"] = unsigned(self.field)
+            if region.low is None:
+                members[f"low{n}"] = unsigned(region.shift)
+        return data.StructLayout(members)
+
+    def constants(self, format: SegmentedFormat) -> dict[str, int]:
+        """The members of :attr:`layout` for ``format``.
+
+        Raises:
+            InputError: if the format is not of this family.
+        """
+        if RuntimeRegions.of(format) != self:
+            raise InputError(f"Format {format.name} must be of the family {self}")
+        found: dict[str, int] = {}
+        for n, region in enumerate(self.regions):
+            segment = format.segments[region.segment]
+            beyond = n == len(self.regions) - 1
+            base = (format.ends if beyond else format.starts)[region.segment] - format.zero_point
+            if n:
+                found[f"first{n}"] = 2 * base - region.border
+            if region.constant:
+                found[f"constant{n}"] = segment.first_code + (segment.codes - 1 if beyond else 0)
+                continue
+            high, low = divmod((1 << (region.shift - 1)) - 2 * base, 1 << region.shift)
+            found[f"high{n}"] = (high + segment.first_code) % (1 << self.field)
+            assert region.low in (None, low)
+            if region.low is None:
+                found[f"low{n}"] = low
+        return found

@@ -1,0 +1,1 @@
+"""Codes times INT8 weights, requantized."""

@@ -1,0 +1,275 @@
+"""The linear unit: codes times int8 weights, accumulated in int32, requantised to int8."""
+
+from typing import NamedTuple
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.reference.linear import MAX_WEIGHT, SCALE_K_BITS, SCALE_M_BITS, Tiling, axis_values, max_bias
+from qse_hw.rtl_gen.emit.unit import check_target
+from qse_hw.rtl_gen.lane.multiplier import multiplier_latency
+from qse_hw.rtl_gen.linear.mantissa import Mantissa, split
+from qse_hw.rtl_gen.linear.multiply_accumulate import Row, sum_latency
+from qse_hw.rtl_gen.linear.requantize import ACCUMULATOR_BITS, Requantiser, requantiser_latency
+from qse_hw.rtl_gen.linear.store import Store, address_bits
+from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.logic.queue import Queue
+from qse_hw.rtl_gen.logic.stages import Stages
+
+MANTISSA_BITS = {"generic": 8, "ecp5": 17}
+"""Magnitudes up to which segments share a shift. An ECP5's multiplier has 18 bits, used or not, so none is shifted."""
+
+
+class _Step(NamedTuple):
+    """What is issued: the ``place`` of its weights; whether ``more`` of the tile follows, or it is the ``last``."""
+
+    place: Signal
+    more: Signal
+    last: Signal
+
+
+class Linear(wiring.Component):
+    """Multiplies vectors of codes by a matrix, ``rows`` x ``columns`` products per cycle.
+
+    Arithmetic: ``y[n] = clamp(round((sum(W[n, i] * (value(c[i]) + Z)) + b[n]) * M / 2**k), -128, 127)``, half to even,
+    Z the format's zero point: exactly :func:`qse_hw.golden.reference.linear.linear_scalar`. The sum cannot leave int32,
+    whatever codes and weights are, if no bias is beyond :attr:`max_bias`.
+
+    A vector is loaded into one of two buffers while the one in the other is multiplied, once for every ``rows`` rows.
+    Products, sums and requantised results move on in every cycle; a tile is begun only when the queue behind them has
+    room for its results, so nothing waits in between, and a stalled output stops the unit between tiles.
+
+    Latency: :attr:`latency` cycles from a vector's last beat to its first results, if nothing is ahead of it.
+    Throughput: a vector per ``tiling.cycles`` cycles.
+
+    Parameters:
+        format: of the codes. Codes that it does not assign count as 0.
+        inputs, outputs, rows, columns: see :class:`qse_hw.golden.reference.linear.Tiling`.
+        target: see :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`.
+
+    Members:
+        i: stream of ``columns`` codes, ``tiling.beats`` beats per vector; codes beyond ``inputs`` do not matter.
+        o: stream of ``tiling.lanes`` int8 results, ``outputs / tiling.lanes`` beats per vector.
+        weights: stream of words, ``columns`` weights and an address
+            (:func:`qse_hw.golden.reference.linear.pack_weights`); ready while the unit is idle: no beat, vector or
+            result is in it. The memory is 0 at first; a reset does not clear it.
+        biases: stream of words, a bias and an address (:func:`qse_hw.golden.reference.linear.pack_biases`); as
+            ``weights``.
+        scale_m, scale_k: M, and k from 0 to 63; followed while the unit is idle, kept from its first beat on.
+        clear: clears ``saturated`` (an event in the same cycle is kept).
+        saturated: sticky: a beat that left contained a clamped result.
+
+    Raises:
+        TypeError, InputError: for parameters of the wrong type or out of range, or sums that could leave int32.
+    """
+
+    def __init__(
+        self, *, format: SegmentedFormat, inputs: int, outputs: int, rows: int, columns: int, target: str = "generic"
+    ) -> None:
+        if not isinstance(format, SegmentedFormat):
+            raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
+        self.format = format
+        self.tiling = tiling = Tiling(inputs=inputs, outputs=outputs, rows=rows, columns=columns)
+        self.max_bias = max_bias(format, tiling)
+        self.target = check_target(target)
+        self._split = split(format, MANTISSA_BITS[target])
+        self.memories = {  # banks, depth, width
+            "weights": (tiling.rows, tiling.cycles, 8 * tiling.columns),
+            "biases": (tiling.lanes, tiling.outputs // tiling.lanes, ACCUMULATOR_BITS),
+        }
+        words = {
+            name: data.StructLayout({"address": unsigned(address_bits(banks, depth)), "data": unsigned(width)})
+            for name, (banks, depth, width) in self.memories.items()
+        }
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(format.bits), tiling.columns))),
+                "o": Out(stream.Signature(data.ArrayLayout(signed(8), tiling.lanes))),
+                "weights": In(stream.Signature(words["weights"])),
+                "biases": In(stream.Signature(words["biases"])),
+                "scale_m": In(SCALE_M_BITS),
+                "scale_k": In(SCALE_K_BITS),
+                "clear": In(1),
+                "saturated": Out(1),
+            }
+        )
+
+    @property
+    def _sum_delay(self) -> int:
+        """Cycles from the issue of a beat to the sum of its products."""
+        return Store.latency + self._split.latency + sum_latency(self.tiling.columns, self._split, self.target)
+
+    @property
+    def result_delay(self) -> int:
+        """Cycles from the issue of a tile's last beat until its first results can leave."""
+        # total, kept totals; bias memory, sum with bias; requantised; queue
+        return self._sum_delay + 2 + Store.latency + 1 + requantiser_latency(self.target) + Queue.latency
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a vector's last beat to its first results."""
+        return self.tiling.beats + self.result_delay
+
+    @property
+    def queue_depth(self) -> int:
+        """Output beats for which there is room: enough that no tile waits for it while the output does not stall."""
+        per_tile = self.tiling.rows // self.tiling.lanes
+        # A tile's room is free two cycles after its last results have left. What was begun in the cycle before is not
+        # seen yet, hence one tile more, and one for the tile to begin.
+        unfinished = -(-(self.result_delay + per_tile + 2) // self.tiling.beats)
+        return per_tile * (unfinished + 2)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        idle = Signal(init=1)
+        codes, step = self._sequence(m, idle)
+        done, totals = self._multiply(m, codes, step, self._loadable(m, "weights", idle))
+        self._finish(m, done, totals, self._loadable(m, "biases", idle), idle)
+        return m
+
+    def _loadable(self, m: Module, name: str, idle: Signal) -> Store:
+        """The memory behind the stream of that name."""
+        port = getattr(self, name)
+        banks, depth, width = self.memories[name]
+        m.submodules[name] = store = Store(banks=banks, depth=depth, width=width, target=self.target)
+        m.d.comb += [
+            port.ready.eq(idle),
+            store.write.eq(port.valid & idle),
+            store.address.eq(port.payload.address),
+            store.data.eq(port.payload.data),
+        ]
+        return store
+
+    def _sequence(self, m: Module, idle: Signal) -> tuple[Store, _Step]:
+        """Fill the buffers of codes, issue steps, count the queue's room."""
+        tiling, i = self.tiling, self.i
+        per_tile = tiling.rows // tiling.lanes
+        vectors = Signal(range(3))
+        reserved = Signal(range(self.queue_depth + 1))
+        room = Signal()  # a cycle old
+        left = Signal()  # likewise
+        accepted = Signal()
+        filled = Signal()
+        issue = Signal()
+        emptied = Signal()
+        begins = Signal()
+        fill_buffer = Signal()
+        first = Signal(init=1)
+        step_buffer = Signal()
+        more = Signal()
+        last = Signal()
+        with m.If(accepted):
+            fill, fill_last = count(m, tiling.beats, "fill")
+        with m.If(filled):
+            m.d.sync += fill_buffer.eq(~fill_buffer)
+        with m.If(issue):
+            beat, beat_last = count(m, tiling.beats, "beat")
+            place, place_last = count(m, tiling.cycles, "place")
+            m.d.sync += first.eq(beat_last)
+        with m.If(emptied):
+            m.d.sync += step_buffer.eq(~step_buffer)
+        m.d.comb += [
+            i.ready.eq(~vectors[1]),
+            accepted.eq(i.valid & i.ready),
+            filled.eq(accepted & fill_last),
+            issue.eq(~first | (vectors.any() & room)),
+            begins.eq(issue & first),
+            emptied.eq(issue & place_last),
+            more.eq(issue & ~beat_last),
+            last.eq(issue & beat_last),
+        ]
+        m.d.sync += [
+            vectors.eq(vectors + filled - emptied),
+            left.eq(self.o.valid & self.o.ready),
+            reserved.eq(reserved + Mux(begins, per_tile, 0) - left),
+            room.eq(reserved <= self.queue_depth - 2 * per_tile),
+            idle.eq((vectors == 0) & (reserved == 0) & (fill == 0) & ~accepted),
+        ]
+
+        depth = 2 << (tiling.beats - 1).bit_length()
+        width = self.format.bits * tiling.columns
+        m.submodules.codes = codes = Store(banks=1, depth=depth, width=width, target=self.target)
+        m.d.comb += [
+            codes.write.eq(accepted),
+            codes.address.eq(Cat(fill, fill_buffer)),
+            codes.data.eq(i.payload),
+            codes.place.eq(Cat(beat, step_buffer)),
+        ]
+        return codes, _Step(place, more, last)
+
+    def _multiply(self, m: Module, codes: Store, step: _Step, weights: Store) -> tuple[Signal, list[Signal]]:
+        """From what is issued to the rows' totals, and whether they are those of a whole tile."""
+        tiling, stages = self.tiling, Stages(m, ())
+        # so that weights meet mantissas
+        m.d.comb += weights.place.eq(stages.delay(step.place, self._split.latency, "place"))
+        mantissas = [Mantissa(format=self.format, split=self._split) for _ in range(tiling.columns)]
+        above = []
+        for n, mantissa in enumerate(mantissas):
+            m.submodules[f"mantissa{n}"] = mantissa
+            m.d.comb += mantissa.code.eq(codes.words[0].word_select(n, self.format.bits))
+            product_delay = multiplier_latency(self._split.width, self.target)
+            above.append(stages.delay(mantissa.above, product_delay, f"above{n}_"))
+        more = stages.delay(step.more, self._sum_delay, "more")
+        last = Signal(self._sum_delay + 1)
+        m.d.sync += last.eq(Cat(step.last, last))
+        peak, totals = int(np.abs(axis_values(self.format)).max()), []
+        limit = tiling.beats * tiling.columns * peak * MAX_WEIGHT
+        for number, word in enumerate(weights.words):
+            row = Row(columns=tiling.columns, split=self._split, peak=peak, limit=limit, target=self.target)
+            m.submodules[f"row{number}"] = row
+            m.d.comb += row.more.eq(more)
+            totals.append(row.total)
+            for n, mantissa in enumerate(mantissas):
+                m.d.comb += [
+                    row.mantissas[n].eq(mantissa.mantissa),
+                    row.weights[n].eq(word.word_select(n, 8).as_signed()),
+                    row.above[n].eq(above[n]),
+                ]
+        done = Signal()
+        m.d.comb += done.eq(last[-1])
+        return done, totals
+
+    def _finish(self, m: Module, done: Signal, totals: list[Signal], biases: Store, idle: Signal) -> None:
+        """From the rows' totals to the output stream, a beat per cycle."""
+        tiling, stages = self.tiling, Stages(m, ())
+        lanes, per_tile = tiling.lanes, tiling.rows // tiling.lanes
+        kept = [Signal.like(total, name=f"kept{n}", reset_less=True) for n, total in enumerate(totals)]
+        waiting = Signal(per_tile)  # bit 0: the lowest of ``kept`` go now
+        scale_m = Signal(SCALE_M_BITS, reset_less=True)
+        scale_k = Signal(SCALE_K_BITS, reset_less=True)
+        with m.If(done):
+            m.d.sync += [waiting.eq((1 << per_tile) - 1), Cat(kept).eq(Cat(totals))]
+        with m.Else():
+            m.d.sync += [waiting.eq(waiting >> 1), Cat(kept[:-lanes]).eq(Cat(kept[lanes:]))]
+        with m.If(waiting[0]):
+            place, _ = count(m, tiling.outputs // lanes, "bias_place")
+        m.d.comb += biases.place.eq(place)
+        with m.If(idle):
+            m.d.sync += [scale_m.eq(self.scale_m), scale_k.eq(self.scale_k)]
+
+        requantisers = [Requantiser(target=self.target) for _ in range(lanes)]
+        for n, requantiser in enumerate(requantisers):
+            m.submodules[f"requantiser{n}"] = requantiser
+            total = stages.delay(kept[n], Store.latency, f"total{n}_")
+            biased = Signal(signed(32), name=f"biased{n}", reset_less=True)
+            m.d.sync += biased.eq(total + biases.words[n].as_signed())
+            m.d.comb += [
+                requantiser.a.eq(biased), requantiser.scale_m.eq(scale_m), requantiser.scale_k.eq(scale_k)
+            ]  # fmt: skip
+        written = Signal(Store.latency + 1 + requantiser_latency(self.target))
+        m.d.sync += written.eq(Cat(waiting[0], written))
+
+        m.submodules.queue = queue = Queue(width=8 * lanes + 1, depth=self.queue_depth)
+        saturated = Cat(requantiser.saturated for requantiser in requantisers).any()
+        m.d.comb += [
+            queue.write.eq(written[-1]),
+            queue.data.eq(Cat(*(requantiser.value for requantiser in requantisers), saturated)),
+            queue.ready.eq(self.o.ready),
+            self.o.valid.eq(queue.valid),
+            Value.cast(self.o.payload).eq(queue.payload[:-1]),
+        ]
+        left = self.o.valid & self.o.ready & queue.payload[-1]
+        m.d.sync += self.saturated.eq(left | (self.saturated & ~self.clear))

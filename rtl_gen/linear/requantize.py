@@ -1,0 +1,109 @@
+"""The requantiser: int32 accumulators to int8, times M / 2^k, half to even, clamped."""
+
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
+
+from qse_hw.golden.reference.linear import SCALE_K_BITS, SCALE_M_BITS
+from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
+from qse_hw.rtl_gen.logic.stages import Stages
+
+ACCUMULATOR_BITS = 32
+
+
+def requantiser_latency(target: str) -> int:
+    """Cycles from an accumulator to its value."""
+    return multiplier_latency(ACCUMULATOR_BITS, target) + 6
+
+
+class _Window(NamedTuple):
+    """What is left of a product after a shift by one of four amounts.
+
+    ``bits``: half (bit 0) and quotient, signed. ``sign``: of all. ``lost``: whether a set bit was lost below, before
+    this shift and in each quarter of the bits that it can drop. ``ones``, ``zeros``: whether there is one, a zero, in
+    each quarter of the bits that it can leave above; ``beyond``: whether there were more bits than a sign before.
+    """
+
+    bits: Value
+    sign: Value
+    lost: list[Value]
+    ones: list[Value]
+    zeros: list[Value]
+    beyond: Value
+
+    def any_lost(self, amount: Value) -> Value:
+        """Whether a set bit was lost, if the shift was by ``amount`` units."""
+        return _choose([Cat(self.lost[: n + 1]).any() for n in range(4)], amount)
+
+    def any_beyond(self, amount: Value) -> Value:
+        """Whether there are more bits than a sign above, if the shift was by ``amount`` units."""
+        more = [Mux(self.sign, zero, one) for one, zero in zip(self.ones, self.zeros, strict=True)]
+        return self.beyond | _choose([Cat(more[n:]).any() for n in range(4)], amount)
+
+
+class Requantiser(Elaboratable):
+    """One value per cycle: ``clamp(round(a * M / 2**k), -128, 127)``, exactly
+    :func:`qse_hw.golden.reference.linear.requantise_scalar`.
+
+    Stages: the product; a shift by 0, 16, 32 or 48; by 0, 4, 8 or 12; by 0 to 3; whether to round up; the addition;
+    clamping. A shift keeps only the bits that can still be chosen; of those above it keeps whether they are more than a
+    sign, of those below whether one is set.
+
+    Members: ``a`` (signed), ``scale_m``, ``scale_k`` in, ``scale_k`` constant while values are on their way; ``value``
+    (signed) and ``saturated`` out, :func:`requantiser_latency` later.
+    """
+
+    def __init__(self, *, target: str) -> None:
+        self._target = target
+        self.a = Signal(signed(ACCUMULATOR_BITS))
+        self.scale_m = Signal(SCALE_M_BITS)
+        self.scale_k = Signal(SCALE_K_BITS)
+        self.value = Signal(signed(8), reset_less=True)
+        self.saturated = Signal(reset_less=True)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.multiplier = multiplier = Multiplier(self.a.shape(), SCALE_M_BITS, target=self._target)
+        m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.scale_m), multiplier.enable.eq(1)]
+        stages = Stages(m, ("by16", "by4", "by1"))
+        none = Const(0, 1)
+        # the half, which an unshifted product does not have, becomes bit 0; in the end there are 9 bits above it
+        window = _Window(Cat(none, multiplier.p), multiplier.p[-1], [none] * 4, [none] * 4, [none] * 4, none)
+        amount = Const(0, 2)
+        for low, keep in ((4, 25), (2, 13), (0, 10)):
+            before, amount = amount, self.scale_k[low : low + 2]
+            window = stages.cut(f"by{1 << low}", _shifted(window, before, 1 << low, amount, keep))
+
+        quotient = stages.register(window.bits[1:].as_signed(), "quotient")
+        up = stages.register(window.bits[0] & (window.any_lost(amount) | window.bits[1]), "up")
+        beyond = stages.delay(window.any_beyond(amount) | (window.bits[-1] ^ window.sign), 2, "beyond")
+        sign = stages.delay(window.sign, 2, "sign")
+        total = Signal(signed(10), reset_less=True)
+        m.d.sync += total.eq(quotient + up)
+        saturated = Signal()
+        m.d.comb += saturated.eq(beyond | (total[7:] != total[-1].replicate(3)))
+        m.d.sync += [
+            self.value.eq(Mux(saturated, Cat((~sign).replicate(7), sign), total[:8])),
+            self.saturated.eq(saturated),
+        ]
+        return m
+
+
+def _shifted(of: _Window, before: Value, unit: int, amount: Value, keep: int) -> _Window:
+    """The window, ``unit * amount`` bits lower, of which ``keep`` stay; ``before``: the amount of the last shift."""
+    steps = [unit * n for n in range(4)]
+    kept = [of.bits[low : low + keep] for low in steps]
+    below = [of.bits[low : low + unit] for low in steps[:3]]
+    above = [*(of.bits[low + keep : low + keep + unit] for low in steps[:3]), of.bits[steps[3] + keep :]]
+    return _Window(
+        bits=_choose([Cat(bits, of.sign.replicate(keep - len(bits))) for bits in kept], amount),
+        sign=of.sign,
+        lost=[of.any_lost(before), *(bits.any() for bits in below)],
+        ones=[bits.any() for bits in above],
+        zeros=[(~bits).any() for bits in above],
+        beyond=of.any_beyond(before),
+    )
+
+
+def _choose(values: list[Value], amount: Value) -> Value:
+    return Mux(amount[1], Mux(amount[0], values[3], values[2]), Mux(amount[0], values[1], values[0]))

@@ -1,0 +1,48 @@
+"""A loadable memory that is read several words at a time."""
+
+from amaranth.hdl import Elaboratable, Module, Signal
+
+from qse_hw.rtl_gen.logic.block_ram import BlockRam
+
+
+def address_bits(banks: int, depth: int) -> int:
+    """Bits of a :class:`Store`'s addresses."""
+    return max(1, (banks - 1).bit_length() + (depth - 1).bit_length())
+
+
+class Store(Elaboratable):
+    """``banks`` memories of ``depth`` words: written one word at a time, read one word of each bank at a time.
+
+    Address: the bank in the low bits, as many as ``banks - 1`` has, above them the place in the bank; addresses that
+    do not exist are not written. All words are 0 at first, a reset does not clear them. What is read in the cycle in
+    which it is written must not matter (:class:`BlockRam`).
+
+    Members: ``write``, ``address``, ``data`` in; ``place`` in, ``words`` out, :attr:`latency` cycles later.
+    """
+
+    latency = BlockRam.latency
+
+    def __init__(self, *, banks: int, depth: int, width: int, target: str) -> None:
+        self._depth = depth
+        self._target = target
+        self._bank_bits = (banks - 1).bit_length()
+        self.write = Signal()
+        self.address = Signal(address_bits(banks, depth))
+        self.data = Signal(width)
+        self.place = Signal(range(depth))
+        self.words = [Signal(width, name=f"word{n}") for n in range(banks)]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bank, place = self.address[: self._bank_bits], self.address[self._bank_bits :]
+        for number, word in enumerate(self.words):
+            ram = BlockRam(width=len(word), depth=self._depth, target=self._target)
+            m.submodules[f"bank{number}"] = ram
+            m.d.comb += [
+                ram.write.eq(self.write & (bank == number) & (place < self._depth)),
+                ram.write_place.eq(place),
+                ram.data.eq(self.data),
+                ram.place.eq(self.place),
+                word.eq(ram.word),
+            ]
+        return m

@@ -1,0 +1,70 @@
+"""Sticky flags and a counter: what an encoder noticed since it was last asked."""
+
+from operator import index
+
+from amaranth.hdl import Elaboratable, Module, Signal, Value
+
+from qse_hw.golden.errors import InputError
+
+
+class Status(Elaboratable):
+    """Accumulates events of ``lanes`` values per beat.
+
+    ``saturated <= any(saturated_lanes) or (saturated and not clear)``; ``nan`` likewise;
+    ``saturation_count <= min((0 if clear else saturation_count) + sum(saturated_lanes), 2**counter_width - 1)``.
+    An event in the cycle of a clear is kept.
+
+    Members: ``enable`` (a beat counts now), ``clear``, ``saturated_lanes``, ``nan_lanes`` in; ``saturated``, ``nan``,
+    ``saturation_count`` out (one cycle later).
+    """
+
+    def __init__(self, *, lanes: int, counter_width: int) -> None:
+        self._counter_width = check_counter_width(counter_width)
+        self.enable = Signal()
+        self.clear = Signal()
+        self.saturated_lanes = Signal(lanes)
+        self.nan_lanes = Signal(lanes)
+        self.saturated = Signal()
+        self.nan = Signal()
+        self.saturation_count = Signal(counter_width)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for flag, lanes in ((self.saturated, self.saturated_lanes), (self.nan, self.nan_lanes)):
+            m.d.sync += flag.eq((self.enable & lanes.any()) | (flag & ~self.clear))
+        if self._counter_width:
+            count, width = self.saturation_count, self._counter_width
+            # signals, since Amaranth builds an expression anew wherever it is used
+            happened = Signal.like(self.saturated_lanes)
+            events = Signal(range(len(happened) + 1))
+            total = Signal(max(width, len(events)) + 1)
+            many = Signal()
+            past = Signal()
+            m.d.comb += [
+                happened.eq(self.saturated_lanes & self.enable.replicate(len(happened))),
+                events.eq(_popcount(happened)),
+                total.eq(count + events),
+                many.eq(events[width:].any()),
+                # a single event cannot carry a count that is not full past its end
+                past.eq(total[width:].any() if len(happened) > 1 else 0),
+            ]
+            with m.If(self.clear):  # makes it the flops' reset, but for the few bits of events
+                m.d.sync += count.eq(events[:width] | many.replicate(width))
+            with m.Elif(~count.all()):
+                m.d.sync += count.eq(total[:width] | past.replicate(width))
+        return m
+
+
+def check_counter_width(width: int) -> int:
+    """``width`` as an int, or an InputError."""
+    width = index(width)
+    if not 0 <= width <= 64:
+        raise InputError(f"Counter width must be from 0 (no counter) to 64, not {width!r}")
+    return width
+
+
+def _popcount(bits: Value) -> Value:
+    if len(bits) == 1:
+        return bits
+    middle = len(bits) // 2
+    return _popcount(bits[:middle]) + _popcount(bits[middle:])

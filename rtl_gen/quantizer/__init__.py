@@ -1,0 +1,1 @@
+"""The encoder behind AXI4-Stream and AXI4-Lite, with its registers."""

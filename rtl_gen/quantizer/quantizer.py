@@ -1,0 +1,223 @@
+"""The quantiser as a block of a system: AXI4-Stream in and out, AXI4-Lite registers."""
+
+from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.rtl_gen.encoder import check_lanes
+from qse_hw.rtl_gen.lane.geometry import Geometry
+from qse_hw.rtl_gen.logic.event_counter import EventCounter
+from qse_hw.rtl_gen.quantizer.apply_parameters import ApplyParameters
+from qse_hw.rtl_gen.quantizer.axi_lite import AxiLite, axi_lite_ports
+from qse_hw.rtl_gen.quantizer.axi_stream import RegisterSlice, axi_stream_ports, bytes_of, kept
+from qse_hw.rtl_gen.quantizer.packet_gate import PacketGate
+from qse_hw.rtl_gen.quantizer.quantizer_core import QuantizerCore, beat_layout, core_latency
+from qse_hw.rtl_gen.quantizer.register_block import RegisterBlock
+from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
+
+_BUS = (
+    "write", "write_index", "write_data", "write_strobe", "write_error",
+    "read", "read_index", "read_data", "read_error",
+)  # fmt: skip
+
+
+class Quantizer(wiring.Component):
+    """Quantises packets of values; scale and format can be set by software.
+
+    Arithmetic: each value as :class:`qse_hw.rtl_gen.encoder.Encoder`'s; or, bypassed, the low bits pass unchanged.
+
+    A beat in gives a beat out. A value lies in as many whole bytes as it needs, a code likewise; bits above are not
+    read, and are 0. A lane with all its bytes kept is a value; any other gives the code of 0 with no byte kept and
+    counts nowhere. New parameters take effect between packets: a packet that has begun passes to its end with the old
+    ones, and meanwhile no other one enters. A soft reset discards what is within but for the beats (one or two) that
+    the output may have offered already; if the last of them does not end a packet, a beat follows that does and keeps
+    no byte.
+
+    Latency: :attr:`latency` cycles from an accepted beat to its output. Throughput: one beat per cycle. No
+    combinational path leads from an input to an output.
+
+    Parameters:
+        format: what is effective after a reset; kind, bits and the segments' steps are so for ever.
+        input: the input type.
+        scale: effective after a reset; its number of bits for ever.
+        lanes: values per beat, 1 to 1024.
+        target: one of :data:`qse_hw.rtl_gen.emit.unit.TARGETS`.
+        pipeline: see :class:`qse_hw.rtl_gen.lane.geometry.Geometry`.
+
+    Members:
+        s_axis_*: stream of values.
+        m_axis_*: stream of codes.
+        s_axi_*: AXI4-Lite bus; registers as :attr:`registers` says.
+
+    Raises:
+        TypeError, InputError: for parameters of the wrong type or out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        format: SegmentedFormat,
+        input: InputType,
+        scale: Scale,
+        lanes: int = 1,
+        target: str = "generic",
+        pipeline: int | None = None,
+    ) -> None:
+        if not isinstance(format, SegmentedFormat):
+            raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
+        if not isinstance(input, InputType):
+            raise TypeError(f"Input must be an InputType, not {input!r}")
+        if not isinstance(scale, Scale):
+            raise TypeError(f"Scale must be a Scale, not {scale!r}")
+        self.format = format
+        self.input = input
+        self.scale = scale
+        self.lanes = check_lanes(lanes)
+        self.registers = RegisterMap.of(format=format, input=input, scale=scale, lanes=self.lanes)
+        self._geometry = Geometry(
+            format=format, input=input, scale=None, scale_bits=scale.bits, runtime_format=True, target=target,
+            pipeline=pipeline,
+        )  # fmt: skip
+        super().__init__(
+            axi_stream_ports("s_axis", input.width, self.lanes, out=False)
+            | axi_stream_ports("m_axis", format.bits, self.lanes, out=True)
+            | {f"s_axi_{name}": member for name, member in axi_lite_ports(ADDRESS_WIDTH).items()}
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from an accepted beat to its output."""
+        return core_latency(self._geometry) + RegisterSlice.latency
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.axi_lite = axi_lite = AxiLite(address_width=ADDRESS_WIDTH)
+        m.submodules.registers = registers = RegisterBlock(registers=self.registers)
+        m.submodules.apply = apply = ApplyParameters(format=self.format, scale=self.scale, registers=self.registers)
+        m.submodules.gate = gate = PacketGate()
+        core, soft_reset = QuantizerCore(geometry=self._geometry, lanes=self.lanes), registers.soft_reset
+        m.submodules.core = ResetInserter(soft_reset)(core)
+        self._bus(m, axi_lite, registers)
+        m.d.comb += [
+            apply.parameters.eq(registers.parameters),
+            apply.check.eq(gate.check),
+            apply.load.eq(gate.load),
+            gate.done.eq(apply.done),
+            gate.refused.eq(apply.refused.any()),
+            gate.apply.eq(registers.apply),
+            gate.soft_reset.eq(soft_reset),
+            gate.empty.eq(core.empty),
+            core.scale_m.eq(apply.scale_m),
+            core.scale_k.eq(apply.scale_k),
+            core.regions.eq(apply.regions),
+            core.bypass.eq(apply.bypass),
+            registers.locked.eq(gate.pending | registers.apply),
+            registers.pending.eq(gate.pending | registers.apply),
+            registers.busy.eq(gate.packet | ~core.empty | self.m_axis_tvalid),
+            registers.bypassed.eq(apply.bypass),
+            registers.error.eq(apply.refused),
+            registers.noticed.parameter_error.eq(gate.error),
+        ]
+        closing = self._leave(m, core, soft_reset)
+        self._enter(m, core, gate, registers, gate.open & ~closing)
+        self._count(m, core, registers)
+        return m
+
+    def _bus(self, m: Module, axi_lite: AxiLite, registers: RegisterBlock) -> None:
+        for name, member in axi_lite_ports(ADDRESS_WIDTH).items():
+            inner, outer = getattr(axi_lite, name), getattr(self, f"s_axi_{name}")
+            m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
+        for name in _BUS:
+            from_bus = axi_lite.signature.members[name].flow == Out
+            source, sink = (axi_lite, registers) if from_bus else (registers, axi_lite)
+            m.d.comb += getattr(sink, name).eq(getattr(source, name))
+
+    def _enter(
+        self, m: Module, core: QuantizerCore, gate: PacketGate, registers: RegisterBlock, open: Value
+    ) -> None:
+        i = core.i
+        keep, partial = kept(self.s_axis_tkeep, self.lanes)
+        size = 8 * bytes_of(self.input.width)
+        may = Signal()
+        accepted = Signal()
+        cut = Signal()
+        m.d.comb += [
+            may.eq(open),
+            i.valid.eq(self.s_axis_tvalid & may),
+            self.s_axis_tready.eq(i.ready & may),
+            accepted.eq(self.s_axis_tvalid & self.s_axis_tready),
+            i.payload.keep.eq(keep),
+            i.payload.last.eq(self.s_axis_tlast),
+            *(i.payload.values[n].eq(self.s_axis_tdata.word_select(n, size)) for n in range(self.lanes)),
+            gate.accepted.eq(accepted),
+            gate.last.eq(self.s_axis_tlast),
+            registers.noticed.partial_keep.eq(cut),
+        ]
+        m.d.sync += cut.eq(accepted & partial.any() & ~registers.soft_reset)
+
+    def _leave(self, m: Module, core: QuantizerCore, soft_reset: Signal) -> Signal:
+        """Returns whether a packet that was cut is about to be ended."""
+        m.submodules.slice = out = RegisterSlice(beat_layout(self.format.bits, self.lanes))
+        size = bytes_of(self.format.bits)
+        closing = Signal()
+        unended = Signal()  # the last beat that has left the core was not its packet's last
+        with m.If(out.i.valid & out.i.ready):
+            m.d.sync += unended.eq(~out.i.payload.last)
+        with m.If(soft_reset):
+            m.d.sync += closing.eq(1)
+        with m.Elif(~unended):
+            m.d.sync += closing.eq(0)
+        m.d.comb += [
+            out.i.valid.eq(core.o.valid | (closing & unended)),
+            core.o.ready.eq(out.i.ready),
+            out.i.payload.eq(core.o.payload),
+        ]
+        with m.If(closing):  # the core is empty
+            m.d.comb += [out.i.payload.eq(0), out.i.payload.last.eq(1)]
+        beat = out.o.payload
+        m.d.comb += [
+            self.m_axis_tvalid.eq(out.o.valid),
+            out.o.ready.eq(self.m_axis_tready),
+            self.m_axis_tlast.eq(beat.last),
+            self.m_axis_tkeep.eq(Cat(beat.keep[n].replicate(size) for n in range(self.lanes))),
+            *(self.m_axis_tdata.word_select(n, 8 * size).eq(beat.values[n]) for n in range(self.lanes)),
+        ]
+        return closing
+
+    def _count(self, m: Module, core: QuantizerCore, registers: RegisterBlock) -> None:
+        """What passes from the core to the slice is counted: a soft reset cannot take it back any more."""
+        lanes = self.lanes
+        beat = [Signal.like(part, reset_less=True) for part in (core.o.payload.keep, core.saturated, core.nan)]
+        segment = Signal.like(core.segment, reset_less=True)
+        moved = Signal()
+        passes = Signal(lanes)
+        quantised = Signal(lanes)
+        m.d.sync += [
+            moved.eq(core.o.valid & core.o.ready & ~registers.soft_reset),
+            Cat(beat).eq(Cat(core.o.payload.keep, core.saturated, core.nan)),
+            segment.eq(core.segment),
+        ]
+        keep, saturated, nan = beat
+        m.d.comb += [
+            passes.eq(keep & moved.replicate(lanes)),
+            quantised.eq(passes & ~registers.bypassed.replicate(lanes)),
+        ]
+        events = {"values": passes, "saturated": saturated & quantised, "nan": nan & quantised}
+        for n in range(self.registers.segments):
+            inside = Cat(segment[lane] == n for lane in range(lanes))
+            events[f"segment{n}_values"] = quantised & inside
+        for name, happened in events.items():
+            counter = EventCounter(lanes=lanes)
+            m.submodules[f"count_{name}"] = ResetInserter(registers.soft_reset)(counter)
+            m.d.comb += [
+                counter.lanes.eq(happened),
+                counter.clear.eq(registers.clear[name]),
+                registers.counts[name].eq(counter.count),
+            ]
+        m.d.comb += [
+            registers.noticed.saturated.eq(events["saturated"].any()),
+            registers.noticed.nan.eq(events["nan"].any()),
+        ]

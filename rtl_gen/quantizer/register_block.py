@@ -1,0 +1,166 @@
+"""The registers in hardware: storage, decoding and refusals, all from the register map."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
+
+STICKY = ("saturated", "nan", "parameter_error", "partial_keep")
+
+
+def parameter_layout(registers: RegisterMap) -> data.StructLayout:
+    """The values of the read-write registers, by their names in lower case."""
+    return data.StructLayout({
+        register.name.lower(): (signed if register.fields[0].signed else unsigned)(register.fields[0].width)
+        for register in registers.of_access("read-write")
+    })  # fmt: skip
+
+
+def counter_layout(registers: RegisterMap) -> data.StructLayout:
+    """The counters, by their names in lower case."""
+    return data.StructLayout({register.name.lower(): unsigned(32) for register in registers.of_access("counter")})
+
+
+class RegisterBlock(wiring.Component):
+    """Answers the accesses of :class:`qse_hw.rtl_gen.quantizer.axi_lite.AxiLite`, using the cycles that they settle.
+
+    Parameters:
+        registers: what there is.
+
+    Members:
+        write, write_index, write_data, write_strobe, write_error, read, read_index, read_data, read_error: the bus.
+        parameters: what software wrote.
+        locked: parameters are in use, so that writes to them are refused.
+        apply, soft_reset: high for one cycle, two after the command was written.
+        pending, busy, bypassed, error: of STATUS.
+        noticed: sets the sticky bit of that name, also in the cycle in which software clears it.
+        counts: of the counters.
+        clear: per counter, high in the cycle after it was written.
+    """
+
+    def __init__(self, *, registers: RegisterMap) -> None:
+        self.registers = registers
+        counters = counter_layout(registers)
+        super().__init__(
+            {
+                "write": In(1),
+                "write_index": In(ADDRESS_WIDTH - 2),
+                "write_data": In(32),
+                "write_strobe": In(4),
+                "write_error": Out(1),
+                "read": In(1),
+                "read_index": In(ADDRESS_WIDTH - 2),
+                "read_data": Out(32),
+                "read_error": Out(1),
+                "parameters": Out(parameter_layout(registers)),
+                "locked": In(1),
+                "apply": Out(1),
+                "soft_reset": Out(1),
+                "pending": In(1),
+                "busy": In(1),
+                "bypassed": In(1),
+                "error": In(registers["STATUS"].field("ERROR").width),
+                "noticed": In(data.StructLayout(dict.fromkeys(STICKY, 1))),
+                "counts": In(counters),
+                "clear": Out(data.StructLayout(dict.fromkeys(counters.members, 1))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        held = {
+            register.name: Signal(
+                Shape.cast(self.parameters[register.name.lower()].shape()),
+                init=register.fields[0].of(register.reset),
+                name=register.name.lower(),
+            )
+            for register in self.registers.of_access("read-write")
+        }
+        m.d.comb += [self.parameters[name.lower()].eq(value) for name, value in held.items()]
+        clear = self._write(m, held)
+        status = {"PENDING": self.pending, "BUSY": self.busy, "BYPASSED": self.bypassed, "ERROR": self.error}
+        for name in STICKY:
+            flag = status[name.upper()] = Signal(name=f"sticky_{name}")
+            kept = flag & ~clear[self.registers["STATUS"].field(name.upper()).low]
+            m.d.sync += flag.eq((kept | self.noticed[name]) & ~self.soft_reset)
+        self._read(m, held, status)
+        return m
+
+    def _selected(self, m: Module, index: Value, name: str) -> dict[str, Value]:
+        """Per register whether it is the one, a cycle after the index."""
+        selected = Signal(len(self.registers.registers), name=name)
+        m.d.sync += selected.eq(Cat(index == register.index for register in self.registers.registers))
+        return {register.name: selected[n] for n, register in enumerate(self.registers.registers)}
+
+    def _read(self, m: Module, held: dict[str, Signal], status: dict[str, Value]) -> None:
+        selected = self._selected(m, self.read_index, "read_selected")
+        words: list[Value] = []
+        for register in self.registers.registers:
+            word = Signal(32, name=f"{register.name.lower()}_word")
+            if register.access == "read-only":
+                m.d.comb += word.eq(register.reset)
+            elif register.access == "counter":
+                m.d.comb += word.eq(self.counts[register.name.lower()])
+            elif register.access == "read-write":  # sign-extends
+                m.d.comb += word.eq(held[register.name])
+            elif register.access == "status":
+                m.d.comb += [word[f.low : f.low + f.width].eq(status[f.name]) for f in register.fields]
+            words.append(word & selected[register.name].replicate(32))
+        m.d.sync += [
+            self.read_data.eq(reduce(or_, words)),
+            self.read_error.eq(~Cat(selected.values()).any()),
+        ]
+
+    def _write(self, m: Module, held: dict[str, Signal]) -> Signal:
+        """Returns which bits of STATUS to clear.
+
+        Three steps of a cycle each: selection, fitness, refusal; then ``write``, and what it does a cycle later.
+        """
+        selected = self._selected(m, self.write_index, "write_selected")
+        strobed = Signal(32)
+        masked = Signal(32)
+        clear = Signal(32)
+        m.d.sync += [
+            strobed.eq(Cat(bit.replicate(8) for bit in self.write_strobe)),
+            masked.eq(self.write_data & Cat(bit.replicate(8) for bit in self.write_strobe)),
+        ]
+        excess: dict[int, Signal] = {}  # by width, which many registers share
+        refusals: list[Value] = []
+        m.d.sync += [self.apply.eq(0), self.soft_reset.eq(0)]
+        for register in self.registers.registers:
+            name, width = register.name.lower(), register.fields[-1].low + register.fields[-1].width
+            chosen = selected[register.name]
+            accepted = Signal(name=f"{name}_written")
+            m.d.sync += accepted.eq(chosen & self.write & ~self.write_error)
+            if register.access in ("read-write", "command") and width not in excess:
+                excess[width] = Signal(name=f"wider_than_{width}")
+                m.d.sync += excess[width].eq(masked[width:].any())
+            refused: Value = Const(0, 1)
+            if register.access == "read-only":
+                refused = Const(1, 1)
+            elif register.access == "status":
+                m.d.comb += clear.eq(masked & accepted.replicate(32))
+            elif register.access == "counter":
+                m.d.comb += self.clear[name].eq(accepted & strobed.any())
+            elif register.access == "command":
+                refused = excess[width]
+                with m.If(accepted):
+                    m.d.sync += Cat(self.apply, self.soft_reset).eq(masked)
+            else:
+                value, merged = held[register.name], Signal(32, name=f"{name}_merged")
+                old = Signal(32, name=f"{name}_old")
+                m.d.comb += [old.eq(value), merged.eq(masked | (old & ~strobed))]
+                unfit = excess[width]
+                if register.fields[0].signed:
+                    unfit = Signal(name=f"{name}_unfit")
+                    m.d.sync += unfit.eq(merged[width - 1 :].any() & ~merged[width - 1 :].all())
+                refused = self.locked | unfit
+                with m.If(accepted):
+                    m.d.sync += value.eq(merged[:width])
+            refusals.append(chosen & refused)
+        m.d.sync += self.write_error.eq(Cat(refusals).any() | ~Cat(selected.values()).any())
+        return clear

@@ -1,0 +1,92 @@
+"""The register map for others: C and Verilog headers, a Python module, a table to read."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from qse_hw.rtl_gen.quantizer.registers import ACCESS, ADDRESS_WIDTH, REFUSALS, RegisterMap
+
+
+class Constant(NamedTuple):
+    """A name, its value, unsigned in 32 bits, and what it is; the comment of a register's first constant tells it."""
+
+    name: str
+    value: int
+    comment: str
+
+
+def constants(registers: RegisterMap) -> Iterator[Constant]:
+    """Per register ``NAME_OFFSET`` and ``NAME_RESET``; per field ``NAME_FIELD_SHIFT``, ``_MASK`` (in place) and, where
+    it is so, ``_SIGNED``; at last the values of STATUS.ERROR."""
+    for register in registers.registers:
+        yield Constant(f"{register.name}_OFFSET", register.offset, f"{register.access}: {register.meaning}")
+        yield Constant(f"{register.name}_RESET", register.reset, "")
+        for field in register.fields:
+            name = f"{register.name}_{field.name}"
+            yield Constant(f"{name}_SHIFT", field.low, field.meaning if field.meaning != register.meaning else "")
+            yield Constant(f"{name}_MASK", field.mask, "")
+            if field.signed:
+                yield Constant(f"{name}_SIGNED", 1, "")
+    for number, (name, meaning) in enumerate(REFUSALS.items()):
+        yield Constant(f"ERROR_{name}", number, meaning)
+
+
+def c_header(registers: RegisterMap, prefix: str) -> str:
+    """``#define``s, all names behind ``prefix`` in capitals."""
+    big = prefix.upper()
+    lines = [f"/* Registers of {prefix}; offsets in bytes. Generated, do not edit. */", f"#ifndef {big}_REGISTERS_H"]
+    lines += [f"#define {big}_REGISTERS_H", ""]
+    for name, value, comment in constants(registers):
+        lines += [f"/* {comment} */"] if comment else []
+        lines.append(f"#define {big}_{name} {value:#x}u")
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+def verilog_header(registers: RegisterMap, prefix: str) -> str:
+    """``localparam``s, to be included in a module; all names behind ``prefix`` in capitals."""
+    big = prefix.upper()
+    lines = [f"// Registers of {prefix}; offsets in bytes. Generated, do not edit."]
+    for name, value, comment in constants(registers):
+        lines += [f"// {comment}"] if comment else []
+        width = ADDRESS_WIDTH if name.endswith("_OFFSET") else 32
+        lines.append(f"localparam [{width - 1}:0] {big}_{name} = {width}'h{value:x};")
+    return "\n".join([*lines, ""])
+
+
+def python_module(registers: RegisterMap, prefix: str) -> str:
+    """Names and values."""
+    lines = [f'"""Registers of {prefix}; offsets in bytes. Generated, do not edit."""', ""]
+    for name, value, comment in constants(registers):
+        lines += [f"# {comment}"] if comment else []
+        lines.append(f"{name} = {value:#x}")
+    return "\n".join([*lines, ""])
+
+
+def markdown(registers: RegisterMap, prefix: str) -> str:
+    """A table of registers and their fields."""
+    lines = [
+        f"# Registers of `{prefix}`",
+        "",
+        f"AXI4-Lite, {ADDRESS_WIDTH} address bits, registers of 32 bits at multiples of 4. Accesses that are refused, "
+        "unknown addresses and addresses that are not multiples of 4 are answered with SLVERR and change nothing. Bits "
+        "without a meaning read as 0.",
+        "",
+        "| Offset | Register | Access | Reset | Bits | Field | Meaning |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for register in registers.registers:
+        start = f"`{register.offset:#05x}` | `{register.name}` | {register.access} | `{register.reset:#x}`"
+        for field in register.fields:
+            high = field.low + field.width - 1
+            bits = f"{high}:{field.low}" if field.width > 1 else f"{field.low}"
+            sticky = ", sticky" if field.sticky else ""
+            lines.append(f"| {start} | {bits} | `{field.name}` | {field.meaning}{sticky} |")
+            start = " | | | "
+    lines += ["", *(f"- **{name}**: {text}" for name, text in ACCESS.items()), ""]
+    lines += ["Why parameters are refused (`STATUS.ERROR`): the first of these that is found, segment by segment.", ""]
+    return "\n".join([*lines, *(f"{n}. `{k}`: {v}" for n, (k, v) in enumerate(REFUSALS.items())), ""])
+
+
+def register_files(registers: RegisterMap, prefix: str) -> dict[str, str]:
+    """All of them, text by file name."""
+    makers = {".h": c_header, ".vh": verilog_header, ".py": python_module, ".md": markdown}
+    return {f"{prefix}_registers{suffix}": make(registers, prefix) for suffix, make in makers.items()}

@@ -1,0 +1,1 @@
+"""Every input pattern through the compiled Verilog."""

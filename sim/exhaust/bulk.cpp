@@ -1,0 +1,75 @@
+// Sends beats through the module `bulk` (sim/exhaust/bulk.py) at full speed: Vdut's ports in, what it answered out.
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+
+#include "Vdut.h"
+
+// Verilator's runtime calls this instead of ending the process, which is Python's.
+void vl_fatal(const char*, int, const char*, const char* message) { throw std::runtime_error(message); }
+
+namespace {
+
+constexpr long kStatus = 16;      // bytes
+constexpr long kPatience = 1000;  // cycles without an output beat until a silent design is given up
+constexpr long kAfterwards = 50;  // cycles in which nothing more may come
+
+// Little-endian: Verilator keeps ports in integers or arrays of 32-bit words, the low bits first.
+template <typename Port>
+void set(Port& port, const std::uint8_t* bytes, long size) {
+    std::memcpy(&port, bytes, size);
+}
+
+template <typename Port>
+void get(const Port& port, std::uint8_t* bytes, long size) {
+    std::memcpy(bytes, &port, size);
+}
+
+}  // namespace
+
+// `beats` of `i_size` bytes from `i`; outputs to `o` and, after each one's clock edge, status to `status`, room for
+// `beats` of each. Returns how many output beats came, those too many included; -1 if the simulation broke.
+extern "C" __attribute__((visibility("default"))) long bulk(
+    const std::uint8_t* i, std::uint8_t* o, std::uint8_t* status, long beats, long i_size, long o_size,
+    std::uint32_t scale_m, std::uint32_t scale_k) {
+    try {
+        VerilatedContext context;
+        auto dut = std::make_unique<Vdut>(&context);
+        auto edge = [&] {
+            dut->clk = 1;
+            dut->eval();
+            dut->clk = 0;
+        };
+        dut->clear = 1;  // so that the status is that of the last beat alone
+        dut->o_ready = 1;
+        dut->scale_m = scale_m;
+        dut->scale_k = scale_k;
+        dut->rst = 1;
+        dut->clk = 0;
+        for (int cycle = 0; cycle < 3; ++cycle) {
+            dut->eval();
+            edge();
+        }
+        dut->rst = 0;
+        long sent = 0, received = 0, quiet = 0;
+        while (quiet < (received < beats ? kPatience : kAfterwards)) {
+            dut->i_valid = sent < beats;
+            if (sent < beats) set(dut->i, i + sent * i_size, i_size);
+            dut->eval();
+            const bool passes = dut->o_valid;
+            if (dut->i_valid && dut->i_ready) ++sent;
+            if (passes && received < beats) get(dut->o, o + received * o_size, o_size);
+            edge();
+            if (passes && received < beats) get(dut->status, status + received * kStatus, kStatus);
+            received += passes;
+            quiet = passes ? 0 : quiet + 1;
+            if (received > beats + kAfterwards) break;
+        }
+        dut->final();
+        return received;
+    } catch (const std::exception&) {
+        return -1;
+    }
+}

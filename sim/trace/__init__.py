@@ -1,0 +1,1 @@
+"""Traces of single beats, and what they cover."""

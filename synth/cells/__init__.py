@@ -1,0 +1,1 @@
+"""Standard cells: Liberty files, static timing, energy."""

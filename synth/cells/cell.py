@@ -1,0 +1,197 @@
+"""Standard cells: pins, functions, tables of delay, slew, setup time and internal energy. In ns, pF, V, pJ and W."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from qse_hw.golden.errors import InputError
+from qse_hw.synth.cells.liberty_function import Function
+
+EDGES = ("rise", "fall")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A function of two numbers, given at points.
+
+    Attributes:
+        xs, ys: the points, rising; one where nothing depends on that number. x is a slew, y a load; of a constraint x
+            is the clock's slew, y the data's.
+        values: per x, per y.
+    """
+
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]
+
+    def at(self, x: float, y: float) -> float:
+        """Bilinear between the points; beyond them the outermost patch goes on, as in ABC and OpenSTA."""
+        i, right = _place(self.xs, x)
+        j, up = _place(self.ys, y)
+        low = self.values[i]
+        value = low[j] if not up else low[j] + up * (low[j + 1] - low[j])
+        if right:
+            high = self.values[i + 1]
+            value += right * ((high[j] if not up else high[j] + up * (high[j + 1] - high[j])) - value)
+        return value
+
+
+def _place(points: tuple[float, ...], at: float) -> tuple[int, float]:
+    if len(points) == 1:
+        return 0, 0.0
+    low = min(max(bisect_right(points, at) - 1, 0), len(points) - 2)
+    return low, (at - points[low]) / (points[low + 1] - points[low])
+
+
+@dataclass(frozen=True)
+class Arc:
+    """A ``timing`` group: how a pin follows, or must precede, another one.
+
+    Attributes:
+        related: the other pin; "" if the file does not say.
+        kind: ``timing_type``: ``combinational``, ``rising_edge``, ``setup_rising``, ...
+        sense: ``positive_unate``, ``negative_unate`` or ``non_unate``.
+        tables: ``cell_rise``, ``rise_transition``, ``rise_constraint`` and of ``fall``; ns.
+    """
+
+    related: str
+    kind: str
+    sense: str
+    tables: Mapping[str, Table]
+
+
+@dataclass(frozen=True)
+class Power:
+    """An ``internal_power`` group: energy inside the cell per transition of the pin, pJ.
+
+    Attributes:
+        related: the pin that causes it; "" of an input, where the pin does so itself.
+        supply: ``related_pg_pin`` or ``power_level``; the energies of several supplies add up.
+        when: the condition on other pins; "" if there is none.
+        rise, fall: by slew, ns, and load, pF; None for an edge that the group does not speak of, never for both.
+    """
+
+    related: str
+    supply: str
+    when: str
+    rise: Table | None
+    fall: Table | None
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A pin.
+
+    Attributes:
+        direction: ``input``, ``output``, ``inout``, ``internal``.
+        capacitance: pF; NaN if the file does not say.
+        edges: the capacitance while it rises and falls, pF; NaN likewise.
+        clock: whether the file calls it a clock.
+        function: of an output; None if there is none.
+        arcs, powers: what ends here; one for each related pin.
+    """
+
+    direction: str
+    capacitance: float
+    edges: tuple[float, float]
+    clock: bool
+    function: Function | None
+    arcs: tuple[Arc, ...]
+    powers: tuple[Power, ...]
+
+
+@dataclass(frozen=True)
+class Flop:
+    """An ``ff`` group: the clock pin, whether its rising edge counts, and what is taken over."""
+
+    clock: str
+    rising: bool
+    next_state: Function
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell.
+
+    Attributes:
+        area: in the file's unit; NaN if it does not say.
+        leakage: W, the mean over the states; None if the file does not say.
+        no_leakage: why there is none.
+        pins: by name.
+        flop: None if it is none.
+        memory: it keeps something: a flop, a latch, a clock gate.
+    """
+
+    name: str
+    area: float
+    leakage: float | None
+    no_leakage: str
+    pins: Mapping[str, Pin]
+    flop: Flop | None
+    memory: bool
+
+    def outputs(self) -> Iterator[tuple[str, Pin]]:
+        """Output pins by name."""
+        return ((name, pin) for name, pin in self.pins.items() if pin.direction == "output")
+
+    @property
+    def untimed(self) -> frozenset[str]:
+        """Pins of a gate that an output depends on, without a delay."""
+        if self.memory:
+            return frozenset()
+        return frozenset(
+            name
+            for _, pin in self.outputs()
+            if pin.function is not None
+            for name in pin.function.names - {arc.related for arc in pin.arcs if arc.tables}
+        )
+
+    @property
+    def has_internal_energy(self) -> bool:
+        """Whether the file speaks of it; of a cell without an input it need not, since nothing toggles there."""
+        inputs = any(pin.direction == "input" for pin in self.pins.values())
+        return not inputs or any(pin.powers for pin in self.pins.values())
+
+
+def lacking(cell: str, what: str) -> InputError:
+    """The refusal of a cell, by name, that lacks something needed; it never counts as zero."""
+    return InputError(
+        f"Liberty cell {cell}, which the netlist uses, must have {what}; "
+        "complete the file or mark the cell with dont_use : true"
+    )
+
+
+@dataclass(frozen=True)
+class Library:
+    """A Liberty file.
+
+    Attributes:
+        name: the library's.
+        voltage: nominal, V; None if the file does not say.
+        cells: by name; those that can be read.
+        left_out: why the others cannot, by name.
+        no_energy: why nothing in the file can be turned into an energy; "" if it can.
+        text: the file for other programs: unpacked, without the cells that are left out.
+        digest: SHA-256 of the unpacked file, in hexadecimal digits.
+    """
+
+    name: str
+    voltage: float | None
+    cells: Mapping[str, Cell]
+    left_out: Mapping[str, str]
+    no_energy: str
+    text: bytes = field(repr=False)
+    digest: str
+
+    @property
+    def nand2_area(self) -> float | None:
+        """Area of the smallest NAND gate of two inputs; None if there is none."""
+        return min((cell.area for cell in self.cells.values() if _is_nand2(cell) and cell.area > 0), default=None)
+
+
+def _is_nand2(cell: Cell) -> bool:
+    functions = [pin.function for _, pin in cell.outputs()]
+    if cell.memory or len(functions) != 1 or functions[0] is None or len(functions[0].names) != 2:
+        return False
+    a, b = functions[0].names
+    return functions[0]({a: 0b0011, b: 0b0101}, 0b1111) == 0b1110

@@ -1,0 +1,149 @@
+"""Energy per value of a netlist of standard cells: toggles times the Liberty file's capacitances and internal energies.
+
+A net that toggles costs C V^2 / 2, C the input pins on it. A cell's output that toggles costs the cell's internal
+energy besides, at the slew and load that :mod:`qse_hw.synth.cells.sta` finds, rising as often as falling; of several
+inputs that may have caused it, each counts by how often it toggles. Input pins with an internal energy of their own
+cost it at each toggle, clock pins at each of the clock's two edges. Conditions (``when``) count alike, whatever the
+state. Leakage is the cells' sum (:mod:`qse_hw.synth.cells.liberty_leakage`). What a library does not say of a cell in
+use counts as
+nothing at all: no sum with it is given, but the reason why there is none.
+
+Limits: no wires, no clock tree (the flops' clock pins are driven from nowhere), typical conditions of the file; what is
+attached to the outputs is not known and costs nothing, while the unit's input pins count as the unit's; glitches only
+if the activity has them. Compare units with it; do not promise a battery's life.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from qse_hw.synth.activity import Activity
+from qse_hw.synth.cells.cell import Cell, Library, Pin, Power
+from qse_hw.synth.cells.mapped import Bit, Instance, Mapped
+from qse_hw.synth.cells.sta import CLOCK_SLEW, PORT_SLEW, Timing
+
+INPUTS = "(inputs)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """Energy per value, pJ; all parts add up to :attr:`total`. None is what the library does not give.
+
+    Attributes:
+        switching: charging the nets, but for the clock's.
+        internal: within the cells, but for their clock pins.
+        clock: charging the clock net, and within the flops at each of its edges.
+        by_cell: the same by type of the cell that drives the net or has the pin; :data:`INPUTS`: nets of input ports;
+            None where there is no total.
+        leakage: power, W, whatever happens; not in the total.
+        values: how many were played.
+        voltage: V.
+        missing: why, by the names ``energy`` (of the total) and ``leakage``, if either is None.
+    """
+
+    switching: float | None
+    internal: float | None
+    clock: float | None
+    by_cell: Mapping[str, float] | None
+    leakage: float | None
+    values: int
+    voltage: float | None
+    missing: Mapping[str, str]
+
+    @property
+    def total(self) -> float | None:
+        """Dynamic energy per value, pJ."""
+        if self.switching is None or self.internal is None or self.clock is None:
+            return None
+        return self.switching + self.internal + self.clock
+
+
+def energy(netlist: Path, library: Library, activity: Activity, timing: Timing) -> Energy:
+    """Energy of the netlist in a file of ``write_json`` under ``activity``, with the slews of ``timing``, both its own.
+
+    Raises:
+        InputError: if the file is not such a netlist.
+    """
+    mapped = Mapped.read(netlist, library)
+    used = {instance.cell.name: instance.cell for instance in mapped.instances}
+    missing = _missing(library, used)
+    volts = math.nan if library.voltage is None else library.voltage
+    parts: dict[str, list[float]] = defaultdict(list)
+    cells: dict[str, list[float]] = defaultdict(list)
+
+    def add(part: str, cell: str, toggles: float, each: float) -> None:
+        parts[part].append(toggles * each)
+        cells[cell].append(toggles * each)
+
+    for net in mapped.readers:
+        cell = mapped.drivers[net][0].cell.name if net in mapped.drivers else INPUTS
+        part = "clock" if net in mapped.clocks else "switching"
+        add(part, cell, activity.toggles.get(net, 0), mapped.capacitance(net) * volts**2 / 2)
+    for instance in mapped.instances:
+        for direction in ("input", "output"):
+            for _, pin, net in instance.pins(direction):
+                part = "clock" if net in mapped.clocks else "internal"
+                each = _internal(mapped, instance, pin, net, activity, timing)
+                add(part, instance.cell.name, activity.toggles.get(net, 0), each)
+
+    def per_value(found: Sequence[float]) -> float:
+        return math.fsum(found) / activity.values
+
+    known: tuple[str, ...] = ("switching", "internal", "clock")
+    if "energy" in missing:
+        known = () if library.no_energy else ("switching",)
+    leaks = [instance.cell.leakage for instance in mapped.instances if instance.cell.leakage is not None]
+    return Energy(
+        **{part: per_value(parts[part]) if part in known else None for part in ("switching", "internal", "clock")},
+        by_cell=None if "energy" in missing else {cell: per_value(found) for cell, found in sorted(cells.items())},
+        leakage=None if "leakage" in missing else math.fsum(leaks),
+        values=activity.values,
+        voltage=library.voltage,
+        missing=missing,
+    )
+
+
+def _missing(library: Library, used: Mapping[str, Cell]) -> dict[str, str]:
+    """What cannot be given, and why."""
+    found = {}
+    without = [name for name, cell in sorted(used.items()) if not cell.has_internal_energy]
+    if library.no_energy:
+        found["energy"] = library.no_energy
+    elif without:
+        found["energy"] = f"Library {library.name} has no internal_power for {_listed(without)}"
+    silent = {name: cell.no_leakage for name, cell in sorted(used.items()) if cell.leakage is None}
+    if silent:
+        reason = next(iter(silent.values()))
+        found["leakage"] = f"Library {library.name} has no leakage for {_listed(list(silent))} ({reason})"
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _internal(mapped: Mapped, instance: Instance, pin: Pin, net: Bit, activity: Activity, timing: Timing) -> float:
+    """pJ within the cell per toggle of one of its pins, the mean of rising and falling."""
+    causes: dict[str, list[Power]] = defaultdict(list)
+    for power in pin.powers:
+        causes[power.related].append(power)
+    load, weighted, weights = mapped.capacitance(net), [], []
+    for related, powers in causes.items():
+        cause = instance.nets.get(related, net)
+        slew = CLOCK_SLEW if cause in mapped.clocks else fmean(timing.slews.get(cause, (PORT_SLEW, PORT_SLEW)))
+        supplies: dict[str, list[Power]] = defaultdict(list)
+        for power in powers:
+            supplies[power.supply].append(power)
+        weighted.append(sum(_per_toggle(states, slew, load) for states in supplies.values()))
+        weights.append(activity.toggles.get(cause, 0))
+    return fmean(weighted, weights if any(weights) else None) if weighted else 0.0
+
+
+def _per_toggle(states: Sequence[Power], slew: float, load: float) -> float:
+    """The mean over the states and over the edges that the file speaks of: a reset only makes an output fall."""
+    edges = [[power.rise for power in states], [power.fall for power in states]]
+    given = [[table.at(slew, load) for table in tables if table is not None] for tables in edges]
+    return fmean(fmean(energies) for energies in given if energies)

@@ -1,0 +1,1 @@
+"""Faults in netlists, and whether the checks notice them."""

@@ -1,0 +1,178 @@
+"""A unit without its pipeline: what a fault does to a beat as a question about one cycle.
+
+The registers of a pipeline move together, when ``i__ready`` is high, or not at all. So what comes out of it is a
+function of what went in at one time, however long that was stalled on the way; and the unit with wires in their place
+does in a cycle all that the unit may do in one, if its inputs may be anything in every cycle. A fault that changes
+neither an output nor what the other registers load, whatever they hold, shows nowhere.
+
+That holds if, as is checked, all ways through the pipeline have as many registers, and a valid takes as many cycles.
+What the pipeline holds from the start or a reset, which may be the function of nothing, comes out without a valid then:
+so its last registers give anything without one, and in the mutant something else.
+"""
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from qse_hw.synth.mutation.graph import Circuit, Graph, sources
+from qse_hw.synth.mutation.netlist import GATES, Gate, Netlist, bits
+
+_AND, _MUX = GATES.index("$_AND_"), GATES.index("$_MUX_")
+_DATA = ("i__payload", "scale_m", "scale_k")
+
+
+class _Register:
+    """One of the pipeline: the net that it loads when it moves, those that choose, and those it has for itself."""
+
+    def __init__(self, data: int, selects: set[int], inside: set[int]) -> None:
+        self.data, self.selects, self.inside = data, selects, inside
+
+
+class Flat:
+    """The unit with wires for its pipeline.
+
+    Attributes:
+        graph: of it, with an input for each register that is left.
+
+    Raises:
+        ValueError: if the unit has no pipeline as the module says.
+    """
+
+    def __init__(self, netlist: Netlist) -> None:
+        self.graph, self._netlist = Graph(), netlist
+        if "i__ready" not in netlist.outputs:
+            raise ValueError("no stream")
+        drivers = {gate[1]: gate for gate in netlist.gates}
+        self._valid = netlist.outputs["o__valid"][0]
+        pipeline, control = _pipeline(netlist, drivers)
+        inside = set[int]().union(*(register.inside for register in pipeline.values()))
+        kept = {y: gate for y, gate in drivers.items() if y not in inside}
+        self._left = [(q, d) for q, d in netlist.registers if q not in pipeline]
+        seen = {net for y in kept if y in control for net in kept[y][2:]} | {net for *_, net in bits(netlist.outputs)}
+        last = sorted(pipeline.keys() & (seen | {d for _, d in self._left}))
+        wires = {q: (_AND, q, register.data, register.data, 0) for q, register in pipeline.items()}
+        anything = dict(zip(last, range(netlist.nets, netlist.nets + len(last)), strict=True))
+        wires |= {q: (_MUX, q, net, pipeline[q].data, self._valid) for q, net in anything.items()}
+        try:
+            gates = _ordered(kept | wires)
+        except CycleError as error:
+            raise ValueError("a loop") from error
+        if {_registers_before(netlist, gates, set(wires), last)} != {_latency(netlist)}:
+            raise ValueError("a valid takes another time")
+        base = sources(self.graph, netlist, self.graph.input) + [self.graph.input() for _ in last]
+        self._circuit = Circuit(self.graph, gates, base, {})
+        self._other = {net: self.graph.input() for net in anything.values()}
+        self._seen = {net for *_, net in bits(netlist.outputs)} | {d for _, d in self._left}
+        self._chooses = {net for register in pipeline.values() for net in register.selects} | {self._valid}
+
+    def wrong(self, select: int = 0) -> int | None:
+        """True if something that shows is wrong due to the fault that the net ``select`` switches on (0: without one).
+
+        None if the fault is one of ready or valid.
+        """
+        graph, base = self.graph, self._circuit.base
+        now = self._other | ({select: 1} if select else {})
+        self._circuit.changed(now)
+        if self._chooses & now.keys():
+            return None
+        found = 0
+        for name, _, net in bits(self._netlist.outputs):
+            different = graph.differ(base[net], now.get(net, base[net]))
+            found = graph.either(found, graph.both(different, base[self._valid]) if name == "o__payload" else different)
+        for _, d in self._left:
+            found = graph.either(found, graph.differ(base[d], now.get(d, base[d])))
+        if not select:
+            return found
+        for net, value in self._bottlenecks(select):
+            found = graph.both(found, graph.differ(base[net], value))
+        return graph.supposed(found)
+
+    def _bottlenecks(self, select: int) -> list[tuple[int, int]]:
+        """Nets that all a fault changes must pass: they are wrong, or else nothing is. With the mutant's literals."""
+        circuit, now = self._circuit, {select: 1}
+        circuit.changed(now)
+        places = [place for place, gate in enumerate(circuit.gates) if gate[1] in now]
+        last_use: dict[int, int] = {}  # of nets that anything seen depends on
+        for place in reversed(places):
+            _, y, a, b, s = gate = circuit.gates[place]
+            if y in self._seen:
+                last_use[y] = len(circuit.gates)
+            chosen = circuit.base[s] if gate[0] == _MUX and s not in now else None
+            for net in (b, s) if chosen == 1 else (a, s) if chosen == 0 else (a, b, s):
+                if y in last_use and net in now:
+                    last_use[net] = max(place, last_use.get(net, 0))
+        found, until = [], last_use.get(select, 0)
+        for place in places:
+            net = circuit.gates[place][1]
+            if net in last_use:
+                if place >= until:
+                    found.append((net, now[net]))
+                until = max(until, last_use[net])
+        return found
+
+
+def _pipeline(netlist: Netlist, drivers: Mapping[int, Gate]) -> tuple[dict[int, _Register], set[int]]:
+    """The registers of the pipeline by their nets; all nets that depend on more than it and the data."""
+    graph = Graph()
+    base = Circuit(graph, netlist.gates, sources(graph, netlist, graph.latch), {}).base
+    ready, reset = base[netlist.outputs["i__ready"][0]], base[netlist.inputs["rst"][0]]
+    found = {}
+    for q, d in netlist.registers:
+        selects, inside, at = set(), {d}, drivers.get(d)
+        if at and at[0] == _MUX and base[at[4]] == reset and base[at[3]] == 0:
+            selects, inside, at = {at[4]}, {d, at[2]}, drivers.get(at[2])
+        if at and at[0] == _MUX and base[at[4]] == ready and at[2] == q:
+            found[q] = _Register(at[3], selects | {at[4]}, inside)
+    inside = set[int]().union(*(register.inside for register in found.values()))
+    users: dict[int, list[int]] = {}
+    for y, (_, _, *pins) in drivers.items():
+        for net in pins if y not in inside else ():
+            users.setdefault(net, []).append(y)
+    for q, register in found.items():
+        users.setdefault(register.data, []).append(q)
+    control = {net for name, _, net in bits(netlist.inputs) if name not in _DATA}
+    control |= {q for q, _ in netlist.registers if q not in found}
+    todo = list(control)
+    while todo:
+        for net in users.get(todo.pop(), ()):
+            if net not in control:
+                control.add(net)
+                todo.append(net)
+    return {q: register for q, register in found.items() if q not in control}, control
+
+
+def _ordered(gates: Mapping[int, Gate]) -> list[Gate]:
+    order = TopologicalSorter({y: pins for y, (_, _, *pins) in gates.items()}).static_order()
+    return [gates[net] for net in order if net in gates]
+
+
+def _registers_before(netlist: Netlist, gates: list[Gate], registers: set[int], last: list[int]) -> int | None:
+    """How many registers are on every way from the data to the last ones; None if that is not one number."""
+    depth = {net: 0 for name, _, net in bits(netlist.inputs) if name in _DATA}
+    for _, y, *pins in gates:
+        found = {depth[net] for net in pins if net in depth}
+        if len(found) > 1:
+            return None
+        for one in found:
+            depth[y] = one + (y in registers)
+    found = {depth[q] for q in last if q in depth}
+    return found.pop() if len(found) == 1 else None
+
+
+def _latency(netlist: Netlist) -> int | None:
+    """Cycles that a valid takes from start and reset on, if it takes the same and stays away until then; else None."""
+    state, seen, most = dict.fromkeys((q for q, _ in netlist.registers), 0), [], 40
+    for cycle in range(2 * most):
+        now = [0] * netlist.nets
+        now[1] = 1
+        for name, value in (("i__valid", 1), ("o__ready", 1), ("rst", cycle == most)):
+            now[netlist.inputs[name][0]] = int(value)
+        for q, value in state.items():
+            now[q] = value
+        graph = Graph()
+        for type, y, a, b, s in netlist.gates:
+            now[y] = graph.gate(type, now[a], now[b], now[s])
+        seen.append(now[netlist.outputs["o__valid"][0]])
+        state = {q: now[d] for q, d in netlist.registers}
+    latency = seen.index(1) if 1 in seen else most
+    wanted = [0] * latency + [1] * (most + 1 - latency) + [0] * latency + [1] * (most - 1 - latency)
+    return latency if seen == wanted else None

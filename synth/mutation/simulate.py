@@ -1,0 +1,67 @@
+"""Simulating all mutants of a netlist, many at a time: which of them the outputs betray, and when."""
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.errors import InputError
+from qse_hw.sim.simulators.simulate import tail
+from qse_hw.sim.simulators.simulators import find
+from qse_hw.synth.mutation.netlist import Netlist, bits
+from qse_hw.synth.mutation.stimuli import Rows
+
+SOURCE = Path(__file__).with_name("mutate.cpp")
+
+
+def compile_simulator(folder: Path) -> Path:
+    """The program of :data:`SOURCE`, made in ``folder``.
+
+    Raises:
+        InputError: if there is no C++ compiler.
+        RuntimeError: if it fails.
+    """
+    compiler = find("g++")
+    if compiler is None:
+        raise InputError("Program g++ was not found; install a C++ compiler (Debian: apt-get install g++)")
+    made, log = folder / "mutate", folder / "compile.log"
+    command = [compiler, "-O3", "-march=native", "-std=c++20", "-o", str(made), str(SOURCE)]
+    with log.open("w") as output:
+        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode:
+            raise RuntimeError(f"g++ failed\n{tail(log)}")
+    return made
+
+
+def simulate(
+    simulator: Path,
+    netlist: Netlist,
+    program: Rows,
+    mutants: Sequence[int],
+    folder: Path,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> npt.NDArray[np.int32]:
+    """Per mutant (its number; 0: the netlist without a fault) the first cycle with a wrong output, or -1."""
+    files = {name: folder / f"{name}.bin" for name in ("netlist", "program", "mutants", "results")}
+    _packed(netlist).tofile(files["netlist"])
+    program.tofile(files["program"])
+    np.asarray(mutants, np.int32).tofile(files["mutants"])
+    with subprocess.Popen([simulator, *map(str, files.values())], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            progress(int(line) / len(mutants))
+    if running.returncode:
+        raise RuntimeError(f"the simulator of mutants ended with status {running.returncode}")
+    results: npt.NDArray[np.int32] = np.fromfile(os.fspath(files["results"]), np.int32)
+    return results
+
+
+def _packed(netlist: Netlist) -> npt.NDArray[np.int32]:
+    inputs = [net for _, _, net in bits(netlist.inputs)]
+    outputs = [net for _, _, net in bits(netlist.outputs)]
+    sizes = [netlist.nets, *map(len, (netlist.registers, netlist.gates, inputs, outputs, netlist.selects))]
+    lists = [np.array(part, np.int32).reshape(-1) for part in (sizes, netlist.registers, netlist.gates, inputs,
+                                                               outputs, netlist.selects)]  # fmt: skip
+    return np.concatenate(lists)

@@ -1,0 +1,260 @@
+"""What mutants of encoder and decoder are given, and what must come: inputs and outputs, bit by bit and cycle by cycle.
+
+The stimuli are of the regression's kinds (``tests/sim/cycle``, ``tests/rtl_gen``): inputs around every decision under
+random stalls with ``clear`` at any time and seldom, at full speed, every pattern, other scales in every beat, a reset
+in the middle. Outputs are those of the cycle models, whose numbers are golden's.
+``tests/synth/mutation/test_stimuli.py`` plays the same to the emitted Verilog.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.io.files import read_json
+from qse_hw.golden.reference.vectors import around_decisions
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.sim.cycle import model
+from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
+from qse_hw.sim.packing import pack
+from qse_hw.synth.mutation.scales import (
+    SCALES,
+    any_scales,
+    of_all_sizes,
+    one_bit_apart,
+    one_bit_left,
+    thin_scales,
+    within,
+)
+
+ANYTHING = 2
+"""An output that is not compared: a payload without valid, any in a cycle of reset."""
+TAIL = 20
+"""Cycles after the last beat, more than any latency here."""
+
+DISTANT = 100_000
+"""Inputs at all distances from decisions, where not all inputs are played, or scales are many."""
+STALLED = 60
+"""Beats of each scale at which a solver found something."""
+
+Rows = npt.NDArray[np.uint8]
+
+
+FOUND: dict[str, list[dict[str, int]]] = read_json(Path(__file__).with_name("found.json"), "Found beats")
+"""Beats that solvers found for mutants which nothing else noticed, by the unit's label; ports as in ``survivors``."""
+
+
+@singledispatch
+def stimuli(config: UnitConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
+    """Programs, short ones first: each a list of stimuli with a reset between them.
+
+    Raises:
+        InputError: if it is neither an encoder nor a decoder.
+    """
+    raise InputError(f"Unit must be encoder or decoder, not {config.unit}")
+
+
+@stimuli.register
+def _(config: DecoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
+    codes = rng.permutation(np.tile(np.arange(1 << config.format.bits), 2))
+    return [_in_all_ways(_beats(codes, config.lanes, config.format.bits), rng)]
+
+
+@stimuli.register
+def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
+    lanes, width = config.lanes, config.input.width
+    first = config.scale or config.default_runtime_scale()
+
+    def beats(patterns: npt.NDArray[Any], limit: int) -> Rows:
+        return _beats(rng.permutation(patterns)[: limit * lanes], lanes, width)
+
+    def near(scale: Scale) -> npt.NDArray[np.uint32]:
+        return around_decisions(config.format, config.input, scale)
+
+    vectors = config.vectors()
+    every = vectors["input_bits"]
+    zeros, saturated = every[vectors["codes"] == config.format.zero_code], every[vectors["saturated"]]
+    nans = every[vectors["nan"]]
+    if config.input.is_float and width > 16:  # NaNs of a single bit, which are not among the vectors
+        infinity = ((1 << config.input.exponent_bits) - 1) << config.input.fraction_bits
+        single = infinity | 1 << np.arange(config.input.fraction_bits)
+        every = np.concatenate([every, np.tile(np.r_[single, single | 1 << (width - 1)], lanes)]).astype(np.uint32)
+    # few values saturate near decisions, few are NaN, and few are zero, which has a path of its own
+    decisions = [near(scale) for scale in ((first,) if config.scale is not None else (first, thin_scales(first)[0]))]
+    mixed = rng.permutation(
+        np.concatenate(
+            [
+                beats(np.concatenate(decisions), 1000),
+                *(beats(patterns, 300) for patterns in (every, zeros, saturated, nans)),
+            ]
+        )
+    )
+
+    def distant(patterns: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        return _at_all_distances(
+            rng.choice(patterns, DISTANT if config.scale else DISTANT // SCALES), config.input, rng
+        )
+
+    found = _found(config)
+    if config.scale is not None:
+        every = np.concatenate([every, *found.values()])
+        programs = [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
+        return programs if width <= 16 else [*programs, [_each_by_itself(_beats(distant(decisions[0]), lanes, width))]]
+    scales = [first, *any_scales(first, rng)]
+    mostly = [*scales, thin_scales(first)[0]]
+    often = np.r_[0.4, np.full(len(scales) - 1, 0.2 / (len(scales) - 1)), 0.4]
+
+    def anytime(cycles: int) -> dict[str, npt.NDArray[Any]]:
+        return _ports(mostly, rng.choice(len(mostly), cycles, p=often))
+
+    def own(scales: Sequence[Scale], parts: Sequence[Rows]) -> Stimulus:
+        """Each scale with inputs of its own, in random order."""
+        of_beat = np.repeat(np.arange(len(scales)), [len(part) for part in parts])
+        order = rng.permutation(len(of_beat))
+        ports = _ports(scales, np.r_[of_beat[order], np.zeros(TAIL, np.intp)])
+        return _each_by_itself(np.concatenate(parts)[order], ports)
+
+    def sizes(scale: Scale) -> npt.NDArray[np.uint32]:
+        return of_all_sizes(config, scale)
+
+    thin, apart, left = thin_scales(first), one_bit_apart(config, first), one_bit_left(config, first, rng)
+    constant = np.zeros(len(every) // lanes + TAIL, np.intp)
+    return [
+        _in_all_ways(mixed, rng, anytime),
+        [own(list(apart), [beats(patterns, len(patterns)) for patterns in apart.values()])],
+        [own(list(left), [_beats(patterns, lanes, width) for patterns in left.values()])],
+        [own(thin, [beats(np.concatenate([rng.choice(near(one), 300), sizes(one)]), 600) for one in thin])],
+        [own(scales, [beats(near(one), 500) for one in scales])],
+        [own(scales, [beats(sizes(one), 5000) for one in scales])],
+        [own(scales, [beats(distant(near(one)), 2000) for one in scales])],
+        [own(scales, [beats(distant(sizes(one)), 2000) for one in scales])],
+        [_each_by_itself(_beats(every, lanes, width), _ports(scales, constant))],
+        *_stalled(found, lanes, width, rng),
+    ]
+
+
+def _found(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
+    """:data:`FOUND` of the unit: patterns by scale, None being its own; each in every lane."""
+    patterns: dict[Scale | None, list[int]] = {}
+    for beat in FOUND.get(config.label, ()):
+        bits, scale = config.scale_bits, None
+        if config.scale is None:
+            scale = Scale(M=beat["scale_m"], k=within(beat["scale_k"], bits), bits=bits)
+        patterns.setdefault(scale, []).append(beat["i__payload"])
+    return {scale: np.repeat(np.array(some, np.uint32), config.lanes) for scale, some in patterns.items()}
+
+
+def _stalled(
+    found: Mapping[Scale | None, npt.NDArray[np.uint32]], lanes: int, width: int, rng: np.random.Generator
+) -> list[list[Stimulus]]:
+    """Each scale's patterns many times, each by itself, and in order under stalls."""
+    programs = []
+    for scale, patterns in found.items():
+        assert scale is not None
+        rows = _beats(np.tile(patterns, -(-STALLED // len(patterns))), lanes, width)
+        cycles = 4 * len(rows)
+        ports = _ports([scale], np.zeros(cycles, np.intp))
+        clear = {"clear": random_runs(rng, cycles)}
+        programs.append([
+            _each_by_itself(rows, _ports([scale], np.zeros(len(rows) + TAIL, np.intp))),
+            random_stalls(rows, cycles=cycles, seed=int(rng.integers(1 << 30)), ports=ports | clear),
+        ])  # fmt: skip
+    return programs
+
+
+def _at_all_distances(
+    patterns: npt.NDArray[np.uint32], input: InputType, rng: np.random.Generator
+) -> npt.NDArray[np.uint32]:
+    """Patterns as often 1 to 2 away from the given ones as 2 to 4, 4 to 8 and so on: products of any low bits."""
+    away = np.exp2(rng.uniform(0, input.fraction_bits, len(patterns))).astype(np.int64)
+    moved = patterns + away * rng.choice((-1, 1), len(patterns))
+    found: npt.NDArray[np.uint32] = (moved % (1 << input.width)).astype(np.uint32)
+    return found
+
+
+def program(emitted: Emitted, given: Sequence[Stimulus], rng: np.random.Generator) -> Rows:
+    """What the stimuli make of the unit: (cycles, input bits + output bits), 0, 1 or, of outputs, :data:`ANYTHING`.
+
+    Bits are those of :func:`pins`. A reset of three cycles comes first; one of one cycle before every other stimulus.
+    Noise is on all inputs in a reset, but for ``clear``, which is low in every other one, so that it is the reset that
+    clears; and on the input's payload without valid.
+    """
+    unit, (inputs, outputs) = model(emitted.config), pins(emitted)
+    count = {side: sum(widths.values()) for side, widths in (("in", inputs), ("out", outputs))}
+    rows: list[Rows] = []
+    for number, stimulus in enumerate(given):
+        noise = {name: rng.integers(0, 2, (1 if number else 3, width), np.uint8) for name, width in inputs.items()}
+        noise["rst"][:], noise["clear"][:] = 1, number % 2
+        reset = np.hstack([*noise.values()])
+        rows.append(np.hstack([reset, np.full((len(reset), count["out"]), ANYTHING, np.uint8)]))
+        trace = unit.run(stimulus)
+        driven = {"rst": np.zeros((stimulus.cycles, 1), np.uint8)}
+        driven |= {name: _bits(trace[name], width) for name, width in inputs.items() if name != "rst"}
+        other = rng.integers(0, 2, driven["i__payload"].shape, np.uint8)
+        driven["i__payload"] = np.where(trace["i__valid"][:, None], driven["i__payload"], other)
+        seen = {name: _bits(trace[name], width) for name, width in outputs.items()}
+        seen["o__payload"] = np.where(trace["o__valid"][:, None], seen["o__payload"], np.uint8(ANYTHING))
+        rows.append(np.hstack([*driven.values(), *seen.values()]))
+    return np.concatenate(rows)
+
+
+def pins(emitted: Emitted) -> tuple[dict[str, int], dict[str, int]]:
+    """Widths of inputs, ``rst`` first and without ``clk``, and of outputs, in the order of a program's bits."""
+    widths = {
+        side: {port["name"]: int(port["width"]) for port in emitted.ports if port["direction"] == side}
+        for side in ("input", "output")
+    }
+    del widths["input"]["clk"]
+    return widths["input"], widths["output"]
+
+
+def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> list[Stimulus]:
+    """Stalls with ``clear`` at any time, and with little of it, so that the counter fills; full speed.
+
+    Each stops in the middle, with beats inside; the second with a full counter, so that a reset shows in all its bits.
+    """
+
+    def ports(cycles: int, clear: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
+        return {"clear": clear} | (others(cycles) if others is not None else {})
+
+    fast, slow = len(beats), 2 * len(beats)
+    seldom = np.isin(np.arange(slow), (slow // 3, 2 * slow // 3))
+    return [
+        random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, random_runs(rng, slow))),
+        random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, seldom)),
+        full_speed(beats, cycles=fast, ports=ports(fast, rng.random(fast) < 0.05)),
+        full_speed(beats[:TAIL], cycles=4 * TAIL, ports=ports(4 * TAIL, np.zeros(4 * TAIL, np.bool_))),
+    ]
+
+
+def _each_by_itself(beats: Rows, ports: Mapping[str, npt.NDArray[Any]] | None = None) -> Stimulus:
+    """At full speed with ``clear`` held, so that the flags tell of every beat."""
+    cycles = len(beats) + TAIL
+    return full_speed(beats, cycles=cycles, ports={"clear": np.ones(cycles, np.bool_), **(ports or {})})
+
+
+def _ports(scales: Sequence[Scale], which: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    return {
+        "scale_m": np.array([scale.M for scale in scales])[which],
+        "scale_k": np.array([scale.k for scale in scales])[which],
+    }
+
+
+def _beats(values: npt.NDArray[Any], lanes: int, width: int) -> Rows:
+    return pack(values[: len(values) // lanes * lanes].reshape(-1, lanes), width)
+
+
+def _bits(values: npt.NDArray[Any], width: int) -> Rows:
+    """(cycles, width), low bit first, of a port's values in a trace."""
+    if values.ndim == 1:
+        values = values.astype(np.uint64).astype("<u8").view(np.uint8).reshape(-1, 8)
+    return np.unpackbits(values, axis=1, count=width, bitorder="little")

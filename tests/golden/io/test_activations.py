@@ -1,0 +1,85 @@
+"""Files of captured activations."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.activations import read_activations, write_activations
+
+
+def sound(dtype: type = np.float32) -> dict[str, np.ndarray]:
+    draw = np.random.default_rng(11)
+    return {f"layers.{i}.x": draw.standard_normal((5, 4)).astype(dtype) for i in range(12)}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_round_trip_in_the_order_of_the_layers(tmp_path: Path, dtype: type) -> None:
+    path, tensors = tmp_path / "a.safetensors", sound(dtype)
+    tensors["layers.3.x"] = np.asfortranarray(tensors["layers.3.x"])
+    write_activations(path, tensors, {"model": "abc", "tokens": "5"})
+    got, metadata = read_activations(path)
+    assert list(got) == list(tensors)
+    assert all(got[n].dtype == dtype and np.array_equal(got[n], tensors[n]) for n in tensors)
+    assert metadata == {"model": "abc", "tokens": "5"}
+
+
+def test_without_torch(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    write_activations(path, sound())
+    reading = f"from qse_hw.golden.io import activations as a; a.read_activations({str(path)!r})"
+    code = f"import sys; {reading}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"layers.13.x": np.zeros((5, 4), np.float32)}, "named layers.0.x, layers.1.x and so on"),
+        ({"other": np.zeros((5, 4), np.float32)}, "named layers.0.x, layers.1.x and so on"),
+        ({"layers.2.x": np.zeros((5, 4, 1), np.float32)}, r"layers.2.x has \(5, 4, 1\)"),
+        ({"layers.2.x": np.zeros((6, 4), np.float32)}, r"layers.2.x has \(6, 4\)"),
+        ({"layers.2.x": np.zeros((5, 0), np.float32)}, r"layers.2.x has \(5, 0\)"),
+        ({"layers.2.x": np.zeros((5, 4), np.int8)}, "must be float32 or float16, but layers.2.x is (int8|I8)$"),
+        ({"layers.2.x": np.full((5, 4), np.inf, np.float32)}, "layers.2.x has NaN or infinity"),
+    ],
+)
+def test_bad_contents(tmp_path: Path, changes: dict[str, np.ndarray], text: str) -> None:
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(InputError, match=f"^Activations .*{text}"):
+        write_activations(path, sound() | changes)
+    assert not path.exists()
+    save_file(sound() | changes, path)
+    with pytest.raises(InputError, match=text):
+        read_activations(path)
+
+
+def test_empty_and_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="named"):
+        write_activations(tmp_path / "a.safetensors", {})
+    with pytest.raises(InputError, match="cannot be read"):
+        read_activations(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("kept", [0, 7, 60, -1])
+def test_truncated(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "a.safetensors"
+    write_activations(path, sound())
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_activations(path)
+
+
+@pytest.mark.parametrize("lie", [{"shape": [50, 4]}, {"dtype": "F99"}, {"data_offsets": [0, 10**9]}])
+def test_lying_header(tmp_path: Path, lie: dict[str, object]) -> None:
+    header = {"layers.0.x": {"dtype": "F32", "shape": [5, 4], "data_offsets": [0, 80]} | lie}
+    raw = json.dumps(header).encode()
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(80))
+    with pytest.raises(InputError, match="cannot be read"):
+        read_activations(path)

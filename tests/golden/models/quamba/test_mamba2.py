@@ -1,0 +1,226 @@
+"""Mamba-2: groups of sorted channels, SSD groups, and the transformed output."""
+
+import copy
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import int8, se8
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.quamba.calibrate2 import calibrate_quamba2, channel_groups
+from qse_hw.golden.models.quamba.calibration2 import read_quamba2, write_quamba2
+from qse_hw.golden.models.quamba.mamba2 import QuambaMamba2
+from qse_hw.golden.models.quamba.observe import Percentile
+from tests.golden.models.quamba.conftest import SEQUENCE, random_model
+
+
+@pytest.fixture(scope="module")
+def model2():
+    return random_model(
+        Mamba2Config(d_model=12, n_layer=2, vocab_size=23, d_state=5, headdim=6, ngroups=2, d_conv=3, chunk=8)
+    )
+
+
+@pytest.fixture(scope="module")
+def calibration2(model2, ids):
+    return calibrate_quamba2(model2, ids, tokens=len(ids), sequence=SEQUENCE, groups=5, alpha=0.99)
+
+
+@pytest.fixture(scope="module")
+def watched(model2, ids):
+    seen = [{} for _ in model2.blocks]
+
+    def watch(layer, name, value):
+        seen[layer][name] = value
+        return value
+
+    hooks = [
+        block.mixer.out_proj.register_forward_pre_hook(lambda _, inputs, i=i: seen[i].update(y=inputs[0]))
+        for i, block in enumerate(model2.blocks)
+    ]
+    model2(ids[: len(ids) // SEQUENCE * SEQUENCE].view(-1, SEQUENCE), watch)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def close(a: Scale, peak) -> bool:
+    return abs(float(a.step) * 127 / float(peak) - 1) < 1e-4
+
+
+def test_channels_are_sorted_by_their_maxima_and_cut():
+    peaks = np.array([5, 1, 4, 1, 3, 9, 2], np.float32)
+    assert channel_groups(peaks, 3).tolist() == [2, 0, 1, 0, 1, 2, 0]
+    assert channel_groups(peaks, 7).tolist() == [5, 0, 4, 1, 3, 6, 2]
+
+
+def test_scales_are_of_their_groups(calibration2, watched):
+    for scales, seen in zip(calibration2.layers, watched, strict=True):
+        x = seen["x"]
+        groups = np.array(scales.groups)
+        assert np.array_equal(groups, channel_groups(x.abs().amax((0, 1)).numpy(), 5))
+        for number, scale in enumerate(scales.x):
+            observer = Percentile("x", 0.99)
+            observer.see(x[..., groups == number])
+            assert close(scale, 127 * observer.scale().step)
+        for name in ("B", "C"):
+            for number, scale in enumerate(getattr(scales, name)):
+                assert close(scale, seen[name][..., 5 * number : 5 * number + 5].abs().max())
+
+
+def test_x_b_and_c_enter_the_scan_quantised_and_y_leaves_through_out_proj(model2, calibration2, ids):
+    """Beside a float model whose hook quantises: y equal before out_proj, whose own error is then handed over."""
+    quantised = QuambaMamba2(model2, calibration2)
+    beside = copy.deepcopy(model2)
+    outputs, inputs, expected_inputs = [], [], []
+
+    def keep(_, args, out):
+        inputs.append(args[0])
+        outputs.append(out)
+
+    def hand_over(_, args, out):
+        expected_inputs.append(args[0])
+        return outputs[len(expected_inputs) - 1]
+
+    for block, layer in zip(beside.blocks, quantised.model.blocks, strict=True):
+        layer.mixer.out_proj.register_forward_hook(keep)
+        block.mixer.out_proj.register_forward_hook(hand_over)
+
+    def quantise(layer, name, value):
+        scales = calibration2.layers[layer]
+        columns = np.array(scales.groups) if name == "x" else np.repeat([0, 1], 5)
+        steps = torch.tensor([float(scale.step) for scale in getattr(scales, name)], dtype=torch.float64)[columns]
+        u = value.double() / steps
+        return (torch.sign(u) * (u.abs() + 0.5).floor()).clamp(-128, 127).mul(steps).float()
+
+    logits = quantised(ids[None, :20])
+    assert torch.allclose(beside(ids[None, :20], quantise), logits, atol=1e-5)
+    for block, y, expected, out in zip(model2.blocks, inputs, expected_inputs, outputs, strict=True):
+        assert torch.allclose(y, expected, atol=1e-4)
+        exact = y @ block.mixer.out_proj.weight.T
+        assert 0 < (out - exact).abs().max() < 0.05 * exact.abs().max()
+        assert torch.equal(out, out.half().float())
+
+
+def test_any_format_of_x(model2, calibration2, ids):
+    reference = F.log_softmax(model2(ids[None, :100]).double(), -1)
+
+    def kl(quantisers):
+        found = F.log_softmax(QuambaMamba2(model2, calibration2, quantisers)(ids[None, :100]).double(), -1)
+        return (reference.exp() * (reference - found)).sum(-1).mean().item()
+
+    soft = [layer.x_quantiser(se8(12)) for layer in calibration2.layers]
+    plain = [layer.x_quantiser(int8()) for layer in calibration2.layers]
+    assert kl(plain) == kl(None)
+    assert 0 < kl(soft) < 0.2
+    own = [
+        layer.x_quantiser(se8(12), [Scale.from_step(2 * float(s.step)) for s in layer.x])
+        for layer in calibration2.layers
+    ]
+    assert kl(own) != kl(soft)
+    with pytest.raises(InputError, match="one scale for each of the 5 groups of x, not 1"):
+        calibration2.layers[0].x_quantiser(se8(), [Scale.from_step(1.0)])
+
+
+def test_a_file_gives_back_the_same_calibration_and_the_same_logits(model2, calibration2, ids, tmp_path):
+    write_quamba2(tmp_path / "c.json", calibration2)
+    assert json.loads((tmp_path / "c.json").read_text())["schema"] == "qse-hw/quamba-mamba2/1"
+    again = read_quamba2(tmp_path / "c.json")
+    assert again == calibration2
+    logits = QuambaMamba2(model2, calibration2)(ids[None, :40])
+    assert torch.equal(QuambaMamba2(model2, again)(ids[None, :40]), logits)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda layer: layer["groups"].pop(), None),
+        (lambda layer: layer["groups"].__setitem__(0, 9), "layer 1: Channels of x must be in groups 0 to 4"),
+        (lambda layer: layer["B"][0].update(M=1), "layer 1: B 0: Scale M must be"),
+        (lambda layer: layer["y"].update(M=1), "layer 1: y: Scale M must be"),
+        (lambda layer: layer.update(C=[]), "layers/1/C"),
+    ],
+)
+def test_a_damaged_file_is_refused(model2, calibration2, tmp_path, change, message):
+    path = tmp_path / "c.json"
+    write_quamba2(path, calibration2)
+    document = json.loads(path.read_text())
+    change(document["layers"][1])
+    path.write_text(json.dumps(document))
+    if message is None:  # sound in itself, but not of this model
+        with pytest.raises(InputError, match="2 layers of 24 channels and 2 SSD groups"):
+            QuambaMamba2(model2, read_quamba2(path))
+    else:
+        with pytest.raises(InputError, match=rf"^Calibration .*{message}"):
+            read_quamba2(path)
+    path.write_text(json.dumps(document | {"layers": [[]]}))
+    with pytest.raises(InputError, match=r"layers/0: \[\] is not of type 'object'"):
+        read_quamba2(path)
+    path.write_text("[]")
+    with pytest.raises(InputError, match="is not of type 'object'"):
+        read_quamba2(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": "qse-hw/quamba/1"}, "schema: 'qse-hw/quamba-mamba2/1' was expected"),
+        ({"layers": []}, "layers: .* should be non-empty"),
+        ({"alpha": 0}, "alpha: 0 is less than or equal to the minimum of 0"),
+        ({"alpha": 1.5}, "alpha: 1.5 is greater than the maximum of 1"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(calibration2, tmp_path, change, message):
+    path = tmp_path / "c.json"
+    write_quamba2(path, calibration2)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=rf"^Calibration .*c\.json: {message}"):
+        read_quamba2(path)
+
+
+def test_one_group_of_all_channels(model2, ids):
+    layers = calibrate_quamba2(model2, ids, tokens=48, sequence=24, groups=1).layers
+    assert {layer.groups for layer in layers} == {(0,) * 24}
+
+
+def test_what_does_not_fit_is_refused(model2, calibration2, ids):
+    with pytest.raises(InputError, match="is of ffffffffffff"):
+        QuambaMamba2(model2, dataclasses.replace(calibration2, model="f" * 64))
+    with pytest.raises(InputError, match="one quantiser of x for each of the 2 layers, not 0"):
+        QuambaMamba2(model2, calibration2, [])
+    with pytest.raises(InputError, match="Groups must be from 1 to the 24 channels of x, not 25"):
+        calibrate_quamba2(model2, ids, tokens=48, sequence=24, groups=25)
+    with pytest.raises(InputError, match="at least one sequence of 512, not 100"):
+        calibrate_quamba2(model2, ids, tokens=100)
+    one = Mamba(MambaConfig(d_model=12, n_layer=1, vocab_size=23))
+    with pytest.raises(InputError, match="must be a Mamba-2, not a Mamba-1"):
+        calibrate_quamba2(one, ids, tokens=48, sequence=24)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [("x", float("nan"), "Layer 1, x"), ("B", 0.0, "Layer 1, B group 0"), ("out", 0.0, "Layer 1, y")],
+)
+def test_a_dead_or_broken_tensor_is_named(model2, ids, part, value, message):
+    broken = copy.deepcopy(model2)
+    mixer = broken.blocks[1].mixer
+    if part == "out":
+        mixer.norm.weight.fill_(value)
+    else:
+        rows = slice(0, 24) if part == "x" else slice(24, 34)
+        mixer.conv1d.weight[rows] = value
+        mixer.conv1d.bias[rows] = value
+    with pytest.raises(InputError, match=message):
+        calibrate_quamba2(broken, ids, tokens=48, sequence=24, groups=3)
+
+
+def test_the_hooks_are_gone_and_the_model_is_as_before(model2, calibration2):
+    assert not any(block.mixer.out_proj._forward_pre_hooks for block in model2.blocks)
+    assert isinstance(model2.blocks[0].mixer.out_proj, torch.nn.Linear)

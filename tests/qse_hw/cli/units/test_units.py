@@ -1,0 +1,47 @@
+"""The units on the command line: which there are, and what each one's arguments stand for."""
+
+import argparse
+
+import pytest
+
+from qse_hw.cli.units import SUMMARIES, add_unit_parsers, unit_config
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.unit import UNITS
+
+
+@pytest.fixture
+def parser():
+    made = argparse.ArgumentParser()
+    add_unit_parsers(made, lambda unit: unit.add_argument("--colour", default="red") and None)
+    return made
+
+
+def test_every_unit_is_offered(parser):
+    said = " ".join(parser.format_help().split())
+    assert tuple(SUMMARIES) == UNITS
+    assert said.endswith(" ".join(f"{name} {summary}" for name, summary in SUMMARIES.items()))
+
+
+@pytest.mark.parametrize("name", ["", "multiplier", "Encoder", "enc"])
+def test_an_unknown_unit_is_one_sentence(parser, name):
+    text = f"^Unit must be one of encoder, decoder, linear, hadamard, quantizer, not {name!r}$"
+    with pytest.raises(InputError, match=text):
+        parser.parse_args([name, "--lanes", "2"])
+
+
+def test_a_units_own_options_and_the_common_ones(parser):
+    args = parser.parse_args(["decoder", "--lanes", "7", "--colour", "blue"])
+    assert (args.unit, args.lanes, args.colour) == ("decoder", 7, "blue")
+    assert parser.parse_args(["encoder", "--scale", "1"]).colour == "red"
+    assert not hasattr(args, "scale_bits")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("encoder", "--scale", "1"), ("decoder",), ("linear", "--inputs", "4", "--outputs", "4"),
+        ("hadamard", "--size", "16"), ("quantizer",),
+    ],
+)  # fmt: skip
+def test_the_config_is_the_units(parser, words):
+    assert unit_config(parser.parse_args(words)).unit == words[0]

