@@ -19,7 +19,7 @@ from qse_hw.rtl_gen.emit.tidy import tidy
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 
 MANIFEST_SCHEMA = "qse-hw/manifest/2"
-MODELS = Path(__file__).parent / "models"
+MODELS = Path(__file__).parents[1] / "models"
 """Verilog of cells that a target has and a simulator has not, named by the cell."""
 
 _MEANINGS = {
