@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from qse_hw.golden.formats.presets import se8
-from qse_hw.rtl_gen.decoder import Decoder, value_width
+from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
 from qse_hw.sim.trace.gates import simulate
@@ -25,7 +25,7 @@ _LINE = 'fill="none" stroke="black" stroke-width="1.3"'
 
 def record() -> tuple[Trace, int]:
     """What the streams do, and the unit's latency."""
-    decoder = Decoder(format=se8())
+    decoder = DecoderConfig(format=se8()).component()
     cycles = np.arange(CYCLES)
     stimulus = Stimulus(
         beats=np.array(CODES, np.uint8)[:, None], offer=~np.isin(cycles, BUBBLE), accept=~np.isin(cycles, STALL)

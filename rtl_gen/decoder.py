@@ -5,16 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.encoder import check_lanes
 from qse_hw.rtl_gen.lane.decision import intervals
 from qse_hw.rtl_gen.logic.select import choose, resize
 from qse_hw.rtl_gen.logic.stall import stall_all
-
-
-def value_width(format: SegmentedFormat) -> int:
-    """Bits of the smallest signed integer that holds every decoded value."""
-    low, high = min(format.decoded.values()), max(format.decoded.values())
-    return max(high.bit_length(), (~low).bit_length() if low < 0 else 0) + 1
+from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 
 
 class Decoder(wiring.Component):
@@ -27,30 +21,23 @@ class Decoder(wiring.Component):
     Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
 
     Parameters:
-        format: the code's format.
-        lanes: values per beat, 1 to 1024.
+        config: what to build.
 
     Members:
         i: stream of ``lanes`` codes, lane 0 in the low bits.
-        o: stream of ``lanes`` signed integers of :func:`value_width` bits.
+        o: stream of ``lanes`` signed integers of :func:`qse_hw.rtl_gen.units.decoder.value_width` bits.
         clear: clears ``invalid`` (an event in the same cycle is kept).
         invalid: sticky: a beat that left contained a code without a value.
-
-    Raises:
-        TypeError, InputError: for parameters of the wrong type or out of range.
     """
 
     latency = 2
 
-    def __init__(self, *, format: SegmentedFormat, lanes: int = 1) -> None:
-        if not isinstance(format, SegmentedFormat):
-            raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
-        self.format = format
-        self.lanes = check_lanes(lanes)
+    def __init__(self, config: DecoderConfig) -> None:
+        self.config = config
         super().__init__(
             {
-                "i": In(stream.Signature(data.ArrayLayout(unsigned(format.bits), self.lanes))),
-                "o": Out(stream.Signature(data.ArrayLayout(signed(value_width(format)), self.lanes))),
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(config.format.bits), config.lanes))),
+                "o": Out(stream.Signature(data.ArrayLayout(signed(value_width(config.format)), config.lanes))),
                 "clear": In(1),
                 "invalid": Out(1),
             }
@@ -60,8 +47,8 @@ class Decoder(wiring.Component):
         m = Module()
         advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         lanes = []
-        for number in range(self.lanes):
-            lane = DecoderLane(format=self.format)
+        for number in range(self.config.lanes):
+            lane = DecoderLane(format=self.config.format)
             m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
             m.d.comb += lane.code.eq(self.i.payload[number])
             lanes.append(lane)

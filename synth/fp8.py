@@ -19,8 +19,9 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.reference.vectors import from_patterns
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.encoder import check_lanes
 from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.units.options import option
+from qse_hw.rtl_gen.units.shared import INPUT, LANES
 
 NAME = "fp8-e4m3"
 BIAS, FRACTION, LARGEST, NAN = 7, 3, 0x7E, 0x7F
@@ -28,22 +29,28 @@ BIAS, FRACTION, LARGEST, NAN = 7, 3, 0x7E, 0x7F
 
 @dataclass(frozen=True, kw_only=True)
 class CastConfig(UnitConfig):
-    """See :class:`Cast`."""
+    """See :class:`Cast`; the input is a floating-point type."""
 
     unit: ClassVar[str] = "cast"
+    summary: ClassVar[str] = "a cast to FP8"
 
-    input: InputType
-    lanes: int = 1
+    input: InputType = option(INPUT)
+    lanes: int = option(LANES)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.input.is_float:
+            raise InputError(f"Input of a cast to {NAME} must be fp32, fp16 or bf16, not {self.input.name!r}")
 
     @property
     def label(self) -> str:
         return " ".join([self.unit, NAME, self.input.name, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
 
     def component(self) -> "Cast":
-        return Cast(input=self.input, lanes=self.lanes)
+        return Cast(self)
 
     def parameters(self) -> dict[str, Any]:
-        return {"unit": self.unit, "format": {"name": NAME}, "input": self.input.name, "lanes": self.lanes}
+        return {"unit": self.unit, "format": {"name": NAME}} | super().parameters()
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
         """Every pattern of a 16-bit input, or a random million of a wider one, and its code by ml_dtypes."""
@@ -66,27 +73,21 @@ class Cast(wiring.Component):
     Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
 
     Parameters:
-        input: a floating-point type.
-        lanes: values per beat, 1 to 1024.
+        config: what to build.
 
     Members:
         i: stream of ``lanes`` bit patterns, lane 0 in the low bits.
         o: stream of ``lanes`` FP8 codes.
-
-    Raises:
-        InputError: for parameters out of range.
     """
 
     latency = 3
 
-    def __init__(self, *, input: InputType, lanes: int = 1) -> None:
-        if not input.is_float:
-            raise InputError(f"Input of a cast to {NAME} must be fp32, fp16 or bf16, not {input.name!r}")
-        self.input, self.lanes = input, check_lanes(lanes)
+    def __init__(self, config: CastConfig) -> None:
+        self.config = config
         super().__init__(
             {
-                "i": In(stream.Signature(data.ArrayLayout(unsigned(input.width), self.lanes))),
-                "o": Out(stream.Signature(data.ArrayLayout(unsigned(8), self.lanes))),
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(config.input.width), config.lanes))),
+                "o": Out(stream.Signature(data.ArrayLayout(unsigned(8), config.lanes))),
             }
         )
 
@@ -94,8 +95,8 @@ class Cast(wiring.Component):
         m = Module()
         advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         lanes = []
-        for number in range(self.lanes):
-            lane = CastLane(input=self.input)
+        for number in range(self.config.lanes):
+            lane = CastLane(input=self.config.input)
             m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
             m.d.comb += lane.bits.eq(self.i.payload[number])
             lanes.append(lane)

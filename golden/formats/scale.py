@@ -110,6 +110,15 @@ def as_scale(value: object) -> Scale:
     return Scale.from_step(value)  # type: ignore[arg-type]  # it tells what is no number
 
 
+def scale_from_text(text: str, bits: int = 16) -> Scale:
+    """The scale with step ``text`` and ``M`` of that many bits. Raises InputError."""
+    try:
+        step = float(text)
+    except ValueError:
+        raise InputError(f"Scale must be a number, not {text!r}") from None
+    return Scale.from_step(step, bits)
+
+
 def check_scale_bits(bits: int) -> int:
     """``bits`` as an int, or an InputError."""
     bits = integer(bits, "Scale bits")

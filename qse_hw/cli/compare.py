@@ -10,12 +10,12 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from qse_hw.cli.arguments import check_output, command_without, step
+from qse_hw.cli.arguments import check_output, command_without
 from qse_hw.golden.calibration.calibration import Choice
 from qse_hw.golden.calibration.contenders import Sample
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS
-from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.scale import Scale, scale_from_text
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
 from qse_hw.study.console import console, progress, table
@@ -137,7 +137,7 @@ def run_verilog(args: argparse.Namespace) -> None:
         raise InputError(f"Scale must be the one that the unit was generated with, {scale}, not given by --scale")
     bits = getattr(config, "scale_bits", 16)  # a decoder has none
     if args.scale is not None:
-        scale = step(args.scale, bits)
+        scale = scale_from_text(args.scale, bits)
     if args.json is not None:
         check_output(args.json)
     with console.status("getting activations"):

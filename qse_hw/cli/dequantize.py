@@ -2,8 +2,9 @@
 
 import argparse
 
-from qse_hw.cli.arguments import FORMAT_HELP, step
+from qse_hw.cli.arguments import FORMAT_HELP
 from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import scale_from_text
 from qse_hw.golden.io.npy import read_array, write_array
 from qse_hw.golden.quantize import array
 from qse_hw.study.sources import integer
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Dequantise and write."""
-    format, scale = load_format(args.format), step(args.scale, args.scale_bits)
+    format, scale = load_format(args.format), scale_from_text(args.scale, args.scale_bits)
     codes = read_array(args.codes)
     write_array(args.output, array.dequantise(codes, format, scale))
     print(f"scale: {scale}")

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qse_hw.cli.arguments import FORMAT_HELP, step
+from qse_hw.cli.arguments import FORMAT_HELP
 from qse_hw.golden.formats.codes import to_bits
 from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import scale_from_text
 from qse_hw.golden.io.npy import FLOAT8, numbers, read_array, write_array
 from qse_hw.golden.quantize import array
 from qse_hw.study.console import warn
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Quantise and write."""
-    format, scale = load_format(args.format), step(args.scale, args.scale_bits)
+    format, scale = load_format(args.format), scale_from_text(args.scale, args.scale_bits)
     x = numbers(read_array(args.input), args.dtype, f"Array file {args.input}")
     result = array.quantise_flags(x, format, scale, exponent=args.exponent)
     write_array(args.output, result.codes)

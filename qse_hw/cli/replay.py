@@ -10,7 +10,7 @@ from qse_hw.golden.calibration.fitting import check_spec
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
-from qse_hw.rtl_gen.encoder import check_lanes
+from qse_hw.rtl_gen.units import shared
 from qse_hw.sim.replay.replay import SEED, wave_files
 from qse_hw.sim.simulators.simulators import SIMULATORS, require
 from qse_hw.sim.simulators.wave import kind_of
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Replay and report; any mismatch is an error."""
     require(args.simulator)
-    lanes = LANES if args.lanes is None else check_lanes(args.lanes)
+    lanes = LANES if args.lanes is None else shared.LANES.kind.check("lanes", args.lanes)
     type = input_type(args.input)
     build = netlists(args.netlist)
     calibration = None if args.calibration is None else read_calibration(args.calibration)

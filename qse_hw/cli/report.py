@@ -9,9 +9,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qse_hw.cli.grid import options
 from qse_hw.cli.synth import add_target_arguments
-from qse_hw.cli.units import add_unit_parsers, unit_config
+from qse_hw.cli.units import add_unit_parsers, arguments, unit_config
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.study.console import console, progress
 from qse_hw.study.sources import Activations, add_activation_arguments, from_file_or_default
@@ -172,7 +171,7 @@ def _glance(
 def unit_options(args: argparse.Namespace) -> list[str]:
     """The words that describe the unit: the options that were given and are not the default."""
     words = []
-    for flag, settings in options(args.unit).items():
+    for flag, settings in arguments(args.unit).items():
         value = getattr(args, flag.removeprefix("--").replace("-", "_"))
         if "action" in settings:
             words += [flag] * bool(value)

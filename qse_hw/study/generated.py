@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.presets import format_from_json
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, scale_from_json
 from qse_hw.golden.io.documents import checked_document
 from qse_hw.rtl_gen.emit.emit import MANIFEST_SCHEMA, MODELS, Emitted
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.options import from_json, schema
 from qse_hw.synth.cache import digest
 
 UNITS = ("encoder", "decoder")
@@ -24,20 +23,6 @@ _PORT = {
     "required": ["name", "direction", "width"],
     "properties": {"name": {"type": "string"}, "direction": {"enum": ["input", "output"]}, "width": _INTEGER},
 }
-_OF_ENCODER = {
-    "required": ["format", "input", "scale", "scale_bits", "lanes", "counter_width", "arch", "target", "pipeline"],
-    "properties": {
-        "input": {"type": "string"},
-        "scale": {"anyOf": [{"const": "runtime"}, SCALE_SCHEMA]},
-        "scale_bits": _INTEGER,
-        "lanes": _INTEGER,
-        "counter_width": _INTEGER,
-        "arch": {"type": "string"},
-        "target": {"type": "string"},
-        "pipeline": {"type": ["integer", "null"]},
-    },
-}
-_OF_DECODER = {"required": ["format", "lanes"], "properties": {"lanes": _INTEGER}}
 _KNOWN_SCALE = {"type": ["object", "null"], "required": ["M", "k", "bits"], "properties": SCALE_SCHEMA["properties"]}
 
 
@@ -62,8 +47,8 @@ SCHEMA: dict[str, Any] = {
         "parameters": {"type": "object", "required": ["unit"], "properties": {"unit": {"type": "string"}}},
     },
     "allOf": [
-        _if("encoder", {"properties": {"parameters": _OF_ENCODER}, "required": ["format", "scale"]}),
-        _if("decoder", {"properties": {"parameters": _OF_DECODER, "scale": _KNOWN_SCALE},
+        _if("encoder", {"properties": {"parameters": schema(EncoderConfig)}, "required": ["format", "scale"]}),
+        _if("decoder", {"properties": {"parameters": schema(DecoderConfig), "scale": _KNOWN_SCALE},
                         "required": ["format", "scale"]}),
     ],
 }  # fmt: skip
@@ -111,20 +96,11 @@ def read_generated(folder: str | os.PathLike[str]) -> Emitted:
 
 def _config(document: dict[str, Any]) -> EncoderConfig | DecoderConfig:
     given = document["parameters"]
-    format = format_from_json(given["format"])
-    if given["unit"] == "decoder":
-        known = document["scale"]
-        scale = None if known is None else scale_from_json({name: known[name] for name in ("M", "k", "bits")}, "scale")
-        return DecoderConfig(format=format, scale=scale, lanes=int(given["lanes"]))  # JSON's 8.0 is an integer, too
-    return EncoderConfig(
-        format=format,
-        input=input_type(given["input"]),
-        scale=None if given["scale"] == "runtime" else scale_from_json(given["scale"], "scale"),
-        arch=given["arch"],
-        target=given["target"],
-        pipeline=None if given["pipeline"] is None else int(given["pipeline"]),
-        **{name: int(given[name]) for name in ("scale_bits", "lanes", "counter_width")},
-    )
+    if given["unit"] == "encoder":
+        return EncoderConfig(**from_json(EncoderConfig, given))
+    known = document["scale"]
+    scale = None if known is None else scale_from_json({name: known[name] for name in ("M", "k", "bits")}, "scale")
+    return DecoderConfig(scale=scale, **from_json(DecoderConfig, given))
 
 
 def _ports(component: Any) -> list[tuple[str, int]]:

@@ -9,8 +9,7 @@ import numpy as np
 
 from qse_hw.golden.checks import one_of
 from qse_hw.rtl_gen.emit.beats import Beats
-
-TARGETS = ("generic", "ecp5")
+from qse_hw.rtl_gen.units import options
 
 UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer")
 
@@ -18,13 +17,24 @@ UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer")
 class UnitConfig(ABC):
     """A unit's numerics and implementation; the classes in :mod:`qse_hw.rtl_gen.units` are frozen dataclasses.
 
+    Their fields are the unit's options (:mod:`qse_hw.rtl_gen.units.options`), which are checked when one is made.
+
     Attributes:
         unit: one of :data:`UNITS`.
+        summary: what it does, in a few words.
         lanes: values per beat.
+
+    Raises:
+        TypeError, InputError: for options of the wrong type or out of range.
     """
 
     unit: ClassVar[str]
+    summary: ClassVar[str]
     lanes: int
+
+    def __post_init__(self) -> None:
+        """Check every option by itself; units with rules for several together add them."""
+        options.check(self)
 
     @property
     def top(self) -> str:
@@ -45,9 +55,9 @@ class UnitConfig(ABC):
         """Cycles per input beat in steady state, averaged over a vector."""
         return 1
 
-    @abstractmethod
     def parameters(self) -> dict[str, Any]:
         """What was asked for, as JSON."""
+        return {"unit": self.unit, **options.to_json(self)}
 
     @abstractmethod
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -79,7 +89,7 @@ def unit_class(name: str) -> type[UnitConfig]:
     Raises:
         InputError: if there is no such unit.
     """
-    found: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name)}").CONFIG
+    found: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name, UNITS)}").CONFIG
     return found
 
 
@@ -88,8 +98,3 @@ def check_unit(name: str, among: Sequence[str] = UNITS) -> str:
     one_of(name, among, "Unit")
     return name
 
-
-def check_target(target: str) -> str:
-    """``target``, or an InputError if it is none of :data:`TARGETS`."""
-    one_of(target, TARGETS, "Target")
-    return target

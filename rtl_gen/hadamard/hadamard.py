@@ -1,22 +1,16 @@
 # amaranth: UnusedElaboratable=no
 """The streaming Hadamard transform: vectors in, exact integers out."""
 
-from operator import index
-
 from amaranth.hdl import Cat, DomainRenamer, EnableInserter, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.golden.errors import InputError
 from qse_hw.golden.reference.hadamard import core, factorise, growth
-from qse_hw.rtl_gen.emit.unit import check_target
 from qse_hw.rtl_gen.hadamard.across import Across
 from qse_hw.rtl_gen.hadamard.butterfly import BeatButterfly, LaneButterfly, Stage
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.queue import Queue
-
-MAX_SIZE = 1 << 16
-MAX_OUTPUT_WIDTH = 32
+from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 
 
 class Hadamard(wiring.Component):
@@ -43,11 +37,9 @@ class Hadamard(wiring.Component):
     ``size / lanes`` per vector), with any number of cycles between vectors.
 
     Parameters:
-        size: of a vector: 2^k, 12 2^k, 20 2^k or 40 2^k, from 2 to 65536.
-        width: of the inputs, such that outputs have at most 32 bits.
-        lanes: values per beat, a power of two that divides the 2^k of the size.
-        transpose: multiply by the transposed matrix, which, divided by the size, is the inverse.
-        target: generic, or ecp5: long memories are its blocks, with their output registers.
+        config: what to build. ``lanes`` is a power of two that divides the 2^k of the size; outputs have at most 32
+            bits; ``transpose`` multiplies by the transposed matrix, which, divided by the size, is the inverse; with
+            target ``ecp5`` long memories are its blocks, with their output registers.
 
     Attributes:
         beats: of a vector.
@@ -59,29 +51,12 @@ class Hadamard(wiring.Component):
     Members:
         i: stream of ``lanes`` signed integers of ``width`` bits, lane 0 in the low bits.
         o: stream of ``lanes`` signed integers of ``output_width`` bits.
-
-    Raises:
-        TypeError, InputError: for parameters of the wrong type or out of range.
     """
 
-    def __init__(
-        self, *, size: int, width: int, lanes: int = 1, transpose: bool = False, target: str = "generic"
-    ) -> None:
-        self.size = check_size(size)
-        self.width = index(width)
-        self.lanes = index(lanes)
-        widest = MAX_OUTPUT_WIDTH - growth(self.size)
-        if not 1 <= self.width <= widest:
-            raise InputError(f"Width must be from 1 to {widest} for size {self.size}, not {width!r}")
-        order, chunk = factorise(self.size)
-        if self.lanes < 1 or chunk % self.lanes:
-            raise InputError(f"Lanes must divide {chunk} (size {self.size} is {order} * {chunk}), not {lanes!r}")
-        if not isinstance(transpose, bool):
-            raise TypeError(f"Transpose must be a bool, not {transpose!r}")
-        self.transpose = transpose
-        self.target = check_target(target)
-        self.output_width = self.width + growth(self.size)
-        self.beats = self.size // self.lanes
+    def __init__(self, config: HadamardConfig) -> None:
+        self.config = config
+        self.output_width = config.width + growth(config.size)
+        self.beats = config.size // config.lanes
         self._stages = self._chain()
         self.hops = len(self._stages) + 1
         # what a register takes over in a slot is there when that same slot reaches the next stage
@@ -90,8 +65,8 @@ class Hadamard(wiring.Component):
         self.places = self.hops + Queue.latency + 3
         super().__init__(
             {
-                "i": In(stream.Signature(data.ArrayLayout(signed(self.width), self.lanes))),
-                "o": Out(stream.Signature(data.ArrayLayout(signed(self.output_width), self.lanes))),
+                "i": In(stream.Signature(data.ArrayLayout(signed(config.width), config.lanes))),
+                "o": Out(stream.Signature(data.ArrayLayout(signed(self.output_width), config.lanes))),
             }
         )
 
@@ -101,24 +76,24 @@ class Hadamard(wiring.Component):
         return self.slots + self.hops + Queue.latency
 
     def _chain(self) -> list[Stage]:
-        order, chunk = factorise(self.size)
-        beats = chunk // self.lanes
+        order, chunk = factorise(self.config.size)
+        beats = chunk // self.config.lanes
         found: list[Stage] = []
 
         def add(kind: type[Stage], **parameters: object) -> None:
-            width = len(found[-1].y[0]) if found else self.width
-            found.append(kind(lanes=self.lanes, width=width, **parameters))  # type: ignore[arg-type]
+            width = len(found[-1].y[0]) if found else self.config.width
+            found.append(kind(lanes=self.config.lanes, width=width, **parameters))  # type: ignore[arg-type]
 
         halves = order == 40  # the 40 is Sylvester's doubling of the 20
         if halves:
             order = 20
-            add(BeatButterfly, distance=order * beats, target=self.target)
+            add(BeatButterfly, distance=order * beats, target=self.config.target)
         if order > 1:
-            matrix = core(order).T if self.transpose else core(order)
-            add(Across, matrix=matrix, beats=beats, halves=halves, target=self.target)
+            matrix = core(order).T if self.config.transpose else core(order)
+            add(Across, matrix=matrix, beats=beats, halves=halves, target=self.config.target)
         for bit in reversed(range(beats.bit_length() - 1)):
-            add(BeatButterfly, distance=1 << bit, target=self.target)
-        for bit in reversed(range(self.lanes.bit_length() - 1)):
+            add(BeatButterfly, distance=1 << bit, target=self.config.target)
+        for bit in reversed(range(self.config.lanes.bit_length() - 1)):
             add(LaneButterfly, distance=1 << bit)
         return found
 
@@ -151,17 +126,17 @@ class Hadamard(wiring.Component):
         with m.Elif(slot):
             m.d.sync += [left.eq(left - 1), inside.eq(left != 1)]
         start = Signal()
-        x = [Signal(signed(self.width), name=f"x{lane}", reset_less=True) for lane in range(self.lanes)]
-        entering = Signal(self.lanes * self.width, reset_less=True)
+        x = [Signal(signed(self.config.width), name=f"x{lane}", reset_less=True) for lane in range(self.config.lanes)]
+        entering = Signal(self.config.lanes * self.config.width, reset_less=True)
         m.d.sync += [start.eq(self.i.valid & ~middle), entering.eq(self.i.payload)]
         with m.If(enable):
-            m.d.sync += [value.eq(entering.word_select(lane, self.width)) for lane, value in enumerate(x)]
+            m.d.sync += [value.eq(entering.word_select(lane, self.config.width)) for lane, value in enumerate(x)]
         return slot, x, start
 
     def _deliver(self, m: Module, room: Signal, slot: Signal, enables: Signal, y: list[Signal], start: Signal) -> None:
         """Queue the results; see that there is a place for each slot on its way."""
         # the order 40 leaves as two vectors
-        beats = self.beats // 2 if factorise(self.size)[0] == 40 else self.beats
+        beats = self.beats // 2 if factorise(self.config.size)[0] == 40 else self.beats
         arrives = enables[-1]
         run = Signal()
         runs_next = Signal()
@@ -172,7 +147,7 @@ class Hadamard(wiring.Component):
             m.d.comb += runs_next.eq(start | (run & ~last))
         m.d.sync += [run.eq(runs_next), put.eq(enables[-2] & runs_next)]
 
-        m.submodules.queue = queue = Queue(width=self.lanes * self.output_width, depth=self.places)
+        m.submodules.queue = queue = Queue(width=self.config.lanes * self.output_width, depth=self.places)
         m.d.comb += [
             queue.write.eq(put),
             queue.data.eq(Cat(*y)),
@@ -188,12 +163,3 @@ class Hadamard(wiring.Component):
             taken.eq(taken + change),
             room.eq(taken < self.places - 2),  # two more may have been taken since
         ]
-
-
-def check_size(size: int) -> int:
-    """``size`` as an int, or an InputError."""
-    size = index(size)
-    factorise(size)
-    if not 2 <= size <= MAX_SIZE:
-        raise InputError(f"Size must be from 2 to {MAX_SIZE}, not {size!r}")
-    return size

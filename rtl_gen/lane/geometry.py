@@ -8,11 +8,11 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.emit.unit import check_target
 from qse_hw.rtl_gen.lane.decision import guard_bits, regions
 from qse_hw.rtl_gen.lane.multiplier import DSP_WIDTH
 from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
 from qse_hw.rtl_gen.lane.window import Window
+from qse_hw.rtl_gen.units.shared import TARGET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Geometry:
     Attributes:
         scale: None: M and k are inputs.
         runtime_format: whether the regions' constants are inputs.
-        target: one of :data:`qse_hw.rtl_gen.emit.unit.TARGETS`.
+        target: one of :data:`qse_hw.rtl_gen.units.shared.TARGETS`.
         pipeline: how many of :attr:`optional_cuts` are made; None for the target's default.
     """
 
@@ -49,7 +49,7 @@ class Geometry:
     pipeline: int | None = None
 
     def __post_init__(self) -> None:
-        check_target(self.target)
+        TARGET.kind.check("target", self.target)
         if self.target == "ecp5" and self.scale_bits > DSP_WIDTH:
             raise InputError(
                 f"Scale bits must be at most {DSP_WIDTH} for target ecp5, whose multipliers are that wide, "

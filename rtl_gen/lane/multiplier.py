@@ -37,7 +37,7 @@ class Multiplier(Elaboratable):
 
     Args:
         a, b: shapes of the operands.
-        target: one of :data:`qse_hw.rtl_gen.emit.unit.TARGETS`.
+        target: one of :data:`qse_hw.rtl_gen.units.shared.TARGETS`.
 
     Members: ``a``, ``b``, ``enable`` in; ``p`` out. The registers of the ``sync`` domain must be enabled by the same
     ``enable`` (the cells are beyond the reach of an ``EnableInserter``).

@@ -7,9 +7,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.reference.linear import MAX_WEIGHT, SCALE_K_BITS, SCALE_M_BITS, Tiling, axis_values, max_bias
-from qse_hw.rtl_gen.emit.unit import check_target
+from qse_hw.golden.reference.linear import MAX_WEIGHT, SCALE_K_BITS, SCALE_M_BITS, axis_values, max_bias
 from qse_hw.rtl_gen.lane.multiplier import multiplier_latency
 from qse_hw.rtl_gen.linear.mantissa import Mantissa, split
 from qse_hw.rtl_gen.linear.multiply_accumulate import Row, sum_latency
@@ -18,6 +16,7 @@ from qse_hw.rtl_gen.linear.store import Store, address_bits
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.queue import Queue
 from qse_hw.rtl_gen.logic.stages import Stages
+from qse_hw.rtl_gen.units.linear import LinearConfig
 
 MANTISSA_BITS = {"generic": 8, "ecp5": 17}
 """Magnitudes up to which segments share a shift. An ECP5's multiplier has 18 bits, used or not, so none is shifted."""
@@ -46,9 +45,9 @@ class Linear(wiring.Component):
     Throughput: a vector per ``tiling.cycles`` cycles.
 
     Parameters:
-        format: of the codes. Codes that it does not assign count as 0.
-        inputs, outputs, rows, columns: see :class:`qse_hw.golden.reference.linear.Tiling`.
-        target: see :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`.
+        config: what to build. Codes that the format does not assign count as 0. For the matrix and its tile see
+            :class:`qse_hw.golden.reference.linear.Tiling`, for the target
+            :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`.
 
     Members:
         i: stream of ``columns`` codes, ``tiling.beats`` beats per vector; codes beyond ``inputs`` do not matter.
@@ -61,21 +60,13 @@ class Linear(wiring.Component):
         scale_m, scale_k: M, and k from 0 to 63; followed while the unit is idle, kept from its first beat on.
         clear: clears ``saturated`` (an event in the same cycle is kept).
         saturated: sticky: a beat that left contained a clamped result.
-
-    Raises:
-        TypeError, InputError: for parameters of the wrong type or out of range, or sums that could leave int32.
     """
 
-    def __init__(
-        self, *, format: SegmentedFormat, inputs: int, outputs: int, rows: int, columns: int, target: str = "generic"
-    ) -> None:
-        if not isinstance(format, SegmentedFormat):
-            raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
-        self.format = format
-        self.tiling = tiling = Tiling(inputs=inputs, outputs=outputs, rows=rows, columns=columns)
-        self.max_bias = max_bias(format, tiling)
-        self.target = check_target(target)
-        self._split = split(format, MANTISSA_BITS[target])
+    def __init__(self, config: LinearConfig) -> None:
+        self.config = config
+        self.tiling = tiling = config.tiling
+        self.max_bias = max_bias(config.format, tiling)
+        self._split = split(config.format, MANTISSA_BITS[config.target])
         self.memories = {  # banks, depth, width
             "weights": (tiling.rows, tiling.cycles, 8 * tiling.columns),
             "biases": (tiling.lanes, tiling.outputs // tiling.lanes, ACCUMULATOR_BITS),
@@ -86,7 +77,7 @@ class Linear(wiring.Component):
         }
         super().__init__(
             {
-                "i": In(stream.Signature(data.ArrayLayout(unsigned(format.bits), tiling.columns))),
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(config.format.bits), tiling.columns))),
                 "o": Out(stream.Signature(data.ArrayLayout(signed(8), tiling.lanes))),
                 "weights": In(stream.Signature(words["weights"])),
                 "biases": In(stream.Signature(words["biases"])),
@@ -100,13 +91,13 @@ class Linear(wiring.Component):
     @property
     def _sum_delay(self) -> int:
         """Cycles from the issue of a beat to the sum of its products."""
-        return Store.latency + self._split.latency + sum_latency(self.tiling.columns, self._split, self.target)
+        return Store.latency + self._split.latency + sum_latency(self.tiling.columns, self._split, self.config.target)
 
     @property
     def result_delay(self) -> int:
         """Cycles from the issue of a tile's last beat until its first results can leave."""
         # total, kept totals; bias memory, sum with bias; requantised; queue
-        return self._sum_delay + 2 + Store.latency + 1 + requantiser_latency(self.target) + Queue.latency
+        return self._sum_delay + 2 + Store.latency + 1 + requantiser_latency(self.config.target) + Queue.latency
 
     @property
     def latency(self) -> int:
@@ -134,7 +125,7 @@ class Linear(wiring.Component):
         """The memory behind the stream of that name."""
         port = getattr(self, name)
         banks, depth, width = self.memories[name]
-        m.submodules[name] = store = Store(banks=banks, depth=depth, width=width, target=self.target)
+        m.submodules[name] = store = Store(banks=banks, depth=depth, width=width, target=self.config.target)
         m.d.comb += [
             port.ready.eq(idle),
             store.write.eq(port.valid & idle),
@@ -190,8 +181,8 @@ class Linear(wiring.Component):
         ]
 
         depth = 2 << (tiling.beats - 1).bit_length()
-        width = self.format.bits * tiling.columns
-        m.submodules.codes = codes = Store(banks=1, depth=depth, width=width, target=self.target)
+        width = self.config.format.bits * tiling.columns
+        m.submodules.codes = codes = Store(banks=1, depth=depth, width=width, target=self.config.target)
         m.d.comb += [
             codes.write.eq(accepted),
             codes.address.eq(Cat(fill, fill_buffer)),
@@ -205,20 +196,20 @@ class Linear(wiring.Component):
         tiling, stages = self.tiling, Stages(m, ())
         # so that weights meet mantissas
         m.d.comb += weights.place.eq(stages.delay(step.place, self._split.latency, "place"))
-        mantissas = [Mantissa(format=self.format, split=self._split) for _ in range(tiling.columns)]
+        mantissas = [Mantissa(format=self.config.format, split=self._split) for _ in range(tiling.columns)]
         above = []
         for n, mantissa in enumerate(mantissas):
             m.submodules[f"mantissa{n}"] = mantissa
-            m.d.comb += mantissa.code.eq(codes.words[0].word_select(n, self.format.bits))
-            product_delay = multiplier_latency(self._split.width, self.target)
+            m.d.comb += mantissa.code.eq(codes.words[0].word_select(n, self.config.format.bits))
+            product_delay = multiplier_latency(self._split.width, self.config.target)
             above.append(stages.delay(mantissa.above, product_delay, f"above{n}_"))
         more = stages.delay(step.more, self._sum_delay, "more")
         last = Signal(self._sum_delay + 1)
         m.d.sync += last.eq(Cat(step.last, last))
-        peak, totals = int(np.abs(axis_values(self.format)).max()), []
+        peak, totals = int(np.abs(axis_values(self.config.format)).max()), []
         limit = tiling.beats * tiling.columns * peak * MAX_WEIGHT
         for number, word in enumerate(weights.words):
-            row = Row(columns=tiling.columns, split=self._split, peak=peak, limit=limit, target=self.target)
+            row = Row(columns=tiling.columns, split=self._split, peak=peak, limit=limit, target=self.config.target)
             m.submodules[f"row{number}"] = row
             m.d.comb += row.more.eq(more)
             totals.append(row.total)
@@ -250,7 +241,7 @@ class Linear(wiring.Component):
         with m.If(idle):
             m.d.sync += [scale_m.eq(self.scale_m), scale_k.eq(self.scale_k)]
 
-        requantisers = [Requantiser(target=self.target) for _ in range(lanes)]
+        requantisers = [Requantiser(target=self.config.target) for _ in range(lanes)]
         for n, requantiser in enumerate(requantisers):
             m.submodules[f"requantiser{n}"] = requantiser
             total = stages.delay(kept[n], Store.latency, f"total{n}_")
@@ -259,7 +250,7 @@ class Linear(wiring.Component):
             m.d.comb += [
                 requantiser.a.eq(biased), requantiser.scale_m.eq(scale_m), requantiser.scale_k.eq(scale_k)
             ]  # fmt: skip
-        written = Signal(Store.latency + 1 + requantiser_latency(self.target))
+        written = Signal(Store.latency + 1 + requantiser_latency(self.config.target))
         m.d.sync += written.eq(Cat(waiting[0], written))
 
         m.submodules.queue = queue = Queue(width=8 * lanes + 1, depth=self.queue_depth)

@@ -1,10 +1,8 @@
 """Sticky flags and a counter: what an encoder noticed since it was last asked."""
 
-from operator import index
-
 from amaranth.hdl import Elaboratable, Module, Signal, Value
 
-from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.units.shared import COUNTER_WIDTH
 
 
 class Status(Elaboratable):
@@ -19,7 +17,7 @@ class Status(Elaboratable):
     """
 
     def __init__(self, *, lanes: int, counter_width: int) -> None:
-        self._counter_width = check_counter_width(counter_width)
+        self._counter_width = COUNTER_WIDTH.kind.check("counter_width", counter_width)
         self.enable = Signal()
         self.clear = Signal()
         self.saturated_lanes = Signal(lanes)
@@ -53,14 +51,6 @@ class Status(Elaboratable):
             with m.Elif(~count.all()):
                 m.d.sync += count.eq(total[:width] | past.replicate(width))
         return m
-
-
-def check_counter_width(width: int) -> int:
-    """``width`` as an int, or an InputError."""
-    width = index(width)
-    if not 0 <= width <= 64:
-        raise InputError(f"Counter width must be from 0 (no counter) to 64, not {width!r}")
-    return width
 
 
 def _popcount(bits: Value) -> Value:

@@ -4,10 +4,6 @@ from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.golden.formats.inputs import InputType
-from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.encoder import check_lanes
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.logic.event_counter import EventCounter
 from qse_hw.rtl_gen.quantizer.apply_parameters import ApplyParameters
@@ -16,7 +12,8 @@ from qse_hw.rtl_gen.quantizer.axi_stream import RegisterSlice, axi_stream_ports,
 from qse_hw.rtl_gen.quantizer.packet_gate import PacketGate
 from qse_hw.rtl_gen.quantizer.quantizer_core import QuantizerCore, beat_layout, core_latency
 from qse_hw.rtl_gen.quantizer.register_block import RegisterBlock
-from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
+from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH
+from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 
 _BUS = (
     "write", "write_index", "write_data", "write_strobe", "write_error",
@@ -40,12 +37,9 @@ class Quantizer(wiring.Component):
     combinational path leads from an input to an output.
 
     Parameters:
-        format: what is effective after a reset; kind, bits and the segments' steps are so for ever.
-        input: the input type.
-        scale: effective after a reset; its number of bits for ever.
-        lanes: values per beat, 1 to 1024.
-        target: one of :data:`qse_hw.rtl_gen.emit.unit.TARGETS`.
-        pipeline: see :class:`qse_hw.rtl_gen.lane.geometry.Geometry`.
+        config: what to build. ``format`` is what is effective after a reset; kind, bits and the segments' steps are so
+            for ever. So is the number of bits of ``scale``. For ``pipeline`` see
+            :class:`qse_hw.rtl_gen.lane.geometry.Geometry`.
 
     Members:
         s_axis_*: stream of values.
@@ -53,37 +47,20 @@ class Quantizer(wiring.Component):
         s_axi_*: AXI4-Lite bus; registers as :attr:`registers` says.
 
     Raises:
-        TypeError, InputError: for parameters of the wrong type or out of range.
+        InputError: for a format that cannot be set at run time, more optional registers than there are, or a scale
+            that the target's multipliers cannot take.
     """
 
-    def __init__(
-        self,
-        *,
-        format: SegmentedFormat,
-        input: InputType,
-        scale: Scale,
-        lanes: int = 1,
-        target: str = "generic",
-        pipeline: int | None = None,
-    ) -> None:
-        if not isinstance(format, SegmentedFormat):
-            raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
-        if not isinstance(input, InputType):
-            raise TypeError(f"Input must be an InputType, not {input!r}")
-        if not isinstance(scale, Scale):
-            raise TypeError(f"Scale must be a Scale, not {scale!r}")
-        self.format = format
-        self.input = input
-        self.scale = scale
-        self.lanes = check_lanes(lanes)
-        self.registers = RegisterMap.of(format=format, input=input, scale=scale, lanes=self.lanes)
+    def __init__(self, config: QuantizerConfig) -> None:
+        self.config = config
+        self.registers = config.registers
         self._geometry = Geometry(
-            format=format, input=input, scale=None, scale_bits=scale.bits, runtime_format=True, target=target,
-            pipeline=pipeline,
+            format=config.format, input=config.input, scale=None, scale_bits=config.scale.bits, runtime_format=True,
+            target=config.target, pipeline=config.pipeline,
         )  # fmt: skip
         super().__init__(
-            axi_stream_ports("s_axis", input.width, self.lanes, out=False)
-            | axi_stream_ports("m_axis", format.bits, self.lanes, out=True)
+            axi_stream_ports("s_axis", config.input.width, config.lanes, out=False)
+            | axi_stream_ports("m_axis", config.format.bits, config.lanes, out=True)
             | {f"s_axi_{name}": member for name, member in axi_lite_ports(ADDRESS_WIDTH).items()}
         )
 
@@ -96,9 +73,11 @@ class Quantizer(wiring.Component):
         m = Module()
         m.submodules.axi_lite = axi_lite = AxiLite(address_width=ADDRESS_WIDTH)
         m.submodules.registers = registers = RegisterBlock(registers=self.registers)
-        m.submodules.apply = apply = ApplyParameters(format=self.format, scale=self.scale, registers=self.registers)
+        m.submodules.apply = apply = ApplyParameters(
+            format=self.config.format, scale=self.config.scale, registers=self.registers
+        )
         m.submodules.gate = gate = PacketGate()
-        core, soft_reset = QuantizerCore(geometry=self._geometry, lanes=self.lanes), registers.soft_reset
+        core, soft_reset = QuantizerCore(geometry=self._geometry, lanes=self.config.lanes), registers.soft_reset
         m.submodules.core = ResetInserter(soft_reset)(core)
         self._bus(m, axi_lite, registers)
         m.d.comb += [
@@ -139,8 +118,8 @@ class Quantizer(wiring.Component):
         self, m: Module, core: QuantizerCore, gate: PacketGate, registers: RegisterBlock, open: Value
     ) -> None:
         i = core.i
-        keep, partial = kept(self.s_axis_tkeep, self.lanes)
-        size = 8 * bytes_of(self.input.width)
+        keep, partial = kept(self.s_axis_tkeep, self.config.lanes)
+        size = 8 * bytes_of(self.config.input.width)
         may = Signal()
         accepted = Signal()
         cut = Signal()
@@ -151,7 +130,7 @@ class Quantizer(wiring.Component):
             accepted.eq(self.s_axis_tvalid & self.s_axis_tready),
             i.payload.keep.eq(keep),
             i.payload.last.eq(self.s_axis_tlast),
-            *(i.payload.values[n].eq(self.s_axis_tdata.word_select(n, size)) for n in range(self.lanes)),
+            *(i.payload.values[n].eq(self.s_axis_tdata.word_select(n, size)) for n in range(self.config.lanes)),
             gate.accepted.eq(accepted),
             gate.last.eq(self.s_axis_tlast),
             registers.noticed.partial_keep.eq(cut),
@@ -160,8 +139,8 @@ class Quantizer(wiring.Component):
 
     def _leave(self, m: Module, core: QuantizerCore, soft_reset: Signal) -> Signal:
         """Returns whether a packet that was cut is about to be ended."""
-        m.submodules.slice = out = RegisterSlice(beat_layout(self.format.bits, self.lanes))
-        size = bytes_of(self.format.bits)
+        m.submodules.slice = out = RegisterSlice(beat_layout(self.config.format.bits, self.config.lanes))
+        size = bytes_of(self.config.format.bits)
         closing = Signal()
         unended = Signal()  # the last beat that has left the core was not its packet's last
         with m.If(out.i.valid & out.i.ready):
@@ -182,14 +161,14 @@ class Quantizer(wiring.Component):
             self.m_axis_tvalid.eq(out.o.valid),
             out.o.ready.eq(self.m_axis_tready),
             self.m_axis_tlast.eq(beat.last),
-            self.m_axis_tkeep.eq(Cat(beat.keep[n].replicate(size) for n in range(self.lanes))),
-            *(self.m_axis_tdata.word_select(n, 8 * size).eq(beat.values[n]) for n in range(self.lanes)),
+            self.m_axis_tkeep.eq(Cat(beat.keep[n].replicate(size) for n in range(self.config.lanes))),
+            *(self.m_axis_tdata.word_select(n, 8 * size).eq(beat.values[n]) for n in range(self.config.lanes)),
         ]
         return closing
 
     def _count(self, m: Module, core: QuantizerCore, registers: RegisterBlock) -> None:
         """What passes from the core to the slice is counted: a soft reset cannot take it back any more."""
-        lanes = self.lanes
+        lanes = self.config.lanes
         beat = [Signal.like(part, reset_less=True) for part in (core.o.payload.keep, core.saturated, core.nan)]
         segment = Signal.like(core.segment, reset_less=True)
         moved = Signal()

@@ -3,18 +3,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from qse_hw.golden.formats.presets import format_to_json
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.vectors import decoder_vectors
-from qse_hw.rtl_gen.decoder import Decoder, value_width
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.encoder import code_facts
+from qse_hw.rtl_gen.units.options import option
+from qse_hw.rtl_gen.units.shared import FORMAT, LANES
+
+if TYPE_CHECKING:
+    from qse_hw.rtl_gen.decoder import Decoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,20 +25,20 @@ class DecoderConfig(UnitConfig):
     """See :class:`qse_hw.rtl_gen.decoder.Decoder`; ``scale`` makes no hardware, the manifest tells it."""
 
     unit: ClassVar[str] = "decoder"
+    summary: ClassVar[str] = "codes to integers"
 
-    format: SegmentedFormat
+    format: SegmentedFormat = option(FORMAT)
     scale: Scale | None = None
-    lanes: int = 1
+    lanes: int = option(LANES)
 
     @property
     def label(self) -> str:
         return " ".join([self.unit, self.format.name, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
 
-    def component(self) -> Decoder:
-        return Decoder(format=self.format, lanes=self.lanes)
+    def component(self) -> "Decoder":
+        from qse_hw.rtl_gen.decoder import Decoder
 
-    def parameters(self) -> dict[str, Any]:
-        return {"unit": self.unit, "format": format_to_json(self.format), "lanes": self.lanes}
+        return Decoder(self)
 
     def facts(self) -> dict[str, Any]:
         return code_facts(self.format, self.scale)
@@ -64,3 +67,9 @@ class DecoderConfig(UnitConfig):
 
 
 CONFIG = DecoderConfig
+
+
+def value_width(format: SegmentedFormat) -> int:
+    """Bits of the smallest signed integer that holds every decoded value."""
+    low, high = min(format.decoded.values()), max(format.decoded.values())
+    return max(high.bit_length(), (~low).bit_length() if low < 0 else 0) + 1

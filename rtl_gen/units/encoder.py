@@ -2,36 +2,63 @@
 """What an encoder is to be."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
-from qse_hw.golden.formats.presets import format_to_json
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.encoder import Encoder
+from qse_hw.rtl_gen.units.kinds import OneOf, Step
+from qse_hw.rtl_gen.units.options import REQUIRED, option
+from qse_hw.rtl_gen.units.shared import COUNTER_WIDTH, FORMAT, INPUT, LANES, PIPELINE, SCALE_BITS, TARGET
+
+if TYPE_CHECKING:
+    from qse_hw.rtl_gen.encoder import Encoder
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig(UnitConfig):
-    """See :class:`qse_hw.rtl_gen.encoder.Encoder`."""
+    """See :class:`qse_hw.rtl_gen.encoder.Encoder`.
+
+    A ``scale`` that is a constant brings its own ``scale_bits``; None is one that is set at run time.
+    """
 
     unit: ClassVar[str] = "encoder"
+    summary: ClassVar[str] = "values to codes"
 
-    format: SegmentedFormat
-    input: InputType
-    scale: Scale | None = None
-    scale_bits: int = 16
-    lanes: int = 1
-    counter_width: int = 32
-    arch: str = "fused"
-    target: str = "generic"
-    pipeline: int | None = None
+    format: SegmentedFormat = option(FORMAT)
+    input: InputType = option(INPUT)
+    scale: Scale | None = option(
+        kind=Step(optional=True),
+        help="the step s (a constant), or runtime for ports",
+        metavar="S",
+        default=None,
+        text_default=REQUIRED,
+    )
+    scale_bits: int = option(SCALE_BITS)
+    lanes: int = option(LANES)
+    counter_width: int = option(COUNTER_WIDTH)
+    arch: str = option(
+        kind=OneOf(("fused", "parallel")),
+        help="fused: one multiplier; parallel: a quantiser per segment and a multiplexer",
+        metavar="A",
+        default="fused",
+    )
+    target: str = option(TARGET)
+    pipeline: int | None = option(PIPELINE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scale is not None:
+            object.__setattr__(self, "scale_bits", self.scale.bits)
+        elif self.arch == "parallel":
+            raise InputError("Scale must be a constant for arch parallel, which compares with it, not set at run time")
 
     @property
     def label(self) -> str:
@@ -46,32 +73,10 @@ class EncoderConfig(UnitConfig):
             words.append(f"pipeline={self.pipeline}")
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
 
-    def component(self) -> Encoder:
-        return Encoder(
-            format=self.format,
-            input=self.input,
-            scale=self.scale,
-            scale_bits=self.scale_bits,
-            lanes=self.lanes,
-            counter_width=self.counter_width,
-            arch=self.arch,
-            target=self.target,
-            pipeline=self.pipeline,
-        )
+    def component(self) -> "Encoder":
+        from qse_hw.rtl_gen.encoder import Encoder
 
-    def parameters(self) -> dict[str, Any]:
-        return {
-            "unit": self.unit,
-            "format": format_to_json(self.format),
-            "input": self.input.name,
-            "scale": "runtime" if self.scale is None else asdict(self.scale),
-            "scale_bits": self.scale.bits if self.scale else self.scale_bits,
-            "lanes": self.lanes,
-            "counter_width": self.counter_width,
-            "arch": self.arch,
-            "target": self.target,
-            "pipeline": self.pipeline,
-        }
+        return Encoder(self)
 
     def facts(self) -> dict[str, Any]:
         return code_facts(self.format, self.scale)

@@ -4,15 +4,22 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from qse_hw.golden.reference.hadamard import growth, transform
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.reference.hadamard import factorise, growth, transform
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
+from qse_hw.rtl_gen.units.kinds import Integer, Switch
+from qse_hw.rtl_gen.units.options import option
+from qse_hw.rtl_gen.units.shared import LANES, TARGET
 
+if TYPE_CHECKING:
+    from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
+
+MAX_OUTPUT_WIDTH = 32
 SEED = 20260109  # of the vectors' random values
 _RANDOM = 8
 _IMPULSES = 64
@@ -23,12 +30,27 @@ class HadamardConfig(UnitConfig):
     """See :class:`qse_hw.rtl_gen.hadamard.hadamard.Hadamard`."""
 
     unit: ClassVar[str] = "hadamard"
+    summary: ClassVar[str] = "streaming Hadamard transform"
 
-    size: int
-    width: int
-    lanes: int = 1
-    transpose: bool = False
-    target: str = "generic"
+    size: int = option(
+        kind=Integer(2, 1 << 16),
+        help="values of a vector: 2^k, 12 2^k, 20 2^k or 40 2^k",
+        metavar="N",
+        measure="values",
+    )
+    width: int = option(kind=Integer(), help="bits of the inputs", metavar="B", default=8, measure="bits")
+    lanes: int = option(LANES, kind=Integer())
+    transpose: bool = option(kind=Switch(), help="multiply by the transposed matrix: the inverse's", default=False)
+    target: str = option(TARGET)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        order, chunk = factorise(self.size)
+        widest = MAX_OUTPUT_WIDTH - growth(self.size)
+        if not 1 <= self.width <= widest:
+            raise InputError(f"Width must be from 1 to {widest} for size {self.size}, not {self.width!r}")
+        if self.lanes < 1 or chunk % self.lanes:
+            raise InputError(f"Lanes must divide {chunk} (size {self.size} is {order} * {chunk}), not {self.lanes!r}")
 
     @property
     def label(self) -> str:
@@ -39,20 +61,10 @@ class HadamardConfig(UnitConfig):
             words.append(self.target)
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
 
-    def component(self) -> Hadamard:
-        return Hadamard(
-            size=self.size, width=self.width, lanes=self.lanes, transpose=self.transpose, target=self.target
-        )
+    def component(self) -> "Hadamard":
+        from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
 
-    def parameters(self) -> dict[str, Any]:
-        return {
-            "unit": self.unit,
-            "size": self.size,
-            "width": self.width,
-            "lanes": self.lanes,
-            "transpose": self.transpose,
-            "target": self.target,
-        }
+        return Hadamard(self)
 
     @property
     def gain(self) -> float:

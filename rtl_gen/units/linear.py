@@ -3,17 +3,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from qse_hw.golden.formats.presets import format_to_json
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import decode_table
 from qse_hw.golden.reference.linear import (
     HIGH,
     LOW,
+    MAX_SIZE,
     Tiling,
     accumulate,
     check_scale,
@@ -25,9 +25,13 @@ from qse_hw.golden.reference.linear import (
 )
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.linear.linear import Linear
-from qse_hw.rtl_gen.linear.store import address_bits
 from qse_hw.rtl_gen.units.encoder import format_facts
+from qse_hw.rtl_gen.units.kinds import Integer
+from qse_hw.rtl_gen.units.options import option
+from qse_hw.rtl_gen.units.shared import FORMAT, TARGET
+
+if TYPE_CHECKING:
+    from qse_hw.rtl_gen.linear.linear import Linear
 
 VECTORS = 32
 
@@ -37,13 +41,18 @@ class LinearConfig(UnitConfig):
     """See :class:`qse_hw.rtl_gen.linear.linear.Linear`."""
 
     unit: ClassVar[str] = "linear"
+    summary: ClassVar[str] = "codes times INT8 weights, requantised"
 
-    format: SegmentedFormat
-    inputs: int
-    outputs: int
-    rows: int = 1
-    columns: int = 1
-    target: str = "generic"
+    format: SegmentedFormat = option(FORMAT)
+    inputs: int = option(kind=Integer(1, MAX_SIZE), help="length of a vector", metavar="N", measure="codes")
+    outputs: int = option(kind=Integer(1, MAX_SIZE), help="results per vector", metavar="N", measure="results")
+    rows: int = option(kind=Integer(), help="results at a time, a divisor of the outputs", metavar="N", default=1)
+    columns: int = option(kind=Integer(), help="codes per cycle", metavar="N", default=1)
+    target: str = option(TARGET)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        max_bias(self.format, self.tiling)  # raises where there is no such unit
 
     @property
     def tiling(self) -> Tiling:
@@ -65,26 +74,10 @@ class LinearConfig(UnitConfig):
         """Every beat is read once per tile."""
         return self.tiling.tiles
 
-    def component(self) -> Linear:
-        return Linear(
-            format=self.format,
-            inputs=self.inputs,
-            outputs=self.outputs,
-            rows=self.rows,
-            columns=self.columns,
-            target=self.target,
-        )
+    def component(self) -> "Linear":
+        from qse_hw.rtl_gen.linear.linear import Linear
 
-    def parameters(self) -> dict[str, Any]:
-        return {
-            "unit": self.unit,
-            "format": format_to_json(self.format),
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "rows": self.rows,
-            "columns": self.columns,
-            "target": self.target,
-        }
+        return Linear(self)
 
     def facts(self) -> dict[str, Any]:
         """How to read the codes; beats, lanes, cycles per vector; the largest bias."""
@@ -150,6 +143,8 @@ class LinearConfig(UnitConfig):
 
     def beats(self) -> Beats:
         """The vectors, padded with codes of 0, after weights and biases."""
+        from qse_hw.rtl_gen.linear.store import address_bits
+
         arrays, tiling = self.vectors(), self.tiling
         codes = np.zeros((len(arrays["codes"]), tiling.beats * tiling.columns), np.uint16)
         codes[:, : self.inputs] = arrays["codes"]

@@ -4,23 +4,24 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from qse_hw.golden.formats.inputs import InputType
-from qse_hw.golden.formats.presets import format_to_json
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
 from qse_hw.rtl_gen.emit.beats import Beats, Stream, join_lanes
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.quantizer.axi_lite import axi_lite_ports
-from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
-from qse_hw.rtl_gen.quantizer.quantizer import Quantizer
-from qse_hw.rtl_gen.quantizer.register_files import register_files
-from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
 from qse_hw.rtl_gen.units.encoder import format_facts, scale_json
+from qse_hw.rtl_gen.units.kinds import Step
+from qse_hw.rtl_gen.units.options import option
+from qse_hw.rtl_gen.units.shared import FORMAT, INPUT, LANES, PIPELINE, SCALE_BITS, TARGET
+
+if TYPE_CHECKING:
+    from qse_hw.rtl_gen.quantizer.quantizer import Quantizer
+    from qse_hw.rtl_gen.quantizer.registers import RegisterMap
 
 _CHANNELS = {
     "aw": "where to write",
@@ -36,13 +37,20 @@ class QuantizerConfig(UnitConfig):
     """See :class:`qse_hw.rtl_gen.quantizer.quantizer.Quantizer`."""
 
     unit: ClassVar[str] = "quantizer"
+    summary: ClassVar[str] = "encoder with AXI4-Stream and AXI4-Lite"
 
-    format: SegmentedFormat
-    input: InputType
-    scale: Scale
-    lanes: int = 1
-    target: str = "generic"
-    pipeline: int | None = None
+    format: SegmentedFormat = option(FORMAT)
+    input: InputType = option(INPUT)
+    scale: Scale = option(
+        kind=Step(),
+        help="the step s after a reset",
+        metavar="S",
+        text_default="1",
+        text_options={"scale_bits": SCALE_BITS},
+    )
+    lanes: int = option(LANES)
+    target: str = option(TARGET)
+    pipeline: int | None = option(PIPELINE)
 
     @property
     def label(self) -> str:
@@ -53,31 +61,17 @@ class QuantizerConfig(UnitConfig):
             words.append(f"pipeline={self.pipeline}")
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
 
-    def component(self) -> Quantizer:
-        return Quantizer(
-            format=self.format,
-            input=self.input,
-            scale=self.scale,
-            lanes=self.lanes,
-            target=self.target,
-            pipeline=self.pipeline,
-        )
+    def component(self) -> "Quantizer":
+        from qse_hw.rtl_gen.quantizer.quantizer import Quantizer
+
+        return Quantizer(self)
 
     @property
-    def registers(self) -> RegisterMap:
+    def registers(self) -> "RegisterMap":
         """The register map."""
-        return RegisterMap.of(format=self.format, input=self.input, scale=self.scale, lanes=self.lanes)
+        from qse_hw.rtl_gen.quantizer.registers import RegisterMap
 
-    def parameters(self) -> dict[str, Any]:
-        return {
-            "unit": self.unit,
-            "format": format_to_json(self.format),
-            "input": self.input.name,
-            "scale": asdict(self.scale),
-            "lanes": self.lanes,
-            "target": self.target,
-            "pipeline": self.pipeline,
-        }
+        return RegisterMap.of(format=self.format, input=self.input, scale=self.scale, lanes=self.lanes)
 
     def facts(self) -> dict[str, Any]:
         """What is so after a reset, and the registers."""
@@ -98,9 +92,15 @@ class QuantizerConfig(UnitConfig):
         }
 
     def files(self) -> dict[str, str]:
+        from qse_hw.rtl_gen.quantizer.register_files import register_files
+
         return register_files(self.registers, self.top)
 
     def meanings(self) -> Mapping[str, str]:
+        from qse_hw.rtl_gen.quantizer.axi_lite import axi_lite_ports
+        from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+        from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH
+
         found = {
             f"s_axi_{name}": f"AXI4-Lite, {meaning}"
             for name in axi_lite_ports(ADDRESS_WIDTH)
@@ -139,6 +139,8 @@ class QuantizerConfig(UnitConfig):
         return Beats(inputs=inputs, outputs=self._stream("m_axis", arrays["codes"], self.format.bits))
 
     def _stream(self, name: str, values: np.ndarray[Any, Any], width: int) -> Stream:
+        from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+
         size = bytes_of(width) * self.lanes
         beats = join_lanes(values, 8 * bytes_of(width), self.lanes)
         kept = [beat | ((1 << size) - 1) << 8 * size for beat in beats]

@@ -3,8 +3,7 @@
 import numpy as np
 
 from qse_hw.golden.formats.tables import decode_table
-from qse_hw.rtl_gen.decoder import value_width
-from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.status import sticky
 from qse_hw.sim.cycle.stimulus import Stimulus

@@ -24,9 +24,8 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.io.environment import cores
 from qse_hw.golden.reference.vectors import expected, to_patterns
-from qse_hw.rtl_gen.decoder import value_width
 from qse_hw.rtl_gen.emit.emit import emit
-from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.sim.packing import pack
 from qse_hw.sim.replay import top

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from qse_hw.rtl_gen.decoder import value_width
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.synth.formal import spec
 from qse_hw.synth.formal.encoder import saturating

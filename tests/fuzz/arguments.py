@@ -7,7 +7,7 @@ from importlib import import_module
 from hypothesis import strategies as st
 
 from qse_hw.cli import COMMANDS
-from qse_hw.cli.units import SUMMARIES
+from qse_hw.rtl_gen.emit.unit import UNITS
 from tests.fuzz.oracle import Case
 from tests.fuzz.sound import files
 
@@ -36,8 +36,8 @@ FORMATS = (
 
 # By destination: values that are taken, which reach further than hostile ones; every option has to be here.
 SOUND: dict[str, tuple[str, ...]] = {
-    "unit": tuple(SUMMARIES),
-    "units": tuple(SUMMARIES),
+    "unit": UNITS,
+    "units": UNITS,
     "on": ("ecp5", "ice40:up5k", "gowin", "cells", "x"),
     "netlist": ("ecp5", "cells", "x"),
     "liberty": ("IN/cells.lib", "IN/f.json", "IN/nowhere"),

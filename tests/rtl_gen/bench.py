@@ -150,7 +150,7 @@ def check_encoder(
     """Everything an encoder says to ``beats``, the n-th of which has ``scales[n]``, equals
     qse_hw.golden.formats.scalar.
     """
-    runtime = dut.scale is None
+    runtime = dut.config.scale is None
     run = stream(
         dut,
         [join(beat, input.width) for beat in beats],

@@ -6,7 +6,8 @@ import pytest
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scalar import dequantise
-from qse_hw.rtl_gen.decoder import Decoder, value_width
+from qse_hw.rtl_gen.decoder import Decoder
+from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from tests.rtl_gen.bench import at_random, into_beats, join, never, refused, simulate, split, stream, used
 from tests.rtl_gen.formats import ALL, SHIPPED, make, random_format
 
@@ -17,7 +18,7 @@ def to_signed(value, width):
 
 def check(format, codes, lanes, **pauses):
     """Values, and the flag of each beat by itself."""
-    dut = Decoder(format=format, lanes=lanes)
+    dut = Decoder(DecoderConfig(format=format, lanes=lanes))
     width = value_width(format)
     beats = into_beats(codes, lanes)
     run = stream(dut, [join(beat, format.bits) for beat in beats], **pauses)
@@ -68,14 +69,15 @@ def test_invalid_is_sticky_until_cleared():
     format = make("sticky-offset")
     bad = next(code for code in range(128) if code not in format.decoded)
     beats = [0, bad, 0, bad, 0]
-    assert [flags["invalid"] for flags in stream(Decoder(format=format), beats, clear=False).flags] == [0, 1, 1, 1, 1]
-    assert [flags["invalid"] for flags in stream(Decoder(format=format), beats, clear=True).flags] == [0, 1, 0, 1, 0]
+    for clear, want in ((False, [0, 1, 1, 1, 1]), (True, [0, 1, 0, 1, 0])):
+        run = stream(Decoder(DecoderConfig(format=format)), beats, clear=clear)
+        assert [flags["invalid"] for flags in run.flags] == want
 
 
 def test_invalid_only_when_it_leaves_and_gone_with_a_reset():
     format = make("sticky-offset")
     bad = next(code for code in range(128) if code not in format.decoded)
-    dut = Decoder(format=format)
+    dut = Decoder(DecoderConfig(format=format))
     seen = []
 
     async def process(ctx, rst):
@@ -100,7 +102,7 @@ def test_the_value_has_just_enough_bits(name):
 
 
 def test_ports():
-    dut = used(Decoder(format=make("se9-paper"), lanes=3))
+    dut = used(Decoder(DecoderConfig(format=make("se9-paper"), lanes=3)))
     assert sorted(dut.signature.members) == ["clear", "i", "invalid", "o"]
     assert len(dut.i.payload.as_value()) == 27
     assert len(dut.o.payload.as_value()) == 36
@@ -117,4 +119,4 @@ def test_ports():
     ],
 )
 def test_refused(parameters, error, text):
-    refused(error, text, lambda: Decoder(**{"format": make("se8")} | parameters))
+    refused(error, text, lambda: Decoder(DecoderConfig(**{"format": make("se8")} | parameters)))

@@ -9,7 +9,8 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scalar import quantise
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.rtl_gen.encoder import MAX_LANES, Encoder, check_lanes
+from qse_hw.rtl_gen.encoder import Encoder
+from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from tests.rtl_gen.bench import (
     at_random,
     check_encoder,
@@ -38,7 +39,7 @@ LANES = 8
 
 
 def encoder(name="se8", input_name="fp16", scale=None, **parameters):
-    return Encoder(format=make(name), input=input_type(input_name), scale=scale, **parameters)
+    return Encoder(EncoderConfig(format=make(name), input=input_type(input_name), scale=scale, **parameters))
 
 
 def configurations():
@@ -59,9 +60,9 @@ def configurations():
 def test_shipped_formats(name, input_name, runtime, bits, rng):
     format, input = make(name), input_type(input_name)
     scale = scale_for(input, bits)
-    dut = Encoder(
+    dut = Encoder(EncoderConfig(
         format=format, input=input, scale=None if runtime else scale, scale_bits=bits, lanes=LANES, counter_width=5
-    )
+    ))
     beats = into_beats(patterns(format, input, scale, rng), LANES)
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
@@ -71,7 +72,9 @@ def test_shipped_formats(name, input_name, runtime, bits, rng):
 def test_formats_of_a_users_own(name, runtime, rng):
     format, input = make(name), input_type(INPUTS[DOCUMENTS.index(name) % len(INPUTS)])
     scale = scale_for(input, 16)
-    dut = Encoder(format=format, input=input, scale=None if runtime else scale, lanes=LANES, counter_width=5)
+    dut = Encoder(
+        EncoderConfig(format=format, input=input, scale=None if runtime else scale, lanes=LANES, counter_width=5)
+    )
     beats = into_beats(patterns(format, input, scale, rng)[:4000], LANES)
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
@@ -86,7 +89,7 @@ EXTREMES = [2.0**-100, 2.0**-90, 3e-20, 2.0**-30, 2.0**30, 3e20, 2.0**70, 2.0**1
 def test_extreme_scales(input_name, step, rng):
     format, input = make(SHIPPED[EXTREMES.index(step) % len(SHIPPED)]), input_type(input_name)
     scale = Scale.from_step(step, 12)
-    dut = Encoder(format=format, input=input, scale=scale, lanes=LANES, counter_width=5)
+    dut = Encoder(EncoderConfig(format=format, input=input, scale=scale, lanes=LANES, counter_width=5))
     beats = into_beats(patterns(format, input, scale, rng), LANES)
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
@@ -94,7 +97,7 @@ def test_extreme_scales(input_name, step, rng):
 @pytest.mark.parametrize("input_name", ["fp32", "bf16", "s8", "s32e-20", "s32e-64", "s32e64"])
 def test_every_beat_may_bring_any_scale(input_name, rng):
     format, input = make("se8-silu"), input_type(input_name)
-    dut = Encoder(format=format, input=input, scale=None, scale_bits=20, lanes=LANES, counter_width=5)
+    dut = Encoder(EncoderConfig(format=format, input=input, scale=None, scale_bits=20, lanes=LANES, counter_width=5))
     scales = [random_scale(rng, 20) for _ in range(60)]
     beats = [patterns(format, input, scale, rng, 100)[:LANES].tolist() for scale in scales]
     check_encoder(dut, beats, scales, format, input)
@@ -106,9 +109,9 @@ def test_random_formats_with_stalls(part, rng):
     runtime = bool(rng.integers(2))
     scale = scale_for(input, bits)
     lanes = int(rng.integers(1, 9))
-    dut = Encoder(
+    dut = Encoder(EncoderConfig(
         format=format, input=input, scale=None if runtime else scale, scale_bits=bits, lanes=lanes, counter_width=5
-    )
+    ))
     beats = into_beats(patterns(format, input, scale, rng)[:2000], lanes)
     check_encoder(
         dut, beats, [scale] * len(beats), format, input, i_pause=at_random(2 * part), o_pause=at_random(2 * part + 1)
@@ -133,8 +136,8 @@ def test_full_speed(input_name, runtime, latency, lanes, rng):
     """A beat every cycle (initiation interval 1), each out after exactly ``latency`` cycles."""
     dut, input, scale = unit(input_name, runtime, lanes)
     assert dut.latency == latency
-    beats = into_beats(patterns(dut.format, input, scale, rng)[: 60 * lanes], lanes)
-    run = check_encoder(dut, beats, [scale] * len(beats), dut.format, input)
+    beats = into_beats(patterns(dut.config.format, input, scale, rng)[: 60 * lanes], lanes)
+    run = check_encoder(dut, beats, [scale] * len(beats), dut.config.format, input)
     assert run.accepted == list(range(len(beats)))
     assert run.left == [cycle + latency for cycle in run.accepted]
 
@@ -146,10 +149,10 @@ def test_full_speed(input_name, runtime, latency, lanes, rng):
 def test_random_stalls(input_name, runtime, latency, lanes, sides, rng):
     """Nothing lost, duplicated, reordered or changed (the codes in their order, and the rules in every cycle)."""
     dut, input, scale = unit(input_name, runtime, lanes)
-    beats = into_beats(patterns(dut.format, input, scale, rng)[: 80 * lanes], lanes)
+    beats = into_beats(patterns(dut.config.format, input, scale, rng)[: 80 * lanes], lanes)
     i_pause = never if sides == "output" else at_random(10 + lanes)
     o_pause = never if sides == "input" else at_random(20 + lanes)
-    run = check_encoder(dut, beats, [scale] * len(beats), dut.format, input, i_pause=i_pause, o_pause=o_pause)
+    run = check_encoder(dut, beats, [scale] * len(beats), dut.config.format, input, i_pause=i_pause, o_pause=o_pause)
     assert run.left[-1] > len(beats) + latency  # it did stall
     if sides == "input":  # with a ready output the pipeline moves on, gaps and all
         assert run.left == [cycle + latency for cycle in run.accepted]
@@ -158,7 +161,7 @@ def test_random_stalls(input_name, runtime, latency, lanes, sides, rng):
 def test_the_scale_goes_with_the_beat(rng):
     """Scales that change from beat to beat, and hold noise while nothing is offered, under stalls on both sides."""
     format, input = make("se8"), input_type("fp32")
-    dut = Encoder(format=format, input=input, scale=None, scale_bits=8, lanes=3, counter_width=5)
+    dut = Encoder(EncoderConfig(format=format, input=input, scale=None, scale_bits=8, lanes=3, counter_width=5))
     scales = [Scale(M=int(rng.integers(128, 256)), k=int(rng.integers(8, 16)), bits=8) for _ in range(100)]
     beats = [patterns(format, input, scale, rng, 10)[:3].tolist() for scale in scales]
     check_encoder(dut, beats, scales, format, input, i_pause=at_random(31), o_pause=at_random(32))
@@ -193,7 +196,7 @@ def test_accepts_while_the_output_waits_until_it_is_full(rng):
 def test_reset_in_the_middle_of_a_stream(runtime, rng):
     """What is under way is gone, flags and counter are zero, and what comes afterwards is right."""
     dut, input, scale = unit("fp16", runtime, 2)
-    format = dut.format
+    format = dut.config.format
     infinite, nan, beat = join([0x7C00, 0xFC00], 16), join([0x7E00, 0x3C00], 16), [0x2400, 0xA800]
     seen = []
 
@@ -269,7 +272,8 @@ def test_no_counter_no_port():
     assert "saturation_count" not in dut.signature.members
     run = stream(dut, [join([0x7C00, 0x3C00], 16), join([0x7E00, 0], 16)])
     assert run.flags == [{"saturated": 1, "nan": 0}, {"saturated": 0, "nan": 1}]
-    want = [[quantise(x, input, dut.format, scale).code for x in beat] for beat in ([0x7C00, 0x3C00], [0x7E00, 0])]
+    format = dut.config.format
+    want = [[quantise(x, input, format, scale).code for x in beat] for beat in ([0x7C00, 0x3C00], [0x7E00, 0])]
     assert [split(payload, 8, 2) for payload in run.payloads] == want
 
 
@@ -285,12 +289,13 @@ def test_ports():
 
 def test_the_constant_scale_brings_its_bits():
     dut = used(encoder(scale=Scale.from_step(0.1, 5), scale_bits=16))
-    assert dut.scale_bits == 5
+    assert dut.config.scale_bits == 5
 
 
 def test_numpy_integers_are_integers():
     dut = used(encoder(lanes=np.int64(2), scale_bits=np.uint8(8), counter_width=np.int16(3)))
-    assert {type(dut.lanes), type(dut.counter_width), type(dut.scale_bits)} == {int}
+    config = dut.config
+    assert {type(config.lanes), type(config.counter_width), type(config.scale_bits)} == {int}
 
 
 @pytest.mark.parametrize(
@@ -317,12 +322,8 @@ def test_numpy_integers_are_integers():
 )
 def test_refused(parameters, error, text):
     good = {"format": make("se8"), "input": input_type("fp16"), "scale": None}
-    refused(error, text, lambda: Encoder(**good | parameters))
+    refused(error, text, lambda: Encoder(EncoderConfig(**good | parameters)))
 
 
 def test_parameters_are_named():
-    refused(TypeError, "positional argument", lambda: Encoder(make("se8"), input_type("fp16"), None))
-
-
-def test_limits_of_lanes():
-    assert (check_lanes(1), check_lanes(MAX_LANES), check_lanes(np.int8(3))) == (1, 1024, 3)
+    refused(TypeError, "positional argument", lambda: Encoder(EncoderConfig(make("se8"), input_type("fp16"), None)))

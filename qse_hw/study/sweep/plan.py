@@ -2,29 +2,28 @@
 
 import hashlib
 import platform
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from qse_hw.cli.grid import grid, options
 from qse_hw.golden.calibration.quantizers import Segmented
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.presets import format_to_json
+from qse_hw.golden.formats.presets import format_from_json, format_to_json
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.io import sources
-from qse_hw.golden.io.files import write_json
 from qse_hw.rtl_gen.emit.emit import emit
-from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.study.sweep.spec import FITTED, RUNTIME, Spec
+from qse_hw.rtl_gen.emit.unit import UnitConfig, unit_class
+from qse_hw.rtl_gen.units.kinds import RUNTIME
+from qse_hw.rtl_gen.units.options import configure, options, read
+from qse_hw.rtl_gen.units.shared import SCALE_BITS
+from qse_hw.study.sweep.spec import FITTED, Spec
 from qse_hw.synth import flow, report, targets
 from qse_hw.synth.cache import Cache, digest
 from qse_hw.synth.targets.base import Target
 from qse_hw.synth.targets.cells import Cells
 
 Json = dict[str, Any]
-_SCALE_BITS = 16  # of units that have no such option
 
 
 def combinations(spec: Spec) -> Iterator[Json]:
@@ -46,9 +45,8 @@ def name(spec: Spec, chosen: Json) -> str:
 
 def scale_bits(unit: str, chosen: Json) -> int:
     """The width of the scale's M."""
-    settings = options(unit).get("--scale-bits")
-    default: int = settings["default"] if settings else _SCALE_BITS
-    return int(chosen.get("scale-bits", default))
+    option = options(unit_class(unit)).get("scale_bits", SCALE_BITS)
+    return int(chosen.get("scale-bits", option.default))
 
 
 def settled(unit: str, chosen: Json, fitted: Sequence[Segmented]) -> tuple[Json, list[Segmented]]:
@@ -81,14 +79,11 @@ def config(unit: str, made: Json) -> UnitConfig:
     Raises:
         InputError: if it cannot be.
     """
-    given = {option.replace("-", "_"): [value] for option, value in made.items()}
-    with tempfile.TemporaryDirectory(prefix="qse-sweep-") as folder:
-        if "format" in made:
-            file = Path(folder) / "format.json"
-            write_json(file, made["format"])
-            given["format"] = [str(file)]
-        (found,) = grid([unit], given)
-    return found
+    given = {option.replace("-", "_"): value for option, value in made.items()}
+    if "format" in given:
+        given["format"] = format_from_json(given["format"])
+    wanted = unit_class(unit)
+    return configure(wanted, read(wanted, given))
 
 
 def key(point: flow.Point, seeds: int) -> Json:

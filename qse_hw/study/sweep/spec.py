@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qse_hw.cli.grid import options
 from qse_hw.golden.calibration.fitting import check_spec
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.io.kinds import refuse_our_json
-from qse_hw.rtl_gen.emit.unit import UNITS
+from qse_hw.rtl_gen.emit.unit import UNITS, unit_class
+from qse_hw.rtl_gen.units.kinds import RUNTIME, Integer, Switch
+from qse_hw.rtl_gen.units.options import options
+from qse_hw.study.sources import integer
 from qse_hw.study.sweep.pareto import OBJECTIVES
 
-RUNTIME, FITTED, CALIBRATION = "runtime", "fitted", "calibration"
-_OF_THE_COMMAND = ("--calibration", "--layer")  # options of units that say what the sweep says by itself
+FITTED, CALIBRATION = "fitted", "calibration"
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:
@@ -120,13 +121,12 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
 
 def _values(unit: str, name: str, given: Any) -> list[Any]:
     """The values of an option, as they would be on the command line."""
-    declared = options(unit)
-    flag = f"--{name}"
-    if flag not in declared or flag in _OF_THE_COMMAND:
-        known = ", ".join(sorted(flag.removeprefix("--") for flag in declared if flag not in _OF_THE_COMMAND))
-        raise InputError(f"Option must be one of {unit}'s: {known}; not {name!r}")
+    known = {name.replace("_", "-"): option for name, option in options(unit_class(unit)).items()}
+    if name not in known:
+        raise InputError(f"Option must be one of {unit}'s: {', '.join(sorted(known))}; not {name!r}")
     values = given if isinstance(given, list) else [given]
-    switch, convert = "action" in declared[flag], declared[flag].get("type", str)
+    switch = isinstance(known[name].kind, Switch)
+    convert = integer if isinstance(known[name].kind, Integer) else str
     for value in values:
         if isinstance(value, bool) != switch:
             raise InputError(f"Option {name} must be {'true or false' if switch else 'a value'}, not {value!r}")
@@ -138,11 +138,11 @@ def _values(unit: str, name: str, given: Any) -> list[Any]:
 
 def _check(spec: Spec) -> None:
     """InputError for values that no combination could make right."""
-    flags = options(spec.unit)
-    if "--format" in flags and "format" not in spec.options:
+    known = options(unit_class(spec.unit))
+    if "format" in known and "format" not in spec.options:
         raise InputError(f"Option format must be given for unit {spec.unit}")
     wanted = [name for name in spec.objectives if OBJECTIVES[name].accuracy]
-    if wanted and "--format" not in flags:
+    if wanted and "format" not in known:
         raise InputError(f"Objectives must not include {wanted[0]} for unit {spec.unit}, which has no format")
     for format in spec.options.get("format", []):
         if format != CALIBRATION:

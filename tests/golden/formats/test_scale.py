@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.scale import MAX_SCALE_BITS, Scale
+from qse_hw.golden.formats.scale import MAX_SCALE_BITS, Scale, scale_from_text
 
 BITS = st.integers(1, MAX_SCALE_BITS)
 
@@ -152,3 +152,10 @@ def test_huge_integers():
 
 def test_text():
     assert str(Scale(M=1 << 15, k=17)) == "s = 4 (1/s = M * 2**-k, M = 32768, k = 17, 16 bits)"
+
+
+def test_from_text():
+    assert scale_from_text("0.25", 8) == Scale(M=128, k=5, bits=8)
+    assert scale_from_text("1e-3").bits == 16
+    with pytest.raises(InputError, match=r"^Scale must be a number, not 'a'$"):
+        scale_from_text("a")

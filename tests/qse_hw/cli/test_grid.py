@@ -2,7 +2,8 @@ import argparse
 
 import pytest
 
-from qse_hw.cli.grid import add_grid_arguments, grid, options
+from qse_hw.cli.grid import add_grid_arguments, grid
+from qse_hw.cli.units import arguments
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.unit import UNITS
 
@@ -46,8 +47,8 @@ def test_one_value_each_is_what_gen_takes():
 def test_every_option_is_offered(unit):
     parser = argparse.ArgumentParser()
     add_grid_arguments(parser)
-    assert options(unit)
-    assert all(flag in parser.format_help() for flag in options(unit))
+    assert arguments(unit)
+    assert all(flag in parser.format_help() for flag in arguments(unit))
 
 
 @pytest.mark.parametrize(

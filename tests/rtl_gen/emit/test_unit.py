@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.rtl_gen.emit.unit import TARGETS, UNITS, UnitConfig, check_target, check_unit, unit_class
+from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, check_unit, unit_class
 
 
 def test_the_units():
@@ -33,18 +33,12 @@ def test_unknown_units(name):
             look_up(name)
 
 
-def test_targets():
-    assert [check_target(name) for name in TARGETS] == ["generic", "ecp5"]
-    with pytest.raises(InputError, match=r"^Target must be one of generic, ecp5, not 'ice40'$"):
-        check_target("ice40")
-
-
 def test_what_a_unit_need_not_have():
     class Plain(UnitConfig):
         unit = "plain"
         lanes = 1
         label = "plain"
-        component = parameters = vectors = None
+        component = vectors = None
 
     config = Plain()
     assert config.top == "qse_plain"

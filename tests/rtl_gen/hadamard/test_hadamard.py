@@ -195,7 +195,7 @@ def test_reset(size, lanes, rng):
 
 
 def test_ports():
-    dut = used(Hadamard(size=24, width=5, lanes=2))
+    dut = used(Hadamard(HadamardConfig(size=24, width=5, lanes=2)))
     assert sorted(dut.signature.members) == ["i", "o"]
     assert Shape.cast(dut.i.payload[0].shape()) == Shape(5, signed=True)
     assert Shape.cast(dut.o.payload[1].shape()) == Shape(10, signed=True)
@@ -204,7 +204,7 @@ def test_ports():
 
 
 def test_numpys_integers_are_taken():
-    used(Hadamard(size=np.int64(8), width=np.int32(3), lanes=np.int8(2)))
+    used(Hadamard(HadamardConfig(size=np.int64(8), width=np.int32(3), lanes=np.int8(2))))
 
 
 @pytest.mark.parametrize(
@@ -226,4 +226,4 @@ def test_numpys_integers_are_taken():
     ],
 )
 def test_refused(parameters, error, text):
-    refused(error, text, lambda: Hadamard(**{"size": 24, "width": 8, "lanes": 1} | parameters))
+    refused(error, text, lambda: Hadamard(HadamardConfig(**{"size": 24, "width": 8, "lanes": 1} | parameters)))

@@ -106,7 +106,7 @@ def test_saturated_is_sticky_until_cleared(rng):
 
 
 def test_ports():
-    dut = used(Linear(format=make("se9-paper"), inputs=7, outputs=6, rows=3, columns=4))
+    dut = used(Linear(LinearConfig(format=make("se9-paper"), inputs=7, outputs=6, rows=3, columns=4)))
     assert sorted(dut.signature.members) == ["biases", "clear", "i", "o", "saturated", "scale_k", "scale_m", "weights"]
     assert len(dut.i.payload.as_value()) == 36
     assert len(dut.o.payload.as_value()) == 8 * dut.tiling.lanes == 24
@@ -126,4 +126,4 @@ def test_ports():
 )
 def test_refused(change, error, text):
     whole = {"format": make("se8"), "inputs": 8, "outputs": 6, "rows": 3, "columns": 4} | change
-    refused(error, text, lambda: Linear(**whole))
+    refused(error, text, lambda: Linear(LinearConfig(**whole)))

@@ -22,7 +22,7 @@ SCALE = Scale.from_step(0.0176)
 
 
 def quantizer(name="se8", input_name="bf16", scale=SCALE, **parameters):
-    return Quantizer(format=make(name), input=input_type(input_name), scale=scale, **parameters)
+    return Quantizer(QuantizerConfig(format=make(name), input=input_type(input_name), scale=scale, **parameters))
 
 
 def test_no_path_from_an_input_to_an_output():
@@ -108,9 +108,9 @@ def test_vectors_are_one_packet(lanes):
 
 
 def test_refusals():
-    refused(TypeError, "Format must be a SegmentedFormat, not 'se8'", lambda: Quantizer(
+    refused(TypeError, "Format must be a SegmentedFormat, not 'se8'", lambda: QuantizerConfig(
         format="se8", input=input_type("s8"), scale=SCALE))  # fmt: skip
-    refused(TypeError, "Input must be an InputType, not 's8'", lambda: Quantizer(
+    refused(TypeError, "Input must be an InputType, not 's8'", lambda: QuantizerConfig(
         format=make("se8"), input="s8", scale=SCALE))  # fmt: skip
     refused(TypeError, "Scale must be a Scale, not None", lambda: quantizer(scale=None))
     refused(InputError, "Lanes must be from 1 to 1024, not 0", lambda: quantizer(lanes=0))

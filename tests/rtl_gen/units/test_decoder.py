@@ -32,7 +32,7 @@ def test_the_component_refuses(parameters, error, text):
 def test_component():
     decoder = used(DecoderConfig(format=SE8, lanes=3).component())
     assert type(decoder) is Decoder
-    assert (decoder.format, decoder.lanes) == (SE8, 3)
+    assert (decoder.config.format, decoder.config.lanes) == (SE8, 3)
 
 
 def test_names():

@@ -52,17 +52,18 @@ def test_components():
     scale = Scale.from_step(0.1, 9)
     encoder = used(dataclasses.replace(PLAIN, scale=scale, lanes=3, counter_width=5).component())
     assert type(encoder) is Encoder
-    members = (encoder.format, encoder.input, encoder.scale, encoder.scale_bits, encoder.lanes, encoder.counter_width)
+    made = encoder.config
+    members = (made.format, made.input, made.scale, made.scale_bits, made.lanes, made.counter_width)
     assert members == (SE8, FP16, scale, 9, 3, 5)
     runtime = used(dataclasses.replace(PLAIN, scale_bits=7).component())
-    assert (runtime.scale, runtime.scale_bits) == (None, 7)
+    assert (runtime.config.scale, runtime.config.scale_bits) == (None, 7)
 
 
 def test_the_implementation_reaches_the_component():
     slow, fast = (used(dataclasses.replace(FULL, pipeline=depth).component()) for depth in (0, 3))
     assert fast.latency == slow.latency + 3
     changed = used(dataclasses.replace(FULL, arch="parallel", target="ecp5").component())
-    assert (changed.arch, changed.geometry.target) == ("parallel", "ecp5")
+    assert (changed.config.arch, changed.geometry.target) == ("parallel", "ecp5")
 
 
 def test_names():
@@ -72,8 +73,10 @@ def test_names():
 
 
 def test_the_label_tells_what_is_not_the_default():
-    changed = dataclasses.replace(PLAIN, arch="parallel", target="ecp5", pipeline=3, lanes=4)
-    assert changed.label == "encoder se8 fp16 scale=runtime parallel ecp5 pipeline=3 x4"
+    changed = dataclasses.replace(FULL, arch="parallel", target="ecp5", pipeline=3, lanes=4)
+    assert changed.label == "encoder se8 fp16 parallel ecp5 pipeline=3 x4"
+    changed = dataclasses.replace(PLAIN, target="ecp5", pipeline=3, lanes=4)
+    assert changed.label == "encoder se8 fp16 scale=runtime ecp5 pipeline=3 x4"
 
 
 def test_parameters():

@@ -18,7 +18,8 @@ from tests.rtl_gen.bench import refused, used
 def test_component():
     unit = used(HadamardConfig(size=24, width=5, lanes=2, transpose=True, target="ecp5").component())
     assert type(unit) is Hadamard
-    assert (unit.size, unit.width, unit.lanes, unit.transpose, unit.target) == (24, 5, 2, True, "ecp5")
+    made = unit.config
+    assert (made.size, made.width, made.lanes, made.transpose, made.target) == (24, 5, 2, True, "ecp5")
 
 
 def test_the_component_refuses():

@@ -47,7 +47,7 @@ def test_the_component_refuses(change, error, text):
 def test_component():
     component = used(FULL.component())
     assert type(component) is Linear
-    assert (component.format, component.target, component.tiling) == (FULL.format, "ecp5", FULL.tiling)
+    assert (component.config.format, component.config.target, component.tiling) == (FULL.format, "ecp5", FULL.tiling)
 
 
 def test_names():

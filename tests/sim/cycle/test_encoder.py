@@ -9,8 +9,8 @@ import pytest
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.rtl_gen.emit.emit import emit
-from qse_hw.rtl_gen.emit.unit import TARGETS
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.shared import TARGETS
 from qse_hw.sim.cycle.encoder import EncoderModel
 from qse_hw.sim.cycle.stimulus import full_speed, random_runs, random_stalls
 from qse_hw.sim.cycle.trace import first_difference

@@ -11,8 +11,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import decoder_vectors, expected
-from qse_hw.rtl_gen.decoder import value_width
-from qse_hw.rtl_gen.units.decoder import DecoderConfig
+from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.sim.exhaust import exhaust as module
 from qse_hw.sim.exhaust.bulk import Answer, Bulk

@@ -1,11 +1,13 @@
 """From the words of a command line to a unit's configuration."""
 
 import argparse
-from importlib import import_module
+
+from qse_hw.cli.units import arguments, unit_config
 
 
 def config_of(unit, *words):
-    module = import_module(f"qse_hw.cli.units.{unit}")
     parser = argparse.ArgumentParser(exit_on_error=False)
-    module.add_arguments(parser)
-    return module.config(parser.parse_args([str(word) for word in words]))
+    parser.set_defaults(unit=unit)
+    for flag, settings in arguments(unit).items():
+        parser.add_argument(flag, **settings)
+    return unit_config(parser.parse_args([str(word) for word in words]))

@@ -1,0 +1,191 @@
+"""What values a unit's option takes: how they are checked, read from text, and written as JSON and read back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from operator import index
+from typing import Any
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import InputType, input_type
+from qse_hw.golden.formats.presets import format_from_json, format_to_json, load_format
+from qse_hw.golden.formats.scale import SCALE_SCHEMA, Scale, scale_from_json, scale_from_text
+from qse_hw.golden.formats.segmented import SegmentedFormat
+
+RUNTIME = "runtime"
+"""As text and in JSON: a scale that is set at run time."""
+
+
+class Kind:
+    """What values an option takes.
+
+    Attributes:
+        rule: the values in a few words.
+        schema: of a value in JSON; empty where :meth:`from_json` checks.
+    """
+
+    rule: str = ""
+    schema: Mapping[str, Any] = {}
+
+    def check(self, name: str, value: Any) -> Any:
+        """``value`` as it is kept, NumPy's integers as int.
+
+        Raises:
+            TypeError: if its type is wrong.
+            InputError: if it is out of range. Sentences begin with the option's ``name``.
+        """
+        raise NotImplementedError
+
+    def parse(self, text: str, others: Mapping[str, Any]) -> Any:
+        """What ``text`` stands for; ``others``: the unit's further options that are known. Raises InputError."""
+        return text
+
+    def to_json(self, value: Any) -> Any:
+        """The value in the manifest."""
+        return value
+
+    def from_json(self, value: Any) -> Any:
+        """What :meth:`to_json` made, read back. Raises InputError."""
+        return value
+
+
+@dataclass(frozen=True)
+class Integer(Kind):
+    """An integer from ``low`` to ``high``, or any, whose range is checked with other options; ``zero``: what 0 means.
+
+    ``optional``: None leaves the choice to the hardware.
+    """
+
+    low: int | None = None
+    high: int | None = None
+    zero: str = ""
+    optional: bool = False
+
+    @property
+    def rule(self) -> str:  # type: ignore[override]
+        if self.low is None:
+            return "an integer"
+        return f"{self.low}{f' ({self.zero})' if self.zero else ''} to {self.high}"
+
+    @property
+    def schema(self) -> Mapping[str, Any]:  # type: ignore[override]
+        return {"type": ["integer", "null"] if self.optional else "integer"}
+
+    def check(self, name: str, value: Any) -> int | None:
+        if value is None and self.optional:
+            return None
+        number = index(value)
+        if self.low is not None and self.high is not None and not self.low <= number <= self.high:
+            raise InputError(f"{subject(name)} must be from {self.rule}, not {number!r}")
+        return number
+
+    def from_json(self, value: Any) -> int | None:
+        return None if value is None else int(value)  # JSON's 8.0 is an integer, too
+
+
+@dataclass(frozen=True)
+class OneOf(Kind):
+    """One of some names."""
+
+    names: tuple[str, ...]
+    schema = {"type": "string"}  # noqa: RUF012
+
+    @property
+    def rule(self) -> str:  # type: ignore[override]
+        return " or ".join(self.names)
+
+    def check(self, name: str, value: Any) -> str:
+        if value not in self.names:
+            raise InputError(f"{subject(name)} must be one of {', '.join(self.names)}, not {value!r}")
+        return str(value)
+
+
+class Switch(Kind):
+    """True or False."""
+
+    rule = "on or off"
+    schema = {"type": "boolean"}  # noqa: RUF012
+
+    def check(self, name: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError(f"{subject(name)} must be a bool, not {value!r}")
+        return value
+
+
+class Format(Kind):
+    """A number format; as text a preset or a file (:func:`qse_hw.golden.formats.presets.load_format`)."""
+
+    rule = "a format"
+
+    def check(self, name: str, value: Any) -> SegmentedFormat:
+        if not isinstance(value, SegmentedFormat):
+            raise TypeError(f"{subject(name)} must be a SegmentedFormat, not {value!r}")
+        return value
+
+    def parse(self, text: str, others: Mapping[str, Any]) -> SegmentedFormat:
+        return load_format(text)
+
+    def to_json(self, value: SegmentedFormat) -> Any:
+        return format_to_json(value)
+
+    def from_json(self, value: Any) -> SegmentedFormat:
+        return format_from_json(value)
+
+
+class Input(Kind):
+    """A type of the values that come in; as text its name (:func:`qse_hw.golden.formats.inputs.input_type`)."""
+
+    rule = "a type"
+    schema = {"type": "string"}  # noqa: RUF012
+
+    def check(self, name: str, value: Any) -> InputType:
+        if not isinstance(value, InputType):
+            raise TypeError(f"{subject(name)} must be an InputType, not {value!r}")
+        return value
+
+    def parse(self, text: str, others: Mapping[str, Any]) -> InputType:
+        return input_type(text)
+
+    def to_json(self, value: InputType) -> str:
+        return value.name
+
+    def from_json(self, value: Any) -> InputType:
+        return input_type(value)
+
+
+@dataclass(frozen=True)
+class Step(Kind):
+    """A scale; as text its step s, with M as wide as option ``scale_bits`` says.
+
+    ``optional``: None, as text and in JSON "runtime", stands for a scale that is set at run time.
+    """
+
+    optional: bool = False
+
+    @property
+    def rule(self) -> str:  # type: ignore[override]
+        return f"a number or {RUNTIME}" if self.optional else "a number"
+
+    @property
+    def schema(self) -> Mapping[str, Any]:  # type: ignore[override]
+        return {"anyOf": [{"const": RUNTIME}, SCALE_SCHEMA]} if self.optional else SCALE_SCHEMA
+
+    def check(self, name: str, value: Any) -> Scale | None:
+        if not isinstance(value, Scale) and not (self.optional and value is None):
+            raise TypeError(f"{subject(name)} must be a Scale{' or None' if self.optional else ''}, not {value!r}")
+        return value
+
+    def parse(self, text: str, others: Mapping[str, Any]) -> Scale | None:
+        if self.optional and text == RUNTIME:
+            return None
+        return scale_from_text(text, others["scale_bits"])
+
+    def to_json(self, value: Scale | None) -> Any:
+        return RUNTIME if value is None else asdict(value)
+
+    def from_json(self, value: Any) -> Scale | None:
+        return None if self.optional and value == RUNTIME else scale_from_json(value, "scale")
+
+
+def subject(name: str) -> str:
+    """An option's name at the beginning of a sentence."""
+    return name.replace("_", " ").capitalize()

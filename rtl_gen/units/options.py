@@ -1,0 +1,130 @@
+"""A unit's options, declared once: as the fields of its frozen dataclass.
+
+From a declaration follow the check when a configuration is made, the parameters in the manifest, the arguments of the
+command line, the options of sweeps and the tables in the documentation.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+from qse_hw.golden.errors import InputError
+from qse_hw.rtl_gen.units.kinds import Kind
+
+T = TypeVar("T")
+
+REQUIRED = object()
+"""In place of a default: the option must be given."""
+_SAME = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """What an option takes, what it means and how it is called for.
+
+    Attributes:
+        kind: its values.
+        help: what it means, in a few words.
+        metavar: what stands for its value on the command line.
+        default: of the field.
+        text_default: of :attr:`default_as_text`, where options are text: on the command line and in sweeps. Default:
+            ``default``.
+        measure: unit of measure.
+        text_options: further options, by name, that only this one's text needs: no fields.
+    """
+
+    kind: Kind
+    help: str
+    metavar: str | None = None
+    default: Any = REQUIRED
+    text_default: Any = _SAME
+    measure: str = ""
+    text_options: Mapping[str, "Option"] = field(default_factory=dict)
+
+    @property
+    def default_as_text(self) -> Any:
+        """What counts where options are text and this one is not given."""
+        return self.default if self.text_default is _SAME else self.text_default
+
+
+def option(declared: Option | None = None, /, **attributes: Any) -> Any:
+    """A dataclass's field for an option: one with these attributes, or a declared one, of which they replace some."""
+    made = Option(**attributes) if declared is None else replace(declared, **attributes)
+    return field(default=MISSING if made.default is REQUIRED else made.default, metadata={"option": made})
+
+
+def options(config: type) -> dict[str, Option]:
+    """The options of a unit's dataclass by name, in the order of its fields. A plain field is no option."""
+    found: dict[str, Option] = {}
+    for name, option in _fields(config).items():
+        found |= {name: option, **option.text_options}
+    return found
+
+
+def _fields(config: type) -> dict[str, Option]:
+    return {one.name: one.metadata["option"] for one in fields(config) if "option" in one.metadata}
+
+
+def check(config: Any) -> None:
+    """Check every option of a new configuration by itself; what is kept is what :meth:`Kind.check` returns."""
+    for name, option in _fields(type(config)).items():
+        object.__setattr__(config, name, option.kind.check(name, getattr(config, name)))
+
+
+def read(
+    config: type,
+    given: Mapping[str, Any],
+    *,
+    names: Collection[str] | None = None,
+    others: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Values of options that are given as text, by name.
+
+    Args:
+        config: the unit's dataclass.
+        given: text or values by name; None or absent: the default.
+        names: which options to read; default: all.
+        others: options that were read before.
+
+    Raises:
+        InputError: for one that must be given and is not, or that cannot be.
+    """
+    wanted = {name: option for name, option in options(config).items() if names is None or name in names}
+    found: dict[str, Any] = {}
+    for name, option in wanted.items():
+        value = given.get(name)
+        found[name] = option.default_as_text if value is None else value
+        if found[name] is REQUIRED:
+            raise InputError(f"Option {flag(name)} must be given for unit {config.unit}")  # type: ignore[attr-defined]
+    known = dict(others or {}) | found
+    for name, option in wanted.items():
+        value = found[name]
+        found[name] = option.kind.check(name, option.kind.parse(value, known) if isinstance(value, str) else value)
+    return found
+
+
+def configure(config: type[T], values: Mapping[str, Any]) -> T:
+    """The configuration with these values, of which those that are no fields are left out."""
+    names = [one.name for one in fields(config) if one.name in values]  # type: ignore[arg-type]
+    return config(**{name: values[name] for name in names})
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The options' values, as the manifest has them."""
+    return {name: option.kind.to_json(getattr(config, name)) for name, option in _fields(type(config)).items()}
+
+
+def from_json(config: type, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What :func:`to_json` made, read back. Raises InputError."""
+    return {name: option.kind.from_json(document[name]) for name, option in _fields(config).items()}
+
+
+def schema(config: type) -> dict[str, Any]:
+    """JSON Schema of what :func:`to_json` makes."""
+    mine = _fields(config)
+    return {"required": list(mine), "properties": {name: option.kind.schema for name, option in mine.items()}}
+
+
+def flag(name: str) -> str:
+    """An option on the command line."""
+    return f"--{name.replace('_', '-')}"
