@@ -1,7 +1,7 @@
 """Writes the computed parts of docs/units.md: python docs/units.py [--check | --measure [NAME ...]].
 
-``--measure`` first makes docs/results/unit-NAME.json, for all names if none is given: minutes to an hour. Interfaces
-are those of the generator; areas and speeds are the reports'.
+``--measure`` first makes docs/results/unit-NAME.json, for all names if none is given: minutes to an hour. Options and
+interfaces are those of the generator; areas and speeds are the reports'.
 """
 
 import json
@@ -21,6 +21,8 @@ from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import emit, manifest
 from qse_hw.rtl_gen.emit.unit import UnitConfig, unit_class
+from qse_hw.rtl_gen.units.kinds import Switch
+from qse_hw.rtl_gen.units.options import REQUIRED, Option, flag, options
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "units.md"
@@ -60,6 +62,26 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 def example(name: str) -> UnitConfig:
     """The unit whose interface the page shows."""
     return unit_class(name)(**EXAMPLES[name])
+
+
+def option_table(name: str) -> str:
+    """The options as the command line takes them."""
+    rows = [
+        [f"`{flag(option)}`", declared.kind.rule, declared.measure, _default(declared), _meaning(declared)]
+        for option, declared in options(unit_class(name)).items()
+    ]
+    return markdown(["option", "takes", "in", "default", "meaning"], rows)
+
+
+def _default(declared: Option) -> str:
+    default = declared.default_as_text
+    if isinstance(declared.kind, Switch):
+        return "off"
+    return "must be given" if default is REQUIRED else "see above" if default is None else f"`{default}`"
+
+
+def _meaning(declared: Option) -> str:
+    return declared.help.partition(" (default")[0]  # which refers to this page
 
 
 def interface(name: str) -> str:
@@ -143,7 +165,8 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--measure"]:
         measure(arguments[1:])
     text = PAGE.read_text(encoding="utf-8")
-    blocks = {f"{name}-interface": interface(name) for name in EXAMPLES}
+    blocks = {f"{name}-options": option_table(name) for name in EXAMPLES}
+    blocks |= {f"{name}-interface": interface(name) for name in EXAMPLES}
     blocks |= {f"{name}-measured": measured(name) for name in EXAMPLES}
     now = age.digests(text, check=arguments == ["--check"])
     blocks["age"] = age.block({f"unit-{run}": (load(run), age.SYNTHESIS) for run in RUNS}, now)

@@ -46,8 +46,10 @@ class LinearConfig(UnitConfig):
     format: SegmentedFormat = option(FORMAT)
     inputs: int = option(kind=Integer(1, MAX_SIZE), help="length of a vector", metavar="N", measure="codes")
     outputs: int = option(kind=Integer(1, MAX_SIZE), help="results per vector", metavar="N", measure="results")
-    rows: int = option(kind=Integer(), help="results at a time, a divisor of the outputs", metavar="N", default=1)
-    columns: int = option(kind=Integer(), help="codes per cycle", metavar="N", default=1)
+    rows: int = option(
+        kind=Integer(), help="results at a time, a divisor of the outputs", metavar="N", default=1, measure="results"
+    )
+    columns: int = option(kind=Integer(), help="codes per cycle", metavar="N", default=1, measure="codes")
     target: str = option(TARGET)
 
     def __post_init__(self) -> None:

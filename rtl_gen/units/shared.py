@@ -17,7 +17,7 @@ INPUT = Option(kind=Input(), help="fp32, fp16, bf16, sW or sWeE", metavar="T", t
 SCALE_BITS = Option(
     kind=Integer(1, MAX_SCALE_BITS), help=f"width of M, 1 to {MAX_SCALE_BITS}", metavar="B", default=16, measure="bits"
 )
-LANES = Option(kind=Integer(1, 1024), help="values per cycle", metavar="N", default=1)
+LANES = Option(kind=Integer(1, 1024), help="values per cycle", metavar="N", default=1, measure="values")
 TARGET = Option(kind=OneOf(TARGETS), help=" or ".join(TARGETS), metavar="T", default=TARGETS[0])
 PIPELINE = Option(
     kind=Integer(optional=True),

@@ -42,7 +42,7 @@ def test_packages_that_are_not_installed(monkeypatch):
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A folder that the package pretends to lie in."""
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "qse_hw" / "environment.py"))
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "golden" / "io" / "environment.py"))
     return tmp_path
 
 
