@@ -14,6 +14,9 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 RUNTIME = "runtime"
 """As text and in JSON: a scale that is set at run time."""
 
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_BOOLEAN: Mapping[str, Any] = {"type": "boolean"}
+
 
 class Kind:
     """What values an option takes.
@@ -87,7 +90,7 @@ class OneOf(Kind):
     """One of some names."""
 
     names: tuple[str, ...]
-    schema = {"type": "string"}  # noqa: RUF012
+    schema = _TEXT
 
     @property
     def rule(self) -> str:  # type: ignore[override]
@@ -103,7 +106,7 @@ class Switch(Kind):
     """True or False."""
 
     rule = "on or off"
-    schema = {"type": "boolean"}  # noqa: RUF012
+    schema = _BOOLEAN
 
     def check(self, name: str, value: Any) -> bool:
         if not isinstance(value, bool):
@@ -135,7 +138,7 @@ class Input(Kind):
     """A type of the values that come in; as text its name (:func:`qse_hw.golden.formats.inputs.input_type`)."""
 
     rule = "a type"
-    schema = {"type": "string"}  # noqa: RUF012
+    schema = _TEXT
 
     def check(self, name: str, value: Any) -> InputType:
         if not isinstance(value, InputType):
