@@ -5,9 +5,11 @@ import pytest
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
 from qse_hw.golden.calibration.fitting import Fitter, budget
+from qse_hw.golden.calibration.headroom import with_headroom
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.modes import MODES, fit_layers, loss_db
 from qse_hw.golden.calibration.percentile import percentile_step
+from qse_hw.golden.calibration.tune import Budget
 from qse_hw.golden.formats.presets import PRESETS
 
 ALPHAS = (0.9, 1.0)
@@ -34,8 +36,13 @@ def awkward(rng, kind=None):
     return x.astype(dtype)[:, None]
 
 
-def error(histogram, found):
-    return histogram.squared_error(found)
+HEADROOMS = (1, Budget.headroom)
+
+
+def error(values, spec):
+    """Of the best format, on what it is fitted to: the values and the headroom's."""
+    fitter = Fitter(Histogram(values))
+    return fitter.of(spec).histogram.squared_error(fitter.least_squares(spec))
 
 
 @pytest.fixture(params=range(0, 9, 2))
@@ -52,38 +59,39 @@ def test_tuned_is_no_worse_than_the_percentile(values, rng):
                 assert found["least_squares"].sqnr_db >= found["percentile"].sqnr_db
 
 
-def test_more_segments_are_no_worse(values):
-    histogram = Histogram(values)
-    errors = [error(histogram, Fitter(histogram).least_squares(f"tuned:bits=3,segments={n}")) for n in (1, 2, 4)]
+@pytest.mark.parametrize("headroom", HEADROOMS)
+def test_more_segments_are_no_worse(values, headroom):
+    errors = [error(values, f"tuned:bits=3,segments={n},headroom={headroom}") for n in (1, 2, 4)]
     assert errors == sorted(errors, reverse=True)
 
 
-def test_more_bits_are_no_worse(values):
-    histogram = Histogram(values)
-    errors = [error(histogram, Fitter(histogram).least_squares(f"tuned:bits={bits},segments=2")) for bits in (2, 3, 4)]
+@pytest.mark.parametrize("headroom", HEADROOMS)
+def test_more_bits_are_no_worse(values, headroom):
+    errors = [error(values, f"tuned:bits={bits},segments=2,headroom={headroom}") for bits in (2, 3, 4)]
     assert errors == sorted(errors, reverse=True)
 
 
-def test_either_sign_is_no_worse_than_one(values):
-    histogram = Histogram(values)
-    either, *one = (
-        error(histogram, Fitter(histogram).least_squares(f"tuned:bits=3,segments=2{sign}"))
-        for sign in ("", ",sign=0", ",sign=1")
-    )
+@pytest.mark.parametrize("headroom", HEADROOMS)
+def test_either_sign_is_no_worse_than_one(values, headroom):
+    spec = f"tuned:bits=3,segments=2,headroom={headroom}"
+    either, *one = (error(values, f"{spec}{sign}") for sign in ("", ",sign=0", ",sign=1"))
     assert either <= min(one)
 
 
 @pytest.mark.full  # of 8 bits, as presets are
 @pytest.mark.parametrize("seed", range(2))
 def test_tuned_is_no_worse_than_any_preset(rng, seed):
-    histogram = Histogram(awkward(rng))
-    for spec in ("tuned:segments=1,sign=0", "tuned:segments=1,sign=1"):
-        fitter = Fitter(histogram)
-        presets = fitter.presets(budget(spec))
-        assert presets
-        tuned = error(histogram, fitter.least_squares(spec))
-        for preset in presets:
-            assert tuned <= error(histogram, Fitter(histogram).least_squares(preset.format.name))
+    plain = Histogram(awkward(rng))
+    for headroom in HEADROOMS:
+        histogram = with_headroom(plain, headroom)
+        for spec in (f"tuned:segments=1,sign={sign},headroom={headroom}" for sign in (0, 1)):
+            fitter = Fitter(plain)
+            presets = fitter.presets(budget(spec))
+            assert presets
+            tuned = histogram.squared_error(fitter.least_squares(spec))
+            for preset in presets:
+                alone = Fitter(histogram).least_squares(preset.format.name)
+                assert tuned <= histogram.squared_error(alone)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -256,17 +256,29 @@ def test_no_layers(mode):
 
 
 @pytest.mark.parametrize(
-    ("shape", "text"),
+    ("shape", "shown"),
     [
-        ((24,), r"Activations must have shape \(tokens, channels\), not \(24,\)"),
-        ((2, 3, 4), r"Activations must have shape \(tokens, channels\), not \(2, 3, 4\)"),
-        ((0, 4), r"Activations must have at least one value, but have shape \(0, 4\)"),
-        ((4, 0), r"Activations must have at least one value, but have shape \(4, 0\)"),
+        ((), r"\(\)"),
+        ((24,), r"\(24,\)"),
+        ((2, 3, 4, 5), r"\(2, 3, 4, 5\)"),
+        ((0, 4), r"\(0, 4\)"),
+        ((4, 0), r"\(4, 0\)"),
+        ((2, 0, 4), r"\(2, 0, 4\)"),
     ],
 )
-def test_shapes_that_make_no_sense(tensors, shape, text):
-    with pytest.raises(InputError, match=rf"^Layer 1: {text}$"):
-        calibrate([Layer(x=tensors["layers.0.x"]), Layer(x=np.ones(shape, np.float32))], "se8")
+def test_shapes_that_make_no_sense(shape, shown):
+    expected = r"Layer x must have values of shape \(tokens, channels\) or \(batch, tokens, channels\), not "
+    with pytest.raises(InputError, match=f"^{expected}{shown}$"):
+        Layer(x=np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_batch_is_its_tokens_in_order(tensors, mode):
+    flat = [Layer(x=x, weights=np.abs(x) + 1) for x in tensors.values()]
+    batches = [Layer(x=x.reshape(5, 8, 24), weights=np.abs(x).reshape(5, 8, 24) + 1) for x in tensors.values()]
+    found = calibrate(batches, "se8", mode=mode)
+    assert found == calibrate(flat, "se8", mode=mode)
+    assert (found.tokens, found.channels) == (40, 24)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_given_step_may_be_the_best():
     scale = Scale.from_step(step)
     x = (np.arange(-100, 101) * float(scale.step)).astype(np.float32)[:, None]
     assert Fitter(Histogram(x)).least_squares("int8").scale != scale
-    for spec in ("int8", "tuned:segments=1,sign=1"):
+    for spec in ("int8", "tuned:segments=1,sign=1,headroom=1"):
         fitter = Fitter(Histogram(x), steps=[step])
         assert fitter.best(spec).scale == scale
         scanned = Fitter(Histogram(x)).least_squares(spec)

@@ -125,13 +125,14 @@ def test_never_worse_than_a_preset(rng, scale_bits, segments):
     assert error <= presets
     alone = Tuner(fitter.histogram, Budget(segments=segments, scale_bits=scale_bits, signs=("offset",)))
     assert fitter.histogram.squared_error(alone.best(segments)) <= 1.01 * presets  # without the presets' help
-    if segments > 1:
-        assert error < 0.9 * fitter.histogram.squared_error(fitter.least_squares("se8-silu"))
+    if segments > 1:  # with as many segments as se8-silu has, only their steps and the other codes are freer
+        silu_error = fitter.histogram.squared_error(fitter.least_squares("se8-silu"))
+        assert error < (0.9 if segments > 3 else 0.96) * silu_error
 
 
 @pytest.mark.parametrize(
     ("budget", "best"),
-    [("segments=1", "int8-asym"), ("segments=3", "se8-silu"), ("segments=4,bits=9", "se9-paper"),
+    [("segments=1", "int8-asym"), ("segments=3", "se8-silu"), ("segments=4,bits=9,sign=1", "se9-paper"),
      ("segments=3,bits=9", "se8-silu"), ("segments=2", "int8-asym"), ("segments=3,sign=1", "se8"),
      ("segments=1,sign=1", "int8")],
 )  # fmt: skip
