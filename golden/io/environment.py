@@ -44,10 +44,9 @@ def cores() -> int:
 
 def commit() -> str | None:
     """The checkout's commit, ``-dirty`` if files have changed since it or this process began; None if installed."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
+    if not (sources.ROOT / ".git").exists():
         return None
-    git = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    git = ["git", "-C", str(sources.ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -12,12 +12,11 @@ from pathlib import Path
 FLOORS = ("golden", "rtl_gen", "sim", "synth", "qse_hw")
 """The folders of the package. Each imports only itself and those before it."""
 
-FRONT = FLOORS[-1]
-
 TESTS = "tests"
 """A checkout's; installed packages have none."""
 
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
+"""The checkout, or the installed package ``qse_hw``, which has the other floors in it."""
 
 
 @cache
@@ -26,13 +25,13 @@ def digests() -> dict[str, str]:
 
     Call it early: a digest should be that of the code that runs, not of what an editor has written since.
     """
-    return read(_ROOT)
+    return read(ROOT)
 
 
 def unchanged() -> bool:
     """Whether the files are still those of :func:`digests`."""
     try:
-        return read(_ROOT) == digests()
+        return read(ROOT) == digests()
     except (OSError, RuntimeError):  # gone, or going
         return False
 
@@ -49,23 +48,23 @@ def digest(floor: str) -> str:
 
 
 def read(root: Path) -> dict[str, str]:
-    """As :func:`digests`, now, of the folders in ``root``.
+    """As :func:`digests`, now, of the sources in ``root``, a checkout or an installed package.
 
     Raises:
         RuntimeError: if a floor has no files there, as in an archive: what cannot be read cannot be known.
     """
-    found = {name: source_files(root / name) for name in FLOORS[:-1]}
-    installed = not (root / FRONT).is_dir()  # then the front's folder is the root, and the other floors are in it
-    below = [root / name for name in found]
-    files = source_files(root if installed else root / FRONT)
-    found[FRONT] = [path for path in files if not any(path.is_relative_to(floor) for floor in below)]
-    empty = [name for name, files in found.items() if not files]
+    folders = {name: root / name for name in FLOORS}
+    if (root / "pyproject.toml").is_file():
+        folders[TESTS] = root / TESTS
+    else:
+        folders["qse_hw"] = root
+    files = {name: source_files(folder) for name, folder in folders.items()}
+    others = [folders[name] for name in FLOORS if name != "qse_hw"]  # within qse_hw once they are installed
+    files["qse_hw"] = [path for path in files["qse_hw"] if not any(map(path.is_relative_to, others))]
+    empty = [name for name in FLOORS if not files[name]]
     if empty:
         raise RuntimeError(f"Sources of {', '.join(empty)} must lie in {root}, but there are none")
-    if (root / "pyproject.toml").is_file():
-        found[TESTS] = source_files(root / TESTS)
-    base = {FRONT: root.parent if installed else root}
-    return {name: files_digest(files, base.get(name, root)) for name, files in found.items()}
+    return {name: files_digest(files[name], folder) for name, folder in folders.items()}
 
 
 def files_digest(files: Iterable[Path], root: Path) -> str:

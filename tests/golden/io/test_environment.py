@@ -15,6 +15,8 @@ from qse_hw.golden.io import environment as module
 from qse_hw.golden.io import sources
 from qse_hw.golden.io.environment import commit, environment, package_version
 
+ROOT = Path(__file__).parents[3]
+
 
 def test_it_is_true_and_json():
     found = environment()
@@ -23,7 +25,7 @@ def test_it_is_true_and_json():
         assert found["versions"][name] == version(name)
     assert found["python"] == platform.python_version()
     assert found["machine"]["cores"] == os.cpu_count()
-    assert found["sources"] == sources.read(Path(__file__).parents[3])
+    assert found["sources"] == sources.read(ROOT)
     assert list(found["sources"]) == [*sources.FLOORS, "tests"]
     assert found["machine"]["processor"].startswith(platform.machine())
 
@@ -41,13 +43,19 @@ def test_packages_that_are_not_installed(monkeypatch):
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A folder that the package pretends to lie in."""
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "golden" / "io" / "environment.py"))
+    """A folder that the package takes for its own, with the sources that it has."""
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    monkeypatch.setattr(sources, "read", lambda root: sources.digests())
     return tmp_path
 
 
 def test_an_installed_package_has_no_commit(checkout):
     assert commit() is None
+
+
+def test_the_commit_is_that_of_the_checkout():
+    assert sources.ROOT == ROOT
+    assert (commit() is not None) == (ROOT / ".git").exists()
 
 
 def test_without_git(checkout, monkeypatch):
