@@ -206,7 +206,7 @@ def whole(kind: str, model: str) -> str:
         against = "reference" if spec == document["reference"] else difference(found["kl_difference"])
         rows.append([NAMES[spec], interval(found["kl"]), against, difference(found["bits_per_byte_difference"])])
     table = markdown(["x", "KL (mnat/token)", "KL minus Quamba INT8's", "bits per byte (thousandths)"], rows)
-    return f"{document['windows']} windows; unquantised: {plain:.4f} bits per byte.\n\n{table}"
+    return f"{document['windows']} windows; unquantized: {plain:.4f} bits per byte.\n\n{table}"
 
 
 def readings() -> str:

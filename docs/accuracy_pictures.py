@@ -88,7 +88,7 @@ def _kl(load: Load, path: Path) -> None:
             spread = [[1e3 * (kl["mean"] - kl["low"])], [1e3 * (kl["high"] - kl["mean"])]]
             axes.errorbar([1e3 * kl["mean"]], [place], xerr=spread, marker="o", color=colour, capsize=3)
         axes.set_yticks(range(len(STYLES)), [name for name, _ in STYLES.values()])
-        axes.set(xscale="log", xlabel="KL from the unquantised model (mnat/token)", title=title)
+        axes.set(xscale="log", xlabel="KL from the unquantized model (mnat/token)", title=title)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))

@@ -155,7 +155,7 @@ def cast() -> str:
 
 
 def fused() -> str:
-    """One multiplier beside a quantiser per segment."""
+    """One multiplier beside a quantizer per segment."""
     rows, commands = [], []
     for input in ("s16", "bf16"):
         document = load(f"hardware-fused-{input}")

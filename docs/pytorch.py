@@ -33,7 +33,7 @@ def work(tensors: dict[str, Any]) -> str:
             markdown(["kernel", "bytes", "instructions"], rows),
             "The floor of a kernel is the longer of bytes over bandwidth and instructions over issue rate. For "
             "orientation, by the data sheet of the H100 SXM (3.35 TB/s, 132 multiprocessors of 128 lanes, up to "
-            "1.98 GHz) 3 bytes take as long as 30 instructions: quantising bfloat16 should be bound by memory, "
+            "1.98 GHz) 3 bytes take as long as 30 instructions: quantizing bfloat16 should be bound by memory, "
             "counting by instructions.",
         ]
     )

@@ -66,10 +66,10 @@ def quality() -> str:
 
 
 def speed() -> str:
-    """Replay and quantisers."""
+    """Replay and quantizers."""
     bench, replay = load("bench"), load("replay")
     machine = bench["machine"]
-    seconds = bench["quantise"]["seconds"]
+    seconds = bench["quantize"]["seconds"]
     rows = [[name, f"{value * 1e3:.1f} ms"] for name, value in seconds.items()]
     simulation = bench["replay"]
     rows += [
@@ -102,7 +102,7 @@ def speed() -> str:
     )
     return "\n\n".join(
         [
-            f"Speed ({machine['cores']} cores, {machine['processor']}); quantising {bench['quantise']['values']:,} "
+            f"Speed ({machine['cores']} cores, {machine['processor']}); quantizing {bench['quantize']['values']:,} "
             "fp32 values, medians:",
             markdown(["what", "measured"], rows),
             "    python -m qse_hw bench",

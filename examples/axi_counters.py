@@ -50,7 +50,7 @@ def main() -> int:
         format=built, input=qse_hw.input_type("fp16"), scale=qse_hw.Scale.from_step(1.0), lanes=2
     )
 
-    # SiLU outputs, as Mamba quantises them; then three values beyond the format's reach, and one that is no number.
+    # SiLU outputs, as Mamba quantizes them; then three values beyond the format's reach, and one that is no number.
     z = np.random.default_rng(SEED).normal(0, 2, args.values)
     x = (z / (1 + np.exp(-z))).astype(np.float16)
     x[[1, 3, 5, 7]] = 300, -np.inf, 60000, np.nan
@@ -65,7 +65,7 @@ def main() -> int:
         codes = np.load(folder / "codes.npy")
 
     # What golden makes of the same values. Nothing here looks at the hardware.
-    golden = qse_hw.quantise_flags(x, wanted, scale)
+    golden = qse_hw.quantize_flags(x, wanted, scale)
     fields = golden.codes & 0x7F  # without the sign
     counted = {"VALUES": x.size, "SATURATED": int(golden.saturated.sum()), "NAN": int(golden.nan.sum())}
     for number, segment in enumerate(wanted.segments):

@@ -4,7 +4,7 @@
 
 runs four commands, as you would in a shell (each is printed as it begins; -h after it explains it):
 
-1. ``capture`` runs a Mamba on text and keeps what its quantiser will see: the inputs of each layer's SSM.
+1. ``capture`` runs a Mamba on text and keeps what its quantizer will see: the inputs of each layer's SSM.
 2. ``calibrate`` finds, for each layer, the format's parameters and the scale with the least squared error.
 3. ``gen`` writes the encoder of one layer: Verilog, a manifest that describes it, test vectors, a testbench.
 4. ``compare --verilog`` compiles that very file with Verilator and sends it the activations: PyTorch, the golden model

@@ -1,4 +1,4 @@
-"""Quantise a Hugging Face Mamba in ten lines.
+"""Quantize a Hugging Face Mamba in ten lines.
 
     python examples/quantize_transformers.py [CHECKPOINT] [--format F]
 
@@ -23,8 +23,8 @@ SEED, TOKENS = 7, 1024
 
 
 def main() -> int:
-    """Calibrate, quantise, compare."""
-    parser = argparse.ArgumentParser(description="Quantise a Hugging Face Mamba.")
+    """Calibrate, quantize, compare."""
+    parser = argparse.ArgumentParser(description="Quantize a Hugging Face Mamba.")
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
     parser.add_argument("checkpoint", nargs="?", help="folder of a Mamba (default: a tiny one with random weights)")
     parser.add_argument("--format", metavar="F", default="tuned", help="to stand beside int8 (default tuned)")
@@ -39,7 +39,7 @@ def main() -> int:
             calibration = qse_hw.calibrate_model(model, calibrating, format)
             qse_hw.quantize_model(model, calibration)  # in place: it can generate() and be trained as before
             logits = model(unseen[None], use_cache=False).logits
-            qse_hw.quantize_model(model, None)  # takes the quantisers out again
+            qse_hw.quantize_model(model, None)  # takes the quantizers out again
             report(format, calibration, exact, logits)
     return 0
 

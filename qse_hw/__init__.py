@@ -1,4 +1,4 @@
-"""qse_hw: from a Mamba checkpoint to verified RTL of its 8-bit soft-edge quantiser.
+"""qse_hw: from a Mamba checkpoint to verified RTL of its 8-bit soft-edge quantizer.
 
 The public names. Importing this module loads neither PyTorch nor Amaranth; what takes long to load is loaded when used.
 """
@@ -11,7 +11,7 @@ from qse_hw.golden.formats.inputs import InputType, input_type
 from qse_hw.golden.formats.presets import PRESETS, format_from_json, format_to_json, load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
-from qse_hw.golden.quantize.array import QuantisedArray, dequantise, dequantise_integers, quantise, quantise_flags
+from qse_hw.golden.quantize.array import QuantizedArray, dequantize, dequantize_integers, quantize, quantize_flags
 from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, unit_class
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ __all__ = [
     "InputError",
     "InputType",
     "Layer",
-    "QuantisedArray",
+    "QuantizedArray",
     "Scale",
     "Segment",
     "Segmented",
@@ -37,15 +37,15 @@ __all__ = [
     "UnitConfig",
     "calibrate",
     "calibrate_model",
-    "dequantise",
-    "dequantise_integers",
+    "dequantize",
+    "dequantize_integers",
     "format_from_json",
     "format_to_json",
     "input_type",
     "load_format",
     "operators",
-    "quantise",
-    "quantise_flags",
+    "quantize",
+    "quantize_flags",
     "quantize_model",
     "read_calibration",
     "unit_class",

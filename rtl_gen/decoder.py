@@ -12,11 +12,11 @@ from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 
 
 class Decoder(wiring.Component):
-    """Dequantises ``lanes`` codes per beat to integers in fine steps (``s * 2**-F``).
+    """Dequantizes ``lanes`` codes per beat to integers in fine steps (``s * 2**-F``).
 
     Arithmetic, per lane: ``((code << shift) + offset)``, shift and offset those of the code's interval
     (:func:`qse_hw.rtl_gen.lane.decision.intervals`), negated by the sign bit: exactly
-    :func:`qse_hw.golden.formats.scalar.dequantise`. Codes that the format does not assign give 0 and set ``invalid``.
+    :func:`qse_hw.golden.formats.scalar.dequantize`. Codes that the format does not assign give 0 and set ``invalid``.
 
     Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
 
@@ -63,7 +63,7 @@ class Decoder(wiring.Component):
 
 
 class DecoderLane(Elaboratable):
-    """Dequantises one code per cycle, in two stages: the code, its value.
+    """Dequantizes one code per cycle, in two stages: the code, its value.
 
     Members: ``code`` in; ``value`` (signed), ``invalid`` out.
     """

@@ -13,18 +13,18 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 
 
 class Encoder(wiring.Component):
-    """Quantises ``lanes`` values per beat.
+    """Quantizes ``lanes`` values per beat.
 
     Arithmetic, per lane: ``T = floor(2**(F+1) * |x| * M * 2**-k)``, then one comparison per region of T, one constant
     added and a bit slice picked (:func:`qse_hw.rtl_gen.lane.decision.regions`): exactly
-    :func:`qse_hw.golden.formats.scalar.quantise`.
+    :func:`qse_hw.golden.formats.scalar.quantize`.
 
     Latency: :attr:`latency` cycles from an accepted beat to its output. Throughput: one beat per cycle (initiation
     interval 1); while the output is stalled the whole pipeline is.
 
     Parameters:
         config: what to build. Its ``arch`` is ``fused``: one multiplier serves every segment; or ``parallel``: the
-            paper's drawing, comparators on the input, a quantiser with its own multiplier per segment, a multiplexer.
+            paper's drawing, comparators on the input, a quantizer with its own multiplier per segment, a multiplexer.
             The same function. Target ``ecp5`` instantiates that family's multipliers with their registers; ``generic``
             is portable. ``pipeline`` is how many of the optional registers are made
             (:attr:`qse_hw.rtl_gen.lane.geometry.Geometry.optional_cuts`); None: all of them for ``ecp5``; one, or two

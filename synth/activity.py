@@ -1,4 +1,4 @@
-"""How often the nets of a synthesised netlist toggle while it works on given data: gates, many streams side by side.
+"""How often the nets of a synthesized netlist toggle while it works on given data: gates, many streams side by side.
 
 Limits: without delays (``glitches=False``) a net toggles at most once per cycle. Real gates are late, and nets toggle
 on the way to their value: deep arithmetic several times. ``glitches=True`` lets every cell of the netlist take the same

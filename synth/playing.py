@@ -71,7 +71,7 @@ def _played(point: Point, stimuli: Mapping[str, Patterns]) -> list[dict[str, Any
     with tempfile.TemporaryDirectory(prefix="qse-energy-") as name:
         folder = Path(name)
         if isinstance(target, Cells):
-            netlist, models = target.synthesise(unit, folder), [folder / LIBRARY]
+            netlist, models = target.synthesize(unit, folder), [folder / LIBRARY]
         else:
             netlist, models = _written(point, folder)
         simulate = Simulator(netlist, models)

@@ -10,7 +10,7 @@ from qse_hw.golden.calibration.fitting import Fitter, budget, check_spec, is_tun
 from qse_hw.golden.calibration.histogram import Histogram, Values
 from qse_hw.golden.calibration.modes import check_mode, fit_layers
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha, percentile_step
-from qse_hw.golden.calibration.quantizers import Quantiser, Segmented
+from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
 from qse_hw.golden.checks import function, instance, shown
 from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -28,7 +28,7 @@ class Layer:
     Attributes:
         x: (tokens, channels), at least one value.
         weights: of x's shape, what each value's squared error counts at the layer's output; None: all alike.
-        output_error: of quantisers, the relative squared error at the layer's output; None: unknown.
+        output_error: of quantizers, the relative squared error at the layer's output; None: unknown.
 
     Raises:
         InputError: for what is neither array nor tensor (a list), another dtype, another number of axes, or no values.
@@ -36,7 +36,7 @@ class Layer:
 
     x: Values
     weights: Values | None = None
-    output_error: Callable[[Sequence[Quantiser]], Sequence[float]] | None = None
+    output_error: Callable[[Sequence[Quantizer]], Sequence[float]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "x", matrix(self.x, "Layer x"))

@@ -76,7 +76,7 @@ class Choice:
     output_sqnr_db: float | None = None
 
     @property
-    def quantiser(self) -> Segmented:
+    def quantizer(self) -> Segmented:
         """Format and scale at work."""
         return Segmented(format=self.format, scale=self.scale)
 

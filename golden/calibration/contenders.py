@@ -1,4 +1,4 @@
-"""All quantisers of the accuracy tables, each fitted to one layer's values at its own best scale and parameters."""
+"""All quantizers of the accuracy tables, each fitted to one layer's values at its own best scale and parameters."""
 
 import math
 from contextlib import suppress
@@ -14,7 +14,7 @@ from qse_hw.golden.calibration.fitting import Fitter, check_spec
 from qse_hw.golden.calibration.histogram import Histogram, Values, sqnr_db
 from qse_hw.golden.calibration.lloyd import lloyd_max
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha, percentile_step
-from qse_hw.golden.calibration.quantizers import Codebook, Grouped, Quantiser, Segmented
+from qse_hw.golden.calibration.quantizers import Codebook, Grouped, Quantizer, Segmented
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -32,23 +32,23 @@ BASELINES = {
     "quamba2": f"INT8 with a scale for each of {GROUPS} groups of channels, sorted by their maxima",
     "fp8-e4m3": "float8, 4 exponent and 3 mantissa bits",
     "fp8-e3m4": "float8, 3 exponent and 4 mantissa bits",
-    LIMIT: "256 levels wherever they serve best: the limit of any 8-bit scalar quantiser",
+    LIMIT: "256 levels wherever they serve best: the limit of any 8-bit scalar quantizer",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A quantiser fitted to a layer.
+    """A quantizer fitted to a layer.
 
     Attributes:
         spec: what was asked for, e.g. ``se8`` or ``tuned:segments=4``.
-        quantiser: the result.
+        quantizer: the result.
         bits: of a code.
         detail: parameters and scale in words.
     """
 
     spec: str
-    quantiser: Quantiser
+    quantizer: Quantizer
     bits: int
     detail: str
 
@@ -92,14 +92,14 @@ class Sample:
         self.fitter = Fitter(self.histogram, scale_bits=scale_bits, steps=self._percentiles.values())
 
     def fit(self, spec: str) -> Contender:
-        """The quantiser that ``spec`` names with the least squared error.
+        """The quantizer that ``spec`` names with the least squared error.
 
         Raises:
             InputError: for an unknown spec, or a format that does not fit the values.
         """
         check_contender(spec)
         if spec == LIMIT:
-            return Contender(spec=spec, quantiser=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
+            return Contender(spec=spec, quantizer=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
         if spec.partition(":")[0] in PERCENTILE:
             return self._percentile(spec)
         if spec == "quamba2":
@@ -107,16 +107,16 @@ class Sample:
         if spec in FP8:
             return self._float8(spec)
         found = self.fitter.least_squares(spec)
-        return Contender(spec=spec, quantiser=found, bits=found.format.bits, detail=describe(found))
+        return Contender(spec=spec, quantizer=found, bits=found.format.bits, detail=describe(found))
 
     @cached_property
     def limit(self) -> Codebook:
         """The best codebook of 256 levels, all values alike."""
         return lloyd_max(self.unweighted)
 
-    def sqnr_db(self, quantiser: Quantiser) -> float:
+    def sqnr_db(self, quantizer: Quantizer) -> float:
         """SQNR on the values themselves, unweighted."""
-        return sqnr_db(self.x, quantiser)
+        return sqnr_db(self.x, quantizer)
 
     def _percentile(self, spec: str) -> Contender:
         name, _, only = spec.partition(":alpha=")
@@ -131,23 +131,23 @@ class Sample:
         alpha = min(rivals, key=lambda a: self.unweighted.squared_error(rivals[a]))
         found = rivals[alpha]
         detail = f"alpha {alpha}, s = {float(found.scale.step):.4g}"
-        return Contender(spec=spec, quantiser=found, bits=format.bits, detail=detail)
+        return Contender(spec=spec, quantizer=found, bits=format.bits, detail=detail)
 
     def _grouped(self) -> Contender:
         high, low = (extreme.astype(np.float64) for extreme in (self.x.max(axis=0), self.x.min(axis=0)))
         order = np.argsort(np.maximum(high, -low), kind="stable")
         groups = np.empty(len(order), np.int64)
-        quantisers: list[Quantiser] = []
+        quantizers: list[Quantizer] = []
         borders = np.linspace(0, len(order), min(GROUPS, len(order)) + 1).astype(int)
         for number, (begin, end) in enumerate(pairwise(borders)):
             groups[order[begin:end]] = number
             part = np.ascontiguousarray(self.x[:, order[begin:end]])
             if part.any():
-                quantisers.append(Fitter(Histogram(part), scale_bits=self.fitter.scale_bits).least_squares("int8"))
+                quantizers.append(Fitter(Histogram(part), scale_bits=self.fitter.scale_bits).least_squares("int8"))
             else:
-                quantisers.append(self.fitter.least_squares("int8"))  # any scale keeps zeros
-        found = Grouped(tuple(quantisers), groups)
-        return Contender(spec="quamba2", quantiser=found, bits=8, detail=f"{len(quantisers)} groups of channels")
+                quantizers.append(self.fitter.least_squares("int8"))  # any scale keeps zeros
+        found = Grouped(tuple(quantizers), groups)
+        return Contender(spec="quamba2", quantizer=found, bits=8, detail=f"{len(quantizers)} groups of channels")
 
     def _float8(self, spec: str) -> Contender:
         levels, ties_down = float8_levels(FP8[spec])
@@ -165,7 +165,7 @@ class Sample:
         for scan in (powers, np.arange(-8, 9) / 96):
             steps: list[np.float32] = list((step * 2**scan).astype(np.float32))
             step = least(steps, bound, lambda step: self.unweighted.squared_error(at(step)))
-        return Contender(spec=spec, quantiser=at(step), bits=8, detail=f"values times {float(step):.4g}")
+        return Contender(spec=spec, quantizer=at(step), bits=8, detail=f"values times {float(step):.4g}")
 
 
 def float8_levels(dtype: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.calibration.quantizers import Quantiser
+from qse_hw.golden.calibration.quantizers import Quantizer
 from qse_hw.golden.errors import InputError
 
 MIN_PEAK, MAX_PEAK = 2.0**-70, 2.0**90  # so that every step the search tries is one that a Scale may have
@@ -59,30 +59,30 @@ class Histogram:
             integers = np.iinfo(str(x.dtype))
             self.limits = float(integers.min), float(integers.max)
 
-    def squared_error(self, quantiser: Quantiser) -> float:
+    def squared_error(self, quantizer: Quantizer) -> float:
         """Weighted sum over the tensor of the squared difference to its decoded codes."""
-        return _sum(self.counts, quantiser.array(self.values) - self.values)
+        return _sum(self.counts, quantizer.array(self.values) - self.values)
 
-    def sqnr_db(self, quantiser: Quantiser) -> float:
+    def sqnr_db(self, quantizer: Quantizer) -> float:
         """``10 log10(power / squared_error)``; infinite if nothing is lost."""
-        error = self.squared_error(quantiser)
+        error = self.squared_error(quantizer)
         return 10 * math.log10(self.power / error) if error else math.inf
 
     def least_error(self, fine: float, reach: float) -> float:
-        """What a quantiser loses at least whose levels are multiples of ``fine``, of magnitudes up to ``reach``."""
+        """What a quantizer loses at least whose levels are multiples of ``fine``, of magnitudes up to ``reach``."""
         size = np.abs(self.values)
         return _sum(self.counts, np.where(size < fine / 2, size, np.maximum(size - np.float32(reach), 0)))
 
 
-def sqnr_db(x: Values, quantiser: Quantiser) -> float:
+def sqnr_db(x: Values, quantizer: Quantizer) -> float:
     """SQNR of the tensor itself in dB, ``10 log10(sum x**2 / sum (x - decoded)**2)``; infinite if nothing is lost."""
     power = error = 0.0
-    rows = x.reshape(-1, x.shape[-1])  # some quantisers tell channels apart
+    rows = x.reshape(-1, x.shape[-1])  # some quantizers tell channels apart
     step = max(1, (1 << 20) // x.shape[-1])
     for begin in range(0, len(rows), step):
         part = rows[begin : begin + step].astype(np.float32)
         power += float(np.square(part, dtype=np.float64).sum())
-        error += float(np.square(quantiser.array(part) - part, dtype=np.float64).sum())
+        error += float(np.square(quantizer.array(part) - part, dtype=np.float64).sum())
     return 10 * math.log10(power / error) if power and error else math.inf
 
 

@@ -1,4 +1,4 @@
-"""The limit: the best that any scalar quantiser of so many levels can do (Max 1960; Lloyd 1982).
+"""The limit: the best that any scalar quantizer of so many levels can do (Max 1960; Lloyd 1982).
 
 Lloyd's iteration creeps: stopped when its levels seem to stand still it reads up to 3 dB low on these activations and
 flatters everything that is compared with it. Here the optimum itself is computed, by dynamic programming over the

@@ -1,4 +1,4 @@
-"""Anything that quantises a tensor: a segmented format at a scale, or a plain list of levels (float8, Lloyd-Max)."""
+"""Anything that quantizes a tensor: a segmented format at a scale, or a plain list of levels (float8, Lloyd-Max)."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 
-class Quantiser(Protocol):
+class Quantizer(Protocol):
     """Replaces every value by the one that its code stands for; any shape, on arrays and on tensors alike.
 
     NaN stays NaN, so that what a model computes with it can be seen.
@@ -44,7 +44,7 @@ class Segmented:
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         array.check_array(x, "Values")
         wide = x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x  # which decoded values may exceed
-        return array.fake_quantise(wide, self.format, self.scale).astype(np.float32, copy=False)
+        return array.fake_quantize(wide, self.format, self.scale).astype(np.float32, copy=False)
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
         from qse_hw.golden.quantize import operators  # torch is loaded only by who has tensors
@@ -98,27 +98,27 @@ class Codebook:
 
 @dataclass(frozen=True, eq=False)
 class Grouped:
-    """One quantiser per group of channels (the last axis), as Quamba2 gives each group of channels a scale of its own.
+    """One quantizer per group of channels (the last axis), as Quamba2 gives each group of channels a scale of its own.
 
     ``groups[c]`` is the group of channel c.
     """
 
-    quantisers: tuple[Quantiser, ...]
+    quantizers: tuple[Quantizer, ...]
     groups: npt.NDArray[np.int64]
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         decoded = np.empty(x.shape, np.float32)
-        for number, quantiser in enumerate(self.quantisers):
-            decoded[..., self.groups == number] = quantiser.array(x[..., self.groups == number])
+        for number, quantizer in enumerate(self.quantizers):
+            decoded[..., self.groups == number] = quantizer.array(x[..., self.groups == number])
         return decoded
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
         import torch
 
         decoded = torch.empty(x.shape, dtype=torch.float32, device=x.device)
-        for number, quantiser in enumerate(self.quantisers):
+        for number, quantizer in enumerate(self.quantizers):
             channels = torch.from_numpy(np.flatnonzero(self.groups == number)).to(x.device)
-            decoded[..., channels] = quantiser.tensor(x[..., channels])
+            decoded[..., channels] = quantizer.tensor(x[..., channels])
         return decoded
 
 

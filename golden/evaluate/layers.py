@@ -1,6 +1,6 @@
 """Contenders fitted to every layer of a model, and what they lose there: SQNR and the distance to the limit.
 
-The model is streamed, so that one layer's values are in memory at a time; what is kept of a layer are its quantisers
+The model is streamed, so that one layer's values are in memory at a time; what is kept of a layer are its quantizers
 and, where layers are to share a format, its histogram.
 """
 
@@ -30,7 +30,7 @@ class Losses:
     Attributes:
         sqnr_db: by spec, then by layer; infinite where nothing is lost.
         limit_db: by layer: of the best 256 levels for this very text's values, which no contender knows that was fitted
-            to another text, and no scalar quantiser of 8 bits can beat.
+            to another text, and no scalar quantizer of 8 bits can beat.
     """
 
     sqnr_db: Mapping[str, Sequence[float]]
@@ -63,7 +63,7 @@ def fit(
     """The contenders of every layer, and their losses on the text they were fitted to.
 
     Args:
-        layers: the unquantised model.
+        layers: the unquantized model.
         ids: (count,).
         specs: as :func:`qse_hw.golden.calibration.contenders.specs` gives them.
         tokens: how many of the ids to use, in sequences of 512 tokens.
@@ -94,9 +94,9 @@ def fit(
                 report(part * (layer + number / len(alone)) / count)
                 found = sample.fit(spec)
                 contenders[spec].append(found)
-                sqnr[spec].append(sample.sqnr_db(found.quantiser))
+                sqnr[spec].append(sample.sqnr_db(found.quantizer))
             for name, ones in ready.items():
-                sqnr[name].append(sample.sqnr_db(ones[layer].quantiser))
+                sqnr[name].append(sample.sqnr_db(ones[layer].quantizer))
             limit.append(sample.sqnr_db(sample.limit))
         if together:
             fitters.append(Fitter(sample.histogram, scale_bits=sample.fitter.scale_bits))
@@ -104,18 +104,18 @@ def fit(
         del sample  # before the next layer is read
     for number, spec in enumerate(together):
         done = len(alone) + number
-        quantisers = fit_layers(
+        quantizers = fit_layers(
             fitters,
             spec,
             mode,
             lambda share, done=done: report((done + share) / len(specs)),  # type: ignore[misc]
         )
-        for histogram, quantiser in zip(histograms, quantisers, strict=True):
+        for histogram, quantizer in zip(histograms, quantizers, strict=True):
             contenders[spec].append(
-                Contender(spec=spec, quantiser=quantiser, bits=quantiser.format.bits, detail=describe(quantiser))
+                Contender(spec=spec, quantizer=quantizer, bits=quantizer.format.bits, detail=describe(quantizer))
             )
             # the values are gone; the histogram's rounding, 70 dB down, is not seen here
-            sqnr[spec].append(histogram.sqnr_db(quantiser))
+            sqnr[spec].append(histogram.sqnr_db(quantizer))
     report(1.0)
     return contenders | ready, Losses(sqnr_db=sqnr, limit_db=limit)
 
@@ -135,7 +135,7 @@ def measure(
         with named(layer):
             limit.append(sample.sqnr_db(sample.limit))
         for spec, fitted in contenders.items():
-            sqnr[spec].append(sample.sqnr_db(fitted[layer].quantiser))
+            sqnr[spec].append(sample.sqnr_db(fitted[layer].quantizer))
         del sample  # before the next layer is read
         if progress is not None:
             progress((layer + 1) / layers.config.n_layer)

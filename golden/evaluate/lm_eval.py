@@ -1,4 +1,4 @@
-"""Any model, quantised or not, as lm-evaluation-harness knows models, and its tasks run on it, offline.
+"""Any model, quantized or not, as lm-evaluation-harness knows models, and its tasks run on it, offline.
 
 Source: Gao et al., "A framework for few-shot language model evaluation" (EleutherAI/lm-evaluation-harness). How context
 and continuation are cut into tokens, and what an empty context is, follow its own models, so that figures compare.

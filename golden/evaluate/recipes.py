@@ -1,4 +1,4 @@
-"""Models whose x is quantised: all else left alone, or all else to 8 bits as the Quamba papers have it."""
+"""Models whose x is quantized: all else left alone, or all else to 8 bits as the Quamba papers have it."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from torch import Tensor
 
-from qse_hw.golden.calibration.quantizers import Quantiser
+from qse_hw.golden.calibration.quantizers import Quantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.evaluate.score import Forward
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
@@ -21,8 +21,8 @@ PathLike = str | os.PathLike[str]
 RECIPES = ("x-only", "quamba")
 X_PROJ_INPUT, STATE = X_PROJ_INPUTS[0], STATES[0]
 
-Contenders = Mapping[str, Sequence[Quantiser]]
-"""By name, one quantiser of x per layer."""
+Contenders = Mapping[str, Sequence[Quantizer]]
+"""By name, one quantizer of x per layer."""
 
 Build = Callable[[Contenders], dict[str, Forward]]
 """Contenders -> their models, by name."""
@@ -40,15 +40,15 @@ def check_recipe(recipe: str, x_proj_input: str, state: str) -> None:
 
 
 def x_only(model: Mamba) -> Build:
-    """The model with every layer's x replaced by its quantised value, and nothing else changed."""
+    """The model with every layer's x replaced by its quantized value, and nothing else changed."""
 
-    def forward(quantisers: Sequence[Quantiser]) -> Forward:
+    def forward(quantizers: Sequence[Quantizer]) -> Forward:
         def replace(layer: int, name: str, value: Tensor) -> Tensor:
-            return quantisers[layer].tensor(value) if name == "x" else value
+            return quantizers[layer].tensor(value) if name == "x" else value
 
         return lambda ids: model(ids, replace)
 
-    return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
+    return lambda contenders: {name: forward(quantizers) for name, quantizers in contenders.items()}
 
 
 def quamba(
@@ -66,7 +66,7 @@ def quamba(
     One set of 8-bit weights is kept: contenders have in common all but what depends on x.
 
     Args:
-        model: unquantised; it is not changed.
+        model: unquantized; it is not changed.
         ids: (count,), to calibrate the other tensors on.
         tokens: how many of the ids to use, at least one sequence of 512.
         x_proj_input: what x_proj reads, see :class:`qse_hw.golden.models.quamba.layers.XProjection`; Mamba-1 only.
@@ -109,14 +109,14 @@ def _mamba1(
     base = QuambaMamba(model, calibration, x_proj_input=x_proj_input, state=state)
     blocks = cast(list[QuambaBlock], list(base.layers))
 
-    def forward(quantisers: Sequence[Quantiser]) -> Forward:
+    def forward(quantizers: Sequence[Quantizer]) -> Forward:
         projections = [
             XProjection(
-                cast(Mixer, block.mixer).x_proj.weight, quantiser, found.x, found.x_proj, x_proj_input,
+                cast(Mixer, block.mixer).x_proj.weight, quantizer, found.x, found.x_proj, x_proj_input,
                 f"Layer {layer}, x_proj",
             )
-            for layer, (block, quantiser, found) in enumerate(
-                zip(model.blocks, quantisers, calibration.layers, strict=True)
+            for layer, (block, quantizer, found) in enumerate(
+                zip(model.blocks, quantizers, calibration.layers, strict=True)
             )
         ]  # fmt: skip
 
@@ -128,7 +128,7 @@ def _mamba1(
 
         return run
 
-    return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
+    return lambda contenders: {name: forward(quantizers) for name, quantizers in contenders.items()}
 
 
 def _mamba2(
@@ -148,16 +148,16 @@ def _mamba2(
     calibration = _kept(scales, read_quamba2, write_quamba2, find)
     base = QuambaMamba2(model, calibration)
 
-    def forward(quantisers: Sequence[Quantiser]) -> Forward:
+    def forward(quantizers: Sequence[Quantizer]) -> Forward:
         def run(ids: Tensor) -> Tensor:
-            for parts, quantiser in zip(base.quantisers, quantisers, strict=True):
-                parts["x"] = quantiser
+            for parts, quantizer in zip(base.quantizers, quantizers, strict=True):
+                parts["x"] = quantizer
             logits: Tensor = base(ids)
             return logits
 
         return run
 
-    return lambda contenders: {name: forward(quantisers) for name, quantisers in contenders.items()}
+    return lambda contenders: {name: forward(quantizers) for name, quantizers in contenders.items()}
 
 
 def _kept(

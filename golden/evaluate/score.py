@@ -1,6 +1,6 @@
-"""Models against the unquantised one on the same text: KL divergence and negative log likelihood, by window.
+"""Models against the unquantized one on the same text: KL divergence and negative log likelihood, by window.
 
-One pass: of a batch of windows the unquantised model's probabilities are held while every contender is compared with
+One pass: of a batch of windows the unquantized model's probabilities are held while every contender is compared with
 them; sums by window are all that is kept.
 Shapes: windows w, length l, vocabulary v.
 """
@@ -35,9 +35,9 @@ class Scores:
 
     Attributes:
         predictions: tokens of a window that are predicted: all but the first.
-        nll: negative log likelihood of the unquantised model.
+        nll: negative log likelihood of the unquantized model.
         contender_nll: of every contender.
-        kl: KL(P_unquantised || P_contender) over the whole vocabulary, at the places where those tokens are predicted.
+        kl: KL(P_unquantized || P_contender) over the whole vocabulary, at the places where those tokens are predicted.
     """
 
     predictions: int
@@ -73,7 +73,7 @@ def score(
     vocab_size: int,
     progress: Callable[[float], None] | None = None,
 ) -> Scores:
-    """Run the unquantised model and every contender on ids (w, l) of a vocabulary of that size.
+    """Run the unquantized model and every contender on ids (w, l) of a vocabulary of that size.
 
     Raises:
         InputError: when a model (named) gives logits that are not finite.
@@ -84,7 +84,7 @@ def score(
     batch = max(1, min(_BATCH, _LOGITS // (windows.shape[1] * vocab_size)))
     runs, done = 1 + len(contenders), 0
     for ids in torch.split(windows, batch):
-        logits = _checked(reference, ids, "The unquantised model")
+        logits = _checked(reference, ids, "The unquantized model")
         wanted = ids[:, 1:].to(logits.device)
         sure = F.log_softmax(logits[:, :-1].double(), dim=-1)
         del logits
@@ -106,7 +106,7 @@ def score(
 
 
 def _compare(sure: Tensor, logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Negative log likelihood and KL divergence (b, l) of each place; ``sure`` (b, l, v) log P of the unquantised."""
+    """Negative log likelihood and KL divergence (b, l) of each place; ``sure`` (b, l, v) log P of the unquantized."""
     step = max(1, _ROW_VALUES // sure.shape[-1])
     losses, divergences = [], []
     flat = (sure.flatten(0, 1), logits.flatten(0, 1), wanted.flatten())

@@ -1,4 +1,4 @@
-"""Input types of the quantiser: IEEE floating point and two's complement fixed point, as bit patterns."""
+"""Input types of the quantizer: IEEE floating point and two's complement fixed point, as bit patterns."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The quantiser in Python integers: the readable truth that everything else must equal, bit for bit.
+"""The quantizer in Python integers: the readable truth that everything else must equal, bit for bit.
 
 With ``F = format.fraction_bits`` and ``u = x * r`` (r the scale's reciprocal, u exact), the only number that the
 segment logic looks at is ``T``, u in half fine steps, truncated::
@@ -18,23 +18,23 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 
 
-class Quantised(NamedTuple):
-    """One quantised value: its code's bit pattern and what was noticed."""
+class Quantized(NamedTuple):
+    """One quantized value: its code's bit pattern and what was noticed."""
 
     code: int
     saturated: bool
     nan: bool
 
 
-def quantise(bits: int, type: InputType, format: SegmentedFormat, scale: Scale) -> Quantised:
-    """Quantise one input, given as a bit pattern of ``type``."""
+def quantize(bits: int, type: InputType, format: SegmentedFormat, scale: Scale) -> Quantized:
+    """Quantize one input, given as a bit pattern of ``type``."""
     number = type.decode(bits)
     if number.nan:
-        return Quantised(format.zero_code, saturated=False, nan=True)
+        return Quantized(format.zero_code, saturated=False, nan=True)
     if number.infinite:
         return saturate(format, number.negative)
     half_steps = number.significand * scale.M
-    return quantise_dyadic(
+    return quantize_dyadic(
         -half_steps if number.negative else half_steps,
         number.exponent - scale.k + format.fraction_bits + 1,
         format,
@@ -46,20 +46,20 @@ def only_zero(type: InputType, format: SegmentedFormat, scale: Scale) -> bool:
     sign = 1 << (type.width - 1)
     largest = (((1 << type.exponent_bits) - 1) << type.fraction_bits) - 1 if type.is_float else sign - 1
     outermost = (largest, largest | sign if type.is_float else sign)
-    return all(quantise(bits, type, format, scale).code == format.zero_code for bits in outermost)
+    return all(quantize(bits, type, format, scale).code == format.zero_code for bits in outermost)
 
 
-def quantise_dyadic(n: int, exponent: int, format: SegmentedFormat) -> Quantised:
-    """Quantise the exact value ``n * 2**exponent``, in half fine steps (``2**(F+1) * u``)."""
+def quantize_dyadic(n: int, exponent: int, format: SegmentedFormat) -> Quantized:
+    """Quantize the exact value ``n * 2**exponent``, in half fine steps (``2**(F+1) * u``)."""
     negative = n < 0
     magnitude = abs(n) if format.signed else n
     T = magnitude << exponent if exponent >= 0 else magnitude >> -exponent  # floor, also for negative n
     exact = exponent >= 0 or T << -exponent == magnitude
-    return quantise_position(T, exact, negative, format)
+    return quantize_position(T, exact, negative, format)
 
 
-def quantise_position(T: int, exact: bool, negative: bool, format: SegmentedFormat) -> Quantised:
-    """Quantise from the truncated position.
+def quantize_position(T: int, exact: bool, negative: bool, format: SegmentedFormat) -> Quantized:
+    """Quantize from the truncated position.
 
     Args:
         T: as above, but before the ``max(0, ... + 2 * zero_point)`` of offset formats.
@@ -75,7 +75,7 @@ def quantise_position(T: int, exact: bool, negative: bool, format: SegmentedForm
     index = _index(T, exact, format)
     if index is None or index > format.last_index(negative=negative):
         return saturate(format, negative)
-    return Quantised(_code(index, negative, format), saturated=False, nan=False)
+    return Quantized(_code(index, negative, format), saturated=False, nan=False)
 
 
 def _index(T: int, exact: bool, format: SegmentedFormat) -> int | None:
@@ -97,10 +97,10 @@ def _index(T: int, exact: bool, format: SegmentedFormat) -> int | None:
     return None
 
 
-def saturate(format: SegmentedFormat, negative: bool) -> Quantised:
+def saturate(format: SegmentedFormat, negative: bool) -> Quantized:
     """The code at the end of the format's range."""
     index = 0 if negative and not format.signed else format.last_index(negative=negative)
-    return Quantised(_code(index, negative, format), saturated=True, nan=False)
+    return Quantized(_code(index, negative, format), saturated=True, nan=False)
 
 
 def _code(index: int, negative: bool, format: SegmentedFormat) -> int:
@@ -112,7 +112,7 @@ def _code(index: int, negative: bool, format: SegmentedFormat) -> int:
     return code
 
 
-def dequantise(code: int, format: SegmentedFormat) -> int:
+def dequantize(code: int, format: SegmentedFormat) -> int:
     """The value of ``code`` as an integer in fine steps (``s * 2**-F``); redundant codes are accepted.
 
     Raises:

@@ -1,6 +1,6 @@
-"""The quantiser's scale: a dyadic reciprocal, ``r = M * 2**-k``, and the step ``s = 1/r``.
+"""The quantizer's scale: a dyadic reciprocal, ``r = M * 2**-k``, and the step ``s = 1/r``.
 
-Hardware multiplies, so the reciprocal is what is stored; dequantisation uses the same ``M`` and ``k``.
+Hardware multiplies, so the reciprocal is what is stored; dequantization uses the same ``M`` and ``k``.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The tables through which arrays are quantised: from a clamped position to a code, and from a code to a value.
+"""The tables through which arrays are quantized: from a clamped position to a code, and from a code to a value.
 
 The rules are those of :mod:`qse_hw.golden.formats.scalar`, on all positions at once (calibration makes thousands of
 tables).
@@ -49,7 +49,7 @@ def tables(format: SegmentedFormat) -> Tables:
 def _indices(
     T: npt.NDArray[np.int64], truncated: npt.NDArray[np.int64], negative: npt.NDArray[np.bool_], format: SegmentedFormat
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Rank on the axis and saturation of positions: :func:`qse_hw.golden.formats.scalar.quantise_position` on
+    """Rank on the axis and saturation of positions: :func:`qse_hw.golden.formats.scalar.quantize_position` on
     arrays.
     """
     below = np.zeros(T.shape, np.bool_)

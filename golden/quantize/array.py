@@ -1,4 +1,4 @@
-"""The quantiser on NumPy arrays, equal to :mod:`qse_hw.golden.formats.scalar` on every bit.
+"""The quantizer on NumPy arrays, equal to :mod:`qse_hw.golden.formats.scalar` on every bit.
 
 The product of any input of up to 32 bits and a scale of up to 20 bits is exact in float64 (from 2**-256 to 2**257, far
 from its ends), so the position of a value is one multiplication; a table gives the code. Products of float64 inputs are
@@ -24,7 +24,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32")
 
 
-class QuantisedArray(NamedTuple):
+class QuantizedArray(NamedTuple):
     """Codes, and per value whether it saturated and whether it was NaN; all of the input's shape."""
 
     codes: npt.NDArray[np.integer]
@@ -32,7 +32,7 @@ class QuantisedArray(NamedTuple):
     nan: npt.NDArray[np.bool_]
 
 
-def quantise(
+def quantize(
     x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, exponent: int = 0
 ) -> npt.NDArray[np.integer]:
     """Codes of ``x``, any shape.
@@ -56,10 +56,10 @@ def quantise(
     return codes.reshape(x.shape)
 
 
-def quantise_flags(
+def quantize_flags(
     x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, exponent: int = 0
-) -> QuantisedArray:
-    """As :func:`quantise`, with what was noticed per value."""
+) -> QuantizedArray:
+    """As :func:`quantize`, with what was noticed per value."""
     flat, table = _checked(x, format, exponent)
     codes, factor = np.empty(flat.shape, code_dtype(format)), position_factor(format, as_scale(scale), exponent)
     saturated, nan = np.zeros((2, flat.size), np.bool_)
@@ -68,11 +68,11 @@ def quantise_flags(
         table.saturated.take(rows, out=saturated[here], mode="clip")
         if nans is not None:
             nan[here] = nans
-    return QuantisedArray(codes.reshape(x.shape), saturated.reshape(x.shape), nan.reshape(x.shape))
+    return QuantizedArray(codes.reshape(x.shape), saturated.reshape(x.shape), nan.reshape(x.shape))
 
 
-def dequantise_integers(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.int32]:
-    """Decoded values in fine steps, int32, of the shape of ``codes`` (dtype as :func:`quantise` returns).
+def dequantize_integers(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArray[np.int32]:
+    """Decoded values in fine steps, int32, of the shape of ``codes`` (dtype as :func:`quantize` returns).
 
     Raises:
         InputError: for another dtype, or a code that the format does not assign.
@@ -81,17 +81,17 @@ def dequantise_integers(codes: npt.NDArray[np.integer], format: SegmentedFormat)
     return decode_table(format)[0].take(rows)
 
 
-def dequantise(codes: npt.NDArray[np.integer], format: SegmentedFormat, scale: Scale) -> npt.NDArray[np.float32]:
+def dequantize(codes: npt.NDArray[np.integer], format: SegmentedFormat, scale: Scale) -> npt.NDArray[np.float32]:
     """Decoded values, float32: the exact value (integer times ``s * 2**-F``) rounded once, ties to even.
 
     Raises:
-        InputError: as :func:`dequantise_integers`.
+        InputError: as :func:`dequantize_integers`.
     """
     rows = _rows(codes, format)
     return value_table(format, as_scale(scale)).take(rows)
 
 
-def fake_quantise(
+def fake_quantize(
     x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
 ) -> npt.NDArray[Any]:
     """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``.
@@ -108,7 +108,7 @@ def fake_quantise(
     """
     check_array(x, "Values")
     check_float_dtype(x.dtype.name)
-    values = dequantise(quantise(x, format, scale), format, scale)
+    values = dequantize(quantize(x, format, scale), format, scale)
     if not nan_to_zero:
         values = np.where(np.isnan(x), np.float32(np.nan), values)
     with np.errstate(over="ignore"):  # a value beyond float16 becomes an infinity
@@ -163,7 +163,7 @@ def unflush(x: npt.NDArray[Any], v: npt.NDArray[np.float64], format: SegmentedFo
 
 
 def check_dtype(name: str, exponent: int) -> None:
-    """Whether inputs of the dtype called ``name`` can be quantised with that implied exponent, else InputError."""
+    """Whether inputs of the dtype called ``name`` can be quantized with that implied exponent, else InputError."""
     exponent = integer(exponent, "Exponent")
     if name not in FLOATS + INTEGERS:
         remedy = "; give x.view(ml_dtypes.bfloat16) where it was saved as such" if name == "void16" else ""

@@ -12,14 +12,14 @@ from qse_hw.golden.quantize import array
 
 
 def quantize(x: Any, format: SegmentedFormat, scale: Any) -> Any:
-    """Codes: :func:`qse_hw.golden.quantize.array.quantise` of an array,
+    """Codes: :func:`qse_hw.golden.quantize.array.quantize` of an array,
     :func:`qse_hw.golden.quantize.operators.quantize` of a tensor.
     """
     if is_tensor(x):
         from qse_hw.golden.quantize import operators
 
         return operators.quantize(x, format, scale)
-    return array.quantise(_array(x), format, as_scale(scale))
+    return array.quantize(_array(x), format, as_scale(scale))
 
 
 def dequantize(codes: Any, format: SegmentedFormat, scale: Any) -> Any:
@@ -28,7 +28,7 @@ def dequantize(codes: Any, format: SegmentedFormat, scale: Any) -> Any:
         from qse_hw.golden.quantize import operators
 
         return operators.dequantize(codes, format, scale)
-    return array.dequantise(_array(codes), format, as_scale(scale))
+    return array.dequantize(_array(codes), format, as_scale(scale))
 
 
 def fake_quantize(x: Any, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> Any:
@@ -37,7 +37,7 @@ def fake_quantize(x: Any, format: SegmentedFormat, scale: Any, *, nan_to_zero: b
         from qse_hw.golden.quantize import operators
 
         return operators.fake_quantize(x, format, scale, nan_to_zero=nan_to_zero)
-    return array.fake_quantise(_array(x), format, as_scale(scale), nan_to_zero=nan_to_zero)
+    return array.fake_quantize(_array(x), format, as_scale(scale), nan_to_zero=nan_to_zero)
 
 
 def is_tensor(x: object) -> bool:

@@ -1,4 +1,4 @@
-"""The quantiser on a CPU at the speed of its memory: C++ (native.cpp), compiled once per machine in two seconds.
+"""The quantizer on a CPU at the speed of its memory: C++ (native.cpp), compiled once per machine in two seconds.
 
 What was compiled is kept under ``XDG_CACHE_HOME`` or ``~/.cache``, under a digest of its source, of how it was compiled
 and of the processor. The functions are those of :mod:`qse_hw.golden.quantize.tensor`, for tensors on the CPU.
@@ -44,21 +44,21 @@ def available() -> bool:
     return _library() is not None
 
 
-def quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor:
-    """Codes of ``x``, as :func:`qse_hw.golden.quantize.tensor.quantise`."""
+def quantize(x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor:
+    """Codes of ``x``, as :func:`qse_hw.golden.quantize.tensor.quantize`."""
     dtype = torch_code_dtype(format)
     return _look_up(x, format, scale, tables(format).codes, torch.empty(x.shape, dtype=dtype), exponent)
 
 
-def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False) -> Tensor:
-    """Decoded values of the codes of ``x``, as :func:`qse_hw.golden.quantize.tensor.fake_quantise`."""
+def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False) -> Tensor:
+    """Decoded values of the codes of ``x``, as :func:`qse_hw.golden.quantize.tensor.fake_quantize`."""
     rows = _decoded(format, scale, x.dtype)
     return _look_up(x, format, scale, rows, torch.empty(x.shape, dtype=x.dtype), nan_row=not nan_to_zero)
 
 
-def quantise_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]:
-    """Codes and counts, as :func:`qse_hw.golden.quantize.tensor.quantise_histogram`."""
-    codes = quantise(x, format, scale)
+def quantize_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]:
+    """Codes and counts, as :func:`qse_hw.golden.quantize.tensor.quantize_histogram`."""
+    codes = quantize(x, format, scale)
     beyond = _look_up(x, format, scale, tables(format).saturated, torch.empty(x.shape, dtype=torch.bool))
     by_code = np.zeros(1 << 8 * codes.itemsize, np.int64)
     _lib().qse_count(
@@ -71,10 +71,10 @@ def quantise_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tupl
     return codes, torch.cat((by_segment, torch.stack([beyond.count_nonzero(), _supported(x).isnan().count_nonzero()])))
 
 
-def dequantise(
+def dequantize(
     codes: Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Decoded values, as :func:`qse_hw.golden.quantize.tensor.dequantise`."""
+    """Decoded values, as :func:`qse_hw.golden.quantize.tensor.dequantize`."""
     flat = codes.contiguous()
     values, assigned = _values(format, scale, dtype)
     decoded = torch.empty(codes.shape, dtype=dtype)

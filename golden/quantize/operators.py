@@ -1,4 +1,4 @@
-"""The quantiser as PyTorch operators: in eager mode, under ``torch.compile``, ``torch.export``, ``vmap`` and autocast.
+"""The quantizer as PyTorch operators: in eager mode, under ``torch.compile``, ``torch.export``, ``vmap`` and autocast.
 
 The operators, ``torch.ops.qse_hw.quantize`` and its kin, take a format as JSON text and a scale as its M and k, so that
 an exported graph says all of what it computes; the functions here take the objects. Each is one pass over memory:
@@ -154,7 +154,7 @@ def devices() -> list[str]:
 
 @torch.library.custom_op("qse_hw::quantize", mutates_args=())
 def _quantize(x: Tensor, format: str, M: int, k: int, exponent: int = 0) -> Tensor:
-    return _backend(x).quantise(x, _format(format), _scale(M, k), exponent=exponent)
+    return _backend(x).quantize(x, _format(format), _scale(M, k), exponent=exponent)
 
 
 @_quantize.register_fake
@@ -166,7 +166,7 @@ def _(x: Tensor, format: str, M: int, k: int, exponent: int = 0) -> Tensor:
 @torch.library.custom_op("qse_hw::dequantize", mutates_args=())
 def _dequantize(codes: Tensor, format: str, M: int, k: int, dtype: torch.dtype) -> Tensor:
     check_float_dtype(name_of(dtype))
-    return _backend(codes).dequantise(codes, _format(format), _scale(M, k), dtype=dtype)
+    return _backend(codes).dequantize(codes, _format(format), _scale(M, k), dtype=dtype)
 
 
 @_dequantize.register_fake
@@ -178,7 +178,7 @@ def _(codes: Tensor, format: str, M: int, k: int, dtype: torch.dtype) -> Tensor:
 @torch.library.custom_op("qse_hw::fake_quantize", mutates_args=())
 def _fake_quantize(x: Tensor, format: str, M: int, k: int, nan_to_zero: bool = False) -> Tensor:
     _check_values(x)
-    return _backend(x).fake_quantise(x, _format(format), _scale(M, k), nan_to_zero=nan_to_zero)
+    return _backend(x).fake_quantize(x, _format(format), _scale(M, k), nan_to_zero=nan_to_zero)
 
 
 @_fake_quantize.register_fake
@@ -207,7 +207,7 @@ _fake_quantize.register_autograd(_straight_through, setup_context=_keep)
 
 @torch.library.custom_op("qse_hw::quantize_histogram", mutates_args=())
 def _quantize_histogram(x: Tensor, format: str, M: int, k: int) -> tuple[Tensor, Tensor]:
-    return _backend(x).quantise_histogram(x, _format(format), _scale(M, k))
+    return _backend(x).quantize_histogram(x, _format(format), _scale(M, k))
 
 
 @_quantize_histogram.register_fake
@@ -243,17 +243,17 @@ for _operator in (_quantize, _dequantize, _fake_quantize):
 class Backend(Protocol):
     """A module with the functions of :mod:`qse_hw.golden.quantize.tensor`."""
 
-    def quantise(self, x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor: ...
+    def quantize(self, x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor: ...
 
-    def dequantise(
+    def dequantize(
         self, codes: Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
     ) -> Tensor: ...
 
-    def fake_quantise(
+    def fake_quantize(
         self, x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
     ) -> Tensor: ...
 
-    def quantise_histogram(self, x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]: ...
+    def quantize_histogram(self, x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]: ...
 
     def linear(self, codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor: ...
 

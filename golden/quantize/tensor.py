@@ -1,4 +1,4 @@
-"""The quantiser on PyTorch tensors in plain operations, any device, equal to :mod:`qse_hw.golden.formats.scalar` on
+"""The quantizer on PyTorch tensors in plain operations, any device, equal to :mod:`qse_hw.golden.formats.scalar` on
 every bit.
 
 The same arithmetic as :mod:`qse_hw.golden.quantize.array`: one exact float64 product, then a table. The device must
@@ -27,7 +27,7 @@ _BITS = {  # integers as wide
 }  # fmt: skip
 
 
-def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> torch.Tensor:
+def quantize(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> torch.Tensor:
     """Codes of ``x``, any shape, on x's device.
 
     Args:
@@ -49,10 +49,10 @@ def quantise(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent
     return _looked_up(x, _on_device(format, x.device), position_factor(format, scale, exponent), format)
 
 
-def dequantise(
+def dequantize(
     codes: torch.Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
 ) -> torch.Tensor:
-    """Decoded values, of the shape and on the device of ``codes`` (dtype as :func:`quantise` returns).
+    """Decoded values, of the shape and on the device of ``codes`` (dtype as :func:`quantize` returns).
 
     Args:
         codes: any shape.
@@ -76,7 +76,7 @@ def dequantise(
     return torch.from_numpy(value_table(format, scale)).to(codes.device)[rows].to(dtype)
 
 
-def fake_quantise(
+def fake_quantize(
     x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
 ) -> torch.Tensor:
     """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``.
@@ -87,15 +87,15 @@ def fake_quantise(
         InputError: unless ``x`` is float32, float16, bfloat16 or float64.
     """
     check_float_dtype(name_of(x.dtype))
-    values = dequantise(quantise(x, format, scale), format, scale, dtype=x.dtype)
+    values = dequantize(quantize(x, format, scale), format, scale, dtype=x.dtype)
     return values if nan_to_zero else values.masked_fill_(x.detach().isnan(), math.nan)
 
 
-def quantise_histogram(
+def quantize_histogram(
     x: torch.Tensor, format: SegmentedFormat, scale: Scale
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Codes, and int64 counts (segments + 2,): values with a code in each segment, saturated ones, NaN."""
-    codes = quantise(x, format, scale)
+    codes = quantize(x, format, scale)
     patterns = codes.long() & ((1 << format.bits) - 1)
     numbers = torch.from_numpy(segment_table(format)).to(x.device)[patterns].flatten()
     saturated = torch.from_numpy(tables(format).saturated).to(x.device)

@@ -1,7 +1,7 @@
 """Hadamard transforms in the order in which hardware can stream them, exact in integers and fast in PyTorch.
 
 A Hadamard matrix H of order n has entries +1 and -1 and H H^T = n I. An outlier in one channel becomes a small
-contribution to every channel, which is why Quamba transforms y before it quantises it.
+contribution to every channel, which is why Quamba transforms y before it quantizes it.
 
 Order n = m 2^k with m one of 40, 20, 12, 1 (the first that leaves a power of two). Element i = c 2^k + j is chunk c,
 offset j: a 2^k transform in natural (Sylvester) order within each chunk, then the order-m matrix across the chunks,

@@ -1,4 +1,4 @@
-"""The linear unit in integers: decode, multiply by int8 weights, accumulate in int32, requantise to int8.
+"""The linear unit in integers: decode, multiply by int8 weights, accumulate in int32, requantize to int8.
 
 For a vector of codes c, weights W (outputs, inputs) and a bias b per output::
 
@@ -142,29 +142,29 @@ def check_scale(scale: Scale) -> tuple[int, int]:
         InputError: for more than 16 bits of M, or a negative k.
     """
     if scale.bits > SCALE_M_BITS:
-        raise InputError(f"Requantiser's scale must have at most {SCALE_M_BITS} bits, not {scale.bits}")
+        raise InputError(f"Requantizer's scale must have at most {SCALE_M_BITS} bits, not {scale.bits}")
     if scale.k < 0:
-        raise InputError(f"Requantiser's scale must have a k of at least 0, not {scale.k}")
+        raise InputError(f"Requantizer's scale must have a k of at least 0, not {scale.k}")
     return scale.M, min(scale.k, (1 << SCALE_K_BITS) - 1)
 
 
-class Requantised(NamedTuple):
+class Requantized(NamedTuple):
     """An int8 value and whether it was clamped."""
 
     value: int
     saturated: bool
 
 
-def requantise_scalar(a: int, M: int, k: int) -> Requantised:
+def requantize_scalar(a: int, M: int, k: int) -> Requantized:
     """clamp(a * M / 2**k), half to even."""
     rounded = round(Fraction(a * M, 1 << k))  # Python rounds half to even
     value = min(max(rounded, LOW), HIGH)
-    return Requantised(value, value != rounded)
+    return Requantized(value, value != rounded)
 
 
 def linear_scalar(
     codes: Sequence[int], weights: Sequence[Sequence[int]], biases: Sequence[int], format: SegmentedFormat, scale: Scale
-) -> list[Requantised]:
+) -> list[Requantized]:
     """One vector, as bit patterns, in Python integers."""
     M, k = check_scale(scale)
     found = []
@@ -173,7 +173,7 @@ def linear_scalar(
         for code, weight in zip(codes, row, strict=True):
             a += weight * (format.decoded.get(code, 0) + format.zero_point)
         assert abs(a) <= MAX_ACCUMULATOR
-        found.append(requantise_scalar(a, M, k))
+        found.append(requantize_scalar(a, M, k))
     return found
 
 
@@ -185,7 +185,7 @@ def accumulate(codes: Integers, weights: Integers, biases: Integers, format: Seg
     return found
 
 
-def requantise(accumulators: Integers, M: int, k: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
+def requantize(accumulators: Integers, M: int, k: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
     """int32 of any shape -> int8 values, and which were clamped."""
     product = accumulators.astype(np.int64) * M
     if k:
@@ -200,7 +200,7 @@ def linear(
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
     """Codes (..., inputs) -> int8 (..., outputs), and which were clamped."""
     M, k = check_scale(scale)
-    return requantise(accumulate(codes, weights, biases, format), M, k)
+    return requantize(accumulate(codes, weights, biases, format), M, k)
 
 
 def zero_point_bias(weights: Integers, format: SegmentedFormat) -> npt.NDArray[np.int64]:

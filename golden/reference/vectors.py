@@ -1,4 +1,4 @@
-"""Test vectors: inputs that reach every decision of a quantiser, and what it must answer."""
+"""Test vectors: inputs that reach every decision of a quantizer, and what it must answer."""
 
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ def encoder_vectors(format: SegmentedFormat, input: InputType, scale: Scale, *, 
 
 def expected(bits: npt.NDArray[np.unsignedinteger], format: SegmentedFormat, input: InputType, scale: Scale) -> Vectors:
     """What an encoder and a decoder must make of the input patterns ``bits``, any shape."""
-    result = array.quantise_flags(from_patterns(bits, input), format, scale, exponent=input.exponent)
+    result = array.quantize_flags(from_patterns(bits, input), format, scale, exponent=input.exponent)
     codes = to_bits(result.codes, format).astype(np.uint16)
     return Vectors(
         bits.astype(np.uint32), codes, decode_table(format)[0].take(codes), result.saturated, result.nan

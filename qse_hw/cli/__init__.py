@@ -13,7 +13,7 @@ from qse_hw.golden.errors import InputError
 
 COMMANDS = {
     "gen": "write a unit's Verilog, manifest and test vectors",
-    "quantize": "quantise an array with the golden model",
+    "quantize": "quantize an array with the golden model",
     "dequantize": "turn an array of codes back into values",
     "doctor": "tell which tools are there, which are missing and how to get them",
     "capture": "run a Mamba on text and keep the SSM inputs of every layer",
@@ -25,7 +25,7 @@ COMMANDS = {
     "sweep": "accuracy and cost of a whole design space, and its Pareto front",
     "prove": "prove a unit's Verilog formally, for all inputs",
     "mutate": "put faults into a netlist, and count those that the checks notice",
-    "eval": "what quantising costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
+    "eval": "what quantizing costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
     "compare": "PyTorch, and generated Verilog, against the golden model; SQNR by layer and format",
     "plan": "cycles per token and per prompt of a Mamba on these units, and the bottleneck",
     "bench": "speeds, side by side with their baselines",
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(
         prog="python -m qse_hw",
         usage="%(prog)s COMMAND [-h] ...",
-        description="Soft-edge 8-bit quantiser: golden models, hardware generator, simulation, synthesis.",
+        description="Soft-edge 8-bit quantizer: golden models, hardware generator, simulation, synthesis.",
         epilog="commands:\n" + "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""Speeds, each beside its baseline in the same run: quantising, tensors, decoding, calibrating, replay, Verilog, ..."""
+"""Speeds, each beside its baseline in the same run: quantizing, tensors, decoding, calibrating, replay, Verilog, ..."""
 
 import argparse
 import inspect
@@ -15,7 +15,7 @@ from qse_hw.study.bench import SEED
 from qse_hw.study.console import progress
 
 SCHEMA = "qse-hw/bench/1"
-PARTS = ("quantise", "tensors", "decode", "calibrate", "generate", "replay", "cycle", "synth")
+PARTS = ("quantize", "tensors", "decode", "calibrate", "generate", "replay", "cycle", "synth")
 ON_DEVICES = ("tensors", "decode")
 DEVICES = ("cpu", "cuda")
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"Parts must be among {', '.join(PARTS)}, not {args.parts!r}")
     if args.device == "cuda":
         check_cuda(asked)
-    if "quantise" in asked:
+    if "quantize" in asked:
         import ml_dtypes  # noqa: F401 - say that it is missing before the long part
     if "replay" in asked:
         require("verilator")

@@ -112,7 +112,7 @@ def show(result: Calibration) -> None:
     rows = []
     for number, layer in enumerate(result.layers):
         best, quamba = result.layer(number), layer["percentile"]
-        row = [str(number), describe(best.quantiser), f"{best.sqnr_db:.2f}"]
+        row = [str(number), describe(best.quantizer), f"{best.sqnr_db:.2f}"]
         row += ["-", "-"] if quamba is None else [f"{float(quamba.scale.step):.4g}", f"{quamba.sqnr_db:.2f}"]
         if outputs:
             found = [None if choice is None else choice.output_sqnr_db for choice in (best, quamba)]

@@ -95,8 +95,8 @@ def _differences(x: Any, choice: Choice, device: str) -> int:
 
     from qse_hw.golden.quantize import array, operators
 
-    codes = array.quantise(x, choice.format, choice.scale)
-    values = array.dequantise(codes, choice.format, choice.scale)
+    codes = array.quantize(x, choice.format, choice.scale)
+    values = array.dequantize(codes, choice.format, choice.scale)
     on_device = operators.quantize(torch.from_numpy(x).to(device), choice.format, choice.scale)
     decoded = operators.dequantize(on_device, choice.format, choice.scale).cpu().numpy()
     same = (on_device.cpu().numpy() == codes) & (decoded.view(np.uint32) == values.view(np.uint32))

@@ -1,4 +1,4 @@
-"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesise, plan, compare, eval, bench."""
+"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesize, plan, compare, eval, bench."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from qse_hw.study.console import console, table
 
 FORMATS = "quamba,int8-asym,se8,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
 PLANNED = "mamba-130m"
-LAYER = 3  # whose unit is generated and synthesised, and whose histogram is drawn
+LAYER = 3  # whose unit is generated and synthesized, and whose histogram is drawn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     _step("plan", "--model", PLANNED, "--json", folder / "plan.json")
     _step("compare", "--activations", activations, "--json", folder / "compare.json")
     _step("eval", "--formats", FORMATS, "--tokens", 4096, "--json", folder / "eval.json")
-    _step("bench", "--parts", "quantise,generate,replay", "--json", folder / "bench.json")
+    _step("bench", "--parts", "quantize,generate,replay", "--json", folder / "bench.json")
 
     from qse_hw.study.picture import draw
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         title=f"SSM input of layer {LAYER}, {x.size:,} values; the segments of se8 (L = 12)",
     )  # fmt: skip
     console.rule("summary")
-    table("From a trained Mamba to replayed, synthesised RTL", ["what", "result"], _summary(figures))
+    table("From a trained Mamba to replayed, synthesized RTL", ["what", "result"], _summary(figures))
     console.print("files:")
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         console.print(f"  {path}  ({path.stat().st_size:,} bytes)")
@@ -96,7 +96,7 @@ def _summary(figures: dict[str, Any]) -> list[list[str]]:
             f"encoder {name}, {unit['parameters']['input']}",
             f"{area['comb']} COMB, {area['ff']} FF, {area['dsp']} DSP, {unit['fmax']['median']:.0f} MHz",
         ])  # fmt: skip
-    ratios = bench["quantise"]["speed_relative_to"]["se8, NumPy"]
+    ratios = bench["quantize"]["speed_relative_to"]["se8, NumPy"]
     rows.append(["se8 in NumPy, speed", ", ".join(f"{ratio:.2f} x {name}" for name, ratio in ratios.items())])
     rows.append(["replay, speed", f"{bench['replay']['ratio']['full speed']:.0f} x a one-lane testbench"])
     return rows

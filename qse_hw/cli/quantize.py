@@ -1,4 +1,4 @@
-"""Quantise an array with the golden model: IN.npy to codes."""
+"""Quantize an array with the golden model: IN.npy to codes."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -34,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Quantise and write."""
+    """Quantize and write."""
     format, scale = load_format(args.format), scale_from_text(args.scale, args.scale_bits)
     x = numbers(read_array(args.input), args.dtype, f"Array file {args.input}")
-    result = array.quantise_flags(x, format, scale, exponent=args.exponent)
+    result = array.quantize_flags(x, format, scale, exponent=args.exponent)
     write_array(args.output, result.codes)
     print(f"scale: {scale}")
     _warn_of_zeros(x, result, args, scale)
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def _warn_of_zeros(x: Any, result: array.QuantisedArray, args: argparse.Namespace, scale: "Scale") -> None:
+def _warn_of_zeros(x: Any, result: array.QuantizedArray, args: argparse.Namespace, scale: "Scale") -> None:
     """Say so where values that are not 0 all have the code of 0."""
     format = load_format(args.format)
     if not (to_bits(result.codes, format) == format.zero_code).all():

@@ -133,7 +133,7 @@ def _show_model(document: dict[str, Any]) -> None:
     likelihood = ["bits/byte"] if bytewise else ["bits/byte", "bits/token", "perplexity"]
     table(
         f"The whole model, windows of {document['window']} tokens: {document['windows']}",
-        ["format", "bits", "KL, mnat/token", f"KL minus {reference}'s", *likelihood, "minus unquantised's, mbit/byte"],
+        ["format", "bits", "KL, mnat/token", f"KL minus {reference}'s", *likelihood, "minus unquantized's, mbit/byte"],
         rows,
         caption="mnat, mbit: thousandths; [95 % interval over windows]; = : a difference within noise"
         if document["formats"][reference]["kl"]["low"] is not None
@@ -161,7 +161,7 @@ def _show_tasks(tasks: dict[str, Any]) -> None:
             f"{task}, {wanted[0]['questions']} questions",
             ["format", *(f"{row['metric']} {_arrow(row['higher_is_better'])}".rstrip() for row in wanted)],
             rows,
-            caption="± standard error; then the difference to the unquantised model: = if below 2 standard errors, "
+            caption="± standard error; then the difference to the unquantized model: = if below 2 standard errors, "
             "? if the harness knows none",
         )
 

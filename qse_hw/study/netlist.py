@@ -1,4 +1,4 @@
-"""What is synthesised of a unit, in its place: for simulations that check netlists."""
+"""What is synthesized of a unit, in its place: for simulations that check netlists."""
 
 import tempfile
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 
-NETLIST_HELP = "not the Verilog but what is synthesised of it for ecp5, ice40:hx8k, ice40:up5k, gowin or cells"
+NETLIST_HELP = "not the Verilog but what is synthesized of it for ecp5, ice40:hx8k, ice40:up5k, gowin or cells"
 
 
 def netlists(name: str | None) -> Callable[[UnitConfig], Emitted]:

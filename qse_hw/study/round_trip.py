@@ -169,7 +169,7 @@ class _Encoding(_Run):
             self.compare("codes", by, found.astype(np.uint16), golden.codes, where("code"))
         outputs, flags, count = self.send(bits)
         self.compare("codes", self.verilog, outputs.astype(np.uint16), golden.codes, where("code"))
-        values = array.dequantise(from_bits(golden.codes, self.format), self.format, self.scale)
+        values = array.dequantize(from_bits(golden.codes, self.format), self.format, self.scale)
         self.decoded("values of the Verilog's codes", outputs, values, where("value"))
         for flag, events in (("saturated", golden.saturated), ("nan", golden.nan)):
             self.flag(flag, flags[flag], events, name)
@@ -179,7 +179,7 @@ class _Encoding(_Run):
     def _ask_scalar(self, bits: Bits, golden: Vectors, where: Callable[[int], str]) -> None:
         places = np.random.default_rng(SEED).permutation(len(bits))[:SAMPLE]
         type, format, scale = self.config.input, self.format, self.scale
-        found = np.array([scalar.quantise(int(pattern), type, format, scale).code for pattern in bits[places]])
+        found = np.array([scalar.quantize(int(pattern), type, format, scale).code for pattern in bits[places]])
         by, wanted = "qse_hw.golden.formats.scalar, a sample", golden.codes[places]
         self.compare("codes", by, found.astype(np.uint16), wanted, lambda n: where(int(places[n])))
 
@@ -194,24 +194,24 @@ class _Decoding(_Run):
         )
         self.flag("invalid", flags["invalid"], invalid, "all codes")
         known = codes[~invalid]
-        plain = np.array([scalar.dequantise(int(code), self.format) for code in known], np.int32)
+        plain = np.array([scalar.dequantize(int(code), self.format) for code in known], np.int32)
         self.compare(
             "integers of all codes", "qse_hw.golden.formats.scalar", plain, integers[~invalid],
             lambda n: f"code {known[n]:#x}, integer",
         )  # fmt: skip
-        values = array.dequantise(from_bits(known, self.format), self.format, scale)
+        values = array.dequantize(from_bits(known, self.format), self.format, scale)
         self.decoded("values of all codes", known, values, lambda n: f"code {known[n]:#x}, value")
 
     def add(self, name: str, x: Array) -> None:
-        codes = array.quantise(x, self.format, self.scale).reshape(-1)
+        codes = array.quantize(x, self.format, self.scale).reshape(-1)
         patterns = to_bits(codes, self.format).astype(np.uint32)
         self.reached.update(np.unique(patterns).tolist())
 
         def where(what: str) -> Callable[[int], str]:
             return lambda n: f"{_element(name, x, n)}, code {patterns[n]:#x}, {what}"
 
-        integers = array.dequantise_integers(codes, self.format)
-        values = array.dequantise(codes, self.format, self.scale)
+        integers = array.dequantize_integers(codes, self.format)
+        values = array.dequantize(codes, self.format, self.scale)
         outputs, flags, _ = self.send(patterns)
         self.compare("integers", self.verilog, outputs, self.dut.as_outputs(integers), where("integer"))
         self.flag("invalid", flags["invalid"], np.zeros(len(codes), np.bool_), name)

@@ -19,7 +19,7 @@ class Hadamard(wiring.Component):
     Arithmetic: :func:`qse_hw.golden.reference.hadamard.transform`, unnormalised and exact: outputs have ``ceil(log2
     size)`` bits more than inputs. Adds and subtracts only. The orthonormal transform is that divided by sqrt(size),
     which belongs into
-    the scale of the quantiser that follows: its step in units of this unit's integers is sqrt(size) times the step for
+    the scale of the quantizer that follows: its step in units of this unit's integers is sqrt(size) times the step for
     the orthonormal values.
 
     The transform is a chain of stages, widest distance first, so that long delays hold narrow numbers:

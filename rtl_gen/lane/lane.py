@@ -30,7 +30,7 @@ class _Terms(NamedTuple):
 
 
 class Lane(Elaboratable):
-    """Quantises one value per cycle; all registers belong to the ``sync`` domain (wrap it in an enable to stall).
+    """Quantizes one value per cycle; all registers belong to the ``sync`` domain (wrap it in an enable to stall).
 
     Steps: product (:mod:`qse_hw.rtl_gen.lane.product`), alignment (:mod:`qse_hw.rtl_gen.lane.align`), comparison
     (:mod:`qse_hw.rtl_gen.lane.compare`), choice of one slice, one constant and one carry, and their sum, which is the

@@ -1,4 +1,4 @@
-"""One lane of the encoder as the paper draws it: comparators, a quantiser per segment, a multiplexer.
+"""One lane of the encoder as the paper draws it: comparators, a quantizer per segment, a multiplexer.
 
 The same function as :class:`qse_hw.rtl_gen.lane.lane.Lane`, at the cost of a multiplier per segment; here so that this
 cost can be measured. Source: Quamba-SE (arXiv 2601.09451), the hardware description.
@@ -20,7 +20,7 @@ from qse_hw.rtl_gen.logic.stages import Stages
 
 
 class ParallelLane(Elaboratable):
-    """Quantises one value per cycle; see :class:`qse_hw.rtl_gen.lane.lane.Lane`. The scale is a constant."""
+    """Quantizes one value per cycle; see :class:`qse_hw.rtl_gen.lane.lane.Lane`. The scale is a constant."""
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
@@ -38,12 +38,12 @@ class ParallelLane(Elaboratable):
             if not region.formula:
                 fields.append(region.addend)
                 continue
-            m.submodules[f"quantiser{number}"] = quantiser = _Quantiser(geometry, region)
-            m.d.comb += [quantiser.x.eq(self.x), quantiser.enable.eq(self.enable)]
-            fields.append(quantiser.field)
+            m.submodules[f"quantiser{number}"] = quantizer = _Quantizer(geometry, region)
+            m.d.comb += [quantizer.x.eq(self.x), quantizer.enable.eq(self.enable)]
+            fields.append(quantizer.field)
         stages = Stages(m, geometry.cuts)
         found = compare(stages, geometry, self._on_input(regions), self._place(stages), self._least_nonzero())
-        wait = _quantiser_latency(geometry) - len({"compare", "place", "number"} & set(geometry.cuts))
+        wait = _quantizer_latency(geometry) - len({"compare", "place", "number"} & set(geometry.cuts))
         region = stages.delay(found.region, wait, "region")
         minus, nan = stages.delay(found.minus, wait, "minus"), stages.delay(found.nan, wait, "was_nan")
         field = pick(region, fields)
@@ -92,8 +92,8 @@ class _Sum(NamedTuple):
     carry: Value
 
 
-class _Quantiser(Elaboratable):
-    """Rounds every value as if it lay in one region: ``field``, :func:`_quantiser_latency` cycles after ``x``."""
+class _Quantizer(Elaboratable):
+    """Rounds every value as if it lay in one region: ``field``, :func:`_quantizer_latency` cycles after ``x``."""
 
     def __init__(self, geometry: Geometry, region: LaneRegion) -> None:
         self._geometry = geometry
@@ -118,10 +118,10 @@ class _Quantiser(Elaboratable):
         return m
 
 
-def _quantiser_latency(geometry: Geometry) -> int:
+def _quantizer_latency(geometry: Geometry) -> int:
     return product_latency(geometry) + len({"shift", "align", "fold", "choose"} & set(geometry.cuts)) + 1
 
 
 def parallel_latency(geometry: Geometry) -> int:
     """Cycles from a lane's ``x`` to its ``code``."""
-    return _quantiser_latency(geometry) + 1
+    return _quantizer_latency(geometry) + 1

@@ -1,4 +1,4 @@
-"""The linear unit: codes times int8 weights, accumulated in int32, requantised to int8."""
+"""The linear unit: codes times int8 weights, accumulated in int32, requantized to int8."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from qse_hw.golden.reference.linear import MAX_WEIGHT, SCALE_K_BITS, SCALE_M_BIT
 from qse_hw.rtl_gen.lane.multiplier import multiplier_latency
 from qse_hw.rtl_gen.linear.mantissa import Mantissa, split
 from qse_hw.rtl_gen.linear.multiply_accumulate import Row, sum_latency
-from qse_hw.rtl_gen.linear.requantize import ACCUMULATOR_BITS, Requantiser, requantiser_latency
+from qse_hw.rtl_gen.linear.requantize import ACCUMULATOR_BITS, Requantizer, requantizer_latency
 from qse_hw.rtl_gen.linear.store import Store, address_bits
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.queue import Queue
@@ -38,7 +38,7 @@ class Linear(wiring.Component):
     whatever codes and weights are, if no bias is beyond :attr:`max_bias`.
 
     A vector is loaded into one of two buffers while the one in the other is multiplied, once for every ``rows`` rows.
-    Products, sums and requantised results move on in every cycle; a tile is begun only when the queue behind them has
+    Products, sums and requantized results move on in every cycle; a tile is begun only when the queue behind them has
     room for its results, so nothing waits in between, and a stalled output stops the unit between tiles.
 
     Latency: :attr:`latency` cycles from a vector's last beat to its first results, if nothing is ahead of it.
@@ -96,8 +96,8 @@ class Linear(wiring.Component):
     @property
     def result_delay(self) -> int:
         """Cycles from the issue of a tile's last beat until its first results can leave."""
-        # total, kept totals; bias memory, sum with bias; requantised; queue
-        return self._sum_delay + 2 + Store.latency + 1 + requantiser_latency(self.config.target) + Queue.latency
+        # total, kept totals; bias memory, sum with bias; requantized; queue
+        return self._sum_delay + 2 + Store.latency + 1 + requantizer_latency(self.config.target) + Queue.latency
 
     @property
     def latency(self) -> int:
@@ -241,23 +241,23 @@ class Linear(wiring.Component):
         with m.If(idle):
             m.d.sync += [scale_m.eq(self.scale_m), scale_k.eq(self.scale_k)]
 
-        requantisers = [Requantiser(target=self.config.target) for _ in range(lanes)]
-        for n, requantiser in enumerate(requantisers):
-            m.submodules[f"requantiser{n}"] = requantiser
+        requantizers = [Requantizer(target=self.config.target) for _ in range(lanes)]
+        for n, requantizer in enumerate(requantizers):
+            m.submodules[f"requantiser{n}"] = requantizer
             total = stages.delay(kept[n], Store.latency, f"total{n}_")
             biased = Signal(signed(32), name=f"biased{n}", reset_less=True)
             m.d.sync += biased.eq(total + biases.words[n].as_signed())
             m.d.comb += [
-                requantiser.a.eq(biased), requantiser.scale_m.eq(scale_m), requantiser.scale_k.eq(scale_k)
+                requantizer.a.eq(biased), requantizer.scale_m.eq(scale_m), requantizer.scale_k.eq(scale_k)
             ]  # fmt: skip
-        written = Signal(Store.latency + 1 + requantiser_latency(self.config.target))
+        written = Signal(Store.latency + 1 + requantizer_latency(self.config.target))
         m.d.sync += written.eq(Cat(waiting[0], written))
 
         m.submodules.queue = queue = Queue(width=8 * lanes + 1, depth=self.queue_depth)
-        saturated = Cat(requantiser.saturated for requantiser in requantisers).any()
+        saturated = Cat(requantizer.saturated for requantizer in requantizers).any()
         m.d.comb += [
             queue.write.eq(written[-1]),
-            queue.data.eq(Cat(*(requantiser.value for requantiser in requantisers), saturated)),
+            queue.data.eq(Cat(*(requantizer.value for requantizer in requantizers), saturated)),
             queue.ready.eq(self.o.ready),
             self.o.valid.eq(queue.valid),
             Value.cast(self.o.payload).eq(queue.payload[:-1]),

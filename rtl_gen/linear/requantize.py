@@ -1,4 +1,4 @@
-"""The requantiser: int32 accumulators to int8, times M / 2^k, half to even, clamped."""
+"""The requantizer: int32 accumulators to int8, times M / 2^k, half to even, clamped."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from qse_hw.rtl_gen.logic.stages import Stages
 ACCUMULATOR_BITS = 32
 
 
-def requantiser_latency(target: str) -> int:
+def requantizer_latency(target: str) -> int:
     """Cycles from an accumulator to its value."""
     return multiplier_latency(ACCUMULATOR_BITS, target) + 6
 
@@ -41,16 +41,16 @@ class _Window(NamedTuple):
         return self.beyond | _choose([Cat(more[n:]).any() for n in range(4)], amount)
 
 
-class Requantiser(Elaboratable):
+class Requantizer(Elaboratable):
     """One value per cycle: ``clamp(round(a * M / 2**k), -128, 127)``, exactly
-    :func:`qse_hw.golden.reference.linear.requantise_scalar`.
+    :func:`qse_hw.golden.reference.linear.requantize_scalar`.
 
     Stages: the product; a shift by 0, 16, 32 or 48; by 0, 4, 8 or 12; by 0 to 3; whether to round up; the addition;
     clamping. A shift keeps only the bits that can still be chosen; of those above it keeps whether they are more than a
     sign, of those below whether one is set.
 
     Members: ``a`` (signed), ``scale_m``, ``scale_k`` in, ``scale_k`` constant while values are on their way; ``value``
-    (signed) and ``saturated`` out, :func:`requantiser_latency` later.
+    (signed) and ``saturated`` out, :func:`requantizer_latency` later.
     """
 
     def __init__(self, *, target: str) -> None:

@@ -1,4 +1,4 @@
-"""What software may ask of a quantiser at run time, in Python integers: the truth for the hardware that checks it."""
+"""What software may ask of a quantizer at run time, in Python integers: the truth for the hardware that checks it."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The quantiser as a block of a system: AXI4-Stream in and out, AXI4-Lite registers."""
+"""The quantizer as a block of a system: AXI4-Stream in and out, AXI4-Lite registers."""
 
 from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
@@ -22,7 +22,7 @@ _BUS = (
 
 
 class Quantizer(wiring.Component):
-    """Quantises packets of values; scale and format can be set by software.
+    """Quantizes packets of values; scale and format can be set by software.
 
     Arithmetic: each value as :class:`qse_hw.rtl_gen.encoder.Encoder`'s; or, bypassed, the low bits pass unchanged.
 
@@ -173,7 +173,7 @@ class Quantizer(wiring.Component):
         segment = Signal.like(core.segment, reset_less=True)
         moved = Signal()
         passes = Signal(lanes)
-        quantised = Signal(lanes)
+        quantized = Signal(lanes)
         m.d.sync += [
             moved.eq(core.o.valid & core.o.ready & ~registers.soft_reset),
             Cat(beat).eq(Cat(core.o.payload.keep, core.saturated, core.nan)),
@@ -182,12 +182,12 @@ class Quantizer(wiring.Component):
         keep, saturated, nan = beat
         m.d.comb += [
             passes.eq(keep & moved.replicate(lanes)),
-            quantised.eq(passes & ~registers.bypassed.replicate(lanes)),
+            quantized.eq(passes & ~registers.bypassed.replicate(lanes)),
         ]
-        events = {"values": passes, "saturated": saturated & quantised, "nan": nan & quantised}
+        events = {"values": passes, "saturated": saturated & quantized, "nan": nan & quantized}
         for n in range(self.registers.segments):
             inside = Cat(segment[lane] == n for lane in range(lanes))
-            events[f"segment{n}_values"] = quantised & inside
+            events[f"segment{n}_values"] = quantized & inside
         for name, happened in events.items():
             counter = EventCounter(lanes=lanes)
             m.submodules[f"count_{name}"] = ResetInserter(registers.soft_reset)(counter)

@@ -1,4 +1,4 @@
-"""The lanes of the quantiser, and beside them what goes past: which lanes count, the packet's end, the bypass."""
+"""The lanes of the quantizer, and beside them what goes past: which lanes count, the packet's end, the bypass."""
 
 from amaranth.hdl import EnableInserter, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
@@ -17,7 +17,7 @@ def beat_layout(width: int, lanes: int) -> data.StructLayout:
 
 
 class QuantizerCore(wiring.Component):
-    """Quantises ``lanes`` values per beat with scale and format from ports, or lets their low bits pass.
+    """Quantizes ``lanes`` values per beat with scale and format from ports, or lets their low bits pass.
 
     Lanes that are not kept give the code of 0, or 0 if bypassed, and no flags. Latency: :attr:`latency` cycles.
     Throughput: one beat per cycle; stalls as a whole.

@@ -1,4 +1,4 @@
-"""The registers of the quantiser, described once: hardware, headers, Python module and table are made from this.
+"""The registers of the quantizer, described once: hardware, headers, Python module and table are made from this.
 
 Offsets are in bytes; registers have 32 bits. They keep their offset in every configuration; what a configuration has no
 use for is absent, and answers like every unknown address.
@@ -101,7 +101,7 @@ class RegisterMap:
 
     @classmethod
     def of(cls, *, format: SegmentedFormat, input: InputType, scale: Scale, lanes: int) -> "RegisterMap":
-        """The map of a quantiser that starts with ``format`` and ``scale``."""
+        """The map of a quantizer that starts with ``format`` and ``scale``."""
         family = RuntimeRegions.of(format)
         registers = [*_identity(family, input, scale, lanes), *_control(), *_scale(scale)]
         if format.kind == "offset":

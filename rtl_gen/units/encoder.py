@@ -46,7 +46,7 @@ class EncoderConfig(UnitConfig):
     counter_width: int = option(COUNTER_WIDTH)
     arch: str = option(
         kind=OneOf(("fused", "parallel")),
-        help="fused: one multiplier; parallel: a quantiser per segment and a multiplexer",
+        help="fused: one multiplier; parallel: a quantizer per segment and a multiplexer",
         metavar="A",
         default="fused",
     )

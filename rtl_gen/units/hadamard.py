@@ -70,12 +70,12 @@ class HadamardConfig(UnitConfig):
     def gain(self) -> float:
         """sqrt(size): by what outputs are larger than those of the orthonormal transform.
 
-        A quantiser that follows, for orthonormal values in units of the inputs' last bit, takes the step s * gain.
+        A quantizer that follows, for orthonormal values in units of the inputs' last bit, takes the step s * gain.
         """
         return math.sqrt(self.size)
 
     def facts(self) -> dict[str, Any]:
-        """Widths, the vector's length in beats, and what the quantiser's step has to be multiplied with."""
+        """Widths, the vector's length in beats, and what the quantizer's step has to be multiplied with."""
         component = self.component()
         return {
             "output_width": component.output_width,

@@ -20,7 +20,7 @@ from qse_hw.golden.reference.linear import (
     max_bias,
     pack_biases,
     pack_weights,
-    requantise,
+    requantize,
     zero_point_bias,
 )
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
@@ -41,7 +41,7 @@ class LinearConfig(UnitConfig):
     """See :class:`qse_hw.rtl_gen.linear.linear.Linear`."""
 
     unit: ClassVar[str] = "linear"
-    summary: ClassVar[str] = "codes times INT8 weights, requantised"
+    summary: ClassVar[str] = "codes times INT8 weights, requantized"
 
     format: SegmentedFormat = option(FORMAT)
     inputs: int = option(kind=Integer(1, MAX_SIZE), help="length of a vector", metavar="N", measure="codes")
@@ -108,8 +108,8 @@ class LinearConfig(UnitConfig):
             "biases__payload": f"low bits: address ({bias_address}); above: int32 bias",
             "biases__valid": "bias is offered",
             "biases__ready": "bias is accepted: the unit is idle",
-            "scale_m": "M of the requantiser's scale; followed while the unit is idle",
-            "scale_k": "k of the requantiser's scale, 0 to 63; followed while the unit is idle",
+            "scale_m": "M of the requantizer's scale; followed while the unit is idle",
+            "scale_k": "k of the requantizer's scale, 0 to 63; followed while the unit is idle",
             "clear": "clears saturated",
             "saturated": "sticky: a result that left had been clamped",
         }
@@ -126,7 +126,7 @@ class LinearConfig(UnitConfig):
         accumulators = accumulate(codes, weights, biases, self.format)
         scale = Scale.from_step(max(1.0, float(np.percentile(np.abs(accumulators), 95)) / HIGH))
         M, k = check_scale(scale)
-        results, saturated = requantise(accumulators, M, k)
+        results, saturated = requantize(accumulators, M, k)
         weight_words, bias_words = pack_weights(weights, tiling), pack_biases(biases, tiling, self.format)
         return {
             "codes": codes,

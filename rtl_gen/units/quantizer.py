@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What a quantiser with buses is to be."""
+"""What a quantizer with buses is to be."""
 
 import re
 from collections.abc import Mapping

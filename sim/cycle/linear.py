@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.reference.linear import accumulate, requantise
+from qse_hw.golden.reference.linear import accumulate, requantize
 from qse_hw.rtl_gen.linear.store import address_bits
 from qse_hw.rtl_gen.units.linear import LinearConfig
 from qse_hw.sim.cycle import pipeline
@@ -63,7 +63,7 @@ class LinearModel:
             now = run.epochs == epoch
             weights, biases = self._weights(writes["weights"], epoch), self._biases(writes["biases"], epoch)
             M, k = (int(stimulus.port(name)[epoch]) for name in ("scale_m", "scale_k"))
-            values[now], clamped[now] = requantise(accumulate(codes[now], weights, biases, self._config.format), M, k)
+            values[now], clamped[now] = requantize(accumulate(codes[now], weights, biases, self._config.format), M, k)
 
         outputs = values.view(np.uint8).reshape(-1, tiling.lanes)
         trace = pipeline.ports(stimulus, run.handshake, outputs, ("clear", "scale_m", "scale_k"))

@@ -1,4 +1,4 @@
-"""The quantiser with buses in every cycle, as long as software lets it be."""
+"""The quantizer with buses in every cycle, as long as software lets it be."""
 
 import numpy as np
 import numpy.typing as npt

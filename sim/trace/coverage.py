@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
-from qse_hw.golden.formats.scalar import quantise
+from qse_hw.golden.formats.scalar import quantize
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.sim.cycle.trace import Trace
@@ -99,7 +99,7 @@ def _encoder_case(bits: int, format: SegmentedFormat, input: InputType, scale: S
     sign = SIGNS[number.negative]
     if number.infinite:
         return "infinity", sign
-    if quantise(bits, input, format, scale).saturated:
+    if quantize(bits, input, format, scale).saturated:
         return "saturated", sign
     exponent = number.exponent - scale.k + format.fraction_bits
     position, one = (-1 if number.negative else 1) * number.significand * scale.M, 1  # in fine steps, times ``one``

@@ -77,7 +77,7 @@ def equivalent(one: Emitted, other: Emitted) -> Task:
     task = window(
         one,
         name="equivalent",
-        claim="The encoder with one multiplier and the one with a quantiser per segment give the same code for every "
+        claim="The encoder with one multiplier and the one with a quantizer per segment give the same code for every "
         "input, and tell of saturation and NaN alike.",
         watched=["i__payload"],
         watching=[*lines, at_output(one, claims, beyond=later - one.latency)],

@@ -1,4 +1,4 @@
-"""What encoder, decoder and quantiser compute, for all inputs; and wrong ones, for each property at least one."""
+"""What encoder, decoder and quantizer compute, for all inputs; and wrong ones, for each property at least one."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ _SMALL = 16
 
 
 def tasks(config: UnitConfig) -> list[Task]:
-    """The function of an encoder, a decoder or a quantiser."""
+    """The function of an encoder, a decoder or a quantizer."""
     if isinstance(config, EncoderConfig):
         unit = emitted(config)
         found = [stall.hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]

@@ -1,4 +1,4 @@
-"""What the quantiser with buses computes with the format and the scale that it has after a reset.
+"""What the quantizer with buses computes with the format and the scale that it has after a reset.
 
 The data path is shown as the encoder's is (:mod:`qse_hw.synth.formal.pipeline`), for any state of all registers but
 those of the effective parameters, which have their initial values; that they keep them while software writes nothing is

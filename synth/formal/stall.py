@@ -33,7 +33,7 @@ _PROBES = {"soft_reset": 1, "core.advance": 1, "core.o__valid": 1, "core.o__read
 
 
 def hold(unit: Emitted) -> Task:
-    """That a stalled unit keeps all that it has; of a quantiser the pipeline between its buffers."""
+    """That a stalled unit keeps all that it has; of a quantizer the pipeline between its buffers."""
     if isinstance(unit.config, QuantizerConfig):
         shown = replace(unit, text=probed(unit.text, unit.config.top, _PROBES))
         advance, valid, ready = (probe(f"core.{name}") for name in ("advance", "o__valid", "o__ready"))

@@ -50,7 +50,7 @@ class Target(ABC):
 
     @abstractmethod
     def area(self, unit: Emitted, folder: Path) -> Area:
-        """Synthesise the bare unit in ``folder``, a place of its own, and count its cells.
+        """Synthesize the bare unit in ``folder``, a place of its own, and count its cells.
 
         Raises:
             InputError: if a tool is missing or fails, or the unit does not fit.
@@ -58,7 +58,7 @@ class Target(ABC):
 
     @abstractmethod
     def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
-        """Synthesise what :meth:`timing` needs: the unit in the frame of :mod:`qse_hw.synth.harness`, Verilog
+        """Synthesize what :meth:`timing` needs: the unit in the frame of :mod:`qse_hw.synth.harness`, Verilog
         ``framed``.
 
         Raises:
@@ -75,7 +75,7 @@ class Target(ABC):
 
     @abstractmethod
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
-        """The synthesised bare unit for a simulator: instead of its Verilog its netlist, with its cells as models.
+        """The synthesized bare unit for a simulator: instead of its Verilog its netlist, with its cells as models.
 
         Top module, ports and behaviour are the unit's.
 

@@ -99,7 +99,7 @@ class Cells(Target):
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top
-        netlist = self.synthesise(unit, folder)
+        netlist = self.synthesize(unit, folder)
         cells = cells_of(netlist, top)
         if unknown := cells.keys() - self.library.cells.keys():
             raise InputError(f"Netlist must be of cells of {self.library.name}, but {top} has {min(unknown)}")
@@ -120,7 +120,7 @@ class Cells(Target):
 
     def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
         if not (folder / f"{unit.config.top}.json").exists():  # there may be the one whose area was taken
-            self.synthesise(unit, folder)
+            self.synthesize(unit, folder)
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
         found = analyse(folder / f"{unit.config.top}.json", self.library)
@@ -128,12 +128,12 @@ class Cells(Target):
         return Timing(mhz=found.fmax, path=tuple(Hop(*hop) for hop in found.hops), without_setup=without_setup)
 
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
-        used = cells_of(self.synthesise(unit, folder), unit.config.top)
+        used = cells_of(self.synthesize(unit, folder), unit.config.top)
         tools.run_native_yosys(_MODELS, folder, "models.log")
         text = (folder / f"{unit.config.top}_netlist.v").read_text(encoding="utf-8")
         return replace(unit, text=text, models=cell_models(used, (folder / "cells.v").read_text(encoding="utf-8")))
 
-    def synthesise(self, unit: Emitted, folder: Path) -> Path:
+    def synthesize(self, unit: Emitted, folder: Path) -> Path:
         """Map the bare unit: ``TOP.json`` and ``TOP_netlist.v`` in ``folder``.
 
         Raises:

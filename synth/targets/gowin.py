@@ -54,7 +54,7 @@ class Gowin(Fpga):
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top
-        return self.counted(cells_of(self.synthesise(unit.text, top, folder), top), {})
+        return self.counted(cells_of(self.synthesize(unit.text, top, folder), top), {})
 
     def counted(self, cells: Mapping[str, int], used: Mapping[str, int]) -> Area:
         real = {cell: count for cell, count in cells.items() if not cell.startswith("$")}

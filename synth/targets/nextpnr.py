@@ -69,7 +69,7 @@ class Fpga(Target):
         return {"name": self.name, "freq": self.freq, "synthesis": self.fitting() + self.synth(framed=True)}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
-        netlist = self.synthesise(unit.text, unit.config.top, folder)
+        netlist = self.synthesize(unit.text, unit.config.top, folder)
         return self.counted(cells_of(netlist, unit.config.top), self.packed(netlist, folder))
 
     def packed(self, netlist: Path, folder: Path) -> dict[str, int]:
@@ -93,7 +93,7 @@ class Fpga(Target):
         return []
 
     def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
-        self.synthesise(framed, HARNESS, folder)
+        self.synthesize(framed, HARNESS, folder)
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
         netlist = folder / f"{HARNESS}.json"
@@ -109,7 +109,7 @@ class Fpga(Target):
         names = signals(folder / f"{HARNESS}.names")
         return Timing(mhz=float(clocks[0]), path=critical_path(report["critical_paths"], names))
 
-    def synthesise(self, verilog: str, top: str, folder: Path) -> Path:
+    def synthesize(self, verilog: str, top: str, folder: Path) -> Path:
         """Verilog to a netlist of the device's cells, ``TOP.json`` in ``folder``; ``TOP.names``: its signals before."""
         (folder / f"{top}.v").write_text(verilog, encoding="utf-8")
         # Without aliases: Amaranth names an array's element "o__payload[0]", and abc9 (Yosys 0.70) may stumble over a
@@ -138,7 +138,7 @@ class Fpga(Target):
 
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
         top = unit.config.top
-        used = cells_of(self.synthesise(unit.text, top, folder), top)
+        used = cells_of(self.synthesize(unit.text, top, folder), top)
         text = (folder / f"{top}_netlist.v").read_text(encoding="utf-8")
         return replace(unit, text=text, models=cell_models(used, tools.library(f"{self.library}/cells_sim.v")))
 

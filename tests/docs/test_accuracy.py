@@ -151,7 +151,7 @@ def estimate(where: str, shown: str, found: dict[str, Any], *, sign: bool) -> It
 def whole(page: str, run: str) -> Iterator[Pair]:
     document = report(run)
     text = blocks(page)[run]
-    windows, plain = re.search(r"(\d+) windows; unquantised: ([\d.]+) bits", text).groups()
+    windows, plain = re.search(r"(\d+) windows; unquantized: ([\d.]+) bits", text).groups()
     yield Pair(run, windows, document["windows"])
     yield Pair(run, plain, document["unquantised"]["bits_per_byte"]["mean"])
     for row, (spec, found) in zip(rows(text), document["formats"].items(), strict=True):

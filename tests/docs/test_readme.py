@@ -42,10 +42,10 @@ def synthesis(page: str) -> Iterator[Pair]:
 def speed(page: str) -> Iterator[Pair]:
     block, bench = blocks(page)["speed"], report("bench")
     plain, fits, cycles = tables(block)
-    yield Pair("values", re.search(r"quantising ([\d,]+) fp32", block)[1], bench["quantise"]["values"])
+    yield Pair("values", re.search(r"quantizing ([\d,]+) fp32", block)[1], bench["quantize"]["values"])
     wanted: list[tuple[str, float | str]] = [
         (name, f"{1e3 * median(every[1:]):.1f} ms")  # the first warms up
-        for name, every in bench["quantise"]["all_seconds"].items()
+        for name, every in bench["quantize"]["all_seconds"].items()
     ]
     replay = bench["replay"]
     naive = replay["naive_values_per_second"]

@@ -1,4 +1,4 @@
-"""The example that quantises a Mamba of transformers: the random one, a checkpoint, and what it refuses."""
+"""The example that quantizes a Mamba of transformers: the random one, a checkpoint, and what it refuses."""
 
 import re
 

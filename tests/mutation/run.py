@@ -41,7 +41,7 @@ SEED = 2601
 
 SUITES = {"golden": ("tests/golden/",), "rtl_gen": ("tests/rtl_gen/",)}
 HEART_NAMES = (
-    "formats", "scale", "scalar", "array", "tensor", "inputs", "quantiser", "presets", "linear", "hadamard", "vectors",
+    "formats", "scale", "scalar", "array", "tensor", "inputs", "quantizer", "presets", "linear", "hadamard", "vectors",
     "percentile", "histogram", "headroom", "breakpoints", "fitting", "lloyd", "tables", "npy", "files",
 )  # fmt: skip
 HEART = tuple(f"golden/{name}.py" for name in HEART_NAMES)

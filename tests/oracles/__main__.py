@@ -18,14 +18,14 @@ from xml.etree import ElementTree
 from qse_hw.golden.io.evidence import evidence
 from qse_hw.golden.io.files import write_json
 from qse_hw.study.console import console, progress, table
-from tests.oracles import decoding, hadamard, int8, requantise, soft_edge, timing
+from tests.oracles import decoding, hadamard, int8, requantize, soft_edge, timing
 from tests.oracles.comparison import Comparison
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "docs" / "results" / "verify-oracles.json"
 COMMAND = "make oracles"
 CHECKS: Mapping[str, Callable[[], Comparison]] = {
-    **soft_edge.CHECKS, **int8.CHECKS, **hadamard.CHECKS, **decoding.CHECKS, **requantise.CHECKS, **timing.CHECKS
+    **soft_edge.CHECKS, **int8.CHECKS, **hadamard.CHECKS, **decoding.CHECKS, **requantize.CHECKS, **timing.CHECKS
 }  # fmt: skip
 AXI = "tests/sim/test_quantizer_axi.py"
 EXISTING = {  # what: by which package, in which tests

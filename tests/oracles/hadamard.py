@@ -8,9 +8,9 @@ import scipy.linalg
 import sympy
 
 from qse_hw.golden.reference import hadamard
-from qse_hw.golden.reference.linear import requantise
+from qse_hw.golden.reference.linear import requantize
 from tests.oracles.comparison import Comparison, same
-from tests.oracles.requantise import rounded
+from tests.oracles.requantize import rounded
 
 SCIPY = "scipy.linalg.hadamard"
 PALEY = "Paley's construction by sympy.legendre_symbol, doubled and extended by scipy.linalg.hadamard"
@@ -57,13 +57,13 @@ def transforms(orders: tuple[int, ...], oracle: str) -> Comparison:
     return same(oracle, *pairs)
 
 
-def quantised(orders: tuple[int, ...], oracle: str) -> Comparison:
-    """Transformed and requantised to INT8, as hardware does before it multiplies."""
+def quantized(orders: tuple[int, ...], oracle: str) -> Comparison:
+    """Transformed and requantized to INT8, as hardware does before it multiplies."""
     pairs = []
     for n in orders:
         sums = vectors(n) @ independent(n).astype(np.float64).T
         for M, k in ((40961, 22), (1, 3), (65535, 24)):
-            values, saturated = requantise(hadamard.transform(vectors(n)), M, k)
+            values, saturated = requantize(hadamard.transform(vectors(n)), M, k)
             want = rounded(sums.astype(np.int64), M, k)
             pairs += [(values, np.clip(want, -128, 127)), (saturated, (want > 127) | (want < -128))]
     return same(oracle, *pairs)
@@ -84,6 +84,6 @@ CHECKS: dict[str, Callable[[], Comparison]] = {
     "Hadamard transforms, orders 1 to 1024, both directions": partial(transforms, POWERS, SCIPY),
     "Hadamard matrices, orders 12 to 1536": partial(matrices, ORDERS, PALEY),
     "Hadamard transforms, orders 12 to 1536, both directions": partial(transforms, ORDERS, PALEY),
-    "Hadamard transforms requantised to INT8": partial(quantised, (16, 64, 12, 40, 768), f"{PALEY}; torch.round"),
+    "Hadamard transforms requantized to INT8": partial(quantized, (16, 64, 12, 40, 768), f"{PALEY}; torch.round"),
     "Hadamard orders 12 to 1536": orthogonal,
 }

@@ -1,4 +1,4 @@
-"""``int8`` and ``int8-asym`` against PyTorch's and ONNX Runtime's quantisers, which round ties to even.
+"""``int8`` and ``int8-asym`` against PyTorch's and ONNX Runtime's quantizers, which round ties to even.
 
 All work in float32. PyTorch multiplies by 1/s, ONNX Runtime divides by s. Where that is exact (1/s in float32 and a
 product of at most 24 bits: powers of two; fp16 times 13 bits of M; bf16 times 16; s16 times 8) the tie is all that is
@@ -21,7 +21,7 @@ from tests.oracles.comparison import Comparison, patterns, total
 from tests.oracles.onnx_model import quantize_linear
 
 ZERO_POINTS = {"int8": 0, "int8-asym:zero_point=10": 10, "int8-asym:zero_point=131": 131}
-Quantiser = Callable[[np.ndarray, np.float32, int, int, int], np.ndarray]
+Quantizer = Callable[[np.ndarray, np.float32, int, int, int], np.ndarray]
 
 
 def fake_quantize(x: np.ndarray, s: np.float32, zero: int, low: int, high: int) -> np.ndarray:
@@ -57,7 +57,7 @@ def onnx(x: np.ndarray, s: np.float32, zero: int, low: int, high: int) -> np.nda
     return quantize_linear(x, s, zero, np.int8 if low else np.uint8).astype(np.int64)
 
 
-ORACLES: dict[str, tuple[Quantiser, bool]] = {  # and whether it rounds after it has added the zero point
+ORACLES: dict[str, tuple[Quantizer, bool]] = {  # and whether it rounds after it has added the zero point
     "torch.fake_quantize_per_tensor_affine": (fake_quantize, False),
     "torch.quantize_per_tensor": (quantize_per_tensor, True),
     "torch.ao.nn.quantized.Quantize": (ao_quantize, True),
@@ -69,7 +69,7 @@ EXACT = {  # input: scales at which float32 is exact; 1/s is 1 or 3 or many bits
     "s16": (Scale(M=1, k=7, bits=1), Scale(M=3, k=9, bits=2), Scale.from_step(151.0, 8)),
 }
 TOGETHER = "the exact differences are the ties at which half to even parts from half away (asymmetric: half up)"
-ROUNDED = "their float32 product or quotient rounds before the quantiser does"
+ROUNDED = "their float32 product or quotient rounds before the quantizer does"
 
 
 def compare(oracle: str, spec: str, x: np.ndarray, by: Scale) -> Comparison:
@@ -131,7 +131,7 @@ def _range(spec: str) -> tuple[int, int]:
 
 def _codes(oracle: str, spec: str, x: np.ndarray, by: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Ours and theirs, which are at most one apart."""
-    ours = array.quantise(x, load_format(spec), by).astype(np.int64)
+    ours = array.quantize(x, load_format(spec), by).astype(np.int64)
     s = np.float32(float(by.step))
     theirs = ORACLES[oracle][0](x.astype(np.float32), s, ZERO_POINTS[spec], *_range(spec))
     return ours, theirs

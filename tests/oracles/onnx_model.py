@@ -32,7 +32,7 @@ def _value(name: str, element: int, dimensions: tuple[str, ...] = ()) -> bytes:
 def model(element: int) -> bytes:
     """x (n,) float32, scale and zero point (scalars) -> y (n,) of the element type."""
     node = b"".join(_field(1, name) for name in ("x", "scale", "zero")) + _field(2, "y") + _field(4, "QuantizeLinear")
-    graph = _field(1, node) + _field(2, "quantise")
+    graph = _field(1, node) + _field(2, "quantize")
     graph += _field(11, _value("x", FLOAT, ("n",))) + _field(11, _value("scale", FLOAT))
     graph += _field(11, _value("zero", element)) + _field(12, _value("y", element, ("n",)))
     return _field(1, 10) + _field(7, graph) + _field(8, _field(1, "") + _field(2, 21))

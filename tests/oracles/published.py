@@ -1,6 +1,6 @@
 """The soft edge as published (Quamba-SE, arXiv 2601.09451), in float64 PyTorch, from its description alone.
 
-With V a value and s Quamba's scale: small V are quantised at s/4, ordinary ones at s, outliers at 4 s. The published
+With V a value and s Quamba's scale: small V are quantized at s/4, ordinary ones at s, outliers at 4 s. The published
 simulation: up to and including 15.75 s, fine, q at most 63; up to and including 143 s, standard, q from 16 to 143;
 above, 143 s plus 4 s times q, q from 0 to 63. Every rounding is half away from zero. Nothing here knows golden.
 

@@ -35,9 +35,9 @@ def exact(name: str, by: Scale, spec: str = "se9-paper") -> Comparison:
     with np.errstate(invalid="ignore"):  # signalling NaNs
         units = torch.from_numpy(x.astype(np.float64)) * float(by.reciprocal)
     values, codes = soft_edge(units, 1.0)
-    ours = array.quantise(x, format, by)
-    in_torch = tensor.quantise(torch.from_numpy(x), format, by).numpy().astype(ours.dtype)
-    decoded = array.dequantise_integers(ours, format) * 2.0**-format.fraction_bits
+    ours = array.quantize(x, format, by)
+    in_torch = tensor.quantize(torch.from_numpy(x), format, by).numpy().astype(ours.dtype)
+    decoded = array.dequantize_integers(ours, format) * 2.0**-format.fraction_bits
     return same(
         ORACLE,
         (to_bits(ours, format), codes.numpy()),
@@ -51,8 +51,8 @@ def literal(name: str, s: float) -> Comparison:
     x, format, by = inputs(name), load_format("se9-paper"), Scale.from_step(s, 1)
     with np.errstate(invalid="ignore"):
         values, codes = soft_edge(torch.from_numpy(x.astype(np.float64)), s)
-    ours = array.quantise(x, format, by)
-    decoded = array.dequantise(ours, format, by).astype(np.float64)
+    ours = array.quantize(x, format, by)
+    decoded = array.dequantize(ours, format, by).astype(np.float64)
     return same(ORACLE, (to_bits(ours, format), codes.numpy()), (decoded, values.numpy()))
 
 

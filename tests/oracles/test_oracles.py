@@ -11,7 +11,7 @@ import torch
 
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference import hadamard as golden_hadamard
-from tests.oracles import hadamard, int8, onnx_model, published, requantise, soft_edge
+from tests.oracles import hadamard, int8, onnx_model, published, requantize, soft_edge
 from tests.oracles.__main__ import CHECKS, EXISTING, counted
 from tests.oracles.comparison import Comparison, same, total
 
@@ -107,9 +107,9 @@ def test_other_matrices_are_noticed(monkeypatch):
 
 def test_half_to_even_by_hand():
     halves = [Fraction(n, 2) for n in range(-5, 6)]
-    assert [requantise.half_to_even(x) for x in halves] == [-2, -2, -2, -1, 0, 0, 0, 1, 2, 2, 2]
-    assert requantise.half_to_even(Fraction(26, 10)) == 3
-    assert requantise.rounded(np.array([-5, -3, -1, 1, 3, 5]), 1, 1).tolist() == [-2, -2, 0, 0, 2, 2]
+    assert [requantize.half_to_even(x) for x in halves] == [-2, -2, -2, -1, 0, 0, 0, 1, 2, 2, 2]
+    assert requantize.half_to_even(Fraction(26, 10)) == 3
+    assert requantize.rounded(np.array([-5, -3, -1, 1, 3, 5]), 1, 1).tolist() == [-2, -2, 0, 0, 2, 2]
 
 
 def test_comparisons():

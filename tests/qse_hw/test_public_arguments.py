@@ -50,7 +50,7 @@ SENTENCE = re.compile(r"[A-Zx][^\n]* (must|takes|cannot|does not|is a required) 
 
 FORMAT, SCALE = qse_hw.load_format("se8"), Scale.from_step(0.02)
 X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8)
-CODES = qse_hw.quantise(X, FORMAT, SCALE)
+CODES = qse_hw.quantize(X, FORMAT, SCALE)
 TENSOR, TENSOR_CODES = torch.from_numpy(X), torch.from_numpy(CODES)
 WEIGHT = torch.ones(2, 8, dtype=torch.int8)
 LAYER = qse_hw.Layer(x=X)
@@ -95,11 +95,11 @@ def calls(model, folder):
             SegmentedFormat, name="a", bits=8, kind="offset", segments=(Segment(codes=9, log2_step=0, first_code=0),),
             zero_point=0, narrow_range=False, aliases=(),
         ),
-        "quantise": positions(qse_hw.quantise, x=X, format=FORMAT, scale=SCALE),
-        "quantise, exponent": {"exponent": lambda odd: qse_hw.quantise(X, FORMAT, SCALE, exponent=odd)},
-        "quantise_flags": positions(qse_hw.quantise_flags, x=X, format=FORMAT, scale=SCALE),
-        "dequantise": positions(qse_hw.dequantise, codes=CODES, format=FORMAT, scale=SCALE),
-        "dequantise_integers": positions(qse_hw.dequantise_integers, codes=CODES, format=FORMAT),
+        "quantize": positions(qse_hw.quantize, x=X, format=FORMAT, scale=SCALE),
+        "quantize, exponent": {"exponent": lambda odd: qse_hw.quantize(X, FORMAT, SCALE, exponent=odd)},
+        "quantize_flags": positions(qse_hw.quantize_flags, x=X, format=FORMAT, scale=SCALE),
+        "dequantize": positions(qse_hw.dequantize, codes=CODES, format=FORMAT, scale=SCALE),
+        "dequantize_integers": positions(qse_hw.dequantize_integers, codes=CODES, format=FORMAT),
         "Segmented": keywords(qse_hw.Segmented, format=FORMAT, scale=SCALE),
         "Segmented.array": {"x": SEGMENTED.array},
         "Segmented.tensor": {"x": SEGMENTED.tensor},
@@ -169,5 +169,5 @@ def test_odd_arguments(call, model, tmp_path):
 
 def test_every_public_name_is_tried():
     tried = {name.partition(",")[0].partition(".")[0].partition("[")[0] for name in calls(None, Path())}
-    made_by_calls = {"Calibration", "InputType", "QuantisedArray", "UnitConfig"}  # their makers are tried
+    made_by_calls = {"Calibration", "InputType", "QuantizedArray", "UnitConfig"}  # their makers are tried
     assert {*qse_hw.__all__} - tried - made_by_calls == {"InputError", "UNITS"}

@@ -62,7 +62,7 @@ def units(folder: Path) -> Artefacts:
 
 
 def formats(folder: Path) -> Artefacts:
-    """Formats, scales and the tables that quantise and decode."""
+    """Formats, scales and the tables that quantize and decode."""
     for name in PRESETS:
         format = load_format(name)
         yield f"{name}/format.json", json.dumps(format_to_json(format)).encode()

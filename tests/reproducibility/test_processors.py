@@ -23,8 +23,8 @@ from qse_hw.study.sources import BUNDLED_ACTIVATIONS
 tensors, _ = read_activations(BUNDLED_ACTIVATIONS)
 for number, x in enumerate(tensors.values()):
     histogram = Histogram(x, abs(x) + 1 if number % 2 else None)
-    quantiser = Segmented(format=load_format("int8"), scale=Scale.from_step(histogram.peak / 127))
-    print(histogram.power.hex(), histogram.squared_error(quantiser).hex())
+    quantizer = Segmented(format=load_format("int8"), scale=Scale.from_step(histogram.peak / 127))
+    print(histogram.power.hex(), histogram.squared_error(quantizer).hex())
 """
 
 

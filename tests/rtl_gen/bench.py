@@ -159,7 +159,7 @@ def check_encoder(
     )
     assert len(run.payloads) == len(beats)
     for number, (payload, flags, beat, scale) in enumerate(zip(run.payloads, run.flags, beats, scales, strict=True)):
-        want = [scalar.quantise(bits, input, format, scale) for bits in beat]
+        want = [scalar.quantize(bits, input, format, scale) for bits in beat]
         got = split(payload, format.bits, len(beat))
         assert got == [value.code for value in want], (
             f"beat {number}: {[hex(bits) for bits in beat]} at {scale}, {input.name}, {format}"

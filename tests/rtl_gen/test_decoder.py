@@ -5,7 +5,7 @@ constructor.
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.scalar import dequantise
+from qse_hw.golden.formats.scalar import dequantize
 from qse_hw.rtl_gen.decoder import Decoder
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from tests.rtl_gen.bench import at_random, into_beats, join, never, refused, simulate, split, stream, used
@@ -25,7 +25,7 @@ def check(format, codes, lanes, **pauses):
     assert len(run.payloads) == len(beats)
     for beat, payload, flags in zip(beats, run.payloads, run.flags, strict=True):
         got = [to_signed(value, width) for value in split(payload, width, lanes)]
-        want = [dequantise(code, format) if code in format.decoded else 0 for code in beat]
+        want = [dequantize(code, format) if code in format.decoded else 0 for code in beat]
         assert got == want, f"codes {beat}, {format}"
         assert flags == {"invalid": any(code not in format.decoded for code in beat)}, f"codes {beat}, {format}"
     return run

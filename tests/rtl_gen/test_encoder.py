@@ -7,7 +7,7 @@ import pytest
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.scalar import quantise
+from qse_hw.golden.formats.scalar import quantize
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.encoder import Encoder
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
@@ -166,8 +166,8 @@ def test_the_scale_goes_with_the_beat(rng):
     beats = [patterns(format, input, scale, rng, 10)[:3].tolist() for scale in scales]
     check_encoder(dut, beats, scales, format, input, i_pause=at_random(31), o_pause=at_random(32))
     wrong = [scales[0], *scales[:-1]]
-    codes = [[quantise(x, input, format, own).code for x in beat] for beat, own in zip(beats, scales, strict=True)]
-    late = [[quantise(x, input, format, own).code for x in beat] for beat, own in zip(beats, wrong, strict=True)]
+    codes = [[quantize(x, input, format, own).code for x in beat] for beat, own in zip(beats, scales, strict=True)]
+    late = [[quantize(x, input, format, own).code for x in beat] for beat, own in zip(beats, wrong, strict=True)]
     assert sum(a != b for a, b in zip(codes, late, strict=True)) > 30  # a scale one beat late would be seen
 
 
@@ -224,7 +224,7 @@ def test_reset_in_the_middle_of_a_stream(runtime, rng):
             await ctx.tick()
 
     simulate(dut, process)
-    assert seen == [(3 + dut.latency, join([quantise(x, input, format, scale).code for x in beat], format.bits))]
+    assert seen == [(3 + dut.latency, join([quantize(x, input, format, scale).code for x in beat], format.bits))]
 
 
 def test_flags_are_sticky_and_count_only_what_left():
@@ -273,7 +273,7 @@ def test_no_counter_no_port():
     run = stream(dut, [join([0x7C00, 0x3C00], 16), join([0x7E00, 0], 16)])
     assert run.flags == [{"saturated": 1, "nan": 0}, {"saturated": 0, "nan": 1}]
     format = dut.config.format
-    want = [[quantise(x, input, format, scale).code for x in beat] for beat in ([0x7C00, 0x3C00], [0x7E00, 0])]
+    want = [[quantize(x, input, format, scale).code for x in beat] for beat in ([0x7C00, 0x3C00], [0x7E00, 0])]
     assert [split(payload, 8, 2) for payload in run.payloads] == want
 
 

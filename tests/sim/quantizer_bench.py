@@ -1,4 +1,4 @@
-"""A quantiser in a simulator, with cocotbext-axi as the independent master of its buses, and what golden says to it."""
+"""A quantizer in a simulator, with cocotbext-axi as the independent master of its buses, and what golden says to it."""
 
 import importlib.util
 import json

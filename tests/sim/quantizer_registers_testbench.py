@@ -1,4 +1,4 @@
-"""Runs in the simulator: every address of the quantiser, aligned or not, in any order of channels, against a model."""
+"""Runs in the simulator: every address of the quantizer, aligned or not, in any order of channels, against a model."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Runs in the simulator: the quantiser's streams and registers, full speed and stalled."""
+"""Runs in the simulator: the quantizer's streams and registers, full speed and stalled."""
 
 import random
 from dataclasses import replace
@@ -77,7 +77,7 @@ async def latency_and_throughput(dut):
 @cocotb.test(timeout_time=400, timeout_unit="us")
 @both
 async def parameters_change_between_packets(dut, stalled):
-    """While packets never cease software changes everything: each packet is quantised by one setting, the right one."""
+    """While packets never cease software changes everything: each packet is quantized by one setting, the right one."""
     bench = await start(dut, stalled)
     settings, begun, ended = [bench.setting], [0], [0]  # when each setting may be, and must be, effective
     sent, entered, least, most = [], [], Counts(bench.config), Counts(bench.config)

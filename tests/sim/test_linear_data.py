@@ -12,7 +12,7 @@ from qse_hw.golden.models.mamba.checkpoint import load_model
 from qse_hw.golden.models.mamba.text import read_text
 from qse_hw.golden.models.quamba.calibrate import calibrate_quamba
 from qse_hw.golden.models.quamba.model import QuambaMamba
-from qse_hw.golden.quantize.array import quantise
+from qse_hw.golden.quantize.array import quantize
 from qse_hw.golden.reference.linear import linear, zero_point_bias
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.linear import LinearConfig
@@ -32,14 +32,14 @@ def recipe():
     def run(spec):
         format = load_format(spec)
         factor = 1.0 if format.kind == "twos-complement" else 0.5
-        x_quantisers = [
+        x_quantizers = [
             Segmented(format=format, scale=Scale.from_step(float(layer.x.step) * factor))
             for layer in calibration.layers
         ]
-        quantised, seen = QuambaMamba(model, calibration, x_quantisers), {}
-        quantised(ids[None, :TOKENS], lambda layer, name, value: seen.update({(layer, name): value[0].numpy()}))
-        for number, (block, quantiser) in enumerate(zip(quantised.layers, x_quantisers, strict=True)):
-            codes = to_bits(quantise(seen[number, "x"], format, quantiser.scale), format)
+        quantized, seen = QuambaMamba(model, calibration, x_quantizers), {}
+        quantized(ids[None, :TOKENS], lambda layer, name, value: seen.update({(layer, name): value[0].numpy()}))
+        for number, (block, quantizer) in enumerate(zip(quantized.layers, x_quantizers, strict=True)):
+            codes = to_bits(quantize(seen[number, "x"], format, quantizer.scale), format)
             yield format, block.x_proj, codes.astype(np.int64), seen[number, "x_proj"]
 
     return run

@@ -1,4 +1,4 @@
-"""The emitted quantiser in a real simulator, driven by cocotbext-axi, which knows nothing of ours."""
+"""The emitted quantizer in a real simulator, driven by cocotbext-axi, which knows nothing of ours."""
 
 import json
 import re

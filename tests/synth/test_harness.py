@@ -12,7 +12,7 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.synth.harness import HARNESS, harness, harness_flops
 from qse_hw.synth.targets.ecp5 import Ecp5
 
-synthesise = Ecp5().synthesise
+synthesize = Ecp5().synthesize
 
 SCALE = Scale.from_step(0.4, 8)  # 128 / 0.4 saturates
 
@@ -24,8 +24,8 @@ def cells(netlist, top):
 
 def bare_and_framed(config, folder):
     unit = emit(config)
-    bare = synthesise(unit.text, config.top, folder)
-    framed = synthesise(unit.text + harness(config.top, unit.ports), HARNESS, folder)
+    bare = synthesize(unit.text, config.top, folder)
+    framed = synthesize(unit.text + harness(config.top, unit.ports), HARNESS, folder)
     return unit, cells(bare, config.top), cells(framed, HARNESS)
 
 
@@ -56,8 +56,8 @@ def test_an_output_left_out_would_be_noticed(tmp_path):
     config = encoder()
     unit = emit(config)
     ports = [port for port in unit.ports if port["name"] != "saturated"]
-    framed = cells(synthesise(unit.text + harness(config.top, ports), HARNESS, tmp_path), HARNESS)
-    all_ports = cells(synthesise(unit.text + harness(config.top, unit.ports), HARNESS, tmp_path), HARNESS)
+    framed = cells(synthesize(unit.text + harness(config.top, ports), HARNESS, tmp_path), HARNESS)
+    all_ports = cells(synthesize(unit.text + harness(config.top, unit.ports), HARNESS, tmp_path), HARNESS)
     # the flag's own flop and the lane's, the source of "clear" and the capture
     assert framed["TRELLIS_FF"] < all_ports["TRELLIS_FF"] - 2
 
@@ -77,7 +77,7 @@ def test_any_number_of_ports(width, tmp_path):
         ]
     ]
     text = PASS.format(high=width - 1, body="always @(posedge clk) if (rst) b <= 0; else b <= ~a;")
-    framed = cells(synthesise(text + harness("pass", ports), HARNESS, tmp_path), HARNESS)
+    framed = cells(synthesize(text + harness("pass", ports), HARNESS, tmp_path), HARNESS)
     assert framed["TRELLIS_FF"] == width + harness_flops(ports)
     # one XOR per flop of the tree, and the inverters
     assert framed["LUT4"] <= (harness_flops(ports) - 1 - 2 * width) + width

@@ -1,4 +1,4 @@
-"""Captures the SSM inputs of every layer, the tensors that the quantiser is for."""
+"""Captures the SSM inputs of every layer, the tensors that the quantizer is for."""
 
 from collections.abc import Sequence
 

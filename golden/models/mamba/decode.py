@@ -1,4 +1,4 @@
-"""The unquantised Mamba-1 one token at a time: what the quantised one is measured against.
+"""The unquantized Mamba-1 one token at a time: what the quantized one is measured against.
 
 Weights and what passes between the parts are float16 (or another dtype); the residual stream, the convolution's sum,
 the norm and the scan are computed in float32. Shapes: batch b, ``d_model`` m, ``d_inner`` d, ``d_state`` n.

@@ -1,7 +1,7 @@
 """Mambas of ``transformers``: a place on x's way in every mixer, and the model a layer at a time.
 
 A mixer's forward calls functions of its module, of which the convolution (with SiLU) returns x. A mixer that is given a
-quantiser becomes an instance of a subclass whose forward is its own, run with a convolution that then quantises, and
+quantizer becomes an instance of a subclass whose forward is its own, run with a convolution that then quantizes, and
 without the fused kernel that would hide x. That reaches x_proj, the scan and the step with a cache alike, needs no hook
 and no global state, and is what ``torch.compile`` sees. Written for transformers 5.23; where a mixer calls other
 functions it is refused.
@@ -43,7 +43,7 @@ class _Sizes:
 class HuggingFace:
     """A ``MambaForCausalLM``, ``MambaModel`` or such of Mamba-2, as :class:`qse_hw.golden.models.mamba.stream.Layers`.
 
-    The caller's transform sees x before the mixer's quantiser, if it has one.
+    The caller's transform sees x before the mixer's quantizer, if it has one.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -99,13 +99,13 @@ def is_hugging_face(model: object) -> bool:
 
 
 def check_mixer(mixer: nn.Module) -> None:
-    """InputError unless :func:`put` can give ``mixer`` a quantiser, and take it out."""
+    """InputError unless :func:`put` can give ``mixer`` a quantizer, and take it out."""
     if "forward" in vars(mixer):
         raise InputError(
             "Mixers must have their class's own forward, but something else (accelerate, kernels) has replaced it; "
-            "quantise the model before"
+            "quantize the model before"
         )
-    _quantising(_plain(mixer))
+    _quantizing(_plain(mixer))
 
 
 def put(mixer: nn.Module, quantizer: nn.Module | None) -> None:
@@ -117,11 +117,11 @@ def put(mixer: nn.Module, quantizer: nn.Module | None) -> None:
             del mixer.quantizer
     else:
         mixer.quantizer = quantizer
-        mixer.__class__ = _quantising(plain)
+        mixer.__class__ = _quantizing(plain)
 
 
 class _Tap(nn.Module):
-    """Shows x to a transform (b, l, d), then quantises it as before."""
+    """Shows x to a transform (b, l, d), then quantizes it as before."""
 
     def __init__(self, transform: LayerTransform, quantizer: nn.Module | None) -> None:
         super().__init__()
@@ -133,14 +133,14 @@ class _Tap(nn.Module):
 
 
 class _Activation(NamedTuple):
-    """What a quantising mixer hands its convolution as the name of the activation."""
+    """What a quantizing mixer hands its convolution as the name of the activation."""
 
     name: str
     channels: int  # of x, which are the first
     quantizer: nn.Module
 
 
-def _then_quantising(convolution: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _then_quantizing(convolution: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def convolve(*args: Any, activation: _Activation, **kwargs: Any) -> Tensor:
         y = convolution(*args, activation=activation.name, **kwargs)
         x = activation.quantizer(y[:, : activation.channels])
@@ -154,12 +154,12 @@ def _not_fused(*args: Any, **kwargs: Any) -> None:
 
 
 @functools.cache
-def _quantising(kind: Any) -> type[nn.Module]:
-    """The subclass of a mixer's class that quantises."""
+def _quantizing(kind: Any) -> type[nn.Module]:
+    """The subclass of a mixer's class that quantizes."""
     scope = vars(sys.modules[kind.__module__])
     fused = _FUSED[kind.__module__.split(".")[-2]]
     try:
-        names: dict[str, Any] = {name: _then_quantising(scope[name]) for name in _CONVOLUTIONS}
+        names: dict[str, Any] = {name: _then_quantizing(scope[name]) for name in _CONVOLUTIONS}
         forward = _rebound(kind.forward, names | {fused: _not_fused}, {*_CONVOLUTIONS, fused, "activation"})
     except (KeyError, ValueError) as error:
         version = sys.modules["transformers"].__version__
@@ -180,7 +180,7 @@ def _quantising(kind: Any) -> type[nn.Module]:
 
 def _blank(kind: Any) -> nn.Module:
     """For copies and pickles, which then fill it."""
-    subclass = _quantising(kind)
+    subclass = _quantizing(kind)
     blank: nn.Module = subclass.__new__(subclass)
     return blank
 

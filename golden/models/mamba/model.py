@@ -120,7 +120,7 @@ class Mixer(nn.Module):
         self.quantizer: nn.Module | None = None  # of x; see qse_hw.golden.models.mamba.quantize
 
     def forward(self, hidden: Tensor, kernels: Kernels, transform: LayerTransform | None) -> Tensor:
-        """``transform`` sees, and may replace, x (b, l, d) on its way to the quantiser, x_proj and the scan."""
+        """``transform`` sees, and may replace, x (b, l, d) on its way to the quantizer, x_proj and the scan."""
         x, z = self.in_proj(hidden).chunk(2, dim=-1)
         x = kernels.conv_silu(x, self.conv1d.weight, cast(Tensor, self.conv1d.bias))
         if transform is not None:

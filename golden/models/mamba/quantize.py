@@ -1,7 +1,7 @@
 """Soft-edge formats in a Mamba: x of every layer is replaced by what its codes stand for. Ours and transformers'.
 
 What is replaced is x after convolution and SiLU, on its way into x_proj (Mamba-1) and the scan, where the hardware's
-quantiser sits; everything else stays as it is.
+quantizer sits; everything else stays as it is.
 """
 
 import os
@@ -28,7 +28,7 @@ from qse_hw.golden.quantize.operators import fake_quantize
 
 Model = TypeVar("Model", bound=nn.Module)
 Source = Calibration | str | os.PathLike[str] | Sequence[Segmented]
-"""Where a model's quantisers come from: a calibration, its file, or one for each layer."""
+"""Where a model's quantizers come from: a calibration, its file, or one for each layer."""
 
 _SEQUENCE = 512  # tokens, as in calibration from a checkpoint
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
@@ -71,21 +71,21 @@ def quantize_model(
     nan_to_zero: bool = False,
     check_weights: bool = True,
 ) -> Model:
-    """Quantise x of every layer of a Mamba, in place; what was so quantised before is replaced.
+    """Quantize x of every layer of a Mamba, in place; what was so quantized before is replaced.
 
     Gradients go straight through, so the model can be trained on. Dtype, device, ``state_dict`` and ``generate()`` stay
-    as they are. :mod:`qse_hw.golden.models.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantised model
-    see x as it arrives at a layer's quantiser, the layers before being quantised; take the quantisers out for the
+    as they are. :mod:`qse_hw.golden.models.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantized model
+    see x as it arrives at a layer's quantizer, the layers before being quantized; take the quantizers out for the
     model's own x.
 
     Args:
         model: our :class:`qse_hw.golden.models.mamba.model.Mamba`; or of transformers ``MambaForCausalLM``,
             ``MambaModel``, ``Mamba2ForCausalLM``, ``Mamba2Model``.
-        calibration: a calibration, its file, or one quantiser per layer; None takes the quantisers out again. A
+        calibration: a calibration, its file, or one quantizer per layer; None takes the quantizers out again. A
             calibration must be for these weights. That is checked where they are all there and float32; others may be
-            rounded from what was calibrated. Quantisers go into any model of as many layers.
+            rounded from what was calibrated. Quantizers go into any model of as many layers.
         method: which of a calibration's choices, "least_squares" or "percentile".
-        nan_to_zero: whether NaN becomes 0 on its way through a quantiser, as in hardware, instead of staying NaN.
+        nan_to_zero: whether NaN becomes 0 on its way through a quantizer, as in hardware, instead of staying NaN.
         check_weights: False takes a calibration of other weights, such as those before the model was trained further;
             layers and channels must still be as many.
 
@@ -96,7 +96,7 @@ def quantize_model(
         InputError: for another model, or a calibration that does not fit; the model is then as it was.
     """
     layers = _layers(model)
-    found = None if calibration is None else _quantisers(model, layers, calibration, method, check_weights)
+    found = None if calibration is None else _quantizers(model, layers, calibration, method, check_weights)
     modules: list[FakeQuantize | None] = [None] * layers.config.n_layer
     if found is not None:
         modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in found]
@@ -180,7 +180,7 @@ def _layers(model: nn.Module) -> Layers:
     )
 
 
-def _quantisers(
+def _quantizers(
     model: nn.Module, layers: Layers, calibration: Source, method: str, check_weights: bool
 ) -> list[Segmented]:
     """One per layer, checked to be for this model."""
@@ -197,9 +197,9 @@ def _quantisers(
                 f"Calibration must be for the model's weights {known[:12]}, but is for {calibration.model[:12]}; "
                 "calibrate again, or give check_weights=False if the model was trained since"
             )
-        return [calibration.layer(number, method).quantiser for number in range(config.n_layer)]
+        return [calibration.layer(number, method).quantizer for number in range(config.n_layer)]
     given = list(calibration) if isinstance(calibration, Sequence) else [None]
-    found = [quantiser for quantiser in given if isinstance(quantiser, Segmented)]
+    found = [quantizer for quantizer in given if isinstance(quantizer, Segmented)]
     if len(found) != len(given):
         raise InputError(
             "Calibration must be a Calibration, the path of one, a sequence of a Segmented for each layer, or None, "

@@ -1,6 +1,6 @@
 """What an error of x does at the layer's output: through x_proj, the scan, the gate and out_proj.
 
-For small errors e of x, the output moves by J e, J the Jacobian. Quantisation errors of different values are nearly
+For small errors e of x, the output moves by J e, J the Jacobian. Quantization errors of different values are nearly
 uncorrelated, so the output's mean squared error is near ``sum_i |J[:, i]|**2 e_i**2``: a weighted squared error of x.
 The weights are estimated as ``(J^T v)**2`` for random signs v, whose mean they are (Hutchinson 1990).
 """
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qse_hw.golden.calibration.quantizers import Quantiser
+from qse_hw.golden.calibration.quantizers import Quantizer
 from qse_hw.golden.models.mamba.model import Block
 
 PROBES = 2  # per sequence; values are then averaged over tokens and channels, thousands to a histogram's bin
@@ -56,22 +56,22 @@ def output_weights(
 
 
 @torch.inference_mode()
-def output_error(block: Block, residual: Tensor, quantisers: Sequence[Quantiser]) -> list[float]:
-    """Relative squared error of the block's output (before the residual is added) with x quantised by each.
+def output_error(block: Block, residual: Tensor, quantizers: Sequence[Quantizer]) -> list[float]:
+    """Relative squared error of the block's output (before the residual is added) with x quantized by each.
 
     Args:
         block: the layer.
         residual: (sequences, length, d_model), its input.
-        quantisers: those to compare.
+        quantizers: those to compare.
     """
-    power, errors = 0.0, [0.0] * len(quantisers)
+    power, errors = 0.0, [0.0] * len(quantizers)
     for sequence in residual:
         exact = block(sequence[None])
         power += float((exact - sequence).double().square().sum())
-        for number, quantiser in enumerate(quantisers):
+        for number, quantizer in enumerate(quantizers):
 
-            def replace(name: str, value: Tensor, quantiser: Quantiser = quantiser) -> Tensor:
-                return quantiser.tensor(value) if name == "x" else value
+            def replace(name: str, value: Tensor, quantizer: Quantizer = quantizer) -> Tensor:
+                return quantizer.tensor(value) if name == "x" else value
 
             moved = block(sequence[None], transform=replace)
             errors[number] += float((moved - exact).double().square().sum())

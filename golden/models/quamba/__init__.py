@@ -1,4 +1,4 @@
-"""Mamba with 8-bit weights and activations as the Quamba papers quantise it, the soft edge included.
+"""Mamba with 8-bit weights and activations as the Quamba papers quantize it, the soft edge included.
 
 Sources: Chiang et al., "Quamba: A Post-Training Quantization Recipe for Selective State Space Models" (2024,
 arXiv 2410.13229) and "Quamba2" (2025, arXiv 2503.22879); the soft edge: "Quamba-SE" (arXiv 2601.09451).
@@ -8,7 +8,7 @@ arXiv 2410.13229) and "Quamba2" (2025, arXiv 2503.22879); the soft edge: "Quamba
   it.
 * :mod:`qse_hw.golden.models.quamba.calibration`: the static scales and their file;
   :mod:`qse_hw.golden.models.quamba.calibrate` finds them.
-* :mod:`qse_hw.golden.models.quamba.layers`, :mod:`qse_hw.golden.models.quamba.model`: the quantised Mamba-1.
+* :mod:`qse_hw.golden.models.quamba.layers`, :mod:`qse_hw.golden.models.quamba.model`: the quantized Mamba-1.
 * :mod:`qse_hw.golden.models.quamba.decode`: the same one token at a time, for generation;
   :mod:`qse_hw.golden.models.quamba.regions`, how.
 * :mod:`qse_hw.golden.models.quamba.calibration2`, :mod:`qse_hw.golden.models.quamba.calibrate2`,

@@ -1,4 +1,4 @@
-"""Finds the static scales of a quantised Mamba-1 in one pass of the unquantised model over a text."""
+"""Finds the static scales of a quantized Mamba-1 in one pass of the unquantized model over a text."""
 
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -43,7 +43,7 @@ def calibrate_quamba(
     grow with the tokens.
 
     Args:
-        model: Mamba-1, unquantised.
+        model: Mamba-1, unquantized.
         ids: (count,).
         tokens: how many of them to use, at least one sequence; rounded down to whole sequences.
         alpha: quantile of |x|. It alone has moved task scores by points, so sweep it.
@@ -88,7 +88,7 @@ def calibrate_layer(block: Block, residual: Tensor, *, layer: int = 0) -> tuple[
     For models of which one layer at a time is in memory; quantiles as :func:`calibrate_quamba`'s defaults.
 
     Args:
-        block: unquantised.
+        block: unquantized.
         residual: what enters it (b, l, m).
         layer: its number, for messages.
 
@@ -143,7 +143,7 @@ def batches(ids: Tensor, tokens: int, sequence: int) -> Iterator[Tensor]:
 
 
 def _mix(mixer: Mixer, hidden: Tensor, kernels: Kernels, see: See) -> Tensor:
-    """The unquantised mixer, seen at every place where the quantised one will have a scale."""
+    """The unquantized mixer, seen at every place where the quantized one will have a scale."""
     xz = mixer.in_proj(hidden)
     see("xz", xz)
     x, z = xz.chunk(2, dim=-1)

@@ -1,4 +1,4 @@
-"""Finds the static scales of a quantised Mamba-2 in two passes of the unquantised model over a text.
+"""Finds the static scales of a quantized Mamba-2 in two passes of the unquantized model over a text.
 
 The first pass finds maxima: of B and C per SSD group, of the transformed y, and of every channel of x. Those sort the
 channels into groups, whose quantiles the second pass averages.
@@ -64,7 +64,7 @@ def calibrate_quamba2(
     """The static scales of every layer. Memory does not grow with the tokens.
 
     Args:
-        model: Mamba-2, unquantised.
+        model: Mamba-2, unquantized.
         ids: (count,), cut into sequences of ``sequence`` tokens that each start from an empty state.
         tokens: how many of them to use, at least one sequence; rounded down to whole sequences.
         alpha: quantile of |x| in every group.

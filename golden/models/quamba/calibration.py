@@ -1,4 +1,4 @@
-"""The static scales of a quantised Mamba-1 and their JSON file, which is read or written whole or not at all."""
+"""The static scales of a quantized Mamba-1 and their JSON file, which is read or written whole or not at all."""
 
 import os
 from dataclasses import asdict, dataclass, fields

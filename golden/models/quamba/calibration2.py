@@ -1,4 +1,4 @@
-"""The static scales of a quantised Mamba-2 and their JSON file: channel groups of x, SSD groups of B and C."""
+"""The static scales of a quantized Mamba-2 and their JSON file: channel groups of x, SSD groups of B and C."""
 
 import os
 from collections.abc import Sequence
@@ -74,21 +74,21 @@ class Layer2Scales:
                 f"Channels of x must be in groups 0 to {len(self.x) - 1}, the ones that have a scale, and none be empty"
             )
 
-    def x_quantiser(self, format: SegmentedFormat, scales: Sequence[Scale] | None = None) -> Grouped:
+    def x_quantizer(self, format: SegmentedFormat, scales: Sequence[Scale] | None = None) -> Grouped:
         """x in ``format``, each group at its own scale (None: the percentile scales)."""
         scales = self.x if scales is None else scales
         if len(scales) != len(self.x):
             raise InputError(f"There must be one scale for each of the {len(self.x)} groups of x, not {len(scales)}")
         return Grouped(
-            quantisers=tuple(Segmented(format=format, scale=scale) for scale in scales),
+            quantizers=tuple(Segmented(format=format, scale=scale) for scale in scales),
             groups=np.array(self.groups, np.int64),
         )
 
-    def state_quantiser(self, name: str, d_state: int) -> Grouped:
+    def state_quantizer(self, name: str, d_state: int) -> Grouped:
         """B or C (``name``) in INT8: channels (SSD groups times ``d_state``) at the group's scale."""
         scales = self.B if name == "B" else self.C
         return Grouped(
-            quantisers=tuple(Segmented(format=int8(), scale=scale) for scale in scales),
+            quantizers=tuple(Segmented(format=int8(), scale=scale) for scale in scales),
             groups=np.repeat(np.arange(len(scales)), d_state),
         )
 

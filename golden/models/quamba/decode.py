@@ -1,4 +1,4 @@
-"""The quantised Mamba-1 one token at a time, with 8-bit weights and states stored as they are counted.
+"""The quantized Mamba-1 one token at a time, with 8-bit weights and states stored as they are counted.
 
 Each product reads int8 weights and 8-bit codes (:func:`qse_hw.golden.quantize.operators.linear`); no float copy of a
 weight is held. Equal to :class:`qse_hw.golden.models.quamba.model.QuambaMamba` on every code; what float operations may
@@ -53,10 +53,10 @@ class QuambaLayer(nn.Module):
 
     def __init__(self, block: QuambaBlock, *, batch: int, where: str) -> None:
         super().__init__()
-        quantiser, source = block.x_proj.quantiser, block.x_proj.source
-        if not isinstance(quantiser, Segmented) or not isinstance(source, Segmented):
-            raise InputError(f"{where}: x must have a segmented format to be decoded, not {type(quantiser).__name__}")
-        self.x, self.x_proj_reads, self.recoded = quantiser, source, block.x_proj.reads == "int8"
+        quantizer, source = block.x_proj.quantizer, block.x_proj.source
+        if not isinstance(quantizer, Segmented) or not isinstance(source, Segmented):
+            raise InputError(f"{where}: x must have a segmented format to be decoded, not {type(quantizer).__name__}")
+        self.x, self.x_proj_reads, self.recoded = quantizer, source, block.x_proj.reads == "int8"
         self.y_scale, self.eps, self.split = block.out_proj.scale, block.eps, block.split[0]
         scales, device = block.scales, block.A.device
         self.transform = Hadamard(block.D.shape[0], device)
@@ -79,14 +79,14 @@ class QuambaLayer(nn.Module):
             "A": block.A,
             "D": block.D,
             "out_proj": block.out_proj.linear.codes,
-            "values": torch.from_numpy(value_table(quantiser.format, quantiser.scale)),
+            "values": torch.from_numpy(value_table(quantizer.format, quantizer.scale)),
             "norm_factor": regions.factor_of(scales.norm),
             "state_factor": regions.factor_of(scales.state),
             "window": torch.zeros(batch, block.conv.codes.shape[0], block.conv.codes.shape[1] - 1, dtype=torch.int8),
             "state": torch.zeros(batch, *block.A.shape, dtype=_STATES[block.state]),
         }
         buffers |= {name: regions.step_of(step) for name, step in steps.items()}
-        buffers |= {name: regions.requantisation(by) for name, by in rules.items()}
+        buffers |= {name: regions.requantization(by) for name, by in rules.items()}
         for name, value in buffers.items():
             self.register_buffer(name, value.to(device))
 
@@ -136,9 +136,9 @@ class Hadamard(nn.Module):
 
 
 class QuambaDecoder(Decoder):
-    """A quantised Mamba-1 that goes one token at a time.
+    """A quantized Mamba-1 that goes one token at a time.
 
-    Embedding and head are int8 where the recipe quantises them, else float16.
+    Embedding and head are int8 where the recipe quantizes them, else float16.
 
     Args:
         config: the sizes.
@@ -187,10 +187,10 @@ class QuambaDecoder(Decoder):
 
     @classmethod
     def of(cls, model: QuambaMamba, *, batch: int = 1, compiled: bool | None = None) -> "QuambaDecoder":
-        """The decoder of a quantised model, on its device; they share the int8 weights.
+        """The decoder of a quantized model, on its device; they share the int8 weights.
 
         Raises:
-            InputError: for another model (quantise it first), or if x of a layer has no segmented format.
+            InputError: for another model (quantize it first), or if x of a layer has no segmented format.
         """
         if not isinstance(model, QuambaMamba):
             raise InputTypeError(

@@ -1,4 +1,4 @@
-"""The integer arithmetic of a quantised layer: int8 codes, int32 accumulators, dyadic requantisation.
+"""The integer arithmetic of a quantized layer: int8 codes, int32 accumulators, dyadic requantization.
 
 Every function here has one right answer, which the tests compute a second time in Python integers. Floating point
 serves only where it is exact: float64 for the product of a float32 and a 16-bit multiplier, float32 or float64 for sums
@@ -31,7 +31,7 @@ _BLOCK = 1 << 15  # values at a time on a CPU: they stay in its cache
 MAX_SHIFT = 62  # int64; whatever 2^62 would shift to 0, more would, too
 
 
-def quantise(x: Tensor, scale: Scale, rounding: Rounding) -> Tensor:
+def quantize(x: Tensor, scale: Scale, rounding: Rounding) -> Tensor:
     """int8 codes clamp(round(x r), -128, 127) of x's shape; NaN gives 0.
 
     Args:
@@ -50,7 +50,7 @@ def quantise(x: Tensor, scale: Scale, rounding: Rounding) -> Tensor:
     return (x.double() * factor).round_().clamp_(LOW, HIGH).nan_to_num_(nan=0.0).to(torch.int8)
 
 
-def dequantise(codes: Tensor, step: Fraction) -> Tensor:
+def dequantize(codes: Tensor, step: Fraction) -> Tensor:
     """Code times step in float32, as a unit does it that stores the step so: both step and product are rounded."""
     return codes.float() * float(step)
 
@@ -63,8 +63,8 @@ class Weight(NamedTuple):
 
     @property
     def value(self) -> Tensor:
-        """The dequantised tensor, float32."""
-        return dequantise(self.codes, self.step)
+        """The dequantized tensor, float32."""
+        return dequantize(self.codes, self.step)
 
 
 def check_step(step: Fraction, where: str) -> Fraction:
@@ -76,7 +76,7 @@ def check_step(step: Fraction, where: str) -> Fraction:
     return step
 
 
-def quantise_weight(weight: Tensor, where: str) -> Weight:
+def quantize_weight(weight: Tensor, where: str) -> Weight:
     """A symmetric per-tensor int8 weight: step = max |w| / 127 exactly, codes w / step, half to even.
 
     Args:
@@ -116,7 +116,7 @@ def multiplier(accumulator_step: Fraction, output: Scale, where: str) -> Scale:
     return found
 
 
-def requantise(accumulators: Tensor, by: Scale) -> Tensor:
+def requantize(accumulators: Tensor, by: Scale) -> Tensor:
     """int8 codes clamp(round(a M / 2^k)), half to even: int64 multiplication, addition and shift only.
 
     With half = 2^(k-1) and q = (a M) >> k, adding half - 1 + (q & 1) before the shift rounds ties to even.
@@ -160,7 +160,7 @@ class IntegerLinear(nn.Module):
 
     def __init__(self, weight: Tensor, *, max_input: int, where: str) -> None:
         super().__init__()
-        codes, self.step = quantise_weight(weight, where)
+        codes, self.step = quantize_weight(weight, where)
         bound = int(codes.long().abs().sum(1).max()) * max_input
         if bound > MAX_ACCUMULATOR:
             raise InputError(

@@ -1,4 +1,4 @@
-"""The three parts of a quantised Mamba block that are more than an integer product."""
+"""The three parts of a quantized Mamba block that are more than an integer product."""
 
 from fractions import Fraction
 from typing import Literal
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Quantiser, Segmented
+from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.codes import code_dtype
 from qse_hw.golden.formats.presets import int8
@@ -19,10 +19,10 @@ from qse_hw.golden.models.quamba.integer import (
     MAX_INT8,
     IntegerLinear,
     check_step,
-    dequantise,
+    dequantize,
     multiplier,
-    quantise_weight,
-    requantise,
+    quantize_weight,
+    requantize,
     to_float16,
 )
 from qse_hw.golden.quantize import operators
@@ -50,10 +50,10 @@ class IntegerConv(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor, input_step: Fraction, where: str) -> None:
         super().__init__()
-        codes, step = quantise_weight(weight.squeeze(1), f"{where} weight")
+        codes, step = quantize_weight(weight.squeeze(1), f"{where} weight")
         self.step = check_step(step * input_step, where)
         self.register_buffer("codes", codes)
-        self.register_buffer("bias", quantise_weight(bias, f"{where} bias").value)
+        self.register_buffer("bias", quantize_weight(bias, f"{where} bias").value)
 
     def accumulate(self, x: Tensor) -> Tensor:
         """int8 (b, l, d) -> int32 (b, l, d): at most width * 2^14."""
@@ -67,21 +67,21 @@ class IntegerConv(nn.Module):
 
     def forward(self, accumulators: Tensor) -> Tensor:
         """int32 (b, l, d) -> SiLU(accumulator * step + bias), float32."""
-        return F.silu(dequantise(accumulators, self.step).add_(self.bias))
+        return F.silu(dequantize(accumulators, self.step).add_(self.bias))
 
 
 class XProjection(nn.Module):
-    """Quantises x and projects it to dt_low, B and C.
+    """Quantizes x and projects it to dt_low, B and C.
 
     ``reads`` is what the product reads of x:
 
-    * "code": the decoded integer of x's code, the hardware's way: one code for both consumers. A quantiser that is not
+    * "code": the decoded integer of x's code, the hardware's way: one code for both consumers. A quantizer that is not
       a :class:`Segmented` has no such integer: then it is the decoded float32 value, in float64 products.
     * "int8": what the paper's simulation computes, INT8 at the percentile scale of the decoded value: rounded twice.
 
     Args:
         weight: float32 (r + 2 n, d).
-        quantiser: of x.
+        quantizer: of x.
         plain: percentile scale of plain INT8.
         output: scale of the projection.
         reads: "code" or "int8".
@@ -89,13 +89,13 @@ class XProjection(nn.Module):
     """
 
     def __init__(
-        self, weight: Tensor, quantiser: Quantiser, plain: Scale, output: Scale, reads: XProjInput, where: str
+        self, weight: Tensor, quantizer: Quantizer, plain: Scale, output: Scale, reads: XProjInput, where: str
     ) -> None:
         super().__init__()
         if reads not in X_PROJ_INPUTS:
             raise InputError(f"What x_proj reads must be one of {', '.join(X_PROJ_INPUTS)}, not {reads!r}")
-        self.quantiser, self.reads, self.plain = quantiser, reads, Segmented(format=int8(), scale=plain)
-        self.source = self.plain if reads == "int8" else quantiser
+        self.quantizer, self.reads, self.plain = quantizer, reads, Segmented(format=int8(), scale=plain)
+        self.source = self.plain if reads == "int8" else quantizer
         if isinstance(self.source, Segmented):
             format = self.source.format
             step = self.source.scale.step / Fraction(2) ** format.fraction_bits
@@ -108,23 +108,23 @@ class XProjection(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x float32 (..., d) -> x decoded, float32 (..., d), and int8 (..., r + 2 n)."""
         if not isinstance(self.source, Segmented):
-            decoded = self.quantiser.tensor(x)
+            decoded = self.quantizer.tensor(x)
             real = self.linear.product(decoded) * float(self.by.reciprocal)
             return decoded, real.round_().clamp_(LOW, HIGH).to(torch.int8)
         if self.reads == "int8":
-            decoded = self.quantiser.tensor(x)
+            decoded = self.quantizer.tensor(x)
             codes = operators.quantize(decoded, self.source.format, self.source.scale)
         else:
             codes = operators.quantize(x, self.source.format, self.source.scale)
             decoded = operators.dequantize(codes, self.source.format, self.source.scale)
-        return decoded, requantise(self.linear(decoded_integers(codes, self.source)), self.by)
+        return decoded, requantize(self.linear(decoded_integers(codes, self.source)), self.by)
 
 
-def decoded_integers(codes: Tensor, quantiser: Segmented) -> Tensor:
+def decoded_integers(codes: Tensor, quantizer: Segmented) -> Tensor:
     """What codes of ``qse_hw.golden.quantize.operators.quantize`` stand for, in fine steps; int8 codes are their own,
     others int32.
     """
-    format = quantiser.format
+    format = quantizer.format
     if format.kind == "twos-complement" and format.bits == 8 and format.fraction_bits == 0:
         return codes
     values = decode_table(format)[0]
@@ -134,7 +134,7 @@ def decoded_integers(codes: Tensor, quantiser: Segmented) -> Tensor:
 
 
 class HadamardLinear(nn.Module):
-    """out_proj: the float16 input transformed, quantised to int8, times a weight that holds the inverse transform.
+    """out_proj: the float16 input transformed, quantized to int8, times a weight that holds the inverse transform.
 
     The transform of float16 values is exact in float64, and so is the decision of every code, in whatever order the
     hardware adds. The transform is not normalised: 1/n is in the weight's step and sqrt(n) in the input's.
@@ -154,11 +154,11 @@ class HadamardLinear(nn.Module):
         self.linear = IntegerLinear(fold_inverse(weight.detach().float()), max_input=MAX_INT8, where=where)
         self.step = check_step(scale.step * self.linear.step, where)
 
-    def quantise(self, y: Tensor) -> Tensor:
+    def quantize(self, y: Tensor) -> Tensor:
         """float16 (..., d) -> int8 codes of its transform, half away from zero."""
         return operators.quantize(transform_tensor(y.double(), normalise=False), int8(), self.scale)
 
     def forward(self, y: Tensor) -> Tensor:
         """Floating point (..., d), taken as float16 -> float32 (..., m) that float16 holds exactly."""
-        accumulators = self.linear(self.quantise(to_float16(y)))
-        return to_float16(dequantise(accumulators, self.step)).float()
+        accumulators = self.linear(self.quantize(to_float16(y)))
+        return to_float16(dequantize(accumulators, self.step)).float()

@@ -1,6 +1,6 @@
-"""Mamba-2 as Quamba2 quantises what enters and leaves its SSM; everything else stays floating point.
+"""Mamba-2 as Quamba2 quantizes what enters and leaves its SSM; everything else stays floating point.
 
-Source: "Quamba2" (2025, arXiv 2503.22879). Quantised here: x, its channels sorted by their absolute maxima and cut into
+Source: "Quamba2" (2025, arXiv 2503.22879). Quantized here: x, its channels sorted by their absolute maxima and cut into
 groups with a scale each; B and C, INT8 with a scale for each SSD group; the gated norm's output y, Hadamard transform
 then INT8; out_proj, 8-bit weights with the inverse transform folded in, float16 out.
 
@@ -17,7 +17,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Quantiser
+from qse_hw.golden.calibration.quantizers import Quantizer
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
@@ -29,31 +29,31 @@ from qse_hw.golden.models.quamba.model import check_count
 
 
 class QuambaMamba2(nn.Module):
-    """A Mamba-2 whose SSM is quantised: ids (b, l) -> logits (b, l, vocab_size), float32.
+    """A Mamba-2 whose SSM is quantized: ids (b, l) -> logits (b, l, vocab_size), float32.
 
     Args:
-        model: the unquantised model; it is not changed.
+        model: the unquantized model; it is not changed.
         calibration: of that very model.
-        x_quantisers: per layer, what x (b, l, d) becomes, e.g. ``Layer2Scales.x_quantiser`` of a format; None: INT8 at
+        x_quantizers: per layer, what x (b, l, d) becomes, e.g. ``Layer2Scales.x_quantizer`` of a format; None: INT8 at
             the groups' percentile scales.
 
     Raises:
-        InputError: for a calibration of another checkpoint or a wrong number of quantisers.
+        InputError: for a calibration of another checkpoint or a wrong number of quantizers.
     """
 
     def __init__(
-        self, model: Mamba, calibration: Quamba2Calibration, x_quantisers: Sequence[Quantiser] | None = None
+        self, model: Mamba, calibration: Quamba2Calibration, x_quantizers: Sequence[Quantizer] | None = None
     ) -> None:
         super().__init__()
         config = config_of(model)
         calibration.check(fingerprint(model), config.n_layer, config.d_inner, config.ngroups)
-        if x_quantisers is None:
-            x_quantisers = [layer.x_quantiser(int8()) for layer in calibration.layers]
-        check_count(x_quantisers, config.n_layer)
+        if x_quantizers is None:
+            x_quantizers = [layer.x_quantizer(int8()) for layer in calibration.layers]
+        check_count(x_quantizers, config.n_layer)
         self.config = config
-        self.quantisers: list[dict[str, Quantiser]] = [
-            {"x": x} | {name: layer.state_quantiser(name, config.d_state) for name in ("B", "C")}
-            for x, layer in zip(x_quantisers, calibration.layers, strict=True)
+        self.quantizers: list[dict[str, Quantizer]] = [
+            {"x": x} | {name: layer.state_quantizer(name, config.d_state) for name in ("B", "C")}
+            for x, layer in zip(x_quantizers, calibration.layers, strict=True)
         ]
         self.model = copy.deepcopy(model)
         for i, (block, layer) in enumerate(zip(self.model.blocks, calibration.layers, strict=True)):
@@ -63,7 +63,7 @@ class QuambaMamba2(nn.Module):
     @torch.no_grad()
     def forward(self, ids: Tensor) -> Tensor:
         """Logits (b, l, vocab_size) of ids (b, l), every sequence from an empty state."""
-        return cast(Tensor, self.model(ids, self._quantise))
+        return cast(Tensor, self.model(ids, self._quantize))
 
-    def _quantise(self, layer: int, name: str, value: Tensor) -> Tensor:
-        return self.quantisers[layer][name].tensor(value)
+    def _quantize(self, layer: int, name: str, value: Tensor) -> Tensor:
+        return self.quantizers[layer][name].tensor(value)

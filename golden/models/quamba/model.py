@@ -4,7 +4,7 @@ Source: Chiang et al., "Quamba: A Post-Training Quantization Recipe for Selectiv
 arXiv 2410.13229); formats of x: arXiv 2601.09451.
 Shapes: batch b, length l, ``d_model`` m, ``d_inner`` d, ``dt_rank`` r, ``d_state`` n.
 
-Scales are dyadic (16 bits) and static, one for each tensor. Requantisation from int32 to int8 is integer arithmetic. In
+Scales are dyadic (16 bits) and static, one for each tensor. Requantization from int32 to int8 is integer arithmetic. In
 float32 are: the residual stream, RMSNorm, the convolution's sum with its bias and SiLU, and the scan; y, and what
 out_proj adds to the residual stream, are float16 values. Where float16 would overflow it saturates.
 """
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Quantiser, Segmented
+from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
 from qse_hw.golden.checks import instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8
@@ -27,11 +27,11 @@ from qse_hw.golden.models.quamba.calibration import LayerScales, QuambaCalibrati
 from qse_hw.golden.models.quamba.integer import (
     MAX_INT8,
     IntegerLinear,
-    dequantise,
+    dequantize,
     multiplier,
-    quantise,
-    quantise_weight,
-    requantise,
+    quantize,
+    quantize_weight,
+    requantize,
     to_float16,
 )
 from qse_hw.golden.models.quamba.layers import HadamardLinear, IntegerConv, XProjection, XProjInput
@@ -42,11 +42,11 @@ Tap = Callable[[int, str, Tensor], None]
 
 TAPS = ("norm", "in_proj", "xz", "conv", "x", "x_decoded", "x_proj", "dt_proj", "dt", "y", "y_code", "out")
 """int8: norm, xz, x_proj, dt, y_code. int32 accumulators: in_proj, conv, dt_proj. float32: x before and after it is
-quantised, out. float16: y."""
+quantized, out. float16: y."""
 
 
 class QuambaBlock(nn.Module):
-    """One quantised layer: the residual stream (b, l, m) -> (b, l, m), float32."""
+    """One quantized layer: the residual stream (b, l, m) -> (b, l, m), float32."""
 
     D: Tensor
     A: Tensor
@@ -56,7 +56,7 @@ class QuambaBlock(nn.Module):
         self,
         block: Block,
         scales: LayerScales,
-        quantiser: Quantiser,
+        quantizer: Quantizer,
         *,
         x_proj_input: XProjInput = "code",
         state: State = "fp32",
@@ -71,13 +71,13 @@ class QuambaBlock(nn.Module):
         bias = cast(Tensor, mixer.conv1d.bias)
         self.conv = IntegerConv(mixer.conv1d.weight, bias, scales.xz.step, f"{where}, conv1d")
         self.x_proj = XProjection(
-            mixer.x_proj.weight, quantiser, scales.x, scales.x_proj, x_proj_input, f"{where}, x_proj"
+            mixer.x_proj.weight, quantizer, scales.x, scales.x_proj, x_proj_input, f"{where}, x_proj"
         )
         self.dt_proj = IntegerLinear(mixer.dt_proj.weight, max_input=MAX_INT8, where=f"{where}, dt_proj")
         self.to_dt = multiplier(scales.x_proj.step * self.dt_proj.step, scales.dt, f"{where}, dt_proj")
-        self.register_buffer("dt_bias", quantise_weight(mixer.dt_proj.bias, f"{where}, dt_bias").value)
-        self.register_buffer("A", -torch.exp(quantise_weight(mixer.A_log, f"{where}, A_log").value))
-        self.register_buffer("D", quantise_weight(mixer.D, f"{where}, D").value)
+        self.register_buffer("dt_bias", quantize_weight(mixer.dt_proj.bias, f"{where}, dt_bias").value)
+        self.register_buffer("A", -torch.exp(quantize_weight(mixer.A_log, f"{where}, A_log").value))
+        self.register_buffer("D", quantize_weight(mixer.D, f"{where}, D").value)
         self.state, self.store = state, store_as(state, scales.state)
         self.out_proj = HadamardLinear(mixer.out_proj.weight, scales.y, f"{where}, out_proj")
 
@@ -91,45 +91,45 @@ class QuambaBlock(nn.Module):
 
         scales = self.scales
         normalised = F.rms_norm(residual, residual.shape[-1:], eps=self.eps)
-        norm = tapped("norm", quantise(normalised, scales.norm, "half even"))
-        xz = tapped("xz", requantise(tapped("in_proj", self.in_proj(norm)), self.to_xz))
+        norm = tapped("norm", quantize(normalised, scales.norm, "half even"))
+        xz = tapped("xz", requantize(tapped("in_proj", self.in_proj(norm)), self.to_xz))
         before, gate = xz.chunk(2, dim=-1)
         x = tapped("x", self.conv(tapped("conv", self.conv.accumulate(before))))
         x, projected = self.x_proj(x)
         tapped("x_decoded", x)
         low, B, C = tapped("x_proj", projected).split_with_sizes(self.split, dim=-1)
-        dt = tapped("dt", requantise(tapped("dt_proj", self.dt_proj(low)), self.to_dt))
+        dt = tapped("dt", requantize(tapped("dt_proj", self.dt_proj(low)), self.to_dt))
         y = selective_scan(
             x,
-            dequantise(dt, scales.dt.step),
+            dequantize(dt, scales.dt.step),
             self.A,
-            dequantise(B, scales.x_proj.step),
-            dequantise(C, scales.x_proj.step),
+            dequantize(B, scales.x_proj.step),
+            dequantize(C, scales.x_proj.step),
             self.D,
-            dequantise(gate, scales.xz.step),
+            dequantize(gate, scales.xz.step),
             self.dt_bias,
             store=self.store,
         )
         y = tapped("y", to_float16(y))
         if see is not None:
-            see("y_code", self.out_proj.quantise(y))
+            see("y_code", self.out_proj.quantize(y))
         return residual + tapped("out", self.out_proj(y))
 
 
 class QuambaMamba(nn.Module):
-    """A quantised Mamba-1: ids (b, l) -> logits (b, l, vocab_size), float32.
+    """A quantized Mamba-1: ids (b, l) -> logits (b, l, vocab_size), float32.
 
     Args:
-        model: the unquantised model; it is not changed.
+        model: the unquantized model; it is not changed.
         calibration: of that very model.
-        x_quantisers: per layer, what x becomes: a :class:`Segmented` (the soft edge, INT8, tuned formats) or any other
-            quantiser, of which x_proj then reads the decoded values; None: INT8 at the percentile scale, as in Quamba.
+        x_quantizers: per layer, what x becomes: a :class:`Segmented` (the soft edge, INT8, tuned formats) or any other
+            quantizer, of which x_proj then reads the decoded values; None: INT8 at the percentile scale, as in Quamba.
         x_proj_input: "code" or "int8", see :class:`XProjection`.
         state: "fp32", "fp16" or "int8": how the SSM state is stored between time steps.
-        quantise_head: whether embedding and lm_head have 8-bit weights (per tensor; their inputs stay floating point).
+        quantize_head: whether embedding and lm_head have 8-bit weights (per tensor; their inputs stay floating point).
 
     Raises:
-        InputError: for a calibration of another checkpoint, a wrong number of quantisers, or sums that could leave
+        InputError: for a calibration of another checkpoint, a wrong number of quantizers, or sums that could leave
             int32.
     """
 
@@ -140,35 +140,35 @@ class QuambaMamba(nn.Module):
         self,
         model: Mamba,
         calibration: QuambaCalibration,
-        x_quantisers: Sequence[Quantiser] | None = None,
+        x_quantizers: Sequence[Quantizer] | None = None,
         *,
         x_proj_input: XProjInput = "code",
         state: State = "fp32",
-        quantise_head: bool = False,
+        quantize_head: bool = False,
     ) -> None:
         super().__init__()
         instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
         if not isinstance(model.config, MambaConfig):
             raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.mamba2")
         calibration.check(fingerprint(model), model.config.n_layer)
-        if x_quantisers is None:
-            x_quantisers = [Segmented(format=int8(), scale=layer.x) for layer in calibration.layers]
-        check_count(x_quantisers, model.config.n_layer)
+        if x_quantizers is None:
+            x_quantizers = [Segmented(format=int8(), scale=layer.x) for layer in calibration.layers]
+        check_count(x_quantizers, model.config.n_layer)
         self.config = model.config
         self.layers = nn.ModuleList(
-            QuambaBlock(block, scales, quantiser, x_proj_input=x_proj_input, state=state, layer=i)
-            for i, (block, scales, quantiser) in enumerate(
-                zip(model.blocks, calibration.layers, x_quantisers, strict=True)
+            QuambaBlock(block, scales, quantizer, x_proj_input=x_proj_input, state=state, layer=i)
+            for i, (block, scales, quantizer) in enumerate(
+                zip(model.blocks, calibration.layers, x_quantizers, strict=True)
             )
         )
         self.norm_f = model.backbone.norm_f
         embedding, head = model.backbone.embedding.weight, model.lm_head.weight
         self.embedding_step: Fraction | None = None  # where its values are codes times a step
         self.head_step: Fraction | None = None
-        if quantise_head:
-            codes = quantise_weight(embedding, "Embedding")
+        if quantize_head:
+            codes = quantize_weight(embedding, "Embedding")
             embedding, self.embedding_step = codes.value, codes.step
-            codes = quantise_weight(head, "lm_head")
+            codes = quantize_weight(head, "lm_head")
             head, self.head_step = codes.value, codes.step
         self.register_buffer("embedding", embedding.detach())
         self.register_buffer("head", head.detach())
@@ -188,7 +188,7 @@ class QuambaMamba(nn.Module):
         return cast(Tensor, self.norm_f(residual))
 
 
-def check_count(quantisers: Sequence[Quantiser], layers: int) -> None:
-    """InputError unless there is one quantiser for every layer."""
-    if len(quantisers) != layers:
-        raise InputError(f"There must be one quantiser of x for each of the {layers} layers, not {len(quantisers)}")
+def check_count(quantizers: Sequence[Quantizer], layers: int) -> None:
+    """InputError unless there is one quantizer for every layer."""
+    if len(quantizers) != layers:
+        raise InputError(f"There must be one quantizer of x for each of the {layers} layers, not {len(quantizers)}")

@@ -1,4 +1,4 @@
-"""What a quantised layer does between its integer products, for one time step: functions of tensors alone.
+"""What a quantized layer does between its integer products, for one time step: functions of tensors alone.
 
 The arithmetic is that of :mod:`qse_hw.golden.models.quamba.model`. Constants are tensors of no axes, so that a compiled
 function serves every layer. Shapes: batch b, ``d_model`` m, ``d_inner`` d, ``dt_rank`` r, ``d_state`` n.
@@ -11,19 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.models.quamba.integer import HIGH, LOW, MAX_SHIFT, dequantise, to_float16
+from qse_hw.golden.models.quamba.integer import HIGH, LOW, MAX_SHIFT, dequantize, to_float16
 
 _HEAD_ROWS = 512  # of the head that are floating point at a time: they stay in a CPU's cache
 
 
-def requantisation(by: Scale) -> Tensor:
-    """What :func:`requantised` needs of a scale: int64 M, k and 2^(k-1) - 1. A k of 0 becomes 1, with 2 M."""
+def requantization(by: Scale) -> Tensor:
+    """What :func:`requantized` needs of a scale: int64 M, k and 2^(k-1) - 1. A k of 0 becomes 1, with 2 M."""
     M, k = (by.M, min(by.k, MAX_SHIFT)) if by.k else (2 * by.M, 1)
     return torch.tensor([M, k, (1 << (k - 1)) - 1])
 
 
-def requantised(sums: Tensor, by: Tensor) -> Tensor:
-    """int8 codes of int32 sums, as :func:`qse_hw.golden.models.quamba.integer.requantise`."""
+def requantized(sums: Tensor, by: Tensor) -> Tensor:
+    """int8 codes of int32 sums, as :func:`qse_hw.golden.models.quamba.integer.requantize`."""
     M, shift, half = by.unbind()
     product = sums.to(torch.int64) * M  # at most 31 + 20 bits
     odd = (product >> shift) & 1
@@ -31,7 +31,7 @@ def requantised(sums: Tensor, by: Tensor) -> Tensor:
 
 
 def step_of(step: Fraction) -> Tensor:
-    """The float32 that :func:`qse_hw.golden.models.quamba.integer.dequantise` multiplies with."""
+    """The float32 that :func:`qse_hw.golden.models.quamba.integer.dequantize` multiplies with."""
     return torch.tensor(float(step), dtype=torch.float32)
 
 
@@ -41,7 +41,7 @@ def factor_of(scale: Scale) -> Tensor:
 
 
 def rounded(x: Tensor, factor: Tensor) -> Tensor:
-    """int8 codes of float32 values, half to even, as :func:`qse_hw.golden.models.quamba.integer.quantise`."""
+    """int8 codes of float32 values, half to even, as :func:`qse_hw.golden.models.quamba.integer.quantize`."""
     return (x.double() * factor).round().clamp(LOW, HIGH).nan_to_num(nan=0.0).to(torch.int8)
 
 
@@ -54,7 +54,7 @@ def convolve(
     sums: Tensor, by: Tensor, window: Tensor, taps: Tensor, step: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor]:
     """x (b, d), float32, and the gate (b, d), int8, of in_proj's sums (b, 2 d); the window moves on by one."""
-    before, gate = requantised(sums, by).chunk(2, dim=-1)
+    before, gate = requantized(sums, by).chunk(2, dim=-1)
     seen = torch.cat((window, before[:, :, None]), dim=-1)
     total = (seen.to(torch.int32) * taps.to(torch.int32)).sum(-1, dtype=torch.int32)
     window.copy_(seen[:, :, 1:])
@@ -63,7 +63,7 @@ def convolve(
 
 def project(sums: Tensor, by: Tensor, split: int) -> tuple[Tensor, Tensor]:
     """int8 dt_low (b, r), and B beside C (b, 2 n), of x_proj's sums; r is ``split``."""
-    low, BC = requantised(sums, by).tensor_split([split], dim=-1)
+    low, BC = requantized(sums, by).tensor_split([split], dim=-1)
     return low.contiguous(), BC.contiguous()
 
 
@@ -87,7 +87,7 @@ def scan(
         dt_bias, A, D: float32, (d), (d, n) and (d).
         state_factor, state_step: what takes an int8 state to its codes and back.
     """
-    delta = F.softplus(requantised(dt, by).float() * dt_step + dt_bias, threshold=20.0)
+    delta = F.softplus(requantized(dt, by).float() * dt_step + dt_bias, threshold=20.0)
     x = decoded(codes, values)
     B, C = (BC.float() * step).chunk(2, dim=-1)
     flow = (delta * x)[:, :, None] * B[:, None, :]
@@ -126,5 +126,5 @@ def stored(matrix: Tensor, step: Fraction | None) -> tuple[Tensor, Tensor]:
     if step is None:
         return to_float16(matrix.detach()), step_of(Fraction(1))
     codes = (matrix.detach() / float(step)).round().to(torch.int8)
-    assert torch.equal(dequantise(codes, step), matrix)
+    assert torch.equal(dequantize(codes, step), matrix)
     return codes, step_of(step)

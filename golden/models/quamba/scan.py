@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.models.quamba.integer import dequantise, quantise, to_float16
+from qse_hw.golden.models.quamba.integer import dequantize, quantize, to_float16
 
 State = Literal["fp32", "fp16", "int8"]
 STATES: tuple[State, ...] = ("fp32", "fp16", "int8")
@@ -38,7 +38,7 @@ def store_as(state: State, scale: Scale) -> Store | None:
         return lambda h: to_float16(h).float()
     if state == "int8":
         step: Fraction = scale.step
-        return lambda h: dequantise(quantise(h, scale, "half even"), step)
+        return lambda h: dequantize(quantize(h, scale, "half even"), step)
     raise InputError(f"State must be one of {', '.join(STATES)}, not {state!r}")
 
 

@@ -1,4 +1,4 @@
-"""The quantiser on a GPU: Triton kernels and how they are launched. The functions are those of
+"""The quantizer on a GPU: Triton kernels and how they are launched. The functions are those of
 :mod:`qse_hw.golden.quantize.tensor`.
 
 A device needs no float64 but for float64 and int32 inputs. Without a GPU the kernels run in Triton's interpreter
@@ -19,7 +19,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.quantize.array import position_factor
 from qse_hw.golden.quantize.tensor import torch_code_dtype
-from qse_hw.golden.quantize.triton.elementwise import dequantise_kernel, fake_quantise_kernel, quantise_kernel
+from qse_hw.golden.quantize.triton.elementwise import dequantize_kernel, fake_quantize_kernel, quantize_kernel
 from qse_hw.golden.quantize.triton.layout import decoding, encoding
 from qse_hw.golden.quantize.triton.products import gemm_kernel, gemv_kernel
 
@@ -32,24 +32,24 @@ _SIGNIFICANDS = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8, torch.
 _WIDE = (torch.float64, torch.int32)  # more digits than float32 has
 
 
-def quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor:
-    """Codes of ``x``, as :func:`qse_hw.golden.quantize.tensor.quantise`."""
-    return _quantise(x, format, scale, exponent, None)
+def quantize(x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor:
+    """Codes of ``x``, as :func:`qse_hw.golden.quantize.tensor.quantize`."""
+    return _quantize(x, format, scale, exponent, None)
 
 
-def quantise_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]:
-    """Codes and counts, as :func:`qse_hw.golden.quantize.tensor.quantise_histogram`."""
+def quantize_histogram(x: Tensor, format: SegmentedFormat, scale: Scale) -> tuple[Tensor, Tensor]:
+    """Codes and counts, as :func:`qse_hw.golden.quantize.tensor.quantize_histogram`."""
     counts = torch.zeros(len(format.segments) + 2, dtype=torch.int64, device=x.device)
-    return _quantise(x, format, scale, 0, counts), counts
+    return _quantize(x, format, scale, 0, counts), counts
 
 
-def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False) -> Tensor:
-    """Decoded values of the codes of ``x``, as :func:`qse_hw.golden.quantize.tensor.fake_quantise`."""
+def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False) -> Tensor:
+    """Decoded values of the codes of ``x``, as :func:`qse_hw.golden.quantize.tensor.fake_quantize`."""
     flat = x.detach().contiguous()
     values = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     factor, wide, exact = _product(flat.dtype, format, scale, 0)
     with _on(x):
-        fake_quantise_kernel[_blocks(flat)](
+        fake_quantize_kernel[_blocks(flat)](
             flat, values, flat.numel(), factor, *_divisor(format, scale),
             WIDE=wide, PRODUCT_EXACT=exact, E=encoding(format), D=decoding(format), KEEP_NAN=not nan_to_zero,
             BLOCK=BLOCK, **LAUNCH,
@@ -57,16 +57,16 @@ def fake_quantise(x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_ze
     return values
 
 
-def dequantise(
+def dequantize(
     codes: Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Decoded values, as :func:`qse_hw.golden.quantize.tensor.dequantise`, but 0 of codes that the format does not
+    """Decoded values, as :func:`qse_hw.golden.quantize.tensor.dequantize`, but 0 of codes that the format does not
     assign.
     """
     flat = codes.contiguous()
     values = torch.empty(codes.shape, dtype=dtype, device=codes.device)
     with _on(codes):
-        dequantise_kernel[_blocks(flat)](
+        dequantize_kernel[_blocks(flat)](
             flat, values, flat.numel(), *_divisor(format, scale), D=decoding(format), BLOCK=BLOCK, **LAUNCH
         )
     return values
@@ -93,7 +93,7 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
     return sums
 
 
-def _quantise(
+def _quantize(
     x: Tensor, format: SegmentedFormat, scale: Scale, exponent: int, counts: Tensor | None
 ) -> Tensor:
     flat = x.detach().contiguous()
@@ -101,7 +101,7 @@ def _quantise(
     codes = torch.empty(x.shape, dtype=torch_code_dtype(format), device=x.device)
     factor, wide, exact = _product(flat.dtype, format, scale, exponent)
     with _on(x):
-        quantise_kernel[_blocks(flat)](
+        quantize_kernel[_blocks(flat)](
             flat, codes, codes if counts is None else counts, flat.numel(), factor,
             WIDE=wide, PRODUCT_EXACT=exact, E=encoding(format), COUNT=counts is not None, BLOCK=BLOCK, **LAUNCH,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from qse_hw.golden.quantize.triton.codes import decode, encode, from_bits, posit
 
 
 @triton.jit(do_not_specialize=["factor"])
-def quantise_kernel(
+def quantize_kernel(
     x_ptr, codes_ptr, counts_ptr, n, factor,
     WIDE: tl.constexpr, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr, COUNT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -28,7 +28,7 @@ def quantise_kernel(
 
 
 @triton.jit(do_not_specialize=["factor", "M", "reciprocal", "power"])
-def fake_quantise_kernel(
+def fake_quantize_kernel(
     x_ptr, values_ptr, n, factor, M, reciprocal, power,
     WIDE: tl.constexpr, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr, D: tl.constexpr, KEEP_NAN: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -48,7 +48,7 @@ def fake_quantise_kernel(
 
 
 @triton.jit(do_not_specialize=["M", "reciprocal", "power"])
-def dequantise_kernel(codes_ptr, values_ptr, n, M, reciprocal, power, D: tl.constexpr, BLOCK: tl.constexpr):
+def dequantize_kernel(codes_ptr, values_ptr, n, M, reciprocal, power, D: tl.constexpr, BLOCK: tl.constexpr):
     """Decoded values of n codes, in the dtype of the result."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = place < n

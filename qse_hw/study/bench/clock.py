@@ -21,7 +21,7 @@ _LARGEST = 8  # groups that are told apart
 # Kernels on a GPU by their names; the first that fits.
 _GROUPS = (
     ("integer products", r"^(gemv|gemm)_kernel$"),
-    ("quantiser", r"quantise_kernel"),
+    ("quantizer", r"quantize_kernel"),
     ("fused", r"^triton_"),
     ("copies", r"^Mem(cpy|set)"),
     ("float products", r"gemm|gemv|cutlass|xmma|dot_kernel|splitK"),

@@ -1,4 +1,4 @@
-"""Generating text with a quantised Mamba of a published shape, beside the float16 model of the same shape.
+"""Generating text with a quantized Mamba of a published shape, beside the float16 model of the same shape.
 
 Weights are random: speed and memory do not depend on them. Models are built a layer at a time.
 """
@@ -28,7 +28,7 @@ from qse_hw.golden.models.mamba.stream import random_layers
 from qse_hw.golden.models.quamba.calibrate import calibrate_layer
 from qse_hw.golden.models.quamba.calibration import LayerScales
 from qse_hw.golden.models.quamba.decode import QuambaDecoder, QuambaLayer
-from qse_hw.golden.models.quamba.integer import quantise_weight
+from qse_hw.golden.models.quamba.integer import quantize_weight
 from qse_hw.golden.models.quamba.model import QuambaBlock
 from qse_hw.golden.models.quamba.scan import State
 from qse_hw.golden.quantize import operators
@@ -100,7 +100,7 @@ def _measure_shape(config: MambaConfig, device: torch.device, bandwidth: float, 
     models: dict[str, Callable[[], Decoder]] = {BASELINE: random.float16}
     for spec in FORMATS:
         for state in STATES:
-            models[f"W8A8, x {spec}, state {state}"] = partial(random.quantised, spec, state)
+            models[f"W8A8, x {spec}, state {state}"] = partial(random.quantized, spec, state)
     found: dict[str, dict[str, Any]] = {}
     for number, (name, build) in enumerate(models.items()):
         found[name] = _measure_model(build, device, bandwidth)
@@ -158,8 +158,8 @@ class _Random:
         norm = torch.ones(self.config.d_model)
         return MambaDecoder(self.config, blocks, self.embedding, self.embedding, norm, device=self.device)
 
-    def quantised(self, spec: str, state: State) -> Decoder:
-        codes = quantise_weight(self.embedding.to(self.device), "Embedding")
+    def quantized(self, spec: str, state: State) -> Decoder:
+        codes = quantize_weight(self.embedding.to(self.device), "Embedding")
         matrix = codes.value, codes.step
         norm = torch.ones(self.config.d_model, device=self.device)
         return QuambaDecoder(self.config, self._blocks(load_format(spec), state), matrix, matrix, norm)
@@ -177,8 +177,8 @@ class _Random:
             step = scales.x.step
             if format.kind == "offset":
                 step = SILU_FLOOR * 2**format.fraction_bits / format.zero_point
-            quantiser = Segmented(format=format, scale=Scale.from_step(step))
-            yield QuambaBlock(block, scales, quantiser, state=state, layer=i)
+            quantizer = Segmented(format=format, scale=Scale.from_step(step))
+            yield QuambaBlock(block, scales, quantizer, state=state, layer=i)
 
 
 def _weight_bytes(decoder: Decoder) -> dict[str, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qse_hw.golden.formats.presets import load_format
-from qse_hw.golden.quantize.triton.elementwise import dequantise_kernel, fake_quantise_kernel, quantise_kernel
+from qse_hw.golden.quantize.triton.elementwise import dequantize_kernel, fake_quantize_kernel, quantize_kernel
 from qse_hw.golden.quantize.triton.layout import decoding, encoding
 from qse_hw.golden.quantize.triton.products import gemm_kernel, gemv_kernel
 
@@ -29,14 +29,14 @@ def compiled(capability: int) -> dict[str, Any]:
         values = {"D": decoding(format), "BLOCK": BLOCK}
         for x in INPUTS:
             product = codes | {"WIDE": False, "PRODUCT_EXACT": x == "bf16"}
-            found[f"quantise {name} {x}"] = _compiled(quantise_kernel, capability, x, product | {"COUNT": False}, 8)
-            found[f"quantise and count {name} {x}"] = _compiled(
-                quantise_kernel, capability, x, product | {"COUNT": True}, 8
+            found[f"quantize {name} {x}"] = _compiled(quantize_kernel, capability, x, product | {"COUNT": False}, 8)
+            found[f"quantize and count {name} {x}"] = _compiled(
+                quantize_kernel, capability, x, product | {"COUNT": True}, 8
             )
-            found[f"fake quantise {name} {x}"] = _compiled(
-                fake_quantise_kernel, capability, x, product | values | {"KEEP_NAN": True}, 8
+            found[f"fake quantize {name} {x}"] = _compiled(
+                fake_quantize_kernel, capability, x, product | values | {"KEEP_NAN": True}, 8
             )
-        found[f"dequantise {name} bf16"] = _compiled(dequantise_kernel, capability, "", values, 8)
+        found[f"dequantize {name} bf16"] = _compiled(dequantize_kernel, capability, "", values, 8)
         few = {"D": decoding(format), "BLOCK_OUT": 8, "BLOCK_IN": 512}
         found[f"gemv {name}"] = _compiled(gemv_kernel, capability, "", few, 4)
         many = {"D": decoding(format), "BLOCK_ROWS": 64, "BLOCK_OUT": 64, "BLOCK_IN": 64}

@@ -1,4 +1,4 @@
-"""Quantising NumPy arrays, beside plain INT8 and a float8 cast."""
+"""Quantizing NumPy arrays, beside plain INT8 and a float8 cast."""
 
 import statistics
 import time
@@ -13,20 +13,20 @@ from qse_hw.golden.quantize import array
 from qse_hw.study.bench import SEED, Report
 from qse_hw.study.console import table
 
-WORDS = "quantising"
+WORDS = "quantizing"
 VALUES = 8_000_000
 REPEATS = 7
 
 
 def measure(report: Report) -> dict[str, Any]:
-    """Seconds to quantise 8 M fp32 values, medians; the contenders take turns, so that noise hits all alike."""
+    """Seconds to quantize 8 M fp32 values, medians; the contenders take turns, so that noise hits all alike."""
     import ml_dtypes
 
     x = np.random.default_rng(SEED).standard_normal(VALUES, np.float32)
     format, scale = load_format("se8"), Scale.from_step(0.02)
     reciprocal = np.float32(float(scale.reciprocal))
     contenders: dict[str, Callable[[], Any]] = {
-        "se8, NumPy": lambda: array.quantise(x, format, scale),
+        "se8, NumPy": lambda: array.quantize(x, format, scale),
         "INT8, plain NumPy": lambda: np.clip(np.rint(x * reciprocal), -128, 127).astype(np.int8),
         "float8_e4m3fn, ml_dtypes cast": lambda: x.astype(ml_dtypes.float8_e4m3fn),
     }
@@ -49,7 +49,7 @@ def show(found: dict[str, Any]) -> None:
     """A table of times, and of speeds relative to the baselines."""
     baselines = [name for name in found["seconds"] if not name.startswith("se8")]
     table(
-        f"Quantising {found['values']:,} fp32 values, median of {REPEATS}",
+        f"Quantizing {found['values']:,} fp32 values, median of {REPEATS}",
         ["what", "ms", *(f"speed / {name}" for name in baselines)],
         [
             [

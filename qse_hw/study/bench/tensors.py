@@ -1,4 +1,4 @@
-"""Quantising and dequantising tensors, beside a copy of as many bytes, plain PyTorch, and other 8-bit formats."""
+"""Quantizing and dequantizing tensors, beside a copy of as many bytes, plain PyTorch, and other 8-bit formats."""
 
 import os
 import random
@@ -20,7 +20,7 @@ from qse_hw.golden.quantize.array import position_factor
 from qse_hw.study.bench import SEED, Report, clock
 from qse_hw.study.console import console, table
 
-WORDS = "quantising tensors"
+WORDS = "quantizing tensors"
 VALUES = {"cpu": 1 << 25, "cuda": 1 << 29}  # several times the caches
 REPEATS = {"cpu": 18, "cuda": 54}
 DTYPES = (torch.bfloat16, torch.float32)
@@ -42,7 +42,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
     """
     place = clock.place(device)
     cases: list[tuple[str, torch.dtype, Callable[[Tensor], Work]]] = [
-        (verb, dtype, make) for dtype in DTYPES for verb, make in (("quantise", _quantising), ("dequantise", _decoding))
+        (verb, dtype, make) for dtype in DTYPES for verb, make in (("quantize", _quantizing), ("dequantize", _decoding))
     ]
     found: dict[str, Any] = {}
     turns = random.Random(SEED)
@@ -74,12 +74,12 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
     }
 
 
-def _quantising(x: Tensor) -> Work:
+def _quantizing(x: Tensor) -> Work:
     scale = Scale.from_step(STEP)
     format = load_format("se8")
     plain = _plain(format, scale, x.device)
     compiled = torch.compile(plain)
-    expected = tensor.quantise(x[:4096], format, scale)
+    expected = tensor.quantize(x[:4096], format, scale)
     for name, found in (("operator", operators.quantize(x, format, scale)), ("compiled", compiled(x))):
         if not torch.equal(found[:4096], expected):
             raise SystemExit(f"the {name}'s codes differ from those of golden.quantize.tensor; run the compare command")
@@ -105,8 +105,8 @@ def _decoding(x: Tensor) -> Work:
     float8 = x.to(torch.float8_e4m3fn)
     work["float8_e4m3fn cast"] = lambda: float8.to(dtype)
     if dtype == torch.float32:
-        quantised = _per_tensor(x)
-        work["torch.quantize_per_tensor"] = lambda: quantised.dequantize()
+        quantized = _per_tensor(x)
+        work["torch.quantize_per_tensor"] = lambda: quantized.dequantize()
     return work
 
 
@@ -124,15 +124,15 @@ def _copy(x: Tensor) -> Callable[[], Any]:
 
 
 def _plain(format: SegmentedFormat, scale: Scale, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The quantiser as one writes it in PyTorch: an exact float64 product, truncated, looked up."""
+    """The quantizer as one writes it in PyTorch: an exact float64 product, truncated, looked up."""
     rows, factor = tables(format), position_factor(format, scale)
     codes = torch.from_numpy(rows.codes).to(device)
 
-    def quantise(x: Tensor) -> Tensor:
+    def quantize(x: Tensor) -> Tensor:
         v = (x.double() * factor).clamp(rows.low, rows.high).nan_to_num(nan=0.0)
         return codes[v.to(torch.int64) - rows.first]
 
-    return quantise
+    return quantize
 
 
 def _instructions(device: torch.device) -> dict[str, Any] | None:

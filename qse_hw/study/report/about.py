@@ -14,7 +14,7 @@ WORDS = {
     "decoder": "It takes codes of the format below and gives integers in fine steps, exact. Times the fine step they "
     "are the numbers that the codes stand for.",
     "linear": "It multiplies a vector of codes of the format below by a matrix of INT8 weights, adds biases, and "
-    "requantises the sums.",
+    "requantizes the sums.",
     "hadamard": "It multiplies vectors by a Hadamard matrix, as fast as they come in.",
     "quantizer": "It is an encoder with AXI4-Stream ports for the data and AXI4-Lite registers, in which scale, zero "
     "point and the segments' lengths are set while it runs.",

@@ -59,7 +59,7 @@ def scales(config: Any, calibration: Calibration | None, layers: int) -> list[Se
     if input is not None and not input.is_float and not input.exponent:
         return None
     if calibration is not None:
-        return [calibration.layer(number).quantiser for number in range(layers)]
+        return [calibration.layer(number).quantizer for number in range(layers)]
     if config.unit != "encoder" or config.scale is None:
         return None
     return [Segmented(format=config.format, scale=config.scale)] * layers
@@ -68,7 +68,7 @@ def scales(config: Any, calibration: Calibration | None, layers: int) -> list[Se
 def measure(
     found: Activations, config: Any, calibration: Calibration | None, step: Callable[[float], None] = lambda share: None
 ) -> Accuracy:
-    """SQNR of every layer, each column's quantiser fitted as :mod:`qse_hw.golden.calibration.contenders` does.
+    """SQNR of every layer, each column's quantizer fitted as :mod:`qse_hw.golden.calibration.contenders` does.
 
     Args:
         found: the activations.
@@ -98,12 +98,12 @@ def measure(
                 rivals[heading] = given[number] if input is None else Unit(input=input, choice=given[number])
             rivals[f"{name}, best s"] = own
             if name != "int8":
-                rivals["int8, best s"] = sample.fit("int8").quantiser
+                rivals["int8, best s"] = sample.fit("int8").quantizer
             rivals["limit"] = sample.limit
         except InputError as error:
             raise InputError(f"Layer {number}: {error}") from error
-        for heading, quantiser in rivals.items():
-            columns.setdefault(heading, []).append(sample.sqnr_db(quantiser))
+        for heading, quantizer in rivals.items():
+            columns.setdefault(heading, []).append(sample.sqnr_db(quantizer))
         best.append(float(own.scale.step))
     return Accuracy(origin=found.origin, shape=(found.tokens, found.channels), columns=columns, best=best)
 
@@ -119,12 +119,12 @@ def section_accuracy(accuracy: Accuracy, config: Any) -> Html:
     rows.append(["mean", *(_decibel(sum(values) / layers) for values in accuracy.columns.values()), ""])
     input, name = getattr(config, "input", None), config.format.name
     meanings = {
-        "this unit": "values rounded to the unit's input type, then quantised at its scale, the same for all layers.",
+        "this unit": "values rounded to the unit's input type, then quantized at its scale, the same for all layers.",
         "as calibrated": "each layer at the format and scale that the calibration has for it"
         + ("." if input is None else ", values rounded to the unit's input type before."),
         f"{name}, best s": "the unit's format at the scale of least squared error of each layer.",
         "int8, best s": "plain INT8, likewise.",
-        "limit": "256 levels wherever they serve a layer best (Lloyd-Max): no scalar quantiser of 8 bits does better.",
+        "limit": "256 levels wherever they serve a layer best (Lloyd-Max): no scalar quantizer of 8 bits does better.",
     }
     unknown = (
         f"The input type {input.name} stands for integers whose unit is the design's affair, so there is no column for "

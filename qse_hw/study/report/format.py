@@ -136,7 +136,7 @@ def rounding(format: SegmentedFormat, x: tuple[float, float]) -> tuple[npt.NDArr
     ends = 2 * values[[0, -1]] - middles[[0, -1]]  # as far beyond the outermost values
     places = np.concatenate([np.linspace(x[0], ends[0], 40), middles, np.linspace(ends[1], x[1], 40)])
     one = Scale.from_step(1.0)
-    decoded = array.dequantise(array.quantise(places, format, one), format, one)
+    decoded = array.dequantize(array.quantize(places, format, one), format, one)
     return places, np.abs(decoded.astype(np.float64) - places)
 
 

@@ -34,17 +34,17 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Fed:
-    """A quantiser behind an input type: values are first rounded to it, as a unit gets them."""
+    """A quantizer behind an input type: values are first rounded to it, as a unit gets them."""
 
     input: InputType
-    quantiser: Segmented
+    quantizer: Segmented
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         """Decoded values, float32, of x's shape."""
-        format, scale = self.quantiser.format, self.quantiser.scale
+        format, scale = self.quantizer.format, self.quantizer.scale
         values = from_patterns(to_patterns(x, self.input), self.input)
-        codes = array.quantise(values, format, scale, exponent=self.input.exponent)
-        return array.dequantise(codes, format, scale)
+        codes = array.quantize(values, format, scale, exponent=self.input.exponent)
+        return array.dequantize(codes, format, scale)
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
         """The same on a tensor of the CPU."""
@@ -86,7 +86,7 @@ def _samples(path: str, scale_bits: int) -> list[Sample]:
 
 
 def fitted(result: Json) -> list[Segmented]:
-    """The layers' quantisers that :func:`fit` found.
+    """The layers' quantizers that :func:`fit` found.
 
     Raises:
         InputError: if there are none.
@@ -101,7 +101,7 @@ def fitted(result: Json) -> list[Segmented]:
 
 def measure(
     layers: Sequence[npt.NDArray[Any]],
-    quantisers: Sequence[Segmented],
+    quantizers: Sequence[Segmented],
     input: InputType,
     limits: Sequence[float | None],
 ) -> Json:
@@ -111,11 +111,11 @@ def measure(
 
     Args:
         layers: x, (tokens, channels), of each.
-        quantisers: of each.
+        quantizers: of each.
         input: the unit's.
         limits: as :func:`fit` gives them.
     """
-    sqnr = [sqnr_db(x, Fed(input, quantiser)) for x, quantiser in zip(layers, quantisers, strict=True)]
+    sqnr = [sqnr_db(x, Fed(input, quantizer)) for x, quantizer in zip(layers, quantizers, strict=True)]
     best = [math.inf if value is None else value for value in limits]
     distances = [0.0 if most == own else most - own for most, own in zip(best, sqnr, strict=True)]
     return {"sqnr_db": [finite(value) for value in sqnr], "distance_db": [finite(value) for value in distances]}

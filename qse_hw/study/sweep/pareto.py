@@ -19,7 +19,7 @@ class Objective:
         heading: its name and unit, for tables and axes.
         sign: 1 if more is better, -1 if less is.
         value: of a point as the report has it; None where the target has no such figure.
-        accuracy: whether it needs a unit that quantises.
+        accuracy: whether it needs a unit that quantizes.
     """
 
     heading: str

@@ -86,10 +86,10 @@ def build(
         name, made, lost = plan.name(spec, options), options, None
         try:
             if "format" in options:
-                made, quantisers = plan.settled(spec.unit, options, _layers(spec.unit, options, fitted, calibration))
+                made, quantizers = plan.settled(spec.unit, options, _layers(spec.unit, options, fitted, calibration))
                 input = input_type(options.get("input", "fp32"))  # units without one take codes, which lose no more
-                key = tuple(quantisers), input
-                lost = losses[key] = losses.get(key) or accuracy.measure(layers, quantisers, input, limit)
+                key = tuple(quantizers), input
+                lost = losses[key] = losses.get(key) or accuracy.measure(layers, quantizers, input, limit)
             emitted = emit(plan.config(spec.unit, made))
         except InputError as error:
             skipped.append({"name": name, "target": None, "reason": str(error)})
@@ -114,7 +114,7 @@ def _layers(
         return accuracy.fitted(fitted[options["format"], bits])
     if calibration is None:
         raise InputError(f"Format {CALIBRATION} needs one: give --calibration FILE")
-    found = [calibration.layer(number).quantiser for number in range(len(calibration.layers))]
+    found = [calibration.layer(number).quantizer for number in range(len(calibration.layers))]
     if len({one.format for one in found}) > 1:
         raise InputError(f"Format {CALIBRATION} must be one for all layers; calibrate with --mode shared")
     if found[0].scale.bits != bits:

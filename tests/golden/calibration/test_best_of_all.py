@@ -120,8 +120,8 @@ def test_the_output_is_no_worse_than_at_the_percentile(rng, seed):
     weights = rng.exponential(size=x.shape).astype(np.float32)
     skewed = rng.exponential(size=x.shape)  # the output's own, of which the weights know nothing
 
-    def output_error(quantisers):
-        return [float((skewed * (one.array(x) - x.astype(np.float32)) ** 2).sum()) + 1e-30 for one in quantisers]
+    def output_error(quantizers):
+        return [float((skewed * (one.array(x) - x.astype(np.float32)) ** 2).sum()) + 1e-30 for one in quantizers]
 
     for spec in ("tuned:bits=3,segments=2", "se8"):
         layer = Layer(x=x, weights=weights, output_error=output_error)

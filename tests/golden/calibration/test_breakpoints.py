@@ -207,9 +207,9 @@ def test_the_error_is_what_the_hardware_errs_by(rng, sign, kind):
         paths = axis.paths(float(scale.step))
         for segments, path in enumerate(paths, 1):
             found = axis.format(path, scale)
-            codes = array.quantise(histogram.values, found.format, found.scale)
+            codes = array.quantize(histogram.values, found.format, found.scale)
             fine = float(found.scale.step) / 2.0**found.format.fraction_bits
-            decoded = array.dequantise_integers(codes, found.format) * fine  # not rounded to float32
+            decoded = array.dequantize_integers(codes, found.format) * fine  # not rounded to float32
             direct = float(histogram.counts @ (decoded - histogram.values.astype(np.float64)) ** 2)
             assert path.error == pytest.approx(direct, rel=1e-9)
             assert path.error == pytest.approx(histogram.squared_error(found), rel=1e-4)

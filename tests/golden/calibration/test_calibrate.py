@@ -103,16 +103,16 @@ def test_layers_are_seen_one_at_a_time(tensors, mode, weighted):
 
 
 def weighted_layer(rng):
-    """A layer at whose output only the tail matters, and nothing beyond that is known of the quantisers."""
+    """A layer at whose output only the tail matters, and nothing beyond that is known of the quantizers."""
     z = 3 * rng.standard_normal((60, 24))
     x = (z / (1 + np.exp(-z))).astype(np.float32)
     weights = (1e-4 + (x > 4)).astype(np.float32)
     asked = []
 
-    def output_error(quantisers):
-        asked.append(list(quantisers))
+    def output_error(quantizers):
+        asked.append(list(quantizers))
         power = (weights * x * x).sum()
-        return [float((weights * (quantiser.array(x) - x) ** 2).sum() / power) for quantiser in quantisers]
+        return [float((weights * (quantizer.array(x) - x) ** 2).sum() / power) for quantizer in quantizers]
 
     return Layer(x=x, weights=weights, output_error=output_error), asked
 
@@ -131,14 +131,14 @@ def test_the_output_decides(rng, spec):
         rivals = [fitter.least_squares(name) for name in ("int8-asym", "se8-silu") for fitter in fitters]
     else:
         rivals = [fitter.least_squares(spec) for fitter in fitters]
-    errors = layer.output_error([best.quantiser, quamba.quantiser, *rivals])
+    errors = layer.output_error([best.quantizer, quamba.quantizer, *rivals])
     assert errors[0] <= min(errors[2:])
     assert [best.output_sqnr_db, quamba.output_sqnr_db] == pytest.approx([-10 * math.log10(e) for e in errors[:2]])
-    assert best.sqnr_db == Histogram(layer.x).sqnr_db(best.quantiser)  # of x itself, unweighted
+    assert best.sqnr_db == Histogram(layer.x).sqnr_db(best.quantizer)  # of x itself, unweighted
     assert len(asked) == 2  # once by calibrate, for all at once
     assert errors[2] > errors[3] or "sign=0" in spec  # that one's rivals are presets, which 1-bit scales leave alike
     step = percentile_step(layer.x)
-    assert quamba.quantiser == fitters[1].at(spec, step)
+    assert quamba.quantizer == fitters[1].at(spec, step)
 
 
 def test_the_output_overrules_the_weights(rng):
@@ -150,9 +150,9 @@ def test_the_output_overrules_the_weights(rng):
         ("weighted", layer.output_error),
     ):
         found[name] = calibrate([Layer(x=layer.x, weights=layer.weights, output_error=error)], "int8").layer(0)
-    assert found["unweighted"].quantiser == Fitter(Histogram(layer.x)).least_squares("int8")
-    assert found["weighted"].quantiser == Fitter(Histogram(layer.x, layer.weights)).least_squares("int8")
-    assert found["weighted"].quantiser != found["unweighted"].quantiser
+    assert found["unweighted"].quantizer == Fitter(Histogram(layer.x)).least_squares("int8")
+    assert found["weighted"].quantizer == Fitter(Histogram(layer.x, layer.weights)).least_squares("int8")
+    assert found["weighted"].quantizer != found["unweighted"].quantizer
 
 
 def test_an_output_without_error(tensors):

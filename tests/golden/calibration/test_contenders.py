@@ -39,15 +39,15 @@ def sample(rng):
 @pytest.mark.parametrize("spec", [*PRESETS, "se8:L=7", "tuned:bits=4,segments=2"])
 def test_formats(sample, spec):
     found = sample.fit(spec)
-    assert found.quantiser == Fitter(sample.histogram).least_squares(spec)
-    assert (found.spec, found.bits) == (spec, found.quantiser.format.bits)
-    assert found.detail == describe(found.quantiser)
+    assert found.quantizer == Fitter(sample.histogram).least_squares(spec)
+    assert (found.spec, found.bits) == (spec, found.quantizer.format.bits)
+    assert found.detail == describe(found.quantizer)
 
 
 def test_limit(sample):
     found = sample.fit(LIMIT)
     assert found.spec == LIMIT
-    assert np.array_equal(found.quantiser.levels, lloyd_max(sample.histogram).levels)
+    assert np.array_equal(found.quantizer.levels, lloyd_max(sample.histogram).levels)
     assert (found.bits, found.detail) == (8, "256 levels")
 
 
@@ -60,7 +60,7 @@ def test_percentiles_have_the_best_alpha(rng, spec, name, weighted):
     rivals = [Segmented(format=format, scale=Scale.from_step(percentile_step(x, alpha), 12)) for alpha in ALPHAS]
     errors = [Histogram(x).squared_error(rival) for rival in rivals]  # weights are for formats, not for baselines
     best = int(np.argmin(errors))
-    assert found.quantiser == rivals[best]
+    assert found.quantizer == rivals[best]
     assert max(errors) > 1.2 * errors[best]
     assert found.detail.startswith(f"alpha {ALPHAS[best]}, s = ")
     assert found.bits == format.bits
@@ -68,7 +68,7 @@ def test_percentiles_have_the_best_alpha(rng, spec, name, weighted):
 
 def test_a_given_alpha(rng):
     x = silu(rng, size=6)
-    found = Sample(x).fit("quamba-se8:alpha=0.999").quantiser
+    found = Sample(x).fit("quamba-se8:alpha=0.999").quantizer
     assert found == Segmented(format=load_format("se8:L=8"), scale=Scale.from_step(percentile_step(x, 0.999)))
     sparse = np.zeros((600, 4), np.float32)
     sparse[3, 2] = 1
@@ -93,21 +93,21 @@ def test_quamba2_groups_channels_by_their_maxima(rng):
     x = (rng.uniform(-1, 1, (200, 24)) * maxima).astype(np.float32)
     sample = Sample(x)
     found = sample.fit("quamba2")
-    assert isinstance(found.quantiser, Grouped)
-    assert (found.bits, found.detail, len(found.quantiser.quantisers)) == (8, "8 groups of channels", GROUPS)
+    assert isinstance(found.quantizer, Grouped)
+    assert (found.bits, found.detail, len(found.quantizer.quantizers)) == (8, "8 groups of channels", GROUPS)
     order = np.argsort(np.abs(x).max(axis=0))
-    assert found.quantiser.groups[order].tolist() == sorted(list(range(8)) * 3)
-    for number, quantiser in enumerate(found.quantiser.quantisers):
-        part = x[:, found.quantiser.groups == number]
-        assert quantiser == Fitter(Histogram(part)).least_squares("int8")
-    assert sample.sqnr_db(found.quantiser) > sample.sqnr_db(sample.fit("int8").quantiser) + 0.1
+    assert found.quantizer.groups[order].tolist() == sorted(list(range(8)) * 3)
+    for number, quantizer in enumerate(found.quantizer.quantizers):
+        part = x[:, found.quantizer.groups == number]
+        assert quantizer == Fitter(Histogram(part)).least_squares("int8")
+    assert sample.sqnr_db(found.quantizer) > sample.sqnr_db(sample.fit("int8").quantizer) + 0.1
 
 
 def test_quamba2_of_integers():
     """The channel of -128 has the greatest magnitude, which int8 has no place for."""
     x = np.array([[-128, 100, 50, 3]], np.int8).repeat(9, axis=0)
     x[1::2] //= 2
-    found, same = (Sample(values).fit("quamba2").quantiser for values in (x, x.astype(np.float32)))
+    found, same = (Sample(values).fit("quamba2").quantizer for values in (x, x.astype(np.float32)))
     assert found.groups.tolist() == same.groups.tolist() == [3, 2, 1, 0]
 
 
@@ -117,7 +117,7 @@ def test_float8_reaches_the_rest_where_an_outlier_weighs_little(rng, spec):
     levels, _ = float8_levels(FP8[spec])
     x = np.append(rng.standard_normal(1 << 16), 3000).astype(np.float32)[:, None]
     sample = Sample(x)
-    error = sample.histogram.squared_error(sample.fit(spec).quantiser)
+    error = sample.histogram.squared_error(sample.fit(spec).quantizer)
     for power in range(-16, 20):
         rival = Codebook.nearest(levels * np.float32(3000 / levels[-1] * 2.0**power))
         assert error <= 1.1 * sample.histogram.squared_error(rival)
@@ -128,15 +128,15 @@ def test_no_format_loses_to_itself_at_a_percentile(rng):
         x = np.exp(2 * rng.standard_normal((40, 3))).astype(np.float32)
         sample = Sample(x)
         for spec, baseline in (("int8", "quamba"), ("se8", "quamba-se8"), ("se9-paper", "quamba-se")):
-            errors = [sample.histogram.squared_error(sample.fit(name).quantiser) for name in (spec, baseline)]
+            errors = [sample.histogram.squared_error(sample.fit(name).quantizer) for name in (spec, baseline)]
             assert errors[0] <= errors[1]
 
 
 def test_quamba2_of_few_or_silent_channels(rng):
     x = silu(rng, (50, 3))
-    assert len(Sample(x).fit("quamba2").quantiser.quantisers) == 3
+    assert len(Sample(x).fit("quamba2").quantizer.quantizers) == 3
     x[:, 1] = 0
-    found = Sample(x).fit("quamba2").quantiser
+    found = Sample(x).fit("quamba2").quantizer
     assert not found.array(x)[:, 1].any()
 
 
@@ -145,9 +145,9 @@ def test_float8_is_scaled(sample, spec):
     found = sample.fit(spec)
     assert (found.bits, found.detail.split()[:2]) == (8, ["values", "times"])
     levels, ties_down = float8_levels(FP8[spec])
-    step = found.quantiser.levels[-1] / levels[-1]
-    assert np.allclose(found.quantiser.levels, levels * step, rtol=1e-6)
-    error = sample.histogram.squared_error(found.quantiser)
+    step = found.quantizer.levels[-1] / levels[-1]
+    assert np.allclose(found.quantizer.levels, levels * step, rtol=1e-6)
+    error = sample.histogram.squared_error(found.quantizer)
     for factor in 2.0 ** (np.arange(-20, 21) / 40):
         rival = Codebook.nearest(levels * np.float32(step * factor), ties_down=ties_down)
         assert error <= 1.05 * sample.histogram.squared_error(rival)  # 0.2 dB: a small sample is not smooth
@@ -161,7 +161,7 @@ def test_float8_finds_the_scale_of_its_own_values(spec, below):
     levels, _ = float8_levels(FP8[spec])
     x = np.float32(0.37) * levels[levels > 0][-60 - below : -below, None]
     sample = Sample(x)
-    assert sample.sqnr_db(sample.fit(spec).quantiser) > 47
+    assert sample.sqnr_db(sample.fit(spec).quantizer) > 47
     at_the_peak = Codebook.nearest(levels * np.float32(sample.histogram.peak / levels[-1]))
     assert sample.sqnr_db(at_the_peak) < 44
 
@@ -180,9 +180,9 @@ def test_weights_count(rng):
     x = silu(rng, size=4)
     heavy = (np.abs(x) < 0.3).astype(np.float32) + np.float32(1e-6)
     for spec in ("fp8-e3m4", LIMIT, "quamba", "quamba2"):
-        assert np.array_equal(Sample(x).fit(spec).quantiser.array(x), Sample(x, heavy).fit(spec).quantiser.array(x))
+        assert np.array_equal(Sample(x).fit(spec).quantizer.array(x), Sample(x, heavy).fit(spec).quantizer.array(x))
     for spec in ("int8", "se8", "tuned:segments=2,bits=4"):
-        plain, weighted = Sample(x).fit(spec).quantiser, Sample(x, heavy).fit(spec).quantiser
+        plain, weighted = Sample(x).fit(spec).quantizer, Sample(x, heavy).fit(spec).quantizer
         weigh = Histogram(x, heavy).squared_error
         assert weigh(weighted) < weigh(plain)
 
@@ -190,10 +190,10 @@ def test_weights_count(rng):
 def test_sqnr_is_of_the_values_and_unweighted(rng):
     x = silu(rng)
     weighted, plain = Sample(x, np.square(x)), Sample(x)
-    quantiser = Segmented(format=load_format("se8"), scale=Scale.from_step(0.02))
-    assert weighted.sqnr_db(quantiser) == plain.sqnr_db(quantiser)
-    error = np.square(quantiser.array(x).astype(np.float64) - x).sum()
-    assert plain.sqnr_db(quantiser) == pytest.approx(10 * np.log10(np.square(x.astype(np.float64)).sum() / error))
+    quantizer = Segmented(format=load_format("se8"), scale=Scale.from_step(0.02))
+    assert weighted.sqnr_db(quantizer) == plain.sqnr_db(quantizer)
+    error = np.square(quantizer.array(x).astype(np.float64) - x).sum()
+    assert plain.sqnr_db(quantizer) == pytest.approx(10 * np.log10(np.square(x.astype(np.float64)).sum() / error))
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def silu(rng, shape=(96, 40), size=2.0):
 
 
 def root_error(x, format, scale):
-    """With no help from the code under test but the quantiser itself, in float64, on every value."""
-    decoded = array.dequantise(array.quantise(x, format, scale), format, scale).astype(np.float64)
+    """With no help from the code under test but the quantizer itself, in float64, on every value."""
+    decoded = array.dequantize(array.quantize(x, format, scale), format, scale).astype(np.float64)
     return math.sqrt(((decoded - x.astype(np.float64)) ** 2).sum())
 
 

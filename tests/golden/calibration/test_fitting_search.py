@@ -15,18 +15,18 @@ from tests.golden.calibration.test_fitting import silu
 
 
 class Recorded(Histogram):
-    """Remembers which quantisers were compared, in their order."""
+    """Remembers which quantizers were compared, in their order."""
 
     def __init__(self, x):
         super().__init__(x)
         self.seen = []
 
-    def squared_error(self, quantiser):
-        self.seen.append(quantiser)
-        return super().squared_error(quantiser)
+    def squared_error(self, quantizer):
+        self.seen.append(quantizer)
+        return super().squared_error(quantizer)
 
-    def lost(self, quantiser):
-        return super().squared_error(quantiser)
+    def lost(self, quantizer):
+        return super().squared_error(quantizer)
 
 
 def around(scale, per_octave, reach):

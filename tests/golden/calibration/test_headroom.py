@@ -161,7 +161,7 @@ def test_the_output_is_judged_with_headroom(rng):
     roomy = with_headroom(plain, 2)
     growth = [roomy.squared_error(rival) / plain.squared_error(rival) for rival in asked]
     assert max(growth) > 1.2 * min(growth)
-    assert growth[asked.index(found.layer(0).quantiser)] == min(growth)
+    assert growth[asked.index(found.layer(0).quantizer)] == min(growth)
 
 
 @pytest.mark.parametrize("peak", [MIN_PEAK, MAX_PEAK, -MAX_PEAK])

@@ -18,13 +18,13 @@ def silu(rng, shape=(96, 40), size=2.0):
     return (z / (1 + np.exp(-z))).astype(np.float32)
 
 
-def squared_error(x, quantiser, weights=1.0):
+def squared_error(x, quantizer, weights=1.0):
     """On every value, in float64."""
-    return float((weights * (quantiser.array(x).astype(np.float64) - x.astype(np.float64)) ** 2).sum())
+    return float((weights * (quantizer.array(x).astype(np.float64) - x.astype(np.float64)) ** 2).sum())
 
 
 def rounding(x, weights=1.0):
-    """What rounding to 11 significant bits moves smooth data by, and an error of a nearest-value quantiser at most."""
+    """What rounding to 11 significant bits moves smooth data by, and an error of a nearest-value quantizer at most."""
     return 2.0**-12 * math.sqrt(float((weights * x.astype(np.float64) ** 2).sum()))
 
 
@@ -38,11 +38,11 @@ def test_error_is_the_tensors(rng, name, weighted):
     x = silu(rng)
     weights = rng.exponential(size=x.shape).astype(np.float32) if weighted else None
     w = 1.0 if weights is None else weights.astype(np.float64)
-    histogram, quantiser = Histogram(x, weights), segmented(name, 0.03)
-    found, direct = math.sqrt(histogram.squared_error(quantiser)), math.sqrt(squared_error(x, quantiser, w))
+    histogram, quantizer = Histogram(x, weights), segmented(name, 0.03)
+    found, direct = math.sqrt(histogram.squared_error(quantizer)), math.sqrt(squared_error(x, quantizer, w))
     assert abs(found - direct) <= rounding(x, w)
     assert histogram.power == pytest.approx(float((w * x.astype(np.float64) ** 2).sum()), rel=2.0**-10)
-    assert histogram.sqnr_db(quantiser) == pytest.approx(20 * math.log10(math.sqrt(histogram.power) / found))
+    assert histogram.sqnr_db(quantizer) == pytest.approx(20 * math.log10(math.sqrt(histogram.power) / found))
 
 
 def test_values_are_rounded_to_11_bits(rng):
@@ -87,21 +87,21 @@ def test_larger_than_one_part(rng):
     x = silu(rng, (1100, 1000))  # more than 2**20 values
     weights = rng.uniform(0.5, 2, x.shape).astype(np.float32)
     assert [len(part) for part in parts(x)] == [1 << 20, x.size - (1 << 20)]
-    quantiser = Segmented(format=se8(8), scale=Scale.from_step(0.05))
-    want = 10 * math.log10(float((x.astype(np.float64) ** 2).sum()) / squared_error(x, quantiser))
-    assert sqnr_db(x, quantiser) == pytest.approx(want, rel=1e-6)
+    quantizer = Segmented(format=se8(8), scale=Scale.from_step(0.05))
+    want = 10 * math.log10(float((x.astype(np.float64) ** 2).sum()) / squared_error(x, quantizer))
+    assert sqnr_db(x, quantizer) == pytest.approx(want, rel=1e-6)
     for w in (None, weights):
-        found = math.sqrt(Histogram(x, w).squared_error(quantiser))
+        found = math.sqrt(Histogram(x, w).squared_error(quantizer))
         direct = 1.0 if w is None else w.astype(np.float64)
-        assert abs(found - math.sqrt(squared_error(x, quantiser, direct))) <= rounding(x, direct)
+        assert abs(found - math.sqrt(squared_error(x, quantizer, direct))) <= rounding(x, direct)
 
 
 def test_sqnr_by_hand():
     x = np.array([[1.0, 2.0, -3.0, 0.4]], np.float32)
-    quantiser = segmented("int8", 1.0)
-    assert sqnr_db(x, quantiser) == pytest.approx(10 * math.log10((14 + 0.16) / 0.16), rel=1e-6)
-    assert sqnr_db(x[:, :3], quantiser) == math.inf
-    assert sqnr_db(x.astype(np.float16)[:, :3], quantiser) == math.inf
+    quantizer = segmented("int8", 1.0)
+    assert sqnr_db(x, quantizer) == pytest.approx(10 * math.log10((14 + 0.16) / 0.16), rel=1e-6)
+    assert sqnr_db(x[:, :3], quantizer) == math.inf
+    assert sqnr_db(x.astype(np.float16)[:, :3], quantizer) == math.inf
 
 
 def test_sqnr_tells_channels_apart(rng):
@@ -112,7 +112,7 @@ def test_sqnr_tells_channels_apart(rng):
     assert sqnr_db(x, grouped) == pytest.approx(10 * math.log10(float((x.astype(np.float64) ** 2).sum()) / error))
 
 
-def test_any_quantiser():
+def test_any_quantizer():
     x = np.array([[1.0, 2.0, 5.0]], np.float32)
     assert Histogram(x).squared_error(Codebook.nearest(np.array([1.0, 4.0]))) == 2  # 2 -> 1, 5 -> 4
 

@@ -159,8 +159,8 @@ def test_no_contender_beats_it(rng, size):
     scalar = [name for name in PRESETS if load_format(name).bits <= 8]
     scalar += [name for name in BASELINES if name not in ("quamba2", "quamba-se", LIMIT)] + ["tuned:bits=5"]
     for spec in scalar:
-        assert sample.histogram.squared_error(sample.fit(spec).quantiser) >= limit
-    assert sample.fit(LIMIT).quantiser is sample.limit
+        assert sample.histogram.squared_error(sample.fit(spec).quantizer) >= limit
+    assert sample.fit(LIMIT).quantizer is sample.limit
 
 
 def test_few_values_are_kept(rng):

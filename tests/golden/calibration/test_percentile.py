@@ -85,5 +85,5 @@ def test_a_choice_at_work():
     scale = Scale.from_step(0.5)
     choice = Choice(format=se8(8), scale=scale, sqnr_db=30.0)
     assert choice.output_sqnr_db is None
-    assert choice.quantiser == Segmented(format=se8(8), scale=scale)
-    assert choice.quantiser.array(np.array([0.13, -9.9], np.float32)).tolist() == [0.125, -10]
+    assert choice.quantizer == Segmented(format=se8(8), scale=scale)
+    assert choice.quantizer.array(np.array([0.13, -9.9], np.float32)).tolist() == [0.125, -10]

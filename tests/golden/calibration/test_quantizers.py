@@ -1,4 +1,4 @@
-"""Quantisers of any kind: on arrays and tensors alike, to the nearest level, ties as documented."""
+"""Quantizers of any kind: on arrays and tensors alike, to the nearest level, ties as documented."""
 
 import ml_dtypes
 import numpy as np
@@ -40,13 +40,13 @@ def codebook(rng, levels=256):
 
 @pytest.mark.parametrize("name", ["int8", "int8-asym", "se8:L=12", "se8-silu", "se9-paper"])
 def test_segmented_on_arrays_and_tensors(rng, name):
-    quantiser = Segmented(format=load_format(name), scale=Scale.from_step(0.0203))
+    quantizer = Segmented(format=load_format(name), scale=Scale.from_step(0.0203))
     for x in (FP16, floats(rng)):
-        same(quantiser.array(x), quantiser.tensor(torch.from_numpy(x.copy())))
-    finest = quantiser.scale.step / 2**quantiser.format.fraction_bits
+        same(quantizer.array(x), quantizer.tensor(torch.from_numpy(x.copy())))
+    finest = quantizer.scale.step / 2**quantizer.format.fraction_bits
     inside = rng.uniform(-0.1, 1, 1000).astype(np.float32)  # where every format has codes; s/4 .. s apart
-    assert np.abs(quantiser.array(inside) - inside).max() <= float(quantiser.scale.step) / 2 + 1e-7
-    assert (np.round(quantiser.array(inside) / float(finest)) != 0).any()
+    assert np.abs(quantizer.array(inside) - inside).max() <= float(quantizer.scale.step) / 2 + 1e-7
+    assert (np.round(quantizer.array(inside) / float(finest)) != 0).any()
 
 
 def test_codebook_on_arrays_and_tensors(rng):
@@ -148,17 +148,17 @@ def test_float8_is_the_cast(rng, dtype):
 
 
 def test_grouped_is_each_group_by_itself(rng):
-    quantisers = (
+    quantizers = (
         Segmented(format=load_format("int8"), scale=Scale.from_step(0.1)),
         codebook(rng, 16),
         Segmented(format=load_format("se8"), scale=Scale.from_step(0.003)),
     )
     groups = rng.permutation(np.arange(11) % 3)
     x = rng.standard_normal((5, 4, 11)).astype(np.float32)
-    grouped = Grouped(quantisers, groups)
+    grouped = Grouped(quantizers, groups)
     got = grouped.array(x)
     for channel, group in enumerate(groups):
-        assert np.array_equal(got[..., channel], quantisers[group].array(x[..., channel]))
+        assert np.array_equal(got[..., channel], quantizers[group].array(x[..., channel]))
     same(got, grouped.tensor(torch.from_numpy(x)))
     same(grouped.array(x[0, 0]), grouped.tensor(torch.from_numpy(x[0, 0])))
 
@@ -166,8 +166,8 @@ def test_grouped_is_each_group_by_itself(rng):
 def test_tensors_stay_on_their_device(rng):
     x = torch.empty((2, 3), device="meta")  # a device that is not the default, and has no values
     grouped = Grouped((codebook(rng, 4), codebook(rng, 5)), np.array([0, 1, 0]))
-    for quantiser in (codebook(rng, 16), grouped):
-        decoded = quantiser.tensor(x)
+    for quantizer in (codebook(rng, 16), grouped):
+        decoded = quantizer.tensor(x)
         assert (decoded.device.type, decoded.shape, decoded.dtype) == ("meta", (2, 3), torch.float32)
 
 

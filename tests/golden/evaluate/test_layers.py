@@ -27,7 +27,7 @@ def test_fit_and_measure(model, ids):
         for spec in SPECS:
             own = sample.fit(spec)
             assert contenders[spec][layer].detail == own.detail
-            assert losses.sqnr_db[spec][layer] == sample.sqnr_db(own.quantiser)
+            assert losses.sqnr_db[spec][layer] == sample.sqnr_db(own.quantizer)
     assert losses.distance_db("lloyd-max") == [0.0, 0.0]
     assert min(losses.distance_db("se8")) > 0
     assert shares == sorted(shares)
@@ -39,7 +39,7 @@ def test_fit_and_measure(model, ids):
         sample = Sample(held_out[f"layers.{layer}.x"])
         assert other.limit_db[layer] == sample.sqnr_db(sample.limit)
         for spec in SPECS:
-            assert other.sqnr_db[spec][layer] == sample.sqnr_db(contenders[spec][layer].quantiser)
+            assert other.sqnr_db[spec][layer] == sample.sqnr_db(contenders[spec][layer].quantizer)
     assert min(other.distance_db("lloyd-max")) > 0  # fitted to other values
 
 
@@ -51,9 +51,9 @@ def test_formats_may_be_fitted_to_the_layers_output(mamba1, ids):
     for layer, tensors, block, residual in activations(stream, ids, tokens=60):
         sample = Sample(tensors["x"], output_weights(block, residual))
         own = sample.fit("se8")
-        assert contenders["se8"][layer].quantiser == own.quantiser
-        assert losses.sqnr_db["se8"][layer] == sample.sqnr_db(own.quantiser)
-    assert [one.quantiser for one in plain["se8"]] != [one.quantiser for one in contenders["se8"]]
+        assert contenders["se8"][layer].quantizer == own.quantizer
+        assert losses.sqnr_db["se8"][layer] == sample.sqnr_db(own.quantizer)
+    assert [one.quantizer for one in plain["se8"]] != [one.quantizer for one in contenders["se8"]]
 
 
 def test_a_layers_own_tuned_format_is_measured_on_its_values(mamba1, ids):
@@ -63,9 +63,9 @@ def test_a_layers_own_tuned_format_is_measured_on_its_values(mamba1, ids):
     for layer, x in enumerate(capture(mamba1, ids, tokens=60).values()):
         sample = Sample(x)
         own = sample.fit(spec)
-        assert contenders[spec][layer].quantiser == own.quantiser
-        assert losses.sqnr_db[spec][layer] == sample.sqnr_db(own.quantiser)
-        assert losses.sqnr_db[spec][layer] != sample.histogram.sqnr_db(own.quantiser)
+        assert contenders[spec][layer].quantizer == own.quantizer
+        assert losses.sqnr_db[spec][layer] == sample.sqnr_db(own.quantizer)
+        assert losses.sqnr_db[spec][layer] != sample.histogram.sqnr_db(own.quantizer)
 
 
 @pytest.mark.parametrize("mode", ["runtime", "shared"])
@@ -90,9 +90,9 @@ def test_tuned_formats_that_layers_share(mamba1, ids, monkeypatch, mode):
         sample = Sample(x)
         expected = sample.fit("se8:L=8")
         found = contenders["tuned"][layer]
-        assert (found.spec, found.quantiser, found.detail) == ("tuned", expected.quantiser, expected.detail)
-        assert losses.sqnr_db["tuned"][layer] == pytest.approx(sample.sqnr_db(expected.quantiser), abs=0.02)
-        assert losses.sqnr_db["int8"][layer] == sample.sqnr_db(contenders["int8"][layer].quantiser)
+        assert (found.spec, found.quantizer, found.detail) == ("tuned", expected.quantizer, expected.detail)
+        assert losses.sqnr_db["tuned"][layer] == pytest.approx(sample.sqnr_db(expected.quantizer), abs=0.02)
+        assert losses.sqnr_db["int8"][layer] == sample.sqnr_db(contenders["int8"][layer].quantizer)
 
 
 def test_worst_layer_and_lossless():

@@ -1,4 +1,4 @@
-"""x alone, or the whole recipe, with the quantisers where they belong."""
+"""x alone, or the whole recipe, with the quantizers where they belong."""
 
 import pytest
 import torch
@@ -33,8 +33,8 @@ def test_x_only(model, ids):
     ids = ids[:100].view(2, 50)
     models = x_only(model)({"same": [Identity(), Identity()], **contenders()})
     torch.testing.assert_close(models["same"](ids), model(ids), rtol=0, atol=0)
-    for name, quantisers in contenders().items():
-        expected = model(ids, lambda i, n, x, q=quantisers: torch.from_numpy(q[i].array(x.numpy())) if n == "x" else x)
+    for name, quantizers in contenders().items():
+        expected = model(ids, lambda i, n, x, q=quantizers: torch.from_numpy(q[i].array(x.numpy())) if n == "x" else x)
         torch.testing.assert_close(models[name](ids), expected, rtol=0, atol=0)
         assert not torch.equal(expected, model(ids))
 
@@ -45,8 +45,8 @@ def test_quamba(mamba1, ids, reads, state):
     calibration = calibrate_quamba(mamba1, ids, tokens=1536)
     text = ids[:100].view(2, 50)
     for _ in range(2):  # they share what does not depend on x, and must not disturb each other
-        for name, quantisers in contenders().items():
-            alone = QuambaMamba(mamba1, calibration, quantisers, x_proj_input=reads, state=state)
+        for name, quantizers in contenders().items():
+            alone = QuambaMamba(mamba1, calibration, quantizers, x_proj_input=reads, state=state)
             torch.testing.assert_close(models[name](text), alone(text), rtol=0, atol=0)
 
 
@@ -59,8 +59,8 @@ def test_quamba2(ids):
     calibration = calibrate_quamba2(model, ids, tokens=1024)
     text = ids[:100].view(2, 50)
     for _ in range(2):
-        for name, quantisers in wanted.items():
-            alone = QuambaMamba2(model, calibration, quantisers)
+        for name, quantizers in wanted.items():
+            alone = QuambaMamba2(model, calibration, quantizers)
             torch.testing.assert_close(models[name](text), alone(text), rtol=0, atol=0)
     with pytest.raises(InputError, match="Model must be a Mamba-1 for --x-proj-input or --state"):
         quamba(model, ids, tokens=1024, state="fp16")

@@ -58,12 +58,12 @@ def test_windows_start_empty(mamba1, windows):
     np.testing.assert_allclose(score(mamba1, {}, windows, vocab_size=VOCABULARY).nll[3], alone.nll[0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("who", ["unquantised model", "bad"])
+@pytest.mark.parametrize("who", ["unquantized model", "bad"])
 def test_not_finite(mamba1, windows, who):
     def broken(ids):
         return mamba1(ids) / 0
 
-    models = (broken, {}) if who == "unquantised model" else (mamba1, {"bad": broken})
+    models = (broken, {}) if who == "unquantized model" else (mamba1, {"bad": broken})
     with pytest.raises(InputError, match=f"{who} must give finite logits"):
         score(*models, windows, vocab_size=VOCABULARY)
 

@@ -26,7 +26,7 @@ class Oracle:
     high: Fraction  # the first value that saturates
     exact_ends: frozenset[Fraction] = field(default=frozenset())  # magnitudes above which nothing rounds down
 
-    def quantise(self, u: Fraction) -> tuple[int, bool]:
+    def quantize(self, u: Fraction) -> tuple[int, bool]:
         """Code of ``u`` (units of s), and whether it saturated."""
         if u >= self.high:
             return self.points[-1][1], True

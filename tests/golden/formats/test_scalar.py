@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import format_from_json, load_format, se8, se9_paper
-from qse_hw.golden.formats.scalar import Quantised, dequantise, only_zero, quantise, quantise_dyadic
+from qse_hw.golden.formats.scalar import Quantized, dequantize, only_zero, quantize, quantize_dyadic
 from qse_hw.golden.formats.scale import Scale
 from tests.golden.formats import oracles
 
@@ -25,13 +25,13 @@ def check(name: str, input_name: str, scale: Scale, patterns: np.ndarray) -> Non
     format, oracle, type = oracles.make(name), oracles.ORACLES[name], input_type(input_name)
     values = oracles.patterns_to_numbers(patterns, input_name)
     for pattern, value in zip(patterns.tolist(), values, strict=True):
-        got = quantise(pattern, type, format, scale)
+        got = quantize(pattern, type, format, scale)
         if np.isnan(value):
-            expected = Quantised(oracle.quantise(Fraction(0))[0], saturated=False, nan=True)
+            expected = Quantized(oracle.quantize(Fraction(0))[0], saturated=False, nan=True)
         elif np.isinf(value):
-            expected = Quantised(oracle.points[-1 if value > 0 else 0][1], saturated=True, nan=False)
+            expected = Quantized(oracle.points[-1 if value > 0 else 0][1], saturated=True, nan=False)
         else:
-            expected = Quantised(*oracle.quantise(units(value, scale)), nan=False)
+            expected = Quantized(*oracle.quantize(units(value, scale)), nan=False)
         assert got == expected, (name, input_name, scale, hex(pattern), float(value))
 
 
@@ -87,8 +87,8 @@ def test_se9_paper_is_the_published_simulation(input_name, log2_step):
     values = oracles.patterns_to_numbers(patterns, input_name)
     finite = np.isfinite(values)
     expected = oracles.published_se9(values[finite], 2.0**log2_step)
-    codes = [quantise(pattern, input_type(input_name), format, scale).code for pattern in patterns[finite].tolist()]
-    got = np.array([dequantise(code, format) for code in codes]) * 2.0 ** (log2_step - 2)
+    codes = [quantize(pattern, input_type(input_name), format, scale).code for pattern in patterns[finite].tolist()]
+    got = np.array([dequantize(code, format) for code in codes]) * 2.0 ** (log2_step - 2)
     np.testing.assert_array_equal(got, expected)
 
 
@@ -97,9 +97,9 @@ def test_se9_paper_is_the_published_simulation_at_its_edges():
     patterns = oracles.fp32_edges(oracles.se9_paper(), scale)
     patterns = patterns[np.isfinite(patterns.view(np.float32))]
     expected = oracles.published_se9(patterns.view(np.float32), 0.25)
-    got = [dequantise(quantise(pattern, type, format, scale).code, format) / 16 for pattern in patterns.tolist()]
+    got = [dequantize(quantize(pattern, type, format, scale).code, format) / 16 for pattern in patterns.tolist()]
     np.testing.assert_array_equal(got, expected)
-    saturated = [quantise(pattern, type, format, scale).saturated for pattern in patterns.tolist()]
+    saturated = [quantize(pattern, type, format, scale).saturated for pattern in patterns.tolist()]
     np.testing.assert_array_equal(saturated, np.abs(patterns.view(np.float32)) >= 397 * 0.25)
 
 
@@ -124,7 +124,7 @@ def test_se9_paper_is_the_published_simulation_at_its_edges():
 )
 def test_se9_paper_codes_by_hand(u, code):
     pattern = int(np.float32(u).view(np.uint32))
-    assert quantise(pattern, input_type("fp32"), se9_paper(), Scale.from_step(1.0)).code == code
+    assert quantize(pattern, input_type("fp32"), se9_paper(), Scale.from_step(1.0)).code == code
 
 
 @pytest.mark.parametrize("L", range(1, 16))
@@ -136,10 +136,10 @@ def test_se8_is_the_contracts_formulas(L, rng):
             n = 16 * T + sixteenth
             segment, data, value, saturated = oracles.formula_se8(Fraction(n, 16 * 8), L)
             code = [64 | data, data, 64 | (4 * L + data)][segment]
-            assert quantise_dyadic(n, -4, format) == Quantised(code, saturated, nan=False)
-            assert dequantise(code, format) == value
+            assert quantize_dyadic(n, -4, format) == Quantized(code, saturated, nan=False)
+            assert dequantize(code, format) == value
             if value:
-                assert quantise_dyadic(-n, -4, format) == Quantised(code | 128, saturated, nan=False)
+                assert quantize_dyadic(-n, -4, format) == Quantized(code | 128, saturated, nan=False)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -147,55 +147,55 @@ def test_decoding(name):
     format, oracle = oracles.make(name), oracles.ORACLES[name]
     assert set(oracle.values) == set(format.values)
     for code, value in oracle.values.items():
-        assert dequantise(code, format) == value * Fraction(2) ** format.fraction_bits
+        assert dequantize(code, format) == value * Fraction(2) ** format.fraction_bits
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_value_quantises_to_its_own_code(name):
+def test_every_value_quantizes_to_its_own_code(name):
     format, oracle = oracles.make(name), oracles.ORACLES[name]
     for code in range(1 << format.bits):
         if code not in format.decoded:
             continue
-        value = dequantise(code, format)
-        got = quantise_dyadic(value, 1, format)
-        assert got == (oracle.quantise(Fraction(value) / Fraction(2) ** format.fraction_bits)[0], *got[1:])
-        assert dequantise(got.code, format) == value or value < min(format.values.values())  # -128 of a narrow INT8
+        value = dequantize(code, format)
+        got = quantize_dyadic(value, 1, format)
+        assert got == (oracle.quantize(Fraction(value) / Fraction(2) ** format.fraction_bits)[0], *got[1:])
+        assert dequantize(got.code, format) == value or value < min(format.values.values())  # -128 of a narrow INT8
         assert got.code == code or code not in format.values  # only redundant codes are replaced
 
 
 def test_redundant_codes_decode():
-    assert dequantise(192, se9_paper()) == dequantise(191, se9_paper()) == 143 * 4
-    assert dequantise(192 | 256, se9_paper()) == -143 * 4
-    assert dequantise(256, se9_paper()) == 0
-    assert dequantise(128 | 64, se8()) == 0
-    assert dequantise(0x80, oracles.make("int8:narrow_range=1")) == -128
-    assert dequantise(0x10, oracles.make("int5")) == -16
+    assert dequantize(192, se9_paper()) == dequantize(191, se9_paper()) == 143 * 4
+    assert dequantize(192 | 256, se9_paper()) == -143 * 4
+    assert dequantize(256, se9_paper()) == 0
+    assert dequantize(128 | 64, se8()) == 0
+    assert dequantize(0x80, oracles.make("int8:narrow_range=1")) == -128
+    assert dequantize(0x10, oracles.make("int5")) == -16
 
 
 @pytest.mark.parametrize(("name", "code"), [("sticky-offset", 125), ("sticky-signed", 1), ("int8", 256), ("se8", -1)])
 def test_unassigned_codes_are_refused(name, code):
     with pytest.raises(InputError, match=f"Code must be one that format .* assigns, not {code}"):
-        dequantise(code, oracles.make(name))
+        dequantize(code, oracles.make(name))
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_special_values(name):
     format, type, scale = oracles.make(name), input_type("fp16"), Scale.from_step(0.5)
     zero = format.zero_code
-    assert quantise(0x8000, type, format, scale) == quantise(0, type, format, scale) == (zero, False, False)
+    assert quantize(0x8000, type, format, scale) == quantize(0, type, format, scale) == (zero, False, False)
     for nan in (0x7C01, 0x7E00, 0xFE00, 0xFFFF):
-        assert quantise(nan, type, format, scale) == (zero, False, True)
+        assert quantize(nan, type, format, scale) == (zero, False, True)
     for infinity, end in ((0x7C00, max), (0xFC00, min)):
-        got = quantise(infinity, type, format, scale)
+        got = quantize(infinity, type, format, scale)
         assert got.saturated
-        assert dequantise(got.code, format) == end(format.values.values())
+        assert dequantize(got.code, format) == end(format.values.values())
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_monotone(name):
     format = oracles.make(name)
     reach = 2 * max(abs(value) for value in format.values.values()) + 64
-    decoded = [dequantise(quantise_dyadic(n, -1, format).code, format) for n in range(-2 * reach, 2 * reach)]
+    decoded = [dequantize(quantize_dyadic(n, -1, format).code, format) for n in range(-2 * reach, 2 * reach)]
     assert decoded == sorted(decoded)
 
 
@@ -203,8 +203,8 @@ def test_monotone(name):
 def test_symmetric(name):
     format = oracles.make(name)
     for n in range(4 * max(format.values.values()) + 64):
-        plus, minus = quantise_dyadic(n, -1, format), quantise_dyadic(-n, -1, format)
-        assert dequantise(plus.code, format) == -dequantise(minus.code, format)
+        plus, minus = quantize_dyadic(n, -1, format), quantize_dyadic(-n, -1, format)
+        assert dequantize(plus.code, format) == -dequantize(minus.code, format)
         assert plus.saturated == minus.saturated
 
 
@@ -251,8 +251,8 @@ def test_random_formats(document, data):
     near = st.sampled_from(oracle.thresholds).map(lambda u: (u / r * 2**12).__floor__())
     for number in (*data.draw(st.lists(near, max_size=6)), data.draw(st.integers(-(1 << 22), 1 << 22))):
         for n in (number - 1, number, number + 1):
-            got = quantise(n % (1 << 32), input_type("s32e-12"), format, scale)
-            assert got == (*oracle.quantise(Fraction(n, 2**12) * r), False)
+            got = quantize(n % (1 << 32), input_type("s32e-12"), format, scale)
+            assert got == (*oracle.quantize(Fraction(n, 2**12) * r), False)
 
 
 @pytest.mark.parametrize("name", ["int8", "int8-asym", "se8", "se8-silu", "se9-paper"])
@@ -262,7 +262,7 @@ def test_only_zero_is_found_by_trying_every_input(name, type):
     seen = set()
     for power in range(-20, 30):
         scale = Scale.from_step(1.3 * 2.0**power)
-        codes = {quantise(bits, input, format, scale).code for bits in range(1 << input.width)}
+        codes = {quantize(bits, input, format, scale).code for bits in range(1 << input.width)}
         found = only_zero(input, format, scale)
         assert found == (codes == {format.zero_code})
         seen.add(found)

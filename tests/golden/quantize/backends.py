@@ -54,14 +54,14 @@ def check_floats(
     """Codes, counts, values and values' values of floating inputs."""
     format = oracles.make(name)
     x = inputs(name, dtype, scale, rng, count)
-    codes = tensor.quantise(x, format, scale)
-    assert equal(backend.quantise(x.to(device), format, scale), codes)
-    found, counts = backend.quantise_histogram(x.to(device), format, scale)
-    expected = tensor.quantise_histogram(x, format, scale)
+    codes = tensor.quantize(x, format, scale)
+    assert equal(backend.quantize(x.to(device), format, scale), codes)
+    found, counts = backend.quantize_histogram(x.to(device), format, scale)
+    expected = tensor.quantize_histogram(x, format, scale)
     assert equal(found, expected[0])
     assert equal(counts, expected[1])
     assert int(counts[:-2].sum()) == x.numel()
-    assert equal(backend.fake_quantise(x.to(device), format, scale), tensor.fake_quantise(x, format, scale))
+    assert equal(backend.fake_quantize(x.to(device), format, scale), tensor.fake_quantize(x, format, scale))
 
 
 def check_integers(
@@ -71,9 +71,9 @@ def check_integers(
     format, scale = oracles.make(name), oracles.scale_for("fp32", 16)
     x = inputs(name, dtype, scale, rng, count)
     exponent = 3 - torch.iinfo(dtype).bits
-    expected = tensor.quantise(x, format, scale, exponent=exponent)
+    expected = tensor.quantize(x, format, scale, exponent=exponent)
     assert expected.unique().numel() > min(100, format.last_index() // 8)  # the exponent reaches much of the format
-    assert equal(backend.quantise(x.to(device), format, scale, exponent=exponent), expected)
+    assert equal(backend.quantize(x.to(device), format, scale, exponent=exponent), expected)
 
 
 def assigned_codes(name: str) -> Tensor:
@@ -89,8 +89,8 @@ def check_decoding(backend: ModuleType, name: str, scale: Scale, *, device: str)
     """Values of every code that decoders accept, in every dtype."""
     format, codes = oracles.make(name), assigned_codes(name)
     for dtype in FLOATS:
-        expected = tensor.dequantise(codes, format, scale, dtype=dtype)
-        assert equal(backend.dequantise(codes.to(device), format, scale, dtype=dtype), expected)
+        expected = tensor.dequantize(codes, format, scale, dtype=dtype)
+        assert equal(backend.dequantize(codes.to(device), format, scale, dtype=dtype), expected)
 
 
 def check_linear(backend: ModuleType, name: str, rows: int, inputs: int, outputs: int, *, device: str) -> None:
@@ -137,7 +137,7 @@ def as_numpy(x: Tensor) -> np.ndarray:
     return x.view(torch.int16).numpy().view(ml_dtypes.bfloat16) if x.dtype == torch.bfloat16 else x.numpy()
 
 
-def scalar_codes(x: Tensor, format: SegmentedFormat, scale: Scale, exponent: int = 0) -> list[scalar.Quantised]:
+def scalar_codes(x: Tensor, format: SegmentedFormat, scale: Scale, exponent: int = 0) -> list[scalar.Quantized]:
     """By :mod:`qse_hw.golden.formats.scalar`, from the bits: of ``x``, floating point or (times ``2**exponent``)
     integers.
     """
@@ -146,26 +146,26 @@ def scalar_codes(x: Tensor, format: SegmentedFormat, scale: Scale, exponent: int
     type = InputType(name="x", width=bits, exponent_bits=widths.get(x.dtype, 0), exponent=exponent)
     integers = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     patterns = x.view(integers[x.itemsize]).tolist()
-    return [scalar.quantise(pattern % (1 << bits), type, format, scale) for pattern in patterns]
+    return [scalar.quantize(pattern % (1 << bits), type, format, scale) for pattern in patterns]
 
 
 def check_equal_to_array(
     backend: ModuleType, x: Tensor, format: SegmentedFormat, scale: Scale, *, device: str
 ) -> None:
     """Codes, counts and values of floating ``x``, as :mod:`qse_hw.golden.quantize.array` has them."""
-    found = array.quantise_flags(as_numpy(x), format, scale)
+    found = array.quantize_flags(as_numpy(x), format, scale)
     codes = torch.from_numpy(found.codes).to(tensor.torch_code_dtype(format))
     numbers = segment_table(format)[to_bits(found.codes, format)]
     counts = np.bincount(numbers, minlength=len(format.segments)).tolist()
-    assert equal(backend.quantise(x.to(device), format, scale), codes)
-    mine, counted = backend.quantise_histogram(x.to(device), format, scale)
+    assert equal(backend.quantize(x.to(device), format, scale), codes)
+    mine, counted = backend.quantize_histogram(x.to(device), format, scale)
     assert equal(mine, codes)
     assert counted.tolist() == [*counts, int(found.saturated.sum()), int(found.nan.sum())]
     with np.errstate(over="ignore"):
-        values = array.dequantise(found.codes, format, scale).astype(as_numpy(x).dtype)
+        values = array.dequantize(found.codes, format, scale).astype(as_numpy(x).dtype)
     expected, nan = from_numpy(values, x.dtype), x.isnan()
-    assert equal(backend.fake_quantise(x.to(device), format, scale, nan_to_zero=True), expected)
-    kept = backend.fake_quantise(x.to(device), format, scale).cpu()
+    assert equal(backend.fake_quantize(x.to(device), format, scale, nan_to_zero=True), expected)
+    kept = backend.fake_quantize(x.to(device), format, scale).cpu()
     assert equal(kept.isnan(), nan)
     assert equal(kept[~nan], expected[~nan])
 

@@ -28,7 +28,7 @@ FULL_SCALES = [
 def scalar_results(name, input_name, scale, patterns: bytes):
     """Bit patterns of the codes, saturated flags, nan flags."""
     format, type = oracles.make(name), input_type(input_name)
-    results = [scalar.quantise(p, type, format, scale) for p in np.frombuffer(patterns, np.uint32).tolist()]
+    results = [scalar.quantize(p, type, format, scale) for p in np.frombuffer(patterns, np.uint32).tolist()]
     codes, saturated, nan = zip(*results, strict=True)
     return np.array(codes), np.array(saturated), np.array(nan)
 
@@ -42,16 +42,16 @@ def check_scalar(name, input_name, scale, patterns):
     format = oracles.make(name)
     codes, saturated, nan = scalar_results(name, input_name, scale, patterns.astype(np.uint32).tobytes())
     x = oracles.patterns_to_values(patterns, input_name)
-    got = array.quantise_flags(x, format, scale)
+    got = array.quantize_flags(x, format, scale)
     assert got.codes.dtype == code_dtype(format)
     np.testing.assert_array_equal(to_bits(got.codes, format), codes)
     np.testing.assert_array_equal(got.saturated, saturated)
     np.testing.assert_array_equal(got.nan, nan)
-    np.testing.assert_array_equal(array.quantise(x, format, scale), got.codes)
+    np.testing.assert_array_equal(array.quantize(x, format, scale), got.codes)
     bf16 = input_name == "bf16"
     x_torch = torch.from_numpy(x.view(np.int16)).view(torch.bfloat16) if bf16 else torch.from_numpy(x)
     # uint16 codes are int16 in PyTorch: equal as numbers
-    np.testing.assert_array_equal(tensor.quantise(x_torch, format, scale).numpy(), got.codes)
+    np.testing.assert_array_equal(tensor.quantize(x_torch, format, scale).numpy(), got.codes)
 
 
 TWENTY = pytest.param(20, marks=pytest.mark.full)  # s32 with 20 bits, the widest product, is below
@@ -126,10 +126,10 @@ def test_integers_with_an_implied_exponent(exponent):
         type = input_type(f"s{bits}e{exponent}")
         scale = Scale.from_step(2.0 ** (exponent + bits - 9) * 1.2)
         x = np.linspace(-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1, 999).astype(dtype)
-        codes = array.quantise(x, format, scale, exponent=np.int8(exponent))
-        assert codes.tolist() == [scalar.quantise(n % (1 << bits), type, format, scale).code for n in x.tolist()]
+        codes = array.quantize(x, format, scale, exponent=np.int8(exponent))
+        assert codes.tolist() == [scalar.quantize(n % (1 << bits), type, format, scale).code for n in x.tolist()]
         assert len(set(codes.tolist())) > 100
-        flagged = array.quantise_flags(x, format, scale, exponent=exponent)
+        flagged = array.quantize_flags(x, format, scale, exponent=exponent)
         np.testing.assert_array_equal(flagged.codes, codes)
 
 
@@ -147,8 +147,8 @@ def test_float64_beside_every_edge(name, step):
             up, down = np.nextafter(up, np.inf), np.nextafter(down, -np.inf)
             points |= {float(up), float(down)}
     x = np.array([*points, 0.0, -0.0, 5e-324, -5e-324, 1.7e308, -1.7e308])
-    got = array.quantise_flags(x, format, scale)
-    expected = [oracle.quantise(Fraction(float(value)) / s) for value in x]
+    got = array.quantize_flags(x, format, scale)
+    expected = [oracle.quantize(Fraction(float(value)) / s) for value in x]
     np.testing.assert_array_equal(to_bits(got.codes, format), [code for code, _ in expected])
     np.testing.assert_array_equal(got.saturated, [saturated for _, saturated in expected])
     assert not got.nan.any()
@@ -163,23 +163,23 @@ def test_float64_beside_the_edge_where_int8_saturates():
         x = np.array([float(edge) + n * 2.0**-46 for n in range(-3, 4)])
         inside = np.array([Fraction(value) > edge for value in x.tolist()])
         reached += (x[inside] * float(scale.reciprocal) == -128.5).any()
-        np.testing.assert_array_equal(array.quantise_flags(x, int8(), scale).saturated, ~inside)
-        np.testing.assert_array_equal(array.quantise_flags(x.astype(">f8"), int8(), scale).saturated, ~inside)
+        np.testing.assert_array_equal(array.quantize_flags(x, int8(), scale).saturated, ~inside)
+        np.testing.assert_array_equal(array.quantize_flags(x.astype(">f8"), int8(), scale).saturated, ~inside)
     assert reached > 3
 
 
 def test_float64_is_linear_in_the_number_of_suspects():
     x = np.arange(-(1 << 15), 1 << 15) / 2.0**5  # every product is an integer
     x = np.repeat(x, 4)
-    codes = array.quantise(x, oracles.make("int12"), Scale.from_step(1.0))
+    codes = array.quantize(x, oracles.make("int12"), Scale.from_step(1.0))
     assert len(np.unique(codes)) > 2000
-    expected = array.quantise(x.astype(np.float32), oracles.make("int12"), Scale.from_step(1))
+    expected = array.quantize(x.astype(np.float32), oracles.make("int12"), Scale.from_step(1))
     np.testing.assert_array_equal(codes, expected)
 
 
 def test_float64_nan_and_infinity():
     x = np.array([np.nan, np.inf, -np.inf, 1.0])
-    got = array.quantise_flags(x, se9_paper(), Scale.from_step(1.0))
+    got = array.quantize_flags(x, se9_paper(), Scale.from_step(1.0))
     assert got.codes.tolist() == [0, 255, 511, 4]
     assert got.saturated.tolist() == [False, True, True, False]
     assert got.nan.tolist() == [True, False, False, False]
@@ -189,26 +189,26 @@ def test_float64_nan_and_infinity():
 def test_layouts(dtype, rng):
     format, scale = se8(), Scale.from_step(0.6)
     x = rng.integers(-120, 120, (5, 6, 8)).astype(dtype)
-    expected = array.quantise(x, format, scale)
+    expected = array.quantize(x, format, scale)
     assert expected.shape == x.shape
     assert expected.flags.c_contiguous
     fortran = np.asfortranarray(x)
     assert not fortran.flags.c_contiguous
     for view in (np.s_[::-1], np.s_[:, ::2, 1::3], np.s_[..., 0], np.s_[2, 3, 4], np.s_[:, :0], np.s_[None]):
         for source in (x, fortran):
-            got = array.quantise_flags(source[view], format, scale)
+            got = array.quantize_flags(source[view], format, scale)
             np.testing.assert_array_equal(got.codes, expected[view])
             assert got.codes.shape == got.saturated.shape == got.nan.shape == expected[view].shape
-    np.testing.assert_array_equal(array.quantise(x.T, format, scale), expected.T)
+    np.testing.assert_array_equal(array.quantize(x.T, format, scale), expected.T)
     if dtype is not ml_dtypes.bfloat16:
         swapped = x.astype(x.dtype.newbyteorder(">"))
-        np.testing.assert_array_equal(array.quantise(swapped, format, scale), expected)
+        np.testing.assert_array_equal(array.quantize(swapped, format, scale), expected)
     read_only = x.copy()
     read_only.flags.writeable = False
     before = x.tobytes()
-    np.testing.assert_array_equal(array.quantise(read_only, format, scale), expected)
+    np.testing.assert_array_equal(array.quantize(read_only, format, scale), expected)
     assert x.tobytes() == before
-    zero_dimensional = array.quantise(x[0, 0, 0, ...], format, scale)
+    zero_dimensional = array.quantize(x[0, 0, 0, ...], format, scale)
     assert zero_dimensional.shape == ()
     assert zero_dimensional == expected[0, 0, 0]
 
@@ -216,8 +216,8 @@ def test_layouts(dtype, rng):
 def test_blocks_do_not_show(rng):
     x = rng.normal(0, 1, array._BLOCK * 2 + 77).astype(np.float32)
     x[array._BLOCK + 5] = np.nan  # in the middle block only
-    whole = array.quantise_flags(x, se8(), Scale.from_step(0.02))
-    parts = [array.quantise_flags(part, se8(), Scale.from_step(0.02)) for part in np.array_split(x, 7)]
+    whole = array.quantize_flags(x, se8(), Scale.from_step(0.02))
+    parts = [array.quantize_flags(part, se8(), Scale.from_step(0.02)) for part in np.array_split(x, 7)]
     for field in range(3):
         np.testing.assert_array_equal(whole[field], np.concatenate([part[field] for part in parts]))
     assert np.flatnonzero(whole.nan).tolist() == [array._BLOCK + 5]
@@ -225,18 +225,18 @@ def test_blocks_do_not_show(rng):
 
 
 @pytest.mark.parametrize("name", oracles.ORACLES)
-def test_dequantise_is_exact(name):
+def test_dequantize_is_exact(name):
     format = oracles.make(name)
     for scale in (oracles.scale_for("fp32", 1), oracles.scale_for("fp32", 20), Scale.from_step(2.0**-100, 7)):
         patterns = np.array(sorted(format.decoded), np.uint16)
         codes = from_bits(patterns, format)
         assert codes.dtype == code_dtype(format)
-        integers, values = array.dequantise_integers(codes, format), array.dequantise(codes, format, scale)
+        integers, values = array.dequantize_integers(codes, format), array.dequantize(codes, format, scale)
         assert integers.dtype == np.int32
         assert values.dtype == np.float32
         fine = Fraction(2) ** scale.k / scale.M / Fraction(2) ** format.fraction_bits
         for code, integer, value in zip(patterns.tolist(), integers.tolist(), values, strict=True):
-            assert integer == scalar.dequantise(code, format)
+            assert integer == scalar.dequantize(code, format)
             error = abs(Fraction(float(value)) - integer * fine)
             for neighbour in (np.nextafter(value, np.float32(np.inf)), np.nextafter(value, np.float32(-np.inf))):
                 distance = abs(Fraction(float(neighbour)) - integer * fine)
@@ -249,32 +249,32 @@ def test_idempotent(name):
     format = oracles.make(name)
     canonical = from_bits(np.array(sorted(format.values), np.uint16), format)
     for scale in (Scale.from_step(0.0625), Scale.from_step(2.0**40, 1)):
-        values = array.dequantise(canonical, format, scale)
-        np.testing.assert_array_equal(array.quantise(values, format, scale), canonical)
-        assert not array.quantise_flags(values, format, scale).saturated.any()
+        values = array.dequantize(canonical, format, scale)
+        np.testing.assert_array_equal(array.quantize(values, format, scale), canonical)
+        assert not array.quantize_flags(values, format, scale).saturated.any()
 
 
 @pytest.mark.parametrize("name", ["int8", "se8", "se9-paper", "int5"])
-def test_dequantise_layouts(name):
+def test_dequantize_layouts(name):
     format, scale = oracles.make(name), Scale.from_step(0.1)
     codes = from_bits(np.array(sorted(format.values)[:28], np.uint16), format).reshape(4, 7)
-    expected = array.dequantise(codes, format, scale)
-    np.testing.assert_array_equal(array.dequantise(codes[::2, ::-3], format, scale), expected[::2, ::-3])
-    np.testing.assert_array_equal(array.dequantise(codes.T, format, scale), expected.T)
-    assert array.dequantise(codes[:0], format, scale).shape == (0, 7)
+    expected = array.dequantize(codes, format, scale)
+    np.testing.assert_array_equal(array.dequantize(codes[::2, ::-3], format, scale), expected[::2, ::-3])
+    np.testing.assert_array_equal(array.dequantize(codes.T, format, scale), expected.T)
+    assert array.dequantize(codes[:0], format, scale).shape == (0, 7)
     for codes_0d in (codes[1, 2, ...], codes[1, 2]):
-        assert array.dequantise(codes_0d, format, scale).shape == ()
-        assert array.dequantise(codes_0d, format, scale) == expected[1, 2]
-        assert array.dequantise_integers(codes_0d, format) == scalar.dequantise(int(codes[1, 2]) & 511, format) or (
+        assert array.dequantize(codes_0d, format, scale).shape == ()
+        assert array.dequantize(codes_0d, format, scale) == expected[1, 2]
+        assert array.dequantize_integers(codes_0d, format) == scalar.dequantize(int(codes[1, 2]) & 511, format) or (
             format.kind == "twos-complement"
         )
 
 
-def test_int8_differs_from_torch_fake_quantise_at_ties_only(rng):
+def test_int8_differs_from_torch_fake_quantize_at_ties_only(rng):
     torch = pytest.importorskip("torch")
     # ties, every sixteenth of a step, and random values; the reciprocal is a power of two, exact for both
     x = np.concatenate([np.arange(-150, 150, 1 / 16), rng.normal(0, 60, 100_000)]).astype(np.float32)
-    ours = array.dequantise(array.quantise(x, int8(), Scale.from_step(1.0)), int8(), Scale.from_step(1.0))
+    ours = array.dequantize(array.quantize(x, int8(), Scale.from_step(1.0)), int8(), Scale.from_step(1.0))
     theirs = torch.fake_quantize_per_tensor_affine(torch.from_numpy(x), 1.0, 0, -128, 127).numpy()
     differ = ours != theirs
     tie = np.abs(x - np.trunc(x)) == 0.5
@@ -290,25 +290,25 @@ def test_other_dtypes_are_refused(dtype):
     x = np.zeros(3, dtype)
     text = f"Array dtype must be one of float16, .*, int32, not {re.escape(x.dtype.name)}$"
     with pytest.raises(InputError, match=text):
-        array.quantise(x, se8(), Scale.from_step(1.0))
+        array.quantize(x, se8(), Scale.from_step(1.0))
 
 
 def test_float8_of_ml_dtypes_is_refused():
     with pytest.raises(InputError, match="not float8_e4m3fn"):
-        array.quantise(np.zeros(3, ml_dtypes.float8_e4m3fn), se8(), Scale.from_step(1.0))
+        array.quantize(np.zeros(3, ml_dtypes.float8_e4m3fn), se8(), Scale.from_step(1.0))
 
 
 @pytest.mark.parametrize("exponent", [65, -65, 10**6, 10**30])
 def test_exponents_out_of_range_are_refused(exponent):
     with pytest.raises(InputError, match=f"Exponent must be from -64 to 64, not {exponent}"):
-        array.quantise(np.zeros(3, np.int16), se8(), Scale.from_step(1.0), exponent=exponent)
+        array.quantize(np.zeros(3, np.int16), se8(), Scale.from_step(1.0), exponent=exponent)
 
 
 def test_exponents_are_integers_and_for_integers():
     with pytest.raises(InputError, match="Exponent must be 0 for floating-point inputs, not 1"):
-        array.quantise_flags(np.zeros(3, np.float16), se8(), Scale.from_step(1.0), exponent=1)
+        array.quantize_flags(np.zeros(3, np.float16), se8(), Scale.from_step(1.0), exponent=1)
     with pytest.raises(TypeError):
-        array.quantise(np.zeros(3, np.int16), se8(), Scale.from_step(1.0), exponent=1.5)
+        array.quantize(np.zeros(3, np.int16), se8(), Scale.from_step(1.0), exponent=1.5)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_exponents_are_integers_and_for_integers():
     ],
 )
 def test_unassigned_codes_are_refused(name, codes, shown):
-    for function in (array.dequantise_integers, lambda c, f: array.dequantise(c, f, Scale.from_step(1.0))):
+    for function in (array.dequantize_integers, lambda c, f: array.dequantize(c, f, Scale.from_step(1.0))):
         with pytest.raises(InputError, match=f"Codes must be ones that format {name} assigns, not {shown}$"):
             function(codes, oracles.make(name))
 
@@ -334,12 +334,12 @@ def test_unassigned_codes_of_eight_bits_are_refused():
     holes = SegmentedFormat(
         name="holes", bits=8, kind="offset", segments=(Segment(codes=200, log2_step=0, first_code=0),)
     )
-    assert array.dequantise_integers(np.array([199], np.uint8), holes).tolist() == [199]
+    assert array.dequantize_integers(np.array([199], np.uint8), holes).tolist() == [199]
     with pytest.raises(InputError, match=r"^Codes must be ones that format holes assigns, not 200$"):
-        array.dequantise_integers(np.array([199, 200], np.uint8), holes)
+        array.dequantize_integers(np.array([199, 200], np.uint8), holes)
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("int8", np.uint8), ("se8", np.int8), ("se9-paper", np.uint8)])
 def test_codes_of_another_dtype_are_refused(name, dtype):
     with pytest.raises(InputError, match=f"Codes of format {name} must have dtype u?int.*, not {np.dtype(dtype)}"):
-        array.dequantise(np.zeros(3, dtype), oracles.make(name), Scale.from_step(1.0))
+        array.dequantize(np.zeros(3, dtype), oracles.make(name), Scale.from_step(1.0))

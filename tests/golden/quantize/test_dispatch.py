@@ -18,16 +18,16 @@ def test_arrays_and_tensors_alike(scale, rng):
     format = se8_silu()
     x = rng.standard_normal((30, 40), np.float32)
     codes = format.quantize(x, scale)
-    np.testing.assert_array_equal(codes, array.quantise(x, format, SCALE))
-    np.testing.assert_array_equal(format.dequantize(codes, scale), array.dequantise(codes, format, SCALE))
+    np.testing.assert_array_equal(codes, array.quantize(x, format, SCALE))
+    np.testing.assert_array_equal(format.dequantize(codes, scale), array.dequantize(codes, format, SCALE))
     for dtype in (np.float32, np.float16, np.float64):
         fake = format.fake_quantize(x.astype(dtype), scale)
         assert fake.dtype == dtype
         np.testing.assert_array_equal(fake, format.fake_quantize(torch.from_numpy(x.astype(dtype)), scale).numpy())
     on_torch = torch.from_numpy(x)
-    assert torch.equal(format.quantize(on_torch, scale), tensor.quantise(on_torch, format, SCALE))
+    assert torch.equal(format.quantize(on_torch, scale), tensor.quantize(on_torch, format, SCALE))
     decoded = format.dequantize(torch.from_numpy(codes), scale)
-    np.testing.assert_array_equal(decoded.numpy(), array.dequantise(codes, format, SCALE))
+    np.testing.assert_array_equal(decoded.numpy(), array.dequantize(codes, format, SCALE))
 
 
 def test_numbers_of_numpy():

@@ -40,7 +40,7 @@ def test_codes_and_flags(name, bits):
         for dtype in backends.FLOATS:
             x = backends.all_magnitudes(dtype, scale)
             expected = backends.scalar_codes(x, format, scale)
-            flags = array.quantise_flags(backends.as_numpy(x), format, scale)
+            flags = array.quantize_flags(backends.as_numpy(x), format, scale)
             assert to_bits(flags.codes, format).tolist() == [one.code for one in expected]
             assert flags.saturated.tolist() == [one.saturated for one in expected]
             assert flags.nan.tolist() == [one.nan for one in expected]
@@ -57,10 +57,10 @@ def test_codes_of_integers(name, exponent):
             info = torch.iinfo(dtype)
             x = torch.tensor([info.min, info.min + 1, -1, 0, 1, info.max - 1, info.max], dtype=dtype)
             expected = [one.code for one in backends.scalar_codes(x, format, scale, exponent)]
-            codes = array.quantise(x.numpy(), format, scale, exponent=exponent)
+            codes = array.quantize(x.numpy(), format, scale, exponent=exponent)
             assert to_bits(codes, format).tolist() == expected
             for backend in CPU:
-                found = backend.quantise(x, format, scale, exponent=exponent)
+                found = backend.quantize(x, format, scale, exponent=exponent)
                 assert backends.equal(found, torch.from_numpy(codes).to(tensor.torch_code_dtype(format)))
 
 
@@ -91,7 +91,7 @@ def test_limits(name, dtype):
         outside = [np.nextafter(number(low), number(-np.inf)), np.nextafter(number(high), number(np.inf))]
         x = np.array([low, high, *outside], dtype)
         assert np.isfinite(x).all()
-        assert array.quantise_flags(x, format, scale).saturated.tolist() == [False, False, True, True]
+        assert array.quantize_flags(x, format, scale).saturated.tolist() == [False, False, True, True]
 
 
 @pytest.fixture
@@ -113,10 +113,10 @@ def test_a_processor_that_flushes_subnormals_to_zero(name, step):
         x = backends.all_magnitudes(dtype, scale)
         expected = [one.code for one in backends.scalar_codes(x, format, scale)]
         native_order = backends.as_numpy(x)
-        assert to_bits(array.quantise(native_order, format, scale), format).tolist() == expected
+        assert to_bits(array.quantize(native_order, format, scale), format).tolist() == expected
         if dtype != torch.bfloat16:  # which has no other order
             swapped = native_order.astype(native_order.dtype.newbyteorder(">"))
-            assert to_bits(array.quantise(swapped, format, scale), format).tolist() == expected
+            assert to_bits(array.quantize(swapped, format, scale), format).tolist() == expected
         for backend in CPU:
             backends.check_equal_to_array(backend, x, format, scale, device="cpu")
 
@@ -127,5 +127,5 @@ def test_other_threads_do_not_flush_either(monkeypatch):
     format, scale = oracles.make("sticky-zero"), Scale.from_step(0.0177)
     x = torch.full((1 << 19,), 1, dtype=torch.int32).view(torch.float32)  # the smallest subnormal
     for backend in CPU:
-        assert backend.quantise(x, format, scale).unique().tolist() == [format.zero_code + 1]
+        assert backend.quantize(x, format, scale).unique().tolist() == [format.zero_code + 1]
     assert np.float32(1e-30) * np.float32(1e-15) == 0  # the caller's mode is as it was

@@ -96,7 +96,7 @@ def test_a_format_is_its_name_with_all_parameters(tmp_path, mode, spec):
     assert found.format == load_format(spec).name
     write_calibration(tmp_path / "c.json", found)
     again = read_calibration(tmp_path / "c.json")
-    assert [again.layer(n).quantiser for n in (0, 1)] == [found.layer(n).quantiser for n in (0, 1)]
+    assert [again.layer(n).quantizer for n in (0, 1)] == [found.layer(n).quantizer for n in (0, 1)]
 
 
 def test_a_format_of_one_s_own():

@@ -46,9 +46,9 @@ def bits(x: torch.Tensor) -> set[int]:
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_implementation_keeps_nan(name, dtype):
     format, x = oracles.make(name), nans(dtype)
-    ways = [operators.fake_quantize, tensor.fake_quantise]
+    ways = [operators.fake_quantize, tensor.fake_quantize]
     if native.available():
-        ways.append(native.fake_quantise)
+        ways.append(native.fake_quantize)
     for way in ways:
         kept = way(x, format, SCALE)
         assert bits(kept[1:-1]) == {QUIET[dtype]}
@@ -83,8 +83,8 @@ def test_triton_as_plain_operations(name, dtype):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     format, x = oracles.make(name), nans(dtype)
     for nan_to_zero in (False, True):
-        found = kernels.fake_quantise(x.to(device), format, SCALE, nan_to_zero=nan_to_zero)
-        assert backends.equal(found, tensor.fake_quantise(x, format, SCALE, nan_to_zero=nan_to_zero))
+        found = kernels.fake_quantize(x.to(device), format, SCALE, nan_to_zero=nan_to_zero)
+        assert backends.equal(found, tensor.fake_quantize(x, format, SCALE, nan_to_zero=nan_to_zero))
 
 
 @pytest.mark.parametrize("nan_to_zero", [False, True])
@@ -112,20 +112,20 @@ def test_compiled_exported_and_by_the_operator_s_name():
     assert "nan_to_zero=True" in repr(FakeQuantize(format, SCALE, nan_to_zero=True))
 
 
-def test_quantisers_keep_nan():
+def test_quantizers_keep_nan():
     levels, ties_down = float8_levels(FP8["fp8-e4m3"])
     segmented = Segmented(format=load_format("se8"), scale=SCALE)
     book = Codebook.nearest(levels, ties_down=ties_down)
     x = np.array([[1.0, math.nan, -2.0, math.nan]])
-    for quantiser in (segmented, book, Grouped((segmented, book), np.array([0, 0, 1, 1]))):
+    for quantizer in (segmented, book, Grouped((segmented, book), np.array([0, 0, 1, 1]))):
         for dtype in (np.float16, np.float32, np.float64):
-            found = quantiser.array(x.astype(dtype))
+            found = quantizer.array(x.astype(dtype))
             assert np.isnan(found).tolist() == [[False, True, False, True]]
-            np.testing.assert_array_equal(found, quantiser.tensor(torch.from_numpy(x.astype(dtype))).numpy())
+            np.testing.assert_array_equal(found, quantizer.tensor(torch.from_numpy(x.astype(dtype))).numpy())
 
 
 def test_values_beyond_a_narrow_dtype_are_float32_s():
-    """x in float16, its decoded value beyond float16: a quantiser tells it, a value of x's dtype is infinite."""
+    """x in float16, its decoded value beyond float16: a quantizer tells it, a value of x's dtype is infinite."""
     wide = Segmented(format=load_format("se8"), scale=Scale.from_step(1000.0))
     x = np.array([65000.0], np.float16)
     assert wide.array(x)[0] > 6e4
@@ -151,13 +151,13 @@ def test_integers_have_no_values_to_be_replaced(dtype):
     for call in (
         lambda: format.fake_quantize(codes, scale),
         lambda: format.fake_quantize(x, scale),
-        lambda: array.fake_quantise(codes, format, scale),
-        lambda: tensor.fake_quantise(x, format, scale),
+        lambda: array.fake_quantize(codes, format, scale),
+        lambda: tensor.fake_quantize(x, format, scale),
         lambda: torch.ops.qse_hw.fake_quantize(x, text, scale.M, scale.k),
         lambda: FakeQuantize(format, scale)(x),
         lambda: Segmented(format=format, scale=scale).array(codes),
         lambda: Segmented(format=format, scale=scale).tensor(x),
-        lambda: tensor.dequantise(torch.ones(2, dtype=torch.int8), format, scale, dtype=x.dtype),
+        lambda: tensor.dequantize(torch.ones(2, dtype=torch.int8), format, scale, dtype=x.dtype),
         lambda: torch.ops.qse_hw.dequantize(torch.ones(2, dtype=torch.int8), text, scale.M, scale.k, x.dtype),
     ):
         with pytest.raises(InputError, match=said):

@@ -56,11 +56,11 @@ def test_threads_share_without_gap_or_overlap(threads, rng, monkeypatch):
     format, scale = se8(), Scale.from_step(0.02)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     x = torch.from_numpy(rng.standard_normal((1 << 19) + 12_345, np.float32))
-    codes = tensor.quantise(x, format, scale)
-    assert backends.equal(native.quantise(x, format, scale), codes)
-    assert backends.equal(native.dequantise(codes, format, scale), tensor.dequantise(codes, format, scale))
-    counts = tensor.quantise_histogram(x, format, scale)[1]
-    assert backends.equal(native.quantise_histogram(x, format, scale)[1], counts)
+    codes = tensor.quantize(x, format, scale)
+    assert backends.equal(native.quantize(x, format, scale), codes)
+    assert backends.equal(native.dequantize(codes, format, scale), tensor.dequantize(codes, format, scale))
+    counts = tensor.quantize_histogram(x, format, scale)[1]
+    assert backends.equal(native.quantize_histogram(x, format, scale)[1], counts)
     weight = torch.from_numpy(rng.integers(-127, 128, (101, 5000), np.int8))
     rows = codes[:15_000].view(3, 5000)
     assert backends.equal(native.linear(rows, weight, format), tensor.linear(rows, weight, format))
@@ -80,7 +80,7 @@ def test_codes_that_the_format_does_not_assign(name, place):
         codes[place] = bad
         codes[place + 9] = bad  # the first is told of, and once
         with pytest.raises(InputError, match=f"Codes must be ones that format {name} assigns, not {bad}$"):
-            native.dequantise(codes, format, scale)
+            native.dequantize(codes, format, scale)
 
 
 def test_what_was_compiled_is_kept_and_used_again(tmp_path, monkeypatch):
@@ -111,9 +111,9 @@ def test_without_a_compiler_plain_operations_serve(rng):
     format, scale = se8(), Scale.from_step(0.02)
     x = torch.from_numpy(rng.standard_normal(1000, np.float32))
     assert operators._backend(x) is tensor
-    assert backends.equal(operators.quantize(x, format, scale), tensor.quantise(x, format, scale))
+    assert backends.equal(operators.quantize(x, format, scale), tensor.quantize(x, format, scale))
     with pytest.raises(InputError, match=r"^Program g\+\+ was not found; install a C\+\+ compiler"):
-        native.quantise(x, format, scale)
+        native.quantize(x, format, scale)
 
 
 def test_a_compiler_that_does_not_tell_its_version_is_as_none(monkeypatch, tmp_path):

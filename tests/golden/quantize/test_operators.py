@@ -28,12 +28,12 @@ def values(dtype=torch.float32, device="cpu", *, shape=(7, 300)):
 def test_equal_to_plain_operations(name, device):
     format, x = oracles.make(name), values(device=device)
     codes = operators.quantize(x, format, SCALE)
-    assert backends.equal(codes, tensor.quantise(x.cpu(), format, SCALE))
-    assert backends.equal(operators.dequantize(codes, format, SCALE), tensor.dequantise(codes.cpu(), format, SCALE))
-    assert backends.equal(operators.fake_quantize(x, format, SCALE), tensor.fake_quantise(x.cpu(), format, SCALE))
+    assert backends.equal(codes, tensor.quantize(x.cpu(), format, SCALE))
+    assert backends.equal(operators.dequantize(codes, format, SCALE), tensor.dequantize(codes.cpu(), format, SCALE))
+    assert backends.equal(operators.fake_quantize(x, format, SCALE), tensor.fake_quantize(x.cpu(), format, SCALE))
     found, counts = operators.quantize_histogram(x, format, SCALE)
     assert backends.equal(found, codes.cpu())
-    assert backends.equal(counts, tensor.quantise_histogram(x.cpu(), format, SCALE)[1])
+    assert backends.equal(counts, tensor.quantize_histogram(x.cpu(), format, SCALE)[1])
     weight = (torch.arange(5 * 300) % 251 - 125).to(device, torch.int8).view(5, 300)
     assert backends.equal(operators.linear(codes, weight, format), tensor.linear(codes.cpu(), weight.cpu(), format))
 
@@ -110,17 +110,17 @@ def test_autocast_changes_nothing(autocast, device):
         x = values(dtype, device)
         with torch.autocast(device, autocast):
             found = operators.quantize(x, se8(), SCALE), operators.fake_quantize(x, se8(), SCALE)
-        assert backends.equal(found[0], tensor.quantise(x.cpu(), se8(), SCALE))
-        assert backends.equal(found[1], tensor.fake_quantise(x.cpu(), se8(), SCALE))
+        assert backends.equal(found[0], tensor.quantize(x.cpu(), se8(), SCALE))
+        assert backends.equal(found[1], tensor.fake_quantize(x.cpu(), se8(), SCALE))
 
 
 def test_vmap():
     x = values(shape=(4, 5, 6))
     for axis in (0, 1, 2):
         codes = torch.vmap(lambda x: operators.quantize(x, se8(), SCALE), in_dims=axis)(x)
-        assert torch.equal(codes, tensor.quantise(x.movedim(axis, 0), se8(), SCALE))
+        assert torch.equal(codes, tensor.quantize(x.movedim(axis, 0), se8(), SCALE))
         decoded = torch.vmap(lambda codes: operators.dequantize(codes, se8(), SCALE))(codes)
-        assert torch.equal(decoded, tensor.dequantise(codes, se8(), SCALE))
+        assert torch.equal(decoded, tensor.dequantize(codes, se8(), SCALE))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -131,7 +131,7 @@ def test_gradient_is_straight_through_up_to_the_very_limits(name, dtype):
     x = torch.tensor([low, high, 0.0, -0.0, 0.3, torch.inf, -torch.inf, torch.nan], dtype=dtype)
     if dtype in (torch.float32, torch.float64):
         x = torch.cat([x, torch.nextafter(x[:2], torch.tensor([-torch.inf, torch.inf], dtype=dtype))])
-    saturated = tensor.quantise_histogram(x, format, SCALE)[1][-2]
+    saturated = tensor.quantize_histogram(x, format, SCALE)[1][-2]
     x.requires_grad_()
     gradient = torch.arange(1, len(x) + 1, dtype=dtype)
     operators.fake_quantize(x, format, SCALE).backward(gradient)
@@ -153,7 +153,7 @@ def test_gradient_of_int8_is_that_of_pytorch():
 
 
 def test_gradient_of_a_gradient():
-    """Of the square alone: the quantiser itself is as straight as a line, or flat."""
+    """Of the square alone: the quantizer itself is as straight as a line, or flat."""
     x = torch.tensor([0.3, -2.0, 100.0], dtype=torch.float64, requires_grad=True)
     (first,) = torch.autograd.grad((operators.fake_quantize(x, se8(), SCALE) ** 2).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)

@@ -27,7 +27,7 @@ def as_numpy(x):
 
 def golden_codes(x, format=SE8, scale=SCALE, exponent=0):
     """Golden's codes of a tensor, in a tensor."""
-    codes = array.quantise(as_numpy(x), format, scale, exponent=exponent)
+    codes = array.quantize(as_numpy(x), format, scale, exponent=exponent)
     return torch.from_numpy(codes.astype(np.int16) if codes.dtype == np.uint16 else codes)
 
 
@@ -40,7 +40,7 @@ def same(found, wanted):
 
 def golden_values(codes, dtype=torch.float32, format=SE8, scale=SCALE):
     codes = codes.numpy().astype(np.uint16) if codes.dtype == torch.int16 else codes.numpy()
-    return torch.from_numpy(np.asarray(array.dequantise(codes, format, scale))).to(dtype)
+    return torch.from_numpy(np.asarray(array.dequantize(codes, format, scale))).to(dtype)
 
 
 def golden_faked(x, scale=SCALE):
@@ -88,7 +88,7 @@ def test_layouts(values, layout, dtype):
     assert not codes.requires_grad
     again, counts = operators.quantize_histogram(x, SE8, SCALE)
     same(again, codes)
-    flags = array.quantise_flags(as_numpy(x), SE8, SCALE)
+    flags = array.quantize_flags(as_numpy(x), SE8, SCALE)
     assert counts[:-2].sum() == x.numel()
     assert counts[-2:].tolist() == [flags.saturated.sum(), flags.nan.sum()]
     faked = operators.fake_quantize(x, SE8, SCALE)
@@ -137,7 +137,7 @@ def test_specials(name, preset):
     dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
     x = torch.from_numpy(bits.astype(f"u{type.width // 8}").view(f"i{type.width // 8}")).view(dtype)
     codes, counts = operators.quantize_histogram(x, format, SCALE)
-    truth = [scalar.quantise(int(pattern), type, format, SCALE) for pattern in bits]
+    truth = [scalar.quantize(int(pattern), type, format, SCALE) for pattern in bits]
     assert to_bits(codes.numpy(), format).tolist() == [value.code for value in truth]
     assert counts[-2:].tolist() == [sum(value.saturated for value in truth), 4]
     assert all(value.code == format.zero_code for value in truth[:2] + truth[12:])
@@ -161,7 +161,7 @@ def test_gradient_where_nothing_saturates(values):
     x = values.float().requires_grad_()
     faked = operators.fake_quantize(x, SE8, SCALE)
     faked.backward(torch.full_like(x, 3.0))
-    flags = array.quantise_flags(as_numpy(x), SE8, SCALE)
+    flags = array.quantize_flags(as_numpy(x), SE8, SCALE)
     passes = torch.from_numpy(~flags.saturated & ~flags.nan)
     assert torch.equal(x.grad[passes], torch.full_like(x.grad[passes], 3.0))
     assert not x.grad[torch.from_numpy(flags.saturated)].any()
@@ -229,7 +229,7 @@ def test_shapes_of_products(rng, shapes, format):
     weight = torch.from_numpy(rng.integers(-128, 128, shapes[1])).to(torch.int8)
     codes = operators.quantize(values, format, SCALE)
     plain = codes.numpy().astype(np.uint16) if codes.dtype == torch.int16 else codes.numpy()
-    integers = array.dequantise_integers(plain, format)
+    integers = array.dequantize_integers(plain, format)
     wanted = torch.from_numpy((integers.astype(np.int64) @ weight.numpy().T.astype(np.int64)).astype(np.int32))
     same(operators.linear(codes, weight, format), wanted)
     turned = weight.t().contiguous().t()

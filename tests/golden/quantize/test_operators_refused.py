@@ -83,7 +83,7 @@ NOT_DENSE = {
     "sparse": (lambda: X.to_sparse(), "must be a dense tensor, not torch.sparse_coo"),
     "sparse rows": (lambda: X.to_sparse_csr(), "must be a dense tensor, not torch.sparse_csr"),
     "mkldnn": (lambda: X.to_mkldnn(), "must be a dense tensor, not torch._mkldnn"),
-    "quantised": (lambda: torch.quantize_per_tensor(X, 0.1, 0, torch.qint8),
+    "quantized": (lambda: torch.quantize_per_tensor(X, 0.1, 0, torch.qint8),
                   "must be a dense tensor, not a quantized tensor"),
     "nested": (lambda: torch.nested.nested_tensor([X[0], X[0, :2]]), "must be a dense tensor, not a nested tensor"),
     "jagged": (lambda: torch.nested.nested_tensor([X[0], X[0, :2]], layout=torch.jagged),

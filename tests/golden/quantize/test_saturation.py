@@ -1,4 +1,4 @@
-"""The interval of inputs that do not saturate, against the quantiser's own flags."""
+"""The interval of inputs that do not saturate, against the quantizer's own flags."""
 
 import numpy as np
 import pytest
@@ -17,4 +17,4 @@ def test_the_neighbours_outside_saturate_and_the_limits_do_not(name, dtype, bits
     number = np.dtype(dtype).type
     outside = [np.nextafter(number(low), number(-np.inf)), np.nextafter(number(high), number(np.inf))]
     x = np.array([low, high, *outside], dtype)
-    assert array.quantise_flags(x, format, scale).saturated.tolist() == [False, False, True, True]
+    assert array.quantize_flags(x, format, scale).saturated.tolist() == [False, False, True, True]

@@ -19,13 +19,13 @@ DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int
 
 def check_numpy(x: np.ndarray, name: str, scale: Scale, device: str = "cpu") -> None:
     format = oracles.make(name)
-    codes = tensor.quantise(torch.from_numpy(x).to(device), format, scale)
+    codes = tensor.quantize(torch.from_numpy(x).to(device), format, scale)
     assert codes.device.type == device
-    expected = array.quantise(x, format, scale)
+    expected = array.quantize(x, format, scale)
     np.testing.assert_array_equal(codes.cpu().numpy(), expected)
-    values = tensor.dequantise(codes, format, scale)
+    values = tensor.dequantize(codes, format, scale)
     assert values.dtype == torch.float32
-    np.testing.assert_array_equal(values.cpu().numpy(), array.dequantise(expected, format, scale))
+    np.testing.assert_array_equal(values.cpu().numpy(), array.dequantize(expected, format, scale))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -71,9 +71,9 @@ def test_float64_beside_every_edge(name, device, rng):
     x = np.concatenate([*beside, special, rng.normal(0, 1, 10_000)])
     check_numpy(x, name, scale, device)  # against Fractions: test_array.py
     sample = np.array([x[i] for i in rng.integers(0, x.size, 300) if np.isfinite(x[i])])
-    codes = tensor.quantise(torch.from_numpy(sample).to(device), oracles.make(name), scale).cpu().tolist()
+    codes = tensor.quantize(torch.from_numpy(sample).to(device), oracles.make(name), scale).cpu().tolist()
     for value, code in zip(sample, codes, strict=True):
-        expected = oracle.quantise(oracles.exact(value) * scale.reciprocal)[0]
+        expected = oracle.quantize(oracles.exact(value) * scale.reciprocal)[0]
         assert code % (1 << oracles.make(name).bits) == expected
 
 
@@ -83,9 +83,9 @@ def test_input_is_left_alone(dtype, device):
     x = torch.arange(-60, 60, device=device).to(dtype)
     before = x.clone()
     for _ in range(2):
-        codes = tensor.quantise(x, se8(), Scale.from_step(0.3))
+        codes = tensor.quantize(x, se8(), Scale.from_step(0.3))
         assert torch.equal(x, before)
-    expected = array.quantise(np.arange(-60, 60, dtype=np.int8), se8(), Scale.from_step(0.3))
+    expected = array.quantize(np.arange(-60, 60, dtype=np.int8), se8(), Scale.from_step(0.3))
     np.testing.assert_array_equal(codes.cpu(), expected)
 
 
@@ -93,17 +93,17 @@ def test_input_is_left_alone(dtype, device):
 def test_layouts(dtype):
     format, scale = se9_paper(), Scale.from_step(0.6)
     x = torch.arange(-120, 120).reshape(5, 6, 8).to(dtype)
-    expected = tensor.quantise(x, format, scale)
-    values = tensor.dequantise(expected, format, scale)
+    expected = tensor.quantize(x, format, scale)
+    values = tensor.dequantize(expected, format, scale)
     assert expected.shape == values.shape == x.shape
     assert expected.dtype == torch.int16
     for view in (np.s_[:, ::2, 1::3], np.s_[..., 0], np.s_[2, 3, 4], np.s_[:, :0], np.s_[None]):
-        assert torch.equal(tensor.quantise(x[view], format, scale), expected[view])
-        assert torch.equal(tensor.dequantise(expected[view], format, scale), values[view])
-    assert torch.equal(tensor.quantise(x.permute(2, 0, 1), format, scale), expected.permute(2, 0, 1))
-    assert torch.equal(tensor.quantise(x[:1].expand(4, 6, 8), format, scale), expected[:1].expand(4, 6, 8))
+        assert torch.equal(tensor.quantize(x[view], format, scale), expected[view])
+        assert torch.equal(tensor.dequantize(expected[view], format, scale), values[view])
+    assert torch.equal(tensor.quantize(x.permute(2, 0, 1), format, scale), expected.permute(2, 0, 1))
+    assert torch.equal(tensor.quantize(x[:1].expand(4, 6, 8), format, scale), expected[:1].expand(4, 6, 8))
     channels_last = torch.stack([x, x]).to(memory_format=torch.channels_last)
-    assert torch.equal(tensor.quantise(channels_last, format, scale), torch.stack([expected, expected]))
+    assert torch.equal(tensor.quantize(channels_last, format, scale), torch.stack([expected, expected]))
 
 
 def test_blocks_do_not_show(rng):
@@ -115,9 +115,9 @@ def test_blocks_do_not_show(rng):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_gradients_end_here(dtype):
     x = torch.linspace(-3, 3, 50).to(dtype).requires_grad_()
-    codes = tensor.quantise(x * 1, se8(), Scale.from_step(0.02))
+    codes = tensor.quantize(x * 1, se8(), Scale.from_step(0.02))
     assert not codes.requires_grad
-    assert torch.equal(codes, tensor.quantise(x.detach(), se8(), Scale.from_step(0.02)))
+    assert torch.equal(codes, tensor.quantize(x.detach(), se8(), Scale.from_step(0.02)))
 
 
 FLOAT8 = [torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz, torch.float8_e8m0fnu]
@@ -133,33 +133,33 @@ def test_all_float8_patterns(name, dtype):
     oracle = patterns.view(getattr(ml_dtypes, str(dtype).removeprefix("torch."))).astype(np.float64)
     assert len(np.unique(oracle)) > 200
     for step in (0.05, 2.0):
-        codes = tensor.quantise(x, oracles.make(name), Scale.from_step(step))
-        np.testing.assert_array_equal(codes, array.quantise(oracle, oracles.make(name), Scale.from_step(step)))
+        codes = tensor.quantize(x, oracles.make(name), Scale.from_step(step))
+        np.testing.assert_array_equal(codes, array.quantize(oracle, oracles.make(name), Scale.from_step(step)))
 
 
 @pytest.mark.parametrize("name", oracles.ORACLES)
-def test_dequantise(name):
+def test_dequantize(name):
     format = oracles.make(name)
     codes = from_bits(np.array(sorted(format.decoded), np.uint16), format)
     for scale in (oracles.scale_for("fp32", 1), oracles.scale_for("fp32", 20)):
-        values = tensor.dequantise(torch.from_numpy(codes.astype(codes.dtype.str.replace("u2", "i2"))), format, scale)
-        assert values.numpy().tobytes() == array.dequantise(codes, format, scale).tobytes()
+        values = tensor.dequantize(torch.from_numpy(codes.astype(codes.dtype.str.replace("u2", "i2"))), format, scale)
+        assert values.numpy().tobytes() == array.dequantize(codes, format, scale).tobytes()
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.complex64, torch.uint16])
 def test_other_dtypes_are_refused(dtype):
     with pytest.raises(InputError, match=f"Array dtype must be one of .*, not {str(dtype).removeprefix('torch.')}"):
-        tensor.quantise(torch.zeros(3, dtype=dtype), se8(), Scale.from_step(1.0))
+        tensor.quantize(torch.zeros(3, dtype=dtype), se8(), Scale.from_step(1.0))
 
 
 def test_exponents():
     x = torch.arange(-100, 100, dtype=torch.int16)
-    plain = tensor.quantise(x, se8(), Scale.from_step(0.3))
-    assert torch.equal(tensor.quantise(x, se8(), Scale.from_step(0.3 / 32), exponent=-5), plain)
+    plain = tensor.quantize(x, se8(), Scale.from_step(0.3))
+    assert torch.equal(tensor.quantize(x, se8(), Scale.from_step(0.3 / 32), exponent=-5), plain)
     with pytest.raises(InputError, match="Exponent must be from -64 to 64, not 2000"):
-        tensor.quantise(x, se8(), Scale.from_step(0.3), exponent=2000)
+        tensor.quantize(x, se8(), Scale.from_step(0.3), exponent=2000)
     with pytest.raises(InputError, match="Exponent must be 0 for floating-point inputs, not 3"):
-        tensor.quantise(x.float(), se8(), Scale.from_step(0.3), exponent=3)
+        tensor.quantize(x.float(), se8(), Scale.from_step(0.3), exponent=3)
 
 
 @pytest.mark.parametrize(
@@ -176,18 +176,18 @@ def test_exponents():
 )
 def test_unassigned_codes_are_refused(name, codes, shown):
     with pytest.raises(InputError, match=f"Codes must be ones that format {name} assigns, not {shown}$"):
-        tensor.dequantise(codes, oracles.make(name), Scale.from_step(1.0))
+        tensor.dequantize(codes, oracles.make(name), Scale.from_step(1.0))
 
 
 def test_codes_of_another_dtype_are_refused():
     with pytest.raises(InputError, match=r"Codes of format int8 must have dtype torch.int8, not torch.uint8"):
-        tensor.dequantise(torch.zeros(3, dtype=torch.uint8), int8(), Scale.from_step(1.0))
+        tensor.dequantize(torch.zeros(3, dtype=torch.uint8), int8(), Scale.from_step(1.0))
 
 
 @pytest.mark.parametrize("name", ["se8", "se9-paper", "int8-asym"])
 def test_codes_stay_on_the_device(name):
     x = torch.empty((3, 5), dtype=torch.float32, device="meta")  # a device that is not the default, and has no values
-    codes = tensor.quantise(x, oracles.make(name), Scale.from_step(1.0))
+    codes = tensor.quantize(x, oracles.make(name), Scale.from_step(1.0))
     assert (codes.device.type, codes.shape) == ("meta", (3, 5))
 
 

@@ -13,7 +13,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.tables import decode_table
 from qse_hw.golden.models.quamba import integer
 from qse_hw.golden.models.quamba.layers import XProjection
-from qse_hw.golden.quantize.tensor import quantise
+from qse_hw.golden.quantize.tensor import quantize
 from qse_hw.golden.reference.linear import (
     MAX_ACCUMULATOR,
     Tiling,
@@ -25,8 +25,8 @@ from qse_hw.golden.reference.linear import (
     max_bias,
     pack_biases,
     pack_weights,
-    requantise,
-    requantise_scalar,
+    requantize,
+    requantize_scalar,
     zero_point_bias,
 )
 from tests.golden.formats import oracles
@@ -44,20 +44,20 @@ def around_decisions(M, k):
 
 @pytest.mark.parametrize("M", [0, 1, 2, 3, 128, 32768, 40961, 65535])
 @pytest.mark.parametrize("k", [0, 1, 2, 7, 15, 16, 22, 30, 31, 32, 46, 47, 48, 49, 62, 63])
-def test_requantise(M, k):
+def test_requantize(M, k):
     a = around_decisions(max(M, 1), k)
-    values, saturated = requantise(a, M, k)
-    want = [requantise_scalar(int(x), M, k) for x in a]
+    values, saturated = requantize(a, M, k)
+    want = [requantize_scalar(int(x), M, k) for x in a]
     assert values.tolist() == [one.value for one in want]
     assert saturated.tolist() == [one.saturated for one in want]
     if M >= 1 << 15:
-        recipe = integer.requantise(torch.from_numpy(a.astype(np.int32)), Scale(M=M, k=k))
+        recipe = integer.requantize(torch.from_numpy(a.astype(np.int32)), Scale(M=M, k=k))
         assert values.tolist() == recipe.tolist()
 
 
-def test_requantised_ties():
-    assert [requantise_scalar(a, 1, 1).value for a in (-5, -3, -1, 1, 3, 5, 253, 255)] == [-2, -2, 0, 0, 2, 2, 126, 127]
-    assert [requantise_scalar(a, 1, 1).saturated for a in (-258, -257, 254, 255)] == [True, False, False, True]
+def test_requantized_ties():
+    assert [requantize_scalar(a, 1, 1).value for a in (-5, -3, -1, 1, 3, 5, 253, 255)] == [-2, -2, 0, 0, 2, 2, 126, 127]
+    assert [requantize_scalar(a, 1, 1).saturated for a in (-258, -257, 254, 255)] == [True, False, False, True]
 
 
 @pytest.mark.parametrize("name", [*oracles.SHIPPED, *oracles.DOCUMENTS])
@@ -76,13 +76,13 @@ def test_arrays_equal_the_scalar(name, rng):
 
 @pytest.mark.parametrize("name", oracles.SHIPPED)
 def test_equals_the_recipe(name, rng):
-    """The x_proj of a quantised block: decoded integers, exact sums, requantisation."""
+    """The x_proj of a quantized block: decoded integers, exact sums, requantization."""
     format, step = oracles.make(name), 0.0176
     scale, output = Scale.from_step(step), Scale.from_step(0.01)
     weight = torch.from_numpy(rng.normal(0, 0.2, (6, 40)).astype(np.float32))
     block = XProjection(weight, Segmented(format=format, scale=scale), scale, output, "code", "test")
     x = torch.from_numpy(rng.normal(0, 1, (50, 40)).astype(np.float32))
-    codes = quantise(x, format, scale).numpy()
+    codes = quantize(x, format, scale).numpy()
     weights = block.linear.codes.numpy()
     values, saturated = linear(codes, weights, zero_point_bias(weights, format), format, block.by)
     assert values.tolist() == block(x)[1].tolist()

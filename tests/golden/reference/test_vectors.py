@@ -78,9 +78,9 @@ def test_answers_are_the_scalar_models(rng, name, input):
     vectors = encoder_vectors(format, type, scale)
     assert {array.dtype.name for array in vectors} == {"uint32", "uint16", "int32", "bool"}
     for n in rng.integers(0, len(vectors.codes), 300):
-        want = scalar.quantise(int(vectors.input_bits[n]), type, format, scale)
+        want = scalar.quantize(int(vectors.input_bits[n]), type, format, scale)
         assert (vectors.codes[n], vectors.saturated[n], vectors.nan[n]) == want
-        assert vectors.decoded[n] == scalar.dequantise(want.code, format)
+        assert vectors.decoded[n] == scalar.dequantize(want.code, format)
 
 
 def test_shape_is_kept():

@@ -14,7 +14,7 @@ from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.sim.cycle.encoder import EncoderModel
 from qse_hw.sim.replay.plan import Outcome
 from qse_hw.study.bench import calibrate, cycle, generate, replay, synth
-from qse_hw.study.bench import quantize as quantise
+from qse_hw.study.bench import quantize as quantize
 
 
 def outcome(run, seconds, **changes):
@@ -36,8 +36,8 @@ def small(monkeypatch):
         seen.update(how, tensors=tensors)
         return seen.get("outcomes", [outcome("full speed", 0.25), outcome("random stalls", 0.5)])
 
-    monkeypatch.setattr(quantise, "VALUES", 1 << 14)
-    monkeypatch.setattr(quantise, "REPEATS", 1)
+    monkeypatch.setattr(quantize, "VALUES", 1 << 14)
+    monkeypatch.setattr(quantize, "REPEATS", 1)
     monkeypatch.setattr(generate, "REPEATS", 1)
     monkeypatch.setattr(replay, "VALUES", 1 << 12)
     monkeypatch.setattr(calibrate, "VALUES", (1 << 10, 1 << 12, 1 << 13))
@@ -52,13 +52,13 @@ def small(monkeypatch):
 
 
 def test_figures(small, out, capsys):
-    parts = "quantise,calibrate,generate,replay,cycle,synth"  # the others: test_bench_tensors.py, test_bench_decode.py
+    parts = "quantize,calibrate,generate,replay,cycle,synth"  # the others: test_bench_tensors.py, test_bench_decode.py
     assert main(["bench", "--parts", parts, "--json", str(out / "new" / "b.json")]) == 0
     assert os.listdir(out / "new") == ["b.json"]
     document = json.loads((out / "new" / "b.json").read_text())
     assert (document["schema"], document["seed"]) == ("qse-hw/bench/1", 2601)
     assert {"versions", "python", "machine", "commit"} <= set(document)
-    found = document["quantise"]
+    found = document["quantize"]
     assert found["values"] == 1 << 14
     ours, baselines = ["se8, NumPy"], ["INT8, plain NumPy", "float8_e4m3fn, ml_dtypes cast"]
     assert [*ours, *baselines] == [*found["seconds"]]
@@ -106,7 +106,7 @@ def test_figures(small, out, capsys):
 def test_mismatches_make_no_figures(small, out):
     small["outcomes"] = [outcome("full speed", 1.0, wrong_codes=1)]
     with pytest.raises(SystemExit) as caught:
-        main(["bench", "--parts", "quantise,replay", "--json", str(out / "b.json")])
+        main(["bench", "--parts", "quantize,replay", "--json", str(out / "b.json")])
     assert caught.value.code == "the replay found mismatches; run the replay command"
     assert os.listdir(out) == []
 
@@ -135,7 +135,7 @@ def test_parts(small, out):
 @pytest.mark.parametrize("parts", ["", "speed", "replay,speed"])
 def test_unknown_parts(capsys, parts):
     assert main(["bench", "--parts", parts]) == 2
-    rule = "Parts must be among quantise, tensors, decode, calibrate, generate, replay, cycle, synth"
+    rule = "Parts must be among quantize, tensors, decode, calibrate, generate, replay, cycle, synth"
     assert capsys.readouterr().err == f"error: {rule}, not {parts!r}\n"
 
 

@@ -80,7 +80,7 @@ def test_calibrate_a_file(out, activations, tensors, spec):
             ("percentile", fitter.at(spec, percentile_step(x))),
         ):
             got = found.layer(number, method)
-            assert got.quantiser == want
+            assert got.quantizer == want
             assert got.sqnr_db == pytest.approx(fitter.histogram.sqnr_db(want), abs=1e-4)
     assert os.listdir(out) == ["c.json"]
 
@@ -131,7 +131,7 @@ def test_calibrate_a_model_gives_what_its_activations_give(out, captured, capsys
     for number, cells in enumerate(rows):
         best, quamba = found.layer(number), found.layer(number, "percentile")
         assert cells == [
-            str(number), describe(best.quantiser), f"{best.sqnr_db:.2f}",
+            str(number), describe(best.quantizer), f"{best.sqnr_db:.2f}",
             f"{float(quamba.scale.step):.4g}", f"{quamba.sqnr_db:.2f}",
         ]  # fmt: skip
 

@@ -45,7 +45,7 @@ def test_summary():
             }
         },
         "bench": {
-            "quantise": {"speed_relative_to": {"se8, NumPy": {"INT8": 0.5}}},
+            "quantize": {"speed_relative_to": {"se8, NumPy": {"INT8": 0.5}}},
             "replay": {"ratio": {"full speed": 21.4}},
         },
     }

@@ -21,7 +21,7 @@ def long_ones(activations):
 def test_where_nothing_can_be_written_is_said_before_the_long_part(
     refused, out, tmp_path, monkeypatch, activations, command
 ):
-    for name in ("from_model", "from_file_or_default", "stream_model", "quantise"):
+    for name in ("from_model", "from_file_or_default", "stream_model", "quantize"):
         monkeypatch.setattr(f"qse_hw.cli.{command}.{name}", lambda *args: pytest.fail("too late"), raising=False)
     (tmp_path / "file").touch()
     words = long_ones(activations)[command]
@@ -64,7 +64,7 @@ FILES = [  # every option that names a file to write, and what else its command 
     "plan --model mamba-130m --json",
     "eval --json",
     "eval --recipe quamba --scales",
-    "bench --parts quantise --json",
+    "bench --parts quantize --json",
 ]
 FOLDERS = [  # and a folder
     "gen decoder --format se8 -o",

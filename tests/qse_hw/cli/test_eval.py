@@ -91,7 +91,7 @@ def test_report(evaluated, any_model, out):
     ids = {name: torch.tensor(list(text)) for name, text in texts.items()}
     contenders, fitted = fit(layers_of(model), ids["calibration"], ["se8", "int8"], tokens=64)
     measured = measure(layers_of(model), ids["held-out"], contenders, tokens=1024)
-    forwards = x_only(model)({name: [one.quantiser for one in found] for name, found in contenders.items()})
+    forwards = x_only(model)({name: [one.quantizer for one in found] for name, found in contenders.items()})
     scores = score(model, forwards, ids["held-out"][:1024].view(2, 512), vocab_size=256)
     assert document["limit_sqnr_db"] == {"calibration": fitted.limit_db, "held_out": measured.limit_db}
     tokens = 2 * 511

@@ -124,7 +124,7 @@ def test_public_names():
 
     assert all(hasattr(qse_hw, name) for name in qse_hw.__all__)
     format, scale = qse_hw.load_format("se8"), qse_hw.Scale.from_step(0.5)
-    assert qse_hw.dequantise(qse_hw.quantise(np.ones(1), format, scale), format, scale).tolist() == [1.0]
+    assert qse_hw.dequantize(qse_hw.quantize(np.ones(1), format, scale), format, scale).tolist() == [1.0]
 
 
 @pytest.mark.parametrize(

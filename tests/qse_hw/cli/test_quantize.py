@@ -45,20 +45,20 @@ def test_equals_golden(out, rng, dtype, name):
     codes = run("quantize", out / "x.npy", out / "codes.npy", *numerics, "--exponent", exponent)
     scale = Scale.from_step(step, 12)
     assert (codes.shape, codes.dtype) == (x.shape, code_dtype(format))
-    assert np.array_equal(codes, array.quantise(x, format, scale, exponent=exponent))
+    assert np.array_equal(codes, array.quantize(x, format, scale, exponent=exponent))
     if dtype in ("float32", "int16"):
         type = input_type("fp32" if dtype == "float32" else "s16e-5")
         bits = x.view(f"u{x.dtype.itemsize}").reshape(-1).tolist()
-        want = [scalar.quantise(pattern, type, format, scale).code for pattern in bits]
+        want = [scalar.quantize(pattern, type, format, scale).code for pattern in bits]
         assert to_bits(codes, format).reshape(-1).tolist() == want
     values = run("dequantize", out / "codes.npy", out / "values.npy", *numerics)
     assert (values.shape, values.dtype) == (x.shape, np.float32)
-    assert np.array_equal(values, array.dequantise(codes, format, scale))
+    assert np.array_equal(values, array.dequantize(codes, format, scale))
     for value, code in zip(values.reshape(-1), to_bits(codes, format).reshape(-1).tolist(), strict=True):
-        exact = scalar.dequantise(code, format) * scale.step / Fraction(2) ** format.fraction_bits
+        exact = scalar.dequantize(code, format) * scale.step / Fraction(2) ** format.fraction_bits
         assert abs(Fraction(float(value)) - exact) <= Fraction(float(np.spacing(abs(value)))) / 2
     again = run("quantize", out / "values.npy", out / "again.npy", *numerics)
-    assert np.array_equal(array.dequantise(again, format, scale), values)  # decoded values are fixed points
+    assert np.array_equal(array.dequantize(again, format, scale), values)  # decoded values are fixed points
 
 
 def test_what_it_prints(out, capsys):
@@ -110,14 +110,14 @@ def test_fortran_order(out, rng):
     x = np.asfortranarray(rng.standard_normal((6, 5)))
     np.save(out / "x.npy", x)
     codes = run("quantize", out / "x.npy", out / "codes.npy", "--format", "se8", "--scale", "0.1")
-    assert np.array_equal(codes, array.quantise(x, load_format("se8"), Scale.from_step(0.1)))
+    assert np.array_equal(codes, array.quantize(x, load_format("se8"), Scale.from_step(0.1)))
 
 
 def test_in_place(out, rng):
     x = rng.standard_normal((50, 40)).astype(np.float32)
     np.save(out / "x.npy", x)
     codes = run("quantize", out / "x.npy", out / "x.npy", "--format", "se8", "--scale", "0.1")
-    assert np.array_equal(codes, array.quantise(x, load_format("se8"), Scale.from_step(0.1)))
+    assert np.array_equal(codes, array.quantize(x, load_format("se8"), Scale.from_step(0.1)))
     assert os.listdir(out) == ["x.npy"]
 
 
@@ -130,7 +130,7 @@ def test_bfloat16_and_float8(out, rng, capsys):
         x = rng.standard_normal((13, 17)).astype(getattr(ml_dtypes, name))
         np.save(out / "x.npy", x)
         codes = run("quantize", out / "x.npy", out / "codes.npy", *numerics, *words)
-        assert np.array_equal(codes, array.quantise(x.astype(np.float32), format, scale))
+        assert np.array_equal(codes, array.quantize(x.astype(np.float32), format, scale))
     assert "warning" not in capsys.readouterr().err
 
 

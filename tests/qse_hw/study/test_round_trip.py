@@ -116,7 +116,7 @@ def test_verilog_of_another_scale(unit, activations, tensors, out):
     right, wrong = (expected(np.arange(1 << 16, dtype=np.uint32), format, type, scale).codes for scale in scales)
     unlike = right != wrong
     place = int(unlike.argmax())
-    assert [scalar.quantise(place, type, format, scale).code for scale in scales] == [right[place], wrong[place]]
+    assert [scalar.quantize(place, type, format, scale).code for scale in scales] == [right[place], wrong[place]]
     rows = {(row["what"], row["by"]): row for row in json.loads((out / "r.json").read_text())["rows"]}
     row = rows["codes", "qse_encoder.v"]
     assert row["first"] == (
@@ -149,7 +149,7 @@ def test_a_decoder(unit, compared, tensors):
     format = load_format("se9-paper")
     best = Fitter(Histogram(values)).scale_for(format).scale
     assert document["scale"] == {"M": best.M, "k": best.k, "bits": 16}
-    assert document["codes_reached"] == len(np.unique(array.quantise(values, format, best)))
+    assert document["codes_reached"] == len(np.unique(array.quantize(values, format, best)))
 
 
 def test_a_scale_at_run_time(unit, compared):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qse_hw.golden.formats.scalar import quantise_position
+from qse_hw.golden.formats.scalar import quantize_position
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from qse_hw.rtl_gen.lane.decision import guard_bits, intervals, regions
 from tests.rtl_gen.formats import ALL, make, random_format
@@ -46,7 +46,7 @@ def check_regions(format, table=None):
     for (T, exact, negative), d, n in zip(cases, D.tolist(), number.tolist(), strict=True):
         region = table[n]
         code = region.constant if region.constant is not None else ((d + region.addend) >> region.shift) & mask
-        want = quantise_position(T, exact, negative, format)
+        want = quantize_position(T, exact, negative, format)
         assert (code, region.saturated) == (want.code & mask, want.saturated), f"T {T}, {exact=}, {negative=}, {format}"
 
 

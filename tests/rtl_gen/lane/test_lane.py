@@ -4,7 +4,7 @@ import pytest
 from amaranth.hdl import Elaboratable, Module
 
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.scalar import quantise
+from qse_hw.golden.formats.scalar import quantize
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from qse_hw.rtl_gen.lane.geometry import Geometry
@@ -59,7 +59,7 @@ def check_lanes(format, input, bits, *, scale, scale_bits, rng=None, **how):
                 begun = cycle - latency
                 for lane, x, own in zip(top.lanes, beats[begun], scales[begun], strict=True):
                     got = (ctx.get(lane.code), ctx.get(lane.saturated), ctx.get(lane.nan))
-                    assert got == quantise(x, input, format, own), f"{x:#x} {input.name} {own} {format}"
+                    assert got == quantize(x, input, format, own), f"{x:#x} {input.name} {own} {format}"
             await ctx.tick()
 
     simulate(top, process)
@@ -192,7 +192,7 @@ def test_a_wrong_lane_would_be_noticed(rng):
                 ctx.set(lane.x, x)
             await ctx.tick().repeat(top.latency)
             found.extend(
-                ctx.get(lane.code) != quantise(x, input, format, scale).code
+                ctx.get(lane.code) != quantize(x, input, format, scale).code
                 for lane, x in zip(top.lanes, beat, strict=True)
             )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.scalar import quantise_position
+from qse_hw.golden.formats.scalar import quantize_position
 from qse_hw.golden.formats.segmented import MAX_REACH, Segment, SegmentedFormat
 from qse_hw.rtl_gen.lane.decision import guard_bits
 from qse_hw.rtl_gen.lane.runtime_regions import MAX_SEGMENTS, RuntimeRegions
@@ -48,7 +48,7 @@ def check(format, constants=None):
     d = np.array([place(*case, format) for case in cases])
     codes, saturated = evaluate(family, constants, d)
     for case, code, flag in zip(cases, codes.tolist(), saturated.tolist(), strict=True):
-        want = quantise_position(*case, format)
+        want = quantize_position(*case, format)
         assert (code, flag) == (want.code & ((1 << family.field) - 1), want.saturated), f"{case}, {format}"
 
 

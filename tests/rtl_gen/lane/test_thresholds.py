@@ -30,14 +30,14 @@ def test_least_inputs_are_those_where_saturation_ends_and_begins(name, input, sc
     format, type = load_format(name), input_type(input)
     magnitude = format.kind == "sign-magnitude"
     found = [
-        (ordinal, scalar.quantise(pattern, type, format, scale).saturated)
+        (ordinal, scalar.quantize(pattern, type, format, scale).saturated)
         for ordinal, pattern in ordinals(type, signed=not magnitude)
     ]
     upper = [ordinal for ordinal, saturated in found if ordinal >= 0 and saturated]
     beyond = found[-1][0] + 1
     if magnitude and not type.is_float:
         beyond += 1  # the magnitude of the most negative input
-        lowest = scalar.quantise(1 << (type.width - 1), type, format, scale)
+        lowest = scalar.quantize(1 << (type.width - 1), type, format, scale)
         upper += [beyond - 1] * lowest.saturated
     assert least_input(format, type, scale, regions(format)[-1].first) == min(upper, default=beyond)
     if not magnitude:

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.scalar import quantise_position
+from qse_hw.golden.formats.scalar import quantize_position
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, MAX_SCALE_BITS, Scale
 from qse_hw.rtl_gen.lane.decision import guard_bits
 from qse_hw.rtl_gen.lane.window import K_MAX, K_MIN, Window
@@ -66,7 +66,7 @@ def test_what_is_beyond_the_window_saturates(name):
     for T in ((1 << bits), (1 << bits) + 1, 1 << 40):
         for negative in (False, True):
             position = -T if negative and not format.signed else T
-            assert quantise_position(position, True, negative, format).saturated
+            assert quantize_position(position, True, negative, format).saturated
 
 
 @pytest.mark.parametrize("runtime", [False, True])

@@ -1,17 +1,17 @@
-"""The requantiser alone: around every decision, at every shift, both targets."""
+"""The requantizer alone: around every decision, at every shift, both targets."""
 
 import numpy as np
 import pytest
 
-from qse_hw.golden.reference.linear import requantise_scalar
-from qse_hw.rtl_gen.linear.requantize import Requantiser, requantiser_latency
+from qse_hw.golden.reference.linear import requantize_scalar
+from qse_hw.rtl_gen.linear.requantize import Requantizer, requantizer_latency
 from tests.golden.reference.test_linear import around_decisions
 from tests.rtl_gen.bench import simulate
 
 
 def run(target, jobs):
     """For each (M, k, accumulators): the values and flags, one per cycle."""
-    dut, latency, found = Requantiser(target=target), requantiser_latency(target), []
+    dut, latency, found = Requantizer(target=target), requantizer_latency(target), []
 
     async def process(ctx, rst):
         for M, k, accumulators in jobs:
@@ -39,7 +39,7 @@ def test_around_every_decision(target, rng):
         sizes = rng.integers(-(2**31), 2**31, 30) >> rng.integers(0, 32, 30)
         jobs.append((M, k, np.concatenate([rng.choice(near, min(len(near), 60), replace=False), sizes])))
     for (M, k, accumulators), seen in zip(jobs, run(target, jobs), strict=True):
-        want = [requantise_scalar(int(a), M, k) for a in accumulators]
+        want = [requantize_scalar(int(a), M, k) for a in accumulators]
         assert seen == want, f"M {M}, k {k}, accumulators {accumulators.tolist()}"
 
 
@@ -48,7 +48,7 @@ def test_around_every_decision(target, rng):
 def test_all_edges(k):
     jobs = [(M, k, around_decisions(M, k)) for M in (1, 2, 5, 128, 32768, 32769, 49151, 65535)]
     for (M, _, accumulators), seen in zip(jobs, run("generic", jobs), strict=True):
-        assert seen == [requantise_scalar(int(a), M, k) for a in accumulators], f"M {M}, k {k}"
+        assert seen == [requantize_scalar(int(a), M, k) for a in accumulators], f"M {M}, k {k}"
 
 
 def test_small_numbers_exhaustively():
@@ -56,6 +56,6 @@ def test_small_numbers_exhaustively():
     accumulators = np.arange(-512, 512)
     jobs = [(1, k, accumulators) for k in range(4)]
     for (M, k, _), seen in zip(jobs, run("generic", jobs), strict=True):
-        want = [requantise_scalar(int(a), M, k) for a in accumulators]
+        want = [requantize_scalar(int(a), M, k) for a in accumulators]
         assert seen == want
         assert {flag for _, flag in seen} == ({False, True} if k < 2 or (k == 2 and (512, True)) else {False})

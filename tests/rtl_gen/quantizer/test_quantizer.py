@@ -1,4 +1,4 @@
-"""The quantiser's constructor and its ports; what it does is in tests/sim/test_quantizer_axi.py."""
+"""The quantizer's constructor and its ports; what it does is in tests/sim/test_quantizer_axi.py."""
 
 import random
 
@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.scalar import quantise
+from qse_hw.golden.formats.scalar import quantize
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import emit, manifest
 from qse_hw.rtl_gen.quantizer.axi_lite import AxiLite
@@ -101,7 +101,7 @@ def test_vectors_are_one_packet(lanes):
         assert left >> 8 * lanes == (1 << lanes) - 1 | last << lanes
         for lane in range(lanes):
             x, code = sent >> 16 * lane & 0xFFFF, left >> 8 * lane & 0xFF
-            assert code == quantise(x, config.input, config.format, config.scale).code
+            assert code == quantize(x, config.input, config.format, config.scale).code
             values.append(x)
     assert set(values) == set(range(512))
     assert np.array_equal(config.vectors()["input_bits"], values)

@@ -1,4 +1,4 @@
-"""The model of the quantiser with buses, cycle by cycle: against the emitted Verilog."""
+"""The model of the quantizer with buses, cycle by cycle: against the emitted Verilog."""
 
 import re
 import shutil

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.scalar import dequantise, quantise
+from qse_hw.golden.formats.scalar import dequantize, quantize
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.sim.packing import pack, unpack
 from qse_hw.sim.replay.scoreboard import as_inputs, compare, describe_flags, predict
@@ -75,9 +75,9 @@ def test_prediction_is_the_scalar_models(name, rng):
     used = [scales[0]] * 5 + [scales[1]] * 20 + [scales[2]] * 35
     signed = [(scale.M - 65536, scale.k) for scale in used]  # as a monitor reads M
     got = predict(pack(bits, 16), signed, format, input, lanes, 16, 13)
-    want = [[quantise(x, input, format, s) for x in beat] for beat, s in zip(bits.tolist(), used, strict=True)]
+    want = [[quantize(x, input, format, s) for x in beat] for beat, s in zip(bits.tolist(), used, strict=True)]
     assert unpack(got.codes, format.bits, lanes).tolist() == [[value.code for value in beat] for beat in want]
-    values = [[dequantise(value.code, format) % (1 << 13) for value in beat] for beat in want]
+    values = [[dequantize(value.code, format) % (1 << 13) for value in beat] for beat in want]
     assert unpack(got.values, 13, lanes).tolist() == values
     assert got.saturated == sum(value.saturated for beat in want for value in beat) > 0
     assert got.nan == sum(value.nan for beat in want for value in beat) > 0
@@ -88,7 +88,7 @@ def test_many_beats_at_one_scale(rng):
     bits = rng.integers(0, 256, (10000, 2))
     got = predict(pack(bits, 8), [(1, 2)] * 10000, format, input, 2, 1, 10)
     scale = Scale(M=1, k=2, bits=1)
-    codes = {x: quantise(x, input, format, scale).code for x in range(256)}
+    codes = {x: quantize(x, input, format, scale).code for x in range(256)}
     assert unpack(got.codes, 8, 2).tolist() == [[codes[x] for x in beat] for beat in bits.tolist()]
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.scalar import quantise
+from qse_hw.golden.formats.scalar import quantize
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.synth.formal import nearest, spec
@@ -59,7 +59,7 @@ def borders(input, formats, scale_bits):
             near = {key for pair in found.keys.values() for key in pair} | {found.low, found.high, 0, low, high + 1}
             for key in {key + offset for key in near for offset in (-1, 0, 1)}:
                 if low <= key <= high:
-                    given = quantise(spec.pattern(key, input), input, format, scale)
+                    given = quantize(spec.pattern(key, input), input, format, scale)
                     first, end = found.keys[given.code]
                     assert first <= key < end, (format, scale, key)
                     assert given.saturated == (key < found.low or key >= found.high), (format, scale, key)

@@ -1,4 +1,4 @@
-"""What is synthesised behaves as what was emitted: every pattern through the netlist, beside golden."""
+"""What is synthesized behaves as what was emitted: every pattern through the netlist, beside golden."""
 
 from pathlib import Path
 

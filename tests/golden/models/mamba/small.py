@@ -1,4 +1,4 @@
-"""Small models of transformers, quantisers that show, and what is seen of both."""
+"""Small models of transformers, quantizers that show, and what is seen of both."""
 
 from typing import Any
 
@@ -43,28 +43,28 @@ def logits(model: Any, ids: Tensor = IDS) -> Tensor:
     return found if isinstance(found, Tensor) else found.logits
 
 
-def decoded(quantiser: Segmented, x: Tensor) -> Tensor:
-    codes = tensor.quantise(x, quantiser.format, quantiser.scale)
-    return tensor.dequantise(codes, quantiser.format, quantiser.scale).to(x.dtype)
+def decoded(quantizer: Segmented, x: Tensor) -> Tensor:
+    codes = tensor.quantize(x, quantizer.format, quantizer.scale)
+    return tensor.dequantize(codes, quantizer.format, quantizer.scale).to(x.dtype)
 
 
 def by_transform(layer: int, name: str, x: Tensor) -> Tensor:
-    """What quantising means, told to our model from outside."""
+    """What quantizing means, told to our model from outside."""
     return decoded(QUANTISERS[layer], x) if name == "x" else x
 
 
 def watched(model: Any) -> list[dict[str, Tensor]]:
-    """What goes into and comes out of every layer's quantiser, and into x_proj, in the next run."""
+    """What goes into and comes out of every layer's quantizer, and into x_proj, in the next run."""
     seen: list[dict[str, Tensor]] = [{} for _ in model.backbone.layers]
     for layer, block in zip(seen, model.backbone.layers, strict=True):
 
-        def quantised(module: nn.Module, inputs: Any, output: Tensor, layer: dict[str, Tensor] = layer) -> None:
+        def quantized(module: nn.Module, inputs: Any, output: Tensor, layer: dict[str, Tensor] = layer) -> None:
             layer["x"], layer["decoded"] = inputs[0].detach(), output.detach()
 
         def projected(module: nn.Module, inputs: Any, layer: dict[str, Tensor] = layer) -> None:
             layer["x_proj"] = inputs[0].detach()
 
-        block.mixer.quantizer.register_forward_hook(quantised)
+        block.mixer.quantizer.register_forward_hook(quantized)
         if hasattr(block.mixer, "x_proj"):
             block.mixer.x_proj.register_forward_pre_hook(projected)
     return seen

@@ -1,4 +1,4 @@
-"""Quantisers in models of transformers: caches, compilation, copies, padding, fused kernels, and what is refused."""
+"""Quantizers in models of transformers: caches, compilation, copies, padding, fused kernels, and what is refused."""
 
 import copy
 import itertools
@@ -33,21 +33,21 @@ def test_the_cache_sees_the_same_values(theirs: Any) -> None:
     with torch.no_grad():
         state = theirs(prompt, use_cache=True)
         stepped = theirs(generated[:, 7:8], cache_params=state.cache_params, use_cache=True).logits
-    for layer, quantiser in zip(seen, QUANTISERS, strict=True):
+    for layer, quantizer in zip(seen, QUANTISERS, strict=True):
         assert layer["x"].shape == (2, 96, 1)
-        assert torch.equal(layer["decoded"], decoded(quantiser, layer["x"]))
+        assert torch.equal(layer["decoded"], decoded(quantizer, layer["x"]))
     assert (stepped[:, 0] - whole[:, 7]).abs().max() < 0.05 * whole.std()
     assert torch.equal(stepped[:, 0].argmax(-1), whole[:, 7].argmax(-1))
 
 
 def test_training_does_not_go_by_the_fused_kernel(theirs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel, where it is installed, would compute everything from in_proj to out_proj with x unquantised."""
+    """The kernel, where it is installed, would compute everything from in_proj to out_proj with x unquantized."""
     module = __import__(type(theirs).__module__, fromlist=["x"])
     name = "mamba_inner_fn" if hasattr(module, "mamba_inner_fn") else "mamba2_split_conv1d_scan_combined"
     monkeypatch.setattr(module, name, lambda *args, **kwargs: torch.zeros(2, 40, 48))
     plain = logits(theirs)
     assert not torch.equal(logits(theirs.train()), plain)  # that kernel is called
-    hugging_face._quantising.cache_clear()
+    hugging_face._quantizing.cache_clear()
     expected = logits(quantize_model(theirs.eval(), QUANTISERS))
     assert torch.equal(logits(theirs.train()), expected)
     assert not torch.equal(expected, plain)
@@ -61,8 +61,8 @@ def test_compiled_is_eager(kind: str) -> None:
     step = torch.compile(lambda ids: model(ids, use_cache=False).logits, backend="aot_eager", fullgraph=True)
     one, other = QUANTISERS[:2]
     with torch.no_grad():
-        for quantiser in (one, replace(one, scale=other.scale), other):
-            quantize_model(model, [quantiser])
+        for quantizer in (one, replace(one, scale=other.scale), other):
+            quantize_model(model, [quantizer])
             found.append(logits(model, ids))
             assert torch.equal(step(ids), found[-1])
     for one, other in itertools.combinations(found, 2):
@@ -70,7 +70,7 @@ def test_compiled_is_eager(kind: str) -> None:
 
 
 def test_padding_is_not_seen(theirs: Any) -> None:
-    """Quantised, x of padding is still masked: what is padded on the left computes as what is not."""
+    """Quantized, x of padding is still masked: what is padded on the left computes as what is not."""
     quantize_model(theirs, QUANTISERS)
     padded, mask = IDS.clone(), torch.ones_like(IDS)
     padded[:, :5], mask[:, :5] = 0, 0
@@ -80,7 +80,7 @@ def test_padding_is_not_seen(theirs: Any) -> None:
     assert (found[:, 5:] - expected).square().mean().sqrt() < 0.02 * expected.std()
 
 
-def test_copies_are_quantised_and_apart(theirs: Any, ours: Mamba) -> None:
+def test_copies_are_quantized_and_apart(theirs: Any, ours: Mamba) -> None:
     for model in (theirs, ours):
         plain = logits(model)
         quantized = logits(quantize_model(model, QUANTISERS))
@@ -112,7 +112,7 @@ def test_accelerates_hooks_on_the_convolution_still_fire(theirs: Any) -> None:
 def test_a_replaced_forward_is_refused(theirs: Any) -> None:
     mixer = theirs.backbone.layers[1].mixer
     mixer.forward = mixer.forward
-    with pytest.raises(InputError, match=r"Mixers must have their class's own forward, .*; quantise the model before"):
+    with pytest.raises(InputError, match=r"Mixers must have their class's own forward, .*; quantize the model before"):
         quantize_model(theirs, QUANTISERS)
     assert not any(isinstance(module, FakeQuantize) for module in theirs.modules())
 
@@ -124,6 +124,6 @@ def test_another_transformers_is_refused(theirs: Any, missing: str, monkeypatch:
         monkeypatch.delattr(sys.modules[kind.__module__], "causal_conv1d_fn")
     else:
         monkeypatch.setattr(kind, "forward", lambda self, hidden: hidden)
-    hugging_face._quantising.cache_clear()
+    hugging_face._quantizing.cache_clear()
     with pytest.raises(InputError, match=r"calls causal_conv1d_fn, .*, as 5.23 does, not [0-9.]+; install"):
         quantize_model(theirs, QUANTISERS)

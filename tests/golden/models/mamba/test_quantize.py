@@ -1,4 +1,4 @@
-"""Quantisers in models: what every layer computes with them, ours and transformers', and that nothing else changes."""
+"""Quantizers in models: what every layer computes with them, ours and transformers', and that nothing else changes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.quantize import FakeQuantize, calibrate_model, quantize_model
 from qse_hw.golden.models.mamba.stream import activations, open_layers
-from qse_hw.golden.quantize.array import quantise_flags
+from qse_hw.golden.quantize.array import quantize_flags
 from tests.golden.models.mamba.small import IDS, QUANTISERS, by_transform, decoded, logits, watched
 
 
@@ -31,11 +31,11 @@ def test_our_model_computes_with_decoded_x(ours: Mamba) -> None:
     seen = []
     ours(IDS, lambda layer, name, x: seen.append((layer, name, x.detach().unique().numel())) or x)
     assert [name for _, name, _ in seen] == list(ours.config.names) * 3
-    assert min(count for _, name, count in seen if name == "x") > 256  # the caller sees x before it is quantised
+    assert min(count for _, name, count in seen if name == "x") > 256  # the caller sees x before it is quantized
 
 
 def test_transformers_computes_with_decoded_x(theirs: Any, ours: Mamba) -> None:
-    """Ours and theirs are near before and after, and quantising moves them a hundred times as far: a value at the edge
+    """Ours and theirs are near before and after, and quantizing moves them a hundred times as far: a value at the edge
     of a step may fall to either side, as x differs in its last bits."""
     plain = logits(theirs)
     assert quantize_model(theirs, QUANTISERS) is theirs
@@ -50,10 +50,10 @@ def test_every_layer_is_golden_on_every_bit(theirs: Any, dtype: torch.dtype) -> 
     quantize_model(theirs.to(dtype), QUANTISERS)
     seen = watched(theirs)
     logits(theirs)
-    for layer, quantiser in zip(seen, QUANTISERS, strict=True):
+    for layer, quantizer in zip(seen, QUANTISERS, strict=True):
         assert layer["x"].shape == (2, 96, 40)
         assert layer["x"].dtype == layer["decoded"].dtype == dtype
-        assert torch.equal(layer["decoded"], decoded(quantiser, layer["x"]))
+        assert torch.equal(layer["decoded"], decoded(quantizer, layer["x"]))
         if "x_proj" in layer:
             assert torch.equal(layer["x_proj"].transpose(1, 2), layer["decoded"])
 
@@ -63,8 +63,8 @@ def test_autocast(theirs: Any) -> None:
     seen = watched(theirs)
     with torch.autocast("cpu", torch.bfloat16):
         logits(theirs)
-    for layer, quantiser in zip(seen, QUANTISERS, strict=True):
-        assert torch.equal(layer["decoded"], decoded(quantiser, layer["x"]))
+    for layer, quantizer in zip(seen, QUANTISERS, strict=True):
+        assert torch.equal(layer["decoded"], decoded(quantizer, layer["x"]))
 
 
 def test_what_is_taken_out_leaves_no_trace(theirs: Any, ours: Mamba) -> None:
@@ -90,13 +90,13 @@ def test_what_is_taken_out_leaves_no_trace(theirs: Any, ours: Mamba) -> None:
 
 
 def test_gradients_go_straight_through(theirs: Any, ours: Mamba) -> None:
-    """Ours as by a transform that adds a constant, which quantising is to a gradient; theirs is near ours."""
+    """Ours as by a transform that adds a constant, which quantizing is to a gradient; theirs is near ours."""
 
     def straight(layer: int, name: str, x: Tensor) -> Tensor:
         if name != "x":
             return x
-        quantiser, values = QUANTISERS[layer], decoded(QUANTISERS[layer], x).detach()
-        flags = quantise_flags(x.detach().numpy(), quantiser.format, quantiser.scale)
+        quantizer, values = QUANTISERS[layer], decoded(QUANTISERS[layer], x).detach()
+        flags = quantize_flags(x.detach().numpy(), quantizer.format, quantizer.scale)
         saturated.append(int(flags.saturated.sum()))
         return torch.where(torch.from_numpy(flags.saturated), values, x + (values - x).detach())
 
@@ -152,7 +152,7 @@ def test_both_models_give_nearly_the_same_calibration(theirs: Any, ours: Mamba) 
         assert near.layer(layer).sqnr_db == pytest.approx(found.layer(layer).sqnr_db, abs=0.05)
 
 
-def test_calibrating_a_quantised_model_sees_x_as_it_arrives(theirs: Any, ours: Mamba) -> None:
+def test_calibrating_a_quantized_model_sees_x_as_it_arrives(theirs: Any, ours: Mamba) -> None:
     for model in (theirs, ours):
         plain = calibrate_model(model, IDS, "se8")
         before = logits(quantize_model(model, QUANTISERS))
@@ -195,7 +195,7 @@ def test_a_calibration_or_its_file_and_both_methods(theirs: Any, ours: Mamba, tm
     write_calibration(tmp_path / "calibration.json", calibration)
     for model in (theirs, ours):
         for method in ("least_squares", "percentile"):
-            choices = [calibration.layer(number, method).quantiser for number in range(3)]
+            choices = [calibration.layer(number, method).quantizer for number in range(3)]
             expected = logits(quantize_model(model, choices))
             for given in (calibration, tmp_path / "calibration.json", str(tmp_path / "calibration.json")):
                 quantize_model(model, None)
@@ -203,7 +203,7 @@ def test_a_calibration_or_its_file_and_both_methods(theirs: Any, ours: Mamba, tm
 
 
 def test_nan_in_a_bias_is_seen_in_the_logits(theirs: Any, ours: Mamba) -> None:
-    """One channel's convolution gives NaN: it must come out of the quantised model as it does of the plain one."""
+    """One channel's convolution gives NaN: it must come out of the quantized model as it does of the plain one."""
     for model in (theirs, ours):
         convolution = next(module for name, module in model.named_modules() if name.endswith("conv1d"))
         with torch.no_grad():

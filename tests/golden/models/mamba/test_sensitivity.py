@@ -111,7 +111,7 @@ def test_causal(block: Block) -> None:
     assert change[-1] > 0
 
 
-def quantisers() -> list[Segmented | Codebook]:
+def quantizers() -> list[Segmented | Codebook]:
     return [
         Segmented(format=load_format("int8"), scale=Scale.from_step(0.05)),
         Codebook.nearest(np.linspace(-1, 2, 9)),
@@ -121,19 +121,19 @@ def quantisers() -> list[Segmented | Codebook]:
 
 def test_output_error_is_the_layers(block: Block) -> None:
     residual = residual_of(block, 3)
-    found = output_error(block, residual, quantisers())
+    found = output_error(block, residual, quantizers())
     power, errors = 0.0, np.zeros(3)
     for sequence in residual:
         exact = block(sequence[None]).double()
         power += float((exact - sequence).square().sum())
         x = x_of(block, sequence)
-        for number, quantiser in enumerate(quantisers()):
-            decoded = torch.from_numpy(quantiser.array(x.numpy()))[None]
+        for number, quantizer in enumerate(quantizers()):
+            decoded = torch.from_numpy(quantizer.array(x.numpy()))[None]
             moved = block(sequence[None], transform=lambda name, old, d=decoded: d if name == "x" else old)
             errors[number] += float((moved.double() - exact).square().sum())
     assert found == pytest.approx((errors / power).tolist(), rel=1e-6)
     assert found[2] > found[1] > found[0] > 0
-    assert found == output_error(block, residual, quantisers())
+    assert found == output_error(block, residual, quantizers())
     assert output_error(block, residual, []) == []
     exact_ones = [Codebook.nearest(np.unique(np.concatenate([x_of(block, s).numpy().ravel() for s in residual])))]
     assert output_error(block, residual, exact_ones) == [0.0]

@@ -1,4 +1,4 @@
-"""The integer parts of a quantised layer a second time, in Python integers and fractions."""
+"""The integer parts of a quantized layer a second time, in Python integers and fractions."""
 
 from fractions import Fraction
 
@@ -42,7 +42,7 @@ def linear(x, weights) -> np.ndarray:
     return np.array([[sum(a * w for a, w in zip(row, out, strict=True)) for out in weights] for row in x])
 
 
-def requantise(accumulators, accumulator_step: Fraction, output_step: Fraction) -> np.ndarray:
+def requantize(accumulators, accumulator_step: Fraction, output_step: Fraction) -> np.ndarray:
     """Codes by the 16-bit multiplier nearest to the ratio of the steps."""
     ratio = accumulator_step / output_step
     k = 0

@@ -24,7 +24,7 @@ from tests.golden.models.quamba.conftest import SEQUENCE
 
 @pytest.fixture(scope="module")
 def watched(model, ids):
-    """Every calibrated tensor of the unquantised model, by hooks, per layer (sequences, tokens, channels)."""
+    """Every calibrated tensor of the unquantized model, by hooks, per layer (sequences, tokens, channels)."""
     whole = len(ids) // SEQUENCE * SEQUENCE
     seen = [{} for _ in model.blocks]
     hooks = []

@@ -1,4 +1,4 @@
-"""The streaming quantised Mamba against the whole-sequence one.
+"""The streaming quantized Mamba against the whole-sequence one.
 
 All but the head is the same operations on the same values, so that on a CPU every code and every float is equal: bits,
 not tolerances. The head is a float32 product of another shape, with another order of sums, and where it is 8 bits wide
@@ -22,7 +22,7 @@ from qse_hw.golden.models.mamba.text import read_text
 from qse_hw.golden.models.quamba import regions
 from qse_hw.golden.models.quamba.calibrate import calibrate_quamba
 from qse_hw.golden.models.quamba.decode import Hadamard, QuambaDecoder
-from qse_hw.golden.models.quamba.integer import dequantise, quantise, requantise
+from qse_hw.golden.models.quamba.integer import dequantize, quantize, requantize
 from qse_hw.golden.models.quamba.model import QuambaMamba
 from qse_hw.golden.reference.hadamard import transform_tensor
 from tests.golden.models.quamba.conftest import random_model
@@ -42,7 +42,7 @@ def base():
     return model, calibrate_quamba(model, ids, tokens=96, sequence=24, alpha=0.99)
 
 
-def quantised(base, spec="se8-silu:K=40,zero_point=30", **options):
+def quantized(base, spec="se8-silu:K=40,zero_point=30", **options):
     model, calibration = base
     format = load_format(spec)
     scales = [Scale.from_step(float(layer.x.step) * 0.5) for layer in calibration.layers]
@@ -97,10 +97,10 @@ def check_equal(model, decoder, ids, atol=1e-5):
             "dt_proj": over_time(given[2] for given, _ in scan),
             "y": over_time(out.half() for _, out in scan),
         }
-        found["xz"] = requantise(found["in_proj"], block.to_xz)
-        found["dt"] = requantise(found["dt_proj"], block.to_dt)
+        found["xz"] = requantize(found["in_proj"], block.to_xz)
+        found["dt"] = requantize(found["dt_proj"], block.to_dt)
         found["conv"] = block.conv.accumulate(found["xz"].chunk(2, dim=-1)[0])
-        found["y_code"] = block.out_proj.quantise(found["y"])
+        found["y_code"] = block.out_proj.quantize(found["y"])
         sums = over_time(given[1] for given, _ in finish)
         assert torch.equal(sums, block.out_proj.linear(found["y_code"]))
         before, after = (over_time(tensors) for tensors in ([given[0] for given, _ in finish], [o for _, o in finish]))
@@ -116,18 +116,18 @@ def check_equal(model, decoder, ids, atol=1e-5):
 
 @pytest.mark.parametrize("spec", FORMATS)
 def test_equal_to_the_model_in_every_format(base, spec):
-    model = quantised(base, spec)
+    model = quantized(base, spec)
     check_equal(model, QuambaDecoder.of(model, batch=BATCH), prompt())
 
 
 def test_equal_to_the_model_on_real_text():
     """One sequence of the bundled model: one differing bit would turn codes over within a few tokens."""
     model, ids = load_model(), read_text().ids[:96]
-    quantised = QuambaMamba(model, calibrate_quamba(model, ids, tokens=96, sequence=96), state="fp16")
-    check_equal(quantised, QuambaDecoder.of(quantised), ids.view(1, -1), atol=1e-4)
+    quantized = QuambaMamba(model, calibrate_quamba(model, ids, tokens=96, sequence=96), state="fp16")
+    check_equal(quantized, QuambaDecoder.of(quantized), ids.view(1, -1), atol=1e-4)
 
 
-def test_models_that_are_not_quantised():
+def test_models_that_are_not_quantized():
     said = r"^Model must be a QuambaMamba, which QuambaMamba\(model, calibrate_.* makes of a Mamba-1, not Mamba$"
     with pytest.raises(InputError, match=said):
         QuambaDecoder.of(load_model())
@@ -140,7 +140,7 @@ def test_models_that_are_not_quantised():
 @pytest.mark.parametrize("reads", ["code", "int8"])
 @pytest.mark.parametrize("state", ["fp32", "fp16", "int8"])
 def test_equal_to_the_model_with_every_state(base, state, reads):
-    model = quantised(base, state=state, x_proj_input=reads, quantise_head=True)
+    model = quantized(base, state=state, x_proj_input=reads, quantize_head=True)
     decoder = QuambaDecoder.of(model, batch=BATCH)
     check_equal(model, decoder, prompt())
     dtypes = {"fp32": torch.float32, "fp16": torch.float16, "int8": torch.int8}
@@ -149,17 +149,17 @@ def test_equal_to_the_model_with_every_state(base, state, reads):
 
 
 def test_weights_are_held_in_8_bits(base):
-    decoder = QuambaDecoder.of(quantised(base, quantise_head=True), batch=BATCH)
+    decoder = QuambaDecoder.of(quantized(base, quantize_head=True), batch=BATCH)
     matrices = {name: value for name, value in decoder.named_buffers() if value.dim() == 2 and value.numel() > 500}
     wide = {name.split(".")[-1] for name, value in matrices.items() if value.dtype != torch.int8}
     assert wide <= {"A", "logits"}
     assert decoder.embedding.dtype == decoder.head.dtype == torch.int8
     assert decoder.embedding.data_ptr() == decoder.head.data_ptr()  # tied
-    assert QuambaDecoder.of(quantised(base)).head.dtype == torch.float16
+    assert QuambaDecoder.of(quantized(base)).head.dtype == torch.float16
 
 
 def test_a_head_of_its_own(base):
-    model = quantised(base)
+    model = quantized(base)
     model.head = 2 * model.head
     decoder = QuambaDecoder.of(model)
     assert decoder.embedding.data_ptr() != decoder.head.data_ptr()
@@ -167,7 +167,7 @@ def test_a_head_of_its_own(base):
 
 
 def test_generation_is_greedy_and_goes_on(base):
-    model = quantised(base, state="int8")
+    model = quantized(base, state="int8")
     decoder = QuambaDecoder.of(model, batch=BATCH)
     ids = whole = prompt()
     for _ in range(6):
@@ -184,7 +184,7 @@ def test_generation_is_greedy_and_goes_on(base):
 
 def test_a_step_can_be_captured(base, monkeypatch):
     """What replays a recording of the step gives what a decoder gives that runs it; see Capture for what it refuses."""
-    model = quantised(base, state="fp16", quantise_head=True)
+    model = quantized(base, state="fp16", quantize_head=True)
     plain, replayed = (QuambaDecoder.of(model, batch=BATCH) for _ in range(2))
     capture = Capture(monkeypatch)
     kept = [*replayed.states(), replayed.token, replayed.logits]
@@ -211,7 +211,7 @@ def test_regions_compile_whole_and_once_for_all_layers(base, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda region, *, options, **how: compile_(region, backend=backend, **how))
     generate.fused.cache_clear()
     torch.compiler.reset()
-    model = quantised(base, quantise_head=True)
+    model = quantized(base, quantize_head=True)
     decoder, plain = (QuambaDecoder.of(model, batch=BATCH, compiled=compiled) for compiled in (True, False))
     assert torch.equal(decoder.generate(prompt(), 5), plain.generate(prompt(), 5))
     assert len(graphs) == 6  # normalise, convolve, project, scan, finish, head
@@ -223,7 +223,7 @@ def test_regions_compile_whole_and_once_for_all_layers(base, monkeypatch):
 @pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")  # of Inductor itself
 def test_compiled_regions_differ_in_the_last_bits_of_exp_and_of_the_heads_sum_alone(base):
     """Inductor's vectors compute exp by another routine."""
-    decoder = QuambaDecoder.of(quantised(base, state="int8", quantise_head=True), batch=1)
+    decoder = QuambaDecoder.of(quantized(base, state="int8", quantize_head=True), batch=1)
     decoder.fuse = seen = Seen()
     for column in prompt(24)[:1].unbind(1):
         decoder.step(column)
@@ -236,23 +236,23 @@ def test_compiled_regions_differ_in_the_last_bits_of_exp_and_of_the_heads_sum_al
             torch.testing.assert_close(found, expected, rtol=far[name], atol=far[name])
 
 
-def test_requantisation_equals_the_models():
+def test_requantization_equals_the_models():
     draw = torch.Generator().manual_seed(3)
     sums = torch.randint(-(1 << 31), 1 << 31, (4096,), generator=draw).to(torch.int32)
     sums = torch.cat((sums, sums >> 12, sums >> 20, torch.arange(-2048, 2048, dtype=torch.int32)))
     for by in (Scale(M=1 << 15, k=k) for k in (0, 1, 2, 15, 16, 17, 30, 47, 62, 63, 70)):
-        assert torch.equal(regions.requantised(sums, regions.requantisation(by)), requantise(sums, by)), by
+        assert torch.equal(regions.requantized(sums, regions.requantization(by)), requantize(sums, by)), by
     by = Scale(M=50001, k=24)
-    assert torch.equal(regions.requantised(sums, regions.requantisation(by)), requantise(sums, by))
+    assert torch.equal(regions.requantized(sums, regions.requantization(by)), requantize(sums, by))
 
 
 def test_rounding_equals_the_models():
     scale = Scale(M=5 << 13, k=14)
     ties = torch.arange(-700, 700) / 5
     x = torch.cat((ties, torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0, 1e-45])))
-    assert torch.equal(regions.rounded(x, regions.factor_of(scale)), quantise(x, scale, "half even"))
+    assert torch.equal(regions.rounded(x, regions.factor_of(scale)), quantize(x, scale, "half even"))
     codes = torch.arange(-128, 128).to(torch.int8)
-    assert torch.equal(codes.float() * regions.step_of(scale.step), dequantise(codes, scale.step))
+    assert torch.equal(codes.float() * regions.step_of(scale.step), dequantize(codes, scale.step))
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float16, 65504.0), (torch.int8, 127.0)])
@@ -261,7 +261,7 @@ def test_states_saturate(dtype, limit):
     one, half = torch.ones(()), torch.tensor(0.5)
     state = torch.zeros(1, 2, 1, dtype=dtype)
     codes, values = torch.tensor([[1, 1]], dtype=torch.uint8), torch.tensor([0.0, float(1 << 20)])
-    by, dt = regions.requantisation(Scale(M=1 << 15, k=15)), torch.tensor([[1, 1]], dtype=torch.int32)
+    by, dt = regions.requantization(Scale(M=1 << 15, k=15)), torch.tensor([[1, 1]], dtype=torch.int32)
     BC, gate = torch.tensor([[1, 1]], dtype=torch.int8), torch.tensor([[1, 1]], dtype=torch.int8)
     bias, A, D = torch.zeros(2), torch.full((2, 1), -(2.0**-7)), torch.zeros(2)
     y = regions.scan(
@@ -285,9 +285,9 @@ def test_bad_input(base):
     other = QuambaMamba(model, calibration, [levels, levels])
     with pytest.raises(InputError, match=r"^Layer 0: x must have a segmented format to be decoded, not Codebook$"):
         QuambaDecoder.of(other)
-    decoder = QuambaDecoder.of(quantised(base), batch=BATCH)
+    decoder = QuambaDecoder.of(quantized(base), batch=BATCH)
     with pytest.raises(InputError, match=r"^Batch must be at least 1 sequence, not 0$"):
-        QuambaDecoder.of(quantised(base), batch=0)
+        QuambaDecoder.of(quantized(base), batch=0)
     with pytest.raises(InputError, match=r"^Tokens must be at least 1, not 0$"):
         decoder.generate(prompt(), 0)
     for ids in (prompt()[:1], prompt()[:, :0], prompt()[0]):

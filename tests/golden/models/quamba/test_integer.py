@@ -10,11 +10,11 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.quamba.integer import (
     IntegerLinear,
-    dequantise,
+    dequantize,
     multiplier,
-    quantise,
-    quantise_weight,
-    requantise,
+    quantize,
+    quantize_weight,
+    requantize,
     to_float16,
 )
 from qse_hw.golden.models.quamba.layers import HadamardLinear, IntegerConv
@@ -36,46 +36,46 @@ def nearby(step: float, dtype: torch.dtype) -> torch.Tensor:
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("scale", SCALES, ids=str)
-def test_quantise(scale, rounding):
+def test_quantize(scale, rounding):
     for dtype in (torch.float32, torch.float16):
         x = nearby(float(scale.step), dtype)
-        found = quantise(x, scale, rounding)
+        found = quantize(x, scale, rounding)
         assert found.dtype == torch.int8
         assert np.array_equal(found.numpy(), oracle.codes(x.numpy(), scale, ROUNDINGS[rounding]))
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
-def test_quantise_takes_what_is_no_number(rounding):
+def test_quantize_takes_what_is_no_number(rounding):
     x = torch.tensor([[float("nan"), float("inf")], [-float("inf"), -0.0]])
-    assert quantise(x, Scale.from_step(1.0), rounding).tolist() == [[0, 127], [-128, 0]]
+    assert quantize(x, Scale.from_step(1.0), rounding).tolist() == [[0, 127], [-128, 0]]
 
 
 def test_ties_differ_between_the_roundings():
     x = torch.tensor([0.5, 1.5, 2.5, -0.5, -2.5])
     unit = Scale.from_step(1.0)
-    assert quantise(x, unit, "half even").tolist() == [0, 2, 2, 0, -2]
-    assert quantise(x, unit, "half away").tolist() == [1, 2, 3, -1, -3]
+    assert quantize(x, unit, "half even").tolist() == [0, 2, 2, 0, -2]
+    assert quantize(x, unit, "half away").tolist() == [1, 2, 3, -1, -3]
 
 
 def test_half_even_refuses_what_it_cannot_multiply_exactly():
     with pytest.raises(InputError, match=r"not torch\.float64"):
-        quantise(torch.zeros(1, dtype=torch.float64), Scale.from_step(1.0), "half even")
+        quantize(torch.zeros(1, dtype=torch.float64), Scale.from_step(1.0), "half even")
 
 
-def test_dequantise_rounds_step_and_product_to_float32():
+def test_dequantize_rounds_step_and_product_to_float32():
     codes = torch.arange(-128, 128, dtype=torch.int8)
     step = Fraction(1, 3)
     expected = np.arange(-128, 128).astype(np.float32) * np.float32(1 / 3)
-    assert np.array_equal(dequantise(codes, step).numpy(), expected)
-    assert dequantise(codes, step).dtype == torch.float32
+    assert np.array_equal(dequantize(codes, step).numpy(), expected)
+    assert dequantize(codes, step).dtype == torch.float32
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_quantise_weight(seed):
+def test_quantize_weight(seed):
     generator = torch.Generator().manual_seed(seed)
     w = torch.randn(9, 31, generator=generator) * 10.0 ** (seed - 3)
     w[0, :20] = w.abs().max() * (torch.arange(20) + 0.5) / 127  # next to ties
-    found = quantise_weight(w, "w")
+    found = quantize_weight(w, "w")
     codes, step = oracle.weight(w.numpy())
     assert np.array_equal(found.codes.numpy(), codes)
     assert found.step == step
@@ -84,15 +84,15 @@ def test_quantise_weight(seed):
 
 def test_weight_ties_go_to_even():
     w = torch.tensor([127.0, 0.5, 1.5, 2.5, -0.5, -1.5])
-    assert quantise_weight(w, "w").codes.tolist() == [127, 0, 2, 2, 0, -2]
+    assert quantize_weight(w, "w").codes.tolist() == [127, 0, 2, 2, 0, -2]
 
 
 def test_a_weight_of_zeros_stays_one_and_nan_is_refused():
-    zeros = quantise_weight(torch.zeros(3), "w")
+    zeros = quantize_weight(torch.zeros(3), "w")
     assert zeros.codes.dtype == torch.int8
     assert torch.equal(zeros.value, torch.zeros(3))
     with pytest.raises(InputError, match="Layer 3, w must be finite"):
-        quantise_weight(torch.tensor([1.0, float("nan")]), "Layer 3, w")
+        quantize_weight(torch.tensor([1.0, float("nan")]), "Layer 3, w")
 
 
 @pytest.mark.parametrize(("last", "dtype"), [(8.0, torch.float32), (9.0, torch.float64)])
@@ -106,7 +106,7 @@ def test_sums_up_to_2_24_are_in_float32(last, dtype):
 @pytest.mark.parametrize("peak", [2.0**-119, 2.0**127])
 def test_the_smallest_and_the_largest_weights(peak):
     w = torch.tensor([peak, -peak, peak / 3, peak * 0.9, 0.0])
-    found = quantise_weight(w, "w")
+    found = quantize_weight(w, "w")
     assert found.codes.tolist() == [127, -127, 42, 114, 0]
     assert np.float32(float(found.step)) >= np.finfo(np.float32).tiny
     assert (found.value - w).abs().max() <= float(found.step) / 2 + peak * 2.0**-23
@@ -115,7 +115,7 @@ def test_the_smallest_and_the_largest_weights(peak):
 @pytest.mark.parametrize("peak", [2.0**-120, 1e-45, -3.3e38])
 def test_weights_whose_step_no_float32_holds_are_refused(peak):
     with pytest.raises(InputError, match=r"^Layer 3, w must be zero or have a peak from 2\*\*-119 to 2\*\*127, not "):
-        quantise_weight(torch.tensor([0.0, peak]), "Layer 3, w")
+        quantize_weight(torch.tensor([0.0, peak]), "Layer 3, w")
 
 
 def test_products_of_steps_that_no_float32_holds_are_refused():
@@ -129,39 +129,39 @@ def test_products_of_steps_that_no_float32_holds_are_refused():
 
 
 @pytest.mark.parametrize("ratio", [1 / 3, 1e-2, 1.7e-4, 3e-9, 1.0, 0.5, 2.0**-7, 100.3, 2.0**-90])
-def test_requantise(ratio):
+def test_requantize(ratio):
     by = multiplier(Fraction(ratio), Scale.from_step(1.0), "here")
     limits = [-(1 << 31), (1 << 31) - 1, 0, 1, -1]
     centres = [int(Fraction(2 * n + 1, 2) / by.reciprocal) for n in range(-130, 130)]
     near = [c + d for c in centres for d in (-1, 0, 1) if abs(c + d) < 1 << 31]
     accumulators = torch.tensor(limits + near, dtype=torch.int32)
-    found = requantise(accumulators, by)
+    found = requantize(accumulators, by)
     assert found.dtype == torch.int8
-    assert np.array_equal(found.numpy(), oracle.requantise(accumulators.numpy(), Fraction(ratio), Fraction(1)))
+    assert np.array_equal(found.numpy(), oracle.requantize(accumulators.numpy(), Fraction(ratio), Fraction(1)))
 
 
-def test_requantise_ties_go_to_even_and_shapes_and_strides_are_kept():
+def test_requantize_ties_go_to_even_and_shapes_and_strides_are_kept():
     by = multiplier(Fraction(1, 8), Scale.from_step(1.0), "here")
     accumulators = torch.tensor([[4, 12, 20], [-4, -12, -20], [1016, 1020, -1028]], dtype=torch.int32)
     expected = [[0, 2, 2], [0, -2, -2], [127, 127, -128]]
-    assert requantise(accumulators, by).tolist() == expected
-    assert torch.equal(requantise(accumulators.T, by), torch.tensor(expected, dtype=torch.int8).T)
-    assert requantise(accumulators[:0], by).shape == (0, 3)
+    assert requantize(accumulators, by).tolist() == expected
+    assert torch.equal(requantize(accumulators.T, by), torch.tensor(expected, dtype=torch.int8).T)
+    assert requantize(accumulators[:0], by).shape == (0, 3)
 
 
-def test_requantise_is_the_same_across_blocks():
+def test_requantize_is_the_same_across_blocks():
     by = multiplier(Fraction(1, 1000), Scale.from_step(1.0), "here")
     accumulators = torch.randint(-150_000, 150_000, (70_001,), dtype=torch.int32)
-    expected = oracle.requantise(accumulators[-200:].numpy(), Fraction(1, 1000), Fraction(1))
-    assert np.array_equal(requantise(accumulators, by)[-200:].numpy(), expected)
+    expected = oracle.requantize(accumulators[-200:].numpy(), Fraction(1, 1000), Fraction(1))
+    assert np.array_equal(requantize(accumulators, by)[-200:].numpy(), expected)
 
 
-def test_requantise_stays_on_its_device():
+def test_requantize_stays_on_its_device():
     """On all but a CPU it takes all values at once; the device "meta" has shapes and types, and no values."""
     accumulators = torch.empty((3, 70_001), dtype=torch.int32, device="meta")
-    found = requantise(accumulators, multiplier(Fraction(1, 1000), Scale.from_step(1.0), "here"))
+    found = requantize(accumulators, multiplier(Fraction(1, 1000), Scale.from_step(1.0), "here"))
     assert (found.shape, found.dtype, found.device.type) == ((3, 70_001), torch.int8, "meta")
-    assert requantise(accumulators[:0], Scale.from_step(1.0)).shape == (0, 70_001)
+    assert requantize(accumulators[:0], Scale.from_step(1.0)).shape == (0, 70_001)
 
 
 def test_a_multiplier_that_no_shift_gives_is_refused():

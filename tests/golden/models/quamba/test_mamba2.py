@@ -75,9 +75,9 @@ def test_scales_are_of_their_groups(calibration2, watched):
                 assert close(scale, seen[name][..., 5 * number : 5 * number + 5].abs().max())
 
 
-def test_x_b_and_c_enter_the_scan_quantised_and_y_leaves_through_out_proj(model2, calibration2, ids):
-    """Beside a float model whose hook quantises: y equal before out_proj, whose own error is then handed over."""
-    quantised = QuambaMamba2(model2, calibration2)
+def test_x_b_and_c_enter_the_scan_quantized_and_y_leaves_through_out_proj(model2, calibration2, ids):
+    """Beside a float model whose hook quantizes: y equal before out_proj, whose own error is then handed over."""
+    quantized = QuambaMamba2(model2, calibration2)
     beside = copy.deepcopy(model2)
     outputs, inputs, expected_inputs = [], [], []
 
@@ -89,19 +89,19 @@ def test_x_b_and_c_enter_the_scan_quantised_and_y_leaves_through_out_proj(model2
         expected_inputs.append(args[0])
         return outputs[len(expected_inputs) - 1]
 
-    for block, layer in zip(beside.blocks, quantised.model.blocks, strict=True):
+    for block, layer in zip(beside.blocks, quantized.model.blocks, strict=True):
         layer.mixer.out_proj.register_forward_hook(keep)
         block.mixer.out_proj.register_forward_hook(hand_over)
 
-    def quantise(layer, name, value):
+    def quantize(layer, name, value):
         scales = calibration2.layers[layer]
         columns = np.array(scales.groups) if name == "x" else np.repeat([0, 1], 5)
         steps = torch.tensor([float(scale.step) for scale in getattr(scales, name)], dtype=torch.float64)[columns]
         u = value.double() / steps
         return (torch.sign(u) * (u.abs() + 0.5).floor()).clamp(-128, 127).mul(steps).float()
 
-    logits = quantised(ids[None, :20])
-    assert torch.allclose(beside(ids[None, :20], quantise), logits, atol=1e-5)
+    logits = quantized(ids[None, :20])
+    assert torch.allclose(beside(ids[None, :20], quantize), logits, atol=1e-5)
     for block, y, expected, out in zip(model2.blocks, inputs, expected_inputs, outputs, strict=True):
         assert torch.allclose(y, expected, atol=1e-4)
         exact = y @ block.mixer.out_proj.weight.T
@@ -112,21 +112,21 @@ def test_x_b_and_c_enter_the_scan_quantised_and_y_leaves_through_out_proj(model2
 def test_any_format_of_x(model2, calibration2, ids):
     reference = F.log_softmax(model2(ids[None, :100]).double(), -1)
 
-    def kl(quantisers):
-        found = F.log_softmax(QuambaMamba2(model2, calibration2, quantisers)(ids[None, :100]).double(), -1)
+    def kl(quantizers):
+        found = F.log_softmax(QuambaMamba2(model2, calibration2, quantizers)(ids[None, :100]).double(), -1)
         return (reference.exp() * (reference - found)).sum(-1).mean().item()
 
-    soft = [layer.x_quantiser(se8(12)) for layer in calibration2.layers]
-    plain = [layer.x_quantiser(int8()) for layer in calibration2.layers]
+    soft = [layer.x_quantizer(se8(12)) for layer in calibration2.layers]
+    plain = [layer.x_quantizer(int8()) for layer in calibration2.layers]
     assert kl(plain) == kl(None)
     assert 0 < kl(soft) < 0.2
     own = [
-        layer.x_quantiser(se8(12), [Scale.from_step(2 * float(s.step)) for s in layer.x])
+        layer.x_quantizer(se8(12), [Scale.from_step(2 * float(s.step)) for s in layer.x])
         for layer in calibration2.layers
     ]
     assert kl(own) != kl(soft)
     with pytest.raises(InputError, match="one scale for each of the 5 groups of x, not 1"):
-        calibration2.layers[0].x_quantiser(se8(), [Scale.from_step(1.0)])
+        calibration2.layers[0].x_quantizer(se8(), [Scale.from_step(1.0)])
 
 
 def test_a_file_gives_back_the_same_calibration_and_the_same_logits(model2, calibration2, ids, tmp_path):
@@ -193,7 +193,7 @@ def test_one_group_of_all_channels(model2, ids):
 def test_what_does_not_fit_is_refused(model2, calibration2, ids):
     with pytest.raises(InputError, match="is of ffffffffffff"):
         QuambaMamba2(model2, dataclasses.replace(calibration2, model="f" * 64))
-    with pytest.raises(InputError, match="one quantiser of x for each of the 2 layers, not 0"):
+    with pytest.raises(InputError, match="one quantizer of x for each of the 2 layers, not 0"):
         QuambaMamba2(model2, calibration2, [])
     with pytest.raises(InputError, match="Groups must be from 1 to the 24 channels of x, not 25"):
         calibrate_quamba2(model2, ids, tokens=48, sequence=24, groups=25)

@@ -1,4 +1,4 @@
-"""The quantised Mamba-1, row by row of the recipe's table, against Python integers where it is integer."""
+"""The quantized Mamba-1, row by row of the recipe's table, against Python integers where it is integer."""
 
 import copy
 import dataclasses
@@ -26,21 +26,21 @@ from tests.golden.models.quamba import oracle
 IDS = torch.randint(23, (2, 9), generator=torch.Generator().manual_seed(8))
 
 
-def quantisers(calibration, spec, factor=1.0):
+def quantizers(calibration, spec, factor=1.0):
     format = load_format(spec)
     return [
         Segmented(format=format, scale=Scale.from_step(float(layer.x.step) * factor)) for layer in calibration.layers
     ]
 
 
-def tapped(quantised, ids=IDS):
+def tapped(quantized, ids=IDS):
     """Logits and, per layer, all taps as arrays (tokens, channels)."""
-    seen = [{} for _ in quantised.layers]
+    seen = [{} for _ in quantized.layers]
 
     def tap(layer, name, value):
         seen[layer][name] = value.flatten(0, 1).numpy()
 
-    return quantised(ids, tap), seen
+    return quantized(ids, tap), seen
 
 
 FORMATS = ["int8", "se8:L=8", "se8-silu:K=40,zero_point=30", "se9-paper", "int8-asym:zero_point=20"]
@@ -48,15 +48,15 @@ FORMATS = ["int8", "se8:L=8", "se8-silu:K=40,zero_point=30", "se9-paper", "int8-
 
 @pytest.fixture(scope="module", params=FORMATS)
 def case(request, model, calibration):
-    x_quantisers = quantisers(calibration, request.param, 0.5)
-    quantised = QuambaMamba(model, calibration, x_quantisers)
-    logits, seen = tapped(quantised)
-    return model, calibration, x_quantisers, quantised, logits, seen
+    x_quantizers = quantizers(calibration, request.param, 0.5)
+    quantized = QuambaMamba(model, calibration, x_quantizers)
+    logits, seen = tapped(quantized)
+    return model, calibration, x_quantizers, quantized, logits, seen
 
 
 def by_layer(case):
-    model, calibration, x_quantisers, _, _, seen = case
-    return zip(model.blocks, calibration.layers, x_quantisers, seen, strict=True)
+    model, calibration, x_quantizers, _, _, seen = case
+    return zip(model.blocks, calibration.layers, x_quantizers, seen, strict=True)
 
 
 def test_taps_have_their_names_and_types(case):
@@ -70,17 +70,17 @@ def test_taps_have_their_names_and_types(case):
 
 
 def test_residual_norm_and_output(case):
-    model, calibration, _, quantised, logits, seen = case
+    model, calibration, _, quantized, logits, seen = case
     residual = model.backbone.embedding(IDS).flatten(0, 1)
     for scales, taps in zip(calibration.layers, seen, strict=True):
         normalised = residual * torch.rsqrt(residual.square().mean(-1, keepdim=True) + model.config.eps)
         exact = normalised.double().numpy() * float(scales.norm.reciprocal)
         assert np.abs(taps["norm"] - np.clip(exact, -128, 127)).max() <= 0.5001
-        residual = residual + torch.from_numpy(taps["out"])  # float32, never quantised
+        residual = residual + torch.from_numpy(taps["out"])  # float32, never quantized
     expected = model.lm_head(model.backbone.norm_f(residual))
     assert torch.allclose(logits.flatten(0, 1), expected, atol=1e-4)
     assert logits.dtype == torch.float32
-    assert torch.equal(quantised(IDS), logits)
+    assert torch.equal(quantized(IDS), logits)
 
 
 def test_ties_of_the_norm_go_to_even(ids):
@@ -99,7 +99,7 @@ def test_in_proj_holds_the_norms_weight_and_x_and_z_share_a_scale(case):
         codes, step = oracle.weight(folded.numpy())
         accumulators = oracle.linear(taps["norm"], codes)
         assert np.array_equal(taps["in_proj"], accumulators)
-        expected = oracle.requantise(accumulators, scales.norm.step * step, scales.xz.step)
+        expected = oracle.requantize(accumulators, scales.norm.step * step, scales.xz.step)
         assert np.array_equal(taps["xz"], expected)
 
 
@@ -123,15 +123,15 @@ def test_conv_has_8_bit_weights_and_bias_and_sums_in_float32(case):
         np.testing.assert_allclose(taps["x"].reshape(x.shape), silu, rtol=1e-6, atol=1e-7)
 
 
-def test_x_is_quantised_once_and_x_proj_reads_the_decoded_integers(case):
-    for block, scales, quantiser, taps in by_layer(case):
-        format, scale = quantiser.format, quantiser.scale
-        codes = array.quantise(taps["x"], format, scale)
-        assert np.array_equal(taps["x_decoded"], array.dequantise(codes, format, scale))
-        integers = array.dequantise_integers(codes, format)
+def test_x_is_quantized_once_and_x_proj_reads_the_decoded_integers(case):
+    for block, scales, quantizer, taps in by_layer(case):
+        format, scale = quantizer.format, quantizer.scale
+        codes = array.quantize(taps["x"], format, scale)
+        assert np.array_equal(taps["x_decoded"], array.dequantize(codes, format, scale))
+        integers = array.dequantize_integers(codes, format)
         weights, step = oracle.weight(block.mixer.x_proj.weight.numpy())
         input_step = scale.step / Fraction(2) ** format.fraction_bits
-        expected = oracle.requantise(oracle.linear(integers, weights), input_step * step, scales.x_proj.step)
+        expected = oracle.requantize(oracle.linear(integers, weights), input_step * step, scales.x_proj.step)
         assert np.array_equal(taps["x_proj"], expected)
 
 
@@ -141,11 +141,11 @@ def test_dt_proj_leaves_its_bias_out(case):
         low = taps["x_proj"][:, : block.mixer.split[0]]
         accumulators = oracle.linear(low, weights)
         assert np.array_equal(taps["dt_proj"], accumulators)
-        expected = oracle.requantise(accumulators, scales.x_proj.step * step, scales.dt.step)
+        expected = oracle.requantize(accumulators, scales.x_proj.step * step, scales.dt.step)
         assert np.array_equal(taps["dt"], expected)
 
 
-def test_scan_runs_on_dequantised_values(case):
+def test_scan_runs_on_dequantized_values(case):
     for block, scales, _, taps in by_layer(case):
         expected = scan(block.mixer, scales, taps)
         np.testing.assert_allclose(taps["y"].astype(np.float64), expected, rtol=1e-3, atol=1e-4)
@@ -174,7 +174,7 @@ def scan(mixer, scales, taps):
     return y
 
 
-def test_y_is_transformed_then_quantised_and_out_proj_holds_the_inverse(case):
+def test_y_is_transformed_then_quantized_and_out_proj_holds_the_inverse(case):
     for block, scales, _, taps in by_layer(case):
         d = taps["y"].shape[1]
         H = hadamard.matrix(d)
@@ -192,29 +192,29 @@ def test_y_is_transformed_then_quantised_and_out_proj_holds_the_inverse(case):
 
 def test_the_papers_reading_rounds_twice(model, calibration):
     """x_proj sees INT8 at the percentile scale of the decoded value, the scan the decoded value itself."""
-    x_quantisers = quantisers(calibration, "se8", 0.5)
-    _, seen = tapped(QuambaMamba(model, calibration, x_quantisers, x_proj_input="int8"))
-    for block, scales, quantiser, taps in zip(model.blocks, calibration.layers, x_quantisers, seen, strict=True):
-        decoded = quantiser.array(taps["x"])
+    x_quantizers = quantizers(calibration, "se8", 0.5)
+    _, seen = tapped(QuambaMamba(model, calibration, x_quantizers, x_proj_input="int8"))
+    for block, scales, quantizer, taps in zip(model.blocks, calibration.layers, x_quantizers, seen, strict=True):
+        decoded = quantizer.array(taps["x"])
         assert np.array_equal(taps["x_decoded"], decoded)
         twice = oracle.codes(decoded, scales.x, oracle.away)
         weights, step = oracle.weight(block.mixer.x_proj.weight.numpy())
-        expected = oracle.requantise(oracle.linear(twice, weights), scales.x.step * step, scales.x_proj.step)
+        expected = oracle.requantize(oracle.linear(twice, weights), scales.x.step * step, scales.x_proj.step)
         assert np.array_equal(taps["x_proj"], expected)
 
 
-def test_without_quantisers_x_is_quambas_int8_and_both_readings_agree(model, calibration):
+def test_without_quantizers_x_is_quambas_int8_and_both_readings_agree(model, calibration):
     logits = QuambaMamba(model, calibration)(IDS)
-    x_quantisers = [Segmented(format=int8(), scale=layer.x) for layer in calibration.layers]
-    assert torch.equal(QuambaMamba(model, calibration, x_quantisers)(IDS), logits)
+    x_quantizers = [Segmented(format=int8(), scale=layer.x) for layer in calibration.layers]
+    assert torch.equal(QuambaMamba(model, calibration, x_quantizers)(IDS), logits)
     assert torch.equal(QuambaMamba(model, calibration, x_proj_input="int8")(IDS), logits)
 
 
-def test_other_quantisers_give_x_proj_their_decoded_values(model, calibration):
+def test_other_quantizers_give_x_proj_their_decoded_values(model, calibration):
     """INT8 as a plain list of levels: the same decoded x, and x_proj the same but for the rounding of the levels."""
     books = []
     for layer in calibration.layers:
-        levels = array.dequantise(np.arange(-128, 128).astype(np.int8), int8(), layer.x)
+        levels = array.dequantize(np.arange(-128, 128).astype(np.int8), int8(), layer.x)
         books.append(Codebook.nearest(levels))
     _, expected = tapped(QuambaMamba(model, calibration))
     _, found = tapped(QuambaMamba(model, calibration, books))
@@ -243,12 +243,12 @@ def test_state_is_rounded_after_every_step(model, calibration):
         QuambaMamba(model, calibration, state="bf16")
 
 
-def test_embedding_and_head_are_quantised_on_demand(model, calibration):
-    quantised = QuambaMamba(model, calibration, quantise_head=True)
+def test_embedding_and_head_are_quantized_on_demand(model, calibration):
+    quantized = QuambaMamba(model, calibration, quantize_head=True)
     codes, step = oracle.weight(model.lm_head.weight.numpy())
     expected = codes.astype(np.float32) * np.float32(step)
-    assert np.array_equal(quantised.head.numpy(), expected)
-    assert np.array_equal(quantised.embedding.numpy(), expected)  # tied
+    assert np.array_equal(quantized.head.numpy(), expected)
+    assert np.array_equal(quantized.embedding.numpy(), expected)  # tied
     plain = QuambaMamba(model, calibration)
     assert torch.equal(plain.head, model.lm_head.weight)
     assert torch.equal(plain.embedding, model.backbone.embedding.weight)
@@ -260,18 +260,18 @@ def test_a_broken_head_is_named(model, calibration):
     its_own = dataclasses.replace(calibration, model=fingerprint(broken))
     QuambaMamba(broken, its_own)  # which is not looked at
     with pytest.raises(InputError, match=r"^lm_head must be finite"):
-        QuambaMamba(broken, its_own, quantise_head=True)
+        QuambaMamba(broken, its_own, quantize_head=True)
 
 
 def test_the_model_it_is_made_of_does_not_change(model, calibration):
     before = copy.deepcopy(model.state_dict())
-    QuambaMamba(model, calibration, quantise_head=True)(IDS)
+    QuambaMamba(model, calibration, quantize_head=True)(IDS)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
 def test_what_does_not_fit_is_refused(model, calibration):
-    with pytest.raises(InputError, match="one quantiser of x for each of the 2 layers, not 1"):
-        QuambaMamba(model, calibration, quantisers(calibration, "se8")[:1])
+    with pytest.raises(InputError, match="one quantizer of x for each of the 2 layers, not 1"):
+        QuambaMamba(model, calibration, quantizers(calibration, "se8")[:1])
     with pytest.raises(InputError, match="must be one of code, int8, not 'float'"):
         QuambaMamba(model, calibration, x_proj_input="float")
     other = copy.deepcopy(model)
@@ -285,7 +285,7 @@ def test_the_bundled_model_keeps_its_distribution(bundled, spec, most):
     """KL of the outputs, in nats per token; x alone costs far more at a scale that clips its outliers."""
     model, calibration, ids = bundled
     reference = F.log_softmax(model(ids).double(), -1)
-    found = F.log_softmax(QuambaMamba(model, calibration, quantisers(calibration, spec))(ids).double(), -1)
+    found = F.log_softmax(QuambaMamba(model, calibration, quantizers(calibration, spec))(ids).double(), -1)
     kl = (reference.exp() * (reference - found)).sum(-1).mean().item()
     assert 0 < kl < most
 

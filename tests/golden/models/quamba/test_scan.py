@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba import model
-from qse_hw.golden.models.quamba import scan as quantised
+from qse_hw.golden.models.quamba import scan as quantized
 
 SCALE = Scale.from_step(0.013)
 
@@ -32,13 +32,13 @@ def inputs():
 
 
 def test_equals_the_models_scan(inputs):
-    assert torch.allclose(quantised.selective_scan(**inputs), model.selective_scan(**inputs), atol=1e-5)
+    assert torch.allclose(quantized.selective_scan(**inputs), model.selective_scan(**inputs), atol=1e-5)
 
 
 def test_softplus_is_linear_above_20(inputs):
     one = {name: value[:1, :1] if value.ndim == 3 else value for name, value in inputs.items()}
     one["dt"] = torch.full_like(one["dt"], 21.0) - one["dt_bias"]
-    y = quantised.selective_scan(**one)
+    y = quantized.selective_scan(**one)
     dt = one["dt"] + one["dt_bias"]
     h = dt[..., None] * one["B"][:, :, None] * one["x"][..., None]
     expected = ((h * one["C"][:, :, None]).sum(-1) + one["D"] * one["x"]) * F.silu(one["z"])
@@ -48,7 +48,7 @@ def test_softplus_is_linear_above_20(inputs):
 @pytest.mark.parametrize("state", ["fp16", "int8"])
 def test_the_stored_state_is_what_a_decoder_reads_back(inputs, state):
     """y comes from the state before it is rounded, the next step from the rounded one."""
-    store = quantised.store_as(state, SCALE)
+    store = quantized.store_as(state, SCALE)
     delta = F.softplus(inputs["dt"] + inputs["dt_bias"])
     memory = torch.zeros(2, 6, 4)
     outputs, states = [], []
@@ -64,7 +64,7 @@ def test_the_stored_state_is_what_a_decoder_reads_back(inputs, state):
             codes = torch.round(h.double() * float(SCALE.reciprocal)).clamp(-128, 127)
             memory = codes.float() * float(SCALE.step)
     seen = []
-    y = quantised.selective_scan(**inputs, store=store, observe=lambda t, h: seen.append((t, h.clone())))
+    y = quantized.selective_scan(**inputs, store=store, observe=lambda t, h: seen.append((t, h.clone())))
     assert [t for t, _ in seen] == list(range(37))
     assert torch.allclose(y, torch.stack(outputs, 1), atol=1e-5)
     assert torch.equal(torch.stack([h for _, h in seen]), torch.stack(states))
@@ -72,14 +72,14 @@ def test_the_stored_state_is_what_a_decoder_reads_back(inputs, state):
 
 
 def test_an_fp32_state_is_not_touched_and_others_saturate():
-    assert quantised.store_as("fp32", SCALE) is None
+    assert quantized.store_as("fp32", SCALE) is None
     wide = torch.tensor([1e9, -1e9])
-    assert quantised.store_as("fp16", SCALE)(wide).tolist() == [65504.0, -65504.0]
-    found = quantised.store_as("int8", SCALE)(wide)
+    assert quantized.store_as("fp16", SCALE)(wide).tolist() == [65504.0, -65504.0]
+    found = quantized.store_as("int8", SCALE)(wide)
     assert torch.allclose(found, torch.tensor([127, -128]) * 0.013, rtol=1e-4)
 
 
 def test_chunks_do_not_show(inputs, monkeypatch):
-    expected = quantised.selective_scan(**inputs)
-    monkeypatch.setattr(quantised, "_CHUNK_VALUES", 100)
-    assert torch.allclose(quantised.selective_scan(**inputs), expected, atol=1e-6)
+    expected = quantized.selective_scan(**inputs)
+    monkeypatch.setattr(quantized, "_CHUNK_VALUES", 100)
+    assert torch.allclose(quantized.selective_scan(**inputs), expected, atol=1e-6)

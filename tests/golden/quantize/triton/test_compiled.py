@@ -27,7 +27,7 @@ def test_compiled_for_a_gpu(capability, tmp_path):
         assert set(kernel["flushing"]) <= {FLOOR}, name  # subnormal numbers are numbers
         assert kernel["float64"] == 0, name  # slow on most GPUs
         assert kernel["wide_loads"] > 0 or name.startswith("gemm"), name  # those go to shared memory by themselves
-        if "quantise" in name:
+        if "quantize" in name:
             assert kernel["wide_stores"] > 0, name
             assert 100 < kernel["instructions"] < 1500, name  # of a thread, for 16 values
         assert (kernel["matrix"] > 0) == name.startswith("gemm"), name

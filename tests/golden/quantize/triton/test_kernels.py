@@ -50,7 +50,7 @@ def test_codes_that_the_format_does_not_assign_are_0(kernels, device, name):
     assigned = backends.assigned_codes(name)
     info = torch.iinfo(assigned.dtype)
     others = torch.tensor(sorted({*range(info.min, info.max + 1)} - {*assigned.tolist()}), dtype=assigned.dtype)
-    assert not kernels.dequantise(others.to(device), format, scale).any()
+    assert not kernels.dequantize(others.to(device), format, scale).any()
 
 
 @pytest.mark.parametrize("step", [2.0**-100, 7.7e29, 2.0**100])
@@ -89,9 +89,9 @@ def test_decoding_at_the_last_scales(kernels, device, name):
 def test_however_small_a_value_it_is_above_an_exact_end_at_0(kernels, device):
     format, scale = oracles.make("sticky-zero"), Scale.from_step(2.0**60)
     x = torch.tensor([1e-30, 0.0, -0.0, -1e-30], dtype=torch.bfloat16)
-    assert kernels.quantise(x.to(device), format, scale).tolist() == [16, 15, 15, 15]
+    assert kernels.quantize(x.to(device), format, scale).tolist() == [16, 15, 15, 15]
     scale, x = Scale.from_step(2.0**100), torch.tensor([1e-300, 0.0, -0.0, -1e-300], dtype=torch.float64)
-    assert kernels.quantise(x.to(device), format, scale).tolist() == [16, 15, 15, 15]
+    assert kernels.quantize(x.to(device), format, scale).tolist() == [16, 15, 15, 15]
 
 
 def test_a_floor_that_flushes_subnormal_numbers(kernels, device, monkeypatch):
@@ -116,8 +116,8 @@ def test_integers_at_the_last_scales(kernels, device, dtype, exponent):
     for name in ("sticky-zero", "int12"):
         format = oracles.make(name)
         for scale in backends.extreme_scales(20):
-            expected = tensor.quantise(x, format, scale, exponent=exponent)
-            assert backends.equal(kernels.quantise(x.to(device), format, scale, exponent=exponent), expected)
+            expected = tensor.quantize(x, format, scale, exponent=exponent)
+            assert backends.equal(kernels.quantize(x.to(device), format, scale, exponent=exponent), expected)
 
 
 def test_float64_is_for_what_needs_it():
@@ -138,8 +138,8 @@ def test_quotients_are_rounded_once(kernels, device):
     multipliers = [*range(1 << 7, 1 << 8, 9), *draw.integers(1 << 19, 1 << 20, 12).tolist(), (1 << 20) - 1]
     for M in multipliers:
         scale = Scale(M=M, k=10, bits=M.bit_length())
-        found = kernels.dequantise(codes.to(device), format, scale)
-        assert backends.equal(found, tensor.dequantise(codes, format, scale))
+        found = kernels.dequantize(codes.to(device), format, scale)
+        assert backends.equal(found, tensor.dequantize(codes, format, scale))
 
 
 @pytest.mark.parametrize("name", ["int8", "se8", "se8-silu", "se9-paper", "coarse-fine-coarse", "int12"])
@@ -153,6 +153,6 @@ def test_shapes_and_strides(kernels, device, shape, rng):
     format, scale = oracles.make("se8"), Scale.from_step(0.02)
     x = torch.from_numpy(np.array(rng.standard_normal(shape), np.float32))
     for view in (x, x.permute(*reversed(range(x.dim()))) if x.dim() else x):
-        codes = kernels.quantise(view.to(device), format, scale)
-        assert backends.equal(codes, tensor.quantise(view, format, scale))
-        assert backends.equal(kernels.dequantise(codes, format, scale), tensor.dequantise(codes.cpu(), format, scale))
+        codes = kernels.quantize(view.to(device), format, scale)
+        assert backends.equal(codes, tensor.quantize(view, format, scale))
+        assert backends.equal(kernels.dequantize(codes, format, scale), tensor.dequantize(codes.cpu(), format, scale))

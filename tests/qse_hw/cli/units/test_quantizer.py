@@ -1,4 +1,4 @@
-"""The options of the quantiser with buses."""
+"""The options of the quantizer with buses."""
 
 import pytest
 

@@ -79,7 +79,7 @@ def test_an_untied_embedding_is_held_but_not_read():
 
 @pytest.mark.parametrize("break_it", [lambda d: d.logits[0, 3].fill_(float("nan")), lambda d: d.reset()])
 def test_no_figures_of_what_computes_nothing(break_it):
-    decoder = decode._Random(TINY, torch.device("cpu")).quantised("se8-silu", "int8")
+    decoder = decode._Random(TINY, torch.device("cpu")).quantized("se8-silu", "int8")
     decoder.prefill(torch.ones(1, 4, dtype=torch.int64))
     decode._check(decoder)
     break_it(decoder)
@@ -111,7 +111,7 @@ def test_gpu_times_are_those_between_events(monkeypatch):
 
 def test_gpu_kernels_are_grouped(monkeypatch):
     spent = {
-        "gemv_kernel": 9000, "dequantise_kernel": 300, "quantise_kernel": 600, "triton_red_fused_add_7": 1500,
+        "gemv_kernel": 9000, "dequantize_kernel": 300, "quantize_kernel": 600, "triton_red_fused_add_7": 1500,
         "triton_poi_fused_mm_1": 1500, "void gemv2T_kernel_val<double>": 30, "sm90_xmma_gemm_f16": 60,
         "Memcpy DtoD (Device -> Device)": 3, "void at::native::reduce_kernel<512>": 6,
     }  # fmt: skip
@@ -133,7 +133,7 @@ def test_gpu_kernels_are_grouped(monkeypatch):
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(clock, "_LARGEST", 4)
     found = clock.profiled(lambda: None, torch.device("cuda"))
-    assert [*found] == ["integer products", "fused", "quantiser", "float products", "all else"]
+    assert [*found] == ["integer products", "fused", "quantizer", "float products", "all else"]
     assert [round(ms, 6) for ms in found.values()] == [3.0, 1.0, 0.3, 0.03, 0.003]
 
 

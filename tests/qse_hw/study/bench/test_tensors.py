@@ -24,7 +24,7 @@ def test_figures(small, out, capsys):
     assert main(["bench", "--parts", "tensors", "--json", str(out / "b.json")]) == 0
     found = json.loads((out / "b.json").read_text())["tensors"]
     assert found["device"] == "cpu"
-    assert [*found["cases"]] == ["quantise bfloat16", "dequantise bfloat16", "quantise float32", "dequantise float32"]
+    assert [*found["cases"]] == ["quantize bfloat16", "dequantize bfloat16", "quantize float32", "dequantize float32"]
     for name, case in found["cases"].items():
         assert case["values"] == 1 << 14
         assert case["bytes_per_value"] == (3 if "bfloat16" in name else 5)
@@ -37,7 +37,7 @@ def test_figures(small, out, capsys):
             assert len(every) == 2
             assert case["milliseconds"][contender] == statistics.median(every) > 0
             assert case["of_copy"][contender] == copy / case["milliseconds"][contender]
-    assert "To quantise bfloat16: 16,384 values on cpu" in capsys.readouterr().out
+    assert "To quantize bfloat16: 16,384 values on cpu" in capsys.readouterr().out
 
 
 def test_wrong_codes_make_no_figures(small, out, monkeypatch):

@@ -57,8 +57,8 @@ def test_no_value_of_the_range_is_moved_farther_than_the_picture_says(name, rng)
     assert (errors[0], errors[-1]) == (9.0, 7.0)
     one = Scale.from_step(1.0)
     for x in rng.uniform(values[0], values[-1], 2000).astype(np.float32):
-        code = scalar.quantise(int(x.view(np.uint32)), input_type("fp32"), format, one).code
-        error = abs(scalar.dequantise(code, format) / 2.0**format.fraction_bits - float(x))
+        code = scalar.quantize(int(x.view(np.uint32)), input_type("fp32"), format, one).code
+        error = abs(scalar.dequantize(code, format) / 2.0**format.fraction_bits - float(x))
         between = np.searchsorted(values, x)
         assert error <= (values[between] - values[between - 1]) / 2 + (0.25 if name == "se9-paper" else 0)
     inner = errors[40:-40]
@@ -83,11 +83,11 @@ def test_sqnr_is_that_of_what_the_unit_makes_of_its_inputs(found):
     got = measure(found, FP16, None)
     assert list(got.columns) == ["this unit", "se8, best s", "int8, best s", "limit"]
     for number, x in enumerate(found.tensors.values()):
-        codes = array.quantise(x.astype(np.float16), FP16.format, FP16.scale)
-        want = sqnr(x, array.dequantise(codes, FP16.format, FP16.scale))
+        codes = array.quantize(x.astype(np.float16), FP16.format, FP16.scale)
+        want = sqnr(x, array.dequantize(codes, FP16.format, FP16.scale))
         assert got.columns["this unit"][number] == pytest.approx(want, rel=1e-9)
         best = Scale.from_step(got.best[number])
-        want = sqnr(x, array.dequantise(array.quantise(x, FP16.format, best), FP16.format, best))
+        want = sqnr(x, array.dequantize(array.quantize(x, FP16.format, best), FP16.format, best))
         assert got.columns["se8, best s"][number] == pytest.approx(want, rel=1e-9)
         assert got.columns["this unit"][number] < want < got.columns["limit"][number]
 
@@ -96,16 +96,16 @@ def test_fixed_point_with_an_exponent(found):
     config = EncoderConfig(format=load_format("se8"), input=input_type("s16e-8"), scale=Scale.from_step(0.03))
     x = found.tensors["layers.1.x"]
     integers = np.clip(np.rint(x.astype(np.float64) * 256), -32768, 32767).astype(np.int16)
-    codes = array.quantise(integers, config.format, config.scale, exponent=-8)
+    codes = array.quantize(integers, config.format, config.scale, exponent=-8)
     got = measure(found, config, None).columns["this unit"][1]
-    assert got == pytest.approx(sqnr(x, array.dequantise(codes, config.format, config.scale)), rel=1e-9)
+    assert got == pytest.approx(sqnr(x, array.dequantize(codes, config.format, config.scale)), rel=1e-9)
 
 
 def test_whose_scale(found, calibration):
     known = read_calibration(calibration)
     s16 = EncoderConfig(format=FP16.format, input=input_type("s16"), scale=FP16.scale)
     assert scales(FP16, None, 2) == [Segmented(format=FP16.format, scale=FP16.scale)] * 2
-    assert scales(DecoderConfig(format=FP16.format), known, 2) == [known.layer(n).quantiser for n in (0, 1)]
+    assert scales(DecoderConfig(format=FP16.format), known, 2) == [known.layer(n).quantizer for n in (0, 1)]
     nobody = [DecoderConfig(format=FP16.format), EncoderConfig(format=FP16.format, input=FP16.input), s16]
     nobody.append(QuantizerConfig(format=FP16.format, input=FP16.input, scale=FP16.scale))
     assert all(scales(config, None, 2) is None for config in nobody)

@@ -1,4 +1,4 @@
-"""``linear`` and its requantisation against exact fractions, and against torch.round where float64 is exact."""
+"""``linear`` and its requantization against exact fractions, and against torch.round where float64 is exact."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.reference.linear import linear, requantise, zero_point_bias
+from qse_hw.golden.reference.linear import linear, requantize, zero_point_bias
 from tests.golden.formats import oracles
 from tests.oracles.comparison import Comparison, same
 
@@ -41,7 +41,7 @@ def against_torch() -> Comparison:
     pairs = []
     for M, k in SCALES:
         a = accumulators(M, k)
-        values, saturated = requantise(a, M, k)
+        values, saturated = requantize(a, M, k)
         want = rounded(a, M, k)
         pairs += [(values, np.clip(want, -128, 127)), (saturated, (want < -128) | (want > 127))]
     return same("torch.round, float64", *pairs)
@@ -68,6 +68,6 @@ def against_fractions(name: str) -> Comparison:
 
 
 CHECKS: dict[str, Callable[[], Comparison]] = {
-    "requantise, int32 around every half and random": against_torch,
+    "requantize, int32 around every half and random": against_torch,
     **{f"linear, {name}": partial(against_fractions, name) for name in oracles.SHIPPED},
 }
