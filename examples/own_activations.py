@@ -65,8 +65,8 @@ def main() -> int:
 
     # What it does to a few of your values: codes, and the numbers that they stand for.
     few = x.reshape(-1)[:4]
-    codes = again.quantize(few, best.scale)
-    print(f"{few} -> codes {codes} -> {again.dequantize(codes, best.scale)}")
+    codes = qse_hw.quantize(few, again, best.scale)
+    print(f"{few} -> codes {codes} -> {qse_hw.dequantize(codes, again, best.scale)}")
     return 0
 
 

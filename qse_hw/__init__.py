@@ -11,7 +11,8 @@ from qse_hw.golden.formats.inputs import InputType, input_type
 from qse_hw.golden.formats.presets import PRESETS, format_from_json, format_to_json, load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
-from qse_hw.golden.quantize.array import QuantizedArray, dequantize, dequantize_integers, quantize, quantize_flags
+from qse_hw.golden.quantize.array import QuantizedArray, dequantize_integers, quantize_flags
+from qse_hw.golden.quantize.dispatch import dequantize, fake_quantize, quantize
 from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, unit_class
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ __all__ = [
     "calibrate_model",
     "dequantize",
     "dequantize_integers",
+    "fake_quantize",
     "format_from_json",
     "format_to_json",
     "input_type",

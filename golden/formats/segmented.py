@@ -244,36 +244,6 @@ class SegmentedFormat:
         """Largest decoded value in units of s."""
         return max(self.values.values()) / 2.0**self.fraction_bits
 
-    def quantize(self, x: Any, scale: Any) -> Any:
-        """Codes of x, a NumPy array or a PyTorch tensor of any shape; the dtype is that of the code's bits.
-
-        Args:
-            x: floating point, or int8, int16, int32.
-            scale: a :class:`qse_hw.golden.formats.scale.Scale`, or the step s as a number.
-
-        Raises:
-            InputError: naming the value and the rule.
-        """
-        from qse_hw.golden.quantize import dispatch  # it knows arrays, which know formats
-
-        return dispatch.quantize(x, self, scale)
-
-    def dequantize(self, codes: Any, scale: Any) -> Any:
-        """Decoded values, float32, of codes as :meth:`quantize` returns them."""
-        from qse_hw.golden.quantize import dispatch
-
-        return dispatch.dequantize(codes, self, scale)
-
-    def fake_quantize(self, x: Any, scale: Any, *, nan_to_zero: bool = False) -> Any:
-        """Values replaced by those that their codes stand for; shape and dtype of x, which must be floating point.
-
-        NaN stays NaN, or with ``nan_to_zero`` becomes 0, as in hardware. A tensor's gradient goes straight through
-        where it does not saturate.
-        """
-        from qse_hw.golden.quantize import dispatch
-
-        return dispatch.fake_quantize(x, self, scale, nan_to_zero=nan_to_zero)
-
 
 def check_format(format: SegmentedFormat) -> None:
     """InputTypeError unless ``format`` is one."""

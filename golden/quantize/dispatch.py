@@ -1,4 +1,4 @@
-"""The same three verbs on NumPy arrays and on PyTorch tensors: what the methods of a format do."""
+"""The three verbs on NumPy arrays and on PyTorch tensors alike: the package's public functions."""
 
 import sys
 from typing import Any
@@ -11,19 +11,30 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.quantize import array
 
 
-def quantize(x: Any, format: SegmentedFormat, scale: Any) -> Any:
-    """Codes: :func:`qse_hw.golden.quantize.array.quantize` of an array,
-    :func:`qse_hw.golden.quantize.operators.quantize` of a tensor.
+def quantize(x: Any, format: SegmentedFormat, scale: Any, *, exponent: int = 0) -> Any:
+    """Codes of x, a NumPy array or a PyTorch tensor of any shape.
+
+    Args:
+        x: floating point, or int8, int16, int32 as fixed point ``x * 2**exponent``.
+        format: the format.
+        scale: a :class:`qse_hw.golden.formats.scale.Scale`, or the step s as a number.
+        exponent: the implied exponent of integers.
+
+    Returns:
+        Codes of x's shape: int8 for two's complement, else uint8; 16 bits wide for formats of more than 8 bits.
+
+    Raises:
+        InputError: naming the value and the rule.
     """
     if is_tensor(x):
         from qse_hw.golden.quantize import operators
 
-        return operators.quantize(x, format, scale)
-    return array.quantize(_array(x), format, as_scale(scale))
+        return operators.quantize(x, format, scale, exponent=exponent)
+    return array.quantize(_array(x), format, as_scale(scale), exponent=exponent)
 
 
 def dequantize(codes: Any, format: SegmentedFormat, scale: Any) -> Any:
-    """Decoded values, float32."""
+    """Decoded values, float32, of codes as :func:`quantize` returns them."""
     if is_tensor(codes):
         from qse_hw.golden.quantize import operators
 
@@ -32,7 +43,11 @@ def dequantize(codes: Any, format: SegmentedFormat, scale: Any) -> Any:
 
 
 def fake_quantize(x: Any, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> Any:
-    """Values replaced by those that their codes stand for, of x's shape and dtype; NaN stays or becomes 0."""
+    """Values replaced by those that their codes stand for; shape and dtype of x, which must be floating point.
+
+    NaN stays NaN, or with ``nan_to_zero`` becomes 0, as in hardware. A tensor's gradient goes straight through where it
+    does not saturate.
+    """
     if is_tensor(x):
         from qse_hw.golden.quantize import operators
 

@@ -95,10 +95,8 @@ def calls(model, folder):
             SegmentedFormat, name="a", bits=8, kind="offset", segments=(Segment(codes=9, log2_step=0, first_code=0),),
             zero_point=0, narrow_range=False, aliases=(),
         ),
-        "quantize": positions(qse_hw.quantize, x=X, format=FORMAT, scale=SCALE),
         "quantize, exponent": {"exponent": lambda odd: qse_hw.quantize(X, FORMAT, SCALE, exponent=odd)},
         "quantize_flags": positions(qse_hw.quantize_flags, x=X, format=FORMAT, scale=SCALE),
-        "dequantize": positions(qse_hw.dequantize, codes=CODES, format=FORMAT, scale=SCALE),
         "dequantize_integers": positions(qse_hw.dequantize_integers, codes=CODES, format=FORMAT),
         "Segmented": keywords(qse_hw.Segmented, format=FORMAT, scale=SCALE),
         "Segmented.array": {"x": SEGMENTED.array},
@@ -135,8 +133,9 @@ def calls(model, folder):
     }  # fmt: skip
     for verb, x in (("quantize", X), ("dequantize", CODES), ("fake_quantize", X)):
         of_array, of_tensor = x, torch.from_numpy(x)
-        arguments[f"SegmentedFormat.{verb}"] = positions(getattr(FORMAT, verb), x=of_array, scale=SCALE) | {
-            "scale of a tensor": lambda odd, verb=verb, x=of_tensor: getattr(FORMAT, verb)(x, odd)
+        function = getattr(qse_hw, verb)
+        arguments[verb] = positions(function, x=of_array, format=FORMAT, scale=SCALE) | {
+            "scale of a tensor": lambda odd, function=function, x=of_tensor: function(x, FORMAT, odd)
         }
     for name, make in PRESETS.items():
         sound = dict.fromkeys(make.__annotations__.keys() - {"return"})

@@ -15,7 +15,7 @@ from qse_hw.golden.errors import InputError  # noqa: E402
 from qse_hw.golden.formats.presets import PRESETS, load_format  # noqa: E402
 from qse_hw.golden.formats.scale import Scale  # noqa: E402
 from qse_hw.golden.models.mamba.quantize import FakeQuantize  # noqa: E402
-from qse_hw.golden.quantize import array, native, operators, tensor  # noqa: E402
+from qse_hw.golden.quantize import array, dispatch, native, operators, tensor  # noqa: E402
 from tests.golden.formats import oracles  # noqa: E402
 from tests.golden.quantize import backends  # noqa: E402
 
@@ -64,13 +64,13 @@ def test_every_implementation_keeps_nan(name, dtype):
 def test_arrays_as_tensors(dtype):
     format = load_format("se8-silu")
     x = np.array([math.nan, 1.0, -math.nan, math.inf]).astype(dtype)
-    kept, zero = format.fake_quantize(x, SCALE), format.fake_quantize(x, SCALE, nan_to_zero=True)
+    kept, zero = dispatch.fake_quantize(x, format, SCALE), dispatch.fake_quantize(x, format, SCALE, nan_to_zero=True)
     assert kept.dtype == zero.dtype == x.dtype
     assert np.isnan(kept).tolist() == [True, False, True, False]
     assert zero[[0, 2]].tolist() == [0, 0]
     assert kept[[1, 3]].tolist() == zero[[1, 3]].tolist()
-    assert np.isnan(format.fake_quantize(np.array(math.nan, dtype), SCALE))
-    assert format.fake_quantize(np.zeros((0, 3), dtype), SCALE).shape == (0, 3)
+    assert np.isnan(dispatch.fake_quantize(np.array(math.nan, dtype), format, SCALE))
+    assert dispatch.fake_quantize(np.zeros((0, 3), dtype), format, SCALE).shape == (0, 3)
 
 
 @pytest.mark.parametrize("name", ["se8", "se8-silu", "se9-paper", "int8"])
@@ -131,11 +131,11 @@ def test_values_beyond_a_narrow_dtype_are_float32_s():
     assert wide.array(x)[0] > 6e4
     assert wide.tensor(torch.from_numpy(x))[0] == wide.array(x)[0]
     huge = Scale.from_step(2.0**20)
-    assert load_format("int8").fake_quantize(np.array([60000.0], np.float16), huge) == 0
+    assert dispatch.fake_quantize(np.array([60000.0], np.float16), load_format("int8"), huge) == 0
     coarse = Scale.from_step(100_000.0)
-    found = load_format("int8").fake_quantize(np.array([60000.0], np.float16), coarse)
+    found = dispatch.fake_quantize(np.array([60000.0], np.float16), load_format("int8"), coarse)
     assert np.isposinf(found)
-    assert torch.isposinf(load_format("int8").fake_quantize(torch.tensor([60000.0]).half(), coarse))
+    assert torch.isposinf(dispatch.fake_quantize(torch.tensor([60000.0]).half(), load_format("int8"), coarse))
 
 
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "bool"]
@@ -149,8 +149,8 @@ def test_integers_have_no_values_to_be_replaced(dtype):
     x = torch.from_numpy(codes)
     text = operators._text(format)
     for call in (
-        lambda: format.fake_quantize(codes, scale),
-        lambda: format.fake_quantize(x, scale),
+        lambda: dispatch.fake_quantize(codes, format, scale),
+        lambda: dispatch.fake_quantize(x, format, scale),
         lambda: array.fake_quantize(codes, format, scale),
         lambda: tensor.fake_quantize(x, format, scale),
         lambda: torch.ops.qse_hw.fake_quantize(x, text, scale.M, scale.k),
