@@ -172,8 +172,8 @@ class Fitter:
         for reached, per_octave in ((4 if near else 7, 48), (4, 192)):
             step = float(found.scale.step)
             around = (step * 2 ** (n / per_octave) for n in range(-reached, reached + 1))
-            found = best(around, found.scale, *self._given)
-        return found
+            found = best(around, found.scale)
+        return best([], found.scale, *self._given)  # last, that none leads away from what the scan comes to
 
     def of(self, spec: str | SegmentedFormat) -> "Fitter":
         """The fitter that judges formats of ``spec``: a tuned one's has its headroom, others' is this one."""

@@ -53,6 +53,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "input": ("fp32", "bf16", "fp16", "s8", "s16e-8", "s32e64", "s33", "s1", "s16e-99", "S8", "IN/x.npy", "IN/v.npy"),
     "codes": ("IN/codes.npy", "IN/x.npy"),
     "scale": ("0.02", "1", "runtime", "1e-30", "1e31", "0", "-1", "0x1p-3", "1/3"),
+    "dtype": ("float8_e4m3fn", "float8_e5m2", "bfloat16", "int8"),
     "scales": ("IN/q.json", "OUT/q.json"),
     "headroom": ("1", "1.5", "0.9", "9", "nan", "x"),
     "scale_bits": ("16", "1", "20", "21"),

@@ -91,6 +91,17 @@ def test_a_given_step_may_be_the_best():
     assert fitter.scale_for(se8(4)).scale != scale
 
 
+@pytest.mark.parametrize("spec", ["int8", "se8", "int8-asym"])
+def test_a_given_step_never_makes_it_worse(rng, spec):
+    """Whichever wins the scan, the finest steps around the scan's own winner are tried."""
+    histogram = Histogram(silu(rng, (8, 8)))
+    found = Fitter(histogram).least_squares(spec)
+    for power in range(-30, 31):
+        near = float(found.scale.step) * 2 ** (power / 100)
+        given = Fitter(histogram, steps=[near]).least_squares(spec)
+        assert histogram.squared_error(given) <= histogram.squared_error(found)
+
+
 @pytest.mark.parametrize("format", [se8(4), int8_asym(0), int8_asym(20), se8_silu(K=40, zero_point=8)])
 def test_the_steps_of_scale_for(rng, format):
     histogram = Recorded(np.append(rng.uniform(-3, 4, 60), [-2.7, 8.0]).astype(np.float32)[None])

@@ -26,7 +26,8 @@ def made_up(x, headroom, weights=None):
     plain = Histogram(np.array(x)[None], weights)
     roomy = with_headroom(plain, headroom)
     assert (np.diff(roomy.values) >= 0).all()
-    assert roomy.counts.sum() == pytest.approx(plain.counts.sum() + COUNT * plain.mean_weight)
+    expected = plain.mean_weight * min(16, max(1, x.size / 1024))
+    assert roomy.counts.sum() == pytest.approx(plain.counts.sum() + expected)
     assert roomy.power == pytest.approx((roomy.counts * roomy.values.astype(float) ** 2).sum())
     assert (roomy.low, roomy.high) == (min(x.min(), roomy.values[0]), max(x.max(), roomy.values[-1]))
     assert roomy.peak == max(-roomy.low, roomy.high)
@@ -38,7 +39,7 @@ def test_values_from_the_peak_to_headroom_times_the_peak():
     x = np.array([-0.25, 0.5, 1.0, 8.0], np.float32)
     values, counts = made_up(x, 1.5)
     assert values.tolist() == [8 + number / 4 for number in range(1, 17)]
-    assert counts.tolist() == [1.0] * 16
+    assert counts.tolist() == [1 / 16] * 16
     values, _ = made_up(-x, 3)
     assert values.tolist() == [-24.0 + number for number in range(16)]
 
@@ -48,7 +49,7 @@ def test_either_side_where_both_reach_nearly_as_far(low, sides):
     """1.5 times 5.5 is more than 8, and 1.5 times 8 is less than 12.25."""
     values, counts = made_up(np.array([low, 0.5, 8.0], np.float32), 1.5)
     assert len(values) == sides * COUNT
-    assert set(counts.tolist()) == {1 / sides}
+    assert set(counts.tolist()) == {1 / 16 / sides}
     assert min(values[0], low) == (1.5 * low if sides == 2 or -low > 8 else low)
     assert max(values[-1], 8) == (12 if sides == 2 or -low < 8 else 8)
 
@@ -63,7 +64,24 @@ def test_values_that_are_all_above_zero_have_no_lower_end():
 def test_weights_are_means():
     x, weights = np.array([-0.25, 1.0, 8.0, 0.0], np.float32), np.array([[3.0, 1, 0, 4]], np.float32)
     _, counts = made_up(x, 2.0, weights)
-    assert counts.tolist() == [2.0] * COUNT
+    assert counts.tolist() == [2 / 16] * COUNT
+
+
+@pytest.mark.parametrize(
+    ("size", "together"),
+    [(1, 1), (7, 1), (1024, 1), (1536, 1.5), (2048, 2), (16383, 16383 / 1024), (16384, 16), (16385, 16), (10**6, 16)],
+)
+def test_together_they_weigh_as_one_value_in_1024_within_bounds(size, together):
+    """At least as one value seen, at most as 16; of either side half."""
+    x = np.ones(size, np.float32)
+    _, counts = made_up(x, 1.5)
+    assert counts.tolist() == pytest.approx([together / 16] * 16)
+    _, counts = made_up(x, 1.5, np.full((1, size), 3, np.float32))
+    assert counts.tolist() == pytest.approx([3 * together / 16] * 16)
+    if size > 1:
+        x[0] = -1
+        _, counts = made_up(x, 1.5)
+        assert counts.tolist() == pytest.approx([together / 32] * 32)
 
 
 def test_integers_end_where_their_type_does():
@@ -149,7 +167,7 @@ def test_what_layers_share_has_headroom(rng, mode):
 
 def test_the_output_is_judged_with_headroom(rng):
     """Of two formats that err alike at the output, the one with room for what comes later is chosen."""
-    x = np.minimum(silu(rng), 4)
+    x = np.minimum(silu(rng, (16, 4)), 4)  # so few that what is made up weighs as much as one in 64
     asked = []
 
     def output_error(rivals):
