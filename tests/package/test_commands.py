@@ -1,0 +1,75 @@
+"""Every command, once, of the installed package, in a folder that has packages called golden, sim, synth, ..."""
+
+import sys
+
+import pytest
+
+from qse_hw.cli import COMMANDS
+from tests.fuzz.sound import files
+
+SPEC = """
+unit = "decoder"
+targets = ["cells"]
+liberty = "cells.lib"
+[options]
+format = "int8"
+[objectives]
+minimise = ["comb"]
+"""
+
+# each as small as it can be; a, c, x and the like are of tests.fuzz.sound
+QUICK = (
+    "gen encoder --calibration c.json --layer 0 --input s8 -o made",
+    "quantize x.npy --format se8 --scale 0.02 -o made.npy",
+    "dequantize codes.npy --format se8 --scale 3 -o made.npy",
+    "doctor",
+    "capture --tokens 16 -o made.safetensors",  # of the bundled model
+    "calibrate --model mamba2-bytes --tokens 16 -o made.json",
+    "replay --activations a.safetensors --format int8 --input bf16 --lanes 1",
+    "exhaust decoder --format int8",
+    "synth decoder --format int8 --baseline none --on cells --liberty cells.lib --no-cache",
+    "report decoder --format int8 --on cells --liberty cells.lib --activations a.safetensors -o made",
+    "sweep own.toml --cache kept -o made",  # on the bundled activations
+    "prove decoder --format int8 --property hold",
+    "mutate decoder --format int8 --mutants 1",
+    "eval --model ck --tokens 512 --calibration-tokens 512 --formats int8",  # on the bundled texts
+    "compare --activations a.safetensors",
+    "plan --model mamba-130m",
+    "bench --parts generate",
+)
+LONG = (
+    "replay",
+    "eval --tokens 512 --calibration-tokens 512 --formats int8,quamba2",
+    "replay --whole-model mamba-130m",
+    "demo -o made",
+)
+
+
+@pytest.fixture
+def command(run, mine, tmp_path):
+    """Runs a command line; what it makes goes to a folder that no other one uses."""
+    for name, content in {**files(), "own.toml": SPEC.encode()}.items():
+        path = mine / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def command(line):
+        words = [str(tmp_path / word) if word.startswith(("made", "kept")) else word for word in line.split()]
+        return run(sys.executable, "-m", "qse_hw", *words, timeout=3600)
+
+    return command
+
+
+def test_every_command_is_among_them():
+    assert {line.split()[0] for line in (*QUICK, *LONG)} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("line", QUICK)
+def test_it_runs(command, line):
+    assert command(line)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("line", LONG)
+def test_it_runs_in_full(command, line):
+    assert command(line)
