@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("golden", "rtl_gen", "sim", "synth", "qse_hw", "tests")
+PACKAGES = ("qse_hw", "tests")
 MEMORY = 4 << 30  # bytes beyond what the process has; a fault may ask for any amount
 _END_WITH_PARENT = 1  # Linux' PR_SET_PDEATHSIG
 IMPORTS = 20.0  # CPU seconds at most: of packages that a test imports by itself, if no other test has done so before
@@ -68,7 +68,12 @@ class Fork:
 
 
 def enter(root: Path) -> None:
-    """Make ``root`` the tree that is imported, in this process and in those it starts."""
+    """Make ``root`` the tree that is imported, in this process and in those it starts.
+
+    An editable install has a finder that knows the checkout. It comes last, after ``PYTHONPATH``, so that it only finds
+    what the tree does not have; here it is removed, too.
+    """
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_editable(finder)]
     for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
         del sys.modules[name]
     os.chdir(root)
@@ -79,6 +84,11 @@ def enter(root: Path) -> None:
     log = os.open(root.with_name("log"), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     for stream in (0, 1, 2):
         os.dup2(log, stream)
+
+
+def _is_editable(finder: Any) -> bool:
+    """Whether this is setuptools' finder of editable installs, whose module is named after the package."""
+    return str(getattr(finder, "__module__", "")).startswith("__editable__")
 
 
 def verdict(child: Fork, root: Path) -> tuple[str, str]:

@@ -40,11 +40,14 @@ CLAIM = "The regression notices a small fault in the golden models and in the ge
 SEED = 2601
 
 SUITES = {"golden": ("tests/golden/",), "rtl_gen": ("tests/rtl_gen/",)}
-HEART_NAMES = (
-    "formats", "scale", "scalar", "array", "tensor", "inputs", "quantizer", "presets", "linear", "hadamard", "vectors",
-    "percentile", "histogram", "headroom", "breakpoints", "fitting", "lloyd", "tables", "npy", "files",
+HEART = (
+    "golden/formats/segmented.py", "golden/formats/scale.py", "golden/formats/scalar.py", "golden/formats/inputs.py",
+    "golden/formats/presets.py", "golden/formats/tables.py", "golden/formats/codes.py", "golden/quantize/array.py",
+    "golden/quantize/tensor.py", "golden/reference/linear.py", "golden/reference/hadamard.py",
+    "golden/reference/vectors.py", "golden/calibration/quantizers.py", "golden/calibration/percentile.py",
+    "golden/calibration/histogram.py", "golden/calibration/headroom.py", "golden/calibration/breakpoints.py",
+    "golden/calibration/fitting.py", "golden/calibration/lloyd.py", "golden/io/npy.py", "golden/io/files.py",
 )  # fmt: skip
-HEART = tuple(f"golden/{name}.py" for name in HEART_NAMES)
 
 
 @dataclass(frozen=True)

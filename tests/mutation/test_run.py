@@ -11,7 +11,7 @@ from tests.mutation import run
 from tests.mutation.mutants import mutants
 
 TOY = "def twice(n: int) -> int:\n    return 2 * n\n\n\ndef untested(n: int) -> int:\n    return n + 1\n"
-TEST = "from golden.toy import twice\n\n\ndef test_twice():\n    assert twice(3) == 6\n"
+TEST = "from qse_hw.golden.toy import twice\n\n\ndef test_twice():\n    assert twice(3) == 6\n"
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def toy(tmp_path, monkeypatch):
     """A tree of its own, and the mutants of ``untested`` there."""
     root = tmp_path / "root"
     for name, text in {
+        "qse_hw/__init__.py": "",
         "golden/__init__.py": "",
         "golden/toy.py": TOY,
         "rtl_gen/__init__.py": "",

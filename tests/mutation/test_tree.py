@@ -1,6 +1,11 @@
 """A toy package: what is tested dies, what is not survives, wherever it is."""
 
+import importlib
+import os
 import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -8,7 +13,7 @@ import pytest
 from qse_hw.golden.errors import InputError
 from tests.mutation import fork
 from tests.mutation.mutants import mutants
-from tests.mutation.tree import Found, Tree
+from tests.mutation.tree import Found, Tree, copied
 
 TOY = """
 from functools import cached_property, lru_cache
@@ -76,20 +81,48 @@ def test_spin():
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     monkeypatch.setattr(fork, "IMPORTS", 2.0)
-    root = tmp_path / "tree"
+    source = tmp_path / "source"
     for name, text in {
+        "qse_hw/__init__.py": "",
         "golden/toy.py": TOY,
         "tests/golden/test_toy.py": TESTS,
         "golden/__init__.py": "",
         "tests/__init__.py": "",
         "tests/golden/__init__.py": "",
     }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    shutil.copy(Path(__file__).parents[1] / "conftest.py", root / "tests")
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text)
+    shutil.copy(Path(__file__).parents[1] / "conftest.py", source / "tests")
     settings = 'addopts = "--import-mode=importlib"\nfilterwarnings = "error"\n'
-    (root / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\n{settings}")
-    return Tree(root, "golden", ("tests/golden/",))
+    (source / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\n{settings}")
+    return Tree(copied(source, tmp_path), "golden", ("tests/golden/",))
+
+
+IMPORTING = "from qse_hw.golden import toy; print(toy.__file__, toy.LIMIT)"
+
+
+def test_nothing_but_the_tree_is_imported(tree, tmp_path):
+    """By the process that enters it, and by those that this one starts, in the tree or elsewhere."""
+    path = tree.root / "golden" / "toy.py"
+    path.write_text(TOY.replace("LIMIT = 3", "LIMIT = 4"))
+    assert find_spec("qse_hw.golden.errors"), "what the tree does not have is found in the checkout"
+
+    def work(send):
+        fork.enter(tree.root)
+        toy = importlib.import_module("qse_hw.golden.toy")
+        send([toy.__file__, toy.LIMIT])
+        for folder in (tree.root, tmp_path):
+            os.chdir(folder)
+            send(subprocess.run([sys.executable, "-c", IMPORTING], capture_output=True, text=True).stdout.split())
+        send(find_spec("qse_hw.golden.errors") is None)
+        return 0
+
+    child = fork.Fork(work)
+    here, *started, alone = child.lines(60)
+    assert child.end() == 0
+    assert here == [str(path), 4]
+    assert started == [[str(path), "4"]] * 2
+    assert alone
 
 
 def _new_line(mutant):
@@ -163,7 +196,7 @@ def test_functions_whose_text_is_kept(tree):
 
 
 def test_a_suite_that_fails_judges_nothing(tree):
-    test = "from golden import toy\n\n\ndef test_fails():\n    assert toy.untested() == 8\n"
+    test = "from qse_hw.golden import toy\n\n\ndef test_fails():\n    assert toy.untested() == 8\n"
     (tree.root / "tests/golden/test_toy.py").write_text(test)
     with pytest.raises(InputError, match=r"^Tests of golden must pass .*/test_toy.py::test_fails failed$"):
         _ = tree.reached

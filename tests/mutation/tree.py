@@ -24,7 +24,11 @@ BUDGET = 10.0  # CPU seconds of tests per mutant, unless one test takes more
 
 
 def copied(source: Path, build: Path) -> Path:
-    """``build / "tree"``, a fresh copy of the sources, which nobody else sees mutated."""
+    """``build / "tree"``, a fresh copy of the sources, which nobody else sees mutated.
+
+    The tree on the path is enough to import all of the package from it: ``qse_hw`` there looks for its subpackages in
+    the tree's folders, too, so that an installed finder, which would look in the checkout, is not asked.
+    """
     root = build / "tree"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
@@ -33,6 +37,8 @@ def copied(source: Path, build: Path) -> Path:
             shutil.copytree(source / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         elif (source / name).exists():
             shutil.copy(source / name, root / name)
+    package = root / "qse_hw" / "__init__.py"
+    package.write_text(f"__path__.append({str(root)!r})\n{package.read_text(encoding='utf-8')}", encoding="utf-8")
     return root
 
 
