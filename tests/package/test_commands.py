@@ -38,7 +38,7 @@ QUICK = (
     "bench --parts generate",
 )
 LONG = (
-    "replay",
+    "replay --format int8 --input bf16 --lanes 32",  # of the bundled model
     "eval --tokens 512 --calibration-tokens 512 --formats int8,quamba2",
     "replay --whole-model mamba-130m",
     "demo -o made",
