@@ -1,10 +1,15 @@
 """What is made of coverage.py's figures; and one unit's bins, collected from its Verilog, as the report has them."""
 
+import os
+import subprocess
+import sys
+
 import pytest
+from coverage import CoverageData
 
 from tests.coverage.__main__ import figures, words
 from tests.coverage.functional import collect, name_of, units
-from tests.coverage.python import LEAST, PACKAGES, packages
+from tests.coverage.python import LEAST, PACKAGES, ROOT, packages
 from tests.coverage.units import RUNS
 
 
@@ -37,6 +42,17 @@ def test_packages():
     assert list(found["golden"]["least_covered"]) == ["golden/deep/b.py", "golden/a.py"]
     assert figures(items)["sim_branch_percent"] == 94.0
     assert words(found["sim"]) == "line 100.0 %, branch 94.0 %"
+
+
+def test_every_module_is_measured(tmp_path):
+    """By the settings in pyproject.toml: those that are never imported count, too, and paths begin with a package."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    command = [sys.executable, "-m", "coverage", "run", f"--data-file={tmp_path}/data", "-m", "qse_hw", "--help"]
+    subprocess.run(command, cwd=ROOT, env=clean, check=True, capture_output=True)
+    data = CoverageData(str(tmp_path / "data"))
+    data.read()
+    assert data.measured_files() == {str(path) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assert len(data.arcs(str(ROOT / "golden" / "formats" / "scale.py"))) > 20, "imported as qse_hw.golden.formats.scale"
 
 
 def test_the_units_are_those_of_the_claim():

@@ -34,7 +34,7 @@ EXISTING = {  # what: by which package, in which tests
     "logits of Mamba and Mamba-2, within 1e-4": (
         "transformers",
         tuple(
-            f"tests/golden/mamba/{file}::{test}"
+            f"tests/golden/models/mamba/{file}::{test}"
             for file in ("test_model.py", "test_mamba2.py")
             for test in ("test_logits_equal_transformers", "test_logits_survive_saving_in_the_original_layout")
         ),
