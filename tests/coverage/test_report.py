@@ -49,7 +49,8 @@ def test_every_module_is_measured(tmp_path):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     command = [sys.executable, "-m", "coverage", "run", f"--data-file={tmp_path}/data", "-m", "qse_hw", "--help"]
     subprocess.run(command, cwd=ROOT, env=clean, check=True, capture_output=True)
-    data = CoverageData(str(tmp_path / "data"))
+    (written,) = tmp_path.iterdir()
+    data = CoverageData(str(written))
     data.read()
     assert data.measured_files() == {str(path) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
     assert len(data.arcs(str(ROOT / "golden" / "formats" / "scale.py"))) > 20, "imported as qse_hw.golden.formats.scale"
