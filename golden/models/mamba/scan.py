@@ -4,8 +4,10 @@ Compiled on first use (about half a minute; it needs g++ and ninja). Everything 
 :mod:`qse_hw.golden.models.mamba.model`, against which these are tested.
 """
 
+import fcntl
 import functools
 import hashlib
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,13 +26,17 @@ FLAGS = ("-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-Wno-psabi")
 
 @functools.cache
 def _extension() -> ModuleType:
-    from torch.utils.cpp_extension import load
+    from torch.utils.cpp_extension import get_default_build_root, load
 
-    module: ModuleType = load(
-        name=_name(),
-        sources=[str(SOURCE)],
-        extra_cflags=list(FLAGS),
-    )
+    folder = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root()) / _name()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "builder").open("w") as builder:
+        # PyTorch waits for ever for a process that was killed while it built: its lock stays. This one the system frees.
+        fcntl.flock(builder, fcntl.LOCK_EX)
+        (folder / "lock").unlink(missing_ok=True)
+        module: ModuleType = load(
+            name=_name(), sources=[str(SOURCE)], extra_cflags=list(FLAGS), build_directory=str(folder)
+        )
     return module
 
 

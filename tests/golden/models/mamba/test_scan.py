@@ -1,5 +1,6 @@
 """The C++ kernels of training against plain PyTorch: values and every gradient."""
 
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,3 +83,21 @@ def test_an_extension_is_named_by_all_that_makes_it(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(owner, name, value)
         names.append(scan._name())
     assert len(set(names)) == 5
+
+
+def test_a_process_that_was_killed_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lock is gone when PyTorch builds; others that build now wait for the system's lock."""
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    folder = tmp_path / scan._name()
+    folder.mkdir()
+    (folder / "lock").touch()
+
+    def load(**how: object) -> object:
+        assert how["build_directory"] == str(folder)
+        assert not (folder / "lock").exists()
+        with (folder / "builder").open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return "built"
+
+    monkeypatch.setattr("torch.utils.cpp_extension.load", load)
+    assert scan._extension.__wrapped__() == "built"
