@@ -31,7 +31,7 @@ def _extension() -> ModuleType:
     folder = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root()) / _name()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "builder").open("w") as builder:
-        # PyTorch waits for ever for a process that was killed while it built: its lock stays. This one the system frees.
+        # PyTorch waits forever for a process that was killed while it built: its lock stays. This one the system frees.
         fcntl.flock(builder, fcntl.LOCK_EX)
         (folder / "lock").unlink(missing_ok=True)
         module: ModuleType = load(
