@@ -1,16 +1,22 @@
-"""The measured tables of docs/units.md against the reports of synth."""
+"""The tables of docs/units.md: what was measured against the reports of synth, options against the command line."""
 
+import re
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from statistics import median
 
 import pytest
 
+from qse_hw.cli import main
 from tests.docs.pages import DOCS, RESULTS, Pair, ages, blocks, report, rows, unnoticed, wrong
 from tests.docs.synthesis import Result, row_of
 
 PAGE = (DOCS / "units.md").read_text(encoding="utf-8")
 REPORTS = {report(path.stem)["command"]: report(path.stem) for path in sorted(RESULTS.glob("unit-*.json"))}
 UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer")
+SOUND = {"`--scale`": "1", "`--inputs`": "8", "`--outputs`": "8", "`--size`": "16"}
+"""Values for options that must be given."""
 COLUMNS = {"COMB": "comb", "FF": "ff", "DSP": "dsp", "BRAM": "bram"}
 
 
@@ -50,6 +56,27 @@ def age(page: str) -> Iterator[Pair]:
     yield from ages(blocks(page)["age"], sorted(path.stem for path in RESULTS.glob("unit-*.json")))
 
 
+def options(page: str, unit: str) -> Iterator[Pair]:
+    """By the command's help, and what it says to the first value beyond a range."""
+    said = StringIO()
+    with redirect_stdout(said), suppress(SystemExit):
+        main(["gen", unit, "--help"])
+    helps = {words.split()[0]: " ".join(words.split()) for words in re.split(r"\n  (?=--)", said.getvalue())}
+    sound = {row["option"]: SOUND[row["option"]] for row in rows(blocks(page)[f"{unit}-options"])
+             if row["default"] == "must be given"}  # fmt: skip
+    for row in rows(blocks(page)[f"{unit}-options"]):
+        flag = row["option"].strip("`")
+        yield Pair(f"{unit} {row}", str(flag in helps), "True")
+        if default := re.search(r"\(default (\w+)\)$", helps[flag]):
+            yield Pair(f"{unit} {row}", row["default"], f"`{default[1]}`")
+        if limits := re.fullmatch(r"(\d+)(?: \(no counter\))? to (\d+)", row["takes"]):
+            given = sound | {row["option"]: str(int(limits[2]) + 1)}
+            refused, words = StringIO(), [word for name, value in given.items() for word in (name.strip("`"), value)]
+            with redirect_stderr(refused):
+                main(["gen", unit, *words, "-o", "nowhere"])
+            yield Pair(f"{unit} {row}", str(f"from {row['takes']}, not" in refused.getvalue()), "True")
+
+
 def check(page: str) -> Iterator[Pair]:
     for unit in UNITS:
         yield from measured(page, unit)
@@ -62,7 +89,18 @@ def test_figures():
 
 def test_every_block_is_checked():
     interfaces = {f"{unit}-interface" for unit in UNITS}  # of the generator, whose own tests know them
-    assert set(blocks(PAGE)) == {"age"} | interfaces | {f"{unit}-measured" for unit in UNITS}
+    checked = {f"{unit}-{kind}" for unit in UNITS for kind in ("measured", "options")}
+    assert set(blocks(PAGE)) == {"age"} | interfaces | checked
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_options(unit):
+    assert wrong(options(PAGE, unit)) == []
+
+
+@pytest.mark.parametrize(("right", "wrong_one"), [("1 to 1024", "1 to 1025"), ("| `32` |", "| `16` |")])
+def test_a_wrong_option_is_noticed(right, wrong_one):
+    assert wrong(options(PAGE.replace(right, wrong_one, 1), "encoder"))
 
 
 @pytest.mark.parametrize("name", [f"{unit}-measured" for unit in UNITS])
