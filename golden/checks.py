@@ -19,6 +19,13 @@ def integer(value: Any, what: str) -> int:
         raise InputTypeError(f"{what} must be an integer, not {shown(value)}") from None
 
 
+def boolean(value: Any, what: str) -> bool:
+    """``value`` as a bool; a text or a number is none."""
+    if not isinstance(value, bool):
+        raise InputTypeError(f"{what} must be True or False, not {shown(value)}")
+    return value
+
+
 def one_of(value: Any, known: Iterable[str], what: str) -> None:
     """InputError unless ``value`` is among the names ``known``."""
     names = tuple(known)

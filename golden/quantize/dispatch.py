@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from qse_hw.golden.checks import boolean
 from qse_hw.golden.errors import InputTypeError
 from qse_hw.golden.formats.scale import as_scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -48,6 +49,7 @@ def fake_quantize(x: Any, format: SegmentedFormat, scale: Any, *, nan_to_zero: b
     NaN stays NaN, or with ``nan_to_zero`` becomes 0, as in hardware. A tensor's gradient goes straight through where it
     does not saturate.
     """
+    boolean(nan_to_zero, "nan_to_zero")
     if is_tensor(x):
         from qse_hw.golden.quantize import operators
 

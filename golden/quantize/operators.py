@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from qse_hw.golden.checks import instance
+from qse_hw.golden.checks import boolean, instance
 from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json
 from qse_hw.golden.formats.scale import Scale, as_scale
@@ -94,7 +94,9 @@ def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Any, *, nan_to_zero
     check_format(format)
     scale = as_scale(scale)
     _check_values(x)
-    values: Tensor = torch.ops.qse_hw.fake_quantize(x, _text(format), scale.M, scale.k, nan_to_zero)
+    values: Tensor = torch.ops.qse_hw.fake_quantize(
+        x, _text(format), scale.M, scale.k, boolean(nan_to_zero, "nan_to_zero")
+    )
     return values
 
 

@@ -127,5 +127,6 @@ def show(result: Calibration) -> None:
         rows,
         caption="SQNR first with least squared error, then with Quamba's percentile as s"
         + ("; at the layer's output likewise" if outputs else "")
+        + ("" if result.mode == "free" else "; its formats are each layer's own, whatever the layers share")
         + ("; -: the percentile gives no scale for the format" if without else ""),
     )

@@ -17,13 +17,14 @@ from qse_hw.golden.calibration.fitting import check_spec
 from qse_hw.golden.calibration.modes import check_mode
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
 from qse_hw.golden.calibration.quantizers import Segmented
-from qse_hw.golden.checks import one_of
+from qse_hw.golden.checks import boolean, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import as_scale
 from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
 from qse_hw.golden.models.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face, put
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.stream import Layers, activations, layers_of
+from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.quantize.operators import fake_quantize
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -31,7 +32,6 @@ Source = Calibration | str | os.PathLike[str] | Sequence[Segmented]
 """Where a model's quantizers come from: a calibration, its file, or one for each layer."""
 
 _SEQUENCE = 512  # tokens, as in calibration from a checkpoint
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
 
 
 class FakeQuantize(nn.Module):
@@ -52,7 +52,7 @@ class FakeQuantize(nn.Module):
     def __init__(self, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> None:
         super().__init__()
         check_format(format)
-        self.format, self.scale, self.nan_to_zero = format, as_scale(scale), bool(nan_to_zero)
+        self.format, self.scale, self.nan_to_zero = format, as_scale(scale), boolean(nan_to_zero, "nan_to_zero")
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, float32, float16, bfloat16 or float64; the result has x's shape and dtype."""
@@ -96,7 +96,9 @@ def quantize_model(
         InputError: for another model, or a calibration that does not fit; the model is then as it was.
     """
     layers = _layers(model)
-    found = None if calibration is None else _quantizers(model, layers, calibration, method, check_weights)
+    found = None if calibration is None else _quantizers(
+        model, layers, calibration, method, boolean(check_weights, "check_weights")
+    )
     modules: list[FakeQuantize | None] = [None] * layers.config.n_layer
     if found is not None:
         modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in found]
@@ -149,12 +151,7 @@ def calibrate_model(
     check_spec(format, scale_bits)
     check_mode(mode)
     check_alpha(alpha)
-    if not isinstance(ids, Tensor) or ids.dtype not in _INTEGERS or ids.dim() not in (1, 2) or not ids.numel():
-        what = f"{ids.dtype} {tuple(ids.shape)}" if isinstance(ids, Tensor) else type(ids).__name__
-        raise InputError(f"Ids must be an integer tensor of tokens (count,) or (b, l), not {what}")
-    size = layers.config.vocab_size
-    if not 0 <= int(ids.min()) <= int(ids.max()) < size:
-        raise InputError(f"Ids must be from 0 to {size - 1}, not {int(ids.min())} to {int(ids.max())}")
+    check_ids(ids, layers.config.vocab_size, ("(count,)", "(b, l)"))
     length = ids.shape[1] if ids.dim() == 2 else _SEQUENCE
     found = activations(layers, ids.flatten().long(), tokens=ids.numel(), batch_length=length)
     return calibrate(

@@ -12,6 +12,7 @@ from torch import Tensor
 from qse_hw.golden.errors import InputError
 
 BYTES = 256
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
 
 
@@ -49,6 +50,16 @@ class Bytes:
 
     def decode(self, ids: Sequence[int]) -> str:
         return bytes(ids).decode(errors="replace")
+
+
+def check_ids(ids: Any, vocab_size: int, shapes: Sequence[str] = ("(count,)",)) -> None:
+    """InputError unless ``ids`` is a tensor of tokens, of one axis, or of as many as one of ``shapes`` has."""
+    whole = isinstance(ids, Tensor) and ids.dtype in _INTEGERS and ids.numel() > 0
+    if not whole or not 1 <= ids.dim() <= len(shapes):
+        what = f"{ids.dtype} {tuple(ids.shape)}" if isinstance(ids, Tensor) else type(ids).__name__
+        raise InputError(f"Ids must be an integer tensor of tokens {' or '.join(shapes)}, not {what}")
+    if not 0 <= int(ids.min()) <= int(ids.max()) < vocab_size:
+        raise InputError(f"Ids must be from 0 to {vocab_size - 1}, not {int(ids.min())} to {int(ids.max())}")
 
 
 def read_text(path: Path | str | None = None, *, vocab_size: int = BYTES, directory: Path | str | None = None) -> Text:

@@ -8,11 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from qse_hw.golden.calibration.percentile import ALPHA, SEQUENCE, check_alpha
-from qse_hw.golden.checks import instance
+from qse_hw.golden.checks import instance, integer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.model import PLAIN, Block, Mamba, MambaConfig, Mixer
 from qse_hw.golden.models.mamba.parts import Kernels
+from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.models.quamba.calibration import TENSORS, LayerScales, QuambaCalibration
 from qse_hw.golden.models.quamba.integer import HALF_MAX
 from qse_hw.golden.models.quamba.observe import MinMax, Percentile
@@ -60,6 +61,7 @@ def calibrate_quamba(
     if not isinstance(config, MambaConfig):
         raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.calibrate2")
     factorise(config.d_inner)
+    check_ids(ids, config.vocab_size)
     check_alpha(alpha)
     check_alpha(state_alpha)
     observers = [_observers(i, alpha, state_alpha) for i in range(config.n_layer)]
@@ -130,16 +132,16 @@ def batches(ids: Tensor, tokens: int, sequence: int) -> Iterator[Tensor]:
     Raises:
         InputError: if there is not even one, or the text has fewer than ``tokens`` ids.
     """
-    if sequence < 1:
+    if integer(sequence, "Sequence") < 1:
         raise InputError(f"Sequence must be at least 1 token, not {sequence}")
-    if tokens > len(ids):
+    if integer(tokens, "Tokens") > len(ids):
         raise InputError(f"Tokens must be at most the text's {len(ids)}, not {tokens}; give a longer text")
     whole = tokens // sequence
     if whole < 1:
         raise InputError(
             f"Calibration tokens must be at least one sequence of {sequence}, not {tokens}; use a longer text"
         )
-    yield from torch.split(ids[: whole * sequence].view(whole, sequence), _SEQUENCES)
+    yield from torch.split(ids[: whole * sequence].long().view(whole, sequence), _SEQUENCES)
 
 
 def _mix(mixer: Mixer, hidden: Tensor, kernels: Kernels, see: See) -> Tensor:

@@ -20,6 +20,7 @@ from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config, Mamba2Mixer
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.parts import Transform
+from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.models.quamba.calibrate import batches
 from qse_hw.golden.models.quamba.calibration2 import Layer2Scales, Quamba2Calibration
 from qse_hw.golden.models.quamba.observe import MinMax, Percentile
@@ -78,6 +79,7 @@ def calibrate_quamba2(
     """
     config = config_of(model)
     factorise(config.d_inner)
+    check_ids(ids, config.vocab_size)
     check_alpha(alpha)
     if not 1 <= groups <= config.d_inner:
         raise InputError(f"Groups must be from 1 to the {config.d_inner} channels of x, not {groups}")

@@ -239,3 +239,17 @@ def test_layer_by_layer_equals_the_whole_model(model, ids):
         assert scales == expected
         residual = block(residual)
         torch.testing.assert_close(after, residual)
+
+
+@pytest.mark.parametrize(
+    ("ids", "sentence"),
+    [
+        ([1, 2, 3], r"^Ids must be an integer tensor of tokens \(count,\), not list$"),
+        (torch.zeros(1, 64, dtype=torch.int64), r"^Ids must be .* \(count,\), not torch.int64 \(1, 64\)$"),
+        (torch.zeros(64), r"^Ids must be .*, not torch.float32 \(64,\)$"),
+        (torch.full((64,), 1 << 20), r"^Ids must be from 0 to \d+, not 1048576 to 1048576$"),
+    ],
+)
+def test_ids_that_are_none(model, ids, sentence):
+    with pytest.raises(InputError, match=sentence):
+        calibrate_quamba(model, ids, tokens=64)
