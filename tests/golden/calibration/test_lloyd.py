@@ -71,7 +71,7 @@ def test_no_start_of_lloyds_iteration_ends_lower(rng):
     histogram = source(values, rng.exponential(size=len(values)))
     limit = error_of(lloyd_max(histogram, 12), histogram)
     errors = []
-    for _ in range(30):
+    for _ in range(300):
         levels = np.sort(rng.choice(values, 12, replace=False)).astype(np.float64)
         for _ in range(60):
             cells = np.searchsorted((levels[1:] + levels[:-1]) / 2, values)

@@ -25,7 +25,7 @@ def test_each_unit_has_its_class(name):
     assert not found.__abstractmethods__
 
 
-@pytest.mark.parametrize("name", ["", "quantizer", "Encoder", "os", None, 3])
+@pytest.mark.parametrize("name", ["", "quantizers", "Encoder", "os", None, 3])
 def test_unknown_units(name):
     text = f"^Unit must be one of encoder, decoder, linear, hadamard, quantizer, not {name!r}$"
     for look_up in (check_unit, unit_class):

@@ -110,8 +110,9 @@ def test_icarus_is_asked_for_a_wave(runner, tmp_path, kind):
 
 
 @pytest.mark.parametrize(("wave", "word"), [(None, "-none"), ("vcd", "-vcd"), ("fst", "-fst")])
-def test_the_last_word_to_icarus_is_the_wave(tmp_path, wave, word):
+def test_the_last_word_to_icarus_is_the_wave(tmp_path, monkeypatch, wave, word):
     """Without one, cocotb's runner turns ``$dumpfile`` off; of several such words the last one counts."""
+    monkeypatch.setattr("shutil.which", lambda name: name)  # cocotb's runner asks whether Icarus is installed
     icarus = simulate._runner("icarus", wave and Wave(wave, tmp_path / "w.part"))
     icarus.pre_cmd, icarus.waves, icarus.gui, icarus.plusargs, icarus.test_args = None, False, False, [], []
     icarus.build_dir, icarus.hdl_toplevel, icarus.hdl_library = tmp_path, "top", "top"
