@@ -54,7 +54,7 @@ class _Late(BaseException):
 
 # Work that takes long by its nature: that it is reached is all that matters here.
 WORK = (
-    "qse_hw.study.replayed.replayed",
+    "qse_hw.cli.replay.replayed",
     "qse_hw.study.whole_model.run_whole_model",
     "qse_hw.cli.demo._step",
     "qse_hw.cli.report.from_file_or_default",
