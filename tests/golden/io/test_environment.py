@@ -44,8 +44,9 @@ def test_packages_that_are_not_installed(monkeypatch):
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A folder that the package takes for its own, with the sources that it has."""
+    before = sources.digests()
     monkeypatch.setattr(sources, "ROOT", tmp_path)
-    monkeypatch.setattr(sources, "read", lambda root: sources.digests())
+    monkeypatch.setattr(sources, "read", lambda root: before)
     return tmp_path
 
 
