@@ -9,7 +9,6 @@ time and swallow nothing. A simulation of events with the tables' delays lies be
 import ctypes
 import json
 import shutil
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.compiler import LIBRARY, compile_cpp
 from qse_hw.synth.cells.mapped import Bit, only_module, user_names
 from qse_hw.synth.yosys import run_native_yosys
 
@@ -32,7 +32,7 @@ WARM_UP = 64  # beats before those counted, more than any pipeline is long
 RESET = 4  # cycles
 STEPS = 1000  # cell delays per cycle, more than any netlist is deep
 SOURCE = Path(__file__).with_name("activity.cpp")
-FLAGS = ("-O3", "-march=native", "-std=c++20", "-shared", "-fPIC", "-fvisibility=hidden", "-Wno-psabi")
+FLAGS = ("-O3", "-march=native", "-std=c++20", *LIBRARY, "-fvisibility=hidden", "-Wno-psabi")
 GATES = ("BUF", "NOT", "AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT", "MUX")
 """Yosys' gates, ``$_AND_`` and so on, in the order of the simulator's."""
 
@@ -259,16 +259,8 @@ def _by_cell(gates: Sequence[tuple[int, ...]], ends: set[int]) -> list[tuple[int
 
 @cache
 def _simulator() -> Any:
-    """The function in :data:`SOURCE`; what was compiled lives as long as this process."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        raise InputError("Program g++ was not found; install a C++ compiler (Debian: apt-get install g++)")
-    with tempfile.TemporaryDirectory(prefix="qse-activity-") as folder:
-        command = [compiler, *FLAGS, "-o", f"{folder}/activity.so", str(SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"g++ failed\n{done.stderr}")
-        simulate = ctypes.CDLL(f"{folder}/activity.so").activity
+    """The function in :data:`SOURCE`."""
+    simulate = ctypes.CDLL(str(compile_cpp(SOURCE, FLAGS))).activity
     simulate.restype = ctypes.c_long
     return simulate
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from qse_hw.golden.errors import InputError
 from qse_hw.synth.cells.cell import EDGES, Arc, Cell, Flop, lacking
 from qse_hw.synth.cells.liberty_function import Function
-from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.mapped import MappedNetlist
 
 MOST_INPUTS = 16
 """Of a function, as its whole truth table is made."""
@@ -41,7 +41,7 @@ def captures(arc: Arc, flop: Flop | None) -> bool:
     return flop is not None and arc.related == flop.clock and arc.kind == "setup_rising"
 
 
-def check_complete(mapped: Mapped) -> frozenset[tuple[str, str]]:
+def check_complete(mapped: MappedNetlist) -> frozenset[tuple[str, str]]:
     """See the module.
 
     Returns:

@@ -17,13 +17,12 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from qse_hw.synth.activity import Activity
 from qse_hw.synth.cells.cell import Cell, Library, Pin, Power
-from qse_hw.synth.cells.mapped import Bit, Instance, Mapped
-from qse_hw.synth.cells.sta import CLOCK_SLEW, PORT_SLEW, Timing
+from qse_hw.synth.cells.mapped import Bit, Instance, MappedNetlist
+from qse_hw.synth.cells.sta import CLOCK_SLEW, PORT_SLEW, TimingReport
 
 INPUTS = "(inputs)"
 
@@ -61,13 +60,9 @@ class Energy:
         return self.switching + self.internal + self.clock
 
 
-def energy(netlist: Path, library: Library, activity: Activity, timing: Timing) -> Energy:
-    """Energy of the netlist in a file of ``write_json`` under ``activity``, with the slews of ``timing``, both its own.
-
-    Raises:
-        InputError: if the file is not such a netlist.
-    """
-    mapped = Mapped.read(netlist, library)
+def energy(mapped: MappedNetlist, activity: Activity, timing: TimingReport) -> Energy:
+    """Energy of a netlist under ``activity``, with the slews of ``timing``; both must be of this netlist."""
+    library = mapped.library
     used = {instance.cell.name: instance.cell for instance in mapped.instances}
     missing = _missing(library, used)
     volts = math.nan if library.voltage is None else library.voltage
@@ -125,7 +120,9 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _internal(mapped: Mapped, instance: Instance, pin: Pin, net: Bit, activity: Activity, timing: Timing) -> float:
+def _internal(
+    mapped: MappedNetlist, instance: Instance, pin: Pin, net: Bit, activity: Activity, timing: TimingReport
+) -> float:
     """pJ within the cell per toggle of one of its pins, the mean of rising and falling."""
     causes: dict[str, list[Power]] = defaultdict(list)
     for power in pin.powers:

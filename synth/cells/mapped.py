@@ -32,7 +32,7 @@ class Instance:
         )
 
 
-class Mapped:
+class MappedNetlist:
     """The netlist of one clock.
 
     Args:
@@ -85,7 +85,7 @@ class Mapped:
         self._check_clock(given)
 
     @classmethod
-    def read(cls, file: Path, library: Library) -> "Mapped":
+    def read(cls, file: Path, library: Library) -> "MappedNetlist":
         """The one module in a file of ``write_json``.
 
         Raises:

@@ -9,12 +9,11 @@ output ports; false paths count. ABC's ``stime`` does the same to the logic betw
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 from qse_hw.golden.errors import InputError
-from qse_hw.synth.cells.cell import EDGES, Arc, Library
+from qse_hw.synth.cells.cell import EDGES, Arc
 from qse_hw.synth.cells.complete import captures, causes, check_complete, launches
-from qse_hw.synth.cells.mapped import Bit, Instance, Mapped
+from qse_hw.synth.cells.mapped import Bit, Instance, MappedNetlist
 
 KINDS = ("register to register", "input to register", "register to output", "input to output")
 CLOCK_SLEW = PORT_SLEW = 0.0  # ns
@@ -59,7 +58,7 @@ class TimingPath:
 
 
 @dataclass(frozen=True)
-class Timing:
+class TimingReport:
     """What limits a netlist.
 
     Attributes:
@@ -125,13 +124,12 @@ class _Via:
 _Points = dict[tuple[Bit, str], _Point]
 
 
-def analyse(netlist: Path, library: Library) -> Timing:
-    """Timing of the netlist in a file of Yosys' ``write_json``: one flat module of the library's cells.
+def analyze(mapped: MappedNetlist) -> TimingReport:
+    """TimingReport of a netlist.
 
     Raises:
-        InputError: if it is none, has a loop without a register, or uses a cell that lacks what timing needs.
+        InputError: if it has a loop without a register, or uses a cell that lacks what timing needs.
     """
-    mapped = Mapped.read(netlist, library)
     without_setup = check_complete(mapped)
     points = _propagate(mapped)
     ends: dict[str, tuple[float, tuple[Bit, str], int, Step]] = {}
@@ -162,10 +160,10 @@ def analyse(netlist: Path, library: Library) -> Timing:
     paths = {kind: _path(mapped, points, *ends[kind]) for kind in KINDS if kind in ends}
     both = {net for net, edge in points if edge == "rise" and (net, "fall") in points}  # an unread output may lack one
     slews = {net: (points[net, "rise"].slew, points[net, "fall"].slew) for net in both}
-    return Timing(paths, slews, without_setup)
+    return TimingReport(paths, slews, without_setup)
 
 
-def _propagate(mapped: Mapped) -> _Points:
+def _propagate(mapped: MappedNetlist) -> _Points:
     points: _Points = {}
     for net in {net for nets in mapped.inputs.values() for net in nets} - mapped.clocks:
         for edge in EDGES:
@@ -213,7 +211,9 @@ def _through(points: _Points, instance: Instance, pin: str, arc: Arc, edge: str,
                         point.via[origin] = _Via(instance, pins, at, delay)
 
 
-def _path(mapped: Mapped, points: _Points, delay: float, at: tuple[Bit, str], origin: int, last: Step) -> TimingPath:
+def _path(
+    mapped: MappedNetlist, points: _Points, delay: float, at: tuple[Bit, str], origin: int, last: Step
+) -> TimingPath:
     steps, (net, edge) = [last], at
     while (via := points[net, edge].via[origin]) is not None:
         name = mapped.names.get(net) or f"({mapped.near(net)})"

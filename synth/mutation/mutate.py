@@ -93,7 +93,6 @@ def mutate(
     level: Level,
     count: int,
     seed: int,
-    simulator: Path,
     report: Report = lambda what, fraction: None,
 ) -> Outcome:
     """Make ``count`` mutants of a unit (0: all there can be), simulate them, and prove what survives equivalent.
@@ -103,7 +102,6 @@ def mutate(
         level: of the netlist, ``word`` or ``gate``.
         count: how many mutants, drawn with ``seed``; 0 for all.
         seed: of the sample and of the stimuli.
-        simulator: of :func:`qse_hw.synth.mutation.simulate.compile_simulator`.
         report: told what is being done, and how much of that is.
 
     Raises:
@@ -124,7 +122,7 @@ def mutate(
         left = [mutant.number for mutant in netlist.mutants]
         for number, rows in enumerate(programs):
             within = _within(report, f"{name}: simulation", number, len(programs))
-            unharmed, *first = simulate(simulator, netlist, rows, [0, *left], folder, within).tolist()
+            unharmed, *first = simulate(netlist, rows, [0, *left], folder, within).tolist()
             if unharmed >= 0:
                 raise RuntimeError(f"{name}: without a fault, outputs are wrong in cycle {unharmed}")
             left = [mutant for mutant, cycle in zip(left, first, strict=True) if cycle < 0]
@@ -160,15 +158,15 @@ def mutate_all(
     jobs: Sequence[tuple[UnitConfig, Level]], *, count: int, seed: int, report: Report = lambda what, fraction: None
 ) -> Iterator[Outcome]:
     """:func:`mutate` of each, as many at a time as there are cores; outcomes in their order."""
-    with tempfile.TemporaryDirectory(prefix="qse-mutate-") as made, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         report("compiling the simulator", 0.0)
-        simulator = compile_simulator(Path(made))
+        compile_simulator()  # once, before the threads need it
         finished = 0
 
         def one(job: tuple[UnitConfig, Level]) -> Outcome:
             config, level = job
             within: Report = lambda what, fraction: report(what, (finished + fraction) / len(jobs))  # noqa: E731
-            return mutate(config, level=level, count=count, seed=seed, simulator=simulator, report=within)
+            return mutate(config, level=level, count=count, seed=seed, report=within)
 
         for outcome in pool.map(one, jobs):
             finished += 1

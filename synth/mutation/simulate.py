@@ -8,35 +8,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.errors import InputError
-from qse_hw.sim.simulators.simulate import tail
-from qse_hw.sim.simulators.simulators import find
+from qse_hw.golden.io.compiler import compile_cpp
 from qse_hw.synth.mutation.netlist import Netlist, bits
 from qse_hw.synth.mutation.stimuli import Rows
 
 SOURCE = Path(__file__).with_name("mutate.cpp")
 
 
-def compile_simulator(folder: Path) -> Path:
-    """The program of :data:`SOURCE`, made in ``folder``.
+def compile_simulator() -> Path:
+    """The program of :data:`SOURCE`, which is compiled if that has not been done before.
 
     Raises:
         InputError: if there is no C++ compiler.
         RuntimeError: if it fails.
     """
-    compiler = find("g++")
-    if compiler is None:
-        raise InputError("Program g++ was not found; install a C++ compiler (Debian: apt-get install g++)")
-    made, log = folder / "mutate", folder / "compile.log"
-    command = [compiler, "-O3", "-march=native", "-std=c++20", "-o", str(made), str(SOURCE)]
-    with log.open("w") as output:
-        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode:
-            raise RuntimeError(f"g++ failed\n{tail(log)}")
-    return made
+    return compile_cpp(SOURCE, ("-O3", "-march=native", "-std=c++20"))
 
 
 def simulate(
-    simulator: Path,
     netlist: Netlist,
     program: Rows,
     mutants: Sequence[int],
@@ -48,7 +37,8 @@ def simulate(
     _packed(netlist).tofile(files["netlist"])
     program.tofile(files["program"])
     np.asarray(mutants, np.int32).tofile(files["mutants"])
-    with subprocess.Popen([simulator, *map(str, files.values())], stdout=subprocess.PIPE, text=True) as running:
+    command = [compile_simulator(), *files.values()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         for line in running.stdout:
             progress(int(line) / len(mutants))

@@ -11,7 +11,8 @@ from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.synth import yosys as tools
 from qse_hw.synth.cells.cell import lacking
 from qse_hw.synth.cells.liberty import Library, read_liberty
-from qse_hw.synth.cells.sta import analyse
+from qse_hw.synth.cells.mapped import MappedNetlist
+from qse_hw.synth.cells.sta import analyze
 from qse_hw.synth.result import Area, Hop, Timing
 from qse_hw.synth.targets.base import Target
 from qse_hw.synth.targets.nextpnr import cell_models, cells_of
@@ -123,7 +124,7 @@ class Cells(Target):
             self.synthesize(unit, folder)
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
-        found = analyse(folder / f"{unit.config.top}.json", self.library)
+        found = analyze(MappedNetlist.read(folder / f"{unit.config.top}.json", self.library))
         without_setup = tuple(f"{pin} of {cell}" for cell, pin in sorted(found.without_setup))
         return Timing(mhz=found.fmax, path=tuple(Hop(*hop) for hop in found.hops), without_setup=without_setup)
 

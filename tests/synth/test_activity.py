@@ -17,7 +17,7 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.sim.simulators.verilate import verilate
 from qse_hw.synth.activity import LENGTH, RESET, STREAMS, WARM_UP, Simulator
 from qse_hw.synth.cells.liberty import read_liberty
-from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.yosys import library, run_native_yosys
 from tests.synth.small import SMALL, map_to_cells, write_netlist
 
@@ -76,7 +76,7 @@ def test_streams_change_nothing(simulator, rng):
 def test_cell_by_cell(simulator, netlist, rng):
     """Every net as an interpreter of the Liberty file's functions finds it: at once, and all cells a step at a time."""
     patterns = rng.integers(0, 1 << 12, (30, 2), dtype=np.uint32)
-    mapped = Mapped.read(netlist, read_liberty(SMALL))
+    mapped = MappedNetlist.read(netlist, read_liberty(SMALL))
     clock, reset, valid, ready, payload = (
         mapped.inputs[name] for name in ("clk", "rst", "i__valid", "o__ready", "i__payload")
     )

@@ -179,10 +179,10 @@ def test_notes():
     """What there is no figure for is a dash, and why stands below, once."""
     whole = document([SILICON, OURS], [None, None])
     assert report.notes(whole) == []
-    played = {"stimulus": "real", "values": 1000, "toggles": [1.0, 2.0], "energy": [0.5, 0.7], "leakage": 3e-9}
-    lacking = played | {"energy": None, "leakage": None, "missing": {"energy": "no volts", "leakage": "no watts"}}
-    whole["results"][0]["energy"] = [played, lacking, lacking]
-    whole["results"][1]["energy"] = [{key: played[key] for key in ("stimulus", "values", "toggles")}]
+    known = {"stimulus": "real", "values": 1000, "toggles": [1.0, 2.0], "energy": [0.5, 0.7], "leakage": 3e-9}
+    lacking = known | {"energy": None, "leakage": None, "missing": {"energy": "no volts", "leakage": "no watts"}}
+    whole["results"][0]["energy"] = [known, lacking, lacking]
+    whole["results"][1]["energy"] = [{key: known[key] for key in ("stimulus", "values", "toggles")}]
     assert [row[-2:] for row in report.energy_rows(whole)] == [["0.5-0.7", "3.0"], ["-", "-"], ["-", "-"], ["-", "-"]]
     whole["targets"]["ecp5:45k-6"]["left_out"] = {f"C{number}": "why" for number in range(7)}
     assert report.notes(whole) == [

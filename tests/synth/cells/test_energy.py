@@ -15,8 +15,9 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.synth.activity import Activity, Simulator
 from qse_hw.synth.cells.energy import INPUTS, energy
 from qse_hw.synth.cells.liberty import read_liberty
-from qse_hw.synth.cells.sta import analyse
-from tests.synth.small import SMALL, map_to_cells, write_netlist
+from qse_hw.synth.cells.mapped import MappedNetlist
+from qse_hw.synth.cells.sta import analyze
+from tests.synth.small import SMALL, analyze_file, map_to_cells, write_netlist
 
 CONFIG = EncoderConfig(format=load_format("se8"), input=input_type("s10"), scale=Scale.from_step(2.3), counter_width=0)
 
@@ -33,7 +34,8 @@ def encoder(tmp_path_factory):
 
 
 def spend(netlist, library, activity):
-    return energy(netlist, library, activity, analyse(netlist, library))
+    mapped = MappedNetlist.read(netlist, library)
+    return energy(mapped, activity, analyze(mapped))
 
 
 def activity(beats=10, **toggles):
@@ -52,7 +54,7 @@ def test_inverter_by_hand(small, tmp_path):
     rise = at_10ps - (at_50ps - at_10ps) / 4
     at_10ps, at_50ps = 0.001806 + (0.001861 - 0.001806) * 2 / 9, 0.002286 + (0.002343 - 0.002286) * 2 / 9
     fall = at_10ps - (at_50ps - at_10ps) / 4
-    slew = fmean(analyse(netlist, small).slews[3])
+    slew = fmean(analyze_file(netlist, small).slews[3])
     power = small.cells["INV"].pins["Y"].powers[0]
     last = (power.rise.at(slew, 0.0) + power.fall.at(slew, 0.0)) / 2
     assert found.internal == pytest.approx((4 * (rise + fall) / 2 + 6 * last) / 10)

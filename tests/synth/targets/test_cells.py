@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.flow import Point
 from qse_hw.synth.targets import cells, target
 from tests.synth.small import write_netlist
@@ -72,7 +72,7 @@ def test_a_cell_that_is_left_out(tmp_path):
     assert chosen.netlist(SMALL, tmp_path / "work").models.keys() <= {f"{name}.v" for name in chosen.library.cells}
     netlist = write_netlist(tmp_path / "x.json", {"one": ("DUAL", {"CK": 2, "CKB": 3, "D": 4, "Q": 5})}, {})
     with pytest.raises(InputError, match=r"but one is DUAL, which is left out: line \d+: flop DUAL must be clocked by"):
-        Mapped.read(netlist, chosen.library)
+        MappedNetlist.read(netlist, chosen.library)
 
 
 def test_what_fails_in_the_tools_names_the_library(tmp_path):
