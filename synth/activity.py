@@ -188,7 +188,7 @@ class Simulator:
             for name, port in module["ports"].items()
             if port["direction"] == "input" and name != "clk"
         }
-        named = {name: found["bits"][0] for name, found in module["netnames"].items() if name.startswith(_NET)}
+        named = {name: net_name["bits"][0] for name, net_name in module["netnames"].items() if name.startswith(_NET)}
         where = {int(name.removeprefix(_NET)): bit for name, bit in named.items()}
         self._clocks = [net for net, bit in where.items() if bit in clocks]
         self._counted = {at: net(bit) for at, bit in where.items() if bit not in clocks}
@@ -211,11 +211,11 @@ _NET = "qse_net_"
 
 def _clocks(module: Mapping[str, Any]) -> set[Bit]:
     """The nets of the port ``clk``, buffers included."""
-    found: set[Bit] = set(module["ports"]["clk"]["bits"]) if "clk" in module["ports"] else set()
+    clocks: set[Bit] = set(module["ports"]["clk"]["bits"]) if "clk" in module["ports"] else set()
     buffers = [cell["connections"] for cell in module["cells"].values() if cell["type"] == "$_BUF_"]
-    while more := {pins["Y"][0] for pins in buffers if pins["A"][0] in found} - found:
-        found |= more
-    return found
+    while more := {pins["Y"][0] for pins in buffers if pins["A"][0] in clocks} - clocks:
+        clocks |= more
+    return clocks
 
 
 def _with_names(netlist: Path, models: Sequence[Path], folder: Path) -> dict[str, Any]:

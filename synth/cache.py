@@ -67,11 +67,11 @@ class Cache:
 
     def recall(self, key: Mapping[str, Any], make: Callable[[], Any]) -> Any:
         """The result under ``key``, made and kept if it is not there."""
-        found = self.get(key)
-        if found is None:
-            found = make()
-            self.put(key, found)
-        return found
+        result = self.get(key)
+        if result is None:
+            result = make()
+            self.put(key, result)
+        return result
 
     def _file(self, key: Mapping[str, Any]) -> Path:
         assert self.folder is not None

@@ -24,8 +24,8 @@ def transistors(unit: Emitted, folder: Path) -> int | None:
     top = unit.config.top
     (folder / f"{top}.v").write_text(unit.text, encoding="utf-8")
     run(YOSYS, ["-q", "-p", _SCRIPT.format(top=top)], folder, log="cmos.log")
-    found = re.search(r"Estimated number of transistors: +(\d+)(\+?)", (folder / "cmos.txt").read_text())
-    if found is None:
+    match = re.search(r"Estimated number of transistors: +(\d+)(\+?)", (folder / "cmos.txt").read_text())
+    if match is None:
         raise InputError(f"Tool {YOSYS} must estimate the transistors of {top}, but said nothing of them")
     # a plus: cells that it cannot count, such as memories
-    return None if found[2] else int(found[1])
+    return None if match[2] else int(match[1])

@@ -17,9 +17,9 @@ from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.synth import yosys as tools
 from qse_hw.synth.cache import Cache, digest
 from qse_hw.synth.cmos import transistors
-from qse_hw.synth.harness import harness
 from qse_hw.synth.result import Area, Hop, Measured, Timing
 from qse_hw.synth.targets.base import Target
+from qse_hw.synth.timing_wrapper import timing_wrapper
 
 
 def check_seeds(seeds: int) -> int:
@@ -42,9 +42,9 @@ class Point:
         return f"{self.unit.config.label} on {self.target.name}"
 
     @cached_property
-    def framed(self) -> str:
+    def wrapped(self) -> str:
         """Verilog of the unit in the frame in which it is timed."""
-        return self.unit.text + harness(self.unit.config.top, self.unit.ports)
+        return self.unit.text + timing_wrapper(self.unit.config.top, self.unit.ports)
 
 
 def measure(
@@ -125,33 +125,33 @@ class _Work:
         self.sources = sources.digest("synth")
         self.prepared = Lock()
         self.ready = False
-        self.found: dict[str, Any] = {}
+        self.documents: dict[str, Any] = {}
 
     def area(self) -> None:
         unit, target = self.point.unit, self.point.target
         key = self._key("area", unit.text)
-        self.found["area"] = self.cache.recall(key, lambda: asdict(target.area(unit, self._place("bare"))))
+        self.documents["area"] = self.cache.recall(key, lambda: asdict(target.area(unit, self._place("bare"))))
         key = {"what": "transistors", "verilog": digest(unit.text), "tools": self.estimating, "sources": self.sources}
-        self.found["transistors"] = self.cache.recall(key, lambda: [transistors(unit, self._place("cmos"))])[0]
+        self.documents["transistors"] = self.cache.recall(key, lambda: [transistors(unit, self._place("cmos"))])[0]
 
     def timing(self, seed: int) -> None:
-        key = self._key("timing", self.point.framed) | {"seed": seed}
-        self.found[f"seed {seed}"] = self.cache.recall(key, lambda: asdict(self._placed(seed)))
+        key = self._key("timing", self.point.wrapped) | {"seed": seed}
+        self.documents[f"seed {seed}"] = self.cache.recall(key, lambda: asdict(self._placed(seed)))
 
     def measured(self, seeds: Sequence[int]) -> Measured:
         return Measured(
             unit=self.point.unit,
             target=self.point.target.name,
-            area=Area(**self.found["area"]),
-            timing={seed: _timing(self.found[f"seed {seed}"]) for seed in seeds},
-            transistors=self.found["transistors"],
+            area=Area(**self.documents["area"]),
+            timing={seed: _timing(self.documents[f"seed {seed}"]) for seed in seeds},
+            transistors=self.documents["transistors"],
         )
 
     def _placed(self, seed: int) -> Timing:
-        folder = self._place("framed")
+        folder = self._place("wrapped")
         with self.prepared:
             if not self.ready:
-                self.point.target.prepare(self.point.unit, self.point.framed, folder)
+                self.point.target.prepare(self.point.unit, self.point.wrapped, folder)
                 self.ready = True
         return self.point.target.timing(self.point.unit, folder, seed)
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qse_hw.synth.harness import HARNESS
 from qse_hw.synth.result import Hop
+from qse_hw.synth.timing_wrapper import WRAPPER
 
 INPUT, OUTPUT = "(input)", "(output)"
 _UNIT = "unit."  # the frame's instance
@@ -13,8 +13,8 @@ _FRAME = {"source": INPUT, "result": OUTPUT, "tree0": OUTPUT, "rst": INPUT}
 
 
 def signals(file: Path) -> frozenset[str]:
-    """The named signals of a framed unit, from what Yosys' ``select -list w:*`` wrote before mapping."""
-    lines = (line.removeprefix(f"{HARNESS}/") for line in file.read_text(encoding="utf-8").splitlines())
+    """The named signals of a wrapped unit, from what Yosys' ``select -list w:*`` wrote before mapping."""
+    lines = (line.removeprefix(f"{WRAPPER}/") for line in file.read_text(encoding="utf-8").splitlines())
     return frozenset(line for line in lines if line and "$" not in line)
 
 

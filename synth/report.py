@@ -30,12 +30,12 @@ def document(
         baselines: for each result the number of the one to compare it with, if any.
     """
     used = dict.fromkeys(tool for target in targets.values() for tool in target.programs)
-    found = environment()
+    about = environment()
     return {
         "schema": SCHEMA,
         "command": command,
-        **found,
-        "versions": found["versions"] | {tool: version(tool) for tool in used},
+        **about,
+        "versions": about["versions"] | {tool: version(tool) for tool in used},
         "targets": {name: target.describe() for name, target in targets.items()},
         "results": [
             _result(one, None if number is None else measured[number])
@@ -48,7 +48,7 @@ def _result(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
     config, area, (low, high) = measured.unit.config, asdict(measured.area), measured.spread
     cells = area.pop("cells")
     path = measured.typical
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "label": config.label,
         "target": measured.target,
         "parameters": config.parameters(),
@@ -73,13 +73,15 @@ def _result(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
         },
     }
     if path.without_setup:
-        found["without_setup"] = list(path.without_setup)
+        result["without_setup"] = list(path.without_setup)
     if config.lanes > 1:
-        found["area_per_lane"] = {name: None if count is None else count / config.lanes for name, count in area.items()}
+        result["area_per_lane"] = {
+            name: None if count is None else count / config.lanes for name, count in area.items()
+        }
     if baseline is not None:
-        found["baseline"] = baseline.unit.config.label
-        found["ratio"] = ratio(measured, baseline)
-    return found
+        result["baseline"] = baseline.unit.config.label
+        result["ratio"] = ratio(measured, baseline)
+    return result
 
 
 def ratio(measured: Measured, baseline: Measured) -> dict[str, float | None]:
@@ -95,21 +97,21 @@ def rows(report: Mapping[str, Any]) -> list[list[str]]:
 
     Latency and initiation interval (II) are in cycles.
     """
-    found = []
+    lines = []
     for result in report["results"]:
         fmax = result["fmax"]
         speed = f"{fmax['median']:.1f} ({fmax['min']:.1f}-{fmax['max']:.1f})"
         kilo = "-" if result["transistors"] is None else f"{result['transistors'] / 1000:.1f}"
         cycles = [str(result["latency"]), f"{result['initiation_interval']:g}"]
-        found.append([result["label"], result["target"], *cycles, *_areas(result["area"]), speed, kilo])
+        lines.append([result["label"], result["target"], *cycles, *_areas(result["area"]), speed, kilo])
         if "area_per_lane" in result:
-            found.append(["  per lane", "", "", "", *_areas(result["area_per_lane"]), "", ""])
+            lines.append(["  per lane", "", "", "", *_areas(result["area_per_lane"]), "", ""])
         if "ratio" in result:
             factors = result["ratio"]
             shown = [*AREAS, "silicon", "silicon", "fmax", "transistors"]
             words = ["-" if factors[name] is None else f"{factors[name]:.2f}" for name in shown]
-            found.append([f"  over {result['baseline']}", "", "", "", *words])
-    return found
+            lines.append([f"  over {result['baseline']}", "", "", "", *words])
+    return lines
 
 
 def _areas(area: Mapping[str, Any]) -> list[str]:
@@ -119,13 +121,13 @@ def _areas(area: Mapping[str, Any]) -> list[str]:
 def table(report: Mapping[str, Any]) -> Table:
     """The results for people; columns that nothing is in are left out."""
     seeds = {len(result["fmax"]["seeds"]) for result in report["results"]}
-    found = Table(title=f"median (range) of {' or '.join(map(str, sorted(seeds)))} placements")
+    shown = Table(title=f"median (range) of {' or '.join(map(str, sorted(seeds)))} placements")
     columns, lines = filled(report)
     for number, heading in enumerate(columns):
-        found.add_column(heading, justify="left" if number < 2 else "right")
+        shown.add_column(heading, justify="left" if number < 2 else "right")
     for line in lines:
-        found.add_row(*line)
-    return found
+        shown.add_row(*line)
+    return shown
 
 
 def energy_rows(report: Mapping[str, Any]) -> list[list[str]]:
@@ -150,12 +152,12 @@ ENERGY_HEADINGS = ("unit", "target", "data", "values", "toggles/value", "pJ/valu
 
 def energy_table(report: Mapping[str, Any]) -> Table:
     """What was played, for people."""
-    found = Table(title="without glitches - with all that equally slow cells make")
+    shown = Table(title="without glitches - with all that equally slow cells make")
     for number, heading in enumerate(ENERGY_HEADINGS):
-        found.add_column(heading, justify="left" if number < 3 else "right")
+        shown.add_column(heading, justify="left" if number < 3 else "right")
     for line in energy_rows(report):
-        found.add_row(*line)
-    return found
+        shown.add_row(*line)
+    return shown
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:

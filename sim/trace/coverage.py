@@ -78,7 +78,7 @@ def encoder_cover(format: SegmentedFormat, input: InputType, scale: Scale) -> Co
     cases = [*product(segments, SIGNS, ROUNDINGS), *product(("saturated",), SIGNS)]
     if input.is_float:
         cases += [*product(("infinity",), SIGNS), ("NaN",)]
-    found = [_encoder_case(bits, format, input, scale) for bits in range(1 << input.width)]
+    case_of = [_encoder_case(bits, format, input, scale) for bits in range(1 << input.width)]
 
     def reason(case: Case) -> str:
         number = segments.index(case[0]) if case[0] in segments else None
@@ -89,7 +89,7 @@ def encoder_cover(format: SegmentedFormat, input: InputType, scale: Scale) -> Co
                 return "the segment lies below the zero point"
         return f"none of the {1 << input.width} patterns of {input.name} at {scale} is such a value"
 
-    return _cover(cases, found, {case: reason(case) for case in set(cases) - set(found)})
+    return _cover(cases, case_of, {case: reason(case) for case in set(cases) - set(case_of)})
 
 
 def _encoder_case(bits: int, format: SegmentedFormat, input: InputType, scale: Scale) -> Case:
@@ -119,14 +119,14 @@ def decoder_cover(format: SegmentedFormat) -> Cover:
     """The cases of a decoder."""
     segments = [f"segment {number}" for number in range(len(format.segments))]
     cases = [*product(segments, SIGNS), ("redundant",), ("without a value",)]
-    found = [_decoder_case(code, format) for code in range(1 << format.bits)]
+    case_of = [_decoder_case(code, format) for code in range(1 << format.bits)]
 
     def reason(case: Case) -> str:
         if len(case) == 1:
             return f"none of the {1 << format.bits} codes is {case[0]}"
         return f"the segment lies {'above' if case[1] == '-' else 'below'} the zero point"
 
-    return _cover(cases, found, {case: reason(case) for case in set(cases) - set(found)})
+    return _cover(cases, case_of, {case: reason(case) for case in set(cases) - set(case_of)})
 
 
 def _decoder_case(code: int, format: SegmentedFormat) -> Case:
@@ -140,10 +140,10 @@ def _decoder_case(code: int, format: SegmentedFormat) -> Case:
     return f"segment {segment}", SIGNS[value < 0]
 
 
-def _cover(cases: list[Case], found: list[Case], impossible: Mapping[Case, str]) -> Cover:
+def _cover(cases: list[Case], case_of: list[Case], impossible: Mapping[Case, str]) -> Cover:
     kept = tuple(case for case in cases if case not in impossible)
     numbers = {case: number for number, case in enumerate(kept)}
-    table: npt.NDArray[np.intp] = np.array([numbers[case] for case in found], np.intp)
+    table: npt.NDArray[np.intp] = np.array([numbers[case] for case in case_of], np.intp)
     return Cover(cases=kept, table=table, impossible=impossible)
 
 

@@ -84,8 +84,8 @@ def energy(mapped: MappedNetlist, activity: Activity, timing: TimingReport) -> E
                 each = _internal(mapped, instance, pin, net, activity, timing)
                 add(part, instance.cell.name, activity.toggles.get(net, 0), each)
 
-    def per_value(found: Sequence[float]) -> float:
-        return math.fsum(found) / activity.values
+    def per_value(energies: Sequence[float]) -> float:
+        return math.fsum(energies) / activity.values
 
     known: tuple[str, ...] = ("switching", "internal", "clock")
     if "energy" in missing:
@@ -93,7 +93,9 @@ def energy(mapped: MappedNetlist, activity: Activity, timing: TimingReport) -> E
     leaks = [instance.cell.leakage for instance in mapped.instances if instance.cell.leakage is not None]
     return Energy(
         **{part: per_value(parts[part]) if part in known else None for part in ("switching", "internal", "clock")},
-        by_cell=None if "energy" in missing else {cell: per_value(found) for cell, found in sorted(cells.items())},
+        by_cell=None
+        if "energy" in missing
+        else {cell: per_value(energies) for cell, energies in sorted(cells.items())},
         leakage=None if "leakage" in missing else math.fsum(leaks),
         values=activity.values,
         voltage=library.voltage,
@@ -103,17 +105,17 @@ def energy(mapped: MappedNetlist, activity: Activity, timing: TimingReport) -> E
 
 def _missing(library: Library, used: Mapping[str, Cell]) -> dict[str, str]:
     """What cannot be given, and why."""
-    found = {}
+    missing = {}
     without = [name for name, cell in sorted(used.items()) if not cell.has_internal_energy]
     if library.no_energy:
-        found["energy"] = library.no_energy
+        missing["energy"] = library.no_energy
     elif without:
-        found["energy"] = f"Library {library.name} has no internal_power for {_listed(without)}"
+        missing["energy"] = f"Library {library.name} has no internal_power for {_listed(without)}"
     silent = {name: cell.no_leakage for name, cell in sorted(used.items()) if cell.leakage is None}
     if silent:
         reason = next(iter(silent.values()))
-        found["leakage"] = f"Library {library.name} has no leakage for {_listed(list(silent))} ({reason})"
-    return found
+        missing["leakage"] = f"Library {library.name} has no leakage for {_listed(list(silent))} ({reason})"
+    return missing
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -124,8 +124,8 @@ class _Reader:
         name = self._group.text("default_operating_conditions")
         conditions = (group for group in self._group.all("operating_conditions") if group.name == name)
         for group, attribute in [(self._group, "nom_voltage"), *((group, "voltage") for group in conditions)]:
-            if (found := group.number(attribute)) is not None:
-                return _positive(found, group.values[attribute][1], attribute) * self._volts
+            if (voltage := group.number(attribute)) is not None:
+                return _positive(voltage, group.values[attribute][1], attribute) * self._volts
         return None
 
     def _cell(self, group: Group) -> Cell:
@@ -148,8 +148,8 @@ class _Reader:
     def _leakage(self, group: Group) -> tuple[float | None, str]:
         """W, or why there is none."""
         try:
-            found = leakage(group, self._group)
-            return found * self._unit("leakage_power_unit", "w") if found else 0.0, ""
+            power = leakage(group, self._group)
+            return power * self._unit("leakage_power_unit", "w") if power else 0.0, ""
         except LibertyError as error:  # nothing else depends on it
             return None, str(error)
 
@@ -197,12 +197,12 @@ class _Reader:
             return None
         text, line = group.values[name]
         try:
-            found = function(text)
+            parsed = function(text)
         except ValueError as error:
             raise LibertyError(line, f"{name} must be a function of pins: {error}") from error
-        if unknown := found.names - names:
+        if unknown := parsed.names - names:
             raise LibertyError(line, f"{name} {text!r} must be a function of the cell's pins, not of {min(unknown)}")
-        return found
+        return parsed
 
     def _arcs(self, group: Group) -> Iterator[Arc]:
         kinds = [kind for edge in EDGES for kind in (f"cell_{edge}", f"{edge}_transition", f"{edge}_constraint")]
@@ -260,19 +260,19 @@ class _Reader:
 
     def _unit(self, name: str, base: str) -> float:
         text, line = self._group.values.get(name, (_DEFAULT_UNITS.get(name, ""), self._group.line))
-        found = _UNIT.fullmatch(text.strip())
-        if found is None or found[3].lower() != base:
+        match = _UNIT.fullmatch(text.strip())
+        if match is None or match[3].lower() != base:
             raise LibertyError(line, f"{name} must be a number of {base.upper()}, m{base.upper()}, ..., not {text!r}")
-        return _positive(real(found[1], line, name), line, name) * _PREFIX[found[2].lower()]
+        return _positive(real(match[1], line, name), line, name) * _PREFIX[match[2].lower()]
 
     def _load_unit(self) -> float:
         part = next(self._group.all("capacitive_load_unit"), None)
-        found = re.fullmatch(r"([munpfk]?)f", part.arguments[1].lower()) if part and len(part.arguments) == 2 else None
-        if part is None or found is None:
+        match = re.fullmatch(r"([munpfk]?)f", part.arguments[1].lower()) if part and len(part.arguments) == 2 else None
+        if part is None or match is None:
             line = part.line if part else self._group.line
             raise LibertyError(line, "capacitive_load_unit must be a number and a unit, such as (1, pf)")
         number = real(part.arguments[0], part.line, part.kind)
-        return _positive(number, part.line, part.kind) * _PREFIX[found[1]]
+        return _positive(number, part.line, part.kind) * _PREFIX[match[1]]
 
 
 def _positive(number: float, line: int, name: str) -> float:

@@ -54,19 +54,19 @@ def function(text: str) -> Function:
             steps.append(waiting.pop())
 
     while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
+        match = _TOKEN.match(text, at)
+        if match is None:
             raise ValueError(f"unexpected {text[at:].strip()[0]!r} in {text!r}")
-        at, token = found.end(), found[found.lastgroup or 0]
+        at, token = match.end(), match[match.lastgroup or 0]
         token = _SAME.get(token, token)
-        operand = token == "(" or token == "!" or found.lastgroup != "mark"
+        operand = token == "(" or token == "!" or match.lastgroup != "mark"
         if complete and operand:
             settle(_BINDS["&"])
             waiting.append("&")
         elif not complete and not operand:
             raise ValueError(f"unexpected {token!r} in {text!r}")
-        complete = found.lastgroup != "mark" or token in "')"
-        if found.lastgroup != "mark":
+        complete = match.lastgroup != "mark" or token in "')"
+        if match.lastgroup != "mark":
             steps.append(token)
         elif token == "'":
             steps.append("!")

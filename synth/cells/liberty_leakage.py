@@ -44,9 +44,9 @@ def leakage(cell: Group, library: Group) -> float:
 
 def _default(cell: Group, library: Group) -> float | None:
     for group, name in ((cell, "cell_leakage_power"), (library, "default_cell_leakage_power")):
-        found = group.number(name)
-        if found is not None and found >= 0:
-            return found
+        power = group.number(name)
+        if power is not None and power >= 0:
+            return power
     density, area = library.number("default_leakage_power_density"), cell.number("area")
     return None if density is None or area is None else density * area
 

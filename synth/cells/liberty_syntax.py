@@ -126,11 +126,11 @@ def _tokens(text: str) -> Iterator[_Token]:
     """(mark, word, line, place), at last an end of the line; words and strings have the mark ``word``."""
     line, at = 1, 0
     while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
+        match = _TOKEN.match(text, at)
+        if match is None:
             what = {'"': "a quote", "/": "a comment"}.get(text[at])
             raise LibertyError(line, f"{what} is never closed" if what else f"unexpected {text[at]!r}")
-        start, at, kind, token = at, found.end(), found.lastgroup, found[found.lastgroup or 0]
+        start, at, kind, token = at, match.end(), match.lastgroup, match[match.lastgroup or 0]
         if kind == "mark":
             yield token, "", line, start
         elif kind != "skip":
@@ -152,14 +152,14 @@ def _value(tokens: Iterator[_Token], name: str) -> str:
 
 
 def _arguments(tokens: Iterator[_Token]) -> list[str]:
-    found: list[str] = []
+    arguments: list[str] = []
     parts: list[str] = []
     for mark, word, line, _ in tokens:
         if mark in (",", ")"):
-            found.append(" ".join(parts).strip())
+            arguments.append(" ".join(parts).strip())
             parts.clear()
             if mark == ")":
-                return [argument for argument in found if argument]
+                return [argument for argument in arguments if argument]
         elif mark in ("{", "}", ";", "("):
             raise LibertyError(line, f"unexpected {mark!r} between brackets")
         elif mark != "\n":

@@ -155,22 +155,22 @@ def only_module(file: Path) -> dict[str, Any]:
     """
     document = read_json(file, f"Netlist {file}")
     modules = document.get("modules", {}) if isinstance(document, dict) else {}
-    found: list[dict[str, Any]] = [module for module in modules.values() if "blackbox" not in module["attributes"]]
-    if len(found) != 1:
-        raise InputError(f"Netlist {file} must have one module, not {len(found)}; flatten it")
-    return found[0]
+    flat: list[dict[str, Any]] = [module for module in modules.values() if "blackbox" not in module["attributes"]]
+    if len(flat) != 1:
+        raise InputError(f"Netlist {file} must have one module, not {len(flat)}; flatten it")
+    return flat[0]
 
 
 def user_names(module: Mapping[str, Any]) -> dict[Bit, str]:
     """The user's names of a module's nets; none of the tools' own, which begin with ``$``."""
     nets = {name: net["bits"] for name, net in module["netnames"].items() if not net["hide_name"]}
     named = [name for name in nets if not any(part.startswith(("$", "_")) for part in name.split("."))]
-    found: dict[Bit, str] = {}
+    names: dict[Bit, str] = {}
     for name in sorted(named, key=lambda name: (name not in module["ports"], name.count("."), len(name), name)):
         for place, bit in enumerate(nets[name]):
             if isinstance(bit, int):
-                found.setdefault(bit, name if len(nets[name]) == 1 else f"{name}[{place}]")
-    return found
+                names.setdefault(bit, name if len(nets[name]) == 1 else f"{name}[{place}]")
+    return names
 
 
 def _instance(library: Library, name: str, kind: str, connections: Mapping[str, list[Bit]]) -> Instance:
@@ -185,9 +185,9 @@ def _instance(library: Library, name: str, kind: str, connections: Mapping[str, 
     if cell.flop is not None and (cell.flop.clock not in cell.pins or cell.pins[cell.flop.clock].direction != "input"):
         raise lacking(kind, f"an input pin as clock, not {cell.flop.clock}")
     nets = {pin: bits[0] for pin, bits in connections.items() if bits}
-    for pin, found in cell.pins.items():
-        if found.direction == "input" and pin not in nets:
+    for pin, properties in cell.pins.items():
+        if properties.direction == "input" and pin not in nets:
             raise InputError(f"Netlist must connect every input pin, but {pin} of {name}, a {kind}, is not connected")
-        if found.direction == "input" and math.isnan(sum(found.edges)):
+        if properties.direction == "input" and math.isnan(sum(properties.edges)):
             raise lacking(kind, f"a capacitance of pin {pin} (or the library a default_input_pin_cap)")
     return Instance(name, cell, nets)

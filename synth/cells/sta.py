@@ -91,7 +91,7 @@ class TimingReport:
     @property
     def hops(self) -> tuple[tuple[str, float, float, int], ...]:
         """The slowest path between registers from named signal to named signal: name, ns of cells, of wires, cells."""
-        path, found = self.path, []
+        path, hops = self.path, []
         if path is None:
             return ()
         name, delay, cells = path.start, 0.0, 0
@@ -99,9 +99,9 @@ class TimingReport:
             delay += step.delay
             cells += 0 < number < len(path.steps) - 1
             if 0 < number < len(path.steps) - 1 and not step.net.startswith("("):
-                found.append((name, delay, 0.0, cells))
+                hops.append((name, delay, 0.0, cells))
                 name, delay, cells = step.net, 0.0, 0
-        return (*found, (name, delay, 0.0, cells), (path.end, 0.0, 0.0, 0))
+        return (*hops, (name, delay, 0.0, cells), (path.end, 0.0, 0.0, 0))
 
 
 @dataclass

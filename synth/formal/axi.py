@@ -13,8 +13,8 @@ from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal.axi_faults import wrong_buses
+from qse_hw.synth.formal.harness import TOP, harness, instance, shipped
 from qse_hw.synth.formal.stream_faults import Wrong, bounded
-from qse_hw.synth.formal.stream_harness import TOP, around, instance, shipped
 from qse_hw.synth.formal.stream_quantizer import quantizer_probes, quantizer_shown
 from qse_hw.synth.formal.task import Fault, Task
 
@@ -49,8 +49,8 @@ def faults(config: UnitConfig) -> list[Fault]:
 
 def _bounded(task: Task, wrong: Wrong) -> Task:
     """By z3 in any case: ABC's traces cannot be replayed where what was only there for the induction is gone."""
-    found = bounded(task, wrong, _DEEP)
-    return replace(found, engine="smtbmc z3", depth=2 * _DEEP) if wrong.line else found
+    search = bounded(task, wrong, _DEEP)
+    return replace(search, engine="smtbmc z3", depth=2 * _DEEP) if wrong.line else search
 
 
 def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]:
@@ -72,14 +72,14 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
         ),
     ]
     cover = instance("axi_cover", "reach", {}, control | handshakes | {"pending": "probe_pending"})
-    found = [
+    tasks = [
         Task(
             name="axi_rules",
             claim="Each write that is accepted, address and data in any order, gets exactly one answer, each read "
             "too, and nothing is answered unasked; an answer stays until it is taken; answers come, and the next "
             f"request is accepted, within {SETTLE + 1} cycles in which the manager does its part; a reset ends all.",
             mode="prove",
-            files={**files, f"{TOP}.sv": around(unit, [rules], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [rules], (), probes)},
             top=TOP,
             engine="abc pdr",
         ),
@@ -91,7 +91,7 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
             files={
                 **files,
                 "axi_map.sv": register_map(config.registers),
-                f"{TOP}.sv": around(unit, registers, (), probes),
+                f"{TOP}.sv": harness(unit, registers, (), probes),
             },
             top=TOP,
             engine="abc pdr",
@@ -101,13 +101,13 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
             claim="Reached: answers that wait with further requests behind them, address first and data first, refused "
             "writes and reads, a refusal because parameters are being applied, a reset within accesses.",
             mode="cover",
-            files={**files, f"{TOP}.sv": around(unit, [cover], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [cover], (), probes)},
             top=TOP,
             engine="smtbmc z3",
             depth=24,
         ),
     ]
-    return {task.name: task for task in found}
+    return {task.name: task for task in tasks}
 
 
 def register_map(registers: RegisterMap) -> str:

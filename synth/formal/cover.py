@@ -54,15 +54,15 @@ def _places(config: EncoderConfig | DecoderConfig) -> dict[str, str]:
     for level in spec.levels(format):
         if ranges is None or level.code in ranges.keys:
             places.setdefault(_label(level), []).append(f"lane == {_output(config, level)}")
-    found = {label: f"left && ({' || '.join(codes)})" for label, codes in places.items()}
+    conditions = {label: f"left && ({' || '.join(codes)})" for label, codes in places.items()}
     if isinstance(config, EncoderConfig):
         if any(saturating(config)):
-            found["saturation"] = "saturated"
+            conditions["saturation"] = "saturated"
         if config.input.is_float:
-            found["not_a_number"] = "nan"
+            conditions["not_a_number"] = "nan"
     elif len(spec.decoded(format)) < 1 << format.bits:
-        found["no_value"] = "invalid"
-    return found | {"full_stall": f"stalled == {_STALL}"}
+        conditions["no_value"] = "invalid"
+    return conditions | {"full_stall": f"stalled == {_STALL}"}
 
 
 def _label(level: spec.Level) -> str:

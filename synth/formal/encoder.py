@@ -105,8 +105,8 @@ def _definition(config: EncoderConfig) -> str:
 def code(config: EncoderConfig, unit: Emitted) -> Task:
     """That every code is the nearest level's."""
     format = config.format
-    found = spec.levels(format)
-    zero, least, most = (f"{format.bits}'d{code}" for code in (spec.zero_code(format), found[0].code, found[-1].code))
+    levels = spec.levels(format)
+    zero, least, most = (f"{format.bits}'d{code}" for code in (spec.zero_code(format), levels[0].code, levels[-1].code))
     ends = saturating(config)
     claims = []
     for n, given in enumerate(lanes(unit, "o__payload", format.bits)):
@@ -118,7 +118,7 @@ def code(config: EncoderConfig, unit: Emitted) -> Task:
         ]
         if config.input.is_float:
             claims.append(f"    nan_{n}: assert (!lane_is_nan[{n}] || {given} == {zero});")
-        if len(found) < 1 << format.bits:
+        if len(levels) < 1 << format.bits:
             claims.append(f"    canonical_{n}: assert (lane_canonical[{n}]);")
     return window(
         unit,

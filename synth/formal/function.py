@@ -23,17 +23,17 @@ def tasks(config: UnitConfig) -> list[Task]:
     """The function of an encoder, a decoder or a quantizer."""
     if isinstance(config, EncoderConfig):
         unit = emitted(config)
-        found = [stall.hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
+        chosen = [stall.hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
         if config.scale is not None and config.input.width <= _SMALL and config.lanes == 1:
-            found.append(encoder.monotone(config, unit))
+            chosen.append(encoder.monotone(config, unit))
             if not any(segment.exact_end for segment in config.format.segments):  # where the nearest is not the rule
-                found.append(encoder.closest(config, unit))
-        return found
+                chosen.append(encoder.closest(config, unit))
+        return chosen
     if isinstance(config, DecoderConfig):
         unit = emitted(config)
         return [stall.hold(unit), decoder.value(config, unit)]
     if isinstance(config, QuantizerConfig):
-        unit = quantizer.in_sight(emitted(config), config)
+        unit = quantizer.with_probes(emitted(config), config)
         return [quantizer.parameters(config, unit), stall.hold(emitted(config)), quantizer.code(config, unit)]
     return []
 
@@ -182,13 +182,13 @@ def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
 
 def _quantizer_faults(config: QuantizerConfig) -> Iterator[Fault]:
     yield from stall.faults(emitted(config))
-    unit = quantizer.in_sight(emitted(config), config)
+    unit = quantizer.with_probes(emitted(config), config)
     other = replace(config, scale=replace(config.scale, M=config.scale.M ^ 1))
-    wrong = quantizer.in_sight(emitted(other), other)
+    wrong = quantizer.with_probes(emitted(other), other)
     yield Fault(name=f"M is {other.scale.M}", task=quantizer.parameters(config, wrong), catches="stays")
-    found = spec.levels(config.format)
+    levels = spec.levels(config.format)
     width, zero = config.format.bits, spec.zero_code(config.format)
-    near = next(level.code for level in found if level.code != zero)
+    near = next(level.code for level in levels if level.code != zero)
 
     def given(code: int, instead: int) -> str:
         return _swap(unit, width, code, instead, "m_axis_tdata", "inner_")

@@ -31,8 +31,8 @@ def nearest(format: SegmentedFormat, input: InputType, scale: Scale | None, scal
     ``place``, what the cuts are compared with: the key or the position.
     """
     width, bits = input.width, format.bits
-    found = spec.levels(format)
-    value_bits = max(abs(int(level.value / spec.fine_step(format))) for level in found).bit_length() + 1
+    levels = spec.levels(format)
+    value_bits = max(abs(int(level.value / spec.fine_step(format))) for level in levels).bit_length() + 1
     ends = [f"input [{width - 1}:0] x", f"input [{bits - 1}:0] code"]
     if scale is None:
         ends += [f"input [{scale_bits - 1}:0] m", f"input signed [{K_BITS - 1}:0] k"]
@@ -47,7 +47,7 @@ def nearest(format: SegmentedFormat, input: InputType, scale: Scale | None, scal
     ]
     step = spec.fine_step(format)
     rows = []
-    for level in found:
+    for level in levels:
         low, high = table.get(level.code, (constant(1, place_bits), constant(0, place_bits)))
         assigned = {"from": low, "to": high, "value": constant(int(level.value / step), value_bits), "known": "1"}
         rows.append((f"{bits}'d{level.code}", assigned))
@@ -117,11 +117,11 @@ def _by_position(format: SegmentedFormat, input: InputType, scale_bits: int) -> 
         return (int(at) << below) + (not cut.belongs)
 
     least, most = -(1 << (width - 1)), (1 << (width - 1)) - 1
-    found, limits = spec.levels(format), [limit(cut) for cut in spec.cuts(format)]
+    levels, limits = spec.levels(format), [limit(cut) for cut in spec.cuts(format)]
     starts = [least, *limits[1:-1], most]
     table = {
         level.code: (constant(a, width), constant(b, width))
-        for level, a, b in zip(found, starts[:-1], starts[1:], strict=True)
+        for level, a, b in zip(levels, starts[:-1], starts[1:], strict=True)
     }
     place = "\n".join(
         [

@@ -13,9 +13,9 @@ from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
 from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal import spec
+from qse_hw.synth.formal.harness import probed
 from qse_hw.synth.formal.nearest import K_BITS, nearest
 from qse_hw.synth.formal.pipeline import DUT, FRAME, MOVING, TOP, input_ports
-from qse_hw.synth.formal.stream_harness import probed
 from qse_hw.synth.formal.task import Task
 from qse_hw.synth.formal.verilog import declared, instance, ports
 
@@ -27,7 +27,7 @@ def _probes(config: QuantizerConfig) -> dict[str, int]:
     return {"scale_m": config.scale.bits, "scale_k": K_BITS, "bypass": 1, "soft_reset": 1, "regions": regions}
 
 
-def in_sight(unit: Emitted, config: QuantizerConfig) -> Emitted:
+def with_probes(unit: Emitted, config: QuantizerConfig) -> Emitted:
     """The unit with its effective parameters as further outputs, ``probe_NAME``."""
     probes = _probes(config)
     more = tuple({"name": f"probe_{name}", "direction": "output", "width": width} for name, width in probes.items())

@@ -47,18 +47,18 @@ def levels(format: SegmentedFormat) -> list[Level]:
         step = Fraction(2) ** segment.log2_step
         axis += [(start + step * n, segment.first_code + n, number) for n in range(segment.codes)]
         start += step * segment.codes
-    found = [Level(value=value, code=code, segment=number) for value, code, number in axis]
+    unsorted = [Level(value=value, code=code, segment=number) for value, code, number in axis]
     sign = 1 << (format.bits - 1)
     if format.kind == "offset":
         zero = format.zero_point * fine_step(format)
-        found = [Level(value=level.value - zero, code=level.code, segment=level.segment) for level in found]
+        unsorted = [Level(value=level.value - zero, code=level.code, segment=level.segment) for level in unsorted]
     elif format.kind == "sign-magnitude":
-        found += [Level(value=-x.value, code=x.code | sign, segment=x.segment) for x in found if x.value]
+        unsorted += [Level(value=-x.value, code=x.code | sign, segment=x.segment) for x in unsorted if x.value]
     else:
-        found += [Level(value=-x.value, code=2 * sign - x.code, segment=0) for x in found if x.value]
+        unsorted += [Level(value=-x.value, code=2 * sign - x.code, segment=0) for x in unsorted if x.value]
         if not format.narrow_range:
-            found.append(Level(value=-start, code=sign, segment=0))
-    return sorted(found, key=lambda level: level.value)
+            unsorted.append(Level(value=-start, code=sign, segment=0))
+    return sorted(unsorted, key=lambda level: level.value)
 
 
 def fine_step(format: SegmentedFormat) -> Fraction:
@@ -73,11 +73,11 @@ def zero_code(format: SegmentedFormat) -> int:
 
 def cuts(format: SegmentedFormat) -> list[Cut]:
     """The cuts below and above every level: one more than levels; beyond the outer ones is saturation."""
-    found = levels(format)
-    last = [Fraction(2) ** format.segments[n].log2_step / 2 for n in (found[0].segment, found[-1].segment)]
-    places = [found[0].value - last[0], *((a.value + b.value) / 2 for a, b in pairwise(found))]
-    made = [_cut(at, format) for at in [*places, found[-1].value + last[1]]]
-    for n, (low, high) in enumerate(pairwise(found), start=1):
+    ascending = levels(format)
+    last = [Fraction(2) ** format.segments[n].log2_step / 2 for n in (ascending[0].segment, ascending[-1].segment)]
+    places = [ascending[0].value - last[0], *((a.value + b.value) / 2 for a, b in pairwise(ascending))]
+    made = [_cut(at, format) for at in [*places, ascending[-1].value + last[1]]]
+    for n, (low, high) in enumerate(pairwise(ascending), start=1):
         inner, outer = (low, high) if high.value > 0 or not format.signed else (high, low)
         if inner.segment != outer.segment and format.segments[inner.segment].exact_end:
             made[n] = Cut(at=inner.value, belongs=inner is high)  # the number at the cut belongs to the inner level
@@ -91,14 +91,14 @@ def _cut(at: Fraction, format: SegmentedFormat) -> Cut:
 def decoded(format: SegmentedFormat) -> dict[int, int]:
     """The number, in fine steps, of every code that a decoder accepts: the levels' and the redundant ones."""
     step, sign = fine_step(format), 1 << (format.bits - 1)
-    found = {level.code: int(level.value / step) for level in levels(format)}
-    aliases = {alias: found[code] for alias, code in format.aliases}
+    canonical = {level.code: int(level.value / step) for level in levels(format)}
+    aliases = {alias: canonical[code] for alias, code in format.aliases}
     if format.kind == "sign-magnitude":
         aliases |= {alias | sign: -value for alias, value in aliases.items()}
         aliases[zero_code(format) | sign] = 0
     if format.narrow_range:
         aliases[sign] = -sign
-    return found | aliases
+    return canonical | aliases
 
 
 def keys(input: InputType) -> tuple[int, int]:
@@ -155,11 +155,11 @@ class Ranges:
 
 def ranges(format: SegmentedFormat, input: InputType, scale: Scale) -> Ranges:
     """The keys of every code."""
-    found = levels(format)
+    ascending = levels(format)
     first = [first_key(cut, input, scale) for cut in cuts(format)]
     ends = keys(input)
     starts = [ends[0], *first[1:-1], ends[1] + 1]
-    given = {level.code: (a, b) for level, (a, b) in zip(found, pairwise(starts), strict=True) if a < b}
+    given = {level.code: (a, b) for level, (a, b) in zip(ascending, pairwise(starts), strict=True) if a < b}
     return Ranges(keys=given, low=first[0], high=first[-1])
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.harness import probe, probed
 from qse_hw.synth.formal.pipeline import ANY_STATE, DUT, FRAME, TOP, input_ports, output_ports
-from qse_hw.synth.formal.stream_harness import probe, probed
 from qse_hw.synth.formal.task import Fault, Task
 from qse_hw.synth.formal.verilog import instance, ports, tapped
 
@@ -103,7 +103,7 @@ def _unheld(unit: Emitted) -> Iterator[tuple[str, str]]:
     core = f"{unit.config.top}_core" if isinstance(unit.config, QuantizerConfig) else unit.config.top
     for module in re.finditer(rf"^module {core}.*?^endmodule$", unit.text, re.MULTILINE | re.DOTALL):
         enable = r"= (?P<name>[^;]+);\n +if \((?P<enable>enable|advance|i__ready)\) begin|\.CE0\((?P<dsp>\w+)\)"
-        for found in re.finditer(enable, module[0]):
-            begin, end = (module.start() + at for at in found.span("enable" if found["enable"] else "dsp"))
-            name = found["name"].strip("\\ ") if found["name"] else "the multiplier"
+        for match in re.finditer(enable, module[0]):
+            begin, end = (module.start() + at for at in match.span("enable" if match["enable"] else "dsp"))
+            name = match["name"].strip("\\ ") if match["name"] else "the multiplier"
             yield name, f"{unit.text[:begin]}1'h1{unit.text[end:]}"

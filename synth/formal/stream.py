@@ -12,8 +12,8 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.harness import TOP, harness, instance, lane_outputs, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_faults import bounded, wrong_units
-from qse_hw.synth.formal.stream_harness import TOP, around, instance, lane_outputs, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
 from qse_hw.synth.formal.stream_quantizer_faults import wrong_streams
 from qse_hw.synth.formal.stream_walk import walk_faults
@@ -161,5 +161,5 @@ def _files(unit: Emitted, text: str, checks: list[str], free: Sequence[str] = ()
         f"{unit.config.top}.v": text,
         **unit.models,
         "stream.sv": shipped("stream.sv"),
-        f"{TOP}.sv": around(unit, checks, free, _probes(unit)),
+        f"{TOP}.sv": harness(unit, checks, free, _probes(unit)),
     }

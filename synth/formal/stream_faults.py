@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
-from qse_hw.synth.formal.stream_harness import bits, probe
+from qse_hw.synth.formal.harness import bits, probe
 from qse_hw.synth.formal.task import Task
 
 _LONG = 52  # cycles
@@ -135,7 +135,7 @@ def wrapped(unit: Emitted, text: str, changes: Mapping[str, str], body: str, pro
 
     Args:
         unit: the unit.
-        text: its Verilog, which shows ``probes`` (:func:`qse_hw.synth.formal.stream_harness.probed`).
+        text: its Verilog, which shows ``probes`` (:func:`qse_hw.synth.formal.harness.probed`).
         changes: what drives an output of the unit, or ``inner_NAME``, an input of the one within, by its name; the
             others are connected.
         body: Verilog that the changes use; it may drive ``inner_NAME`` itself.
@@ -163,10 +163,10 @@ def changed(text: str, pattern: str, replacement: str) -> str:
     Raises:
         ValueError: if there is not exactly one.
     """
-    found, count = re.subn(pattern, replacement, text, flags=re.M)
+    edited, count = re.subn(pattern, replacement, text, flags=re.M)
     if count != 1:
         raise ValueError(f"Pattern {pattern} must be found once, not {count} times")
-    return found
+    return edited
 
 
 def _has(unit: Emitted, name: str) -> bool:

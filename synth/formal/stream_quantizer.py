@@ -9,7 +9,7 @@ from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
 from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
-from qse_hw.synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
+from qse_hw.synth.formal.harness import TOP, harness, instance, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_walk import walk, walk_cycles
 from qse_hw.synth.formal.task import Task
 
@@ -112,7 +112,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
         | {name: f"s_axi_{name}" for name in ("awaddr", "wdata", "wstrb")}
         | {"pending": "probe_pending", "refused": "probe_refused", "effective_m": "probe_scale_m"},
     )
-    found = [
+    tasks = [
         Task(
             name="stream_packets",
             claim=f"Any beat leaves once, in order, with its last and its keep, {unit.latency} cycles after it was "
@@ -121,7 +121,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             "the consumer has been five times; packets stay whole, one that a soft reset has cut is "
             "ended; what is offered stays, through a soft reset too; nothing outlives a reset.",
             mode="prove",
-            files={**files, f"{TOP}.sv": around(unit, [packets], ["watch"], probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [packets], ["watch"], probes)},
             top=TOP,
             engine="abc pdr",
         ),
@@ -131,7 +131,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             "APPLY; refused parameters change nothing, others become effective as a whole; what is applied cannot be "
             "written meanwhile.",
             mode="prove",
-            files={**files, f"{TOP}.sv": around(unit, [parameters], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [parameters], (), probes)},
             top=TOP,
             engine="smtbmc z3",
             depth=_INDUCTION,
@@ -141,7 +141,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             claim="Reached: all full and stalled, beats back to back, a soft reset within a packet and a packet after "
             "it, a packet that goes on while parameters wait.",
             mode="cover",
-            files={**files, f"{TOP}.sv": around(unit, [cover], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [cover], (), probes)},
             top=TOP,
             engine="smtbmc z3",
             depth=2 * unit.latency + _COVERED,
@@ -150,11 +150,11 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             name="stream_parameters_cover",
             claim="Reached by two accesses: parameters become effective; parameters are refused.",
             mode="cover",
-            files={**files, f"{TOP}.sv": around(unit, [changes], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [changes], (), probes)},
             top=TOP,
             engine="smtbmc z3",
             depth=_ACCESSES + walk_cycles(config),
         ),
         walk(unit, config),
     ]
-    return {task.name: task for task in found}
+    return {task.name: task for task in tasks}

@@ -113,8 +113,8 @@ class Fault:
     def caught(self, result: "Result") -> bool:
         """Whether the task has failed for that reason. (Yosys puts its own words before labels of modules it adds.)"""
         labels = self.catches.split()
-        found = [label for label in labels for name in result.failed if name == label or name.endswith(f"_{label}")]
-        return result.status == "FAIL" and set(found) == set(labels)
+        reported = [label for label in labels for name in result.failed if name == label or name.endswith(f"_{label}")]
+        return result.status == "FAIL" and set(reported) == set(labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +198,8 @@ def abc() -> str:
     Raises:
         InputError: if it is not there.
     """
-    found = find_spec("pyosys")
-    place = Path(found.origin).parent / "yosys-abc" if found is not None and found.origin else None
+    spec = find_spec("pyosys")
+    place = Path(spec.origin).parent / "yosys-abc" if spec is not None and spec.origin else None
     if place is None or not place.is_file():
         raise InputError('Tool yosys-abc (package pyosys) is not installed; get it with: pip install "qse-hw[synth]"')
     return str(place)
@@ -217,16 +217,16 @@ def run_all(
     ``folder``: a folder for each task is made in there, by its number. ``progress`` is told of every result when it is
     there.
     """
-    found: dict[int, Result] = {}
+    results: dict[int, Result] = {}
     with _Threads(jobs) as pool:
         waiting = {
             pool.submit(run, task, folder / str(number), timeout): number for number, task in enumerate(tasks, start=1)
         }
         for done in as_completed(waiting):
-            found[waiting[done]] = done.result()
+            results[waiting[done]] = done.result()
             if progress is not None:
                 progress(done.result())
-    return [found[number] for number in sorted(found)]
+    return [results[number] for number in sorted(results)]
 
 
 class _Threads(ThreadPoolExecutor):

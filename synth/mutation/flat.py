@@ -74,17 +74,17 @@ class Flat:
         self._circuit.changed(now)
         if self._chooses & now.keys():
             return None
-        found = 0
+        shows = 0
         for name, _, net in bits(self._netlist.outputs):
-            different = graph.differ(base[net], now.get(net, base[net]))
-            found = graph.either(found, graph.both(different, base[self._valid]) if name == "o__payload" else different)
+            different = graph.xor(base[net], now.get(net, base[net]))
+            shows = graph.or_(shows, graph.and_(different, base[self._valid]) if name == "o__payload" else different)
         for _, d in self._left:
-            found = graph.either(found, graph.differ(base[d], now.get(d, base[d])))
+            shows = graph.or_(shows, graph.xor(base[d], now.get(d, base[d])))
         if not select:
-            return found
+            return shows
         for net, value in self._bottlenecks(select):
-            found = graph.both(found, graph.differ(base[net], value))
-        return graph.supposed(found)
+            shows = graph.and_(shows, graph.xor(base[net], value))
+        return graph.supposed(shows)
 
     def _bottlenecks(self, select: int) -> list[tuple[int, int]]:
         """Nets that all a fault changes must pass: they are wrong, or else nothing is. With the mutant's literals."""
@@ -100,14 +100,14 @@ class Flat:
             for net in (b, s) if chosen == 1 else (a, s) if chosen == 0 else (a, b, s):
                 if y in last_use and net in now:
                     last_use[net] = max(place, last_use.get(net, 0))
-        found, until = [], last_use.get(select, 0)
+        bottlenecks, until = [], last_use.get(select, 0)
         for place in places:
             net = circuit.gates[place][1]
             if net in last_use:
                 if place >= until:
-                    found.append((net, now[net]))
+                    bottlenecks.append((net, now[net]))
                 until = max(until, last_use[net])
-        return found
+        return bottlenecks
 
 
 def _pipeline(netlist: Netlist, drivers: Mapping[int, Gate]) -> tuple[dict[int, _Register], set[int]]:
@@ -115,29 +115,29 @@ def _pipeline(netlist: Netlist, drivers: Mapping[int, Gate]) -> tuple[dict[int, 
     graph = Graph()
     base = Circuit(graph, netlist.gates, sources(graph, netlist, graph.latch), {}).base
     ready, reset = base[netlist.outputs["i__ready"][0]], base[netlist.inputs["rst"][0]]
-    found = {}
+    enabled = {}
     for q, d in netlist.registers:
         selects, inside, at = set(), {d}, drivers.get(d)
         if at and at[0] == _MUX and base[at[4]] == reset and base[at[3]] == 0:
             selects, inside, at = {at[4]}, {d, at[2]}, drivers.get(at[2])
         if at and at[0] == _MUX and base[at[4]] == ready and at[2] == q:
-            found[q] = _Register(at[3], selects | {at[4]}, inside)
-    inside = set[int]().union(*(register.inside for register in found.values()))
+            enabled[q] = _Register(at[3], selects | {at[4]}, inside)
+    inside = set[int]().union(*(register.inside for register in enabled.values()))
     users: dict[int, list[int]] = {}
     for y, (_, _, *pins) in drivers.items():
         for net in pins if y not in inside else ():
             users.setdefault(net, []).append(y)
-    for q, register in found.items():
+    for q, register in enabled.items():
         users.setdefault(register.data, []).append(q)
     control = {net for name, _, net in bits(netlist.inputs) if name not in _DATA}
-    control |= {q for q, _ in netlist.registers if q not in found}
+    control |= {q for q, _ in netlist.registers if q not in enabled}
     todo = list(control)
     while todo:
         for net in users.get(todo.pop(), ()):
             if net not in control:
                 control.add(net)
                 todo.append(net)
-    return {q: register for q, register in found.items() if q not in control}, control
+    return {q: register for q, register in enabled.items() if q not in control}, control
 
 
 def _ordered(gates: Mapping[int, Gate]) -> list[Gate]:
@@ -149,13 +149,13 @@ def _registers_before(netlist: Netlist, gates: list[Gate], registers: set[int], 
     """How many registers are on every way from the data to the last ones; None if that is not one number."""
     depth = {net: 0 for name, _, net in bits(netlist.inputs) if name in _DATA}
     for _, y, *pins in gates:
-        found = {depth[net] for net in pins if net in depth}
-        if len(found) > 1:
+        counts = {depth[net] for net in pins if net in depth}
+        if len(counts) > 1:
             return None
-        for one in found:
+        for one in counts:
             depth[y] = one + (y in registers)
-    found = {depth[q] for q in last if q in depth}
-    return found.pop() if len(found) == 1 else None
+    counts = {depth[q] for q in last if q in depth}
+    return counts.pop() if len(counts) == 1 else None
 
 
 def _latency(netlist: Netlist) -> int | None:

@@ -49,7 +49,7 @@ class Outcome:
         killed: by the stimuli.
         equivalent: survivors that were proved equivalent, by the way of the proof.
         survivors: the others, one dictionary each: where, whether the solver found a difference or gave up, and beats
-            that show it, for :data:`qse_hw.synth.mutation.stimuli.FOUND`.
+            that show it, for :data:`qse_hw.synth.mutation.stimuli.DIRECTED_BEATS`.
         cycles: simulated at most, per mutant.
         seconds: it took.
     """

@@ -124,16 +124,16 @@ def mutants(emitted: Emitted, *, level: Level, count: int, seed: int, folder: Pa
     if 0 < count < len(candidates):
         chosen = sorted(random.Random(seed).sample(range(len(candidates)), count))
         candidates = [candidates[n] for n in chosen]
-    found = [prepared.mutant(number, match) for number, (_, match) in enumerate(candidates, 1)]
-    width = len(found).bit_length()
+    sample = [prepared.mutant(number, match) for number, (_, match) in enumerate(candidates, 1)]
+    width = len(sample).bit_length()
     lines = [
         f"mutate -ctrl mutsel {width} {mutant.number}{line.removeprefix('mutate')}"
-        for mutant, (line, _) in zip(found, candidates, strict=True)
+        for mutant, (line, _) in zip(sample, candidates, strict=True)
     ]
     (folder / "mutants.ys").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "map.ys").write_text(f"read_rtlil prepared.il\nscript mutants.ys\n{_MAP}", encoding="utf-8")
     tools.run(tools.YOSYS, ["-q", "-s", "map.ys"], folder, log="map.log")
-    return _Module(folder / "mutants.json", top).netlist(found, [port["name"] for port in emitted.ports])
+    return _Module(folder / "mutants.json", top).netlist(sample, [port["name"] for port in emitted.ports])
 
 
 class _Module:
@@ -150,15 +150,15 @@ class _Module:
     @cached_property
     def signals(self) -> dict[int, str]:
         """A name for bits that have one: the user's, the least deep in the hierarchy of several."""
-        found: dict[int, str] = {}
+        signal_of: dict[int, str] = {}
         names = [(name.count("."), len(name), name) for name, net in self._names.items() if not net["hide_name"]]
         for *_, name in sorted(names):
             if "$" not in name:
                 bits = self._names[name]["bits"]
                 for place, bit in enumerate(bits):
                     if isinstance(bit, int):  # no constant
-                        found.setdefault(bit, name if len(bits) == 1 else f"{name}[{place}]")
-        return found
+                        signal_of.setdefault(bit, name if len(bits) == 1 else f"{name}[{place}]")
+        return signal_of
 
     def mutant(self, number: int, match: re.Match[str]) -> Mutant:
         name, port, bit = match["cell"].removeprefix("\\"), match["port"].removeprefix("\\"), int(match["bit"])
@@ -170,7 +170,7 @@ class _Module:
         control = None if match["ctrl"] is None else int(match["ctrl"])
         return Mutant(number, match["mode"], f"{cell['type']} {name}", f"{port}[{bit}]", control, signal)
 
-    def netlist(self, found: Sequence[Mutant], names: Sequence[str]) -> Netlist:
+    def netlist(self, mutants: Sequence[Mutant], names: Sequence[str]) -> Netlist:
         numbers: dict[int | str, int] = {"0": 0, "1": 1}
 
         def net(bit: int | str) -> int:
@@ -179,7 +179,7 @@ class _Module:
 
         gates: dict[int, Gate] = {}
         registers: list[tuple[int, int]] = []
-        selects = [0] * len(found)
+        selects = [0] * len(mutants)
         for cell in self._cells.values():
             kind, pins = cell["type"], cell["connections"]
             if kind == _SELECT:
@@ -209,7 +209,7 @@ class _Module:
             outputs=ports["output"],
             gates=[gates[out] for out in order if out in gates],
             registers=registers,
-            mutants=found,
+            mutants=mutants,
             selects=selects,
         )
 

@@ -85,7 +85,7 @@ def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[in
     tool = abc()
     miter = _miter(netlist, mutants)
     names = [(name, place) for name, place, _ in bits(netlist.inputs)]
-    found = {}
+    beats_of = {}
     for number in mutants:
         file = folder / "witness.txt"
         file.unlink(missing_ok=True)
@@ -101,8 +101,8 @@ def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[in
                 ports[name] = ports.get(name, 0) | (value == "1") << place
             if ports["i__valid"]:
                 beats.append(_contract(ports, netlist))
-        found[number] = beats
-    return found
+        beats_of[number] = beats
+    return beats_of
 
 
 def _contract(ports: Mapping[str, int], netlist: Netlist) -> dict[str, int]:
@@ -174,10 +174,11 @@ def _miter(netlist: Netlist, mutants: Sequence[int]) -> _Miter:
         for q, d in own.items():
             next_state[now[q]] = now[d]
         valid = base[netlist.outputs["o__valid"][0]]
-        found = 0
+        wrong_outputs = 0
         for name, _, net in bits(netlist.outputs):
-            different = graph.differ(base[net], now.get(net, base[net]))
-            found = graph.either(found, graph.both(different, valid) if name == "o__payload" else different)
-        return found
+            different = graph.xor(base[net], now.get(net, base[net]))
+            shows = graph.and_(different, valid) if name == "o__payload" else different
+            wrong_outputs = graph.or_(wrong_outputs, shows)
+        return wrong_outputs
 
     return _Miter(graph=graph, wrong={number: wrong(number) for number in mutants}, next_state=next_state)

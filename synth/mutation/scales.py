@@ -19,7 +19,7 @@ NEAR_FIRST = range(-16, 14)
 def any_scales(first: Scale, rng: np.random.Generator) -> list[Scale]:
     """The least and the largest, any at all, and as many near the first one, at which inputs reach more of a format."""
     ends = (first.bits - MAX_LOG2_STEP, first.bits + MAX_LOG2_STEP - 1)
-    found = [
+    scales = [
         Scale(
             M=int(rng.integers(1 << (first.bits - 1), 1 << first.bits)),
             k=within(end + more, first.bits),
@@ -32,8 +32,8 @@ def any_scales(first: Scale, rng: np.random.Generator) -> list[Scale]:
         k = int(rng.integers(first.bits - MAX_LOG2_STEP, first.bits + MAX_LOG2_STEP))
         for wanted in (k, first.k + int(rng.integers(-16, 13))):
             M = int(rng.integers(1 << (first.bits - 1), 1 << first.bits))
-            found.append(Scale(M=M, k=within(wanted, first.bits), bits=first.bits))
-    return found
+            scales.append(Scale(M=M, k=within(wanted, first.bits), bits=first.bits))
+    return scales
 
 
 def thin_scales(first: Scale) -> list[Scale]:
@@ -48,7 +48,7 @@ def thin_scales(first: Scale) -> list[Scale]:
 
 def one_bit_apart(config: EncoderConfig, first: Scale) -> dict[Scale, npt.NDArray[np.uint32]]:
     """Scales near few bits, with powers of two: products one bit of which, each in turn, decides what is exact."""
-    bits, found = first.bits, {}
+    bits, inputs = first.bits, {}
     near = {(number << (bits - number.bit_length())) + (sign << bit)
             for number in (1, 3, 5, 7) for bit in range(bits - 1) for sign in (1, -1)
             if number < 1 << bits}  # fmt: skip
@@ -57,8 +57,8 @@ def one_bit_apart(config: EncoderConfig, first: Scale) -> dict[Scale, npt.NDArra
             scale = Scale(M=M, k=within(first.k + more, bits), bits=bits)
             one = scale.k - bits - config.format.fraction_bits  # log2 of an input of which T is 1 or nearly so
             x = np.exp2(np.arange(one, one + 6, dtype=np.float32))
-            found[scale] = np.tile(to_patterns(np.concatenate([x, -x]), config.input), config.lanes)
-    return found
+            inputs[scale] = np.tile(to_patterns(np.concatenate([x, -x]), config.input), config.lanes)
+    return inputs
 
 
 def of_all_sizes(config: EncoderConfig, scale: Scale) -> npt.NDArray[np.uint32]:
@@ -76,7 +76,7 @@ def one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator) 
     ``2**(shift - even)``. For most M it is too large then, but there are many.
     """
     input, bits = config.input, first.bits
-    found: dict[Scale, list[npt.NDArray[np.uint32]]] = {}
+    patterns_of: dict[Scale, list[npt.NDArray[np.uint32]]] = {}
     width = input.significand_bits if input.is_float else input.width - 1
     least = 1 << (width - 1) if input.is_float else 1
     M = rng.permutation(np.arange(1 << (bits - 1), 1 << bits))
@@ -92,7 +92,7 @@ def one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator) 
         for n in np.flatnonzero(fit & (significands >= least) & (significands < 1 << width))[:16]:
             x = np.ldexp(np.float32(significands[n]), k - of_one)
             patterns = np.repeat(to_patterns(np.array([x, -x]), input), config.lanes)
-            found.setdefault(Scale(M=int(M[n]), k=k, bits=bits), []).append(patterns)
+            patterns_of.setdefault(Scale(M=int(M[n]), k=k, bits=bits), []).append(patterns)
 
     shortest = bits + (width - 1 if input.is_float else 0)  # of the products, in bits
     for shift in range(max(1, shortest + 1 - MOST_T), width + bits - 1):
@@ -108,7 +108,7 @@ def one_bit_left(config: EncoderConfig, first: Scale, rng: np.random.Generator) 
             for bit in range(shift):  # a given T: the product is known, and some M divide it
                 quotient, rest = np.divmod((T << shift) + (1 << bit), M)
                 take(quotient, rest == 0, shift)
-    return {scale: np.concatenate(parts) for scale, parts in found.items()}
+    return {scale: np.concatenate(parts) for scale, parts in patterns_of.items()}
 
 
 def within(k: int, bits: int) -> int:

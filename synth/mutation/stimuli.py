@@ -49,7 +49,9 @@ STALLED = 60
 Rows = npt.NDArray[np.uint8]
 
 
-FOUND: dict[str, list[dict[str, int]]] = read_json(Path(__file__).with_name("found.json"), "Found beats")
+DIRECTED_BEATS: dict[str, list[dict[str, int]]] = read_json(
+    Path(__file__).with_name("directed_beats.json"), "Directed beats"
+)
 """Beats that solvers found for mutants which nothing else noticed, by the unit's label; ports as in ``survivors``."""
 
 
@@ -104,9 +106,9 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
             rng.choice(patterns, DISTANT if config.scale else DISTANT // SCALES), config.input, rng
         )
 
-    found = _found(config)
+    directed = _directed(config)
     if config.scale is not None:
-        every = np.concatenate([every, *found.values()])
+        every = np.concatenate([every, *directed.values()])
         programs = [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
         return programs if width <= 16 else [*programs, [_each_by_itself(_beats(distant(decisions[0]), lanes, width))]]
     scales = [first, *any_scales(first, rng)]
@@ -138,14 +140,14 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         [own(scales, [beats(distant(near(one)), 2000) for one in scales])],
         [own(scales, [beats(distant(sizes(one)), 2000) for one in scales])],
         [_each_by_itself(_beats(every, lanes, width), _ports(scales, constant))],
-        *_stalled(found, lanes, width, rng),
+        *_stalled(directed, lanes, width, rng),
     ]
 
 
-def _found(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
-    """:data:`FOUND` of the unit: patterns by scale, None being its own; each in every lane."""
+def _directed(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
+    """:data:`DIRECTED_BEATS` of the unit: patterns by scale, None being its own; each in every lane."""
     patterns: dict[Scale | None, list[int]] = {}
-    for beat in FOUND.get(config.label, ()):
+    for beat in DIRECTED_BEATS.get(config.label, ()):
         bits, scale = config.scale_bits, None
         if config.scale is None:
             scale = Scale(M=beat["scale_m"], k=within(beat["scale_k"], bits), bits=bits)
@@ -154,11 +156,11 @@ def _found(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
 
 
 def _stalled(
-    found: Mapping[Scale | None, npt.NDArray[np.uint32]], lanes: int, width: int, rng: np.random.Generator
+    directed: Mapping[Scale | None, npt.NDArray[np.uint32]], lanes: int, width: int, rng: np.random.Generator
 ) -> list[list[Stimulus]]:
     """Each scale's patterns many times, each by itself, and in order under stalls."""
     programs = []
-    for scale, patterns in found.items():
+    for scale, patterns in directed.items():
         assert scale is not None
         rows = _beats(np.tile(patterns, -(-STALLED // len(patterns))), lanes, width)
         cycles = 4 * len(rows)
@@ -177,8 +179,8 @@ def _at_all_distances(
     """Patterns as often 1 to 2 away from the given ones as 2 to 4, 4 to 8 and so on: products of any low bits."""
     away = np.exp2(rng.uniform(0, input.fraction_bits, len(patterns))).astype(np.int64)
     moved = patterns + away * rng.choice((-1, 1), len(patterns))
-    found: npt.NDArray[np.uint32] = (moved % (1 << input.width)).astype(np.uint32)
-    return found
+    patterns_there: npt.NDArray[np.uint32] = (moved % (1 << input.width)).astype(np.uint32)
+    return patterns_there
 
 
 def program(emitted: Emitted, given: Sequence[Stimulus], rng: np.random.Generator) -> Rows:

@@ -57,9 +57,9 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
-        """Synthesize what :meth:`timing` needs: the unit in the frame of :mod:`qse_hw.synth.harness`, Verilog
-        ``framed``.
+    def prepare(self, unit: Emitted, wrapped: str, folder: Path) -> None:
+        """Synthesize what :meth:`timing` needs: the unit in the frame of :mod:`qse_hw.synth.timing_wrapper`, Verilog
+        ``wrapped``.
 
         Raises:
             InputError: if a tool is missing or fails.

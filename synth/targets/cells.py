@@ -94,9 +94,9 @@ class Cells(Target):
 
     def describe(self) -> dict[str, Any]:
         library = self.library
-        found = {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc()}
+        settings = {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc()}
         left_out = {"left_out": dict(library.left_out)} if library.left_out else {}
-        return {**found, "liberty": library.digest, **left_out}
+        return {**settings, "liberty": library.digest, **left_out}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top
@@ -119,14 +119,14 @@ class Cells(Target):
             cells=cells,
         )
 
-    def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
+    def prepare(self, unit: Emitted, wrapped: str, folder: Path) -> None:
         if not (folder / f"{unit.config.top}.json").exists():  # there may be the one whose area was taken
             self.synthesize(unit, folder)
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
-        found = analyze(MappedNetlist.read(folder / f"{unit.config.top}.json", self.library))
-        without_setup = tuple(f"{pin} of {cell}" for cell, pin in sorted(found.without_setup))
-        return Timing(mhz=found.fmax, path=tuple(Hop(*hop) for hop in found.hops), without_setup=without_setup)
+        report = analyze(MappedNetlist.read(folder / f"{unit.config.top}.json", self.library))
+        without_setup = tuple(f"{pin} of {cell}" for cell, pin in sorted(report.without_setup))
+        return Timing(mhz=report.fmax, path=tuple(Hop(*hop) for hop in report.hops), without_setup=without_setup)
 
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
         used = cells_of(self.synthesize(unit, folder), unit.config.top)

@@ -36,7 +36,7 @@ class Ecp5(Fpga):
         device = {"device": f"LFE5U-{size}F", "package": PACKAGE, "speed": int(grade)}
         return super().describe() | device
 
-    def synth(self, *, framed: bool) -> str:
+    def synth(self, *, wrapped: bool) -> str:
         return "synth_ecp5"
 
     def reading(self) -> str:

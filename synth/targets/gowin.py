@@ -49,8 +49,8 @@ class Gowin(Fpga):
     def describe(self) -> dict[str, Any]:
         return super().describe() | {"device": DEVICES[self.part].device}
 
-    def synth(self, *, framed: bool) -> str:
-        return f"synth_gowin -family {DEVICES[self.part].yosys}" + ("" if framed else " -noiopads")
+    def synth(self, *, wrapped: bool) -> str:
+        return f"synth_gowin -family {DEVICES[self.part].yosys}" + ("" if wrapped else " -noiopads")
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top

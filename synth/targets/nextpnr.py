@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.emit import MODELS, Emitted
 from qse_hw.synth import yosys as tools
-from qse_hw.synth.harness import HARNESS
 from qse_hw.synth.path import critical_path, signals
 from qse_hw.synth.result import Area, Timing
 from qse_hw.synth.targets.base import Target
+from qse_hw.synth.timing_wrapper import WRAPPER
 
 _MODULE = re.compile(r"^module\s+(\w+).*?\bendmodule\b", re.MULTILINE | re.DOTALL)
 # Verilator takes the iCE40 models' defaults of inputs for drivers.
@@ -54,8 +54,8 @@ class Fpga(Target):
         return f"{self.family}:{self.part}"
 
     @abstractmethod
-    def synth(self, *, framed: bool) -> str:
-        """The synthesis command of Yosys, with the device's options; ``framed``: not the bare unit."""
+    def synth(self, *, wrapped: bool) -> str:
+        """The synthesis command of Yosys, with the device's options; ``wrapped``: not the bare unit."""
 
     @abstractmethod
     def device(self, folder: Path) -> list[str]:
@@ -66,7 +66,7 @@ class Fpga(Target):
         """The area, from the cells of the netlist and those that nextpnr packed them into."""
 
     def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "freq": self.freq, "synthesis": self.fitting() + self.synth(framed=True)}
+        return {"name": self.name, "freq": self.freq, "synthesis": self.fitting() + self.synth(wrapped=True)}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         netlist = self.synthesize(unit.text, unit.config.top, folder)
@@ -92,11 +92,11 @@ class Fpga(Target):
         """Options of nextpnr for packing the bare unit."""
         return []
 
-    def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
-        self.synthesize(framed, HARNESS, folder)
+    def prepare(self, unit: Emitted, wrapped: str, folder: Path) -> None:
+        self.synthesize(wrapped, WRAPPER, folder)
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
-        netlist = folder / f"{HARNESS}.json"
+        netlist = folder / f"{WRAPPER}.json"
         options = ["--freq", str(self.freq), "--seed", str(seed), "--timing-allow-fail"]
         try:
             report = self.place(netlist, options, folder, f"seed{seed}.json")
@@ -106,7 +106,7 @@ class Fpga(Target):
         clocks = [clock["achieved"] for clock in report["fmax"].values()]
         if len(clocks) != 1:
             raise InputError(f"Unit must have one clock, not {len(clocks)} (place and route, seed {seed})")
-        names = signals(folder / f"{HARNESS}.names")
+        names = signals(folder / f"{WRAPPER}.names")
         return Timing(mhz=float(clocks[0]), path=critical_path(report["critical_paths"], names))
 
     def synthesize(self, verilog: str, top: str, folder: Path) -> Path:
@@ -116,7 +116,7 @@ class Fpga(Target):
         # wire that is called as a bit of another one.
         flat = f"hierarchy -check -top {top}; proc; flatten; opt_clean -purge; tee -q -o {top}.names select -list w:*"
         read = f"{self.reading()}read_verilog {top}.v"
-        synthesis = f"{self.synth(framed=top == HARNESS)} -top {top} -json {top}.json"
+        synthesis = f"{self.synth(wrapped=top == WRAPPER)} -top {top} -json {top}.json"
         script = f"{read}; {flat}; {self.fitting()}{synthesis}; write_verilog -noattr {top}_netlist.v"
         tools.run(tools.YOSYS, ["-q", "-p", script], folder, log=f"{top}.log")
         return folder / f"{top}.json"

@@ -49,9 +49,9 @@ def test_what_the_library_lacks(data, tmp_path):
         return measure_energy([Point(SMALL, target("cells", liberty=tmp_path / "x.lib"))], [data])[0][1]
 
     whole = random(text)
-    found = random(text.replace("  cell (NOR2)", f"  {odd}  cell (NOR2)").replace("cell_leakage_power", "x"))
-    assert found.pop("missing").keys() == {"leakage"}
-    assert found == whole | {"leakage": None}
-    found = random(text.replace("  nom_voltage : 1.2;", ""))
-    assert found.pop("missing") == {"energy": "Library small has no nom_voltage"}
-    assert found == whole | dict.fromkeys(("switching", "internal", "clock", "energy"))
+    energy = random(text.replace("  cell (NOR2)", f"  {odd}  cell (NOR2)").replace("cell_leakage_power", "x"))
+    assert energy.pop("missing").keys() == {"leakage"}
+    assert energy == whole | {"leakage": None}
+    energy = random(text.replace("  nom_voltage : 1.2;", ""))
+    assert energy.pop("missing") == {"energy": "Library small has no nom_voltage"}
+    assert energy == whole | dict.fromkeys(("switching", "internal", "clock", "energy"))

@@ -78,8 +78,8 @@ def bench(mapped, timing, patterns):
             delays = []
             for edge, load in zip(EDGES, mapped.loads(net), strict=True):
                 slews = {arc.related: np.mean(timing.slews.get(instance.nets[arc.related], 0)) for arc in pin.arcs}
-                found = [arc.tables[f"cell_{edge}"].at(slews[arc.related], load) for arc in pin.arcs]
-                delays.append(max(0.001, *found, 0))
+                times = [arc.tables[f"cell_{edge}"].at(slews[arc.related], load) for arc in pin.arcs]
+                delays.append(max(0.001, *times, 0))
             if instance.cell.flop:
                 data = word(instance.nets[min(instance.cell.flop.next_state.names)])
                 lines.append(f"always @(posedge {clock}) n{net} <= #{np.mean(delays):.3f} {data};")

@@ -110,10 +110,10 @@ SILICON = measured("se8", {"comb": 9, "ff": 2, "silicon": 1234.5, "nand2": 51.5}
 
 
 def document(measured, baselines, command="python -m qse_hw synth"):
-    found = report.document(measured, {"ecp5:45k-6": Ecp5()}, command, baselines)
-    Draft202012Validator(SCHEMA).validate(found)
-    assert json.loads(json.dumps(found)) == found
-    return found
+    made = report.document(measured, {"ecp5:45k-6": Ecp5()}, command, baselines)
+    Draft202012Validator(SCHEMA).validate(made)
+    assert json.loads(json.dumps(made)) == made
+    return made
 
 
 def test_beside_a_baseline():
@@ -136,9 +136,9 @@ def test_lanes():
     assert result["area_per_lane"] == {"comb": 22.5, "ff": 0, "dsp": 1, "bram": 0, "silicon": None, "nand2": None}
 
 
-def shown(found):
+def shown(document):
     file = StringIO()
-    Console(width=140, file=file).print(report.table(found))
+    Console(width=140, file=file).print(report.table(document))
     return [re.findall(r"[^\s│]+", line) for line in file.getvalue().splitlines() if line.startswith("│")]
 
 

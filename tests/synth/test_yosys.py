@@ -112,9 +112,9 @@ def test_yosys_remembers_no_library(tmp_path):
     (tmp_path / "t.v").write_text(ADDER)
     text = SMALL.read_text()
     begin, end = text.index("  cell (XOR2)"), text.index("  cell (AOI21)")
-    for library, found in ((text, True), (text[:begin] + text[end:], False)):
+    for library, mapped in ((text, True), (text[:begin] + text[end:], False)):
         (tmp_path / "cells.lib").write_text(library)
         os.utime(tmp_path / "cells.lib", (1e9, 1e9))
         said = tools.run_native_yosys(MAP, tmp_path, "a.log")
-        assert (re.search(r"ABC RESULTS: +XOR2 cells", said) is not None) == found
+        assert (re.search(r"ABC RESULTS: +XOR2 cells", said) is not None) == mapped
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "a.log.ys", "cells.lib", "t.v"]

@@ -28,8 +28,8 @@ def test_by_hand(small, tmp_path):
     cells = small.cells
 
     def arc(cell, related, out, edge, slew, load):
-        (found,) = (arc for arc in cells[cell].pins[out].arcs if arc.related == related)
-        return found.tables[f"cell_{edge}"].at(slew, load), found.tables[f"{edge}_transition"].at(slew, load)
+        (timing_arc,) = (arc for arc in cells[cell].pins[out].arcs if arc.related == related)
+        return timing_arc.tables[f"cell_{edge}"].at(slew, load), timing_arc.tables[f"{edge}_transition"].at(slew, load)
 
     def cap(cell, pin, edge):
         return cells[cell].pins[pin].edges[("rise", "fall").index(edge)]
@@ -84,9 +84,9 @@ def abc(log):
 def test_abc(liberty, tmp_path):
     """ABC's ``stime`` on the same logic: the same delay, to what it prints (0.1 ps; it counts in floats)."""
     netlist, log = map_to_cells(ADDER, "adder", tmp_path, liberty)
-    found = analyze_file(netlist, read_liberty(liberty)).paths["input to output"]
-    assert found.delay == pytest.approx(abc(log), abs=1e-4)
-    assert len(found.steps) > 5
+    path = analyze_file(netlist, read_liberty(liberty)).paths["input to output"]
+    assert path.delay == pytest.approx(abc(log), abs=1e-4)
+    assert len(path.steps) > 5
 
 
 @pytest.mark.parametrize("input", ["s16", pytest.param("bf16", marks=pytest.mark.full)])

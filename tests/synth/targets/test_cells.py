@@ -21,7 +21,7 @@ def test_area_and_timing(tmp_path):
     library = chosen.library.cells
     assert area.silicon == pytest.approx(sum(library[cell].area * count for cell, count in area.cells.items()))
     assert area.nand2 == pytest.approx(area.silicon / chosen.library.nand2_area)
-    chosen.prepare(SMALL, Point(SMALL, chosen).framed, tmp_path)
+    chosen.prepare(SMALL, Point(SMALL, chosen).wrapped, tmp_path)
     timing = chosen.timing(SMALL, tmp_path, 1)
     assert timing.routing == 0
     assert timing.logic == pytest.approx(1000 / timing.mhz)
@@ -103,9 +103,9 @@ def test_an_area_that_is_missing(tmp_path):
     assert "NOR2" in target("cells", liberty=LIBERTY).area(SMALL, tmp_path).cells
     begin = text.index("cell (NOR2)")
     (tmp_path / "x.lib").write_text(text[:begin] + text[begin:].replace("area : 6;", "dont_use : true;", 1))
-    found = target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
-    assert "NOR2" not in found.cells
-    assert found.silicon > 0
+    area = target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
+    assert "NOR2" not in area.cells
+    assert area.silicon > 0
 
 
 def test_no_library_is_installed(monkeypatch):

@@ -18,7 +18,7 @@ def shipped(name: str) -> str:
     return (files("qse_hw.synth.formal") / name).read_text(encoding="utf-8")
 
 
-def around(
+def harness(
     unit: Emitted, checks: Sequence[str], free: Sequence[str] = (), probes: Mapping[str, int] | None = None
 ) -> str:
     """Verilog of the module :data:`TOP`: the unit as ``dut``, wires called like its ports, then ``checks``.
@@ -93,10 +93,10 @@ def lane_outputs(text: str) -> list[str]:
 
 
 def _lane(text: str) -> tuple[str, re.Match[str]]:
-    found = re.search(r"^  (\S+)  lane0 \($", text, re.M)
-    if found is None:
+    match = re.search(r"^  (\S+)  lane0 \($", text, re.M)
+    if match is None:
         raise InputError("Verilog must have an instance lane0")
-    return found[1], _module(text, found[1])
+    return match[1], _module(text, match[1])
 
 
 def _ports(module: re.Match[str]) -> list[tuple[str, str, str]]:
@@ -117,12 +117,12 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
         instance_name, _, name = path.rpartition(".")
         if instance_name:
             inner.setdefault(instance_name, {})[name] = width
-    for instance_name, found in inner.items():
+    for instance_name, widths in inner.items():
         place = re.search(rf"^  (\S+)  \\?{instance_name}(?:\$\d+)? +\(\n", text, re.M)
         if place is None:
             raise InputError(f"Verilog must have an instance {instance_name}")
-        wires = "".join(f"    .probe_{name}(probe_{instance_name}_{name}),\n" for name in found)
-        text = probed(text[: place.end()] + wires + text[place.end() :], place[1], found)
+        wires = "".join(f"    .probe_{name}(probe_{instance_name}_{name}),\n" for name in widths)
+        text = probed(text[: place.end()] + wires + text[place.end() :], place[1], widths)
     head = _module(text, module)
     ports, lines = "", ""
     for path, width in signals.items():
@@ -149,10 +149,10 @@ def probe(path: str) -> str:
 
 def _module(text: str, name: str) -> re.Match[str]:
     """Groups: ports, body."""
-    found = re.search(rf"^module {re.escape(name)} ?\(([^;]*)\);\n(.*?)^endmodule\n", text, re.M | re.S)
-    if found is None:
+    match = re.search(rf"^module {re.escape(name)} ?\(([^;]*)\);\n(.*?)^endmodule\n", text, re.M | re.S)
+    if match is None:
         raise InputError(f"Verilog must have a module {name}")
-    return found
+    return match
 
 
 def bits(width: int) -> str:
