@@ -1,4 +1,4 @@
-"""Area and Fmax of many units on many targets: in parallel, and each only once (:mod:`qse_hw.synth.cache`)."""
+"""Area and Fmax of many units on many targets, in parallel; results are kept in :mod:`qse_hw.synth.cache`."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from qse_hw.synth.timing_wrapper import timing_wrapper
 
 
 def check_seeds(seeds: int) -> int:
-    """``seeds``, or an InputError if it is no number of placements."""
+    """``seeds``, or an InputError if it is out of range."""
     if not 1 <= index(seeds) <= 1000:
         raise InputError(f"Seeds must be from 1 to 1000, not {seeds!r}")
     return index(seeds)
@@ -43,7 +43,7 @@ class Point:
 
     @cached_property
     def wrapped(self) -> str:
-        """Verilog of the unit in the frame in which it is timed."""
+        """Verilog of the unit in its timing wrapper."""
         return self.unit.text + timing_wrapper(self.unit.config.top, self.unit.ports)
 
 
@@ -55,18 +55,18 @@ def measure(
     jobs: int | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> list[Measured]:
-    """Measure ``points``, several things at a time.
+    """Measure ``points``, several tools at a time.
 
     Args:
         points: what to measure, in any order.
-        seeds: placements, with seeds 1, 2, ..., of targets that have any.
+        seeds: number of placements, with seeds 1, 2, ..., on targets that place.
         cache: where results are kept; None: nowhere.
         jobs: how many tools may run at a time; None: one per core.
         step: called with a description after each of :func:`steps` steps.
 
     Raises:
-        InputError: if a tool is missing, too old or fails, a unit does not fit or is not made for its target. What
-            was measured until then is in the cache.
+        InputError: if a tool is missing, too old or fails; if a unit does not fit or is not made for its target. The
+            results until then are in the cache.
     """
     check_seeds(seeds)
     for point in points:
@@ -94,7 +94,7 @@ def measure(
 
 
 def steps(points: Sequence[Point], seeds: int) -> int:
-    """How many steps measuring takes."""
+    """The number of steps of :func:`measure`."""
     return sum(1 + len(_seeds(point.target, seeds)) for point in points)
 
 
@@ -116,7 +116,7 @@ _TRANSISTORS = (tools.YOSYS,)
 
 
 class _Work:
-    """What is done for one point; its parts may run at the same time."""
+    """The measurements of one point, which may run at the same time."""
 
     def __init__(self, point: Point, folder: Path, cache: Cache, versions: dict[str, str]) -> None:
         self.point, self.folder, self.cache = point, folder, cache

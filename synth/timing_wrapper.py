@@ -1,7 +1,7 @@
-"""A frame for timing: every path of the unit begins and ends in a flop, and four pins are enough.
+"""A wrapper for timing: every path of the unit begins and ends in a flop, and four pins suffice.
 
-All inputs come from one long shift register, all outputs are captured in flops and reduced to one pin by a tree of
-registered XORs. So the tools can remove nothing, pins cost no time, and the frame's own paths are one LUT4 at most.
+A shift register drives all inputs; all outputs are captured in flops and reduced to one pin by a tree of registered
+XORs. So the tools cannot remove logic, delays of pins do not count, and the wrapper's own paths have at most one LUT4.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def timing_wrapper(top: str, ports: Sequence[dict[str, Any]]) -> str:
 
 
 def wrapper_flops(ports: Sequence[dict[str, Any]]) -> int:
-    """Flops of the frame itself."""
+    """Flops of the wrapper itself."""
     outputs = _width([port for port in ports if port["direction"] == "output"])
     flops = 1 + outputs + _width([port for port in ports if port["direction"] == "input"]) - 2  # not clk, rst
     while outputs > 1:

@@ -72,5 +72,9 @@ class HadamardModel:
             shown = waits or shows
             room, taken, change = taken < places - 2, taken + change, slot - wasted - free
             held = valid and not slot
-        signals = (np.frombuffer(signal, np.bool_) for signal in (i_valid, i_ready, o_valid))
-        return pipeline.Handshake(*signals, stimulus.accept)
+        return pipeline.Handshake(
+            i_valid=np.frombuffer(i_valid, np.bool_),
+            i_ready=np.frombuffer(i_ready, np.bool_),
+            o_valid=np.frombuffer(o_valid, np.bool_),
+            o_ready=stimulus.accept,
+        )

@@ -75,7 +75,7 @@ class LinearModel:
                 f"{name}__payload": payloads[name] * valid[:, None],
             }
         events, left = np.zeros(stimulus.cycles, np.bool_), run.handshake.left
-        events[left] = clamped.reshape(-1, tiling.lanes).any(axis=1)[: len(left)]
+        events[left] = np.logical_or.reduce(clamped.reshape(-1, tiling.lanes), axis=1)[: len(left)]
         trace["saturated"] = sticky(events, trace["clear"])
         return trace
 
@@ -116,10 +116,13 @@ class LinearModel:
                 if fill == beats:
                     epochs.append(epoch)
                     vectors, fill = vectors + 1, 0
-        signals = (np.frombuffer(signal, np.bool_) for signal in (i_valid, i_ready, o_valid))
-        return _Run(
-            pipeline.Handshake(*signals, stimulus.accept), np.frombuffer(idles, np.bool_), np.array(epochs, np.int64)
+        handshake = pipeline.Handshake(
+            i_valid=np.frombuffer(i_valid, np.bool_),
+            i_ready=np.frombuffer(i_ready, np.bool_),
+            o_valid=np.frombuffer(o_valid, np.bool_),
+            o_ready=stimulus.accept,
         )
+        return _Run(handshake, np.frombuffer(idles, np.bool_), np.array(epochs, np.int64))
 
     def _writes(
         self, stimulus: Stimulus, idle: npt.NDArray[np.bool_], name: str, payload: npt.NDArray[np.uint8]

@@ -1,5 +1,6 @@
 """The scoreboard: from what the monitors saw on the buses to what is wrong. No simulator needed."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ class Expected(NamedTuple):
 
 
 def predict(
-    inputs: Packed, scales: list[tuple[int, ...]], format: SegmentedFormat, input: InputType, lanes: int,
+    inputs: Packed, scales: Sequence[tuple[int, ...]], format: SegmentedFormat, input: InputType, lanes: int,
     scale_bits: int, value_width: int,
 ) -> Expected:
     """Golden's answer to the packed input beats, the n-th of which came with ``scales[n]`` = (M, k)."""

@@ -36,7 +36,7 @@ async def replay(dut: Any, run: int) -> None:
 
 
 async def _run(dut: Any, name: str, seed: int | None) -> Outcome:
-    clock = cocotb.start_soon(Clock(dut.clk, 2, "step").start())
+    clock = Clock(dut.clk, 2, "step").start()
     scale_bits = len(dut.scale_m)
     driver = Driver(dut, "i", _payloads(), Stall(None if seed is None else 2 * seed))
     consumer = Consumer(dut, "o", Stall(None if seed is None else 2 * seed + 1))

@@ -1,12 +1,13 @@
-"""Reading Liberty files: their groups to :mod:`qse_hw.synth.cells.cell`'s objects.
+"""Reading Liberty files into the objects of :mod:`qse_hw.synth.cells.cell`.
 
-Read are non-linear delay models (NLDM, ``delay_model : table_lookup``), whatever their units: internal energy is in the
-file's capacitance times its voltage squared. Units that are missing are those of the Liberty reference manual: 1 ns and
-1 V; it has none for capacitance and leakage. All is as characterized, at ``nom_voltage`` and ``nom_temperature``, so
-operating conditions and the factors that scale for them (``k_volt_...``) do not matter.
+Supported are non-linear delay models (NLDM, ``delay_model : table_lookup``) in any units; the unit of internal energy
+is the file's unit of capacitance times the square of its unit of voltage. Units that are missing default to those of
+the Liberty reference manual, 1 ns and 1 V; it has no default for capacitance and leakage. All figures are as
+characterized, at ``nom_voltage`` and ``nom_temperature``; operating conditions and their scaling factors
+(``k_volt_...``) are ignored.
 
-What Yosys would refuse is refused here, with the line. A cell that cannot be read is left out: it is needed only if a
-netlist has it.
+Files that Yosys would refuse are refused here, with the line. A cell that cannot be read is left out; that is an error
+only if a netlist uses it.
 """
 
 import hashlib
@@ -45,9 +46,8 @@ def read_liberty(path: str | Path) -> Library:
 
     Raises:
         InputError: if it cannot be read, is too large (:data:`qse_hw.synth.cells.liberty_file.SIZE_LIMIT`), is no
-        Liberty file, has
-            a cell twice, or no inverter or flop with a rising clock that can be read; with the line, where there is
-            one.
+            Liberty file, defines a cell twice, or has no readable inverter or no readable flop with a rising clock;
+            with the line, where there is one.
     """
     data = read_file(path)
     try:
@@ -57,7 +57,7 @@ def read_liberty(path: str | Path) -> Library:
 
 
 class _Reader:
-    """Groups to objects."""
+    """Converts groups to objects."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._text = data, data.decode("utf-8", "replace")
@@ -69,7 +69,7 @@ class _Reader:
         self._templates = {group.name: group for group in self._group.all("lu_table_template", "power_lut_template")}
         self._time = self._unit("time_unit", "s") * 1e9
         self._lacks = [] if any(self._group.all("capacitive_load_unit")) else ["capacitive_load_unit"]
-        # without a unit of its own, load is one thing in tables and pins, and that is all that timing needs
+        # timing needs no unit of load: tables and pins have the same one
         self._farads = 1.0 if self._lacks else self._load_unit() * 1e12
         self._volts = self._unit("voltage_unit", "v")
         self._energy = self._farads * self._volts**2
@@ -98,7 +98,7 @@ class _Reader:
         )
 
     def _cells(self) -> tuple[dict[str, Cell], dict[str, str], list[tuple[int, int]]]:
-        """Those that can be read; why others cannot; and where these are."""
+        """Cells that can be read; why the others cannot; the others' places in the text."""
         cells, left_out, spans = {}, {}, []
         lines: dict[str, int] = {}
         for group in self._group.all("cell"):
@@ -120,7 +120,7 @@ class _Reader:
         raise LibertyError(self._group.line, f"the library must have {lacks}, and has none{why}{more}")
 
     def _voltage(self) -> float | None:
-        """What the file was characterized at, V; else what it is for."""
+        """The voltage of the characterization, V; else that of the default operating conditions."""
         name = self._group.text("default_operating_conditions")
         conditions = (group for group in self._group.all("operating_conditions") if group.name == name)
         for group, attribute in [(self._group, "nom_voltage"), *((group, "voltage") for group in conditions)]:
@@ -150,7 +150,7 @@ class _Reader:
         try:
             power = leakage(group, self._group)
             return power * self._unit("leakage_power_unit", "w") if power else 0.0, ""
-        except LibertyError as error:  # nothing else depends on it
+        except LibertyError as error:  # only the leakage is missing
             return None, str(error)
 
     def _flop(self, group: Group, names: set[str], cell: str) -> Flop:
@@ -183,7 +183,7 @@ class _Reader:
         )
 
     def _capacitances(self, group: Group, direction: str) -> tuple[float, float, float]:
-        """Of a pin, while it rises, while it falls; NaN where the file says nothing."""
+        """Of a pin: mean, rise and fall capacitance; NaN where the file gives none."""
         edges = [self._number(group, f"{edge}_capacitance", math.nan) for edge in EDGES]
         default = fmean(edges)
         if math.isnan(default):

@@ -1,4 +1,4 @@
-"""A flat netlist of a library's cells, read back from Yosys' ``write_json``."""
+"""A flat netlist of a library's cells, read from the output of Yosys' ``write_json``."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ Bit = int | str
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """A cell in the netlist, and which net is on each pin."""
+    """A cell of the netlist, with the net on each pin."""
 
     name: str
     cell: Cell
@@ -33,24 +33,25 @@ class Instance:
 
 
 class MappedNetlist:
-    """The netlist of one clock.
+    """A netlist with one clock.
 
     Args:
         module: of a document of ``write_json``; its cells are the library's.
-        library: what the cells are.
+        library: defines the cells.
 
     Attributes:
         library: as given.
-        instances: the cells; their order means nothing.
+        instances: the cells, in no particular order.
         inputs, outputs: the ports' nets by name, low bit first.
-        names: the user's names of nets, ``signal[3]``; the least deep in the hierarchy of several.
+        names: the user's names of nets, ``signal[3]``; if a net has several, the one highest in the hierarchy.
         drivers: by net, instance and pin.
         readers: by net, instances and pins.
 
     Raises:
-        InputError: for a cell that the library lacks or that keeps something and is no flop with a rising clock; for
-            an input pin that is not connected or whose capacitance the file does not say; for a net with two drivers
-            or, if something reads it, none; for a clock that is not one input port or is read as data.
+        InputError: for a cell that the library lacks; for a cell that keeps state and is no flop with a rising clock;
+            for an input pin that is not connected or whose capacitance the file does not give; for a net with two
+            drivers, or without a driver if something reads it; for a clock that is not a single input port, or that is
+            read as data.
     """
 
     def __init__(self, module: Mapping[str, Any], library: Library) -> None:
@@ -119,16 +120,17 @@ class MappedNetlist:
         return frozenset(i.nets[i.cell.flop.clock] for i in self.instances if i.cell.flop is not None)
 
     def capacitance(self, net: Bit) -> float:
-        """Of all input pins on the net, pF; wires have none."""
+        """The capacitance of all input pins on the net, pF; wires have none."""
         return sum(instance.cell.pins[pin].capacitance for instance, pin in self.readers.get(net, ()))
 
     def loads(self, net: Bit) -> tuple[float, float]:
-        """As :meth:`capacitance`, while the net rises and while it falls."""
+        """As :meth:`capacitance`: rise and fall capacitance."""
         pins = [instance.cell.pins[pin].edges for instance, pin in self.readers.get(net, ())]
         return sum(rise for rise, _ in pins), sum(fall for _, fall in pins)
 
     def near(self, net: Bit) -> str:
-        """The user's name of the net, or of the named one the fewest cells ahead of it, else behind; "" if none."""
+        """The user's name of the net; else of the nearest named net that it drives through cells, else of the nearest that
+        drives it; "" if there is none."""
         for forward in (True, False):
             seen, wave = {net}, [net]
             while wave:
@@ -148,7 +150,7 @@ class MappedNetlist:
 
 
 def only_module(file: Path) -> dict[str, Any]:
-    """The one module, black boxes apart, in a file of Yosys' ``write_json``.
+    """The only module, except black boxes, in a file of Yosys' ``write_json``.
 
     Raises:
         InputError: if the file cannot be read, or has none or several.
@@ -162,7 +164,7 @@ def only_module(file: Path) -> dict[str, Any]:
 
 
 def user_names(module: Mapping[str, Any]) -> dict[Bit, str]:
-    """The user's names of a module's nets; none of the tools' own, which begin with ``$``."""
+    """The user's names of a module's nets, without the tools' own, which begin with ``$`` or ``_``."""
     nets = {name: net["bits"] for name, net in module["netnames"].items() if not net["hide_name"]}
     named = [name for name in nets if not any(part.startswith(("$", "_")) for part in name.split("."))]
     names: dict[Bit, str] = {}

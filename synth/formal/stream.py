@@ -116,6 +116,7 @@ def _order(unit: Emitted, text: str) -> Task:
 
 def _status(unit: Emitted, text: str) -> Task:
     config = unit.config
+    flags: tuple[str, ...]
     if isinstance(config, EncoderConfig):
         flags, value, count, bits = ("saturated", "nan"), "code", config.counter_width, config.format.bits
     else:

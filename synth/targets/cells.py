@@ -18,9 +18,9 @@ from qse_hw.synth.targets.base import Target
 from qse_hw.synth.targets.nextpnr import cell_models, cells_of
 
 LIBRARY = "cells.lib"
-"""In the folder of a synthesis: the library as the tools read it."""
+"""File of the library, in the folder of a synthesis, as the tools read it."""
 KNOWN = (Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib"),)
-"""Where free libraries are installed: Debian's package qflow-tech-osu018, Oklahoma State University's 0.18 um cells."""
+"""Paths of free libraries: Debian's package qflow-tech-osu018, Oklahoma State University's 0.18 um cells."""
 
 _ABC = """strash
 ifraig
@@ -54,7 +54,7 @@ write_verilog -noattr cells.v
 
 @dataclass(frozen=True, kw_only=True)
 class Cells(Target):
-    """Cells without wires: what placement and routing would add is left out, so this is a bound from below.
+    """Standard cells without wires: placement and routing would add area and delay, so the figures are lower bounds.
 
     Args:
         liberty: the library's file, plain or gzipped; None for a known one that is installed (:data:`KNOWN`).
@@ -72,12 +72,12 @@ class Cells(Target):
 
     @cached_property
     def library(self) -> Library:
-        """What the Liberty file says."""
+        """The content of the Liberty file."""
         return read_liberty(self.path)
 
     @cached_property
     def path(self) -> Path:
-        """Of the Liberty file."""
+        """The Liberty file."""
         if self.liberty is not None:
             return self.liberty
         installed = next((path for path in KNOWN if path.exists()), None)
@@ -120,7 +120,7 @@ class Cells(Target):
         )
 
     def prepare(self, unit: Emitted, wrapped: str, folder: Path) -> None:
-        if not (folder / f"{unit.config.top}.json").exists():  # there may be the one whose area was taken
+        if not (folder / f"{unit.config.top}.json").exists():  # the area's netlist is the same
             self.synthesize(unit, folder)
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
@@ -138,7 +138,7 @@ class Cells(Target):
         """Map the bare unit: ``TOP.json`` and ``TOP_netlist.v`` in ``folder``.
 
         Raises:
-            InputError: if a tool is missing or fails, with ABC's own words if it is ABC.
+            InputError: if a tool is missing or fails, with ABC's message if it was ABC.
         """
         top = unit.config.top
         (folder / LIBRARY).write_bytes(self.library.text)

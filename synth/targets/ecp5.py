@@ -15,7 +15,7 @@ PACKAGE = "CABGA381"
 
 @dataclass(frozen=True, kw_only=True)
 class Ecp5(Fpga):
-    """LFE5U-25F, -45F or -85F; the DSP's inside is not modelled by nextpnr, so a multiplier's own limit is not seen.
+    """LFE5U-25F, -45F or -85F; nextpnr does not model timing inside the DSP, so the multiplier's own limit does not count.
 
     Args:
         part: thousands of look-up tables and speed grade (8 is the fastest), one of :data:`DEVICES`.

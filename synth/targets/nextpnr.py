@@ -1,4 +1,4 @@
-"""What all FPGAs share: synthesis with Yosys, placing and routing with a nextpnr."""
+"""FPGAs: synthesis with Yosys, place and route with nextpnr."""
 
 import json
 import re
@@ -17,24 +17,24 @@ from qse_hw.synth.targets.base import Target
 from qse_hw.synth.timing_wrapper import WRAPPER
 
 _MODULE = re.compile(r"^module\s+(\w+).*?\bendmodule\b", re.MULTILINE | re.DOTALL)
-# Verilator takes the iCE40 models' defaults of inputs for drivers.
+# Verilator would treat the default values of inputs in the iCE40 models as drivers.
 _MACROS = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"
 OWN_MODELS = Path(__file__).parent / "models"
-"""Verilog of cells for which neither Yosys nor the generator has a model, named by the cell."""
+"""Verilog models, named by the cell, of cells for which neither Yosys nor the generator has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fpga(Target):
-    """A device that nextpnr places and routes for.
+    """A device that nextpnr supports.
 
     Args:
         part: one of :attr:`devices`.
 
     Attributes:
-        devices: the parts.
-        nextpnr: the program.
+        devices: the values of ``part``.
+        nextpnr: the program for the family.
         library: folder of the family in Yosys' library.
-        pins: cells, as nextpnr counts them, that the bare unit has and would not have within a design.
+        pins: types of cells, by nextpnr's names, that only pins need: they are not counted as the unit's.
     """
 
     part: str
@@ -55,7 +55,7 @@ class Fpga(Target):
 
     @abstractmethod
     def synth(self, *, wrapped: bool) -> str:
-        """The synthesis command of Yosys, with the device's options; ``wrapped``: not the bare unit."""
+        """The synthesis command of Yosys, with the device's options; ``wrapped``: for the unit in its timing wrapper."""
 
     @abstractmethod
     def device(self, folder: Path) -> list[str]:
@@ -101,7 +101,7 @@ class Fpga(Target):
         try:
             report = self.place(netlist, options, folder, f"seed{seed}.json")
         except InputError as error:
-            self.packed(netlist, folder)  # says by how much it does not fit, if that is why
+            self.packed(netlist, folder)  # if the unit does not fit, its error says by how much
             raise InputError(f"{error} (place and route for {self.name}, seed {seed})") from error
         clocks = [clock["achieved"] for clock in report["fmax"].values()]
         if len(clocks) != 1:
@@ -110,10 +110,10 @@ class Fpga(Target):
         return Timing(mhz=float(clocks[0]), path=critical_path(report["critical_paths"], names))
 
     def synthesize(self, verilog: str, top: str, folder: Path) -> Path:
-        """Verilog to a netlist of the device's cells, ``TOP.json`` in ``folder``; ``TOP.names``: its signals before."""
+        """Synthesize Verilog: the netlist ``TOP.json`` in ``folder``; ``TOP.names``: the signals before mapping."""
         (folder / f"{top}.v").write_text(verilog, encoding="utf-8")
-        # Without aliases: Amaranth names an array's element "o__payload[0]", and abc9 (Yosys 0.70) may stumble over a
-        # wire that is called as a bit of another one.
+        # opt_clean removes aliases: Amaranth names an array's element "o__payload[0]", and abc9 (Yosys 0.70) may fail
+        # on a wire whose name is that of a bit of another wire.
         flat = f"hierarchy -check -top {top}; proc; flatten; opt_clean -purge; tee -q -o {top}.names select -list w:*"
         read = f"{self.reading()}read_verilog {top}.v"
         synthesis = f"{self.synth(wrapped=top == WRAPPER)} -top {top} -json {top}.json"
@@ -122,15 +122,15 @@ class Fpga(Target):
         return folder / f"{top}.json"
 
     def reading(self) -> str:
-        """Commands of Yosys before the unit is read: declarations of the cells that units instantiate."""
+        """Commands of Yosys that declare the cells which units instantiate, before the unit is read."""
         return ""
 
     def fitting(self) -> str:
-        """Commands of Yosys between the flat unit and its synthesis: what the device cannot have as it is."""
+        """Commands of Yosys that replace, before synthesis, what the device does not have."""
         return ""
 
     def place(self, netlist: Path, options: list[str], folder: Path, report: str) -> dict[str, Any]:
-        """Run nextpnr; its report."""
+        """Run nextpnr; returns its report."""
         common = ["--json", netlist.name, "--threads", "1", "--quiet", "--report", report]
         tools.run(self.nextpnr, [*self.device(folder), *common, *options], folder, log=f"{report}.log")
         document: dict[str, Any] = json.loads((folder / report).read_text(encoding="utf-8"))
@@ -144,7 +144,7 @@ class Fpga(Target):
 
 
 def cell_models(cells: Iterable[str], library: str) -> dict[str, str]:
-    """Verilog of ``cells`` by file name: of our own models if there is one, else from Yosys' ``library``.
+    """Verilog models of ``cells`` by file name: this package's if there is one, else from Yosys' ``library``.
 
     Raises:
         InputError: if a cell has none.
@@ -169,7 +169,7 @@ def cell_models(cells: Iterable[str], library: str) -> dict[str, str]:
 
 
 def cells_of(netlist: Path, top: str) -> dict[str, int]:
-    """How many cells of each type a netlist has."""
+    """The number of cells of each type in a netlist."""
     module = json.loads(netlist.read_text(encoding="utf-8"))["modules"][top]
     counts: dict[str, int] = {}
     for cell in module["cells"].values():

@@ -12,7 +12,7 @@ from tests.synth.small import SMALL
 def test_complaints():
     assert tools.complaint("Info: x\nERROR: no room\nlast\n") == "ERROR: no room"
     assert tools.complaint("one\n  two \n\n") == "two"
-    assert tools.complaint("\n") == "it said nothing"
+    assert tools.complaint("\n") == "no message"
 
 
 LOG = """ABC: ======== ABC command line "source <abc-temp-dir>/abc.script"
@@ -41,7 +41,7 @@ ABC: Memory =    0.03 MB. Time =     0.00 sec
             "ERROR: ABC: execution of script failed: return code 139 (errno=0).",
             "ABC failed: Cannot find buffer in the current library. Quitting. it crashed (segmentation fault)",
         ),
-        ("ERROR: Can't open ABC output file `/tmp/x/output.blif'.", "ABC failed: it said nothing"),
+        ("ERROR: Can't open ABC output file `/tmp/x/output.blif'.", "ABC failed: no message"),
         ("ERROR: No such command: x", "ERROR: No such command: x"),
     ],
 )
