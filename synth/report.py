@@ -93,7 +93,7 @@ def ratio(measured: Measured, baseline: Measured) -> dict[str, float | None]:
 
 
 def rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """The results of a document as rows for unit, target and :data:`HEADINGS`; figures per lane and ratios in rows below.
+    """The results of a document as rows for unit, target and :data:`HEADINGS`; per lane and ratios in rows below.
 
     Latency and initiation interval (II) are in cycles.
     """

@@ -27,7 +27,7 @@ _CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def causes(arc: Arc, edge: str) -> tuple[str, ...]:
-    """The edges of ``arc``'s related pin that cause an ``edge`` of its pin, without a clock; both if the file gives no sense."""
+    """The edges of ``arc``'s related pin that cause an ``edge`` of its pin, without a clock; both by default."""
     return _CAUSES.get(arc.sense, _CAUSES["non_unate"])[edge] if edge in _KINDS.get(arc.kind, ()) else ()
 
 

@@ -129,8 +129,7 @@ class MappedNetlist:
         return sum(rise for rise, _ in pins), sum(fall for _, fall in pins)
 
     def near(self, net: Bit) -> str:
-        """The user's name of the net; else of the nearest named net that it drives through cells, else of the nearest that
-        drives it; "" if there is none."""
+        """The user's name of the net, else of the nearest named net downstream, else upstream; "" if there is none."""
         for forward in (True, False):
             seen, wave = {net}, [net]
             while wave:

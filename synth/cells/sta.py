@@ -159,9 +159,10 @@ def analyze(mapped: MappedNetlist) -> TimingReport:
                 if (net, edge) in points:
                     end(KINDS[2:], (net, edge), 0.0, "port", port)
     paths = {kind: _path(mapped, points, *ends[kind]) for kind in KINDS if kind in ends}
-    both = {net for net, edge in points if edge == "rise" and (net, "fall") in points}  # an output that nothing reads
-    may lack one slews = {net: (points[net, "rise"].slew, points[net, "fall"].slew) for net in both} return
-    TimingReport(paths, slews, without_setup)
+    # an output that nothing reads may lack an edge
+    complete = {net for net, edge in points if edge == "rise" and (net, "fall") in points}
+    slews = {net: (points[net, "rise"].slew, points[net, "fall"].slew) for net in complete}
+    return TimingReport(paths, slews, without_setup)
 
 
 def _propagate(mapped: MappedNetlist) -> _Points:

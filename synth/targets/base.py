@@ -75,7 +75,7 @@ class Target(ABC):
 
     @abstractmethod
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
-        """The synthesized bare unit for a simulator: the netlist instead of the unit's Verilog, with models of its cells.
+        """The synthesized bare unit for a simulator: the netlist instead of the Verilog, with models of its cells.
 
         Top module, ports and behaviour are the unit's.
 

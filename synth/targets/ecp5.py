@@ -15,7 +15,7 @@ PACKAGE = "CABGA381"
 
 @dataclass(frozen=True, kw_only=True)
 class Ecp5(Fpga):
-    """LFE5U-25F, -45F or -85F; nextpnr does not model timing inside the DSP, so the multiplier's own limit does not count.
+    """LFE5U-25F, -45F or -85F; nextpnr does not model timing inside the DSP, so a multiplier never limits the clock.
 
     Args:
         part: thousands of look-up tables and speed grade (8 is the fastest), one of :data:`DEVICES`.

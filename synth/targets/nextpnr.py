@@ -55,7 +55,7 @@ class Fpga(Target):
 
     @abstractmethod
     def synth(self, *, wrapped: bool) -> str:
-        """The synthesis command of Yosys, with the device's options; ``wrapped``: for the unit in its timing wrapper."""
+        """Yosys' synthesis command, with the device's options; ``wrapped``: for the unit in its timing wrapper."""
 
     @abstractmethod
     def device(self, folder: Path) -> list[str]:
