@@ -1,4 +1,4 @@
-"""And-inverter graphs of a netlist and of its mutants, which share what is the same."""
+"""And-inverter graphs of a netlist and of its mutants, which share equal nodes."""
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from qse_hw.synth.mutation.netlist import Gate, Netlist, bits
 
 
 class Graph:
-    """Ands of literals: ``2 * node + inverted``; literal 0 is false. Equal nodes are made once."""
+    """An and-inverter graph. A literal is ``2 * node + inverted``; literal 0 is false. Equal nodes are made once."""
 
     def __init__(self) -> None:
         self.ands: dict[int, tuple[int, int]] = {}
@@ -59,7 +59,7 @@ class Graph:
         return result
 
     def gate(self, type: int, a: int, b: int, s: int) -> int:
-        """As numbered by :data:`qse_hw.synth.mutation.netlist.GATES`."""
+        """The gate of index ``type`` in :data:`qse_hw.synth.mutation.netlist.GATES`."""
         if type == 0:
             return a ^ 1
         if type == 1:
@@ -75,7 +75,7 @@ class Graph:
         return 2 * (self._nodes - 1)
 
     def write(self, file: Path, outputs: Sequence[int], next_state: Mapping[int, int]) -> None:
-        """Binary AIGER of what ``outputs`` need."""
+        """Write ``outputs`` and the nodes that they need as binary AIGER."""
         needed, todo = set(self.inputs), [lit & ~1 for lit in outputs]
         while todo:
             node = todo.pop()
@@ -102,8 +102,8 @@ class Graph:
                 data.append(delta)
         file.write_bytes(data)
 
-    def supposed(self, literal: int) -> int:
-        """A literal that can be true if and only if ``literal`` can: what it needs is put in wherever it occurs."""
+    def propagated(self, literal: int) -> int:
+        """A literal that is satisfiable if and only if ``literal`` is; literals implied by it become constants."""
         while True:
             needs, todo = set(), [literal]
             while todo:
@@ -117,7 +117,7 @@ class Graph:
             fixed = {lit & ~1: lit & 1 ^ 1 for lit in needs}
             new = {node: value for node, value in fixed.items() if node not in self.ands}
             result = 1
-            for node in sorted(self._cone(needs)):  # what it is made of was made before it
+            for node in sorted(self._cone(needs)):  # operands were made before their ands
                 a, b = (new.get(lit & ~1, lit & ~1) ^ lit & 1 for lit in self.ands[node])
                 new[node] = self.and_(a, b)
                 if node in fixed:
@@ -128,7 +128,7 @@ class Graph:
             literal = result
 
     def _cone(self, literals: Iterable[int]) -> set[int]:
-        """The ands that literals are made of."""
+        """The ands in the cone of influence of ``literals``."""
         cone: set[int] = set()
         todo = [lit & ~1 for lit in literals]
         while todo:
@@ -140,9 +140,9 @@ class Graph:
 
 
 def sources(graph: Graph, netlist: Netlist, register: Callable[[], int]) -> list[int]:
-    """Literals of a netlist's nets: inputs, constants, registers, made by ``register``; of all other nets 0.
+    """Literals of a netlist's nets: inputs, constants and registers, which ``register`` makes; of all other nets 0.
 
-    ``scale_m`` has its top bit set and ``scale_k`` is in its range, as the encoder's contract demands.
+    ``scale_m`` has its top bit set and ``scale_k`` is in its range, as the encoder requires.
     """
     base = [0] * netlist.nets
     base[1] = 1
@@ -152,7 +152,7 @@ def sources(graph: Graph, netlist: Netlist, register: Callable[[], int]) -> list
         m, k = netlist.inputs["scale_m"], netlist.inputs["scale_k"]
         base[m[-1]] = 1
         given = [base[net] for net in k]
-        # one below what is legal for all M but the smallest
+        # one below the range: legal with the smallest M only
         low, high = len(m) - MAX_LOG2_STEP - 1, len(m) + MAX_LOG2_STEP - 1
         legal = graph.and_(graph.at_least(given, low), graph.at_least(given, high + 1) ^ 1)
         for net, bit in zip(k, given, strict=True):
@@ -163,9 +163,13 @@ def sources(graph: Graph, netlist: Netlist, register: Callable[[], int]) -> list
 
 
 class Circuit:
-    """Literals of the nets of ``gates``, which are in order, over given ``base`` ones; and, of a mutant, what differs.
+    """Literals of a netlist's nets, and for a mutant those that differ.
 
-    ``loads``: registers, by what they load, that become registers of the mutant's own if it loads something else.
+    Args:
+        graph: where the gates are made.
+        gates: in topological order.
+        base: literals of all sources, by net; those of gates are written into it.
+        loads: registers by the net that they load; a mutant in which that net differs has latches of its own for them.
     """
 
     def __init__(
@@ -179,7 +183,11 @@ class Circuit:
                 self.users[net].append(place)
 
     def changed(self, now: dict[int, int]) -> dict[int, int]:
-        """Adds to ``now``, literals that differ, all that do so then; returns own registers, with what they load."""
+        """Add to ``now``, the literals of a mutant that differ, all that differ in consequence.
+
+        Returns:
+            Registers of which the mutant has latches of its own, with the nets that they load.
+        """
         graph, base, users = self.graph, self.base, self.users
         todo = sorted({place for net in now for place in users[net]})
         own: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Simulating all mutants of a netlist, many at a time: which of them the outputs betray, and when."""
+"""Simulating the mutants of a netlist, many at a time: the first cycle in which the outputs of each are wrong."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def compile_simulator() -> Path:
 
     Raises:
         InputError: if there is no C++ compiler.
-        RuntimeError: if it fails.
+        RuntimeError: if compilation fails.
     """
     return compile_cpp(SOURCE, ("-O3", "-march=native", "-std=c++20"))
 
@@ -32,7 +32,14 @@ def simulate(
     folder: Path,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> npt.NDArray[np.int32]:
-    """Per mutant (its number; 0: the netlist without a fault) the first cycle with a wrong output, or -1."""
+    """For each mutant (by number; 0 is the netlist without a fault), the first cycle with a wrong output, or -1.
+
+    ``progress`` is called with the fraction of mutants that is done; files are left in ``folder``.
+
+    Raises:
+        InputError: if there is no C++ compiler.
+        RuntimeError: if the compiler or the simulator fails.
+    """
     files = {name: folder / f"{name}.bin" for name in ("netlist", "program", "mutants", "results")}
     _packed(netlist).tofile(files["netlist"])
     program.tofile(files["program"])
@@ -43,7 +50,7 @@ def simulate(
         for line in running.stdout:
             progress(int(line) / len(mutants))
     if running.returncode:
-        raise RuntimeError(f"the simulator of mutants ended with status {running.returncode}")
+        raise RuntimeError(f"the simulator of mutants failed with status {running.returncode}")
     results: npt.NDArray[np.int32] = np.fromfile(os.fspath(files["results"]), np.int32)
     return results
 
