@@ -1,7 +1,7 @@
-"""AXI4-Lite rules of the quantizer, and what its registers answer.
+"""AXI4-Lite rules of the quantizer, and the answers of its registers.
 
-The registers' model is written from the register map (:mod:`qse_hw.rtl_gen.quantizer.registers`) alone. It follows one
-register, any: as the solver chooses which, what is shown of it holds of each.
+The model of the registers comes from the register map (:mod:`qse_hw.rtl_gen.quantizer.registers`) alone. It tracks a
+single register that the solver chooses freely, so that what is proved of it holds for every register.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ def tasks(config: UnitConfig) -> list[Task]:
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    """Quantizers whose bus is wrong, each with the property that catches it."""
+    """Quantizers with faulty buses, each with the property that catches the fault."""
     if not isinstance(config, QuantizerConfig):
         return []
     unit = emit(config)
@@ -48,13 +48,13 @@ def faults(config: UnitConfig) -> list[Fault]:
 
 
 def _bounded(task: Task, wrong: Wrong) -> Task:
-    """By z3 in any case: ABC's traces cannot be replayed where what was only there for the induction is gone."""
+    """The search for a fault, always by z3: without the helpers of the induction, ABC's traces cannot be replayed."""
     search = bounded(task, wrong, _DEEP)
     return replace(search, engine="smtbmc z3", depth=2 * _DEEP) if wrong.line else search
 
 
 def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]:
-    """By name; ``text``: the Verilog, the unit's own or a wrong one."""
+    """The tasks by name; ``text``: the Verilog of the unit, or of a faulty one."""
     probes = quantizer_probes(unit, config)
     files = {f"{config.top}.v": text, **unit.models, "axi.sv": shipped("axi.sv")}
     control = {"clk": "clk", "rst": "rst"}
@@ -111,7 +111,7 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
 
 
 def register_map(registers: RegisterMap) -> str:
-    """The map as Verilog: module ``axi_map``, what a register is; ``axi_held``, its value among all parameters."""
+    """The map as Verilog: ``axi_map`` gives a register's properties, ``axi_held`` its value among the parameters."""
     rows = []
     for register in registers.registers:
         width = register.fields[-1].low + register.fields[-1].width

@@ -1,4 +1,4 @@
-"""Quantizers whose bus is wrong on purpose."""
+"""Quantizers with deliberate faults of the bus."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ _WAS_RESET = "reg was = 0;\n  always @(posedge clk) was <= rst;"
 
 
 def wrong_buses(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator[Wrong]:
-    """One at least for every property of ``axi.sv``; ``text`` shows ``probes``."""
+    """At least one fault for every property of ``axi.sv``; ``text`` has ``probes`` as outputs."""
     rules: list[tuple[str, str, Mapping[str, str], str]] = [
         (
             "a write's answer changes while it waits",

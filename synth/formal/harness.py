@@ -1,6 +1,6 @@
-"""What stands around a unit in a proof: a module whose inputs are the unit's, all free, and the checkers beside it.
+"""The formal harness of a unit: a top module with the unit, free inputs, and checkers.
 
-And the cut: the lanes' arithmetic taken out of the Verilog, where a proof is about what is around it.
+For proofs that do not depend on the lanes' arithmetic, the lanes are cut out of the Verilog.
 """
 
 import re
@@ -26,8 +26,8 @@ def harness(
     Args:
         unit: the unit.
         checks: Verilog that uses the wires.
-        free: further inputs of one bit: what the solver may choose beside the unit's inputs.
-        probes: what :func:`probed` shows.
+        free: further inputs of one bit, which the solver chooses.
+        probes: the outputs that :func:`probed` added.
     """
     probes = probes or {}
     inputs = [port for port in unit.ports if port["direction"] == "input"]
@@ -56,17 +56,17 @@ def instance(module: str, name: str, parameters: dict[str, int], ports: dict[str
 
 
 def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str:
-    """``text`` with every lane's module replaced by one that gives any outputs in any cycle.
+    """``text`` with every lane's module replaced by one with arbitrary outputs in every cycle.
 
-    What is shown so holds of every arithmetic.
+    What is proved so holds for any arithmetic.
 
     Args:
         text: a unit's Verilog.
-        events: the lane's outputs of one bit that are made visible: output ``events[n]`` is bit ``n`` of ``value``.
+        events: outputs of one bit that become visible: output ``events[n]`` is bit ``n`` of ``value``.
         value: the lane's output that leaves the unit.
 
     Raises:
-        InputError: if there is no lane in it.
+        InputError: if the Verilog has no lane.
     """
     called, lane = _lane(text)
     declared = _ports(lane)
@@ -75,7 +75,7 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
         if direction == "output":
             source = f"any_{value}[{events.index(name)}]" if name in events else f"any_{name}"
             if name not in events:
-                # a register, so that what the solver chooses has one name, by which a trace can be replayed
+                # registered, so that the solver's choice has a single name, which the replay of a trace needs
                 body.append(f"  (* anyseq, keep *) wire {bits}next_{name};\n  reg {bits}any_{name};")
                 body.append(f"  always @(posedge clk) any_{name} <= next_{name};")
             body.append(f"  assign {name} = {source};")
@@ -84,10 +84,10 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
 
 
 def lane_outputs(text: str) -> list[str]:
-    """What a lane tells; of events only those that its format and input can have.
+    """A lane's outputs; outputs for events exist only if format and input allow the event.
 
     Raises:
-        InputError: if there is no lane in it.
+        InputError: if the Verilog has no lane.
     """
     return [name for direction, _, name in _ports(_lane(text)[1]) if direction == "output"]
 
@@ -104,10 +104,10 @@ def _ports(module: re.Match[str]) -> list[tuple[str, str, str]]:
 
 
 def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
-    """``text`` with further outputs of ``module`` that show signals of it, or, as ``INSTANCE.NAME``, of what is in it.
+    """``text`` with signals of ``module``, or, as ``INSTANCE.NAME``, of an instance in it, as further outputs.
 
-    They change nothing; what is asserted of them helps the induction. ``signals``: their widths; the output of
-    ``INSTANCE.NAME`` is ``probe_INSTANCE_NAME``.
+    Behaviour does not change; assertions on these outputs help the induction. ``signals``: widths by name; the output
+    of ``INSTANCE.NAME`` is ``probe_INSTANCE_NAME``.
 
     Raises:
         InputError: if there is no such signal.
@@ -132,7 +132,7 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
         if "." in path:
             continue
         vector = rf"\[{width - 1}:0\] " if width > 1 else ""
-        # a name that is a word of SystemVerilog is escaped
+        # names that are keywords of SystemVerilog are escaped
         declared = re.search(
             rf"^  (?:reg|wire) {vector}({re.escape(path)}|\\{re.escape(path)} )( = \S+)?;$", head[2], re.M
         )
@@ -143,7 +143,7 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
 
 
 def probe(path: str) -> str:
-    """The name of the output that shows a signal."""
+    """The name of the output for a signal."""
     return f"probe_{path.replace('.', '_')}"
 
 
@@ -156,5 +156,5 @@ def _module(text: str, name: str) -> re.Match[str]:
 
 
 def bits(width: int) -> str:
-    """The range of a vector in a declaration, with a blank behind; of one bit nothing."""
+    """The range of a vector in a declaration, with a space after it; "" for one bit."""
     return f"[{width - 1}:0] " if width > 1 else ""

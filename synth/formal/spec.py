@@ -1,11 +1,11 @@
-"""What a format means, from its definition alone: the numbers it can represent, and which of them is the nearest.
+"""The meaning of a format, from its definition alone: the numbers that it represents, and the nearest of them.
 
-Nothing here knows how the hardware or the golden models compute. A format is a list of levels, fractions in units of
-the scale's step ``s``, each with its code. A number goes to the nearest level; on a tie to the one further from zero
-(signed formats) or the larger one (offset formats). So between two neighbouring levels there is one cut, and a code is
-given to the numbers between two cuts; the outer codes also to those beyond the last cuts, half a step from the last
-level, of which saturation is told. (A segment with ``exact_end`` is the exception: its last level gets nothing that
-is above it.)
+This module shares nothing with the hardware generator or the golden models. A format is a list of levels, fractions in
+units of the scale's step ``s``, each with its code. A number is rounded to the nearest level; on a tie to the one
+further from zero (signed formats) or the larger one (offset formats). So between two neighbouring levels there is one
+cut, and a code stands for the numbers between two cuts. The outer codes also stand for the numbers beyond the last
+cuts, which are half a step from the last level; these numbers saturate. (A segment with ``exact_end`` is the exception:
+no number above its last level is rounded to it.)
 
 Inputs are compared by their *keys*: integers in the order of the numbers that they stand for. For fixed point that is
 the integer itself, for floats the sign and the other bits of the pattern.
@@ -22,7 +22,7 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """A representable number, in units of s, its canonical code and the segment whose code it is."""
+    """A representable number, in units of s, its canonical code, and the segment of the code."""
 
     value: Fraction
     code: int
@@ -31,9 +31,9 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """Where one thing ends and another begins, in units of s.
+    """A limit between two codes, in units of s.
 
-    ``belongs``: whether the number at the cut itself is above it.
+    ``belongs``: whether the number at the limit itself belongs to the upper code.
     """
 
     at: Fraction
@@ -72,7 +72,7 @@ def zero_code(format: SegmentedFormat) -> int:
 
 
 def cuts(format: SegmentedFormat) -> list[Cut]:
-    """The cuts below and above every level: one more than levels; beyond the outer ones is saturation."""
+    """The cuts below and above every level, one more than levels; numbers beyond the outer cuts saturate."""
     ascending = levels(format)
     last = [Fraction(2) ** format.segments[n].log2_step / 2 for n in (ascending[0].segment, ascending[-1].segment)]
     places = [ascending[0].value - last[0], *((a.value + b.value) / 2 for a, b in pairwise(ascending))]
@@ -102,7 +102,7 @@ def decoded(format: SegmentedFormat) -> dict[int, int]:
 
 
 def keys(input: InputType) -> tuple[int, int]:
-    """The smallest and the largest key: infinities, or the integers' ends."""
+    """The smallest and the largest key: those of the infinities, or of the extreme integers."""
     if not input.is_float:
         return -(1 << (input.width - 1)), (1 << (input.width - 1)) - 1
     infinity = ((1 << input.exponent_bits) - 1) << (input.width - 1 - input.exponent_bits)
@@ -125,7 +125,7 @@ def number(key: int, input: InputType) -> Fraction | float:
 
 
 def first_key(cut: Cut, input: InputType, scale: Scale) -> int:
-    """The smallest key above ``cut``; one more than the largest, if there is none."""
+    """The smallest key above ``cut``; one more than the largest key if there is none."""
     low, high = keys(input)
     high += 1
     limit = cut.at * Fraction(2) ** scale.k / scale.M  # as an input
@@ -141,10 +141,10 @@ def first_key(cut: Cut, input: InputType, scale: Scale) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
-    """Which keys become which code, at a constant scale.
+    """The range of keys of each code, with a constant scale.
 
     Attributes:
-        keys: by code, the first key and the one after the last; codes that no input becomes are left out.
+        keys: by code, the first key and the one after the last; codes that no input gets are left out.
         low, high: keys below ``low`` and from ``high`` on saturate.
     """
 
@@ -154,7 +154,7 @@ class Ranges:
 
 
 def ranges(format: SegmentedFormat, input: InputType, scale: Scale) -> Ranges:
-    """The keys of every code."""
+    """The ranges of keys of all codes."""
     ascending = levels(format)
     first = [first_key(cut, input, scale) for cut in cuts(format)]
     ends = keys(input)

@@ -106,7 +106,7 @@ def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[in
 
 
 def _contract(ports: Mapping[str, int], netlist: Netlist) -> dict[str, int]:
-    """The beat as :func:`qse_hw.synth.mutation.graph.sources` restricts it: M has its top bit set, an illegal k is 0."""
+    """The beat as :func:`qse_hw.synth.mutation.graph.sources` restricts it: M with its top bit set, illegal k as 0."""
     beat = {name: ports[name] for name in ("i__payload", "scale_m", "scale_k") if name in ports}
     if "scale_m" in beat:
         bits, wide = len(netlist.inputs["scale_m"]), len(netlist.inputs["scale_k"])
