@@ -1,4 +1,4 @@
-"""Cycle-accurate models: what is on every port of a unit in every cycle, without simulating its gates."""
+"""Cycle-accurate models: the value of every port of a unit in every cycle, without simulating its gates."""
 
 from importlib import import_module
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""The baseline of the replay benchmark: one lane, a coroutine step per cycle and agent, as tutorials write it."""
+"""The baseline of the replay benchmark: one lane, a coroutine step per cycle and agent, as in cocotb's tutorials."""
 
 import json
 import os

@@ -97,7 +97,7 @@ def _by_key(format: SegmentedFormat, input: InputType, scale: Scale) -> _Place:
 
 
 def fraction_bits_of_position(input: InputType, scale_bits: int) -> int:
-    """Fraction bits of a position in half fine steps; a product that needs more is so small that its value is irrelevant."""
+    """Fraction bits of a position in half fine steps; a product that needs more is irrelevantly small."""
     return input.significand_bits + scale_bits + 1
 
 

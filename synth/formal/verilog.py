@@ -37,7 +37,7 @@ def ports(unit: Emitted) -> dict[str, int]:
 
 
 def instance(unit: Emitted, name: str, connected: Sequence[str], *, prefix: str = "", **other: str) -> str:
-    """An instance: ports in ``connected`` on wires named ``prefix`` and the port's name, those in ``other`` as given."""
+    """An instance: ports in ``connected`` on wires ``prefix`` plus the port's name, those in ``other`` as given."""
     wires = {port: f"{prefix}{port}" for port in connected} | other
     return f"  {unit.config.top} {name}({', '.join(f'.{port}({wire})' for port, wire in wires.items())});"
 
