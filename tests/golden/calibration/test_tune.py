@@ -70,6 +70,7 @@ def check(found, budget):
     assert 0 in [segment.log2_step for segment in found.format.segments if segment.codes == most]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("peak", [MIN_PEAK, 1.0, MAX_PEAK])
 def test_formats_are_sound(rng, kind, peak):
@@ -103,6 +104,7 @@ def test_formats_are_sound_whatever_the_values(kind, seed, exponent, budget):
     assert histogram.squared_error(found) <= histogram.power * (1 + 1e-6)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", ["one-sided", "symmetric", "one outlier", "all negative"])
 @pytest.mark.parametrize("exponent", [-50, 50])
 def test_powers_of_two_change_nothing(rng, kind, exponent):
@@ -113,7 +115,10 @@ def test_powers_of_two_change_nothing(rng, kind, exponent):
     assert other.scale.step == one.scale.step * Fraction(2) ** exponent
 
 
-@pytest.mark.parametrize(("scale_bits", "segments"), [(1, 1), (1, 3), (1, 6), (4, 3), (8, 3), (16, 3)])
+@pytest.mark.parametrize(
+    ("scale_bits", "segments"),
+    [(1, 1), (1, 3), (1, 6), *(pytest.param(bits, 3, marks=pytest.mark.full) for bits in (4, 8, 16))],
+)
 def test_never_worse_than_a_preset(rng, scale_bits, segments):
     fitter = Fitter(Histogram(silu(rng, size=0.5)), scale_bits=scale_bits)
     found = fitter.least_squares(f"tuned:segments={segments},bits=8,sign=0,headroom=1")
@@ -130,6 +135,7 @@ def test_never_worse_than_a_preset(rng, scale_bits, segments):
         assert error < (0.9 if segments > 3 else 0.96) * silu_error
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("budget", "best"),
     [("segments=1", "int8-asym"), ("segments=3", "se8-silu"), ("segments=4,bits=9,sign=1", "se9-paper"),
@@ -172,6 +178,7 @@ def test_a_budget_is_of_bytes():
     assert (Budget().segments, Budget().bits, Budget().scale_bits, Budget().signs) == (6, 8, 16, SIGNS)
 
 
+@pytest.mark.full
 def test_tuned_formats_are_of_bytes(rng):
     found = Fitter(Histogram(silu(rng))).least_squares("tuned:segments=2")
     assert (found.format.bits, found.scale.bits) == (8, 16)
@@ -292,6 +299,7 @@ print(json.dumps([[format_to_json(one.format), one.scale.M, one.scale.k] for one
 """
 
 
+@pytest.mark.full
 def test_deterministic(rng):
     seed = str(rng.integers(1 << 30))
     said = {

@@ -51,6 +51,7 @@ def small(monkeypatch):
     return seen
 
 
+@pytest.mark.full
 def test_figures(small, out, capsys):
     parts = "quantize,calibrate,generate,replay,cycle,synth"  # the others: test_bench_tensors.py, test_bench_decode.py
     assert main(["bench", "--parts", parts, "--json", str(out / "new" / "b.json")]) == 0

@@ -85,6 +85,7 @@ def test_calibrate_a_file(out, activations, tensors, spec):
     assert os.listdir(out) == ["c.json"]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("spec", ["se8", "se8-silu", "tuned:bits=3,segments=2"])
 def test_a_percentile_that_cannot_be_had_is_a_dash(out, tmp_path, capsys, spec):
     x = np.zeros((64, 40), np.float32)

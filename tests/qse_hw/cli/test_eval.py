@@ -64,6 +64,7 @@ def evaluated(out, capsys):
     return run
 
 
+@pytest.mark.every(2)
 def test_report(evaluated, any_model, out):
     document, said = evaluated("--model", any_model, *FEW, "--formats", "se8,int8", "--reference", "int8")
     assert document["schema"] == "qse-hw/eval/1"
@@ -124,6 +125,7 @@ def test_report(evaluated, any_model, out):
         assert any(line.startswith(f"│ {spec} ") and worst in line for line in said.splitlines())
 
 
+@pytest.mark.every(2)
 def test_calibration(evaluated, any_model, out, capsys):
     """What calibrate wrote is evaluated as it stands, and only with its own checkpoint."""
     text = command.TEXTS / "calibration.txt"
@@ -139,6 +141,7 @@ def test_calibration(evaluated, any_model, out, capsys):
     assert "Calibration must be for the checkpoint's " in capsys.readouterr().err
 
 
+@pytest.mark.every(2)
 def test_scales_are_kept(evaluated, any_model, out):
     """The scales of the other tensors, written by one run and read by the next, which gives the same."""
     words = ("--model", any_model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "se8:L=8")
@@ -182,6 +185,7 @@ def test_equals_sign_where_differences_are_noise(evaluated, model, capsys):
         assert row.split("│")[4].center(40).count(sign) == 1
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("option", [[], ["--x-proj-input", "int8", "--state", "fp16"]])
 def test_quamba_recipe(evaluated, model, option):
     few = ["--model", model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "int8,se8"]

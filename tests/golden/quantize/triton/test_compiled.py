@@ -12,6 +12,7 @@ FLOOR = "cvt.rmi.ftz.f32.f32"  # see golden/quantize/triton/codes.py, and what t
 SCRIPT = Path(__file__).with_name("compile_for.py")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("capability", [80, pytest.param(90, marks=pytest.mark.full)])
 def test_compiled_for_a_gpu(capability, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
