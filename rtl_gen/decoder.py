@@ -1,11 +1,12 @@
 """The decoder: codes in, integers in fine steps out. A comparison, a shift and one addition."""
 
-from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, EnableInserter, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.rtl_gen.lane.decision import intervals
+from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import choose, resize
 from qse_hw.rtl_gen.logic.stall import stall_all
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
@@ -62,17 +63,24 @@ class Decoder(wiring.Component):
         return m
 
 
-class DecoderLane(Elaboratable):
-    """Dequantizes one code per cycle, in two stages: the code, its value.
+class DecoderLane(wiring.Component):
+    """Dequantizes one code. Latency: 2 cycles (registers for the code and for its value). Throughput: one per cycle.
 
-    Members: ``code`` in; ``value`` (signed), ``invalid`` out.
+    Parameters:
+        format: of the codes.
+
+    Members:
+        code: the code.
+        value: its value in fine steps, signed.
+        invalid: the format assigns no value to the code.
     """
 
     def __init__(self, *, format: SegmentedFormat) -> None:
         self._format = format
-        self.code = Signal(format.bits)
-        self.value = Signal(signed(value_width(format)), reset_less=True)
-        self.invalid = Signal(reset_less=True)
+        super().__init__(
+            {"code": In(format.bits), "value": Out(signed(value_width(format))), "invalid": Out(1)}
+        )
+        omit_reset(self, "value", "invalid")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

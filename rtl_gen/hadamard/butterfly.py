@@ -1,35 +1,58 @@
 """The stages of a streaming Hadamard transform of order 2: sums and differences across lanes, and across beats."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.delay import Delay
+from qse_hw.rtl_gen.logic.reset import omit_reset
 
 
-class Stage(Elaboratable):
+class Stage(wiring.Component):
     """A stage of ``lanes`` signed values per slot.
 
     A *slot* is a cycle in which ``enable`` is high and with it the ``sync`` domain enabled. A vector enters in
     consecutive slots and leaves in as many consecutive slots; between vectors there may be any number of slots.
 
-    Attributes:
-        slots: from a vector's first beat at ``x`` to its first beat at ``y``.
+    The domain ``always`` has the same clock as ``sync``; ``enable`` does not enable it.
 
-    Members: ``x`` (a list, of ``width`` bits each), ``start`` (in the slot before that of a vector's first beat),
-    ``enable``, ``coming`` (what ``enable`` will be in the next cycle) in; ``y`` (of ``width + growth`` bits),
-    ``y_start`` out. The domain ``always`` has the same clock as ``sync``, and is not enabled by ``enable``.
+    Parameters:
+        lanes: values per slot.
+        width: bits of an input.
+        growth: bits that an output has more.
+        slots: see below.
+
+    Members:
+        enable: whether this cycle is a slot.
+        coming: whether the next cycle will be one.
+        x0 ...: the input beat, a value per lane.
+        start: high in the slot before that of a vector's first beat at the input.
+        y0 ...: the output beat, a value per lane.
+        y_start: high in the slot before that of a vector's first beat at the output.
+
+    Attributes:
+        x, y: the ports ``x0 ...`` and ``y0 ...`` as lists.
+        slots: from a vector's first beat at the input to its first beat at the output.
     """
 
     def __init__(self, *, lanes: int, width: int, growth: int, slots: int) -> None:
         self.lanes = lanes
         self.width = width
         self.slots = slots
-        self.enable = Signal()
-        self.coming = Signal()
-        self.x = [Signal(signed(width), name=f"x{lane}") for lane in range(lanes)]
-        self.start = Signal()
-        self.y = [Signal(signed(width + growth), name=f"y{lane}", reset_less=True) for lane in range(lanes)]
-        self.y_start = Signal()
+        inputs, outputs = ([f"{name}{lane}" for lane in range(lanes)] for name in "xy")
+        super().__init__(
+            {
+                "enable": In(1),
+                "coming": In(1),
+                **dict.fromkeys(inputs, In(signed(width))),
+                "start": In(1),
+                **dict.fromkeys(outputs, Out(signed(width + growth))),
+                "y_start": Out(1),
+            }
+        )
+        omit_reset(self, *outputs)
+        self.x, self.y = ([getattr(self, name) for name in names] for names in (inputs, outputs))
 
 
 class LaneButterfly(Stage):

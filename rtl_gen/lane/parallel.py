@@ -7,7 +7,9 @@ cost can be measured. Source: Quamba-SE (arXiv 2601.09451), the hardware descrip
 from dataclasses import replace
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.lane.align import Place, align
 from qse_hw.rtl_gen.lane.compare import compare
@@ -15,20 +17,28 @@ from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.product import multiply, product_latency
 from qse_hw.rtl_gen.lane.regions import LaneRegion, lane_regions
 from qse_hw.rtl_gen.lane.thresholds import least_input
+from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import pick, table
 from qse_hw.rtl_gen.logic.stages import Stages
 
 
-class ParallelLane(Elaboratable):
-    """Quantizes one value per cycle; see :class:`qse_hw.rtl_gen.lane.lane.Lane`. The scale is a constant."""
+class ParallelLane(wiring.Component):
+    """Quantizes one value per cycle.
+
+    Latency: :func:`parallel_latency` cycles. Throughput: one value per cycle.
+
+    Parameters:
+        geometry: what to build; its scale is a constant, its format too.
+
+    Members:
+        x, enable, code, saturated, nan: as those of :class:`qse_hw.rtl_gen.lane.lane.Lane`.
+    """
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
-        self.x = Signal(geometry.input.width)
-        self.enable = Signal(init=1)
-        self.code = Signal(geometry.format.bits, reset_less=True)
-        self.saturated = Signal(reset_less=True)
-        self.nan = Signal(reset_less=True)
+        outputs = {"code": Out(geometry.format.bits), "saturated": Out(1), "nan": Out(1)}
+        super().__init__({"x": In(geometry.input.width), "enable": In(1, init=1)} | outputs)
+        omit_reset(self, *outputs)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -92,15 +102,25 @@ class _Sum(NamedTuple):
     carry: Value
 
 
-class _Quantizer(Elaboratable):
-    """Rounds every value as if it lay in one region: ``field``, :func:`_quantizer_latency` cycles after ``x``."""
+class _Quantizer(wiring.Component):
+    """Rounds every value as if it lay in one region.
+
+    Latency: :func:`_quantizer_latency` cycles. Throughput: one value per cycle.
+
+    Parameters:
+        geometry: of the lane.
+        region: whose formula to compute.
+
+    Members:
+        x, enable: as those of :class:`qse_hw.rtl_gen.lane.lane.Lane`.
+        field: the code, without the sign bit of sign-magnitude formats.
+    """
 
     def __init__(self, geometry: Geometry, region: LaneRegion) -> None:
         self._geometry = geometry
         self._region = region
-        self.x = Signal(geometry.input.width)
-        self.enable = Signal()
-        self.field = Signal(geometry.field, reset_less=True)
+        super().__init__({"x": In(geometry.input.width), "enable": In(1), "field": Out(geometry.field)})
+        omit_reset(self, "field")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

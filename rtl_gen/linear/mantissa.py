@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.rtl_gen.lane.decision import Interval, intervals
+from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import at_least, choose, resize
 from qse_hw.rtl_gen.logic.stages import Stages
 
@@ -82,19 +85,28 @@ def _axis(interval: Interval, code: int, zero: int) -> int:
     return (code << interval.shift) + interval.offset + zero if interval.assigned else zero
 
 
-class Mantissa(Elaboratable):
-    """One code per cycle to its mantissa, in two stages: a comparison and a choice of constants; one addition.
+class Mantissa(wiring.Component):
+    """A code to its mantissa, in two stages: a comparison and a choice of constants; one addition.
 
-    Members: ``code`` in; ``mantissa`` (signed) and ``above`` out, ``split.latency`` cycles later: bit n of ``above``
-    says that the shift is larger than ``split.shifts[n]``.
+    Latency: ``split.latency`` cycles. Throughput: one code per cycle.
+
+    Parameters:
+        format: of the codes.
+        split: of the format.
+
+    Members:
+        code: the code.
+        mantissa: its mantissa, signed.
+        above: bit n: the code's shift is larger than ``split.shifts[n]``.
     """
 
     def __init__(self, *, format: SegmentedFormat, split: Split) -> None:
         self._format = format
         self._split = split
-        self.code = Signal(format.bits)
-        self.mantissa = Signal(signed(split.width), reset_less=True)
-        self.above = Signal(len(split.shifts) - 1, reset_less=True)
+        super().__init__(
+            {"code": In(format.bits), "mantissa": Out(signed(split.width)), "above": Out(len(split.shifts) - 1)}
+        )
+        omit_reset(self, "mantissa", "above")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

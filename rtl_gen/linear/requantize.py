@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.reference.linear import SCALE_K_BITS, SCALE_M_BITS
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
+from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.stages import Stages
 
 ACCUMULATOR_BITS = 32
@@ -41,25 +44,39 @@ class _Window(NamedTuple):
         return self.beyond | _choose([Cat(more[n:]).any() for n in range(4)], amount)
 
 
-class Requantizer(Elaboratable):
-    """One value per cycle: ``clamp(round(a * M / 2**k), -128, 127)``, exactly
+class Requantizer(wiring.Component):
+    """``clamp(round(a * M / 2**k), -128, 127)``, half to even: exactly
     :func:`qse_hw.golden.reference.linear.requantize_scalar`.
 
     Stages: the product; a shift by 0, 16, 32 or 48; by 0, 4, 8 or 12; by 0 to 3; whether to round up; the addition;
     clamping. A shift keeps only the bits that can still be chosen; of those above it keeps whether they are more than a
     sign, of those below whether one is set.
 
-    Members: ``a`` (signed), ``scale_m``, ``scale_k`` in, ``scale_k`` constant while values are on their way; ``value``
-    (signed) and ``saturated`` out, :func:`requantizer_latency` later.
+    Latency: :func:`requantizer_latency` cycles. Throughput: one value per cycle.
+
+    Parameters:
+        target: see :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`.
+
+    Members:
+        a: the accumulator, signed.
+        scale_m: M.
+        scale_k: k; must not change while values are in the requantizer.
+        value: the result, signed.
+        saturated: the result was clamped.
     """
 
     def __init__(self, *, target: str) -> None:
         self._target = target
-        self.a = Signal(signed(ACCUMULATOR_BITS))
-        self.scale_m = Signal(SCALE_M_BITS)
-        self.scale_k = Signal(SCALE_K_BITS)
-        self.value = Signal(signed(8), reset_less=True)
-        self.saturated = Signal(reset_less=True)
+        super().__init__(
+            {
+                "a": In(signed(ACCUMULATOR_BITS)),
+                "scale_m": In(SCALE_M_BITS),
+                "scale_k": In(SCALE_K_BITS),
+                "value": Out(signed(8)),
+                "saturated": Out(1),
+            }
+        )
+        omit_reset(self, "value", "saturated")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,6 +1,8 @@
 """A delay line: registers if it is short, a memory with a running address if it is long."""
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
@@ -9,20 +11,24 @@ REGISTERS = 4
 """The longest delay that is made of registers."""
 
 
-class Delay(Elaboratable):
+class Delay(wiring.Component):
     """``o`` is what ``i`` was ``slots`` slots ago, a slot being a cycle in which ``enable`` is high and with it the
     ``sync`` domain enabled. What leaves in the first ``slots`` slots is not specified.
 
-    Members: ``i``, ``enable`` in; ``o`` out; ``width`` bits. ``target``: see
-    :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
+    Parameters:
+        width: bits of ``i`` and ``o``.
+        slots: the delay, 0 or more.
+        target: see :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
+
+    Members:
+        enable: whether this cycle is a slot.
+        i, o: input and delayed output.
     """
 
     def __init__(self, *, width: int, slots: int, target: str) -> None:
         self._slots = slots
         self._target = target
-        self.enable = Signal()
-        self.i = Signal(width)
-        self.o = Signal(width)
+        super().__init__({"enable": In(1), "i": In(width), "o": Out(width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,20 +1,27 @@
 """A counter of what happens to several values at a time."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 
-class EventCounter(Elaboratable):
+class EventCounter(wiring.Component):
     """``count <= min((0 if clear else count) + events, 2**width - 1)``, events being those of one cycle before.
 
     So an event counts two cycles after it happened, and one that happens with a clear or in the cycle before is kept.
 
-    Members: ``lanes`` (a bit per value that may be an event), ``clear`` in; ``count`` out.
+    Parameters:
+        lanes: events that may happen in one cycle.
+        width: bits of the count.
+
+    Members:
+        lanes: a bit per event: whether it happens.
+        clear: starts again from 0.
+        count: the events so far, at most ``2**width - 1``.
     """
 
     def __init__(self, *, lanes: int, width: int = 32) -> None:
-        self.lanes = Signal(lanes)
-        self.clear = Signal()
-        self.count = Signal(width)
+        super().__init__({"lanes": In(lanes), "clear": In(1), "count": Out(width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

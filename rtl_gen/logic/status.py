@@ -1,30 +1,45 @@
 """Sticky flags and a counter: what an encoder noticed since it was last asked."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.units.shared import COUNTER_WIDTH
 
 
-class Status(Elaboratable):
+class Status(wiring.Component):
     """Accumulates events of ``lanes`` values per beat.
 
     ``saturated <= any(saturated_lanes) or (saturated and not clear)``; ``nan`` likewise;
     ``saturation_count <= min((0 if clear else saturation_count) + sum(saturated_lanes), 2**counter_width - 1)``.
     An event in the cycle of a clear is kept.
 
-    Members: ``enable`` (a beat counts now), ``clear``, ``saturated_lanes``, ``nan_lanes`` in; ``saturated``, ``nan``,
-    ``saturation_count`` out (one cycle later).
+    Latency: 1 cycle.
+
+    Parameters:
+        lanes: values per beat.
+        counter_width: bits of ``saturation_count``; 0: it stays 0.
+
+    Members:
+        enable: the events of this cycle count.
+        clear: clears flags and count.
+        saturated_lanes, nan_lanes: a bit per value: whether it saturates, is NaN.
+        saturated, nan, saturation_count: flags and count so far.
     """
 
     def __init__(self, *, lanes: int, counter_width: int) -> None:
         self._counter_width = COUNTER_WIDTH.kind.check("counter_width", counter_width)
-        self.enable = Signal()
-        self.clear = Signal()
-        self.saturated_lanes = Signal(lanes)
-        self.nan_lanes = Signal(lanes)
-        self.saturated = Signal()
-        self.nan = Signal()
-        self.saturation_count = Signal(counter_width)
+        super().__init__(
+            {
+                "enable": In(1),
+                "clear": In(1),
+                "saturated_lanes": In(lanes),
+                "nan_lanes": In(lanes),
+                "saturated": Out(1),
+                "nan": Out(1),
+                "saturation_count": Out(counter_width),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
