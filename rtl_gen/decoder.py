@@ -5,10 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import intervals
+from qse_hw.rtl_gen.lane.piecewise import intervals
 from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import choose, resize
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 
 
@@ -16,7 +16,7 @@ class Decoder(wiring.Component):
     """Dequantizes ``lanes`` codes per beat to integers in fine steps (``s * 2**-F``).
 
     Arithmetic, per lane: ``((code << shift) + offset)``, shift and offset those of the code's interval
-    (:func:`qse_hw.rtl_gen.lane.decision.intervals`), negated by the sign bit: exactly
+    (:func:`qse_hw.rtl_gen.lane.piecewise.intervals`), negated by the sign bit: exactly
     :func:`qse_hw.golden.formats.scalar.dequantize`. Codes that the format does not assign give 0 and set ``invalid``.
 
     Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
@@ -46,7 +46,7 @@ class Decoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         lanes = []
         for number in range(self.config.lanes):
             lane = DecoderLane(format=self.config.format)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.lane import K_SHAPE, Lane, lane_latency
 from qse_hw.rtl_gen.lane.parallel import ParallelLane, parallel_latency
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.logic.status import Status
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 
@@ -16,7 +16,7 @@ class Encoder(wiring.Component):
     """Quantizes ``lanes`` values per beat.
 
     Arithmetic, per lane: ``T = floor(2**(F+1) * |x| * M * 2**-k)``, then one comparison per region of T, one constant
-    added and a bit slice picked (:func:`qse_hw.rtl_gen.lane.decision.regions`): exactly
+    added and a bit slice picked (:func:`qse_hw.rtl_gen.lane.piecewise.regions`): exactly
     :func:`qse_hw.golden.formats.scalar.quantize`.
 
     Latency: :attr:`latency` cycles from an accepted beat to its output. Throughput: one beat per cycle (initiation
@@ -27,7 +27,7 @@ class Encoder(wiring.Component):
             paper's drawing, comparators on the input, a quantizer with its own multiplier per segment, a multiplexer.
             The same function. Target ``ecp5`` instantiates that family's multipliers with their registers; ``generic``
             is portable. ``pipeline`` is how many of the optional registers are made
-            (:attr:`qse_hw.rtl_gen.lane.geometry.Geometry.optional_cuts`); None: all of them for ``ecp5``; one, or two
+            (:attr:`qse_hw.rtl_gen.lane.geometry.Geometry.optional_steps`); None: all of them for ``ecp5``; one, or two
             if there is a shift, otherwise.
 
     Members:
@@ -75,7 +75,7 @@ class Encoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, config = Module(), self.config
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
 
         def arriving(value: Value) -> Value:
             if self._registered:

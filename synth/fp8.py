@@ -20,7 +20,7 @@ from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.reference.vectors import from_patterns
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.logic.reset import omit_reset
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import INPUT, LANES
 
@@ -94,7 +94,7 @@ class Cast(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         lanes = []
         for number in range(self.config.lanes):
             lane = CastLane(input=self.config.input)

@@ -60,7 +60,7 @@ class Emitted:
     models: Mapping[str, str] = field(default_factory=dict)
 
 
-class Emitting:
+class VerilogPlatform:
     """The platform for which Verilog is made, where cells are instantiated; in Amaranth's simulator it is None."""
 
 
@@ -69,7 +69,7 @@ def emit(config: UnitConfig) -> Emitted:
     from amaranth.back import verilog
 
     component = config.component()
-    text = verilog.convert(component, name=config.top, platform=Emitting(), emit_src=False, strip_internal_attrs=True)
+    text = verilog.convert(component, name=config.top, platform=VerilogPlatform(), emit_src=False, strip_internal_attrs=True)
     text = tidy(str(text))
     models = {
         path.name: path.read_text(encoding="utf-8") for path in sorted(MODELS.glob("*.v")) if f"{path.stem} " in text

@@ -6,8 +6,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.reference.hadamard import core, factorise, growth
-from qse_hw.rtl_gen.hadamard.across import Across
 from qse_hw.rtl_gen.hadamard.butterfly import BeatButterfly, LaneButterfly, Stage
+from qse_hw.rtl_gen.hadamard.matrix_stage import MatrixStage
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.queue import Queue
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
@@ -23,7 +23,7 @@ class Hadamard(wiring.Component):
     the orthonormal values.
 
     The transform is a chain of stages, widest distance first, so that long delays hold narrow numbers:
-    :class:`BeatButterfly` and :class:`LaneButterfly` for the powers of two, :class:`Across` for the matrix of order 12
+    :class:`BeatButterfly` and :class:`LaneButterfly` for the powers of two, :class:`MatrixStage` for the matrix of order 12
     or 20 between them. They move in slots. In each slot a beat enters; between vectors it may be none. So while no
     vector has begun that has not been completed, everything that was accepted comes out by itself; within a vector the
     unit waits for the rest of it.
@@ -90,7 +90,7 @@ class Hadamard(wiring.Component):
             add(BeatButterfly, distance=order * beats, target=self.config.target)
         if order > 1:
             matrix = core(order).T if self.config.transpose else core(order)
-            add(Across, matrix=matrix, beats=beats, halves=halves, target=self.config.target)
+            add(MatrixStage, matrix=matrix, beats=beats, halves=halves, target=self.config.target)
         for bit in reversed(range(beats.bit_length() - 1)):
             add(BeatButterfly, distance=1 << bit, target=self.config.target)
         for bit in reversed(range(self.config.lanes.bit_length() - 1)):

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from amaranth.hdl import Cat, Const, Mux, Value
 
-from qse_hw.rtl_gen.lane.decision import guard_bits
 from qse_hw.rtl_gen.lane.geometry import Geometry
+from qse_hw.rtl_gen.lane.piecewise import guard_bits
 from qse_hw.rtl_gen.lane.product import Product
-from qse_hw.rtl_gen.logic.select import at_least, resize, same_sign
+from qse_hw.rtl_gen.logic.select import greater_equal, resize, same_sign
 from qse_hw.rtl_gen.logic.stages import Stages
 
 _FINE = 2
@@ -25,7 +25,7 @@ class _Shifting(NamedTuple):
     nan: Value
 
 
-class _Position(NamedTuple):
+class _Truncated(NamedTuple):
     """``kept``: ``floor(P * 2**-shift)``, P the product with or without its sign; ``exact``: nothing was truncated;
     ``too_large``: known to saturate, whatever ``kept`` is, unless ``nan``."""
 
@@ -36,7 +36,7 @@ class _Position(NamedTuple):
     nan: Value
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """D as ``base + carry``, or, where x saturates, anything beyond all thresholds; ``negative``: x is."""
 
     base: Value
@@ -45,7 +45,7 @@ class Place(NamedTuple):
     nan: Value
 
 
-def align(stages: Stages, geometry: Geometry, of: Product) -> Place:
+def align(stages: Stages, geometry: Geometry, of: Product) -> Position:
     """Where the value lies, cuts ``shift``, ``align`` and ``fold`` later.
 
     A sign is not removed by a negation but by a one's complement, ``|P| = ~P + 1``: after truncation that differs from
@@ -55,15 +55,15 @@ def align(stages: Stages, geometry: Geometry, of: Product) -> Place:
     if geometry.preshift is not None:
         cut = geometry.preshift.cut
         exact = Const(0, 1) if geometry.never_exact else ~of.product[:cut].any()
-        position = _Position(of.product[cut:], exact, of.negative, of.too_large, of.nan)
+        position = _Truncated(of.product[cut:], exact, of.negative, of.too_large, of.nan)
     else:
         shifting = _window(geometry, of)
         if shifting.distance is not None:
             shifting = _shift_right(stages, shifting)
         exact = ~shifting.lost | shifting.nan if geometry.only_zero_is_zero else ~shifting.lost
-        position = _Position(shifting.kept, exact, shifting.negative, shifting.too_large, shifting.nan)
-        position = stages.cut("align", position)
-    return stages.cut("fold", _fold(geometry, position))
+        position = _Truncated(shifting.kept, exact, shifting.negative, shifting.too_large, shifting.nan)
+        position = stages.step("align", position)
+    return stages.step("fold", _fold(geometry, position))
 
 
 def _window(geometry: Geometry, of: Product) -> _Shifting:
@@ -88,16 +88,16 @@ def _shift_right(stages: Stages, of: _Shifting) -> _Shifting:
     step = 1 << _FINE
     coarse, fine = distance[_FINE:], distance[:_FINE]
     # of each group of bits: whether one is set, and whether it goes
-    groups = [kept[n : n + step].any() & at_least(coarse, n // step + 1) for n in range(0, len(kept), step)]
+    groups = [kept[n : n + step].any() & greater_equal(coarse, n // step + 1) for n in range(0, len(kept), step)]
     shifted = same_sign(resize(kept >> (coarse << _FINE), len(kept)), kept)
-    half = stages.cut("shift", of._replace(kept=shifted, lost=of.lost | Cat(groups).any(), distance=fine))
+    half = stages.step("shift", of._replace(kept=shifted, lost=of.lost | Cat(groups).any(), distance=fine))
     assert half.distance is not None
-    lost = Cat(half.kept[n] & at_least(half.distance, n + 1) for n in range(min(step - 1, len(kept)))).any()
+    lost = Cat(half.kept[n] & greater_equal(half.distance, n + 1) for n in range(min(step - 1, len(kept)))).any()
     shifted = same_sign(resize(half.kept >> half.distance, len(kept)), kept)
     return half._replace(kept=shifted, lost=half.lost | lost)
 
 
-def _fold(geometry: Geometry, of: _Position) -> Place:
+def _fold(geometry: Geometry, of: _Truncated) -> Position:
     is_float, kind, bits = geometry.input.is_float, geometry.format.kind, geometry.window.bits
     kept = of.kept.as_unsigned()  # where it has a sign, that is `negative`
     if geometry.sign_magnitude or is_float:
@@ -122,4 +122,4 @@ def _fold(geometry: Geometry, of: _Position) -> Place:
     if guard_bits(geometry.format):
         # With a carry nothing was truncated, the sticky bit is 0, and the carry has to pass it: 1 + 1.
         base = same_sign(Cat(~of.exact | carry, base), base)
-    return Place(base, carry, of.negative, of.nan)
+    return Position(base, carry, of.negative, of.nan)

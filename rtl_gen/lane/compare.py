@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from amaranth.hdl import Cat, Const, Value
 
-from qse_hw.rtl_gen.lane.align import Place
+from qse_hw.rtl_gen.lane.align import Position
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.regions import LaneRegion
-from qse_hw.rtl_gen.logic.select import at_least, rank, same_sign
+from qse_hw.rtl_gen.logic.select import greater_equal, rank, same_sign
 from qse_hw.rtl_gen.logic.stages import Stages
 
 _PART = 4  # bits compared at a time: what one look-up table takes
@@ -36,7 +36,7 @@ class _Flags(NamedTuple):
     nan: Value
 
 
-class Found(NamedTuple):
+class RegionSelect(NamedTuple):
     """D's ``base``; per region what the low bits carry (``carries``); the ``region``'s number; whether the code gets a
     ``minus``."""
 
@@ -48,8 +48,8 @@ class Found(NamedTuple):
 
 
 def compare(
-    stages: Stages, geometry: Geometry, regions: list[LaneRegion], of: Place, least_nonzero: int | None
-) -> Found:
+    stages: Stages, geometry: Geometry, regions: list[LaneRegion], of: Position, least_nonzero: int | None
+) -> RegionSelect:
     """The region, cuts ``compare``, ``place`` and ``number`` later.
 
     ``least_nonzero``: the least D whose code is not 0; None if 0 is all there is, which has no sign.
@@ -65,18 +65,18 @@ def compare(
         nonzero = _parts(position, least)
     carries = [region.carry(of.base, of.carry) for region in regions]
     parts = [part for threshold in thresholds for part in threshold]
-    found = stages.cut("compare", _Parts(parts, nonzero, carries, of.base, of.negative, of.nan))
+    found = stages.step("compare", _Parts(parts, nonzero, carries, of.base, of.negative, of.nan))
     parts, reaches = found.reaches, []
     for threshold in thresholds:
         reaches.append(_joined(parts[: len(threshold)]))
         parts = parts[len(threshold) :]
     nonzero = _joined(found.nonzero) if signed else Const(0, 1)
-    flags = stages.cut("place", _Flags(reaches, nonzero, found.carries, found.base, found.negative, found.nan))
+    flags = stages.step("place", _Flags(reaches, nonzero, found.carries, found.base, found.negative, found.nan))
     minus = flags.negative & (flags.nonzero | flags.reaches[0]) if signed else Const(0, 1)
-    return stages.cut("number", Found(rank(flags.reaches), minus, flags.carries, flags.base, flags.nan))
+    return stages.step("number", RegionSelect(rank(flags.reaches), minus, flags.carries, flags.base, flags.nan))
 
 
-def _terms(stages: Stages, of: Place, first: int | Value) -> tuple[Value, int | Value]:
+def _terms(stages: Stages, of: Position, first: int | Value) -> tuple[Value, int | Value]:
     """What to compare with what: ``base + carry >= first`` without an adder."""
     if isinstance(of.carry, Const):
         return of.base, first - of.carry.value
@@ -102,7 +102,7 @@ def _parts(position: Value, constant: int | Value) -> list[Value]:
             part = same_sign(part, position)
         else:
             bound &= (1 << _PART) - 1
-        found += [at_least(part, bound + 1), at_least(part, bound)]
+        found += [greater_equal(part, bound + 1), greater_equal(part, bound)]
         high -= _PART
     bound = constant >> lowest
     part = position[lowest:high]
@@ -110,7 +110,7 @@ def _parts(position: Value, constant: int | Value) -> list[Value]:
         part = same_sign(part, position)
     else:
         bound &= (1 << (high - lowest)) - 1
-    return [*found, at_least(part, bound)]
+    return [*found, greater_equal(part, bound)]
 
 
 def _joined(parts: list[Value]) -> Value:

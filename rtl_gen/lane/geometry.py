@@ -8,9 +8,9 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import guard_bits, regions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.lane.multiplier import DSP_WIDTH
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.piecewise import guard_bits, regions
 from qse_hw.rtl_gen.lane.window import Window
 from qse_hw.rtl_gen.units.shared import TARGET
 
@@ -37,7 +37,7 @@ class Geometry:
         scale: None: M and k are inputs.
         runtime_format: whether the regions' constants are inputs.
         target: one of :data:`qse_hw.rtl_gen.units.shared.TARGETS`.
-        pipeline: how many of :attr:`optional_cuts` are made; None for the target's default.
+        pipeline: how many of :attr:`optional_steps` are made; None for the target's default.
     """
 
     format: SegmentedFormat
@@ -55,15 +55,15 @@ class Geometry:
                 f"Scale bits must be at most {DSP_WIDTH} for target ecp5, whose multipliers are that wide, "
                 f"not {self.scale_bits}; use target generic"
             )
-        if self.pipeline is not None and not 0 <= index(self.pipeline) <= len(self.optional_cuts):
+        if self.pipeline is not None and not 0 <= index(self.pipeline) <= len(self.optional_steps):
             raise InputError(
-                f"Pipeline must be from 0 to {len(self.optional_cuts)} for this encoder, not {self.pipeline!r}"
+                f"Pipeline must be from 0 to {len(self.optional_steps)} for this encoder, not {self.pipeline!r}"
             )
 
     @cached_property
-    def family(self) -> RuntimeRegions:
+    def family(self) -> FormatFamily:
         """The formats that the regions' constants may describe; run-time formats only."""
-        return RuntimeRegions.of(self.format)
+        return FormatFamily.of(self.format)
 
     @cached_property
     def window(self) -> Window:
@@ -135,23 +135,23 @@ class Geometry:
         return self.decisive_bits == self.input.width and not guard_bits(self.format)
 
     @cached_property
-    def optional_cuts(self) -> tuple[str, ...]:
+    def optional_steps(self) -> tuple[str, ...]:
         """Steps whose results may be registered, the most useful ones first."""
         shifts = self.window.distance is not None and self.preshift is None
-        cuts = ["align"] if shifts else []
-        cuts += ["place", "choose"]
+        steps = ["align"] if shifts else []
+        steps += ["place", "choose"]
         if shifts:
-            cuts.append("shift")
+            steps.append("shift")
         if self.preshift is not None:
-            cuts += ["operands", "shifted", "fields", "range"]
+            steps += ["operands", "shifted", "fields", "range"]
         if self.preshift is not None or not (self.input.is_float and self.sign_magnitude):
-            cuts.append("fold")
-        return (*cuts, "compare", "number")
+            steps.append("fold")
+        return (*steps, "compare", "number")
 
     @cached_property
-    def cuts(self) -> tuple[str, ...]:
+    def registered_steps(self) -> tuple[str, ...]:
         """The steps whose results are registered."""
         number = self.pipeline
         if number is None:  # as fast as it gets, or what has few registers
-            number = len(self.optional_cuts) if self.target == "ecp5" else self.optional_cuts.index("place") + 1
-        return self.optional_cuts[:number]
+            number = len(self.optional_steps) if self.target == "ecp5" else self.optional_steps.index("place") + 1
+        return self.optional_steps[:number]

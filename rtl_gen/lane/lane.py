@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.lane.align import align
-from qse_hw.rtl_gen.lane.compare import Found, compare
+from qse_hw.rtl_gen.lane.compare import RegionSelect, compare
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.product import BEFORE_PRODUCT, multiply, product_latency
 from qse_hw.rtl_gen.lane.regions import LaneRegion, lane_regions
@@ -37,7 +37,7 @@ class Lane(wiring.Component):
 
     Steps: product (:mod:`qse_hw.rtl_gen.lane.product`), alignment (:mod:`qse_hw.rtl_gen.lane.align`), comparison
     (:mod:`qse_hw.rtl_gen.lane.compare`), choice of one slice, one constant and one carry, and their sum, which is the
-    code. After the product and the sum there is a register, after the other steps where :attr:`Geometry.cuts` says so.
+    code. After the product and the sum there is a register, after the other steps where :attr:`Geometry.registered_steps` says so.
 
     Latency: :func:`lane_latency` cycles. Throughput: one value per cycle.
 
@@ -49,7 +49,7 @@ class Lane(wiring.Component):
         enable: the same signal as that of the ``EnableInserter`` around the lane, if there is one.
         scale_m, scale_k (run-time scale only): M and k.
         constants (run-time format only): the regions' constants, as
-            :attr:`qse_hw.rtl_gen.lane.runtime_regions.RuntimeRegions.layout` says; they must not change while values
+            :attr:`qse_hw.rtl_gen.lane.format_family.FormatFamily.layout` says; they must not change while values
             are in the lane.
         code: the code.
         saturated, nan: the value saturates, is NaN.
@@ -71,7 +71,7 @@ class Lane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         geometry = self._geometry
-        stages = Stages(m, geometry.cuts)
+        stages = Stages(m, geometry.registered_steps)
         regions = lane_regions(geometry, self.constants if geometry.runtime_format else None)
         if geometry.scale is None:
             scale_m, scale_k = self.scale_m, self.scale_k
@@ -80,10 +80,10 @@ class Lane(wiring.Component):
         product = multiply(m, stages, geometry, self.x, scale_m, scale_k, self.enable)
         place = align(stages, geometry, product)
         found = compare(stages, geometry, regions, place, geometry.least_nonzero)
-        self._add(m, stages.cut("choose", self._choose(regions, found)))
+        self._add(m, stages.step("choose", self._choose(regions, found)))
         return m
 
-    def _choose(self, regions: list[LaneRegion], of: Found) -> _Terms:
+    def _choose(self, regions: list[LaneRegion], of: RegionSelect) -> _Terms:
         field = self._geometry.field
         return _Terms(
             part=pick(of.region, [region.slice(of.base, field) for region in regions]),
@@ -110,5 +110,5 @@ class Lane(wiring.Component):
 
 def lane_latency(geometry: Geometry) -> int:
     """Cycles from a lane's ``x`` to its ``code``."""
-    after = set(geometry.cuts) - set(BEFORE_PRODUCT)
+    after = set(geometry.registered_steps) - set(BEFORE_PRODUCT)
     return product_latency(geometry) + len(after) + 1

@@ -11,7 +11,7 @@ from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.rtl_gen.lane.align import Place, align
+from qse_hw.rtl_gen.lane.align import Position, align
 from qse_hw.rtl_gen.lane.compare import compare
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.product import multiply, product_latency
@@ -51,9 +51,9 @@ class ParallelLane(wiring.Component):
             m.submodules[f"quantiser{number}"] = quantizer = _Quantizer(geometry, region)
             m.d.comb += [quantizer.x.eq(self.x), quantizer.enable.eq(self.enable)]
             fields.append(quantizer.field)
-        stages = Stages(m, geometry.cuts)
+        stages = Stages(m, geometry.registered_steps)
         found = compare(stages, geometry, self._on_input(regions), self._place(stages), self._least_nonzero())
-        wait = _quantizer_latency(geometry) - len({"compare", "place", "number"} & set(geometry.cuts))
+        wait = _quantizer_latency(geometry) - len({"compare", "place", "number"} & set(geometry.registered_steps))
         region = stages.delay(found.region, wait, "region")
         minus, nan = stages.delay(found.minus, wait, "minus"), stages.delay(found.nan, wait, "was_nan")
         field = pick(region, fields)
@@ -80,7 +80,7 @@ class ParallelLane(wiring.Component):
         least = self._geometry.least_nonzero
         return None if least is None else self._least_of(least)
 
-    def _place(self, stages: Stages) -> Place:
+    def _place(self, stages: Stages) -> Position:
         """The input as ``base + carry``: what :func:`qse_hw.rtl_gen.lane.thresholds.least_input` calls its ordinal."""
         input, magnitude = self._geometry.input, self._geometry.sign_magnitude
         negative, rest = self.x[-1], self.x[:-1]
@@ -88,13 +88,13 @@ class ParallelLane(wiring.Component):
         if not input.is_float:
             # |x| = ~x + 1 if x is negative
             base = rest ^ negative.replicate(len(rest)) if magnitude else self.x.as_signed()
-            return Place(base, negative if magnitude else no, negative, no)
+            return Position(base, negative if magnitude else no, negative, no)
         nan = stages.name(rest[input.fraction_bits :].all() & rest[: input.fraction_bits].any(), "is_nan")
         sign = stages.name(negative & ~nan, "sign")
         base = rest & (~nan).replicate(len(rest))  # NaN becomes the one zero code
         if not magnitude:
             base = Cat(base ^ sign.replicate(len(rest)), sign).as_signed()
-        return Place(base, no, sign, nan)
+        return Position(base, no, sign, nan)
 
 
 class _Sum(NamedTuple):
@@ -125,12 +125,12 @@ class _Quantizer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         geometry, region = self._geometry, self._region
-        stages = Stages(m, geometry.cuts)
+        stages = Stages(m, geometry.registered_steps)
         assert geometry.scale is not None
         M = Const(geometry.scale.M, geometry.scale_bits)
         product = multiply(m, stages, geometry, self.x, M, Const(0, 9), self.enable)
         place = align(stages, geometry, product)
-        terms = stages.cut(
+        terms = stages.step(
             "choose", _Sum(region.slice(place.base, geometry.field), region.carry(place.base, place.carry))
         )
         total = Cat(Const(1, 1), terms.part) + Cat(terms.carry, region.addend)
@@ -139,7 +139,7 @@ class _Quantizer(wiring.Component):
 
 
 def _quantizer_latency(geometry: Geometry) -> int:
-    return product_latency(geometry) + len({"shift", "align", "fold", "choose"} & set(geometry.cuts)) + 1
+    return product_latency(geometry) + len({"shift", "align", "fold", "choose"} & set(geometry.registered_steps)) + 1
 
 
 def parallel_latency(geometry: Geometry) -> int:

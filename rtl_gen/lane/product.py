@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from qse_hw.rtl_gen.lane.geometry import Geometry, Preshift
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
-from qse_hw.rtl_gen.logic.select import at_least, pick, resize, subtract_from, table
+from qse_hw.rtl_gen.logic.select import greater_equal, pick, resize, subtract_from, table
 from qse_hw.rtl_gen.logic.stages import Stages
 
 BEFORE_PRODUCT = ("fields", "range", "operands", "shifted")
@@ -61,7 +61,7 @@ def _multiplier_latency(geometry: Geometry) -> int:
 
 def product_latency(geometry: Geometry) -> int:
     """Cycles from x to its product."""
-    return _multiplier_latency(geometry) + len(set(BEFORE_PRODUCT) & set(geometry.cuts))
+    return _multiplier_latency(geometry) + len(set(BEFORE_PRODUCT) & set(geometry.registered_steps))
 
 
 def _fixed(stages: Stages, geometry: Geometry, x: Value, M: Value, k: Value) -> _Operands:
@@ -154,14 +154,14 @@ def _preshifted(stages: Stages, geometry: Geometry, plan: Preshift, x: Value) ->
         rows = [divmod((n - plan.first) % (1 << bits), plan.radix)[part] for n in range(1 << bits)]
         return table(lower, [min(row, most) for row in rows])
 
-    fields = stages.cut(
+    fields = stages.step(
         "fields",
         _Fields(
             fraction=fraction,
             some_fraction=[fraction[n : n + 4].any() for n in range(0, len(fraction), 4)],
             upper=table(upper, [(n >= begin) + (n >= end > begin) + (n > end) for n in range(1 << len(upper))], 2),
-            lower_begins=at_least(lower, plan.first % (1 << bits)),
-            lower_ends=at_least(lower, (plan.first + plan.count) % (1 << bits)),
+            lower_begins=greater_equal(lower, plan.first % (1 << bits)),
+            lower_ends=greater_equal(lower, (plan.first + plan.count) % (1 << bits)),
             special=[upper.all(), lower.all()],
             coarse=select(0, len(coarse) - 1),
             fine=select(1, len(fine) - 1),
@@ -173,10 +173,10 @@ def _preshifted(stages: Stages, geometry: Geometry, plan: Preshift, x: Value) ->
     near = (fields.upper == 1) & fields.lower_begins
     near = near | (fields.upper == 2) & ~fields.lower_ends if end > begin else near & ~fields.lower_ends
     nan = fields.special[0] & fields.special[1] & Cat(fields.some_fraction).any()
-    ranged = stages.cut(
+    ranged = stages.step(
         "range", _Ranged(fields.fraction, near, large, nan, fields.coarse, fields.fine, fields.negative)
     )
-    chosen = stages.cut(
+    chosen = stages.step(
         "operands",
         _Chosen(
             near=ranged.near,
@@ -194,7 +194,7 @@ def _preshifted(stages: Stages, geometry: Geometry, plan: Preshift, x: Value) ->
     a = pick(chosen.coarse, [resize(Cat(Const(0, n), significand), width) for n in coarse])
     # a product of 0 unless near
     b = table(Cat(chosen.fine, chosen.near), [0] * (1 << len(chosen.fine)) + [geometry.scale.M << n for n in fine])
-    shifted = stages.cut("shifted", _Operands(a, b, None, chosen.negative, chosen.too_large, chosen.nan, None))
+    shifted = stages.step("shifted", _Operands(a, b, None, chosen.negative, chosen.too_large, chosen.nan, None))
     latency = _multiplier_latency(geometry)
     return shifted._replace(
         negative=stages.delay(shifted.negative, latency, "late_negative"),
@@ -229,12 +229,12 @@ def _distance(stages: Stages, geometry: Geometry, k: Value, exponent: Value) -> 
         wanted = stages.delay((base - exponent)[:12].as_signed(), steps >= 2, "wanted")
         wanted = stages.name(wanted, "wanted")
         negative = wanted[-1]
-        nothing = ~negative & at_least(wanted[:-1], window.width + 1)
+        nothing = ~negative & greater_equal(wanted[:-1], window.width + 1)
         low = wanted[:bits]
     else:
         # of the exponent alone: comparisons with constants, and the low bits of a difference
-        negative = stages.delay(at_least(exponent, constant + 1), steps - 1, "distance_negative")
-        nothing = stages.delay(~at_least(exponent, constant - window.width), steps - 1, "nothing_left")
+        negative = stages.delay(greater_equal(exponent, constant + 1), steps - 1, "distance_negative")
+        nothing = stages.delay(~greater_equal(exponent, constant - window.width), steps - 1, "nothing_left")
         low = stages.delay(subtract_from(constant, exponent, bits), steps - 1, "distance_low")
     negative, nothing = stages.name(negative, "left"), stages.name(nothing, "nothing")
     distance = low & (~negative).replicate(bits) | nothing.replicate(bits)

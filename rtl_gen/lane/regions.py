@@ -1,13 +1,13 @@
-"""The regions of a lane: what :mod:`qse_hw.rtl_gen.lane.decision` computes as constants, or the same from ports."""
+"""The regions of a lane: what :mod:`qse_hw.rtl_gen.lane.piecewise` computes as constants, or the same from ports."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Value
 
-from qse_hw.rtl_gen.lane.decision import regions
 from qse_hw.rtl_gen.lane.geometry import Geometry
-from qse_hw.rtl_gen.logic.select import at_least, resize
+from qse_hw.rtl_gen.lane.piecewise import regions
+from qse_hw.rtl_gen.logic.select import greater_equal, resize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class LaneRegion:
             total = resize(base, self.shift) + self.low + carry
             return total[self.shift]
         # low bits of base + carry + low >= 2**shift
-        return at_least(Cat(carry, base[: self.shift]), 2 * ((1 << self.shift) - self.low) - 1)
+        return greater_equal(Cat(carry, base[: self.shift]), 2 * ((1 << self.shift) - self.low) - 1)
 
     def slice(self, base: Value, field: int) -> Value:
         """``D >> shift`` without the carry, modulo ``2**field``."""

@@ -7,11 +7,11 @@ from math import floor
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import guard_bits
+from qse_hw.rtl_gen.lane.piecewise import guard_bits
 
 
 def position(format: SegmentedFormat, x: Fraction, scale: Scale) -> int:
-    """D of the value ``x`` (|x| for signed formats but two's complement), as :mod:`qse_hw.rtl_gen.lane.decision`
+    """D of the value ``x`` (|x| for signed formats but two's complement), as :mod:`qse_hw.rtl_gen.lane.piecewise`
     defines it.
     """
     half_steps = x * scale.reciprocal * Fraction(2) ** (format.fraction_bits + 1)

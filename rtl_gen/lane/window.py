@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, MAX_SCALE_BITS, Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import guard_bits, regions
+from qse_hw.rtl_gen.lane.piecewise import guard_bits, regions
 
 # k of every Scale there is: 2**(bits-1-k) <= 1/s < 2**(bits-k)
 K_MIN, K_MAX = -MAX_LOG2_STEP - 1, MAX_LOG2_STEP + MAX_SCALE_BITS

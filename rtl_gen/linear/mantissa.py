@@ -7,9 +7,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import Interval, intervals
+from qse_hw.rtl_gen.lane.piecewise import Interval, intervals
 from qse_hw.rtl_gen.logic.reset import omit_reset
-from qse_hw.rtl_gen.logic.select import at_least, choose, resize
+from qse_hw.rtl_gen.logic.select import choose, greater_equal, resize
 from qse_hw.rtl_gen.logic.stages import Stages
 
 
@@ -119,7 +119,7 @@ class Mantissa(wiring.Component):
         flags = []
         for part in parts[1:]:
             flag = Signal(name=f"from{part.first}")
-            m.d.comb += flag.eq(at_least(field, part.first))
+            m.d.comb += flag.eq(greater_equal(field, part.first))
             flags.append(flag)
 
         def constants(values: list[int]) -> Value:

@@ -89,7 +89,7 @@ class Requantizer(wiring.Component):
         amount = Const(0, 2)
         for low, keep in ((4, 25), (2, 13), (0, 10)):
             before, amount = amount, self.scale_k[low : low + 2]
-            window = stages.cut(f"by{1 << low}", _shifted(window, before, 1 << low, amount, keep))
+            window = stages.step(f"by{1 << low}", _shifted(window, before, 1 << low, amount, keep))
 
         quotient = stages.register(window.bits[1:].as_signed(), "quotient")
         up = stages.register(window.bits[0] & (window.any_lost(amount) | window.bits[1]), "up")

@@ -55,7 +55,7 @@ def same_sign(value: Value, like: Value) -> Value:
     return value.as_signed() if like.shape().signed else value
 
 
-def at_least(value: Value, constant: int) -> Value:
+def greater_equal(value: Value, constant: int) -> Value:
     """``value >= constant``, as a chain of ANDs and ORs: synthesis tools would spend a carry chain on it."""
     bits = [value[n] for n in range(len(value))]
     if value.shape().signed:  # to offset binary

@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Module, Signal, ValueLike
 
 
-def stall_all(m: Module, *, i_valid: ValueLike, o_ready: ValueLike, latency: int) -> tuple[Signal, Signal]:
+def stall_control(m: Module, *, i_valid: ValueLike, o_ready: ValueLike, latency: int) -> tuple[Signal, Signal]:
     """Add the valid bits of a ``latency``-stage pipeline to ``m``.
 
     Returns ``(advance, o_valid)``: every stage moves on when ``advance`` is high, which is also the input's ready. It

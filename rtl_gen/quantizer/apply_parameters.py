@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, SegmentedFormat
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.parameter_rules import least_count
 from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.quantizer.registers import K_WIDTH, REFUSALS, RegisterMap
@@ -18,7 +18,7 @@ _PHASES = 4  # cycles per step: operands, sums, differences, verdict
 class ApplyParameters(wiring.Component):
     """Walks the segments, once to check them and once to compute the regions' constants from them.
 
-    Arithmetic: :func:`qse_hw.rtl_gen.quantizer.parameter_rules.refusal`, :meth:`RuntimeRegions.constants`. One step per
+    Arithmetic: :func:`qse_hw.rtl_gen.quantizer.parameter_rules.refusal`, :meth:`FormatFamily.constants`. One step per
     pair of segments (a segment against those before, then by itself) of four cycles each, so that no path is long.
 
     Parameters:
@@ -38,7 +38,7 @@ class ApplyParameters(wiring.Component):
     """
 
     def __init__(self, *, format: SegmentedFormat, scale: Scale, registers: RegisterMap) -> None:
-        self.family = RuntimeRegions.of(format)
+        self.family = FormatFamily.of(format)
         self._scale = scale
         super().__init__(
             {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, Segment, SegmentedFormat
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 
 
 def parameters_of(format: SegmentedFormat, scale: Scale, *, bypass: bool = False) -> dict[str, int]:
@@ -18,7 +18,7 @@ def parameters_of(format: SegmentedFormat, scale: Scale, *, bypass: bool = False
     return found
 
 
-def format_of(family: RuntimeRegions, parameters: Mapping[str, int]) -> SegmentedFormat:
+def format_of(family: FormatFamily, parameters: Mapping[str, int]) -> SegmentedFormat:
     """The inverse of :func:`parameters_of`.
 
     Raises:
@@ -37,7 +37,7 @@ def format_of(family: RuntimeRegions, parameters: Mapping[str, int]) -> Segmente
     )
 
 
-def refusal(family: RuntimeRegions, scale_bits: int, parameters: Mapping[str, int]) -> str:
+def refusal(family: FormatFamily, scale_bits: int, parameters: Mapping[str, int]) -> str:
     """Which of :data:`qse_hw.rtl_gen.quantizer.registers.REFUSALS` is found first, NONE if the parameters are legal.
 
     Legal are those of which :func:`format_of` and :class:`Scale` make objects (and which have the fewest codes of the
@@ -70,6 +70,6 @@ def refusal(family: RuntimeRegions, scale_bits: int, parameters: Mapping[str, in
     return "NONE" if found or family.kind != "offset" else "ZERO_POINT"
 
 
-def least_count(family: RuntimeRegions) -> int:
+def least_count(family: FormatFamily) -> int:
     """Fewest codes of a segment: 0 alone has no sign."""
     return 2 if family.kind != "offset" and len(family.shifts) == 1 else 1

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.lane import Lane, lane_latency
 from qse_hw.rtl_gen.logic.delay import Delay
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.quantizer.registers import K_WIDTH
 
 
@@ -61,7 +61,7 @@ class QuantizerCore(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         i, o, bits = self.i.payload, self.o.payload, self._geometry.format.bits
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         within = Signal(range(self.latency + 1))
         m.d.sync += within.eq(within + (self.i.valid & self.i.ready) - (self.o.valid & self.o.ready))
         m.d.comb += [self.i.ready.eq(advance), self.o.valid.eq(o_valid), self.empty.eq(within == 0)]

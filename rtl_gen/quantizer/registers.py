@@ -10,7 +10,7 @@ from typing import Literal
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, SegmentedFormat
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 
 ID = int.from_bytes(b"QSEQ", "big")
 VERSION = (1, 0, 0)  # of the map: incompatible, compatible, editorial changes
@@ -102,7 +102,7 @@ class RegisterMap:
     @classmethod
     def of(cls, *, format: SegmentedFormat, input: InputType, scale: Scale, lanes: int) -> "RegisterMap":
         """The map of a quantizer that starts with ``format`` and ``scale``."""
-        family = RuntimeRegions.of(format)
+        family = FormatFamily.of(format)
         registers = [*_identity(family, input, scale, lanes), *_control(), *_scale(scale)]
         if format.kind == "offset":
             meaning = "fine steps from the axis' start to the value 0"
@@ -130,7 +130,7 @@ class RegisterMap:
         return cls(registers=tuple(registers), segments=len(format.segments))
 
 
-def _identity(family: RuntimeRegions, input: InputType, scale: Scale, lanes: int) -> list[Register]:
+def _identity(family: FormatFamily, input: InputType, scale: Scale, lanes: int) -> list[Register]:
     major, minor, patch = VERSION
     return [
         _fixed("ID", 0x00, "what this is", [("ID", 0, 32, 'the letters "QSEQ"', ID)]),

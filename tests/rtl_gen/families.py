@@ -3,10 +3,10 @@
 import numpy as np
 
 from qse_hw.golden.formats.segmented import MAX_REACH, Segment, SegmentedFormat
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 
 
-def member(rng: np.random.Generator, family: RuntimeRegions) -> SegmentedFormat:
+def member(rng: np.random.Generator, family: FormatFamily) -> SegmentedFormat:
     """A format of the family: counts, codes in any order with gaps, zero point, whatever the rules allow."""
     count, limit = len(family.shifts), 1 << family.field
     while True:

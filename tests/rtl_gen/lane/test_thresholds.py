@@ -6,7 +6,7 @@ from qse_hw.golden.formats import scalar
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.rtl_gen.lane.decision import regions
+from qse_hw.rtl_gen.lane.piecewise import regions
 from qse_hw.rtl_gen.lane.thresholds import least_input
 
 SCALES = [Scale.from_step(2.0**-8), Scale.from_step(0.0041)]

@@ -7,7 +7,7 @@ import pytest
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scalar import quantize_position
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, MAX_SCALE_BITS, Scale
-from qse_hw.rtl_gen.lane.decision import guard_bits
+from qse_hw.rtl_gen.lane.piecewise import guard_bits
 from qse_hw.rtl_gen.lane.window import K_MAX, K_MIN, Window
 from tests.rtl_gen.formats import ALL, INPUTS, SCALE_BITS, SHIPPED, make, random_format, random_scale, scale_for
 

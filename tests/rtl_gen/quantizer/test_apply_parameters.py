@@ -9,7 +9,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, Segment
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.apply_parameters import ApplyParameters
 from qse_hw.rtl_gen.quantizer.parameter_rules import format_of, least_count, parameters_of, refusal
 from qse_hw.rtl_gen.quantizer.registers import REFUSALS, RegisterMap
@@ -162,7 +162,7 @@ def test_a_sign_needs_two_codes():
     segments = (Segment(codes=100, log2_step=0, first_code=3),)
     format = replace(make("se8"), segments=segments)
     good = parameters_of(format, Scale(M=40000, k=9))
-    assert least_count(RuntimeRegions.of(format)) == 2
+    assert least_count(FormatFamily.of(format)) == 2
     assert check(unit(format), 16, [good | {"segment0_count": n} for n in (2, 1, 0)]) == {"NONE", "NO_CODES"}
 
 
@@ -173,7 +173,7 @@ def test_refused_formats():
 
 def test_parameters_and_formats_are_inverse(rng):
     for name in ("se8", "se8-silu", "int8-asym"):
-        family = RuntimeRegions.of(make(name))
+        family = FormatFamily.of(make(name))
         format = member(rng, family)
         parameters = parameters_of(format, Scale.from_step(0.1))
         assert replace(format_of(family, parameters), name=format.name) == format

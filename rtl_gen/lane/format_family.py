@@ -17,8 +17,8 @@ MAX_SEGMENTS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class RuntimeRegion:
-    """What is fixed of a region (:class:`qse_hw.rtl_gen.lane.decision.Region`).
+class FamilyRegion:
+    """What is fixed of a region (:class:`qse_hw.rtl_gen.lane.piecewise.Region`).
 
     Attributes:
         segment: the segment whose codes it gives.
@@ -39,7 +39,7 @@ class RuntimeRegion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RuntimeRegions:
+class FormatFamily:
     """A family of formats: everything but counts, first codes and zero point is the same.
 
     Args:
@@ -62,7 +62,7 @@ class RuntimeRegions:
             raise InputError(f"Segments set at run time must be at most {MAX_SEGMENTS}, not {len(self.log2_steps)}")
 
     @classmethod
-    def of(cls, format: SegmentedFormat) -> "RuntimeRegions":
+    def of(cls, format: SegmentedFormat) -> "FormatFamily":
         """The family that ``format`` belongs to; aliases do not matter."""
         if not isinstance(format, SegmentedFormat):
             raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
@@ -96,24 +96,24 @@ class RuntimeRegions:
         return tuple(step - min(self.log2_steps) for step in self.log2_steps)
 
     @cached_property
-    def regions(self) -> tuple[RuntimeRegion, ...]:
+    def regions(self) -> tuple[FamilyRegion, ...]:
         """In ascending order of D. The first has no threshold."""
-        found: list[RuntimeRegion] = []
+        found: list[FamilyRegion] = []
         last = len(self.shifts) - 1
         if self.kind == "offset":
-            found.append(RuntimeRegion(segment=0, border=0, constant=True, saturated=True))
+            found.append(FamilyRegion(segment=0, border=0, constant=True, saturated=True))
         for number, e in enumerate(self.shifts):
             before = self.shifts[number - 1] if number else e
             if before > e:  # the coarse segment's last half step reaches past this one's start
-                found.append(RuntimeRegion(segment=number, border=1 << before, constant=True))
+                found.append(FamilyRegion(segment=number, border=1 << before, constant=True))
             # the axis' start, and so all starts below, are multiples of the finest step so far
             fixed = e == 0 or (self.kind != "offset" and min((e, *self.shifts[:number])) == e)
             found.append(
-                RuntimeRegion(
+                FamilyRegion(
                     segment=number, border=1 << min(before, e), shift=e + 1, low=1 << e if fixed else None
                 )
             )
-        found.append(RuntimeRegion(segment=last, border=1 << self.shifts[last], constant=True, saturated=True))
+        found.append(FamilyRegion(segment=last, border=1 << self.shifts[last], constant=True, saturated=True))
         return tuple(found)
 
     def largest_end(self, segment: int) -> int:
@@ -147,7 +147,7 @@ class RuntimeRegions:
         """``first{n}``, from region 1 on; of constant regions ``constant{n}``; of others ``high{n}``, ``low{n}``.
 
         The addend is ``(high << shift) + low``, of which ``high`` counts modulo ``2**field``; ``low`` is left out where
-        :attr:`RuntimeRegion.low` tells it.
+        :attr:`FamilyRegion.low` tells it.
         """
         members: dict[str, Shape] = {}
         for n, region in enumerate(self.regions):
@@ -164,7 +164,7 @@ class RuntimeRegions:
         Raises:
             InputError: if the format is not of this family.
         """
-        if RuntimeRegions.of(format) != self:
+        if FormatFamily.of(format) != self:
             raise InputError(f"Format {format.name} must be of the family {self}")
         found: dict[str, int] = {}
         for n, region in enumerate(self.regions):

@@ -12,7 +12,7 @@ Node = tuple[list[Signal], Signal]
 """The sums of some chunks, a lane each, and whether the first of the chunks is subtracted."""
 
 
-class Across(Stage):
+class MatrixStage(Stage):
     """``y[r, b] = sum(matrix[r, c] * x[c, b])`` over the chunks c of ``beats`` beats b each, in the order of r, then b.
 
     Each chunk has a memory of its own, for two vectors: while one comes in, all chunks of the other are read at once,

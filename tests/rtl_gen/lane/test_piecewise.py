@@ -9,7 +9,7 @@ import pytest
 
 from qse_hw.golden.formats.scalar import quantize_position
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import guard_bits, intervals, regions
+from qse_hw.rtl_gen.lane.piecewise import guard_bits, intervals, regions
 from tests.rtl_gen.formats import ALL, make, random_format
 
 FAR = (1 << 16, 1 << 20, (1 << 40) + 1)
