@@ -75,9 +75,9 @@ class LaneButterfly(Stage):
 class BeatButterfly(Stage):
     """Beats ``distance`` apart, a and b, become a + b and a - b.
 
-    The first half of each ``2 * distance`` beats waits in a delay line as long as the distance. The second half meets
-    it: sums leave, differences take the other's place in the line and leave while the next first half comes in.
-    Two adders per lane, each between registers: ``y = waiting + (0 or b)``, ``back = (0 or waiting) + (a or ~b + 1)``.
+    The first half of each ``2 * distance`` beats waits in a delay line of ``distance`` beats. When the second half
+    comes, the sums leave, and the differences enter the delay line, to leave while the next first half enters. Two
+    adders per lane, each between registers: ``y = waiting + (0 or b)``, ``back = (0 or waiting) + (a or ~b + 1)``.
     ``target``: see :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
     """
 
@@ -109,7 +109,7 @@ class BeatButterfly(Stage):
             total = Cat(subtract, gated[lane]).as_signed() + Cat(subtract, subtrahend).as_signed()
             back.append(total[1 : self.width + 2])
 
-        line: Value = Cat(*back)  # to the registers of the two sums it is distance slots
+        line: Value = Cat(*back)  # from here back to the registers of the two sums: distance slots
         if self._distance > 1:
             m.submodules.line = delay = Delay(width=len(line), slots=self._distance - 2, target=self._target)
             register = Signal.like(delay.i, reset_less=True)
@@ -123,18 +123,17 @@ class BeatButterfly(Stage):
         return m
 
     def _gate(self, m: Module, first_slot: Signal, register: Signal, value: Value) -> None:
-        """``register``, enabled: ``value`` of second halves, else 0. So written it is a flop's own reset and enable."""
+        """Set ``register`` to ``value`` in second halves, else to 0, by the flip-flops' own reset and enable."""
         with m.If(first_slot):
             m.d.always += register.eq(0)
         with m.Elif(self.enable):
             m.d.always += register.eq(value)
 
     def _phase(self, m: Module) -> tuple[Signal, Signal]:
-        """Whether the beat at ``x`` belongs to a second half; whether this is a slot and it does not: a register, since
-        it has far to go.
+        """``(second, first_slot)``: the beat at ``x`` belongs to a second half; this is a slot and the beat does not.
 
-        After a vector it goes on until the next one starts: first halves that nobody sent do no harm, and second
-        halves come when all differences have left.
+        ``first_slot`` is a register, since it drives many. After a vector the phases continue until the next vector
+        starts: empty first halves do no harm, and by the next second half all differences have left.
         """
         second = Signal()
         fresh = Signal()

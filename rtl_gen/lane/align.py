@@ -1,4 +1,4 @@
-"""Second part of a lane: from the product to where the value lies, as ``D = base + carry``."""
+"""Second part of a lane: from the product to the value's position ``D = base + carry``."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,13 @@ from qse_hw.rtl_gen.logic.select import greater_equal, resize, same_sign
 from qse_hw.rtl_gen.logic.stages import Stages
 
 _FINE = 2
-"""log2 of what the first step of a shift counts in."""
+"""log2 of the unit of a shift's first step, which shifts by 0, 4, 8 ...; the second shifts by 0 to 3."""
 
 
 class _Shifting(NamedTuple):
-    """``kept``, still to be shifted right by ``distance``, if any; ``lost``: bits that were set have gone already."""
+    """A product while it is shifted: ``kept`` is still to be shifted right by ``distance``, unless that is None;
+    ``lost``: a set bit has been shifted out.
+    """
 
     kept: Value
     lost: Value
@@ -26,8 +28,11 @@ class _Shifting(NamedTuple):
 
 
 class _Truncated(NamedTuple):
-    """``kept``: ``floor(P * 2**-shift)``, P the product with or without its sign; ``exact``: nothing was truncated;
-    ``too_large``: known to saturate, whatever ``kept`` is, unless ``nan``."""
+    """The shifted product: ``kept = floor(P * 2**-shift)``, P signed for fixed-point inputs, else the magnitude.
+
+    ``exact``: no set bit was shifted out; ``too_large``: the value saturates whatever ``kept`` is, unless it is
+    ``nan``.
+    """
 
     kept: Value
     exact: Value
@@ -37,7 +42,7 @@ class _Truncated(NamedTuple):
 
 
 class Position(NamedTuple):
-    """D as ``base + carry``, or, where x saturates, anything beyond all thresholds; ``negative``: x is."""
+    """D as ``base + carry``; if x saturates, any number beyond all thresholds. ``negative``: x is negative."""
 
     base: Value
     carry: Value
@@ -46,11 +51,11 @@ class Position(NamedTuple):
 
 
 def align(stages: Stages, geometry: Geometry, of: Product) -> Position:
-    """Where the value lies, cuts ``shift``, ``align`` and ``fold`` later.
+    """The value's position, after the steps ``shift``, ``align`` and ``fold``.
 
-    A sign is not removed by a negation but by a one's complement, ``|P| = ~P + 1``: after truncation that differs from
-    ``T = floor(|P| * 2**-shift)`` only if nothing was truncated, and then by one, which becomes the carry of the one
-    adder that follows.
+    A negative P is not negated but inverted: ``|P| = ~P + 1``. After truncation ``~P`` is
+    ``T = floor(|P| * 2**-shift)`` unless no set bit was truncated. Then it is one too low, and this one becomes the
+    carry of the adder that follows.
     """
     if geometry.preshift is not None:
         cut = geometry.preshift.cut
@@ -82,12 +87,12 @@ def _window(geometry: Geometry, of: Product) -> _Shifting:
 
 
 def _shift_right(stages: Stages, of: _Shifting) -> _Shifting:
-    """``kept`` shifted by ``distance``, by multiples of ``1 << _FINE`` first, by the rest after the cut ``shift``."""
+    """``kept`` shifted right by ``distance``: by multiples of ``1 << _FINE`` in step ``shift``, then by the rest."""
     assert of.distance is not None
     kept, distance = stages.name(of.kept, "window"), of.distance
     step = 1 << _FINE
     coarse, fine = distance[_FINE:], distance[:_FINE]
-    # of each group of bits: whether one is set, and whether it goes
+    # per group of bits: whether it has a set bit and is shifted out
     groups = [kept[n : n + step].any() & greater_equal(coarse, n // step + 1) for n in range(0, len(kept), step)]
     shifted = same_sign(resize(kept >> (coarse << _FINE), len(kept)), kept)
     half = stages.step("shift", of._replace(kept=shifted, lost=of.lost | Cat(groups).any(), distance=fine))
@@ -99,18 +104,18 @@ def _shift_right(stages: Stages, of: _Shifting) -> _Shifting:
 
 def _fold(geometry: Geometry, of: _Truncated) -> Position:
     is_float, kind, bits = geometry.input.is_float, geometry.format.kind, geometry.window.bits
-    kept = of.kept.as_unsigned()  # where it has a sign, that is `negative`
+    kept = of.kept.as_unsigned()  # its sign, if it has one, is `negative`
     if geometry.sign_magnitude or is_float:
         if geometry.sign_magnitude and not is_float:
             kept = kept ^ of.negative.replicate(len(kept))
-        # one bit for all that says that T does not fit into the others
+        # the top bit says that T does not fit into the bits below
         base = Cat(resize(kept, bits), of.too_large & ~of.nan | kept[bits:].any())
         if not geometry.sign_magnitude:
             base = Cat(base ^ of.negative.replicate(bits + 1), of.negative).as_signed()
     else:
         beyond = Mux(of.negative, kept[bits:].all(), kept[bits:].any())
         base = Cat(resize(of.kept, bits), beyond, of.negative).as_signed()
-    # a one's complement that is one too low; if only 0 is exact, it is not negative
+    # whether the inverted product is one too low; if only 0 is exact, never, as 0 is not negative
     tie = Const(0, 1) if geometry.never_exact else of.negative & of.exact
     carry: Value
     if kind == "twos-complement":
@@ -120,6 +125,7 @@ def _fold(geometry: Geometry, of: _Truncated) -> Position:
     else:
         carry = tie
     if guard_bits(geometry.format):
-        # With a carry nothing was truncated, the sticky bit is 0, and the carry has to pass it: 1 + 1.
+        # With a carry the value is exact and its sticky bit 0; the bit is set so that adding the carry gives 1 + 1
+        # and reaches the bits above.
         base = same_sign(Cat(~of.exact | carry, base), base)
     return Position(base, carry, of.negative, of.nan)

@@ -21,7 +21,7 @@ assert -(1 << 8) <= K_MIN <= K_MAX < 1 << 8
 
 
 class _Terms(NamedTuple):
-    """What the code is the sum of, and what goes past the adder."""
+    """The terms of the sum that is the code, and what passes beside the adder."""
 
     part: Value
     addend: Value
@@ -37,7 +37,7 @@ class Lane(wiring.Component):
 
     Steps: product (:mod:`qse_hw.rtl_gen.lane.product`), alignment (:mod:`qse_hw.rtl_gen.lane.align`), comparison
     (:mod:`qse_hw.rtl_gen.lane.compare`), choice of one slice, one constant and one carry, and their sum, which is the
-    code. After the product and the sum there is a register, after the other steps where :attr:`Geometry.registered_steps` says so.
+    code. The product and the sum are always registered, of the other steps those in :attr:`Geometry.registered_steps`.
 
     Latency: :func:`lane_latency` cycles. Throughput: one value per cycle.
 
@@ -79,8 +79,8 @@ class Lane(wiring.Component):
             scale_m, scale_k = Const(geometry.scale.M, geometry.scale_bits), Const(0, K_SHAPE)
         product = multiply(m, stages, geometry, self.x, scale_m, scale_k, self.enable)
         place = align(stages, geometry, product)
-        found = compare(stages, geometry, regions, place, geometry.least_nonzero)
-        self._add(m, stages.step("choose", self._choose(regions, found)))
+        select = compare(stages, geometry, regions, place, geometry.least_nonzero)
+        self._add(m, stages.step("choose", self._choose(regions, select)))
         return m
 
     def _choose(self, regions: list[LaneRegion], of: RegionSelect) -> _Terms:
@@ -96,7 +96,7 @@ class Lane(wiring.Component):
         )
 
     def _add(self, m: Module, of: _Terms) -> None:
-        # three numbers in one adder: the carry enters through an extra low bit
+        # one adder for three terms: the carry enters through an extra low bit
         total = Cat(Const(1, 1), of.part) + Cat(of.carry, of.addend)
         code = total[1 : self._geometry.field + 1]
         m.d.sync += [

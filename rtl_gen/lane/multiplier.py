@@ -1,4 +1,4 @@
-"""The multiplier: portable, or the ECP5's with all of its registers, which synthesis does not find by itself."""
+"""The multiplier: portable, or the ECP5's with all of its registers, which synthesis does not infer."""
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import wiring

@@ -1,7 +1,7 @@
 """One lane of the encoder as the paper draws it: comparators, a quantizer per segment, a multiplexer.
 
-The same function as :class:`qse_hw.rtl_gen.lane.lane.Lane`, at the cost of a multiplier per segment; here so that this
-cost can be measured. Source: Quamba-SE (arXiv 2601.09451), the hardware description.
+The same function as :class:`qse_hw.rtl_gen.lane.lane.Lane`, with a multiplier per segment: it exists so that this cost
+can be measured. Source: Quamba-SE (arXiv 2601.09451), the hardware description.
 """
 
 from dataclasses import replace
@@ -52,10 +52,10 @@ class ParallelLane(wiring.Component):
             m.d.comb += [quantizer.x.eq(self.x), quantizer.enable.eq(self.enable)]
             fields.append(quantizer.field)
         stages = Stages(m, geometry.registered_steps)
-        found = compare(stages, geometry, self._on_input(regions), self._place(stages), self._least_nonzero())
+        select = compare(stages, geometry, self._on_input(regions), self._place(stages), self._least_nonzero())
         wait = _quantizer_latency(geometry) - len({"compare", "place", "number"} & set(geometry.registered_steps))
-        region = stages.delay(found.region, wait, "region")
-        minus, nan = stages.delay(found.minus, wait, "minus"), stages.delay(found.nan, wait, "was_nan")
+        region = stages.delay(select.region, wait, "region")
+        minus, nan = stages.delay(select.minus, wait, "minus"), stages.delay(select.nan, wait, "was_nan")
         field = pick(region, fields)
         m.d.sync += [
             self.code.eq(Cat(field, minus) if geometry.sign_magnitude else field),
@@ -65,7 +65,7 @@ class ParallelLane(wiring.Component):
         return m
 
     def _on_input(self, regions: list[LaneRegion]) -> list[LaneRegion]:
-        """The regions with thresholds on the input, and nothing else to them."""
+        """The regions, reduced to their thresholds, on the input instead of on D."""
         return [
             replace(region, first=None if region.first is None else self._least_of(region.first), formula=False)
             for region in regions

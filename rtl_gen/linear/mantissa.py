@@ -1,4 +1,4 @@
-"""Codes as mantissa and shift: the decoder of a consumer that multiplies, where the shift can wait for the product."""
+"""Codes as mantissa and shift: a decoder for multiplications, which shift the product instead of the operand."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,8 @@ from qse_hw.rtl_gen.logic.stages import Stages
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """From the code ``first`` on: ``value + Z == ((code << left) + offset) << shift``; ``left`` None: without the code.
+    """From the code ``first`` on: ``value + Z == ((code << left) + offset) << shift``; if ``left`` is None, without
+    the code.
 
     ``first`` and ``code`` are without the sign bit of sign-magnitude formats; Z is the zero point.
     """
@@ -30,8 +31,8 @@ class Part:
 class Split:
     """A format as mantissas and shifts: ``value + Z == mantissa << shift``.
 
-    ``parts`` ascend from code 0; two's complement, whose mantissa is the code, has none. ``shifts``: those that occur,
-    ascending. ``width``: of the signed mantissas.
+    ``parts`` ascend from code 0; two's complement has none, as its mantissa is the code. ``shifts``: all shifts,
+    ascending. ``width``: bits of the signed mantissas.
     """
 
     parts: tuple[Part, ...]
@@ -45,10 +46,10 @@ class Split:
 
 
 def split(format: SegmentedFormat, mantissa_bits: int) -> Split:
-    """How ``format`` splits. Codes without a value stand for 0.
+    """Split ``format``; codes without a value stand for 0.
 
-    Segments share a shift where that makes a magnitude of at most ``mantissa_bits`` bits: the fewer shifts there are,
-    the smaller the multiplexer.
+    Segments share a shift if their mantissas then have at most ``mantissa_bits`` bits of magnitude: fewer shifts make a
+    smaller multiplexer.
     """
     if format.kind == "twos-complement":
         return Split(parts=(), shifts=(0,), width=format.bits)
@@ -74,7 +75,7 @@ def split(format: SegmentedFormat, mantissa_bits: int) -> Split:
 
 
 def _own_shift(interval: Interval, zero: int) -> int:
-    """The largest shift that the whole interval has."""
+    """The largest shift that fits every value of the interval."""
     if not interval.assigned:
         return 0
     offset = interval.offset + zero

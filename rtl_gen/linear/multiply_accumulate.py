@@ -24,8 +24,8 @@ def sum_latency(columns: int, split: Split, target: str) -> int:
 class Row(wiring.Component):
     """``total = running + sum((mantissas[n] << shift[n]) * weights[n] for n)``; ``running = total if more else 0``.
 
-    The narrow mantissas are multiplied and the products shifted, by one of few constants. One adder per stage; a
-    register even behind products that need no shift, as DSPs lie far from the adders.
+    The narrow mantissas are multiplied and the products shifted by one of a few constants. One adder per stage.
+    Products are registered even without a shift, because DSPs lie far from the adders.
 
     Latency: :func:`sum_latency` + 1 cycles from mantissas and weights to the total. Throughput: ``columns`` products
     per cycle.
@@ -83,7 +83,7 @@ class Row(wiring.Component):
                 m.d.sync += total.eq(pair[0] + pair[1] if len(pair) == 2 else pair[0])
                 sums.append(total)
             terms = sums
-        # of two registers, one with a reset: to choose what is added would take a look-up table before the adder
+        # two registers, one with a reset: a choice of the addend would put a look-up table before the adder
         running, added = Signal.like(self.total, name="running"), Signal.like(self.total, name="added")
         m.d.comb += added.eq(running + terms[0])
         m.d.sync += [self.total.eq(added), running.eq(Mux(self.more, added, 0))]

@@ -20,11 +20,12 @@ def requantizer_latency(target: str) -> int:
 
 
 class _Window(NamedTuple):
-    """What is left of a product after a shift by one of four amounts.
+    """A product after a shift by 0 to 3 units.
 
-    ``bits``: half (bit 0) and quotient, signed. ``sign``: of all. ``lost``: whether a set bit was lost below, before
-    this shift and in each quarter of the bits that it can drop. ``ones``, ``zeros``: whether there is one, a zero, in
-    each quarter of the bits that it can leave above; ``beyond``: whether there were more bits than a sign before.
+    ``bits``: the half (bit 0) and the quotient, signed. ``sign``: of the product. ``lost``: whether a set bit was
+    dropped below ``bits``: before this shift, and in each of the three units that it may drop. ``ones``, ``zeros``:
+    for four groups of bits, of which a shift by n units leaves groups n to 3 above ``bits``, whether a bit is 1, is 0.
+    ``beyond``: before this shift, a bit above differed from the sign.
     """
 
     bits: Value
@@ -39,7 +40,7 @@ class _Window(NamedTuple):
         return _choose([Cat(self.lost[: n + 1]).any() for n in range(4)], amount)
 
     def any_beyond(self, amount: Value) -> Value:
-        """Whether there are more bits than a sign above, if the shift was by ``amount`` units."""
+        """Whether a bit above ``bits`` differs from the sign, if the shift was by ``amount`` units."""
         more = [Mux(self.sign, zero, one) for one, zero in zip(self.ones, self.zeros, strict=True)]
         return self.beyond | _choose([Cat(more[n:]).any() for n in range(4)], amount)
 
@@ -49,8 +50,8 @@ class Requantizer(wiring.Component):
     :func:`qse_hw.golden.reference.linear.requantize_scalar`.
 
     Stages: the product; a shift by 0, 16, 32 or 48; by 0, 4, 8 or 12; by 0 to 3; whether to round up; the addition;
-    clamping. A shift keeps only the bits that can still be chosen; of those above it keeps whether they are more than a
-    sign, of those below whether one is set.
+    clamping. A shift keeps only the bits that later shifts can choose; of the bits above it keeps whether one differs
+    from the sign, of those below whether one is set.
 
     Latency: :func:`requantizer_latency` cycles. Throughput: one value per cycle.
 
@@ -84,7 +85,7 @@ class Requantizer(wiring.Component):
         m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.scale_m), multiplier.enable.eq(1)]
         stages = Stages(m, ("by16", "by4", "by1"))
         none = Const(0, 1)
-        # the half, which an unshifted product does not have, becomes bit 0; in the end there are 9 bits above it
+        # bit 0 is the half, 0 before any shift; at the end 9 bits remain above it
         window = _Window(Cat(none, multiplier.p), multiplier.p[-1], [none] * 4, [none] * 4, [none] * 4, none)
         amount = Const(0, 2)
         for low, keep in ((4, 25), (2, 13), (0, 10)):
@@ -107,7 +108,7 @@ class Requantizer(wiring.Component):
 
 
 def _shifted(of: _Window, before: Value, unit: int, amount: Value, keep: int) -> _Window:
-    """The window, ``unit * amount`` bits lower, of which ``keep`` stay; ``before``: the amount of the last shift."""
+    """The window shifted right by ``unit * amount`` bits and cut to ``keep``; ``before``: the last shift's amount."""
     steps = [unit * n for n in range(4)]
     kept = [of.bits[low : low + keep] for low in steps]
     below = [of.bits[low : low + unit] for low in steps[:3]]

@@ -15,9 +15,9 @@ def address_bits(banks: int, depth: int) -> int:
 class Store(wiring.Component):
     """``banks`` memories of ``depth`` words: written one word at a time, read one word of each bank at a time.
 
-    Address: the bank in the low bits, as many as ``banks - 1`` has, above them the place in the bank; addresses that
-    do not exist are not written. All words are 0 at first, a reset does not clear them. What is read in the cycle in
-    which it is written must not matter (:class:`BlockRam`).
+    Address: the bank in the low bits (as many as ``banks - 1`` has), above them the place in the bank. Writes to
+    addresses that do not exist have no effect. All words are 0 at first, a reset does not clear them. A word read in
+    the cycle in which it is written is undefined (:class:`BlockRam`).
 
     Latency: :attr:`latency` cycles from ``place`` to the words. Throughput: a word written and ``banks`` words read per
     cycle.

@@ -1,4 +1,4 @@
-"""A memory with a register behind it: inferred, or the ECP5's block RAM, whose own register synthesis does not use."""
+"""A memory with an output register: inferred, or an ECP5 block RAM with its own, which synthesis does not use."""
 
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
@@ -15,10 +15,11 @@ _FEW = 32
 class BlockRam(wiring.Component):
     """``depth`` words of ``width`` bits, 0 at first; one is written and one read per cycle.
 
-    What is read in the cycle in which it is written must not matter: tools need not provide for it.
+    A word read in the cycle in which it is written is undefined, so that tools need no logic for it.
 
-    On the target ``ecp5`` as many DP16KD as hold ``depth`` words (up to 16384; beyond, as on other targets), with
-    output registers: the register that synthesis puts behind one is outside, and halves the speed.
+    On the target ``ecp5``, memories of 33 to 16384 words are DP16KD cells with output registers: the register that
+    synthesis would infer lies outside the cell and halves the speed. Smaller ones are distributed RAM, larger ones
+    inferred as on other targets.
 
     Latency: :attr:`latency` cycles from ``place`` to ``word``. Throughput: a word written and a word read per cycle.
 

@@ -1,4 +1,4 @@
-"""A delay line: registers if it is short, a memory with a running address if it is long."""
+"""A delay line: registers if it is short, a circular buffer in a memory if it is long."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -12,8 +12,8 @@ REGISTERS = 4
 
 
 class Delay(wiring.Component):
-    """``o`` is what ``i`` was ``slots`` slots ago, a slot being a cycle in which ``enable`` is high and with it the
-    ``sync`` domain enabled. What leaves in the first ``slots`` slots is not specified.
+    """``o`` is ``i`` of ``slots`` slots ago. A slot is a cycle in which ``enable`` is high and the ``sync`` domain, by
+    the same signal, enabled. In the first ``slots`` slots ``o`` is undefined.
 
     Parameters:
         width: bits of ``i`` and ``o``.
@@ -43,7 +43,7 @@ class Delay(wiring.Component):
         return m
 
     def _memory(self, m: Module) -> None:
-        """The row that is read is the one to be written next."""
+        """A circular buffer: the row read now is the next to be written."""
         rows = self._slots + 1 - BlockRam.latency
         m.submodules.ram = ram = BlockRam(width=len(self.i), depth=rows, target=self._target)
         read_row, _ = count(m, rows, "read_row")

@@ -1,4 +1,4 @@
-"""A queue whose writer knows that there is room."""
+"""A queue without back pressure: its writer must know that there is room."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -9,7 +9,7 @@ from qse_hw.rtl_gen.logic.reset import omit_reset
 
 
 class Queue(wiring.Component):
-    """First in, first out, ``depth`` items of ``width`` bits, one of them in a register in front of the memory.
+    """First in, first out: ``depth`` items of ``width`` bits in a memory, with an output register.
 
     The queue cannot refuse an item: the writer must know that it holds fewer than ``depth``.
 
@@ -41,7 +41,7 @@ class Queue(wiring.Component):
         )
         write = memory.write_port()
         read = memory.read_port(domain="comb")
-        # how many are in the memory, in unary: a number would have to be compared
+        # the number of items in the memory, in unary, which needs no comparison
         level = Signal(self._depth)
         take = Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""Sticky flags and a counter: what an encoder noticed since it was last asked."""
+"""Sticky flags and a saturating counter: an encoder's events since the last clear."""
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
@@ -47,7 +47,7 @@ class Status(wiring.Component):
             m.d.sync += flag.eq((self.enable & lanes.any()) | (flag & ~self.clear))
         if self._counter_width:
             count, width = self.saturation_count, self._counter_width
-            # signals, since Amaranth builds an expression anew wherever it is used
+            # signals, since Amaranth converts an expression again at each use
             happened = Signal.like(self.saturated_lanes)
             events = Signal(range(len(happened) + 1))
             total = Signal(max(width, len(events)) + 1)
@@ -58,10 +58,10 @@ class Status(wiring.Component):
                 events.eq(_popcount(happened)),
                 total.eq(count + events),
                 many.eq(events[width:].any()),
-                # a single event cannot carry a count that is not full past its end
+                # one event cannot take a count below its maximum past it
                 past.eq(total[width:].any() if len(happened) > 1 else 0),
             ]
-            with m.If(self.clear):  # makes it the flops' reset, but for the few bits of events
+            with m.If(self.clear):  # synthesis uses the flip-flops' reset, except for the few bits of events
                 m.d.sync += count.eq(events[:width] | many.replicate(width))
             with m.Elif(~count.all()):
                 m.d.sync += count.eq(total[:width] | past.replicate(width))

@@ -72,7 +72,7 @@ class ApplyParameters(wiring.Component):
         m.d.comb += [itself.eq(row == column), verdict.eq(~self.done & (phase == _PHASES - 1))]
         start = Signal(range(MAX_REACH + 1))
         place = self._place(m, row, column, start)
-        found = self._problem(m, row, itself, verdict, place)
+        problem = self._problem(m, row, itself, verdict, place)
 
         with m.If(self.check | self.load):
             m.d.sync += [self.done.eq(0), loading.eq(self.load)]
@@ -80,8 +80,8 @@ class ApplyParameters(wiring.Component):
             m.d.sync += self.refused.eq(self._scale_problem(m))
         m.d.sync += phase.eq(phase + 1)
         with m.If(verdict):
-            with m.If((self.refused == 0) & (found != 0)):
-                m.d.sync += self.refused.eq(found)
+            with m.If((self.refused == 0) & (problem != 0)):
+                m.d.sync += self.refused.eq(problem)
             m.d.sync += column.eq(column + 1)
             with m.If(itself):
                 m.d.sync += [column.eq(0), row.eq(row + 1), start.eq(place["end"])]
@@ -109,12 +109,12 @@ class ApplyParameters(wiring.Component):
     def _place(self, m: Module, row: Signal, column: Signal, start: Signal) -> dict[str, Signal]:
         """Where the segment of ``row`` lies, on both axes; each phase has its registers."""
         family, shifts = self.family, self.family.shifts
-        found: dict[str, Signal] = {}
+        registers: dict[str, Signal] = {}
 
         def register(name: str, shape: Shape, value: Value) -> Signal:
-            found[name] = Signal(shape, name=name, reset_less=True)
-            m.d.sync += found[name].eq(value)
-            return found[name]
+            registers[name] = Signal(shape, name=name, reset_less=True)
+            m.d.sync += registers[name].eq(value)
+            return registers[name]
 
         def of_segment(number: Signal, values: list[Value]) -> Value:
             return Array(values)[number]
@@ -153,10 +153,10 @@ class ApplyParameters(wiring.Component):
         register("overlaps", unsigned(1), (first < other_end) & (other_first < code_end))
         register("no_codes", unsigned(1), count < least_count(family))
         register("no_field", unsigned(1), code_end > 1 << family.field)
-        register("no_reach", unsigned(1), found["end"] > MAX_REACH)
+        register("no_reach", unsigned(1), registers["end"] > MAX_REACH)
         finest = of_segment(row, [Const(int(e == 0), 1) for e in shifts])
         register("holds_zero", unsigned(1), finest & (base <= 0) & (beyond > 0))
-        return found
+        return registers
 
     def _border(self, segment: int, constant: bool) -> int:
         """Of the segment's region by formula, or the one that gives its first code; 0 if it has none."""
@@ -174,19 +174,19 @@ class ApplyParameters(wiring.Component):
             m.d.sync += holds_zero.eq(0)
         with m.Elif(verdict & itself & place["holds_zero"]):
             m.d.sync += holds_zero.eq(1)
-        found = Signal(range(len(REFUSALS)))
+        problem = Signal(range(len(REFUSALS)), name="found")
         with m.If(~itself):
-            m.d.comb += found.eq(Mux(place["overlaps"], _NUMBER["OVERLAP"], 0))
+            m.d.comb += problem.eq(Mux(place["overlaps"], _NUMBER["OVERLAP"], 0))
         with m.Elif(place["no_codes"]):
-            m.d.comb += found.eq(_NUMBER["NO_CODES"])
+            m.d.comb += problem.eq(_NUMBER["NO_CODES"])
         with m.Elif(place["no_field"]):
-            m.d.comb += found.eq(_NUMBER["FIELD"])
+            m.d.comb += problem.eq(_NUMBER["FIELD"])
         with m.Elif(place["no_reach"]):
-            m.d.comb += found.eq(_NUMBER["REACH"])
+            m.d.comb += problem.eq(_NUMBER["REACH"])
         with m.Elif((row == len(self.family.shifts) - 1) & ~(holds_zero | place["holds_zero"])):
             if self.family.kind == "offset":
-                m.d.comb += found.eq(_NUMBER["ZERO_POINT"])
-        return found
+                m.d.comb += problem.eq(_NUMBER["ZERO_POINT"])
+        return problem
 
     def _scale_problem(self, m: Module) -> Value:
         M, k, bits = self.parameters.scale_m, self.parameters.scale_k, self._scale.bits

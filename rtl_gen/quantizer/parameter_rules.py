@@ -9,13 +9,13 @@ from qse_hw.rtl_gen.lane.format_family import FormatFamily
 
 def parameters_of(format: SegmentedFormat, scale: Scale, *, bypass: bool = False) -> dict[str, int]:
     """The values of the read-write registers, by their names in lower case, for ``format`` and ``scale``."""
-    found = {"scale_m": scale.M, "scale_k": scale.k}
+    values = {"scale_m": scale.M, "scale_k": scale.k}
     if format.kind == "offset":
-        found["zero_point"] = format.zero_point
-    found["mode"] = int(bypass)
+        values["zero_point"] = format.zero_point
+    values["mode"] = int(bypass)
     for n, segment in enumerate(format.segments):
-        found |= {f"segment{n}_count": segment.codes, f"segment{n}_first": segment.first_code}
-    return found
+        values |= {f"segment{n}_count": segment.codes, f"segment{n}_first": segment.first_code}
+    return values
 
 
 def format_of(family: FormatFamily, parameters: Mapping[str, int]) -> SegmentedFormat:
@@ -51,7 +51,7 @@ def refusal(family: FormatFamily, scale_bits: int, parameters: Mapping[str, int]
     if not least <= k < scale_bits + MAX_LOG2_STEP:
         return "SCALE_K"
     point = parameters.get("zero_point", 0)
-    start, found = 0, False
+    start, has_zero = 0, False
     runs: list[tuple[int, int]] = []  # (first, one past the last) code of each segment so far
     for n, e in enumerate(family.shifts):
         count, first = parameters[f"segment{n}_count"], parameters[f"segment{n}_first"]
@@ -65,9 +65,9 @@ def refusal(family: FormatFamily, scale_bits: int, parameters: Mapping[str, int]
         end = start + (count << e)
         if end > MAX_REACH:
             return "REACH"
-        found |= e == 0 and start <= point < end
+        has_zero |= e == 0 and start <= point < end
         start = end
-    return "NONE" if found or family.kind != "offset" else "ZERO_POINT"
+    return "NONE" if has_zero or family.kind != "offset" else "ZERO_POINT"
 
 
 def least_count(family: FormatFamily) -> int:

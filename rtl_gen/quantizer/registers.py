@@ -188,13 +188,13 @@ def _scale(scale: Scale) -> list[Register]:
 def _fixed(
     name: str, offset: int, meaning: str, fields: list[tuple[str, int, int, str, int]], signed: str = ""
 ) -> Register:
-    found = [
+    made = [
         Field(name=field, low=low, width=width, meaning=what, signed=field == signed)
         for field, low, width, what, _ in fields
     ]
     reset = sum(value << low for _, low, _, _, value in fields)
     return Register(
-        name=name, offset=offset, access="read-only", meaning=meaning, fields=tuple(found), reset=reset
+        name=name, offset=offset, access="read-only", meaning=meaning, fields=tuple(made), reset=reset
     )
 
 

@@ -55,10 +55,10 @@ def option(declared: Option | None = None, /, **attributes: Any) -> Any:
 
 def options(config: type) -> dict[str, Option]:
     """The options of a unit's dataclass by name, in the order of its fields. A plain field is no option."""
-    found: dict[str, Option] = {}
+    declared: dict[str, Option] = {}
     for name, option in _fields(config).items():
-        found |= {name: option, **option.text_options}
-    return found
+        declared |= {name: option, **option.text_options}
+    return declared
 
 
 def _fields(config: type) -> dict[str, Option]:
@@ -90,17 +90,17 @@ def read(
         InputError: for one that must be given and is not, or that cannot be.
     """
     wanted = {name: option for name, option in options(config).items() if names is None or name in names}
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, option in wanted.items():
         value = given.get(name)
-        found[name] = option.default_as_text if value is None else value
-        if found[name] is REQUIRED:
+        values[name] = option.default_as_text if value is None else value
+        if values[name] is REQUIRED:
             raise InputError(f"Option {flag(name)} must be given for unit {config.unit}")  # type: ignore[attr-defined]
-    known = dict(others or {}) | found
+    known = dict(others or {}) | values
     for name, option in wanted.items():
-        value = found[name]
-        found[name] = option.kind.check(name, option.kind.parse(value, known) if isinstance(value, str) else value)
-    return found
+        value = values[name]
+        values[name] = option.kind.check(name, option.kind.parse(value, known) if isinstance(value, str) else value)
+    return values
 
 
 def configure(config: type[T], values: Mapping[str, Any]) -> T:

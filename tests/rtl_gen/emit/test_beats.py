@@ -26,8 +26,8 @@ def test_no_beats():
 
 
 def test_a_streams_ports():
-    found = stream("weights", [1, 2])
-    assert (found.payload, found.valid, found.ready) == (("weights__payload",), "weights__valid", "weights__ready")
+    weights = stream("weights", [1, 2])
+    assert (weights.payload, weights.valid, weights.ready) == (("weights__payload",), "weights__valid", "weights__ready")
 
 
 def values(stream, width, lanes):

@@ -55,9 +55,9 @@ def ports_in(text, top):
     """(name, direction, width) of the top module, from the text."""
     body = re.search(rf"^module {top} ?\((.*?)\);\n(.*?)^endmodule", text, re.DOTALL | re.MULTILINE)
     declared = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\S+);$", body[2], re.MULTILINE)
-    found = {(name, direction, int(high or 0) + 1) for direction, high, name in declared}
-    assert {name for name, _, _ in found} == {name.strip() for name in body[1].split(",")}
-    return found
+    ports = {(name, direction, int(high or 0) + 1) for direction, high, name in declared}
+    assert {name for name, _, _ in ports} == {name.strip() for name in body[1].split(",")}
+    return ports
 
 
 @KINDS

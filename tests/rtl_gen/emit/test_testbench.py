@@ -75,10 +75,10 @@ def test_every_fault_is_found(simulator, tmp_path):
         assert bad.returncode != 0, fault
         assert "PASS" not in bad.stdout, fault
         assert re.match(rf"FAIL {sentence}", bad.stdout), (fault, bad.stdout)
-        found = re.search(r"^pass \d \((.*)\), cycle \d+, output beat (\d+)$", bad.stdout, re.MULTILINE)
-        assert found[1] == speed, fault
+        report = re.search(r"^pass \d \((.*)\), cycle \d+, output beat (\d+)$", bad.stdout, re.MULTILINE)
+        assert report[1] == speed, fault
         if beat is not None:
-            assert abs(int(found[2]) - beat) <= 1, fault
+            assert abs(int(report[2]) - beat) <= 1, fault
 
 
 @SIMULATORS

@@ -184,20 +184,20 @@ def test_a_wrong_lane_would_be_noticed(rng):
     other = scale_for(input, 8)  # 0.0203 for 0.0176
     check_lanes(format, input, patterns(format, input, scale, rng)[:1000], scale=scale, scale_bits=16)
     top = Lanes(format=format, input=input, scale=other, scale_bits=8)
-    found = []
+    wrong = []
 
     async def process(ctx, rst):
         for beat in into_beats(patterns(format, input, scale, rng)[:1600], PARALLEL):
             for lane, x in zip(top.lanes, beat, strict=True):
                 ctx.set(lane.x, x)
             await ctx.tick().repeat(top.latency)
-            found.extend(
+            wrong.extend(
                 ctx.get(lane.code) != quantize(x, input, format, scale).code
                 for lane, x in zip(top.lanes, beat, strict=True)
             )
 
     simulate(top, process)
-    assert sum(found) > 100
+    assert sum(wrong) > 100
 
 
 def test_k_has_room():

@@ -29,17 +29,17 @@ def ordinals(input, signed: bool) -> list[tuple[int, int]]:
 def test_least_inputs_are_those_where_saturation_ends_and_begins(name, input, scale):
     format, type = load_format(name), input_type(input)
     magnitude = format.kind == "sign-magnitude"
-    found = [
+    outcomes = [
         (ordinal, scalar.quantize(pattern, type, format, scale).saturated)
         for ordinal, pattern in ordinals(type, signed=not magnitude)
     ]
-    upper = [ordinal for ordinal, saturated in found if ordinal >= 0 and saturated]
-    beyond = found[-1][0] + 1
+    upper = [ordinal for ordinal, saturated in outcomes if ordinal >= 0 and saturated]
+    beyond = outcomes[-1][0] + 1
     if magnitude and not type.is_float:
         beyond += 1  # the magnitude of the most negative input
         lowest = scalar.quantize(1 << (type.width - 1), type, format, scale)
         upper += [beyond - 1] * lowest.saturated
     assert least_input(format, type, scale, regions(format)[-1].first) == min(upper, default=beyond)
     if not magnitude:
-        inside = [ordinal for ordinal, saturated in found if not saturated]
+        inside = [ordinal for ordinal, saturated in outcomes if not saturated]
         assert least_input(format, type, scale, regions(format)[1].first) == min(inside)

@@ -28,9 +28,9 @@ def check(rng, unit, jobs, seed=None):
     want, flag = [], False
     for one in jobs:
         for codes in one.codes[:, : unit.inputs].tolist():
-            found = linear_scalar(codes, one.weights.tolist(), one.biases.tolist(), unit.format, one.scale)
-            want += [result.value for result in found]
-            flag |= any(result.saturated for result in found)
+            exact = linear_scalar(codes, one.weights.tolist(), one.biases.tolist(), unit.format, one.scale)
+            want += [result.value for result in exact]
+            flag |= any(result.saturated for result in exact)
     assert results(trace).tolist() == want
     assert trace["saturated"].any() == flag
     return trace

@@ -64,8 +64,8 @@ def test_every_code_of_random_formats(part, rng):
     ],
 )
 def test_shifts(name, bits, shifts, width):
-    found = split(make(name), bits)
-    assert (found.shifts, found.width) == (shifts, width)
+    result = split(make(name), bits)
+    assert (result.shifts, result.width) == (shifts, width)
 
 
 def test_a_wrong_constant_is_noticed():

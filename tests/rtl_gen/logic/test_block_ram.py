@@ -102,12 +102,12 @@ def stimulus(config, write, write_place, place, words):
 
 
 def expected(config, write, write_place, place, words):
-    memory, found = {}, []
+    memory, reads = {}, []
     for w, at, to, word in zip(write, write_place.tolist(), place.tolist(), words, strict=True):
-        found.append(memory.get(to, 0))
+        reads.append(memory.get(to, 0))
         if w:
             memory[at] = word
-    return found
+    return reads
 
 
 @pytest.mark.parametrize("target", ["generic", "ecp5"])

@@ -42,17 +42,17 @@ def legal_in_golden(family, bits, parameters):
 
 def disturbed(rng, parameters, dut):
     """One or two parameters changed, a little or to anything that the register holds."""
-    found = dict(parameters)
+    changed = dict(parameters)
     for _ in range(int(rng.integers(0, 3))):
-        name = str(rng.choice([name for name in found if name != "mode"]))
+        name = str(rng.choice([name for name in changed if name != "mode"]))
         width = widths(dut)[name]
-        value = found[name] + int(rng.integers(-2, 3)) if rng.integers(2) else int(rng.integers(1 << width))
+        value = changed[name] + int(rng.integers(-2, 3)) if rng.integers(2) else int(rng.integers(1 << width))
         if name == "scale_k":
             value = int(rng.choice([value % 256 - 128, dut.scale_k.shape().width + int(rng.integers(-120, -96)),
                                     16 + int(rng.integers(96, 104))]))  # fmt: skip
         low = -(1 << (width - 1)) if name == "scale_k" else 0
-        found[name] = min(max(value, low), low + (1 << width) - 1)
-    return found
+        changed[name] = min(max(value, low), low + (1 << width) - 1)
+    return changed
 
 
 def walk(dut, tries):
@@ -124,8 +124,8 @@ def test_random_parameters(part, rng):
         tries.append(disturbed(rng, legal, dut))
     for parameters in tries:
         assert (refusal(family, bits, parameters) == "NONE") == legal_in_golden(family, bits, parameters), parameters
-    found = check(dut, bits, tries)
-    assert {"NONE", "SCALE_K"} <= found
+    refusals = check(dut, bits, tries)
+    assert {"NONE", "SCALE_K"} <= refusals
 
 
 def test_every_rule_at_its_edge():

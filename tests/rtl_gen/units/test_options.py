@@ -114,8 +114,8 @@ def test_a_new_units_grid(known):
     parser = argparse.ArgumentParser()
     cli_grid.add_grid_arguments(parser)
     args = parser.parse_args(["adder", "--input", "s8", "bf16", "--addend-value", "1", "2"])
-    found = cli_grid.grid(args.units, vars(args))
-    assert [(config.input.name, config.addend_value) for config in found] == [
+    configs = cli_grid.grid(args.units, vars(args))
+    assert [(config.input.name, config.addend_value) for config in configs] == [
         ("s8", 1), ("s8", 2), ("bf16", 1), ("bf16", 2)
     ]  # fmt: skip
 
