@@ -1,4 +1,4 @@
-"""What software may ask of a quantizer at run time, in Python integers: the truth for the hardware that checks it."""
+"""The rules for parameters that software sets at run time, in Python integers: the reference for the hardware."""
 
 from collections.abc import Mapping
 
@@ -38,10 +38,10 @@ def format_of(family: FormatFamily, parameters: Mapping[str, int]) -> SegmentedF
 
 
 def refusal(family: FormatFamily, scale_bits: int, parameters: Mapping[str, int]) -> str:
-    """Which of :data:`qse_hw.rtl_gen.quantizer.registers.REFUSALS` is found first, NONE if the parameters are legal.
+    """The first of :data:`qse_hw.rtl_gen.quantizer.registers.REFUSALS` that applies; NONE if the parameters are legal.
 
-    Legal are those of which :func:`format_of` and :class:`Scale` make objects (and which have the fewest codes of the
-    family).
+    Parameters are legal if :func:`format_of` and :class:`Scale` accept them and there are at least the family's fewest
+    codes.
     """
     M, k = parameters["scale_m"], parameters["scale_k"]
     if M < 1 << (scale_bits - 1):
@@ -71,5 +71,5 @@ def refusal(family: FormatFamily, scale_bits: int, parameters: Mapping[str, int]
 
 
 def least_count(family: FormatFamily) -> int:
-    """Fewest codes of a segment: 0 alone has no sign."""
+    """Fewest codes of a segment: 2 for a single one with a sign, as the code 0 alone has none."""
     return 2 if family.kind != "offset" and len(family.shifts) == 1 else 1
