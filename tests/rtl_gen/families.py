@@ -7,7 +7,7 @@ from qse_hw.rtl_gen.lane.format_family import FormatFamily
 
 
 def member(rng: np.random.Generator, family: FormatFamily) -> SegmentedFormat:
-    """A format of the family: counts, codes in any order with gaps, zero point, whatever the rules allow."""
+    """A format of the family: counts, codes in any order with gaps, zero point, at random within the rules."""
     count, limit = len(family.shifts), 1 << family.field
     while True:
         codes = rng.integers(1, rng.choice([3, 8, max(4, limit // count)]), count)

@@ -180,7 +180,7 @@ def test_scale_json():
 
 @pytest.mark.parametrize("input_name", INPUTS)
 @pytest.mark.parametrize("runtime", [False, True])
-def test_vectors_are_goldens(input_name, runtime):
+def test_vectors_match_golden(input_name, runtime):
     config = encoder("se9-paper", input_name, None if runtime else SCALE, lanes=7, scale_bits=6)
     arrays = config.vectors()
     scale = Scale(M=int(arrays["scale_m"]), k=int(arrays["scale_k"]), bits=6) if runtime else SCALE

@@ -24,7 +24,7 @@ FUSESOC = str(Path(sys.executable).with_name("fusesoc"))
 
 
 def read(text, folder):
-    """What FuseSoC's own parser makes of it; it validates against its schema."""
+    """The core file as FuseSoC's own parser reads it, checked against its schema."""
     path = folder / "x.core"
     path.write_text(text)
     return Core2Parser().read(str(path))

@@ -1,4 +1,4 @@
-"""The units and where they are found."""
+"""The list of units and their configuration classes."""
 
 import dataclasses
 from importlib import import_module

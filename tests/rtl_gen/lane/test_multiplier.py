@@ -1,4 +1,4 @@
-"""The multiplier: its value, and a proof that the ECP5 cell's model is what Amaranth's simulator takes it for."""
+"""The multiplier: its products, and a proof that the ECP5 cell's model equals the simulated multiplier."""
 
 import re
 
@@ -73,7 +73,7 @@ def limits(shape):
 
 
 def prove(a, b, cell, folder):
-    """Yosys on: simulated multiplier = instantiated cells, from reset on, for ever (by induction)."""
+    """Yosys proves by induction that the simulated multiplier equals the instantiated cells in every cycle."""
     for name, platform in (("simulated", None), ("instantiated", VerilogPlatform())):
         text = verilog.convert(Alone(a, b), name=name, platform=platform, emit_src=False, strip_internal_attrs=True)
         (folder / f"{name}.v").write_text(text)

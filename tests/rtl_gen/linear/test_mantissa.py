@@ -16,7 +16,7 @@ def axis(format, code):
 
 
 def check(format, bits, parts=None):
-    """Every code, one per cycle: what leaves after the latency is the code's value when it has been shifted."""
+    """Every code, one per cycle: after the latency, mantissa and shift give the code's value."""
     parts = parts or split(format, bits)
     dut = Mantissa(format=format, split=parts)
     seen = []

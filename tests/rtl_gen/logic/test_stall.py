@@ -1,4 +1,4 @@
-"""The stream control alone: what enters leaves, in order, and nothing moves while the output waits."""
+"""The flow control alone: beats leave in order, and none moves while the output is stalled."""
 
 import random
 

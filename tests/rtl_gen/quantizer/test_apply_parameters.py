@@ -1,4 +1,4 @@
-"""Parameters at run time: what is legal is what golden makes objects of, and what becomes of it is what golden says."""
+"""Run-time parameters: legal are those that golden's classes accept, and the constants equal golden's."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def widths(dut):
 
 
 def legal_in_golden(family, bits, parameters):
-    """Whether golden's own objects can be made, their rules being written down elsewhere."""
+    """Whether golden's classes, whose rules are written independently, accept the parameters."""
     try:
         Scale(M=parameters["scale_m"], k=parameters["scale_k"], bits=bits)
         format = format_of(family, parameters)
@@ -41,7 +41,7 @@ def legal_in_golden(family, bits, parameters):
 
 
 def disturbed(rng, parameters, dut):
-    """One or two parameters changed, a little or to anything that the register holds."""
+    """One or two parameters changed, by a little or to any value that the register holds."""
     changed = dict(parameters)
     for _ in range(int(rng.integers(0, 3))):
         name = str(rng.choice([name for name in changed if name != "mode"]))
@@ -56,7 +56,7 @@ def disturbed(rng, parameters, dut):
 
 
 def walk(dut, tries):
-    """Per try: what the check says, and, if it is applied, what is effective afterwards."""
+    """For each try: the result of the check equals the rules', and after a load the constants equal golden's."""
     results = []
 
     async def process(ctx, rst):

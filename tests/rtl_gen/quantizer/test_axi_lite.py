@@ -1,4 +1,4 @@
-"""The AXI4-Lite subordinate by itself: an access and an answer per address, in order, however channels pause."""
+"""The AXI4-Lite subordinate alone: one access and one response per address, in order, with any pauses."""
 
 import random
 
