@@ -199,7 +199,7 @@ def test_accepts_while_the_output_waits_until_it_is_full(rng):
 
 @pytest.mark.parametrize("runtime", [False, True])
 def test_reset_in_the_middle_of_a_stream(runtime, rng):
-    """What is under way is gone, flags and counter are zero, and what comes afterwards is right."""
+    """A reset discards the beats inside and clears flags and counter; later beats are correct."""
     dut, input, scale = unit("fp16", runtime, 2)
     format = dut.config.format
     infinite, nan, beat = join([0x7C00, 0xFC00], 16), join([0x7E00, 0x3C00], 16), [0x2400, 0xA800]

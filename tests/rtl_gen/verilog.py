@@ -1,4 +1,4 @@
-"""Emitted Verilog in a plain Verilog testbench, compiled by Verilator or Icarus; no cocotb, nothing of ``sim``'s own.
+"""Emitted Verilog in a plain Verilog testbench, compiled by Verilator or Icarus; without cocotb and ``sim``.
 
 The testbench is written from the manifest's ports alone: it offers one beat per cycle, holds ``clear`` and prints what
 leaves. Several units go into one model, since compiling takes longest.
@@ -33,7 +33,7 @@ class Job(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A beat that left: its payload, and the status outputs with ``clear`` held: what the beat alone made of them."""
+    """A beat that left: its payload, and the status outputs of this beat alone, as ``clear`` is held."""
 
     payload: int
     flags: dict[str, int]
@@ -79,7 +79,7 @@ endmodule
 
 
 def commands(simulator: str, top: str, sources: Sequence[Path], folder: Path) -> list[list[str]]:
-    """What compiles and runs ``sources`` in ``folder``."""
+    """The commands that compile and run ``sources`` in ``folder``."""
     files = [str(source) for source in sources]
     if simulator == "icarus":
         program = str(folder / "bench.vvp")

@@ -41,7 +41,7 @@ class Lanes(Elaboratable):
 
 
 def check_lanes(format, input, bits, *, scale, scale_bits, rng=None, **how):
-    """Every value's own code and flags; without a constant ``scale`` each value has one of its own, at random."""
+    """Every value has its code and flags; without a constant ``scale`` each value has a random one."""
     top = Lanes(format=format, input=input, scale=scale, scale_bits=scale_bits, **how)
     beats = into_beats(bits, PARALLEL)
     scales = [[scale or random_scale(rng, scale_bits) for _ in beat] for beat in beats]
@@ -125,7 +125,7 @@ def test_random_formats_implemented_at_random(part, target, rng):
 @pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "bits"), [("int8", 8), ("int8-asym", 1), ("se8", 1), ("se8-silu", 12)])
 def test_steps_at_which_no_finite_half_saturates(name, bits, rng):
-    """Infinities do, and NaN is 0, where all finite values are within reach: the exponent alone does not tell."""
+    """Infinities saturate and NaN gives 0, even if no finite value saturates: the exponent alone does not decide."""
     format, input = make(name), input_type("fp16")
     for step in (64.0, 200.0, 400.0, 800.0, 2.0**20):
         scale = Scale.from_step(step, bits)
@@ -190,20 +190,20 @@ def test_a_wrong_lane_would_be_noticed(rng):
     other = scale_for(input, 8)  # 0.0203 for 0.0176
     check_lanes(format, input, patterns(format, input, scale, rng)[:1000], scale=scale, scale_bits=16)
     top = Lanes(format=format, input=input, scale=other, scale_bits=8)
-    found = []
+    wrong = []
 
     async def process(ctx, rst):
         for beat in into_beats(patterns(format, input, scale, rng)[:1600], PARALLEL):
             for lane, x in zip(top.lanes, beat, strict=True):
                 ctx.set(lane.x, x)
             await ctx.tick().repeat(top.latency)
-            found.extend(
+            wrong.extend(
                 ctx.get(lane.code) != quantize(x, input, format, scale).code
                 for lane, x in zip(top.lanes, beat, strict=True)
             )
 
     simulate(top, process)
-    assert sum(found) > 100
+    assert sum(wrong) > 100
 
 
 def test_k_has_room():
