@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from qse_hw.golden.calibration.calibration import METHODS, Calibration, Choice, one_or_each
+from qse_hw.golden.calibration.calibration import METHODS, Calibration, LayerCalibration, one_or_each
 from qse_hw.golden.calibration.fitting import Fitter, budget, check_spec, is_tuned
 from qse_hw.golden.calibration.histogram import Histogram, Values
-from qse_hw.golden.calibration.modes import check_mode, fit_layers
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha, percentile_step
-from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
+from qse_hw.golden.calibration.quantizers import Quantizer, SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import check_mode, fit_layers
 from qse_hw.golden.checks import function, instance, shown
 from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -64,7 +64,7 @@ def calibrate(
         spec: the format; a bare preset name leaves its parameters open, ``tuned`` everything; of a
             :class:`qse_hw.golden.formats.segmented.SegmentedFormat` only the scale is sought.
         model: fingerprint of the model.
-        mode: what the layers share, one of :data:`qse_hw.golden.calibration.modes.MODES`.
+        mode: what the layers share, one of :data:`qse_hw.golden.calibration.sharing.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.
         progress: called with each layer's number when it has been seen.
@@ -86,8 +86,8 @@ def calibrate(
     instance(model, str, "Model", "a fingerprint, or empty text")
     function(progress, "Progress")
     fitters: list[Fitter] = []
-    seen: list[tuple[Histogram, Segmented | None]] = []
-    found: list[tuple[Choice, Choice | None]] = []
+    seen: list[tuple[Histogram, SegmentedQuantizer | None]] = []
+    found: list[tuple[LayerCalibration, LayerCalibration | None]] = []
     shapes: list[tuple[int, int]] = []
     objective = "x"
     for layer in each:  # enumerate would hold the last one
@@ -139,8 +139,8 @@ def _percentile_steps(x: Values, alpha: float) -> list[float]:
 
 
 def _free(
-    layer: Layer, fitter: Fitter, plain: Fitter, spec: str | SegmentedFormat, percentile: Segmented | None
-) -> tuple[Choice, Choice | None]:
+    layer: Layer, fitter: Fitter, plain: Fitter, spec: str | SegmentedFormat, percentile: SegmentedQuantizer | None
+) -> tuple[LayerCalibration, LayerCalibration | None]:
     """The layer's best format by itself, and the one at the percentile's scale, if there is one."""
     best = fitter.best(spec)
     if layer.output_error is None:
@@ -164,8 +164,8 @@ def _free(
     )
 
 
-def _choice(histogram: Histogram, found: Segmented, output_error: float | None = None) -> Choice:
+def _choice(histogram: Histogram, found: SegmentedQuantizer, output_error: float | None = None) -> LayerCalibration:
     output = None if output_error is None else -10 * math.log10(max(output_error, 1e-30))
-    return Choice(
+    return LayerCalibration(
         format=found.format, scale=found.scale, sqnr_db=histogram.sqnr_db(found), output_sqnr_db=output
     )

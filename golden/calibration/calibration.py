@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from qse_hw.golden.calibration.modes import MODES
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import MODES
 from qse_hw.golden.checks import as_path, instance, integer, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS, format_from_json, format_to_json, load_format
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, Scale, scale_from_json
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.io.documents import checked_document
 from qse_hw.golden.io.files import write_json
+from qse_hw.golden.io.schema import checked_document
 
 SCHEMA_NAME = "qse-hw/calibration/2"
 METHODS = ("least_squares", "percentile")
@@ -61,7 +61,7 @@ SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class LayerCalibration:
     """A format, a scale, and what they give.
 
     Attributes:
@@ -76,9 +76,9 @@ class Choice:
     output_sqnr_db: float | None = None
 
     @property
-    def quantizer(self) -> Segmented:
+    def quantizer(self) -> SegmentedQuantizer:
         """Format and scale at work."""
-        return Segmented(format=self.format, scale=self.scale)
+        return SegmentedQuantizer(format=self.format, scale=self.scale)
 
 
 def check_objective(objective: str) -> None:
@@ -93,7 +93,7 @@ class Calibration:
     Attributes:
         model: fingerprint of the model whose activations were used ("" if unknown).
         format: the format as it was asked for.
-        mode: what the layers' least squares share (:mod:`qse_hw.golden.calibration.modes`); percentiles are by layer.
+        mode: what the layers' least squares share (:mod:`qse_hw.golden.calibration.sharing`); percentiles are by layer.
         objective: whose squared error is least: "x", or the layer's "output".
         alpha: quantile of the percentile method.
         tokens, channels: shape of the activations of every layer; or as many numbers as there are layers.
@@ -110,7 +110,7 @@ class Calibration:
     alpha: float
     tokens: int | tuple[int, ...]
     channels: int | tuple[int, ...]
-    layers: tuple[Mapping[str, Choice | None], ...]
+    layers: tuple[Mapping[str, LayerCalibration | None], ...]
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -122,7 +122,7 @@ class Calibration:
                     f"not {len(sizes)} numbers"
                 )
 
-    def layer(self, number: int, method: str = "least_squares") -> Choice:
+    def layer(self, number: int, method: str = "least_squares") -> LayerCalibration:
         """The choice for layer ``number``; InputError if there is none."""
         if not 0 <= integer(number, "Layer") < len(self.layers):
             raise InputError(f"Layer must be from 0 to {len(self.layers) - 1} (the calibration's layers), not {number}")
@@ -237,7 +237,7 @@ def _sizes_from_json(sizes: float | list[float]) -> int | tuple[int, ...]:
     return tuple(map(int, sizes)) if isinstance(sizes, list) else int(sizes)  # JSON's 8.0 is an integer, too
 
 
-def _choice_to_json(choice: Choice) -> dict[str, Any]:
+def _choice_to_json(choice: LayerCalibration) -> dict[str, Any]:
     return {
         "format": format_to_json(choice.format),
         "scale": asdict(choice.scale),
@@ -245,13 +245,13 @@ def _choice_to_json(choice: Choice) -> dict[str, Any]:
     } | ({} if choice.output_sqnr_db is None else {"output_sqnr_db": round(choice.output_sqnr_db, 4)})
 
 
-def _choice_from_json(document: Mapping[str, Any], where: str) -> Choice:
+def _choice_from_json(document: Mapping[str, Any], where: str) -> LayerCalibration:
     try:
         format = format_from_json(document["format"])
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     sqnr = document["sqnr_db"]
-    return Choice(
+    return LayerCalibration(
         format=format,
         scale=scale_from_json(document["scale"], where),
         sqnr_db=float("inf") if sqnr is None else sqnr,

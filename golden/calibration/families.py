@@ -4,7 +4,7 @@
 compared. The steps of ``se8-silu`` stay s/2, s and 4 s (f = 1, g = 2): a search over steps, too, is what ``tuned`` is
 for. Any other name is the one format that it says.
 
-A format's error is a sum over the gaps between its codes (:mod:`qse_hw.golden.calibration.breakpoints`), and the gaps
+A format's error is a sum over the gaps between its codes (:mod:`qse_hw.golden.calibration.segmentation`), and the gaps
 of a segment are
 neighbours at equal distances: the difference of two running sums. So the thousands of formats that ``se8-silu`` has at
 a scale cost one look at the values.
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.calibration.breakpoints import STEPS, Costs, costs, zero_position
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.segmentation import STEPS, Costs, costs, zero_position
 from qse_hw.golden.formats.presets import int8_asym, load_format, se8, se8_silu
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -61,7 +61,7 @@ def best_format(spec: str | SegmentedFormat, histogram: Histogram, scale: Scale)
         return load_format(spec)
     if len(members) == 1:
         return members[0]
-    return min(members, key=lambda format: histogram.squared_error(Segmented(format=format, scale=scale)))
+    return min(members, key=lambda format: histogram.squared_error(SegmentedQuantizer(format=format, scale=scale)))
 
 
 def _values(histogram: Histogram) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ from qse_hw.golden.calibration.families import OPEN, best_format, corner
 from qse_hw.golden.calibration.headroom import check_headroom, with_headroom
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.lloyd import lloyd_max
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.tune import SIGNS, Budget, Sign, Tuner
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS, load_format
@@ -100,18 +100,18 @@ class Fitter:
         for step in steps:
             with suppress(InputError):
                 self._given.append(Scale.from_step(step, scale_bits))
-        self._presets: dict[str, Segmented] = {}
+        self._presets: dict[str, SegmentedQuantizer] = {}
         self._tuners: dict[tuple[int, tuple[Sign, ...]], Tuner] = {}
         self._by_headroom: dict[float, Fitter] = {1.0: self}
 
-    def best(self, spec: str | SegmentedFormat) -> Segmented:
+    def best(self, spec: str | SegmentedFormat) -> SegmentedQuantizer:
         """The best on the values themselves, without headroom, of :meth:`least_squares` and :meth:`given`.
 
         So nothing that a table shows beside it is better on these values; all have been fitted with headroom.
         """
         return min([self.least_squares(spec), *self.given(spec)], key=self.histogram.squared_error)
 
-    def given(self, spec: str | SegmentedFormat) -> list[Segmented]:
+    def given(self, spec: str | SegmentedFormat) -> list[SegmentedQuantizer]:
         """The best formats at the steps that were given, where there are any."""
         found = []
         for scale in self._given:
@@ -119,7 +119,7 @@ class Fitter:
                 found.append(self._at(spec, scale))
         return found
 
-    def least_squares(self, spec: str | SegmentedFormat) -> Segmented:
+    def least_squares(self, spec: str | SegmentedFormat) -> SegmentedQuantizer:
         """Scale and format parameters with the least squared error.
 
         Presets: the best of the formats that ``spec`` leaves open (:mod:`qse_hw.golden.calibration.families`) at steps
@@ -133,23 +133,23 @@ class Fitter:
         widest = corner(spec)
         return self._search(lambda scale: self._at(spec, scale), widest) if spec in OPEN else self.scale_for(widest)
 
-    def scale_for(self, format: SegmentedFormat, *, near: Scale | None = None) -> Segmented:
+    def scale_for(self, format: SegmentedFormat, *, near: Scale | None = None) -> SegmentedQuantizer:
         """``format`` at its best scale, sought as :meth:`least_squares` does, or near one only."""
-        return self._search(lambda scale: Segmented(format=format, scale=scale), format, near)
+        return self._search(lambda scale: SegmentedQuantizer(format=format, scale=scale), format, near)
 
-    def at(self, spec: str | SegmentedFormat, step: float) -> Segmented:
+    def at(self, spec: str | SegmentedFormat, step: float) -> SegmentedQuantizer:
         """The format with the least squared error, of those that ``spec`` leaves open, at this step s."""
         return self._at(spec, Scale.from_step(step, self.scale_bits))
 
-    def _at(self, spec: str | SegmentedFormat, scale: Scale) -> Segmented:
+    def _at(self, spec: str | SegmentedFormat, scale: Scale) -> SegmentedQuantizer:
         if is_tuned(spec):
             wanted = budget(spec, self.scale_bits)
             return self.of(spec)._tuner(wanted).at(scale, wanted.segments)
-        return Segmented(format=best_format(spec, self.histogram, scale), scale=scale)
+        return SegmentedQuantizer(format=best_format(spec, self.histogram, scale), scale=scale)
 
     def _search(
-        self, at: Callable[[Scale], Segmented], widest: SegmentedFormat, near: Scale | None = None
-    ) -> Segmented:
+        self, at: Callable[[Scale], SegmentedQuantizer], widest: SegmentedFormat, near: Scale | None = None
+    ) -> SegmentedQuantizer:
         """The best of what is found ``at`` scales; no format that is has a finer step or more reach than ``widest``."""
         unit = 2.0**widest.fraction_bits
         reach = max(abs(value) for value in widest.values.values()) / unit
@@ -158,8 +158,8 @@ class Fitter:
         def bound(scale: Scale) -> float:
             return self.histogram.least_error(float(scale.step) / unit, float(scale.step) * reach)
 
-        def best(steps: Iterable[float], *others: Scale) -> Segmented:
-            found: dict[Scale, Segmented] = {}
+        def best(steps: Iterable[float], *others: Scale) -> SegmentedQuantizer:
+            found: dict[Scale, SegmentedQuantizer] = {}
 
             def error(scale: Scale) -> float:
                 found[scale] = at(scale)
@@ -188,7 +188,7 @@ class Fitter:
             self._by_headroom[headroom] = roomy
         return self._by_headroom[headroom]
 
-    def _tuned(self, wanted: Budget) -> Segmented:
+    def _tuned(self, wanted: Budget) -> SegmentedQuantizer:
         rivals = [self._tuner(wanted).best(wanted.segments), *self.presets(wanted)]
         found = min(rivals, key=self.histogram.squared_error)
         lost, bits = self.histogram.squared_error(found), wanted.bits - 1
@@ -197,7 +197,7 @@ class Fitter:
             found = min(found, self._tuned(replace(wanted, bits=bits)), key=self.histogram.squared_error)
         return found
 
-    def presets(self, wanted: Budget) -> list[Segmented]:
+    def presets(self, wanted: Budget) -> list[SegmentedQuantizer]:
         """Those presets, at their best with the budget's headroom, that keep to the budget."""
         roomy = self.with_headroom(wanted.headroom)
         found = []

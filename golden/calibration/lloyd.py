@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.quantizers import Codebook
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer
 from qse_hw.golden.errors import InputError
 
 Indices = npt.NDArray[np.intp]
 
 
-def lloyd_max(histogram: Histogram, levels: int = 256) -> Codebook:
+def lloyd_max(histogram: Histogram, levels: int = 256) -> CodebookQuantizer:
     """The codebook of at most ``levels`` levels with the least squared error on the histogram: the global optimum.
 
     Raises:
@@ -25,7 +25,7 @@ def lloyd_max(histogram: Histogram, levels: int = 256) -> Codebook:
         raise InputError(f"Levels must be at least 1, not {levels!r}")
     values = histogram.values.astype(np.float64)
     if len(values) <= levels:
-        return Codebook.nearest(values)
+        return CodebookQuantizer.nearest(values)
     counts = np.maximum(histogram.counts, 1e-12 * histogram.counts.sum())  # less would drown in the cumulative sums
     cells = _Cells(values, counts)
     error = np.concatenate([[0.0], cells.error(np.zeros(len(values), np.intp), np.arange(1, len(values) + 1))])
@@ -36,7 +36,7 @@ def lloyd_max(histogram: Histogram, levels: int = 256) -> Codebook:
     borders = [len(values)]
     for begins in reversed(lasts):
         borders.append(int(begins[borders[-1]]))
-    return Codebook.nearest(cells.means(np.array([0, *reversed(borders)])))
+    return CodebookQuantizer.nearest(cells.means(np.array([0, *reversed(borders)])))
 
 
 class _Cells:

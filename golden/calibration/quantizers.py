@@ -31,7 +31,7 @@ class Quantizer(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segmented:
+class SegmentedQuantizer:
     """A segmented format at a scale (or at a step s, which becomes the nearest scale): what the hardware computes."""
 
     format: SegmentedFormat
@@ -55,7 +55,7 @@ class Segmented:
 
 
 @dataclass(frozen=True, eq=False)
-class Codebook:
+class CodebookQuantizer:
     """Levels, ascending float32, and the ``len(levels) - 1`` thresholds between: x >= a threshold goes above it."""
 
     levels: Floats
@@ -64,7 +64,7 @@ class Codebook:
     @classmethod
     def nearest(
         cls, levels: npt.NDArray[np.floating[Any]], *, ties_down: npt.NDArray[np.bool_] | None = None
-    ) -> "Codebook":
+    ) -> "CodebookQuantizer":
         """Every value to the nearest of ``levels`` (ascending, distinct); ties up, except where ``ties_down``."""
         levels = levels.astype(np.float32)
         wide = levels.astype(np.float64)
@@ -97,7 +97,7 @@ class Codebook:
 
 
 @dataclass(frozen=True, eq=False)
-class Grouped:
+class GroupedQuantizer:
     """One quantizer per group of channels (the last axis), as Quamba2 gives each group of channels a scale of its own.
 
     ``groups[c]`` is the group of channel c.

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from qse_hw.golden.calibration.breakpoints import Costs, Path, costs, search, zero_position
 from qse_hw.golden.calibration.headroom import DEFAULT, check_headroom
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.segmentation import Costs, Path, costs, search, zero_position
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale, check_scale_bits
 from qse_hw.golden.formats.segmented import MAX_BITS, MAX_REACH, Segment, SegmentedFormat
@@ -78,7 +78,7 @@ class Axis:
             self._paths[fine_step] = search(self.costs(fine_step), self.codes, self.segments)
         return self._paths[fine_step]
 
-    def format(self, path: Path, fine_step: Scale, standard: int | None = None) -> Segmented:
+    def format(self, path: Path, fine_step: Scale, standard: int | None = None) -> SegmentedQuantizer:
         """The format that a path at this fine step describes; ``standard`` as in :func:`make_format`."""
         zero = zero_position(float(self.values.min()), float(fine_step.step))
         zero_point = 0 if self.sign == "sign-magnitude" else zero - path.start
@@ -121,7 +121,7 @@ class Tuner:
     :class:`qse_hw.golden.calibration.fitting.Fitter` does.
 
     Fine steps are scanned 8 to the octave over three octaves about the companded one, then 32 to the octave and 256 to
-    the octave around the best; for each, the segments are the optimum (:mod:`qse_hw.golden.calibration.breakpoints`). A
+    the octave around the best; for each, the segments are the optimum (:mod:`qse_hw.golden.calibration.segmentation`). A
     floor that many values share (a SiLU's) makes the error ripple as it moves across a fine step, by more than a tenth
     of a dB: so all but the last scan look at the same phase of it.
     """
@@ -130,7 +130,7 @@ class Tuner:
         self.histogram, self.budget = histogram, budget
         self.axes = [Axis(histogram, sign, budget.bits, budget.segments) for sign in budget.signs]
 
-    def best(self, segments: int) -> Segmented:
+    def best(self, segments: int) -> SegmentedQuantizer:
         """The format of at most so many segments with the least squared error, no worse than of any fewer.
 
         The scan has a winner for each number of segments and each kind of format. All that may still become the best
@@ -167,7 +167,7 @@ class Tuner:
                 error, scale = min(errors), near[int(np.argmin(errors))]
         return error, scale
 
-    def at(self, scale: Scale, segments: int) -> Segmented:
+    def at(self, scale: Scale, segments: int) -> SegmentedQuantizer:
         """The best format of at most so many segments whose fine step is s, s/2, s/4, s/8 or s/16."""
         found = [
             (axis.paths(float(fine.step))[segments - 1], axis, fine)
@@ -187,7 +187,7 @@ class Tuner:
 
 def make_format(
     path: Path, sign: Sign, bits: int, zero_point: int, fine_step: Scale, standard: int | None = None
-) -> Segmented:
+) -> SegmentedQuantizer:
     """The format of a path; s is ``2 ** standard`` fine steps (None: the step of the segment with the most codes)."""
     if standard is None:
         standard = max(path.segments)[1]
@@ -204,4 +204,4 @@ def make_format(
         zero_point=zero_point >> finest,
     )
     scale = Scale(M=fine_step.M, k=fine_step.k + standard, bits=fine_step.bits)
-    return Segmented(format=format, scale=scale)
+    return SegmentedQuantizer(format=format, scale=scale)

@@ -1,4 +1,4 @@
-"""Contenders fitted to every layer of a model, and what they lose there: SQNR and the distance to the limit.
+"""Candidates fitted to every layer of a model, and what they lose there: SQNR and the distance to the limit.
 
 The model is streamed, so that one layer's values are in memory at a time; what is kept of a layer are its quantizers
 and, where layers are to share a format, its histogram.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from qse_hw.golden.calibration.contenders import Contender, Sample, describe
+from qse_hw.golden.calibration.candidates import Candidate, Sample, describe
 from qse_hw.golden.calibration.fitting import Fitter, is_tuned
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.modes import check_mode, fit_layers
+from qse_hw.golden.calibration.sharing import check_mode, fit_layers
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.sensitivity import output_weights
 from qse_hw.golden.models.mamba.stream import Layers, activations
@@ -25,11 +25,11 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """SQNR of x in dB by contender and layer, on one text.
+    """SQNR of x in dB by candidate and layer, on one text.
 
     Attributes:
         sqnr_db: by spec, then by layer; infinite where nothing is lost.
-        limit_db: by layer: of the best 256 levels for this very text's values, which no contender knows that was fitted
+        limit_db: by layer: of the best 256 levels for this very text's values, which no candidate knows that was fitted
             to another text, and no scalar quantizer of 8 bits can beat.
     """
 
@@ -37,7 +37,7 @@ class Losses:
     limit_db: Sequence[float]
 
     def distance_db(self, spec: str) -> list[float]:
-        """By layer, how far the contender stays below the limit; 0 where both lose nothing."""
+        """By layer, how far the candidate stays below the limit; 0 where both lose nothing."""
         return [
             0.0 if limit == own else limit - own for limit, own in zip(self.limit_db, self.sqnr_db[spec], strict=True)
         ]
@@ -57,20 +57,20 @@ def fit(
     tokens: int,
     mode: str = "free",
     objective: str = "x",
-    given: Mapping[str, Sequence[Contender]] | None = None,
+    given: Mapping[str, Sequence[Candidate]] | None = None,
     progress: Progress | None = None,
-) -> tuple[dict[str, list[Contender]], Losses]:
-    """The contenders of every layer, and their losses on the text they were fitted to.
+) -> tuple[dict[str, list[Candidate]], Losses]:
+    """The candidates of every layer, and their losses on the text they were fitted to.
 
     Args:
         layers: the unquantized model.
         ids: (count,).
-        specs: as :func:`qse_hw.golden.calibration.contenders.specs` gives them.
+        specs: as :func:`qse_hw.golden.calibration.candidates.specs` gives them.
         tokens: how many of the ids to use, in sequences of 512 tokens.
-        mode: one of :data:`qse_hw.golden.calibration.modes.MODES`: what tuned formats of different layers share.
+        mode: one of :data:`qse_hw.golden.calibration.sharing.MODES`: what tuned formats of different layers share.
         objective: "x", or "output": formats, not the baselines, are fitted to squared errors that are weighted by what
             they do at the layer's output (:mod:`qse_hw.golden.models.mamba.sensitivity`).
-        given: contenders by name that are measured with the others, but not fitted: one per layer.
+        given: candidates by name that are measured with the others, but not fitted: one per layer.
         progress: called with the share that is done.
 
     Raises:
@@ -82,7 +82,7 @@ def fit(
     alone = [spec for spec in specs if spec not in together]
     report, count = progress or (lambda share: None), layers.config.n_layer
     part = len(alone) / max(1, len(specs))  # of the work, roughly
-    contenders: dict[str, list[Contender]] = {spec: [] for spec in specs}
+    candidates: dict[str, list[Candidate]] = {spec: [] for spec in specs}
     ready = {name: list(found) for name, found in (given or {}).items()}
     sqnr: dict[str, list[float]] = {spec: [] for spec in (*specs, *ready)}
     limit: list[float] = []
@@ -93,7 +93,7 @@ def fit(
             for number, spec in enumerate(alone):
                 report(part * (layer + number / len(alone)) / count)
                 found = sample.fit(spec)
-                contenders[spec].append(found)
+                candidates[spec].append(found)
                 sqnr[spec].append(sample.sqnr_db(found.quantizer))
             for name, ones in ready.items():
                 sqnr[name].append(sample.sqnr_db(ones[layer].quantizer))
@@ -111,30 +111,30 @@ def fit(
             lambda share, done=done: report((done + share) / len(specs)),  # type: ignore[misc]
         )
         for histogram, quantizer in zip(histograms, quantizers, strict=True):
-            contenders[spec].append(
-                Contender(spec=spec, quantizer=quantizer, bits=quantizer.format.bits, detail=describe(quantizer))
+            candidates[spec].append(
+                Candidate(spec=spec, quantizer=quantizer, bits=quantizer.format.bits, detail=describe(quantizer))
             )
             # the values are gone; the histogram's rounding, 70 dB down, is not seen here
             sqnr[spec].append(histogram.sqnr_db(quantizer))
     report(1.0)
-    return contenders | ready, Losses(sqnr_db=sqnr, limit_db=limit)
+    return candidates | ready, Losses(sqnr_db=sqnr, limit_db=limit)
 
 
 def measure(
     layers: Layers,
     ids: Tensor,
-    contenders: Mapping[str, Sequence[Contender]],
+    candidates: Mapping[str, Sequence[Candidate]],
     *,
     tokens: int,
     progress: Progress | None = None,
 ) -> Losses:
-    """The contenders' losses on another text; arguments and errors as those of :func:`fit`."""
-    sqnr: dict[str, list[float]] = {spec: [] for spec in contenders}
+    """The candidates' losses on another text; arguments and errors as those of :func:`fit`."""
+    sqnr: dict[str, list[float]] = {spec: [] for spec in candidates}
     limit = []
     for layer, sample in _samples(layers, ids, tokens):
         with named(layer):
             limit.append(sample.sqnr_db(sample.limit))
-        for spec, fitted in contenders.items():
+        for spec, fitted in candidates.items():
             sqnr[spec].append(sample.sqnr_db(fitted[layer].quantizer))
         del sample  # before the next layer is read
         if progress is not None:

@@ -120,12 +120,12 @@ def position_factor(format: SegmentedFormat, scale: Scale, exponent: int = 0) ->
     return float(np.ldexp(float(scale.M), format.fraction_bits + 1 + exponent - scale.k))
 
 
-def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: float, table: Tables) -> None:
+def undo_rounding(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: float, table: Tables) -> None:
     """Undo what rounding did to the decision-relevant part of ``v = clip(fl(x * factor))``, in place.
 
     Rounding is monotone and integers are representable, so it can only have moved v onto an integer, never across one:
     where v is an integer, step to the side on which the exact product lies. Few values of x share that fate. Of 0 see
-    :func:`unflush`.
+    :func:`undo_flush_to_zero`.
     """
     suspects = np.flatnonzero((v == np.rint(v)) & (v > table.low) & (v < table.high) & (v != 0))
     values, firsts, inverse = np.unique(x[suspects], return_index=True, return_inverse=True)
@@ -148,7 +148,7 @@ def check_float_dtype(name: str) -> None:
         raise InputError(f"Values must have a dtype of {', '.join(FLOATS)}, not {name}")
 
 
-def unflush(x: npt.NDArray[Any], v: npt.NDArray[np.float64], format: SegmentedFormat, table: Tables) -> None:
+def undo_flush_to_zero(x: npt.NDArray[Any], v: npt.NDArray[np.float64], format: SegmentedFormat, table: Tables) -> None:
     """Move v off 0 where the floating-point x is not 0, to its side, in place; only in formats that can tell.
 
     Products of float64 inputs underflow. Those of others do not, but the processor may take subnormal inputs for 0: it
@@ -193,13 +193,13 @@ def _blocks(flat: npt.NDArray[Any], format: SegmentedFormat, table: Tables, fact
             np.multiply(x, factor, out=v, dtype=np.float64)
         np.clip(v, table.low, table.high, out=v)
         if x.dtype.name in FLOATS:
-            unflush(x, v, format, table)
+            undo_flush_to_zero(x, v, format, table)
         nans = None
         if np.isnan(v.sum()):  # clipped values are finite, so only a NaN makes a NaN
             nans = np.isnan(v)
             v[nans] = 0  # the row of the zero code
         if x.dtype == np.float64:
-            unround(x, v, factor, table)
+            undo_rounding(x, v, factor, table)
         t = v if format.signed and not table.sticky else np.trunc(v) if format.signed else np.floor(v)
         np.copyto(addresses, t, casting="unsafe")  # truncates
         if table.sticky:

@@ -2,7 +2,7 @@
 
 The operators, ``torch.ops.qse_hw.quantize`` and its kin, take a format as JSON text and a scale as its M and k, so that
 an exported graph says all of what it computes; the functions here take the objects. Each is one pass over memory:
-:mod:`qse_hw.golden.quantize.native` on a CPU, :mod:`qse_hw.golden.quantize.triton` on a GPU. On other devices, and
+:mod:`qse_hw.golden.quantize.cpu_kernels` on a CPU, :mod:`qse_hw.golden.quantize.triton` on a GPU. On other devices, and
 without a compiler, it is :mod:`qse_hw.golden.quantize.tensor`, which they all must equal on every bit.
 
 Wherever a scale is taken it is a :class:`Scale`, or a step (a number, or an array or tensor of one element) that
@@ -22,7 +22,7 @@ from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json
 from qse_hw.golden.formats.scale import Scale, as_scale
 from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
-from qse_hw.golden.quantize import native, tensor
+from qse_hw.golden.quantize import cpu_kernels, tensor
 from qse_hw.golden.quantize.array import check_dtype, check_float_dtype
 from qse_hw.golden.quantize.saturation import limits
 from qse_hw.golden.quantize.tensor import name_of, torch_code_dtype
@@ -266,8 +266,8 @@ def _backend(x: Tensor) -> Backend:
         from qse_hw.golden.quantize import triton as kernels  # only who has a GPU waits for Triton
 
         return kernels
-    if x.device.type == "cpu" and native.available():
-        return native
+    if x.device.type == "cpu" and cpu_kernels.available():
+        return cpu_kernels
     return tensor
 
 

@@ -16,7 +16,7 @@ from qse_hw.golden.formats.codes import code_dtype
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import Tables, decode_table, segment_table, tables, value_table
-from qse_hw.golden.quantize.array import check_dtype, check_float_dtype, position_factor, unround
+from qse_hw.golden.quantize.array import check_dtype, check_float_dtype, position_factor, undo_rounding
 
 # Values at a time on a CPU: they stay in its cache, and PyTorch does not split such small work among threads, whose
 # waiting for each other costs more than they save here. An accelerator takes everything at once.
@@ -125,13 +125,13 @@ def _looked_up(x: torch.Tensor, rows: torch.Tensor, factor: float, format: Segme
 def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: Tables) -> torch.Tensor:
     """Table rows of ``x`` (flat), int64."""
     v = x.to(torch.float64, copy=True).mul_(factor).clamp_(table.low, table.high)  # never in a float64 x itself
-    if table.sticky and not format.signed and x.dtype in _BITS:  # as qse_hw.golden.quantize.array.unflush
+    if table.sticky and not format.signed and x.dtype in _BITS:  # as qse_hw.golden.quantize.array.undo_flush_to_zero
         bits = x.view(_BITS[x.dtype])
         v = torch.where((v == 0) & (bits << 1 != 0), torch.where(bits < 0, -0.5, 0.5).double(), v)
     v.nan_to_num_()  # to 0, the zero code's position
     if x.dtype == torch.float64:
         host = v.cpu().numpy()
-        unround(x.cpu().numpy(), host, factor, table)
+        undo_rounding(x.cpu().numpy(), host, factor, table)
         v = torch.from_numpy(host).to(x.device)
     t = v.floor() if not format.signed else v.trunc() if table.sticky else v  # the conversion truncates, too
     addresses = t.to(torch.int64)

@@ -10,11 +10,11 @@ from typing import Any
 
 from qse_hw.cli.arguments import FORMAT_HELP, check_output
 from qse_hw.golden.calibration.calibration import Calibration, check_objective, size_in_words, write_calibration
-from qse_hw.golden.calibration.contenders import describe
+from qse_hw.golden.calibration.candidates import describe
 from qse_hw.golden.calibration.fitting import check_spec, spec_with_headroom
 from qse_hw.golden.calibration.headroom import DEFAULT, MAX_HEADROOM
-from qse_hw.golden.calibration.modes import MODES, check_mode
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
+from qse_hw.golden.calibration.sharing import MODES, check_mode
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qse_hw.study.console import console, table
 
 if TYPE_CHECKING:
-    from qse_hw.golden.calibration.contenders import Contender
+    from qse_hw.golden.calibration.candidates import Candidate
     from qse_hw.golden.evaluate.bootstrap import Bootstrap, Estimate
     from qse_hw.golden.evaluate.layers import Losses
     from qse_hw.golden.evaluate.score import Scores, Sums
@@ -27,7 +27,7 @@ def describe_model(nll: "Sums", scores: "Scores", draws: "Bootstrap", tokens_per
 
 
 def describe_formats(
-    contenders: "Mapping[str, Sequence[Contender]]",
+    candidates: "Mapping[str, Sequence[Candidate]]",
     fitted: "Losses",
     measured: "Losses",
     scores: "Scores",
@@ -40,9 +40,9 @@ def describe_formats(
 
     texts = {"calibration": fitted, "held_out": measured}
     document = {}
-    for spec, found in contenders.items():
+    for spec, found in candidates.items():
         kl = scores.kl[spec] / scores.predictions
-        nll = (scores.contender_nll[spec] - scores.nll) / scores.predictions / math.log(2)
+        nll = (scores.candidate_nll[spec] - scores.nll) / scores.predictions / math.log(2)
         document[spec] = {
             "bits": found[0].bits,
             "layers": [
@@ -63,7 +63,7 @@ def describe_formats(
             },
             "kl": _scaled(draws.estimate(kl), 1.0),
             "kl_difference": _difference(draws.estimate(kl - scores.kl[reference] / scores.predictions), 1.0),
-            **describe_model(scores.contender_nll[spec], scores, draws, tokens_per_byte),
+            **describe_model(scores.candidate_nll[spec], scores, draws, tokens_per_byte),
             "bits_per_byte_difference": _difference(draws.estimate(nll), tokens_per_byte),
         }
     return document

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from qse_hw.golden.calibration.calibration import Calibration, Choice
+from qse_hw.golden.calibration.calibration import Calibration, LayerCalibration
 from qse_hw.sim.replay.plan import Outcome
 from qse_hw.study.calibrated import calibrated
 from qse_hw.study.console import progress, table
 from qse_hw.study.sources import Activations, stream
 
 
-def choose(found: Activations, calibration: Calibration | None, format: str | None) -> dict[str, Choice]:
+def choose(found: Activations, calibration: Calibration | None, format: str | None) -> dict[str, LayerCalibration]:
     """Format and scale of every tensor: the calibration's, or calibrated now."""
     if calibration is None:
         calibration = calibrated(stream(found), format or "se8")
@@ -24,7 +24,9 @@ def choose(found: Activations, calibration: Calibration | None, format: str | No
     return {name: calibration.layer(number) for number, name in enumerate(found.tensors)}
 
 
-def replayed(tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, Choice], **how: Any) -> list[Outcome]:
+def replayed(
+    tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, LayerCalibration], **how: Any
+) -> list[Outcome]:
     """Replay with a progress bar."""
     from qse_hw.sim.replay.replay import replay
 

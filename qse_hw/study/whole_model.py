@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.io.evidence import evidence
@@ -43,7 +43,7 @@ def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
     console.print(f"activations: {found.origin}, spread over {layers} layers of {TOKENS} x {channels}")
     with stages.stage("calibrate"):
         calibration = calibrated(stream(found), args.format or "se8")
-    choices: Mapping[str, Choice] = {name: calibration.layer(number) for number, name in enumerate(tensors)}
+    choices: Mapping[str, LayerCalibration] = {name: calibration.layer(number) for number, name in enumerate(tensors)}
     formats = len({choice.format for choice in choices.values()})
     try:
         with progress() as report:

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.models.mamba.common import LayerTransform
 from qse_hw.golden.models.mamba.model import Block, Config
-from qse_hw.golden.models.mamba.parts import LayerTransform
 from qse_hw.golden.models.mamba.weights import digest
 
 _ARCHITECTURES = {"mamba": ("mamba1", "Mamba"), "mamba2": ("mamba2", "Mamba2")}  # package: ours, prefix of its classes

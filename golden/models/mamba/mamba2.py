@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.mamba.parts import Kernels, LayerTransform, RMSNorm, Sizes
+from qse_hw.golden.models.mamba.common import Kernels, LayerTransform, RMSNorm, Sizes
 
 
 @dataclass(frozen=True, kw_only=True)

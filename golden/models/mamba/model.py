@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba import mamba2
+from qse_hw.golden.models.mamba.common import Kernels, LayerTransform, RMSNorm, Sizes, Transform, conv_silu
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config, Mamba2Mixer
-from qse_hw.golden.models.mamba.parts import Kernels, LayerTransform, RMSNorm, Sizes, Transform, conv_silu
 
 _CHUNK = 32  # time steps whose decays and inflows, each (steps, b, d, n), are held at once
 

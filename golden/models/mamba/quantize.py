@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
 from qse_hw.golden.calibration.calibration import METHODS, Calibration, read_calibration
 from qse_hw.golden.calibration.fitting import check_spec
-from qse_hw.golden.calibration.modes import check_mode
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import check_mode
 from qse_hw.golden.checks import boolean, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import as_scale
@@ -28,7 +28,7 @@ from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.quantize.operators import fake_quantize
 
 Model = TypeVar("Model", bound=nn.Module)
-Source = Calibration | str | os.PathLike[str] | Sequence[Segmented]
+Source = Calibration | str | os.PathLike[str] | Sequence[SegmentedQuantizer]
 """Where a model's quantizers come from: a calibration, its file, or one for each layer."""
 
 _SEQUENCE = 512  # tokens, as in calibration from a checkpoint
@@ -135,7 +135,7 @@ def calibrate_model(
         format: a preset's name, which leaves its parameters open, ``tuned`` or
             ``tuned:segments=N,bits=B,headroom=M``, or a JSON file; or a format, as ``load_format`` gives it, of which
             only the scale is sought.
-        mode: what tuned layers share, one of :data:`qse_hw.golden.calibration.modes.MODES`.
+        mode: what tuned layers share, one of :data:`qse_hw.golden.calibration.sharing.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.
         progress: called with each layer's number when it has been seen.
@@ -179,7 +179,7 @@ def _layers(model: nn.Module) -> Layers:
 
 def _quantizers(
     model: nn.Module, layers: Layers, calibration: Source, method: str, check_weights: bool
-) -> list[Segmented]:
+) -> list[SegmentedQuantizer]:
     """One per layer, checked to be for this model."""
     one_of(method, METHODS, "Method")
     if isinstance(calibration, str | os.PathLike):
@@ -196,11 +196,11 @@ def _quantizers(
             )
         return [calibration.layer(number, method).quantizer for number in range(config.n_layer)]
     given = list(calibration) if isinstance(calibration, Sequence) else [None]
-    found = [quantizer for quantizer in given if isinstance(quantizer, Segmented)]
+    found = [quantizer for quantizer in given if isinstance(quantizer, SegmentedQuantizer)]
     if len(found) != len(given):
         raise InputError(
-            "Calibration must be a Calibration, the path of one, a sequence of a Segmented for each layer, or None, "
-            f"not {type(calibration).__name__}"
+            "Calibration must be a Calibration, the path of one, a sequence of a SegmentedQuantizer for each layer, or "
+            f"None, not {type(calibration).__name__}"
         )
     if len(found) != config.n_layer:
         raise InputError(f"Calibration must have the model's {config.n_layer} layers, not {len(found)}")

@@ -10,8 +10,8 @@ arXiv 2410.13229) and "Quamba2" (2025, arXiv 2503.22879); the soft edge: "Quamba
   :mod:`qse_hw.golden.models.quamba.calibrate` finds them.
 * :mod:`qse_hw.golden.models.quamba.layers`, :mod:`qse_hw.golden.models.quamba.model`: the quantized Mamba-1.
 * :mod:`qse_hw.golden.models.quamba.decode`: the same one token at a time, for generation;
-  :mod:`qse_hw.golden.models.quamba.regions`, how.
-* :mod:`qse_hw.golden.models.quamba.calibration2`, :mod:`qse_hw.golden.models.quamba.calibrate2`,
+  :mod:`qse_hw.golden.models.quamba.fused_ops`, how.
+* :mod:`qse_hw.golden.models.quamba.calibration_mamba2`, :mod:`qse_hw.golden.models.quamba.calibrate_mamba2`,
   :mod:`qse_hw.golden.models.quamba.mamba2`: Mamba-2.
 
 Nothing is imported here, so that each part loads only what it needs.

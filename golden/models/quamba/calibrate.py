@@ -11,8 +11,8 @@ from qse_hw.golden.calibration.percentile import ALPHA, SEQUENCE, check_alpha
 from qse_hw.golden.checks import instance, integer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
+from qse_hw.golden.models.mamba.common import Kernels
 from qse_hw.golden.models.mamba.model import PLAIN, Block, Mamba, MambaConfig, Mixer
-from qse_hw.golden.models.mamba.parts import Kernels
 from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.models.quamba.calibration import TENSORS, LayerScales, QuambaCalibration
 from qse_hw.golden.models.quamba.integer import HALF_MAX
@@ -59,7 +59,7 @@ def calibrate_quamba(
     instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
     config = model.config
     if not isinstance(config, MambaConfig):
-        raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.calibrate2")
+        raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.calibrate_mamba2")
     factorise(config.d_inner)
     check_ids(ids, config.vocab_size)
     check_alpha(alpha)

@@ -7,8 +7,8 @@ from typing import Any
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, Scale, scale_from_json
-from qse_hw.golden.io.documents import checked_document
 from qse_hw.golden.io.files import write_json
+from qse_hw.golden.io.schema import checked_document
 
 SCHEMA_NAME = "qse-hw/quamba/1"
 

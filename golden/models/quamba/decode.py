@@ -16,14 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.tables import value_table
 from qse_hw.golden.models.mamba.generate import Decoder, Region
 from qse_hw.golden.models.mamba.model import MambaConfig
-from qse_hw.golden.models.quamba import regions
+from qse_hw.golden.models.quamba import fused_ops
 from qse_hw.golden.models.quamba.model import QuambaBlock, QuambaMamba
 from qse_hw.golden.quantize import operators
 from qse_hw.golden.reference.hadamard import core, factorise, sylvester
@@ -54,7 +54,7 @@ class QuambaLayer(nn.Module):
     def __init__(self, block: QuambaBlock, *, batch: int, where: str) -> None:
         super().__init__()
         quantizer, source = block.x_proj.quantizer, block.x_proj.source
-        if not isinstance(quantizer, Segmented) or not isinstance(source, Segmented):
+        if not isinstance(quantizer, SegmentedQuantizer) or not isinstance(source, SegmentedQuantizer):
             raise InputError(f"{where}: x must have a segmented format to be decoded, not {type(quantizer).__name__}")
         self.x, self.x_proj_reads, self.recoded = quantizer, source, block.x_proj.reads == "int8"
         self.y_scale, self.eps, self.split = block.out_proj.scale, block.eps, block.split[0]
@@ -80,36 +80,36 @@ class QuambaLayer(nn.Module):
             "D": block.D,
             "out_proj": block.out_proj.linear.codes,
             "values": torch.from_numpy(value_table(quantizer.format, quantizer.scale)),
-            "norm_factor": regions.factor_of(scales.norm),
-            "state_factor": regions.factor_of(scales.state),
+            "norm_factor": fused_ops.factor_of(scales.norm),
+            "state_factor": fused_ops.factor_of(scales.state),
             "window": torch.zeros(batch, block.conv.codes.shape[0], block.conv.codes.shape[1] - 1, dtype=torch.int8),
             "state": torch.zeros(batch, *block.A.shape, dtype=_STATES[block.state]),
         }
-        buffers |= {name: regions.step_of(step) for name, step in steps.items()}
-        buffers |= {name: regions.requantization(by) for name, by in rules.items()}
+        buffers |= {name: fused_ops.step_of(step) for name, step in steps.items()}
+        buffers |= {name: fused_ops.requantization(by) for name, by in rules.items()}
         for name, value in buffers.items():
             self.register_buffer(name, value.to(device))
 
     def forward(self, residual: Tensor, fuse: Callable[[Region], Region]) -> Tensor:
         """The residual stream (b, m), float32, after this layer."""
-        norm = fuse(regions.normalise)(residual, self.norm_factor, self.eps)
+        norm = fuse(fused_ops.normalise)(residual, self.norm_factor, self.eps)
         sums = operators.linear(norm, self.in_proj, _INT8)
-        x, gate = fuse(regions.convolve)(sums, self.to_xz, self.window, self.taps, self.conv_step, self.conv_bias)
+        x, gate = fuse(fused_ops.convolve)(sums, self.to_xz, self.window, self.taps, self.conv_step, self.conv_bias)
         codes = operators.quantize(x, self.x.format, self.x.scale)
         read = codes
         if self.recoded:
-            x = fuse(regions.decoded)(codes, self.values)
+            x = fuse(fused_ops.decoded)(codes, self.values)
             read = operators.quantize(x, self.x_proj_reads.format, self.x_proj_reads.scale)
         sums = operators.linear(read, self.x_proj, self.x_proj_reads.format)
-        low, BC = fuse(regions.project)(sums, self.to_x_proj, self.split)
+        low, BC = fuse(fused_ops.project)(sums, self.to_x_proj, self.split)
         sums = operators.linear(low, self.dt_proj, _INT8)
-        y = fuse(regions.scan)(
+        y = fuse(fused_ops.scan)(
             codes, self.values, sums, self.to_dt, self.dt_step, self.dt_bias, self.A, BC, self.x_proj_step, self.D,
             gate, self.gate_step, self.state, self.state_factor, self.state_step,
         )  # fmt: skip
         codes = operators.quantize(self.transform(y), _INT8, self.y_scale)
         sums = operators.linear(codes, self.out_proj, _INT8)
-        after: Tensor = fuse(regions.finish)(residual, sums, self.out_step)
+        after: Tensor = fuse(fused_ops.finish)(residual, sums, self.out_step)
         return after
 
 
@@ -173,11 +173,11 @@ class QuambaDecoder(Decoder):
     ) -> None:
         super().__init__(batch=batch, vocab_size=len(head[0]), device=norm.device, compiled=compiled)
         self.config = config
-        matrix, step = regions.stored(*embedding)
+        matrix, step = fused_ops.stored(*embedding)
         self.register_buffer("embedding", matrix)
         self.register_buffer("embedding_step", step.to(norm.device))
         if not (embedding[1] == head[1] and torch.equal(embedding[0], head[0])):
-            matrix, step = regions.stored(*head)
+            matrix, step = fused_ops.stored(*head)
         self.register_buffer("head", matrix)  # the same memory where it is tied
         self.register_buffer("head_step", step.to(norm.device))
         self.register_buffer("norm", norm.detach())
@@ -213,5 +213,5 @@ class QuambaDecoder(Decoder):
         residual = F.embedding(ids, self.embedding).float() * self.embedding_step
         for layer in self.layers:
             residual = layer(residual, self.fuse)
-        logits: Tensor = self.fuse(regions.head)(residual, self.norm, self.head, self.head_step, self.config.eps)
+        logits: Tensor = self.fuse(fused_ops.head)(residual, self.norm, self.head, self.head_step, self.config.eps)
         return logits

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
+from qse_hw.golden.calibration.quantizers import Quantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.codes import code_dtype
 from qse_hw.golden.formats.presets import int8
@@ -76,7 +76,7 @@ class XProjection(nn.Module):
     ``reads`` is what the product reads of x:
 
     * "code": the decoded integer of x's code, the hardware's way: one code for both consumers. A quantizer that is not
-      a :class:`Segmented` has no such integer: then it is the decoded float32 value, in float64 products.
+      a :class:`SegmentedQuantizer` has no such integer: then it is the decoded float32 value, in float64 products.
     * "int8": what the paper's simulation computes, INT8 at the percentile scale of the decoded value: rounded twice.
 
     Args:
@@ -94,9 +94,9 @@ class XProjection(nn.Module):
         super().__init__()
         if reads not in X_PROJ_INPUTS:
             raise InputError(f"What x_proj reads must be one of {', '.join(X_PROJ_INPUTS)}, not {reads!r}")
-        self.quantizer, self.reads, self.plain = quantizer, reads, Segmented(format=int8(), scale=plain)
+        self.quantizer, self.reads, self.plain = quantizer, reads, SegmentedQuantizer(format=int8(), scale=plain)
         self.source = self.plain if reads == "int8" else quantizer
-        if isinstance(self.source, Segmented):
+        if isinstance(self.source, SegmentedQuantizer):
             format = self.source.format
             step = self.source.scale.step / Fraction(2) ** format.fraction_bits
             largest = max(abs(value) for value in format.values.values())
@@ -107,7 +107,7 @@ class XProjection(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x float32 (..., d) -> x decoded, float32 (..., d), and int8 (..., r + 2 n)."""
-        if not isinstance(self.source, Segmented):
+        if not isinstance(self.source, SegmentedQuantizer):
             decoded = self.quantizer.tensor(x)
             real = self.linear.product(decoded) * float(self.by.reciprocal)
             return decoded, real.round_().clamp_(LOW, HIGH).to(torch.int8)
@@ -120,7 +120,7 @@ class XProjection(nn.Module):
         return decoded, requantize(self.linear(decoded_integers(codes, self.source)), self.by)
 
 
-def decoded_integers(codes: Tensor, quantizer: Segmented) -> Tensor:
+def decoded_integers(codes: Tensor, quantizer: SegmentedQuantizer) -> Tensor:
     """What codes of ``qse_hw.golden.quantize.operators.quantize`` stand for, in fine steps; int8 codes are their own,
     others int32.
     """

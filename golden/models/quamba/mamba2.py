@@ -22,8 +22,8 @@ from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
 from qse_hw.golden.models.mamba.model import Mamba
-from qse_hw.golden.models.quamba.calibrate2 import config_of
-from qse_hw.golden.models.quamba.calibration2 import Quamba2Calibration
+from qse_hw.golden.models.quamba.calibrate_mamba2 import config_of
+from qse_hw.golden.models.quamba.calibration_mamba2 import Quamba2Calibration
 from qse_hw.golden.models.quamba.layers import HadamardLinear
 from qse_hw.golden.models.quamba.model import check_count
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
+from qse_hw.golden.calibration.quantizers import Quantizer, SegmentedQuantizer
 from qse_hw.golden.checks import instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8
@@ -122,8 +122,8 @@ class QuambaMamba(nn.Module):
     Args:
         model: the unquantized model; it is not changed.
         calibration: of that very model.
-        x_quantizers: per layer, what x becomes: a :class:`Segmented` (the soft edge, INT8, tuned formats) or any other
-            quantizer, of which x_proj then reads the decoded values; None: INT8 at the percentile scale, as in Quamba.
+        x_quantizers: of x, one per layer: a :class:`SegmentedQuantizer` (the soft edge, INT8, tuned formats), or any
+            other quantizer, whose decoded values x_proj then reads; None: INT8 at the percentile scale, as in Quamba.
         x_proj_input: "code" or "int8", see :class:`XProjection`.
         state: "fp32", "fp16" or "int8": how the SSM state is stored between time steps.
         quantize_head: whether embedding and lm_head have 8-bit weights (per tensor; their inputs stay floating point).
@@ -152,7 +152,7 @@ class QuambaMamba(nn.Module):
             raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.mamba2")
         calibration.check(fingerprint(model), model.config.n_layer)
         if x_quantizers is None:
-            x_quantizers = [Segmented(format=int8(), scale=layer.x) for layer in calibration.layers]
+            x_quantizers = [SegmentedQuantizer(format=int8(), scale=layer.x) for layer in calibration.layers]
         check_count(x_quantizers, model.config.n_layer)
         self.config = model.config
         self.layers = nn.ModuleList(

@@ -7,8 +7,8 @@ from qse_hw.golden.calibration.calibrate import Layer, calibrate
 from qse_hw.golden.calibration.fitting import Fitter, budget
 from qse_hw.golden.calibration.headroom import with_headroom
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.modes import MODES, fit_layers, loss_db
 from qse_hw.golden.calibration.percentile import percentile_step
+from qse_hw.golden.calibration.sharing import MODES, fit_layers, loss_db
 from qse_hw.golden.calibration.tune import Budget
 from qse_hw.golden.formats.presets import PRESETS
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
-from qse_hw.golden.calibration.calibration import METHODS, Choice
+from qse_hw.golden.calibration.calibration import METHODS, LayerCalibration
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.modes import MODES, fit_layers
 from qse_hw.golden.calibration.percentile import percentile_step
+from qse_hw.golden.calibration.sharing import MODES, fit_layers
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import se8
 
@@ -25,7 +25,7 @@ def layers_of(tensors):
 
 def choice_of(x, found, output_sqnr_db=None):
     sqnr = Histogram(x).sqnr_db(found)
-    return Choice(format=found.format, scale=found.scale, sqnr_db=sqnr, output_sqnr_db=output_sqnr_db)
+    return LayerCalibration(format=found.format, scale=found.scale, sqnr_db=sqnr, output_sqnr_db=output_sqnr_db)
 
 
 def by_least_squares(x, spec, scale_bits=16):

@@ -10,7 +10,13 @@ from dataclasses import replace
 import pytest
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
-from qse_hw.golden.calibration.calibration import METHODS, Calibration, Choice, read_calibration, write_calibration
+from qse_hw.golden.calibration.calibration import (
+    METHODS,
+    Calibration,
+    LayerCalibration,
+    read_calibration,
+    write_calibration,
+)
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8, se8, se9_paper
 from qse_hw.golden.formats.scale import Scale
@@ -60,7 +66,7 @@ def calibration(choice):
 
 @pytest.mark.parametrize(("sqnr", "written"), [(math.inf, None), (-0.00001, 0.0), (12.34567, 12.3457), (0.0, 0.0)])
 def test_sqnr_in_the_file(tmp_path, sqnr, written):
-    choice = Choice(format=int8(), scale=Scale.from_step(1.0), sqnr_db=sqnr)
+    choice = LayerCalibration(format=int8(), scale=Scale.from_step(1.0), sqnr_db=sqnr)
     one = calibration(choice)
     write_calibration(tmp_path / "c.json", one)
     stored = json.loads((tmp_path / "c.json").read_text())["layers"][0]["least_squares"]["sqnr_db"]
@@ -239,7 +245,7 @@ def test_no_file(tmp_path):
 
 
 def test_aliases_survive(tmp_path):
-    choice = Choice(format=se9_paper(), scale=Scale(M=1, k=-3, bits=1), sqnr_db=40.0)
+    choice = LayerCalibration(format=se9_paper(), scale=Scale(M=1, k=-3, bits=1), sqnr_db=40.0)
     one = calibration(choice)
     write_calibration(tmp_path / "c.json", one)
     assert read_calibration(tmp_path / "c.json") == one
@@ -247,7 +253,7 @@ def test_aliases_survive(tmp_path):
 
 @pytest.mark.parametrize("output", [None, 33.3333])
 def test_round_trip_of_every_field(tmp_path, output):
-    choice = Choice(format=se8(3), scale=Scale.from_step(0.1, 8), sqnr_db=12.25, output_sqnr_db=output)
+    choice = LayerCalibration(format=se8(3), scale=Scale.from_step(0.1, 8), sqnr_db=12.25, output_sqnr_db=output)
     one = Calibration(**vars(calibration(choice)) | {"mode": "runtime", "objective": "output", "model": MODEL})
     write_calibration(tmp_path / "c.json", one)
     assert read_calibration(tmp_path / "c.json") == one

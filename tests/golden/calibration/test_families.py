@@ -6,7 +6,7 @@ import pytest
 from qse_hw.golden.calibration import families
 from qse_hw.golden.calibration.families import OPEN, best_format, corner
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8_asym, load_format, se8, se8_silu
 from qse_hw.golden.formats.scale import Scale
@@ -40,7 +40,7 @@ def values(rng, kind):
 
 
 def loss(histogram, format, scale):
-    return histogram.squared_error(Segmented(format=format, scale=scale))
+    return histogram.squared_error(SegmentedQuantizer(format=format, scale=scale))
 
 
 @pytest.mark.parametrize("kind", ["silu", "normal", "outlier below", "outlier above", "negative", "few", "one"])

@@ -8,7 +8,7 @@ import pytest
 
 from qse_hw.golden.calibration.fitting import Fitter, budget, check_spec, is_tuned
 from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.tune import Budget
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8_asym, load_format, se8, se8_silu
@@ -170,7 +170,8 @@ def test_one_value_far_below_is_worth_losing():
     histogram = Histogram(x)
     found = Fitter(histogram).least_squares("int8-asym")
     all_in = min(
-        histogram.squared_error(Segmented(format=int8_asym(Z), scale=Scale.from_step(1.5 / Z))) for Z in range(20, 200)
+        histogram.squared_error(SegmentedQuantizer(format=int8_asym(Z), scale=Scale.from_step(1.5 / Z)))
+        for Z in range(20, 200)
     )
     assert histogram.squared_error(found) < all_in
 

@@ -7,7 +7,7 @@ from qse_hw.golden.calibration import fitting
 from qse_hw.golden.calibration.families import best_format
 from qse_hw.golden.calibration.fitting import Fitter, budget
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.tune import Tuner
 from qse_hw.golden.formats.presets import int8_asym, se8, se8_silu
 from qse_hw.golden.formats.scale import Scale
@@ -48,7 +48,7 @@ def test_the_steps_of_least_squares(rng, spec, bits):
     seen = steps_of(histogram.seen)
     largest = 2 * float(np.abs(histogram.values).max())
     coarse = {Scale.from_step(largest / 2 ** (n / 6), bits) for n in range(103)}
-    every = {scale: Segmented(format=best_format(spec, histogram, scale), scale=scale) for scale in coarse}
+    every = {scale: SegmentedQuantizer(format=best_format(spec, histogram, scale), scale=scale) for scale in coarse}
     winner = min(every, key=lambda scale: histogram.lost(every[scale]))
     assert winner in seen
     assert len(seen & coarse) < len(coarse) / 2
@@ -113,7 +113,7 @@ def test_the_steps_of_scale_for(rng, format):
     again = fitter.scale_for(format, near=near)
     seen = steps_of(histogram.seen)
     finer = around(near, 48, 4)
-    second = min(finer, key=lambda scale: histogram.lost(Segmented(format=format, scale=scale)))
+    second = min(finer, key=lambda scale: histogram.lost(SegmentedQuantizer(format=format, scale=scale)))
     assert seen <= finer | around(second, 192, 4)
     assert again.scale in seen
 

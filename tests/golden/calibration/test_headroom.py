@@ -9,7 +9,7 @@ from qse_hw.golden.calibration.calibrate import Layer, calibrate
 from qse_hw.golden.calibration.fitting import Fitter, budget, spec_with_headroom
 from qse_hw.golden.calibration.headroom import COUNT, with_headroom
 from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram
-from qse_hw.golden.calibration.modes import MODES, fit_layers
+from qse_hw.golden.calibration.sharing import MODES, fit_layers
 from qse_hw.golden.calibration.tune import Budget, Tuner
 from qse_hw.golden.errors import InputError
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qse_hw.golden.calibration.contenders import BASELINES, LIMIT, Sample
+from qse_hw.golden.calibration.candidates import BASELINES, LIMIT, Sample
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.lloyd import lloyd_max
 from qse_hw.golden.errors import InputError
@@ -151,7 +151,7 @@ def test_uniform_source_is_exact():
 
 
 @pytest.mark.parametrize("size", [0.3, 2.0, 6.0])
-def test_no_contender_beats_it(rng, size):
+def test_no_candidate_beats_it(rng, size):
     z = size * rng.standard_normal((64, 32))
     sample = Sample((z / (1 + np.exp(-z))).astype(np.float32))
     limit = sample.histogram.squared_error(sample.limit)

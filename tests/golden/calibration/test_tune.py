@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from qse_hw import golden
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.tune import MAX_POSITIONS, SIGNS, Axis, Budget, Tuner
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json, load_format
@@ -142,7 +142,7 @@ def test_presets_rescue_a_search_that_failed(rng, monkeypatch, budget, best):
             self.budget = budget
 
         def best(self, segments):
-            return Segmented(format=load_format("int8"), scale=Scale.from_step(1e9))
+            return SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(1e9))
 
     monkeypatch.setattr("qse_hw.golden.calibration.fitting.Tuner", Poor)
     fitter = Fitter(Histogram(silu(rng)))

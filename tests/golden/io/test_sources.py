@@ -24,7 +24,7 @@ def tree(tmp_path):
 
 
 EDITED = [
-    ("golden", "golden/quantize/native.cpp"),
+    ("golden", "golden/quantize/cpu_kernels.cpp"),
     ("golden", "golden/models/mamba/scan.cpp"),
     ("golden", "golden/formats/scale.py"),
     ("rtl_gen", "rtl_gen/encoder.py"),

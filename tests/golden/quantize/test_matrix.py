@@ -6,7 +6,7 @@ import pytest
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
 from qse_hw.golden.calibration.calibration import read_calibration, write_calibration
-from qse_hw.golden.calibration.modes import MODES
+from qse_hw.golden.calibration.sharing import MODES
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json, load_format
 

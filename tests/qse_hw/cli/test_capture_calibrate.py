@@ -10,7 +10,7 @@ import torch
 
 from qse_hw.cli import main
 from qse_hw.golden.calibration.calibration import read_calibration
-from qse_hw.golden.calibration.contenders import describe
+from qse_hw.golden.calibration.candidates import describe
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.percentile import percentile_step

@@ -12,9 +12,9 @@ from transformers import Mamba2ForCausalLM
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
+from qse_hw.golden.models.mamba.common import RMSNorm
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config, ssd
 from qse_hw.golden.models.mamba.model import Mamba, weight_shapes
-from qse_hw.golden.models.mamba.parts import RMSNorm
 from qse_hw.golden.models.mamba.scan import FAST
 
 IDS = torch.randint(61, (2, 75), generator=torch.Generator().manual_seed(2))

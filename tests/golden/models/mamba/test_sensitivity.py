@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from qse_hw.golden.calibration.quantizers import Codebook, Segmented
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQuantizer
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba import sensitivity
@@ -111,11 +111,11 @@ def test_causal(block: Block) -> None:
     assert change[-1] > 0
 
 
-def quantizers() -> list[Segmented | Codebook]:
+def quantizers() -> list[SegmentedQuantizer | CodebookQuantizer]:
     return [
-        Segmented(format=load_format("int8"), scale=Scale.from_step(0.05)),
-        Codebook.nearest(np.linspace(-1, 2, 9)),
-        Codebook.nearest(np.array([0.0, 1e9])),  # x becomes 0
+        SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(0.05)),
+        CodebookQuantizer.nearest(np.linspace(-1, 2, 9)),
+        CodebookQuantizer.nearest(np.array([0.0, 1e9])),  # x becomes 0
     ]
 
 
@@ -135,7 +135,8 @@ def test_output_error_is_the_layers(block: Block) -> None:
     assert found[2] > found[1] > found[0] > 0
     assert found == output_error(block, residual, quantizers())
     assert output_error(block, residual, []) == []
-    exact_ones = [Codebook.nearest(np.unique(np.concatenate([x_of(block, s).numpy().ravel() for s in residual])))]
+    values = np.unique(np.concatenate([x_of(block, s).numpy().ravel() for s in residual]))
+    exact_ones = [CodebookQuantizer.nearest(values)]
     assert output_error(block, residual, exact_ones) == [0.0]
 
 

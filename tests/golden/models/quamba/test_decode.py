@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from qse_hw.golden.calibration.quantizers import Codebook, Segmented
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -19,7 +19,7 @@ from qse_hw.golden.models.mamba.checkpoint import load_model
 from qse_hw.golden.models.mamba.decode import MambaDecoder
 from qse_hw.golden.models.mamba.model import MambaConfig
 from qse_hw.golden.models.mamba.text import read_text
-from qse_hw.golden.models.quamba import regions
+from qse_hw.golden.models.quamba import fused_ops
 from qse_hw.golden.models.quamba.calibrate import calibrate_quamba
 from qse_hw.golden.models.quamba.decode import Hadamard, QuambaDecoder
 from qse_hw.golden.models.quamba.integer import dequantize, quantize, requantize
@@ -46,7 +46,8 @@ def quantized(base, spec="se8-silu:K=40,zero_point=30", **options):
     model, calibration = base
     format = load_format(spec)
     scales = [Scale.from_step(float(layer.x.step) * 0.5) for layer in calibration.layers]
-    return QuambaMamba(model, calibration, [Segmented(format=format, scale=scale) for scale in scales], **options)
+    quantizers = [SegmentedQuantizer(format=format, scale=scale) for scale in scales]
+    return QuambaMamba(model, calibration, quantizers, **options)
 
 
 def prompt(length=LENGTH, seed=8):
@@ -92,7 +93,7 @@ def check_equal(model, decoder, ids, atol=1e-5):
             "norm": over_time(out for _, out in normalise),
             "in_proj": over_time(given[0] for given, _ in convolve),
             "x": over_time(out[0] for _, out in convolve),
-            "x_decoded": over_time(regions.decoded(*given[:2]) for given, _ in scan),
+            "x_decoded": over_time(fused_ops.decoded(*given[:2]) for given, _ in scan),
             "x_proj": over_time(torch.cat(out, dim=-1) for _, out in project),
             "dt_proj": over_time(given[2] for given, _ in scan),
             "y": over_time(out.half() for _, out in scan),
@@ -230,7 +231,7 @@ def test_compiled_regions_differ_in_the_last_bits_of_exp_and_of_the_heads_sum_al
     far = {"normalise": 0, "project": 0, "finish": 0, "convolve": 1e-6, "scan": 1e-3, "head": 1e-4}
     assert {*seen.calls} == {*far}
     for name, calls in seen.calls.items():
-        region = generate.fused(getattr(regions, name), exact=True)
+        region = generate.fused(getattr(fused_ops, name), exact=True)
         for given, expected in calls:
             found = region(*(arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in given))
             torch.testing.assert_close(found, expected, rtol=far[name], atol=far[name])
@@ -241,18 +242,18 @@ def test_requantization_equals_the_models():
     sums = torch.randint(-(1 << 31), 1 << 31, (4096,), generator=draw).to(torch.int32)
     sums = torch.cat((sums, sums >> 12, sums >> 20, torch.arange(-2048, 2048, dtype=torch.int32)))
     for by in (Scale(M=1 << 15, k=k) for k in (0, 1, 2, 15, 16, 17, 30, 47, 62, 63, 70)):
-        assert torch.equal(regions.requantized(sums, regions.requantization(by)), requantize(sums, by)), by
+        assert torch.equal(fused_ops.requantized(sums, fused_ops.requantization(by)), requantize(sums, by)), by
     by = Scale(M=50001, k=24)
-    assert torch.equal(regions.requantized(sums, regions.requantization(by)), requantize(sums, by))
+    assert torch.equal(fused_ops.requantized(sums, fused_ops.requantization(by)), requantize(sums, by))
 
 
 def test_rounding_equals_the_models():
     scale = Scale(M=5 << 13, k=14)
     ties = torch.arange(-700, 700) / 5
     x = torch.cat((ties, torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0, 1e-45])))
-    assert torch.equal(regions.rounded(x, regions.factor_of(scale)), quantize(x, scale, "half even"))
+    assert torch.equal(fused_ops.rounded(x, fused_ops.factor_of(scale)), quantize(x, scale, "half even"))
     codes = torch.arange(-128, 128).to(torch.int8)
-    assert torch.equal(codes.float() * regions.step_of(scale.step), dequantize(codes, scale.step))
+    assert torch.equal(codes.float() * fused_ops.step_of(scale.step), dequantize(codes, scale.step))
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float16, 65504.0), (torch.int8, 127.0)])
@@ -261,10 +262,10 @@ def test_states_saturate(dtype, limit):
     one, half = torch.ones(()), torch.tensor(0.5)
     state = torch.zeros(1, 2, 1, dtype=dtype)
     codes, values = torch.tensor([[1, 1]], dtype=torch.uint8), torch.tensor([0.0, float(1 << 20)])
-    by, dt = regions.requantization(Scale(M=1 << 15, k=15)), torch.tensor([[1, 1]], dtype=torch.int32)
+    by, dt = fused_ops.requantization(Scale(M=1 << 15, k=15)), torch.tensor([[1, 1]], dtype=torch.int32)
     BC, gate = torch.tensor([[1, 1]], dtype=torch.int8), torch.tensor([[1, 1]], dtype=torch.int8)
     bias, A, D = torch.zeros(2), torch.full((2, 1), -(2.0**-7)), torch.zeros(2)
-    y = regions.scan(
+    y = fused_ops.scan(
         codes, values, dt, by, one, bias, A, BC, one, D, gate, half,
         state, one.double(), one,
     )  # fmt: skip
@@ -281,9 +282,10 @@ def test_the_transform_equals_the_models(n):
 
 def test_bad_input(base):
     model, calibration = base
-    levels = Codebook.nearest(np.linspace(-1, 1, 5))
+    levels = CodebookQuantizer.nearest(np.linspace(-1, 1, 5))
     other = QuambaMamba(model, calibration, [levels, levels])
-    with pytest.raises(InputError, match=r"^Layer 0: x must have a segmented format to be decoded, not Codebook$"):
+    said = r"^Layer 0: x must have a segmented format to be decoded, not CodebookQuantizer$"
+    with pytest.raises(InputError, match=said):
         QuambaDecoder.of(other)
     decoder = QuambaDecoder.of(quantized(base), batch=BATCH)
     with pytest.raises(InputError, match=r"^Batch must be at least 1 sequence, not 0$"):

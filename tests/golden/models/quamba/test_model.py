@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from qse_hw.golden.calibration.quantizers import Codebook, Segmented
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8, load_format
 from qse_hw.golden.formats.scale import Scale
@@ -29,7 +29,8 @@ IDS = torch.randint(23, (2, 9), generator=torch.Generator().manual_seed(8))
 def quantizers(calibration, spec, factor=1.0):
     format = load_format(spec)
     return [
-        Segmented(format=format, scale=Scale.from_step(float(layer.x.step) * factor)) for layer in calibration.layers
+        SegmentedQuantizer(format=format, scale=Scale.from_step(float(layer.x.step) * factor))
+        for layer in calibration.layers
     ]
 
 
@@ -205,7 +206,7 @@ def test_the_papers_reading_rounds_twice(model, calibration):
 
 def test_without_quantizers_x_is_quambas_int8_and_both_readings_agree(model, calibration):
     logits = QuambaMamba(model, calibration)(IDS)
-    x_quantizers = [Segmented(format=int8(), scale=layer.x) for layer in calibration.layers]
+    x_quantizers = [SegmentedQuantizer(format=int8(), scale=layer.x) for layer in calibration.layers]
     assert torch.equal(QuambaMamba(model, calibration, x_quantizers)(IDS), logits)
     assert torch.equal(QuambaMamba(model, calibration, x_proj_input="int8")(IDS), logits)
 
@@ -215,7 +216,7 @@ def test_other_quantizers_give_x_proj_their_decoded_values(model, calibration):
     books = []
     for layer in calibration.layers:
         levels = array.dequantize(np.arange(-128, 128).astype(np.int8), int8(), layer.x)
-        books.append(Codebook.nearest(levels))
+        books.append(CodebookQuantizer.nearest(levels))
     _, expected = tapped(QuambaMamba(model, calibration))
     _, found = tapped(QuambaMamba(model, calibration, books))
     assert np.array_equal(found[0]["x_decoded"], expected[0]["x_decoded"])
@@ -225,11 +226,12 @@ def test_other_quantizers_give_x_proj_their_decoded_values(model, calibration):
 def test_int8_codes_are_the_integers_that_x_proj_reads():
     """And other codes stand for what the format says, in fine steps."""
     codes = torch.arange(-128, 128).to(torch.int8)
-    plain = Segmented(format=int8(), scale=Scale.from_step(1.0))
+    plain = SegmentedQuantizer(format=int8(), scale=Scale.from_step(1.0))
     assert decoded_integers(codes, plain) is codes
     for spec in ("se8", "int8-asym:zero_point=20"):
         format = load_format(spec)
-        found = decoded_integers(torch.arange(256).to(torch.uint8), Segmented(format=format, scale=plain.scale))
+        quantizer = SegmentedQuantizer(format=format, scale=plain.scale)
+        found = decoded_integers(torch.arange(256).to(torch.uint8), quantizer)
         assert found.tolist() == [format.decoded[code] for code in range(256)]
 
 

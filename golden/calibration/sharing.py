@@ -17,9 +17,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from qse_hw.golden.calibration.breakpoints import search, search_counts, total, zero_position
 from qse_hw.golden.calibration.fitting import Fitter, budget, is_tuned
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.segmentation import search, search_counts, total, zero_position
 from qse_hw.golden.calibration.tune import Axis, Budget, Sign, make_format
 from qse_hw.golden.checks import one_of
 from qse_hw.golden.formats.scale import Scale
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 def fit_layers(
     fitters: Sequence[Fitter], spec: str | SegmentedFormat, mode: str = "free", progress: Progress | None = None
-) -> list[Segmented]:
+) -> list[SegmentedQuantizer]:
     """The formats and scales of all layers.
 
     Args:
@@ -72,12 +72,12 @@ def check_mode(mode: str) -> None:
     one_of(mode, MODES, "Mode")
 
 
-def loss_db(fitters: Sequence[Fitter], chosen: Sequence[Segmented]) -> float:
+def loss_db(fitters: Sequence[Fitter], chosen: Sequence[SegmentedQuantizer]) -> float:
     """Minus the mean SQNR over the layers, in dB."""
     return -float(np.mean([f.histogram.sqnr_db(c) for f, c in zip(fitters, chosen, strict=True)]))
 
 
-def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str | SegmentedFormat) -> list[Segmented]:
+def _shared(fitters: Sequence[Fitter], free: Sequence[SegmentedQuantizer], spec: str | SegmentedFormat) -> list[SegmentedQuantizer]:
     """The best of the layers' own formats; a tuned one is then improved by turns: segments, scales, segments."""
     others = [fitter.given(spec) for fitter in _some(fitters)]
     if is_tuned(spec):
@@ -104,15 +104,15 @@ def _shared(fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str | Se
     return found
 
 
-def _scaled(fitter: Fitter, format: SegmentedFormat, known: Sequence[Segmented]) -> Segmented:
+def _scaled(fitter: Fitter, format: SegmentedFormat, known: Sequence[SegmentedQuantizer]) -> SegmentedQuantizer:
     """``format`` at a layer's best scale: searched, or one that is known."""
     rivals = [fitter.scale_for(format), *(one for one in known if one.format == format)]
     return min(rivals, key=fitter.histogram.squared_error)
 
 
 def _same_segments(
-    fitters: Sequence[Fitter], found: Sequence[Segmented], wanted: Budget, refinement: int
-) -> list[Segmented]:
+    fitters: Sequence[Fitter], found: Sequence[SegmentedQuantizer], wanted: Budget, refinement: int
+) -> list[SegmentedQuantizer]:
     """The best segments for all layers, each at its present scale (fine steps ``2 ** refinement`` times finer).
 
     Errors are added in units of each layer's present one, whose sum bounds that of their logarithms from above.
@@ -140,8 +140,8 @@ def _same_segments(
 
 
 def _runtime(
-    fitters: Sequence[Fitter], free: Sequence[Segmented], spec: str | SegmentedFormat
-) -> list[Segmented] | None:
+    fitters: Sequence[Fitter], free: Sequence[SegmentedQuantizer], spec: str | SegmentedFormat
+) -> list[SegmentedQuantizer] | None:
     """The best of the layers' own sequences of steps for all, with every layer's best counts, zero point and scale.
 
     None if no sequence suits all layers.
@@ -164,7 +164,7 @@ def _runtime(
     return some if len(some) == len(found) else None
 
 
-def _best_with(steps: Steps, fitter: Fitter, known: Sequence[Segmented], wanted: Budget) -> Segmented | None:
+def _best_with(steps: Steps, fitter: Fitter, known: Sequence[SegmentedQuantizer], wanted: Budget) -> SegmentedQuantizer | None:
     """A layer's best format with these steps: searched, or one that is known; None if there is none.
 
     ``known``: formats of the layer's own, of any steps, first the best.
@@ -174,7 +174,7 @@ def _best_with(steps: Steps, fitter: Fitter, known: Sequence[Segmented], wanted:
     return min([*rivals, *([] if found is None else [found])], key=fitter.histogram.squared_error, default=None)
 
 
-def _counts(fitter: Fitter, free: Segmented, steps: Steps, wanted: Budget) -> Segmented | None:
+def _counts(fitter: Fitter, free: SegmentedQuantizer, steps: Steps, wanted: Budget) -> SegmentedQuantizer | None:
     """A layer's best format with these steps, searched at fine steps around its own format's; None if there is none."""
     sign, powers = steps
     axis = Axis(fitter.histogram, sign, wanted.bits, wanted.segments)

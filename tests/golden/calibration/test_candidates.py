@@ -1,9 +1,9 @@
-"""The contenders of the accuracy tables."""
+"""The candidates of the accuracy tables."""
 
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.contenders import (
+from qse_hw.golden.calibration.candidates import (
     ALPHAS,
     BASELINES,
     FP8,
@@ -11,7 +11,7 @@ from qse_hw.golden.calibration.contenders import (
     LIMIT,
     PERCENTILE,
     Sample,
-    check_contender,
+    check_candidate,
     describe,
     float8_levels,
     specs,
@@ -20,7 +20,7 @@ from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.lloyd import lloyd_max
 from qse_hw.golden.calibration.percentile import percentile_step
-from qse_hw.golden.calibration.quantizers import Codebook, Grouped, Segmented
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS, load_format
 from qse_hw.golden.formats.scale import Scale
@@ -57,7 +57,8 @@ def test_percentiles_have_the_best_alpha(rng, spec, name, weighted):
     x = silu(rng, size=6)
     sample = Sample(x, (np.abs(x) > 5).astype(np.float32) + np.float32(1e-3) if weighted else None, scale_bits=12)
     found, format = sample.fit(spec), load_format(name)
-    rivals = [Segmented(format=format, scale=Scale.from_step(percentile_step(x, alpha), 12)) for alpha in ALPHAS]
+    scales = [Scale.from_step(percentile_step(x, alpha), 12) for alpha in ALPHAS]
+    rivals = [SegmentedQuantizer(format=format, scale=scale) for scale in scales]
     errors = [Histogram(x).squared_error(rival) for rival in rivals]  # weights are for formats, not for baselines
     best = int(np.argmin(errors))
     assert found.quantizer == rivals[best]
@@ -69,7 +70,7 @@ def test_percentiles_have_the_best_alpha(rng, spec, name, weighted):
 def test_a_given_alpha(rng):
     x = silu(rng, size=6)
     found = Sample(x).fit("quamba-se8:alpha=0.999").quantizer
-    assert found == Segmented(format=load_format("se8:L=8"), scale=Scale.from_step(percentile_step(x, 0.999)))
+    assert found == SegmentedQuantizer(format=load_format("se8:L=8"), scale=Scale.from_step(percentile_step(x, 0.999)))
     sparse = np.zeros((600, 4), np.float32)
     sparse[3, 2] = 1
     with pytest.raises(InputError, match=r"^Activations must not be zero up to their 0.5 quantile"):
@@ -93,7 +94,7 @@ def test_quamba2_groups_channels_by_their_maxima(rng):
     x = (rng.uniform(-1, 1, (200, 24)) * maxima).astype(np.float32)
     sample = Sample(x)
     found = sample.fit("quamba2")
-    assert isinstance(found.quantizer, Grouped)
+    assert isinstance(found.quantizer, GroupedQuantizer)
     assert (found.bits, found.detail, len(found.quantizer.quantizers)) == (8, "8 groups of channels", GROUPS)
     order = np.argsort(np.abs(x).max(axis=0))
     assert found.quantizer.groups[order].tolist() == sorted(list(range(8)) * 3)
@@ -119,7 +120,7 @@ def test_float8_reaches_the_rest_where_an_outlier_weighs_little(rng, spec):
     sample = Sample(x)
     error = sample.histogram.squared_error(sample.fit(spec).quantizer)
     for power in range(-16, 20):
-        rival = Codebook.nearest(levels * np.float32(3000 / levels[-1] * 2.0**power))
+        rival = CodebookQuantizer.nearest(levels * np.float32(3000 / levels[-1] * 2.0**power))
         assert error <= 1.1 * sample.histogram.squared_error(rival)
 
 
@@ -149,9 +150,11 @@ def test_float8_is_scaled(sample, spec):
     assert np.allclose(found.quantizer.levels, levels * step, rtol=1e-6)
     error = sample.histogram.squared_error(found.quantizer)
     for factor in 2.0 ** (np.arange(-20, 21) / 40):
-        rival = Codebook.nearest(levels * np.float32(step * factor), ties_down=ties_down)
+        rival = CodebookQuantizer.nearest(levels * np.float32(step * factor), ties_down=ties_down)
         assert error <= 1.05 * sample.histogram.squared_error(rival)  # 0.2 dB: a small sample is not smooth
-    at_the_peak = Codebook.nearest(levels * np.float32(sample.histogram.peak / levels[-1]), ties_down=ties_down)
+    at_the_peak = CodebookQuantizer.nearest(
+        levels * np.float32(sample.histogram.peak / levels[-1]), ties_down=ties_down
+    )
     assert error < sample.histogram.squared_error(at_the_peak)
 
 
@@ -162,12 +165,12 @@ def test_float8_finds_the_scale_of_its_own_values(spec, below):
     x = np.float32(0.37) * levels[levels > 0][-60 - below : -below, None]
     sample = Sample(x)
     assert sample.sqnr_db(sample.fit(spec).quantizer) > 47
-    at_the_peak = Codebook.nearest(levels * np.float32(sample.histogram.peak / levels[-1]))
+    at_the_peak = CodebookQuantizer.nearest(levels * np.float32(sample.histogram.peak / levels[-1]))
     assert sample.sqnr_db(at_the_peak) < 44
 
 
 @pytest.mark.parametrize("spec", [*BASELINES, "quamba:alpha=0.99"])
-def test_every_contender_tells_what_was_asked_for(sample, spec):
+def test_every_candidate_tells_what_was_asked_for(sample, spec):
     assert sample.fit(spec).spec == spec
 
 
@@ -190,7 +193,7 @@ def test_weights_count(rng):
 def test_sqnr_is_of_the_values_and_unweighted(rng):
     x = silu(rng)
     weighted, plain = Sample(x, np.square(x)), Sample(x)
-    quantizer = Segmented(format=load_format("se8"), scale=Scale.from_step(0.02))
+    quantizer = SegmentedQuantizer(format=load_format("se8"), scale=Scale.from_step(0.02))
     assert weighted.sqnr_db(quantizer) == plain.sqnr_db(quantizer)
     error = np.square(quantizer.array(x).astype(np.float64) - x).sum()
     assert plain.sqnr_db(quantizer) == pytest.approx(10 * np.log10(np.square(x.astype(np.float64)).sum() / error))
@@ -206,7 +209,7 @@ def test_sqnr_is_of_the_values_and_unweighted(rng):
     ],
 )
 def test_describe(name, words):
-    assert describe(Segmented(format=load_format(name), scale=Scale.from_step(0.01))) == words
+    assert describe(SegmentedQuantizer(format=load_format(name), scale=Scale.from_step(0.01))) == words
 
 
 @pytest.mark.parametrize(
@@ -237,14 +240,14 @@ def test_lists(text, want):
         ("quamba2:alpha=1", r"not 'quamba2:alpha=1'$"),
     ],
 )
-def test_what_is_no_contender(text, said):
+def test_what_is_no_candidate(text, said):
     with pytest.raises(InputError, match=said):
         specs(text)
 
 
 @pytest.mark.parametrize("spec", [*BASELINES, *PRESETS, "tuned"])
 def test_what_is(spec):
-    check_contender(spec)
+    check_candidate(spec)
 
 
 def test_fit_checks(sample):

@@ -1,4 +1,4 @@
-"""The quantizer on a CPU at the speed of its memory: C++ (native.cpp), compiled once per machine in two seconds.
+"""The quantizer on a CPU at the speed of its memory: C++ (cpu_kernels.cpp), compiled once per machine in two seconds.
 
 What was compiled is kept under ``XDG_CACHE_HOME`` or ``~/.cache``, under a digest of its source, of how it was compiled
 and of the processor. The functions are those of :mod:`qse_hw.golden.quantize.tensor`, for tensors on the CPU.
@@ -30,7 +30,7 @@ from qse_hw.golden.io.sources import files_digest
 from qse_hw.golden.quantize import array
 from qse_hw.golden.quantize.tensor import torch_code_dtype
 
-SOURCE = Path(__file__).with_name("native.cpp")
+SOURCE = Path(__file__).with_name("cpu_kernels.cpp")
 FLAGS = (
     "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
     "-ffp-contract=off",  # every fma is one that is written
@@ -176,7 +176,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _compiled(compiler: str) -> Path:
-    base = cache_folder("native")
+    base = cache_folder("cpu_kernels")
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
     key = "\n".join((files_digest([SOURCE], SOURCE.parent), *FLAGS, version, platform.machine(), processor()))
     library = base / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qse_hw.golden.calibration.breakpoints import STEPS, Costs, costs, search, search_counts, total, zero_position
 from qse_hw.golden.calibration.histogram import Histogram
+from qse_hw.golden.calibration.segmentation import STEPS, Costs, costs, search, search_counts, total, zero_position
 from qse_hw.golden.calibration.tune import Axis
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.quantize import array

@@ -10,8 +10,8 @@ import pytest
 from qse_hw.golden.calibration import modes as module
 from qse_hw.golden.calibration.fitting import Fitter, budget
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.modes import MODES, check_mode, fit_layers, loss_db
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import MODES, check_mode, fit_layers, loss_db
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -88,7 +88,7 @@ def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
             self.budget = budget
 
         def best(self, segments):
-            return Segmented(format=load_format("int8"), scale=Scale.from_step(1e9))
+            return SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(1e9))
 
     fitters = fitters_of([silu(rng, 0.7), silu(rng, 2)])
     best = fit_layers(fitters, "int8-asym", "shared")
@@ -146,7 +146,7 @@ def test_segments_for_all_layers_are_the_best_there_are(rng, lows):
     """Against every format of four codes in one segment or two, however many fine steps a layer has below zero."""
     fitters = fitters_of([np.append(3 * rng.random(200), [low] * 9).astype(np.float32)[:, None] for low in lows])
     scales = [Scale.from_step(0.25), Scale.from_step(0.375)]
-    present = [Segmented(format=offset(1, (4, 0)), scale=scale) for scale in scales]
+    present = [SegmentedQuantizer(format=offset(1, (4, 0)), scale=scale) for scale in scales]
     before = [fitter.histogram.squared_error(one) for fitter, one in zip(fitters, present, strict=True)]
 
     def loss(chosen):
@@ -160,7 +160,7 @@ def test_segments_for_all_layers_are_the_best_there_are(rng, lows):
         every += [offset(zero, (fine, 0), (4 - fine, e)) for zero in range(fine)]
         zeros = range((4 - fine) << e, ((4 - fine) << e) + fine)
         every += [offset(zero, (4 - fine, e), (fine, 0)) for zero in zeros if zero <= deepest]
-    losses = [loss([Segmented(format=format, scale=scale) for scale in scales]) for format in every]
+    losses = [loss([SegmentedQuantizer(format=format, scale=scale) for scale in scales]) for format in every]
     assert len({one.format for one in found}) == 1
     assert loss(found) == pytest.approx(min(losses), rel=1e-6)
     assert loss(found) < 0.8 * loss(present)
@@ -169,7 +169,7 @@ def test_segments_for_all_layers_are_the_best_there_are(rng, lows):
 def test_segments_along_the_longest_axis():
     """8190 fine steps and room at the ends are searched, twice as many are not."""
     fitters = fitters_of([np.array([[-2.0, 1, 8188]], np.float32)])
-    present = [Segmented(format=offset(1, (4, 0)), scale=Scale.from_step(1.0))]
+    present = [SegmentedQuantizer(format=offset(1, (4, 0)), scale=Scale.from_step(1.0))]
     wanted = budget("tuned:bits=2,segments=1,sign=0,headroom=1")
     (found,) = module._same_segments(fitters, present, wanted, 0)
     assert fitters[0].histogram.squared_error(found) < fitters[0].histogram.squared_error(present[0])
@@ -199,8 +199,8 @@ def test_steps_that_do_not_suit_a_layer_that_was_not_asked(rng, monkeypatch):
     layers = [x] * 9
     layers[1] = np.array([[0.0, 1, 2, 2]], np.float32)
     fitters = fitters_of(layers)
-    own = [Segmented(format=wide, scale=Scale.from_step(1.0))] * 9
-    own[1] = Segmented(format=offset(0, (4, 0)), scale=Scale.from_step(1.0))
+    own = [SegmentedQuantizer(format=wide, scale=Scale.from_step(1.0))] * 9
+    own[1] = SegmentedQuantizer(format=offset(0, (4, 0)), scale=Scale.from_step(1.0))
     for fitter, found in zip(fitters, own, strict=True):
         monkeypatch.setattr(fitter, "least_squares", lambda spec, found=found: found)
         monkeypatch.setattr(fitter, "presets", lambda budget: [])

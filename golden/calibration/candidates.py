@@ -14,7 +14,7 @@ from qse_hw.golden.calibration.fitting import Fitter, check_spec
 from qse_hw.golden.calibration.histogram import Histogram, Values, sqnr_db
 from qse_hw.golden.calibration.lloyd import lloyd_max
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha, percentile_step
-from qse_hw.golden.calibration.quantizers import Codebook, Grouped, Quantizer, Segmented
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, Quantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -37,7 +37,7 @@ BASELINES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
+class Candidate:
     """A quantizer fitted to a layer.
 
     Attributes:
@@ -53,7 +53,7 @@ class Contender:
     detail: str
 
 
-def check_contender(spec: str) -> None:
+def check_candidate(spec: str) -> None:
     """InputError unless ``spec`` names a baseline, a format, or how one is to be tuned."""
     name, _, alpha = spec.partition(":alpha=")
     if name in PERCENTILE and alpha:
@@ -71,7 +71,7 @@ def check_contender(spec: str) -> None:
 
 
 class Sample:
-    """The values of one layer, to which contenders are fitted.
+    """The values of one layer, to which candidates are fitted.
 
     Args:
         x: (tokens, channels).
@@ -91,15 +91,15 @@ class Sample:
         # with its steps no format loses to itself at a percentile
         self.fitter = Fitter(self.histogram, scale_bits=scale_bits, steps=self._percentiles.values())
 
-    def fit(self, spec: str) -> Contender:
+    def fit(self, spec: str) -> Candidate:
         """The quantizer that ``spec`` names with the least squared error.
 
         Raises:
             InputError: for an unknown spec, or a format that does not fit the values.
         """
-        check_contender(spec)
+        check_candidate(spec)
         if spec == LIMIT:
-            return Contender(spec=spec, quantizer=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
+            return Candidate(spec=spec, quantizer=self.limit, bits=8, detail=f"{len(self.limit.levels)} levels")
         if spec.partition(":")[0] in PERCENTILE:
             return self._percentile(spec)
         if spec == "quamba2":
@@ -107,10 +107,10 @@ class Sample:
         if spec in FP8:
             return self._float8(spec)
         found = self.fitter.least_squares(spec)
-        return Contender(spec=spec, quantizer=found, bits=found.format.bits, detail=describe(found))
+        return Candidate(spec=spec, quantizer=found, bits=found.format.bits, detail=describe(found))
 
     @cached_property
-    def limit(self) -> Codebook:
+    def limit(self) -> CodebookQuantizer:
         """The best codebook of 256 levels, all values alike."""
         return lloyd_max(self.unweighted)
 
@@ -118,22 +118,22 @@ class Sample:
         """SQNR on the values themselves, unweighted."""
         return sqnr_db(self.x, quantizer)
 
-    def _percentile(self, spec: str) -> Contender:
+    def _percentile(self, spec: str) -> Candidate:
         name, _, only = spec.partition(":alpha=")
         format, bits = load_format(PERCENTILE[name]), self.fitter.scale_bits
         steps = {float(only): percentile_step(self.x, float(only))} if only else self._percentiles
         rivals = {}
         for alpha, step in steps.items():
             with suppress(InputError):  # a quantile may be less than any step that a scale may have
-                rivals[alpha] = Segmented(format=format, scale=Scale.from_step(step, bits))
+                rivals[alpha] = SegmentedQuantizer(format=format, scale=Scale.from_step(step, bits))
         if not rivals:
             raise InputError(f"Percentiles must give a scale, not steps of {', '.join(map(str, steps.values())) or 0}")
         alpha = min(rivals, key=lambda a: self.unweighted.squared_error(rivals[a]))
         found = rivals[alpha]
         detail = f"alpha {alpha}, s = {float(found.scale.step):.4g}"
-        return Contender(spec=spec, quantizer=found, bits=format.bits, detail=detail)
+        return Candidate(spec=spec, quantizer=found, bits=format.bits, detail=detail)
 
-    def _grouped(self) -> Contender:
+    def _grouped(self) -> Candidate:
         high, low = (extreme.astype(np.float64) for extreme in (self.x.max(axis=0), self.x.min(axis=0)))
         order = np.argsort(np.maximum(high, -low), kind="stable")
         groups = np.empty(len(order), np.int64)
@@ -146,15 +146,15 @@ class Sample:
                 quantizers.append(Fitter(Histogram(part), scale_bits=self.fitter.scale_bits).least_squares("int8"))
             else:
                 quantizers.append(self.fitter.least_squares("int8"))  # any scale keeps zeros
-        found = Grouped(tuple(quantizers), groups)
-        return Contender(spec="quamba2", quantizer=found, bits=8, detail=f"{len(quantizers)} groups of channels")
+        found = GroupedQuantizer(tuple(quantizers), groups)
+        return Candidate(spec="quamba2", quantizer=found, bits=8, detail=f"{len(quantizers)} groups of channels")
 
-    def _float8(self, spec: str) -> Contender:
+    def _float8(self, spec: str) -> Candidate:
         levels, ties_down = float8_levels(FP8[spec])
         finest, reach = (float(end) for end in levels[levels > 0][[0, -1]])
 
-        def at(step: np.float32) -> Codebook:
-            return Codebook.nearest(levels * step, ties_down=ties_down)
+        def at(step: np.float32) -> CodebookQuantizer:
+            return CodebookQuantizer.nearest(levels * step, ties_down=ties_down)
 
         def bound(step: np.float32) -> float:
             return self.unweighted.least_error(float(step) * finest, float(step) * reach)
@@ -165,7 +165,7 @@ class Sample:
         for scan in (powers, np.arange(-8, 9) / 96):
             steps: list[np.float32] = list((step * 2**scan).astype(np.float32))
             step = least(steps, bound, lambda step: self.unweighted.squared_error(at(step)))
-        return Contender(spec=spec, quantizer=at(step), bits=8, detail=f"values times {float(step):.4g}")
+        return Candidate(spec=spec, quantizer=at(step), bits=8, detail=f"values times {float(step):.4g}")
 
 
 def float8_levels(dtype: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
@@ -183,7 +183,7 @@ def float8_levels(dtype: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.b
     return levels, even[:-1]
 
 
-def describe(found: Segmented) -> str:
+def describe(found: SegmentedQuantizer) -> str:
     """Segments, zero point and step in words: ``40 at s/2 + 128 at s + 88 at 4 s, zero point 24, s = 0.01``."""
     names = {0: "s"}
     parts = [
@@ -204,7 +204,7 @@ def specs(text: str) -> list[str]:
         else:
             found.append(word.strip())
     for spec in found:
-        check_contender(spec)
+        check_candidate(spec)
     return list(dict.fromkeys(found))
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from qse_hw.golden.calibration.breakpoints import costs, search, search_counts
+from qse_hw.golden.calibration.segmentation import costs, search, search_counts
 
 FOUND = costs(np.array([0.0, 1.0, 3.0]), np.array([5.0, 3.0, 2.0]), 1.0, None)
 

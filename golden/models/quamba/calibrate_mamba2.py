@@ -12,17 +12,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qse_hw.golden.calibration.contenders import GROUPS
+from qse_hw.golden.calibration.candidates import GROUPS
 from qse_hw.golden.calibration.percentile import ALPHA, SEQUENCE, check_alpha
 from qse_hw.golden.checks import instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
+from qse_hw.golden.models.mamba.common import Transform
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config, Mamba2Mixer
 from qse_hw.golden.models.mamba.model import Mamba
-from qse_hw.golden.models.mamba.parts import Transform
 from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.models.quamba.calibrate import batches
-from qse_hw.golden.models.quamba.calibration2 import Layer2Scales, Quamba2Calibration
+from qse_hw.golden.models.quamba.calibration_mamba2 import Layer2Scales, Quamba2Calibration
 from qse_hw.golden.models.quamba.observe import MinMax, Percentile
 from qse_hw.golden.reference.hadamard import factorise, transform_tensor
 
