@@ -13,6 +13,7 @@ from typing import Any
 from qse_hw.cli.arguments import check_output, command_without
 from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.golden.formats.scale import Scale, scale_from_text
@@ -67,7 +68,7 @@ def compare(found: Activations) -> dict[str, Any]:
             sample = Sample(x)
             for place, name in enumerate(PRESETS):
                 report(f"comparing layer {number}", (number + place / len(PRESETS)) / len(found.tensors))
-                best = sample.fitter.least_squares(name)
+                best = sample.fitter.least_squares(parse_format(name))
                 choice = LayerCalibration(format=best.format, scale=best.scale, sqnr_db=sample.sqnr_db(best))
                 sqnr[name].append(choice.sqnr_db)
                 for device in devices():

@@ -40,30 +40,30 @@ def describe_formats(
 
     texts = {"calibration": fitted, "held_out": measured}
     document = {}
-    for spec, found in candidates.items():
-        kl = scores.kl[spec] / scores.predictions
-        nll = (scores.candidate_nll[spec] - scores.nll) / scores.predictions / math.log(2)
-        document[spec] = {
-            "bits": found[0].bits,
+    for name, by_layer in candidates.items():
+        kl = scores.kl[name] / scores.predictions
+        nll = (scores.candidate_nll[name] - scores.nll) / scores.predictions / math.log(2)
+        document[name] = {
+            "bits": by_layer[0].bits,
             "layers": [
                 {"detail": one.detail}
                 | {
                     text: {
-                        "sqnr_db": finite(losses.sqnr_db[spec][layer]),  # null: nothing is lost
-                        "distance_db": finite(losses.distance_db(spec)[layer]),
+                        "sqnr_db": finite(losses.sqnr_db[name][layer]),  # null: nothing is lost
+                        "distance_db": finite(losses.distance_db(name)[layer]),
                     }
                     for text, losses in texts.items()
                 }
-                for layer, one in enumerate(found)
+                for layer, one in enumerate(by_layer)
             ],
             "worst": {
                 text: dict(zip(("layer", "distance_db"), (worst[0], finite(worst[1])), strict=True))
                 for text, losses in texts.items()
-                for worst in (losses.worst(spec),)
+                for worst in (losses.worst(name),)
             },
             "kl": _scaled(draws.estimate(kl), 1.0),
             "kl_difference": _difference(draws.estimate(kl - scores.kl[reference] / scores.predictions), 1.0),
-            **describe_model(scores.candidate_nll[spec], scores, draws, tokens_per_byte),
+            **describe_model(scores.candidate_nll[name], scores, draws, tokens_per_byte),
             "bits_per_byte_difference": _difference(draws.estimate(nll), tokens_per_byte),
         }
     return document

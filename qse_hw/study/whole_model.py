@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from qse_hw.golden.calibration.calibration import LayerCalibration
+from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.io.evidence import evidence
@@ -25,7 +26,7 @@ CLAIM = (
 )
 
 
-def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
+def run_whole_model(args: argparse.Namespace, type: InputType, spec: FormatSpec | None) -> None:
     """``replay --whole-model NAME``: capture, calibrate each layer, replay, report; any mismatch is an error."""
     from qse_hw.golden.models.mamba.shapes import shape
     from qse_hw.sim.replay.whole_model import Stages, replay_model, spread
@@ -42,7 +43,7 @@ def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
     found = Activations(tensors=tensors, metadata={}, origin=small.origin)
     console.print(f"activations: {found.origin}, spread over {layers} layers of {TOKENS} x {channels}")
     with stages.stage("calibrate"):
-        calibration = calibrated(stream(found), args.format or "se8")
+        calibration = calibrated(stream(found), spec or parse_format("se8"))
     choices: Mapping[str, LayerCalibration] = {name: calibration.layer(number) for number, name in enumerate(tensors)}
     formats = len({choice.format for choice in choices.values()})
     try:

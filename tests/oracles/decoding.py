@@ -9,8 +9,9 @@ import ml_dtypes
 import numpy as np
 import torch
 
-from qse_hw.golden.calibration.candidates import FP8, float8_levels
+from qse_hw.golden.calibration.candidates import float8_levels
 from qse_hw.golden.calibration.quantizers import CodebookQuantizer
+from qse_hw.golden.calibration.spec import FLOAT8
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.reference.vectors import from_patterns, to_patterns
 from tests.oracles.comparison import Comparison, patterns, same
@@ -83,7 +84,7 @@ def float8_levels_by_definition(candidate: str) -> Comparison:
         for code in range(last + 1)
     ]
     want = np.array([*(-m for m in reversed(magnitudes[1:])), *magnitudes], np.float32)
-    pairs = [(float8_levels(FP8[candidate])[0], want)]
+    pairs = [(float8_levels(FLOAT8[candidate])[0], want)]
     if candidate == "fp8-e4m3":
         values = torch.arange(256, dtype=torch.uint8).view(torch.float8_e4m3fn).float().numpy()
         pairs.append((want, np.unique(values[np.isfinite(values)] + np.float32(0))))
@@ -92,11 +93,11 @@ def float8_levels_by_definition(candidate: str) -> Comparison:
 
 def float8_rounding(candidate: str) -> Comparison:
     """Every fp16 within reach, rounded as the candidate does it and as casts do."""
-    levels, ties_down = float8_levels(FP8[candidate])
+    levels, ties_down = float8_levels(FLOAT8[candidate])
     x = patterns("fp16")
     x = x[np.abs(x) <= levels[-1]].astype(np.float32)
     ours = CodebookQuantizer.nearest(levels, ties_down=ties_down).array(x)
-    pairs = [(ours, x.astype(getattr(ml_dtypes, FP8[candidate])).astype(np.float32))]
+    pairs = [(ours, x.astype(getattr(ml_dtypes, FLOAT8[candidate])).astype(np.float32))]
     if candidate == "fp8-e4m3":
         pairs.append((ours, torch.from_numpy(x).to(torch.float8_e4m3fn).float().numpy()))
     return same("ml_dtypes" + ", PyTorch" * (candidate == "fp8-e4m3"), *pairs)
@@ -110,6 +111,6 @@ CHECKS: dict[str, Callable[[], Comparison]] = {
     **{f"decoding {name}": partial(decoded, name) for name in ("fp16", "bf16", "fp32")},
     **{f"decoding all {name}, arrays": partial(as_arrays, name) for name in ("fp16", "bf16")},
     **{f"rounding fp32 to {name}, all ties": partial(cast, name) for name in ("fp16", "bf16")},
-    **{f"{name}, levels": partial(float8_levels_by_definition, name) for name in FP8},
-    **{f"{name}, rounding all fp16 within reach": partial(float8_rounding, name) for name in FP8},
+    **{f"{name}, levels": partial(float8_levels_by_definition, name) for name in FLOAT8},
+    **{f"{name}, rounding all fp16 within reach": partial(float8_rounding, name) for name in FLOAT8},
 }

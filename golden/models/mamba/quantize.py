@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
 from qse_hw.golden.calibration.calibration import METHODS, Calibration, read_calibration
-from qse_hw.golden.calibration.fitting import check_spec
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.sharing import check_mode
+from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.golden.checks import boolean, one_of
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.scale import as_scale
+from qse_hw.golden.formats.scale import as_scale, check_scale_bits
 from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
 from qse_hw.golden.models.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face, put
 from qse_hw.golden.models.mamba.model import Mamba
@@ -96,12 +96,12 @@ def quantize_model(
         InputError: for another model, or a calibration that does not fit; the model is then as it was.
     """
     layers = _layers(model)
-    found = None if calibration is None else _quantizers(
+    quantizers = None if calibration is None else _quantizers(
         model, layers, calibration, method, boolean(check_weights, "check_weights")
     )
     modules: list[FakeQuantize | None] = [None] * layers.config.n_layer
-    if found is not None:
-        modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in found]
+    if quantizers is not None:
+        modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in quantizers]
     if isinstance(layers, HuggingFace):
         for mixer in layers.mixers:
             check_mixer(mixer)
@@ -116,7 +116,7 @@ def quantize_model(
 def calibrate_model(
     model: nn.Module,
     ids: Tensor,
-    format: str | SegmentedFormat = "tuned",
+    format: FormatSpec | SegmentedFormat | str | os.PathLike[str] = "tuned",
     *,
     mode: str = "free",
     alpha: float = ALPHA,
@@ -148,20 +148,21 @@ def calibrate_model(
         InputError: for another model, format or ids; naming the layer, where its values cannot be calibrated.
     """
     layers = _layers(model)
-    check_spec(format, scale_bits)
+    spec = parse_format(format)
+    check_scale_bits(scale_bits)
     check_mode(mode)
     check_alpha(alpha)
     check_ids(ids, layers.config.vocab_size, ("(count,)", "(b, l)"))
     length = ids.shape[1] if ids.dim() == 2 else _SEQUENCE
-    found = activations(layers, ids.flatten().long(), tokens=ids.numel(), batch_length=length)
+    streamed = activations(layers, ids.flatten().long(), tokens=ids.numel(), batch_length=length)
     return calibrate(
-        _inputs(found), format, model=layers.fingerprint(), mode=mode, alpha=alpha, scale_bits=scale_bits,
+        _inputs(streamed), spec, model=layers.fingerprint(), mode=mode, alpha=alpha, scale_bits=scale_bits,
         progress=progress,
     )  # fmt: skip
 
 
-def _inputs(found: Iterator[tuple[int, dict[str, Any], Any, Tensor]]) -> Iterator[Layer]:
-    for _, tensors, block, residual in found:
+def _inputs(streamed: Iterator[tuple[int, dict[str, Any], Any, Tensor]]) -> Iterator[Layer]:
+    for _, tensors, block, residual in streamed:
         yield Layer(x=tensors["x"])
         del tensors, block, residual  # before the next layer is run
 
@@ -196,12 +197,12 @@ def _quantizers(
             )
         return [calibration.layer(number, method).quantizer for number in range(config.n_layer)]
     given = list(calibration) if isinstance(calibration, Sequence) else [None]
-    found = [quantizer for quantizer in given if isinstance(quantizer, SegmentedQuantizer)]
-    if len(found) != len(given):
+    quantizers = [quantizer for quantizer in given if isinstance(quantizer, SegmentedQuantizer)]
+    if len(quantizers) != len(given):
         raise InputError(
             "Calibration must be a Calibration, the path of one, a sequence of a SegmentedQuantizer for each layer, or "
             f"None, not {type(calibration).__name__}"
         )
-    if len(found) != config.n_layer:
-        raise InputError(f"Calibration must have the model's {config.n_layer} layers, not {len(found)}")
-    return found
+    if len(quantizers) != config.n_layer:
+        raise InputError(f"Calibration must have the model's {config.n_layer} layers, not {len(quantizers)}")
+    return quantizers

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qse_hw.golden.calibration.candidates import GROUPS
 from qse_hw.golden.calibration.percentile import ALPHA, SEQUENCE, check_alpha
+from qse_hw.golden.calibration.spec import GROUPS
 from qse_hw.golden.checks import instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import fingerprint

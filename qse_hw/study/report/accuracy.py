@@ -11,6 +11,7 @@ import numpy.typing as npt
 from qse_hw.golden.calibration.calibration import Calibration, size_in_words
 from qse_hw.golden.calibration.candidates import Sample
 from qse_hw.golden.calibration.quantizers import Floats, SegmentedQuantizer
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.tables import value_table
@@ -98,7 +99,7 @@ def measure(
                 rivals[heading] = given[number] if input is None else Unit(input=input, choice=given[number])
             rivals[f"{name}, best s"] = own
             if name != "int8":
-                rivals["int8, best s"] = sample.fit("int8").quantizer
+                rivals["int8, best s"] = sample.fit(parse_format("int8")).quantizer
             rivals["limit"] = sample.limit
         except InputError as error:
             raise InputError(f"Layer {number}: {error}") from error

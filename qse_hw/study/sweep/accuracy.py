@@ -16,6 +16,7 @@ from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import sqnr_db
 from qse_hw.golden.calibration.quantizers import Floats, SegmentedQuantizer
 from qse_hw.golden.calibration.sharing import fit_layers
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.presets import format_from_json, format_to_json, load_format
@@ -71,12 +72,13 @@ def fit(job: Json) -> Json:
         return {"limit_db": [finite(sample.sqnr_db(sample.limit)) for sample in samples]}
     fitters = [Fitter(sample.histogram, scale_bits=sample.fitter.scale_bits) for sample in samples]
     try:
-        found = fit_layers(fitters, job["format"], "free")
-        if len({one.format for one in found}) > 1:
-            found = fit_layers(fitters, job["format"], "shared")
+        spec = parse_format(job["format"])
+        quantizers = fit_layers(fitters, spec, "free")
+        if len({one.format for one in quantizers}) > 1:
+            quantizers = fit_layers(fitters, spec, "shared")
     except InputError as error:
         return {"error": str(error)}
-    return {"layers": [{"format": format_to_json(one.format), "scale": asdict(one.scale)} for one in found]}
+    return {"layers": [{"format": format_to_json(one.format), "scale": asdict(one.scale)} for one in quantizers]}
 
 
 @lru_cache(maxsize=1)  # what one search found serves the next

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qse_hw.golden.calibration.fitting import check_spec
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.io.kinds import refuse_our_json
@@ -146,7 +146,7 @@ def _check(spec: Spec) -> None:
         raise InputError(f"Objectives must not include {wanted[0]} for unit {spec.unit}, which has no format")
     for format in spec.options.get("format", []):
         if format != CALIBRATION:
-            check_spec(spec.place(format))
+            parse_format(spec.place(format))
     for input in spec.options.get("input", []):
         input_type(input)
     for scale in spec.options.get("scale", []):

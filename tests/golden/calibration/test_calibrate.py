@@ -13,6 +13,7 @@ from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.percentile import percentile_step
 from qse_hw.golden.calibration.sharing import MODES, fit_layers
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import se8
 
@@ -29,11 +30,12 @@ def choice_of(x, found, output_sqnr_db=None):
 
 
 def by_least_squares(x, spec, scale_bits=16):
-    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits, steps=[percentile_step(x)]).best(spec))
+    fitter = Fitter(Histogram(x), scale_bits=scale_bits, steps=[percentile_step(x)])
+    return choice_of(x, fitter.best(parse_format(spec)))
 
 
 def by_percentile(x, spec, alpha=0.9995, scale_bits=16):
-    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits).at(spec, percentile_step(x, alpha)))
+    return choice_of(x, Fitter(Histogram(x), scale_bits=scale_bits).at(parse_format(spec), percentile_step(x, alpha)))
 
 
 def test_every_layer_by_both_methods(tensors, found):
@@ -63,7 +65,7 @@ def test_parameters_are_passed_on(tensors):
 def test_modes(tensors, mode):
     found = calibrate(layers_of(tensors), "tuned:bits=4,segments=2", mode=mode)
     fitters = [Fitter(Histogram(x)) for x in tensors.values()]
-    chosen = fit_layers(fitters, "tuned:bits=4,segments=2", mode)
+    chosen = fit_layers(fitters, parse_format("tuned:bits=4,segments=2"), mode)
     assert found.mode == mode
     assert found.layers == tuple(
         {
@@ -128,9 +130,9 @@ def test_the_output_decides(rng, spec):
     best, quamba = found.layer(0), found.layer(0, "percentile")
     fitters = Fitter(Histogram(layer.x), scale_bits=bits), Fitter(Histogram(layer.x, layer.weights), scale_bits=bits)
     if spec == "tuned:segments=3,sign=0,headroom=1":
-        rivals = [fitter.least_squares(name) for name in ("int8-asym", "se8-silu") for fitter in fitters]
+        rivals = [fitter.least_squares(parse_format(name)) for name in ("int8-asym", "se8-silu") for fitter in fitters]
     else:
-        rivals = [fitter.least_squares(spec) for fitter in fitters]
+        rivals = [fitter.least_squares(parse_format(spec)) for fitter in fitters]
     errors = layer.output_error([best.quantizer, quamba.quantizer, *rivals])
     assert errors[0] <= min(errors[2:])
     assert [best.output_sqnr_db, quamba.output_sqnr_db] == pytest.approx([-10 * math.log10(e) for e in errors[:2]])
@@ -150,8 +152,8 @@ def test_the_output_overrules_the_weights(rng):
         ("weighted", layer.output_error),
     ):
         found[name] = calibrate([Layer(x=layer.x, weights=layer.weights, output_error=error)], "int8").layer(0)
-    assert found["unweighted"].quantizer == Fitter(Histogram(layer.x)).least_squares("int8")
-    assert found["weighted"].quantizer == Fitter(Histogram(layer.x, layer.weights)).least_squares("int8")
+    assert found["unweighted"].quantizer == Fitter(Histogram(layer.x)).least_squares(parse_format("int8"))
+    assert found["weighted"].quantizer == Fitter(Histogram(layer.x, layer.weights)).least_squares(parse_format("int8"))
     assert found["weighted"].quantizer != found["unweighted"].quantizer
 
 

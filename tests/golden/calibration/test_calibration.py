@@ -17,6 +17,7 @@ from qse_hw.golden.calibration.calibration import (
     read_calibration,
     write_calibration,
 )
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8, se8, se9_paper
 from qse_hw.golden.formats.scale import Scale
@@ -105,19 +106,19 @@ def test_of_other_shapes(found, layers, channels, text):
 
 def test_format_asked_for(tensors, found, tmp_path):
     L = found.layer(0).format.segments[0].codes // 4
-    found.check_format(0, "se8")  # leaves L open
-    found.check_format(0, f"se8:L={L}")
+    found.check_format(0, parse_format("se8"))  # leaves L open
+    found.check_format(0, parse_format(f"se8:L={L}"))
     (tmp_path / "mine.json").write_text(json.dumps({"name": "se8", "bits": 8, "kind": "offset", "segments": [
         {"codes": 256, "log2_step": 0}]}))  # fmt: skip
     for other in ("int8", "se8-silu", "se8:L=1", f"se8:L={L - 1}", str(tmp_path / "mine.json")):
         text = rf"^Format must be the calibration's, se8 of {4 * L} \+ 64 \+ {64 - 4 * L} codes in layer 0, not "
         with pytest.raises(InputError, match=text + re.escape(other)):
-            found.check_format(0, other)
+            found.check_format(0, parse_format(other))
     with pytest.raises(InputError, match=r"^Format must be one of"):
         found.check_format(0, "int9")
     with pytest.raises(InputError, match=r"^Format tuned must be searched for first"):
-        found.check_format(0, "tuned")
-    Calibration(**vars(found) | {"format": "tuned"}).check_format(0, "tuned")
+        found.check_format(0, parse_format("tuned"))
+    Calibration(**vars(found) | {"format": "tuned"}).check_format(0, parse_format("tuned"))
 
 
 def set_(*path, to):

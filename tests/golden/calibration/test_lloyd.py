@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qse_hw.golden.calibration.candidates import BASELINES, LIMIT, Sample
+from qse_hw.golden.calibration.candidates import Sample
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.lloyd import lloyd_max
+from qse_hw.golden.calibration.spec import BASELINES, LLOYD_MAX, parse_candidate
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS, load_format
 
@@ -157,10 +158,10 @@ def test_no_candidate_beats_it(rng, size):
     limit = sample.histogram.squared_error(sample.limit)
     assert limit > 0
     scalar = [name for name in PRESETS if load_format(name).bits <= 8]
-    scalar += [name for name in BASELINES if name not in ("quamba2", "quamba-se", LIMIT)] + ["tuned:bits=5"]
+    scalar += [name for name in BASELINES if name not in ("quamba2", "quamba-se", LLOYD_MAX)] + ["tuned:bits=5"]
     for spec in scalar:
-        assert sample.histogram.squared_error(sample.fit(spec).quantizer) >= limit
-    assert sample.fit(LIMIT).quantizer is sample.limit
+        assert sample.histogram.squared_error(sample.fit(parse_candidate(spec)).quantizer) >= limit
+    assert sample.fit(parse_candidate(LLOYD_MAX)).quantizer is sample.limit
 
 
 def test_few_values_are_kept(rng):

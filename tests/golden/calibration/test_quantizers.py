@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from qse_hw.golden.calibration.candidates import FP8, float8_levels
+from qse_hw.golden.calibration.candidates import float8_levels
 from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, SegmentedQuantizer
+from qse_hw.golden.calibration.spec import FLOAT8
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 
@@ -125,7 +126,7 @@ def test_a_level_beside_which_the_middle_is_no_float64(tiny):
     assert mirrored.array(np.array([-1.5], np.float32)) == np.float32(-3.0 if tiny > 0 else tiny)
 
 
-@pytest.mark.parametrize("dtype", FP8.values())
+@pytest.mark.parametrize("dtype", FLOAT8.values())
 def test_float8_is_the_cast(rng, dtype):
     levels, ties_down = float8_levels(dtype)
     float8 = getattr(ml_dtypes, dtype)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.segmentation import STEPS, Costs, costs, search, search_counts, total, zero_position
-from qse_hw.golden.calibration.tune import Axis
+from qse_hw.golden.calibration.segmentation import STEPS, Costs, best_path, best_paths, costs, total, zero_position
+from qse_hw.golden.calibration.tune import SegmentSearch
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.quantize import array
 
@@ -52,7 +52,7 @@ def nearest_error(u, counts, codes):
 
 
 def predicted(found, codes):
-    """The sum over an axis's gaps, straight from the definition of Costs."""
+    """The sum over an search's gaps, straight from the definition of Costs."""
 
     def at(part, position):
         return part[position] if position < len(part) else 0.0  # beyond the last value nothing errs
@@ -132,7 +132,7 @@ def test_search_finds_the_best_layout(problem, codes):
         values = np.abs(values)
     zero = None if signed else zero_position(float(values.min()), 1.0)
     found = costs(values, counts, 1.0, zero)
-    paths = search(found, codes, 3)
+    paths = best_paths(found, codes, 3)
     u = values + (zero or 0)
     least = [math.inf] * 3
     for start, segments in layouts(codes, (1, 2, 3), range((zero or 0) + 1), [range(4)] * 3):
@@ -164,7 +164,7 @@ def test_search_with_given_steps(problem, codes, steps):
     if not signed:
         steps[len(steps) // 2] = 0  # somewhere, zero must be exact
     found = costs(values, counts, 1.0, zero)
-    path = search_counts(found, codes, tuple(steps))
+    path = best_path(found, codes, tuple(steps))
     u, least = values + (zero or 0), math.inf
     for start, segments in layouts(codes, (len(steps),), range((zero or 0) + 1), [[step] for step in steps]):
         if zero is None or allowed(start, segments, zero):
@@ -181,7 +181,7 @@ def test_search_with_given_steps(problem, codes, steps):
 def test_a_first_segment_may_lead_far_beyond_the_last_value():
     """None is left empty, so the first code of the second is a whole step away."""
     found = costs(np.array([0.0, 1.0]), np.array([5.0, 3.0]), 1.0, None)
-    path = search_counts(found, 2, (STEPS - 1, 0))
+    path = best_path(found, 2, (STEPS - 1, 0))
     assert (path.segments, path.start, path.error) == (((1, STEPS - 1), (1, 0)), 0, 3.0)
 
 
@@ -189,7 +189,7 @@ def test_a_gap_that_costs_everything_is_avoided():
     gaps = np.zeros((STEPS, 12))
     gaps[0, 3] = gaps[1, 4] = 100
     found = Costs(gaps, np.array([0.0] + [np.inf] * 11), np.array([50.0] * 9 + [0.0] * 3), None)
-    path = search(found, 8, 2)[1]
+    path = best_paths(found, 8, 2)[1]
     assert path.error == 0
     at, _ = positions(path.start, path.segments)
     assert at[-1] >= 9
@@ -201,12 +201,12 @@ def test_a_gap_that_costs_everything_is_avoided():
 def test_the_error_is_what_the_hardware_errs_by(rng, sign, kind):
     values, weights = sample(rng, kind, 3000)
     histogram = Histogram(values.astype(np.float32)[:, None], weights.astype(np.float32)[:, None])
-    axis = Axis(histogram, sign, 6, 5)
+    search = SegmentSearch(histogram, sign, 6, 5)
     before = {}
-    for scale in axis.near(axis.companded_step(), range(-1, 2), 3, 8):
-        paths = axis.paths(float(scale.step))
+    for scale in search.near(search.companded_step(), range(-1, 2), 3, 8):
+        paths = search.paths(float(scale.step))
         for segments, path in enumerate(paths, 1):
-            found = axis.format(path, scale)
+            found = search.format(path, scale)
             codes = array.quantize(histogram.values, found.format, found.scale)
             fine = float(found.scale.step) / 2.0**found.format.fraction_bits
             decoded = array.dequantize_integers(codes, found.format) * fine  # not rounded to float32
@@ -218,24 +218,24 @@ def test_the_error_is_what_the_hardware_errs_by(rng, sign, kind):
             assert found.format.values[found.format.zero_code] == 0
             assert found.scale.bits == 8
         assert all(a.error >= b.error for a, b in pairwise(paths))
-        errors = [search(axis.costs(float(scale.step)), codes, 2)[1].error for codes in (4, 9, 20, 33)]
+        errors = [best_paths(search.costs(float(scale.step)), codes, 2)[1].error for codes in (4, 9, 20, 33)]
         assert errors == sorted(errors, reverse=True)
         before[scale] = paths[-1].error
     assert len(set(before.values())) == len(before) == 3  # the fine step matters
 
 
 def test_a_path_is_searched_once_per_fine_step(rng, monkeypatch):
-    axis = Axis(Histogram(sample(rng, "silu")[0].astype(np.float32)[:, None]), "offset", 4, 2)
-    first = axis.paths(0.25)
+    search = SegmentSearch(Histogram(sample(rng, "silu")[0].astype(np.float32)[:, None]), "offset", 4, 2)
+    first = search.paths(0.25)
     monkeypatch.setattr("qse_hw.golden.calibration.tune.search", lambda *args: pytest.fail("again"))
-    assert axis.paths(0.25) is first
+    assert search.paths(0.25) is first
 
 
 def test_near_keeps_the_axis_short(rng):
     x = np.append(rng.standard_normal(5000), 1e5).astype(np.float32)[:, None]  # one value far out
-    axis = Axis(Histogram(x), "offset", 8, 2)
+    search = SegmentSearch(Histogram(x), "offset", 8, 2)
     for bits in (1, 4, 16):
-        steps = axis.near(axis.companded_step(), range(-8, 9), 4, bits)
+        steps = search.near(search.companded_step(), range(-8, 9), 4, bits)
         assert len(steps) == len(set(steps)) > 0
-        assert all(axis.range / float(step.step) < 1.5 * (1 << 14) for step in steps)
-    assert axis.near(1e9, range(1), 1, 16) == [Scale.from_step(1e9)]
+        assert all(search.range / float(step.step) < 1.5 * (1 << 14) for step in steps)
+    assert search.near(1e9, range(1), 1, 16) == [Scale.from_step(1e9)]

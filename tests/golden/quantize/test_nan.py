@@ -9,8 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qse_hw.golden.calibration.candidates import FP8, float8_levels  # noqa: E402
+from qse_hw.golden.calibration.candidates import float8_levels  # noqa: E402
 from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, SegmentedQuantizer  # noqa: E402
+from qse_hw.golden.calibration.spec import FLOAT8  # noqa: E402
 from qse_hw.golden.errors import InputError  # noqa: E402
 from qse_hw.golden.formats.presets import PRESETS, load_format  # noqa: E402
 from qse_hw.golden.formats.scale import Scale  # noqa: E402
@@ -113,7 +114,7 @@ def test_compiled_exported_and_by_the_operator_s_name():
 
 
 def test_quantizers_keep_nan():
-    levels, ties_down = float8_levels(FP8["fp8-e4m3"])
+    levels, ties_down = float8_levels(FLOAT8["fp8-e4m3"])
     segmented = SegmentedQuantizer(format=load_format("se8"), scale=SCALE)
     book = CodebookQuantizer.nearest(levels, ties_down=ties_down)
     x = np.array([[1.0, math.nan, -2.0, math.nan]])

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 
 from qse_hw.cli import eval as command
 from qse_hw.cli import main
-from qse_hw.golden.calibration.candidates import Sample, specs
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.spec import parse_candidate, parse_candidates
 from qse_hw.golden.evaluate.layers import fit, measure
 from qse_hw.golden.evaluate.recipes import x_only
 from qse_hw.golden.evaluate.score import score
@@ -89,7 +90,7 @@ def test_report(evaluated, any_model, out):
     ]  # fmt: skip
 
     ids = {name: torch.tensor(list(text)) for name, text in texts.items()}
-    candidates, fitted = fit(layers_of(model), ids["calibration"], ["se8", "int8"], tokens=64)
+    candidates, fitted = fit(layers_of(model), ids["calibration"], parse_candidates("se8,int8"), tokens=64)
     measured = measure(layers_of(model), ids["held-out"], candidates, tokens=1024)
     forwards = x_only(model)({name: [one.quantizer for one in found] for name, found in candidates.items()})
     scores = score(model, forwards, ids["held-out"][:1024].view(2, 512), vocab_size=256)
@@ -210,11 +211,11 @@ def test_texts_of_ones_own(evaluated, model, tmp_path):
 
 
 def test_default_formats_are_known():
-    found = specs(command.FORMATS)
+    found = [spec.name for spec in parse_candidates(command.FORMATS)]
     assert len(found) == 14
     assert {"quamba", "lloyd-max", "tuned:segments=6"} <= set(found)
     x = np.random.default_rng(1).normal(size=(8, 8)).astype(np.float32)
-    assert Sample(x).fit("fp8-e4m3").bits == 8
+    assert Sample(x).fit(parse_candidate("fp8-e4m3")).bits == 8
 
 
 @pytest.fixture(scope="session")

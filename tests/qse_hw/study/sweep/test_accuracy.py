@@ -7,6 +7,7 @@ import pytest
 
 from qse_hw.golden.calibration.candidates import Sample
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.spec import parse_candidate
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
@@ -24,7 +25,7 @@ def test_a_closed_format_is_fitted_as_eval_does(activations, tensors, bits):
     losses = measure(list(tensors.values()), found, input_type("fp32"), limits)
     for number, x in enumerate(tensors.values()):
         sample = Sample(x, scale_bits=bits)
-        assert found[number] == sample.fit("se8:L=8").quantizer
+        assert found[number] == sample.fit(parse_candidate("se8:L=8")).quantizer
         assert losses["sqnr_db"][number] == sample.sqnr_db(found[number])
         assert limits[number] == sample.sqnr_db(sample.limit)
         assert losses["distance_db"][number] == limits[number] - losses["sqnr_db"][number] > 0
