@@ -13,6 +13,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.segmented import KINDS, MAX_REACH, Segment, SegmentedFormat, check_format
 from qse_hw.golden.io.files import read_json
 from qse_hw.golden.io.kinds import refuse_other_kinds
+from qse_hw.golden.io.schema import check_schema
 
 
 def int8(narrow_range: int = 0) -> SegmentedFormat:
@@ -177,18 +178,9 @@ def format_from_json(document: object, *, where: str = "Format") -> SegmentedFor
     A segment's ``start`` (units of s, from the axis' start) is optional; if given it must be where the previous segment
     ends. ``first_code`` defaults to the code after the previous segment's last.
     """
-    from jsonschema import Draft202012Validator  # only who reads JSON pays for the import
-    from jsonschema.exceptions import best_match
-
     instance(document, dict, where, "a JSON object")
-    try:
-        error = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
-    except RecursionError:
-        raise InputError(f"{where}: document must not be nested so deeply") from None
-    if error is not None:
-        place = "/".join(str(part) for part in error.absolute_path) or "document"
-        raise InputError(f"{where}: {place}: {error.message[:200]}")
-    assert isinstance(document, dict)  # the schema says so
+    check_schema(document, SCHEMA, where)
+    assert isinstance(document, dict)
     segments: list[Segment] = []
     end, next_code = 0.0, 0
     for number, item in enumerate(document["segments"]):

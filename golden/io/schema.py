@@ -1,4 +1,4 @@
-"""JSON files that calibrations are kept in: checked against a schema, and the scales in them."""
+"""JSON documents checked against a schema."""
 
 import os
 from typing import Any
@@ -8,18 +8,30 @@ from qse_hw.golden.io.files import read_json
 from qse_hw.golden.io.kinds import refuse_other_kinds
 
 
-def checked_document(path: str | os.PathLike[str], where: str, schema: dict[str, Any]) -> Any:
-    """The JSON document in a file, checked; InputErrors begin with ``where``."""
-    from jsonschema import Draft202012Validator  # only who reads JSON pays for the import
+def check_schema(document: Any, schema: dict[str, Any], where: str) -> None:
+    """InputError, which begins with ``where`` and names the place, unless ``document`` satisfies the JSON schema."""
+    from jsonschema import Draft202012Validator  # imported here: it takes long, and most callers read no JSON
     from jsonschema.exceptions import best_match
 
-    document = read_json(path, where, parse_constant=_refuse)
-    refuse_other_kinds(document, where, schema["properties"]["schema"]["const"].split("/")[1])
-    problem = best_match(Draft202012Validator(schema).iter_errors(document))
+    try:
+        problem = best_match(Draft202012Validator(schema).iter_errors(document))
+    except RecursionError:
+        raise InputError(f"{where}: document must not be nested so deeply") from None
     if problem is not None:
-        place = "/".join(str(part) for part in problem.absolute_path) or "document"
+        place = "/".join(str(step) for step in problem.absolute_path) or "document"
         message = problem.message  # begins with the value, however long, and ends with the rule
         raise InputError(f"{where}: {place}: {message if len(message) < 200 else f'... {message[-100:]}'}")
+
+
+def checked_document(path: str | os.PathLike[str], where: str, schema: dict[str, Any]) -> Any:
+    """The JSON document in a file, checked; its ``schema`` property must have the constant that the schema requires.
+
+    Raises:
+        InputError: which begins with ``where``, if the file cannot be read or breaks the schema.
+    """
+    document = read_json(path, where, parse_constant=_refuse)
+    refuse_other_kinds(document, where, schema["properties"]["schema"]["const"].split("/")[1])
+    check_schema(document, schema, where)
     return document
 
 

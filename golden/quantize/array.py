@@ -214,7 +214,8 @@ def _rows(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArra
     check_format(format)
     check_array(codes, "Codes")
     if codes.dtype != code_dtype(format):
-        raise InputError(f"Codes of format {format.name} must have dtype {code_dtype(format)}, not {codes.dtype}")
+        dtype = f"{codes.dtype.name}, bytes without a type" if codes.dtype.kind == "V" else codes.dtype
+        raise InputError(f"Codes of format {format.name} must have dtype {code_dtype(format)}, not {dtype}")
     assigned = decode_table(format)[1]
     rows = to_bits(codes, format)
     if format.bits < 8 * codes.dtype.itemsize or not assigned.all():

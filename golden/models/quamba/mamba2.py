@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from qse_hw.golden.calibration.quantizers import Quantizer
+from qse_hw.golden.checks import instance
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
@@ -25,7 +26,7 @@ from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.quamba.calibrate_mamba2 import config_of
 from qse_hw.golden.models.quamba.calibration_mamba2 import Quamba2Calibration
 from qse_hw.golden.models.quamba.layers import HadamardLinear
-from qse_hw.golden.models.quamba.model import check_count
+from qse_hw.golden.models.quamba.model import check_quantizers
 
 
 class QuambaMamba2(nn.Module):
@@ -46,10 +47,11 @@ class QuambaMamba2(nn.Module):
     ) -> None:
         super().__init__()
         config = config_of(model)
+        instance(calibration, Quamba2Calibration, "Calibration", "a Quamba2Calibration, as calibrate_quamba2 gives it")
         calibration.check(fingerprint(model), config.n_layer, config.d_inner, config.ngroups)
         if x_quantizers is None:
             x_quantizers = [layer.x_quantizer(int8()) for layer in calibration.layers]
-        check_count(x_quantizers, config.n_layer)
+        check_quantizers(x_quantizers, config.n_layer)
         self.config = config
         self.quantizers: list[dict[str, Quantizer]] = [
             {"x": x} | {name: layer.state_quantizer(name, config.d_state) for name in ("B", "C")}

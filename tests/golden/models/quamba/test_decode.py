@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQuantizer
-from qse_hw.golden.errors import InputError
+from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba import generate
@@ -298,3 +298,33 @@ def test_bad_input(base):
     for ids in (torch.full_like(prompt(), VOCABULARY), prompt() - VOCABULARY, prompt().float()):
         with pytest.raises(InputError, match=r"^Prompt must be integers from 0 to 22, the vocabulary's$"):
             decoder.prefill(ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "tokens", "said"),
+    [
+        ([[1, 2]], 3, r"^Prompt must be an integer tensor of shape \(1, at least 1\), not \[\[1, 2\]\]$"),
+        (np.ones((1, 2), np.int64), 3, r"^Prompt must be an integer tensor of shape "),
+        (torch.ones(1, 2), 3, r"^Prompt must be integers from 0 to 22, the vocabulary's$"),
+        (torch.ones(1, 2, dtype=torch.bool), 3, r"^Prompt must be integers "),
+        (torch.ones(1, 2, dtype=torch.complex64), 3, r"^Prompt must be integers "),
+        (torch.ones(1, 2, dtype=torch.int64), "3", r"^Tokens must be an integer, not '3'$"),
+        (torch.ones(1, 2, dtype=torch.int64), 3.0, r"^Tokens must be an integer, not 3\.0$"),
+    ],
+)
+def test_odd_arguments_of_generate(base, ids, tokens, said):
+    decoder = QuambaDecoder.of(quantized(base))
+    with pytest.raises((InputError, InputTypeError), match=said):
+        decoder.generate(ids, tokens)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch": "2"}, r"^Batch must be an integer, not '2'$"),
+        ({"compiled": "no"}, r"^compiled must be True or False, not 'no'$"),
+    ],
+)
+def test_odd_arguments_of_a_decoder(base, options, said):
+    with pytest.raises(InputTypeError, match=said):
+        QuambaDecoder.of(quantized(base), **options)

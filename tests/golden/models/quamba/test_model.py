@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQuantizer
-from qse_hw.golden.errors import InputError
+from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import int8, load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model
@@ -297,3 +297,31 @@ def bundled():
     model, ids = load_model().requires_grad_(False), read_text().ids
     calibration = calibrate_quamba(model, ids[4096:], tokens=2048, alpha=0.99999)
     return model, calibration, ids[:512].view(2, 256)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"calibration": None}, r"^Calibration must be a QuambaCalibration, as calibrate_quamba gives it, not None$"),
+        ({"x_quantizers": "se8"}, r"^Quantizers of x must be a sequence of a quantizer for each .*, not 'se8'$"),
+        ({"x_quantizers": "ab"}, r"^Quantizers of x must be a sequence "),  # as many letters as layers
+        ({"x_quantizers": [None, None]}, r"^Quantizers of x must be a sequence .*, not \[None, None\]$"),
+        ({"x_quantizers": 3}, r"^Quantizers of x must be a sequence .*, not 3$"),
+        ({"quantize_head": "yes"}, r"^quantize_head must be True or False, not 'yes'$"),
+    ],
+)
+def test_odd_arguments(model, calibration, given, said):
+    with pytest.raises(InputTypeError, match=said):
+        QuambaMamba(**({"model": model, "calibration": calibration} | given))
+
+
+@pytest.mark.parametrize("ids", [None, "text", [[1]], np.ones((1, 2), np.int64), torch.ones(2, dtype=torch.int64)])
+def test_ids_that_are_no_sequences_of_tokens(model, calibration, ids):
+    with pytest.raises(InputTypeError, match=r"^Ids must be an integer tensor \(b, l\), not "):
+        QuambaMamba(model, calibration)(ids)
+
+
+@pytest.mark.parametrize("ids", [torch.ones(1, 2), torch.tensor([[1 << 40]]), torch.tensor([[-1]])])
+def test_ids_that_are_no_tokens(model, calibration, ids):
+    with pytest.raises(InputError, match=r"^Ids must be "):
+        QuambaMamba(model, calibration)(ids)
