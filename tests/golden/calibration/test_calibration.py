@@ -216,7 +216,7 @@ def test_integers_that_json_wrote_as_floats(document, found, tmp_path):
         (b"[" * 100_000, "must be JSON: maximum recursion depth"),
         (b"9" * 5000, "must be JSON: Exceeds the limit"),
         (b"1", "document: 1 is not of type 'object'"),
-        (b"[" + b"1," * 999 + b"1]", r"document: \.\.\. .*1, 1\] is not of type 'object'$"),
+        (b"[" + b"1," * 999 + b"1]", r"document: \[1, 1, .* \.\.\. .*1, 1\] is not of type 'object'$"),
         (b'{"schema": ' + b"[" * 900 + b"]" * 900 + b"}", ""),
         (b'{"layers": ' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
     ],
