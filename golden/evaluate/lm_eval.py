@@ -62,9 +62,9 @@ class HarnessModel(TemplateLM):
         return self._codec.encode(string)
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
-        """Of every (context, continuation): the continuation's log likelihood in nats, and whether greedy finds it."""
-        found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
-        return found
+        """Per (context, continuation): the continuation's log likelihood in nats, and whether it is the greedy one."""
+        answers: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
+        return answers
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
         """Of every (text,) its log likelihood in nats: each token once, the last ones after all that fits."""
@@ -130,7 +130,7 @@ class HarnessModel(TemplateLM):
                     f"Continuation must be at most the model's {self._max_length} tokens, not {len(continuation)}"
                 )
         order = sorted(range(len(rows)), key=lambda number: -len(rows[number]))  # the longest first, alike together
-        found: list[tuple[float, bool]] = [(0.0, True)] * len(rows)
+        scores: list[tuple[float, bool]] = [(0.0, True)] * len(rows)
         begin = 0
         while begin < len(order):
             length = len(rows[order[begin]]) - 1
@@ -145,9 +145,9 @@ class HarnessModel(TemplateLM):
                     wanted = torch.tensor(pairs[number][1], device=logits.device)
                     q = F.log_softmax(logits[place, end - count : end].double(), dim=-1)
                     total = float(q.gather(-1, wanted.unsqueeze(-1)).sum())
-                    found[number] = total, bool((q.argmax(-1) == wanted).all())
+                    scores[number] = total, bool((q.argmax(-1) == wanted).all())
             begin += len(batch)
-        return found
+        return scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +237,7 @@ def _manager(folder: str | None) -> TaskManager:
 
 
 def _metrics(document: dict[str, Any]) -> list[Metric]:
-    found = []
+    metrics = []
     for task, results in document["results"].items():
         directions = document.get("higher_is_better", {}).get(task, {})
         samples = document.get("n-samples", {}).get(task, {}).get("effective", 0)
@@ -247,7 +247,7 @@ def _metrics(document: dict[str, Any]) -> list[Metric]:
                 continue
             stderr = results.get(f"{name}_stderr,{filter}")
             known = isinstance(stderr, int | float | np.number) and math.isfinite(stderr)
-            found.append(
+            metrics.append(
                 Metric(
                     task=task,
                     metric=name if filter == "none" else f"{name} ({filter})",
@@ -257,7 +257,7 @@ def _metrics(document: dict[str, Any]) -> list[Metric]:
                     samples=int(samples),
                 )
             )
-    return found
+    return metrics
 
 
 @contextlib.contextmanager

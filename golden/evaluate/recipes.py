@@ -112,10 +112,10 @@ def _mamba1(
     def forward(quantizers: Sequence[Quantizer]) -> Forward:
         projections = [
             XProjection(
-                cast(Mixer, block.mixer).x_proj.weight, quantizer, found.x, found.x_proj, x_proj_input,
+                cast(Mixer, block.mixer).x_proj.weight, quantizer, layer_scales.x, layer_scales.x_proj, x_proj_input,
                 f"Layer {layer}, x_proj",
             )
-            for layer, (block, quantizer, found) in enumerate(
+            for layer, (block, quantizer, layer_scales) in enumerate(
                 zip(model.blocks, quantizers, calibration.layers, strict=True)
             )
         ]  # fmt: skip
@@ -166,7 +166,7 @@ def _kept(
     """What the file at ``path`` holds; if there is none, what ``find`` gives, then kept there."""
     if path is not None and Path(path).exists():
         return read(path)
-    found = find()
+    calibration = find()
     if path is not None:
-        write(path, found)
-    return found
+        write(path, calibration)
+    return calibration

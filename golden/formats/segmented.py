@@ -1,4 +1,4 @@
-"""SegmentedQuantizer number formats: what every code means.
+"""Segmented number formats: what every code means.
 
 A :class:`SegmentedFormat` is a list of :class:`Segment` on one axis, contiguous from 0: each has a number of codes and
 a power-of-two step in units of the scale's step ``s``. Three kinds of code exist:

@@ -29,7 +29,7 @@ def package_version(name: str) -> str | None:
 def environment() -> dict[str, Any]:
     """Versions, machine, commit and digests of the sources by floor, as JSON for reports."""
     return {
-        "versions": {name: found for name in PACKAGES if (found := package_version(name)) is not None},
+        "versions": {name: version for name in PACKAGES if (version := package_version(name)) is not None},
         "python": platform.python_version(),
         "machine": {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()},
         "commit": commit(),
@@ -48,10 +48,10 @@ def commit() -> str | None:
         return None
     git = ["git", "-C", str(sources.ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        found = subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
+        description = subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found if found.endswith("-dirty") or sources.unchanged() else f"{found}-dirty"
+    return description if description.endswith("-dirty") or sources.unchanged() else f"{description}-dirty"
 
 
 def _processor() -> str:

@@ -20,7 +20,8 @@ def check_schema(document: Any, schema: dict[str, Any], where: str) -> None:
     if problem is not None:
         place = "/".join(str(step) for step in problem.absolute_path) or "document"
         message = problem.message  # begins with the value, however long, and ends with the rule
-        raise InputError(f"{where}: {place}: {message if len(message) < 200 else f'{message[:90]} ... {message[-100:]}'}")
+        shown = message if len(message) < 200 else f"{message[:90]} ... {message[-100:]}"
+        raise InputError(f"{where}: {place}: {shown}")
 
 
 def checked_document(path: str | os.PathLike[str], where: str, schema: dict[str, Any]) -> Any:

@@ -69,12 +69,12 @@ def read(root: Path) -> dict[str, str]:
 
 def files_digest(files: Iterable[Path], root: Path) -> str:
     """SHA-256 of files, of their paths from ``root`` and their contents, in whatever order they are given."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, path in sorted((path.relative_to(root).as_posix(), path) for path in files):
         content = path.read_bytes()
-        found.update(f"{name}\0{len(content)}\0".encode())
-        found.update(content)
-    return found.hexdigest()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def source_files(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-// The quantizer's loops on a CPU: one pass over memory, any number of threads. Built and called by native.py.
+// The quantizer's loops on a CPU: one pass over memory, any number of threads. Built and called by cpu_kernels.py.
 //
 // The product of a float32 (or narrower) and the factor is exact in double. A float64 product is not: fma gives what its
 // rounding cut off, which tells on which side of an integer the exact product lies; of 0, x itself tells.

@@ -114,12 +114,12 @@ def _looked_up(x: torch.Tensor, rows: torch.Tensor, factor: float, format: Segme
     """What ``rows`` has at the position of each value of ``x``."""
     table = tables(format)
     flat = x.detach().resolve_neg().contiguous().reshape(-1)
-    found = torch.empty(flat.shape, dtype=rows.dtype, device=x.device)
+    entries = torch.empty(flat.shape, dtype=rows.dtype, device=x.device)
     step = _BLOCK if x.device.type == "cpu" else max(1, flat.numel())
     for begin in range(0, flat.numel(), step):
         part = flat[begin : begin + step]
-        found[begin : begin + step] = rows.index_select(0, _addresses(part, factor, format, table))
-    return found.reshape(x.shape)
+        entries[begin : begin + step] = rows.index_select(0, _addresses(part, factor, format, table))
+    return entries.reshape(x.shape)
 
 
 def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: Tables) -> torch.Tensor:

@@ -34,7 +34,7 @@ def output_weights(
         (sequences * length, d_inner).
     """
     generator = torch.Generator().manual_seed(seed)
-    found = []
+    weights = []
     with torch.enable_grad():
         for sequence in residual:
             leaf: list[Tensor] = []
@@ -51,8 +51,8 @@ def output_weights(
                 signs = torch.randint(0, 2, output.shape, generator=generator).to(output) * 2 - 1
                 (gradient,) = torch.autograd.grad(output, leaf[0], signs, retain_graph=probe + 1 < probes)
                 weight += gradient.square() / probes
-            found.append(weight[0].detach().cpu().numpy())
-    return np.concatenate(found)
+            weights.append(weight[0].detach().cpu().numpy())
+    return np.concatenate(weights)
 
 
 @torch.inference_mode()

@@ -130,9 +130,9 @@ class _HuggingFace:
 
     @property
     def prefix(self) -> int:
-        for found in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):
-            if found is not None:
-                return int(found)
+        for token in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):
+            if token is not None:
+                return int(token)
         return 0  # in the vocabulary of every model; <|endoftext|> in EleutherAI/gpt-neox-20b's
 
     def encode(self, text: str) -> list[int]:

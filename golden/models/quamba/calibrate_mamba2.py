@@ -100,8 +100,8 @@ def calibrate_quamba2(
         return value
 
     hooks = [
-        cast(Mamba2Mixer, block.mixer).out_proj.register_forward_pre_hook(found.see_y)
-        for block, found in zip(model.blocks, maxima, strict=True)
+        cast(Mamba2Mixer, block.mixer).out_proj.register_forward_pre_hook(seen.see_y)
+        for block, seen in zip(model.blocks, maxima, strict=True)
     ]
     try:
         walk(see_maxima)
@@ -109,7 +109,7 @@ def calibrate_quamba2(
         for hook in hooks:
             hook.remove()
 
-    members = [channel_groups(found.channels.numpy(), groups) for found in maxima]
+    members = [channel_groups(seen.channels.numpy(), groups) for seen in maxima]
     quantiles = [[Percentile(f"Layer {i}, x group {n}", alpha) for n in range(groups)] for i in range(config.n_layer)]
 
     def see_quantiles(layer: int, name: str, value: Tensor) -> Tensor:
@@ -127,11 +127,11 @@ def calibrate_quamba2(
             Layer2Scales(
                 groups=tuple(of.tolist()),
                 x=tuple(observer.scale() for observer in observers),
-                B=tuple(observer.scale() for observer in found.ssd["B"]),
-                C=tuple(observer.scale() for observer in found.ssd["C"]),
-                y=found.y.scale(),
+                B=tuple(observer.scale() for observer in seen.ssd["B"]),
+                C=tuple(observer.scale() for observer in seen.ssd["C"]),
+                y=seen.y.scale(),
             )
-            for of, observers, found in zip(members, quantiles, maxima, strict=True)
+            for of, observers, seen in zip(members, quantiles, maxima, strict=True)
         ),
     )
 
@@ -139,10 +139,10 @@ def calibrate_quamba2(
 def channel_groups(peaks: npt.NDArray[np.float32], groups: int) -> npt.NDArray[np.int64]:
     """The group (d) of every channel: sorted by ``peaks`` (d), ascending, and cut into ``groups`` equal runs."""
     order = np.argsort(peaks, kind="stable")
-    found = np.empty(len(peaks), np.int64)
+    of_channel = np.empty(len(peaks), np.int64)
     for number, run in enumerate(np.array_split(order, groups)):
-        found[run] = number
-    return found
+        of_channel[run] = number
+    return of_channel
 
 
 def config_of(model: Mamba) -> Mamba2Config:

@@ -108,11 +108,11 @@ class Quamba2Calibration:
     def check(self, fingerprint: str, layers: int, channels: int, ssd_groups: int) -> None:
         """InputError unless the calibration is of the model with that fingerprint and those sizes."""
         check_model(self.model, fingerprint)
-        found = {(len(layer.groups), len(layer.B), len(layer.C)) for layer in self.layers}
-        if len(self.layers) != layers or found != {(channels, ssd_groups, ssd_groups)}:
+        sizes = {(len(layer.groups), len(layer.B), len(layer.C)) for layer in self.layers}
+        if len(self.layers) != layers or sizes != {(channels, ssd_groups, ssd_groups)}:
             raise InputError(
                 f"Calibration must have the model's {layers} layers of {channels} channels and {ssd_groups} SSD groups "
-                f"(for B and for C), but has {len(self.layers)} of {sorted(found)}; calibrate again"
+                f"(for B and for C), but has {len(self.layers)} of {sorted(sizes)}; calibrate again"
             )
 
 

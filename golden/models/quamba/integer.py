@@ -107,13 +107,13 @@ def multiplier(accumulator_step: Fraction, output: Scale, where: str) -> Scale:
         InputError: if the ratio is 2^16 or more (k negative: the output's scale is far too small) or not representable.
     """
     try:
-        found = Scale.from_step(output.step / accumulator_step)
+        result = Scale.from_step(output.step / accumulator_step)
     except InputError as error:
         raise InputError(f"{where}: the output's scale does not fit its accumulators: {error}") from error
-    if found.k < 0:
-        ratio = float(found.reciprocal)
+    if result.k < 0:
+        ratio = float(result.reciprocal)
         raise InputError(f"{where}: accumulator over output step must be below 2^16, not {ratio:g}; calibrate again")
-    return found
+    return result
 
 
 def requantize(accumulators: Tensor, by: Scale) -> Tensor:

@@ -55,9 +55,9 @@ def test_tuned_is_no_worse_than_the_percentile(values, rng):
     """The table's own column; for a preset likewise."""
     for spec in ("tuned:bits=3,segments=2", *PRESETS):
         for alpha in ALPHAS:
-            found = calibrate([Layer(x=values)], spec, alpha=alpha).layers[0]
-            if found["percentile"] is not None:
-                assert found["least_squares"].sqnr_db >= found["percentile"].sqnr_db
+            calibration = calibrate([Layer(x=values)], spec, alpha=alpha).layers[0]
+            if calibration["percentile"] is not None:
+                assert calibration["least_squares"].sqnr_db >= calibration["percentile"].sqnr_db
 
 
 @pytest.mark.parametrize("headroom", HEADROOMS)
@@ -126,6 +126,6 @@ def test_the_output_is_no_worse_than_at_the_percentile(rng, seed):
 
     for spec in ("tuned:bits=3,segments=2", "se8"):
         layer = Layer(x=x, weights=weights, output_error=output_error)
-        found = calibrate([layer], spec, alpha=1.0).layers[0]
-        if found["percentile"] is not None:
-            assert found["least_squares"].output_sqnr_db >= found["percentile"].output_sqnr_db
+        calibration = calibrate([layer], spec, alpha=1.0).layers[0]
+        if calibration["percentile"] is not None:
+            assert calibration["least_squares"].output_sqnr_db >= calibration["percentile"].output_sqnr_db

@@ -35,17 +35,17 @@ def sample(rng):
 
 @pytest.mark.parametrize("spec", [*PRESETS, "se8:L=7", "tuned:bits=4,segments=2"])
 def test_formats(sample, spec):
-    found = sample.fit(parse_candidate(spec))
-    assert found.quantizer == Fitter(sample.histogram).least_squares(parse_format(spec))
-    assert (found.name, found.bits) == (spec, found.quantizer.format.bits)
-    assert found.detail == describe(found.quantizer)
+    candidate = sample.fit(parse_candidate(spec))
+    assert candidate.quantizer == Fitter(sample.histogram).least_squares(parse_format(spec))
+    assert (candidate.name, candidate.bits) == (spec, candidate.quantizer.format.bits)
+    assert candidate.detail == describe(candidate.quantizer)
 
 
 def test_limit(sample):
-    found = sample.fit(parse_candidate(LLOYD_MAX))
-    assert found.name == LLOYD_MAX
-    assert np.array_equal(found.quantizer.levels, lloyd_max(sample.histogram).levels)
-    assert (found.bits, found.detail) == (8, "256 levels")
+    candidate = sample.fit(parse_candidate(LLOYD_MAX))
+    assert candidate.name == LLOYD_MAX
+    assert np.array_equal(candidate.quantizer.levels, lloyd_max(sample.histogram).levels)
+    assert (candidate.bits, candidate.detail) == (8, "256 levels")
 
 
 @pytest.mark.parametrize(("spec", "name"), [("quamba", "int8"), ("quamba-se", "se9-paper")])
@@ -53,21 +53,22 @@ def test_limit(sample):
 def test_percentiles_have_the_best_alpha(rng, spec, name, weighted):
     x = silu(rng, size=6)
     sample = Sample(x, (np.abs(x) > 5).astype(np.float32) + np.float32(1e-3) if weighted else None, scale_bits=12)
-    found, format = sample.fit(parse_candidate(spec)), load_format(name)
+    candidate, format = sample.fit(parse_candidate(spec)), load_format(name)
     scales = [Scale.from_step(percentile_step(x, alpha), 12) for alpha in ALPHAS]
     rivals = [SegmentedQuantizer(format=format, scale=scale) for scale in scales]
     errors = [Histogram(x).squared_error(rival) for rival in rivals]  # weights are for formats, not for baselines
     best = int(np.argmin(errors))
-    assert found.quantizer == rivals[best]
+    assert candidate.quantizer == rivals[best]
     assert max(errors) > 1.2 * errors[best]
-    assert found.detail.startswith(f"alpha {ALPHAS[best]}, s = ")
-    assert found.bits == format.bits
+    assert candidate.detail.startswith(f"alpha {ALPHAS[best]}, s = ")
+    assert candidate.bits == format.bits
 
 
 def test_a_given_alpha(rng):
     x = silu(rng, size=6)
-    found = Sample(x).fit(parse_candidate("quamba-se8:alpha=0.999")).quantizer
-    assert found == SegmentedQuantizer(format=load_format("se8:L=8"), scale=Scale.from_step(percentile_step(x, 0.999)))
+    candidate = Sample(x).fit(parse_candidate("quamba-se8:alpha=0.999")).quantizer
+    scale = Scale.from_step(percentile_step(x, 0.999))
+    assert candidate == SegmentedQuantizer(format=load_format("se8:L=8"), scale=scale)
     sparse = np.zeros((600, 4), np.float32)
     sparse[3, 2] = 1
     with pytest.raises(InputError, match=r"^Activations must not be zero up to their 0.5 quantile"):
@@ -84,23 +85,25 @@ def test_quamba2_groups_channels_by_their_maxima(rng):
     maxima = rng.permutation(np.geomspace(0.01, 100, 24))
     x = (rng.uniform(-1, 1, (200, 24)) * maxima).astype(np.float32)
     sample = Sample(x)
-    found = sample.fit(parse_candidate("quamba2"))
-    assert isinstance(found.quantizer, GroupedQuantizer)
-    assert (found.bits, found.detail, len(found.quantizer.quantizers)) == (8, "8 groups of channels", GROUPS)
+    candidate = sample.fit(parse_candidate("quamba2"))
+    assert isinstance(candidate.quantizer, GroupedQuantizer)
+    assert (candidate.bits, candidate.detail) == (8, "8 groups of channels")
+    assert len(candidate.quantizer.quantizers) == GROUPS
     order = np.argsort(np.abs(x).max(axis=0))
-    assert found.quantizer.groups[order].tolist() == sorted(list(range(8)) * 3)
-    for number, quantizer in enumerate(found.quantizer.quantizers):
-        part = x[:, found.quantizer.groups == number]
+    assert candidate.quantizer.groups[order].tolist() == sorted(list(range(8)) * 3)
+    for number, quantizer in enumerate(candidate.quantizer.quantizers):
+        part = x[:, candidate.quantizer.groups == number]
         assert quantizer == Fitter(Histogram(part)).least_squares(parse_format("int8"))
-    assert sample.sqnr_db(found.quantizer) > sample.sqnr_db(sample.fit(parse_candidate("int8")).quantizer) + 0.1
+    assert sample.sqnr_db(candidate.quantizer) > sample.sqnr_db(sample.fit(parse_candidate("int8")).quantizer) + 0.1
 
 
 def test_quamba2_of_integers():
     """The channel of -128 has the greatest magnitude, which int8 has no place for."""
     x = np.array([[-128, 100, 50, 3]], np.int8).repeat(9, axis=0)
     x[1::2] //= 2
-    found, same = (Sample(values).fit(parse_candidate("quamba2")).quantizer for values in (x, x.astype(np.float32)))
-    assert found.groups.tolist() == same.groups.tolist() == [3, 2, 1, 0]
+    spec = parse_candidate("quamba2")
+    quantizer, same = (Sample(values).fit(spec).quantizer for values in (x, x.astype(np.float32)))
+    assert quantizer.groups.tolist() == same.groups.tolist() == [3, 2, 1, 0]
 
 
 @pytest.mark.parametrize("spec", FLOAT8)
@@ -129,18 +132,18 @@ def test_quamba2_of_few_or_silent_channels(rng):
     x = silu(rng, (50, 3))
     assert len(Sample(x).fit(parse_candidate("quamba2")).quantizer.quantizers) == 3
     x[:, 1] = 0
-    found = Sample(x).fit(parse_candidate("quamba2")).quantizer
-    assert not found.array(x)[:, 1].any()
+    candidate = Sample(x).fit(parse_candidate("quamba2")).quantizer
+    assert not candidate.array(x)[:, 1].any()
 
 
 @pytest.mark.parametrize("spec", FLOAT8)
 def test_float8_is_scaled(sample, spec):
-    found = sample.fit(parse_candidate(spec))
-    assert (found.bits, found.detail.split()[:2]) == (8, ["values", "times"])
+    candidate = sample.fit(parse_candidate(spec))
+    assert (candidate.bits, candidate.detail.split()[:2]) == (8, ["values", "times"])
     levels, ties_down = float8_levels(FLOAT8[spec])
-    step = found.quantizer.levels[-1] / levels[-1]
-    assert np.allclose(found.quantizer.levels, levels * step, rtol=1e-6)
-    error = sample.histogram.squared_error(found.quantizer)
+    step = candidate.quantizer.levels[-1] / levels[-1]
+    assert np.allclose(candidate.quantizer.levels, levels * step, rtol=1e-6)
+    error = sample.histogram.squared_error(candidate.quantizer)
     for factor in 2.0 ** (np.arange(-20, 21) / 40):
         rival = CodebookQuantizer.nearest(levels * np.float32(step * factor), ties_down=ties_down)
         assert error <= 1.05 * sample.histogram.squared_error(rival)  # 0.2 dB: a small sample is not smooth

@@ -49,9 +49,9 @@ def loss(histogram, format, scale):
 @pytest.mark.parametrize("step", [0.003, 0.02, 0.11, 0.9, 7.0])
 def test_no_member_is_better(rng, spec, kind, step):
     histogram, scale = Histogram(values(rng, kind)), Scale.from_step(step)
-    found = best_format(parse_format(spec), histogram, scale)
-    assert found in EVERY[spec]
-    got = loss(histogram, found, scale)
+    result = best_format(parse_format(spec), histogram, scale)
+    assert result in EVERY[spec]
+    got = loss(histogram, result, scale)
     assert got <= min(loss(histogram, format, scale) for format in few_of(spec, rng)) + 1e-12 * histogram.power
 
 

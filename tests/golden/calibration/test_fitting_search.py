@@ -36,7 +36,7 @@ def around(scale, per_octave, reach):
 
 
 def steps_of(seen):
-    return {found.scale for found in seen}
+    return {result.scale for result in seen}
 
 
 @pytest.mark.parametrize("bits", [4, 16])
@@ -45,7 +45,7 @@ def test_the_steps_of_least_squares(rng, spec, bits):
     """Seventeen octaves in sixths, but for what cannot win; then 48ths between the winner's neighbours; then 192nds."""
     histogram = Recorded(silu(rng, (16, 8)))
     fitter = Fitter(histogram, scale_bits=bits)
-    found = fitter.least_squares(parse_format(spec))
+    quantizer = fitter.least_squares(parse_format(spec))
     seen = steps_of(histogram.seen)
     largest = 2 * float(np.abs(histogram.values).max())
     coarse = {Scale.from_step(largest / 2 ** (n / 6), bits) for n in range(103)}
@@ -61,7 +61,7 @@ def test_the_steps_of_least_squares(rng, spec, bits):
     finest = around(second, 192, 4)
     assert seen <= coarse | finer | finest
     least = min(histogram.lost(fitter.at(parse_format(spec), float(scale.step))) for scale in finer | finest)
-    assert histogram.lost(found) == least
+    assert histogram.lost(quantizer) == least
 
 
 def test_given_steps_are_tried(rng):
@@ -75,9 +75,9 @@ def test_given_steps_are_tried(rng):
     assert fitter.given(parse_format("tuned:bits=4,segments=2"))
     for search in (lambda: fitter.least_squares(parse_format("int8")), lambda: fitter.scale_for(se8(4))):
         histogram.seen.clear()
-        found = search()
+        result = search()
         worst = max(histogram.least_error(float(s.step) / 4, float(s.step) * 256) for s in wanted)
-        assert wanted <= steps_of(histogram.seen) or worst > histogram.lost(found)
+        assert wanted <= steps_of(histogram.seen) or worst > histogram.lost(result)
     assert Fitter(histogram).given(parse_format("se8")) == []
 
 
@@ -100,20 +100,20 @@ def test_a_given_step_may_be_the_best():
 def test_a_given_step_never_makes_it_worse(rng, spec):
     """Whichever wins the scan, the finest steps around the scan's own winner are tried."""
     histogram = Histogram(silu(rng, (8, 8)))
-    found = Fitter(histogram).least_squares(parse_format(spec))
+    quantizer = Fitter(histogram).least_squares(parse_format(spec))
     for power in range(-30, 31):
-        near = float(found.scale.step) * 2 ** (power / 100)
+        near = float(quantizer.scale.step) * 2 ** (power / 100)
         given = Fitter(histogram, steps=[near]).least_squares(parse_format(spec))
-        assert histogram.squared_error(given) <= histogram.squared_error(found)
+        assert histogram.squared_error(given) <= histogram.squared_error(quantizer)
 
 
 @pytest.mark.parametrize("format", [se8(4), int8_asym(0), int8_asym(20), se8_silu(K=40, zero_point=8)])
 def test_the_steps_of_scale_for(rng, format):
     histogram = Recorded(np.append(rng.uniform(-3, 4, 60), [-2.7, 8.0]).astype(np.float32)[None])
     fitter = Fitter(histogram)
-    found = fitter.scale_for(format)
-    assert histogram.lost(found) == min(map(histogram.lost, histogram.seen))
-    near = Scale.from_step(0.7 * float(found.scale.step))
+    quantizer = fitter.scale_for(format)
+    assert histogram.lost(quantizer) == min(map(histogram.lost, histogram.seen))
+    near = Scale.from_step(0.7 * float(quantizer.scale.step))
     histogram.seen.clear()
     again = fitter.scale_for(format, near=near)
     seen = steps_of(histogram.seen)
@@ -128,9 +128,9 @@ def test_an_outlier_does_not_hide_the_rest():
     rng = np.random.default_rng(11)
     x = np.append(rng.standard_normal(4000), 500).astype(np.float32)
     weights = np.append(np.ones(4000), 1e-15).astype(np.float32)
-    found = Fitter(Histogram(x, weights)).least_squares(parse_format("int8"))
+    quantizer = Fitter(Histogram(x, weights)).least_squares(parse_format("int8"))
     alone = Fitter(Histogram(x[:-1])).least_squares(parse_format("int8"))
-    assert float(found.scale.step) == pytest.approx(float(alone.scale.step), rel=0.2)
+    assert float(quantizer.scale.step) == pytest.approx(float(alone.scale.step), rel=0.2)
 
 
 def test_one_search_serves_the_smaller_budgets(rng, monkeypatch):
@@ -151,8 +151,8 @@ def test_one_search_serves_the_smaller_budgets(rng, monkeypatch):
     ]  # fmt: skip
     for parameters, count in wanted:
         spec = parse_format(f"tuned:{parameters}")
-        found, want = fitter.at(spec, 0.3).format, spec.budget
+        quantizer, want = fitter.at(spec, 0.3).format, spec.budget
         assert len(searches) == count
-        assert len(found.segments) <= want.segments
-        assert found.bits == want.bits
-        assert found.kind in want.signs
+        assert len(quantizer.segments) <= want.segments
+        assert quantizer.bits == want.bits
+        assert quantizer.kind in want.signs

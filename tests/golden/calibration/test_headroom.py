@@ -133,10 +133,10 @@ def test_the_default_is_judged_with_headroom(rng, segments):
     fitter = Fitter(Histogram(silu(rng, size=0.5)))
     spec = f"tuned:segments={segments}"
     assert parse_format(spec).budget.headroom == Budget().headroom > 1
-    found, roomy = fitter.least_squares(parse_format(spec)), fitter.with_headroom(Budget().headroom)
-    assert found == fitter.least_squares(parse_format(f"{spec},headroom={Budget().headroom}"))
+    quantizer, roomy = fitter.least_squares(parse_format(spec)), fitter.with_headroom(Budget().headroom)
+    assert quantizer == fitter.least_squares(parse_format(f"{spec},headroom={Budget().headroom}"))
     assert fitter.presets(parse_format(spec).budget) == roomy.presets(parse_format(spec).budget)
-    error = roomy.histogram.squared_error(found)
+    error = roomy.histogram.squared_error(quantizer)
     assert error <= min(roomy.histogram.squared_error(one) for one in fitter.presets(parse_format(spec).budget))
     assert fitter.at(parse_format(spec), 0.01) == roomy.at(parse_format(spec), 0.01)
     assert roomy.histogram.squared_error(fitter.at(parse_format(spec), 0.01)) >= error
@@ -157,11 +157,11 @@ def test_a_fitter_with_headroom_is_its_own(rng):
 @pytest.mark.parametrize("mode", MODES)
 def test_what_layers_share_has_headroom(rng, mode):
     layers = [np.minimum(silu(rng, size=size), 3 * size) for size in (0.7, 2)]
-    found = {
+    quantizers = {
         headroom: fit_layers([Fitter(Histogram(x)) for x in layers], parse_format(f"{SPEC},headroom={headroom}"), mode)
         for headroom in (1, 2)
     }
-    for x, tight, roomy in zip(layers, found[1], found[2], strict=True):
+    for x, tight, roomy in zip(layers, quantizers[1], quantizers[2], strict=True):
         later = np.append(x, np.float32(1.9) * x.max()).astype(np.float32)[None]
         assert Histogram(later).sqnr_db(roomy) > Histogram(later).sqnr_db(tight) + 1
 
@@ -175,12 +175,13 @@ def test_the_output_is_judged_with_headroom(rng):
         asked.extend(rivals)
         return [1e-4] * len(rivals)
 
-    found = calibrate([Layer(x=x, weights=np.ones_like(x), output_error=output_error)], "tuned:segments=3,headroom=2")
+    layer = Layer(x=x, weights=np.ones_like(x), output_error=output_error)
+    calibration = calibrate([layer], "tuned:segments=3,headroom=2")
     plain = Histogram(x)
     roomy = with_headroom(plain, 2)
     growth = [roomy.squared_error(rival) / plain.squared_error(rival) for rival in asked]
     assert max(growth) > 1.2 * min(growth)
-    assert growth[asked.index(found.layer(0).quantizer)] == min(growth)
+    assert growth[asked.index(calibration.layer(0).quantizer)] == min(growth)
 
 
 @pytest.mark.parametrize("peak", [MIN_PEAK, MAX_PEAK, -MAX_PEAK])

@@ -39,10 +39,10 @@ def test_error_is_the_tensors(rng, name, weighted):
     weights = rng.exponential(size=x.shape).astype(np.float32) if weighted else None
     w = 1.0 if weights is None else weights.astype(np.float64)
     histogram, quantizer = Histogram(x, weights), segmented(name, 0.03)
-    found, direct = math.sqrt(histogram.squared_error(quantizer)), math.sqrt(squared_error(x, quantizer, w))
-    assert abs(found - direct) <= rounding(x, w)
+    result, direct = math.sqrt(histogram.squared_error(quantizer)), math.sqrt(squared_error(x, quantizer, w))
+    assert abs(result - direct) <= rounding(x, w)
     assert histogram.power == pytest.approx(float((w * x.astype(np.float64) ** 2).sum()), rel=2.0**-10)
-    assert histogram.sqnr_db(quantizer) == pytest.approx(20 * math.log10(math.sqrt(histogram.power) / found))
+    assert histogram.sqnr_db(quantizer) == pytest.approx(20 * math.log10(math.sqrt(histogram.power) / result))
 
 
 def test_values_are_rounded_to_11_bits(rng):
@@ -91,9 +91,9 @@ def test_larger_than_one_part(rng):
     want = 10 * math.log10(float((x.astype(np.float64) ** 2).sum()) / squared_error(x, quantizer))
     assert sqnr_db(x, quantizer) == pytest.approx(want, rel=1e-6)
     for w in (None, weights):
-        found = math.sqrt(Histogram(x, w).squared_error(quantizer))
+        histogram = math.sqrt(Histogram(x, w).squared_error(quantizer))
         direct = 1.0 if w is None else w.astype(np.float64)
-        assert abs(found - math.sqrt(squared_error(x, quantizer, direct))) <= rounding(x, direct)
+        assert abs(histogram - math.sqrt(squared_error(x, quantizer, direct))) <= rounding(x, direct)
 
 
 def test_sqnr_by_hand():

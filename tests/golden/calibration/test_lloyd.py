@@ -126,8 +126,8 @@ def test_gaussian_source_by_panter_and_dite():
     histogram = source(x, density / density.sum())
     for levels, correction in ((64, 0.04), (256, 0.01)):
         asymptote = math.sqrt(3) * math.pi / 2 / levels**2
-        found = error_of(lloyd_max(histogram, levels), histogram)
-        assert asymptote * (1 - correction) < found < asymptote  # approached from below
+        codebook = error_of(lloyd_max(histogram, levels), histogram)
+        assert asymptote * (1 - correction) < codebook < asymptote  # approached from below
 
 
 @pytest.mark.parametrize(("levels", "snr"), [(2, 3.01), (4, 7.54), (8, 12.64), (16, 18.13), (32, 23.87)])

@@ -83,9 +83,9 @@ def test_codebook_detaches():
 
 def test_nan_stays_and_infinities_have_the_outermost_levels():
     book = CodebookQuantizer.nearest(np.array([-3.0, -0.25, 0.5, 7.0]))
-    found = book.array(np.array([np.nan, -np.inf, np.inf], np.float32))
-    assert np.isnan(found[0])
-    assert found[1:].tolist() == [-3.0, 7.0]
+    values = book.array(np.array([np.nan, -np.inf, np.inf], np.float32))
+    assert np.isnan(values[0])
+    assert values[1:].tolist() == [-3.0, 7.0]
 
 
 @pytest.mark.parametrize("magnitude", [1.0, 1e-41, 1e38])

@@ -57,18 +57,18 @@ KINDS = (
 )  # fmt: skip
 
 
-def check(found, budget, scale_bits=16):
+def check(result, budget, scale_bits=16):
     """A sound format within the budget, with an exact zero."""
-    assert len(found.format.segments) <= budget.segments
-    assert found.format.bits == budget.bits
-    assert found.format.kind in budget.signs
-    assert found.scale.bits == scale_bits
-    assert found.format.values[found.format.zero_code] == 0
-    assert found.array(np.array([0.0, -0.0], np.float32)).tolist() == [0, 0]
-    assert math.isnan(found.array(np.array([math.nan], np.float32))[0])
-    assert format_from_json(format_to_json(found.format)) == found.format
-    most = max(segment.codes for segment in found.format.segments)  # whose step s is
-    assert 0 in [segment.log2_step for segment in found.format.segments if segment.codes == most]
+    assert len(result.format.segments) <= budget.segments
+    assert result.format.bits == budget.bits
+    assert result.format.kind in budget.signs
+    assert result.scale.bits == scale_bits
+    assert result.format.values[result.format.zero_code] == 0
+    assert result.array(np.array([0.0, -0.0], np.float32)).tolist() == [0, 0]
+    assert math.isnan(result.array(np.array([math.nan], np.float32))[0])
+    assert format_from_json(format_to_json(result.format)) == result.format
+    most = max(segment.codes for segment in result.format.segments)  # whose step s is
+    assert 0 in [segment.log2_step for segment in result.format.segments if segment.codes == most]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,9 +81,9 @@ def test_formats_are_sound(rng, kind, peak):
     budgets = [(Budget(segments=3, bits=4), 1), (Budget(segments=2, bits=2), 16), (Budget(segments=8, bits=3), 16)]
     for budget, scale_bits in budgets:
         tuner = Tuner(histogram, budget, scale_bits)
-        found = [tuner.best(segments) for segments in range(1, budget.segments + 1)]
-        errors = [histogram.squared_error(one) for one in found]
-        for segments, one in enumerate(found, 1):
+        quantizers = [tuner.best(segments) for segments in range(1, budget.segments + 1)]
+        errors = [histogram.squared_error(one) for one in quantizers]
+        for segments, one in enumerate(quantizers, 1):
             check(one, replace(budget, segments=segments), scale_bits)
         assert errors[-1] <= histogram.power * (1 + 1e-6)  # no worse than nothing at all
 
@@ -101,9 +101,9 @@ def test_formats_are_sound(rng, kind, peak):
 @settings(max_examples=25)
 def test_formats_are_sound_whatever_the_values(kind, seed, exponent, budget, scale_bits):
     histogram = Histogram(distribution(kind, np.random.default_rng(seed), 2.0**exponent))
-    found = Tuner(histogram, budget, scale_bits).best(budget.segments)
-    check(found, budget, scale_bits)
-    assert histogram.squared_error(found) <= histogram.power * (1 + 1e-6)
+    quantizer = Tuner(histogram, budget, scale_bits).best(budget.segments)
+    check(quantizer, budget, scale_bits)
+    assert histogram.squared_error(quantizer) <= histogram.power * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("kind", ["one-sided", "symmetric", "one outlier", "all negative"])
@@ -119,10 +119,10 @@ def test_powers_of_two_change_nothing(rng, kind, exponent):
 @pytest.mark.parametrize(("scale_bits", "segments"), [(1, 1), (1, 3), (1, 6), (4, 3), (8, 3), (16, 3)])
 def test_never_worse_than_a_preset(rng, scale_bits, segments):
     fitter = Fitter(Histogram(silu(rng, size=0.5)), scale_bits=scale_bits)
-    found = fitter.least_squares(parse_format(f"tuned:segments={segments},bits=8,sign=0,headroom=1"))
-    assert found.scale.bits == scale_bits
-    assert len(found.format.segments) <= segments
-    error = fitter.histogram.squared_error(found)
+    quantizer = fitter.least_squares(parse_format(f"tuned:segments={segments},bits=8,sign=0,headroom=1"))
+    assert quantizer.scale.bits == scale_bits
+    assert len(quantizer.format.segments) <= segments
+    error = fitter.histogram.squared_error(quantizer)
     within = ["int8-asym", "se8-silu"] if segments >= 3 else ["int8-asym"]
     presets = min(fitter.histogram.squared_error(fitter.least_squares(parse_format(name))) for name in within)
     assert error <= presets
@@ -176,8 +176,8 @@ def test_a_budget_is_of_bytes():
 
 
 def test_tuned_formats_are_of_bytes(rng):
-    found = Fitter(Histogram(silu(rng))).least_squares(parse_format("tuned:segments=2"))
-    assert (found.format.bits, found.scale.bits) == (8, 16)
+    quantizer = Fitter(Histogram(silu(rng))).least_squares(parse_format("tuned:segments=2"))
+    assert (quantizer.format.bits, quantizer.scale.bits) == (8, 16)
 
 
 def test_fewer_segments_are_served_by_the_same_search(rng):
@@ -190,14 +190,14 @@ def test_fewer_segments_are_served_by_the_same_search(rng):
 def test_scans_are_fine_enough(rng):
     """Against every fine step, 200 to the octave."""
     histogram = Histogram(silu(rng))
-    found = Tuner(histogram, Budget(segments=3, bits=4)).best(3)
+    quantizer = Tuner(histogram, Budget(segments=3, bits=4)).best(3)
     searches = [SegmentSearch(histogram, sign, 4, 3) for sign in SIGNS]
     dense = min(
         search.paths(search.companded_step() * 2 ** (n / 200))[2].error
         for search in searches
         for n in range(-200, 400, 10)
     )
-    assert histogram.squared_error(found) <= 1.02 * dense  # 0.1 dB
+    assert histogram.squared_error(quantizer) <= 1.02 * dense  # 0.1 dB
 
 
 @pytest.mark.parametrize("scale_bits", [1, 4, 16])
@@ -208,16 +208,16 @@ def test_an_outlier_leaves_steps_to_try(rng, scale_bits, outlier, sign):
     x = np.append(np.clip(0.08 * rng.standard_normal(4000), -0.25, 0.25), outlier).astype(np.float32)
     search = SegmentSearch(Histogram(x[:, None]), sign, 8, 6)
     for in_phase in (False, True):
-        found = search.near(search.companded_step(), range(-8, 16), 8, scale_bits, in_phase=in_phase)
-        assert found
-        assert all(float(scale.step) >= search.shortest() and scale.bits == scale_bits for scale in found)
+        result = search.near(search.companded_step(), range(-8, 16), 8, scale_bits, in_phase=in_phase)
+        assert result
+        assert all(float(scale.step) >= search.shortest() and scale.bits == scale_bits for scale in result)
 
 
 def test_steps_near_one_are_what_is_asked_for(rng):
     search = SegmentSearch(Histogram(silu(rng)), "offset", 4, 3)
-    found = search.near(0.375, range(-2, 4), 2, 16)
+    result = search.near(0.375, range(-2, 4), 2, 16)
     wanted = [0.375 * 2 ** (n / 2) for n in range(-2, 4)]
-    assert [float(scale.step) for scale in found] == pytest.approx(wanted, rel=1e-4)
+    assert [float(scale.step) for scale in result] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_the_longest_search_is_not_too_long():
@@ -242,12 +242,12 @@ def test_at_a_given_step(rng):
     scale = Scale.from_step(0.37)
     errors = []
     for segments in (1, 2, 4):
-        found = tuner.at(scale, segments)
-        assert len(found.format.segments) <= segments
-        assert found.scale == scale
-        fine = found.scale.step / 2**found.format.fraction_bits
+        quantizer = tuner.at(scale, segments)
+        assert len(quantizer.format.segments) <= segments
+        assert quantizer.scale == scale
+        fine = quantizer.scale.step / 2**quantizer.format.fraction_bits
         assert math.log2(scale.step / fine) in range(-7, 5)
-        errors.append(tuner.histogram.squared_error(found))
+        errors.append(tuner.histogram.squared_error(quantizer))
     assert errors == sorted(errors, reverse=True)
     direct = min(
         search.paths(float(scale.step) / 2**j)[3].error for search in tuner.searches for j in range(5)
@@ -288,11 +288,13 @@ import json, sys
 import numpy as np
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.presets import format_to_json
 z = np.random.default_rng(int(sys.argv[1])).standard_normal((60, 20))
 fitter = Fitter(Histogram((z / (1 + np.exp(-z))).astype(np.float32)))
-found = [fitter.least_squares(parse_format(spec)) for spec in ("tuned:segments=3,bits=4", "tuned:bits=5", "se8-silu")]
-print(json.dumps([[format_to_json(one.format), one.scale.M, one.scale.k] for one in found]))
+specs = map(parse_format, ("tuned:segments=3,bits=4", "tuned:bits=5", "se8-silu"))
+quantizers = [fitter.least_squares(spec) for spec in specs]
+print(json.dumps([[format_to_json(one.format), one.scale.M, one.scale.k] for one in quantizers]))
 """
 
 

@@ -91,8 +91,8 @@ def test_tuned_formats_that_layers_share(mamba1, ids, monkeypatch, mode):
     for layer, x in enumerate(capture(mamba1, ids, tokens=60).values()):
         sample = Sample(x)
         expected = sample.fit(parse_candidate("se8:L=8"))
-        found = candidates["tuned"][layer]
-        assert (found.spec, found.quantizer, found.detail) == ("tuned", expected.quantizer, expected.detail)
+        result = candidates["tuned"][layer]
+        assert (result.spec, result.quantizer, result.detail) == ("tuned", expected.quantizer, expected.detail)
         assert losses.sqnr_db["tuned"][layer] == pytest.approx(sample.sqnr_db(expected.quantizer), abs=0.02)
         assert losses.sqnr_db["int8"][layer] == sample.sqnr_db(candidates["int8"][layer].quantizer)
 

@@ -192,9 +192,9 @@ def test_float8_is_read_by_its_name(tmp_path, dtype):
     np.save(tmp_path / "a.npy", x)
     read = read_array(tmp_path / "a.npy")
     assert read.dtype.name == "void8"
-    found = numbers(read, dtype, "Array")
-    assert found.dtype == np.float32
-    assert np.array_equal(found, x.astype(np.float32), equal_nan=True)
+    values = numbers(read, dtype, "Array")
+    assert values.dtype == np.float32
+    assert np.array_equal(values, x.astype(np.float32), equal_nan=True)
     with pytest.raises(InputError, match=r"^Array must be given its dtype, .*: --dtype with one of float8_e3m4, "):
         numbers(read, None, "Array")
     with pytest.raises(InputError, match=r"^Array must have a dtype of 1 byte, one of float8_.*, not 'bfloat16'$"):

@@ -60,8 +60,8 @@ def test_codes_of_integers(name, exponent):
             codes = array.quantize(x.numpy(), format, scale, exponent=exponent)
             assert to_bits(codes, format).tolist() == expected
             for backend in CPU:
-                found = backend.quantize(x, format, scale, exponent=exponent)
-                assert backends.equal(found, torch.from_numpy(codes).to(tensor.torch_code_dtype(format)))
+                result = backend.quantize(x, format, scale, exponent=exponent)
+                assert backends.equal(result, torch.from_numpy(codes).to(tensor.torch_code_dtype(format)))
 
 
 @pytest.mark.parametrize("name", NAMES)

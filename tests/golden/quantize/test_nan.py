@@ -84,8 +84,8 @@ def test_triton_as_plain_operations(name, dtype):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     format, x = oracles.make(name), nans(dtype)
     for nan_to_zero in (False, True):
-        found = kernels.fake_quantize(x.to(device), format, SCALE, nan_to_zero=nan_to_zero)
-        assert backends.equal(found, tensor.fake_quantize(x, format, SCALE, nan_to_zero=nan_to_zero))
+        values = kernels.fake_quantize(x.to(device), format, SCALE, nan_to_zero=nan_to_zero)
+        assert backends.equal(values, tensor.fake_quantize(x, format, SCALE, nan_to_zero=nan_to_zero))
 
 
 @pytest.mark.parametrize("nan_to_zero", [False, True])
@@ -120,9 +120,9 @@ def test_quantizers_keep_nan():
     x = np.array([[1.0, math.nan, -2.0, math.nan]])
     for quantizer in (segmented, book, GroupedQuantizer((segmented, book), np.array([0, 0, 1, 1]))):
         for dtype in (np.float16, np.float32, np.float64):
-            found = quantizer.array(x.astype(dtype))
-            assert np.isnan(found).tolist() == [[False, True, False, True]]
-            np.testing.assert_array_equal(found, quantizer.tensor(torch.from_numpy(x.astype(dtype))).numpy())
+            values = quantizer.array(x.astype(dtype))
+            assert np.isnan(values).tolist() == [[False, True, False, True]]
+            np.testing.assert_array_equal(values, quantizer.tensor(torch.from_numpy(x.astype(dtype))).numpy())
 
 
 def test_values_beyond_a_narrow_dtype_are_float32_s():
@@ -134,8 +134,8 @@ def test_values_beyond_a_narrow_dtype_are_float32_s():
     huge = Scale.from_step(2.0**20)
     assert dispatch.fake_quantize(np.array([60000.0], np.float16), load_format("int8"), huge) == 0
     coarse = Scale.from_step(100_000.0)
-    found = dispatch.fake_quantize(np.array([60000.0], np.float16), load_format("int8"), coarse)
-    assert np.isposinf(found)
+    format = dispatch.fake_quantize(np.array([60000.0], np.float16), load_format("int8"), coarse)
+    assert np.isposinf(format)
     assert torch.isposinf(dispatch.fake_quantize(torch.tensor([60000.0]).half(), load_format("int8"), coarse))
 
 

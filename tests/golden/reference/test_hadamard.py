@@ -47,10 +47,10 @@ def test_order_is_natural_within_chunks_then_across_them(n):
     for row, out in zip(x, expected, strict=True):
         chunks = np.stack([within @ row[c * chunk : (c + 1) * chunk] for c in range(m)])
         out[:] = np.concatenate([sum(hadamard.core(m)[d, c] * chunks[c] for c in range(m)) for d in range(m)])
-    found = hadamard.transform(x)
-    assert found.dtype == np.int64
-    assert np.array_equal(found, expected)
-    assert np.array_equal(found[:1], x[:1] @ hadamard.matrix(n).T)
+    transformed = hadamard.transform(x)
+    assert transformed.dtype == np.int64
+    assert np.array_equal(transformed, expected)
+    assert np.array_equal(transformed[:1], x[:1] @ hadamard.matrix(n).T)
 
 
 def test_the_sizes_of_real_models_factorise_as_the_recipe_says():
@@ -104,8 +104,8 @@ def test_any_float16_is_transformed_exactly():
     x = bits.view(np.float16)
     x = np.where(np.isfinite(x), x, np.float16(0))
     units = np.rint(x.astype(np.float64) * 2.0**24).astype(np.int64)
-    found = hadamard.transform_tensor(torch.from_numpy(x).double(), normalise=False)
-    assert np.array_equal(found.numpy() * 2.0**24, hadamard.transform(units))
+    transformed = hadamard.transform_tensor(torch.from_numpy(x).double(), normalise=False)
+    assert np.array_equal(transformed.numpy() * 2.0**24, hadamard.transform(units))
 
 
 def test_a_folded_inverse_undoes_the_transform():

@@ -238,9 +238,9 @@ def test_results_have_their_dtypes(rng):
 
 def test_the_largest_sums_are_taken():
     for bias in (MAX_ACCUMULATOR, -MAX_ACCUMULATOR):
-        (found,) = linear_scalar([0], [[0]], [bias], int8(), Scale(M=1 << 15, k=46))
-        assert found.value == (1 if bias > 0 else -1)
-        assert not found.saturated
+        (result,) = linear_scalar([0], [[0]], [bias], int8(), Scale(M=1 << 15, k=46))
+        assert result.value == (1 if bias > 0 else -1)
+        assert not result.saturated
 
 
 def test_the_largest_weights_have_words():

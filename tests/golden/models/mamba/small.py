@@ -39,8 +39,8 @@ def made(kind: str, **more: Any) -> Any:
 
 def logits(model: Any, ids: Tensor = IDS) -> Tensor:
     with torch.no_grad():
-        found = model(ids)
-    return found if isinstance(found, Tensor) else found.logits
+        logits = model(ids)
+    return logits if isinstance(logits, Tensor) else logits.logits
 
 
 def decoded(quantizer: SegmentedQuantizer, x: Tensor) -> Tensor:

@@ -63,9 +63,9 @@ class Seen:
     def __call__(self, region):
         def watched(*args):
             given = [arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in args]
-            found = region(*args)
-            self.calls.setdefault(region.__name__, []).append((given, found))
-            return found
+            result = region(*args)
+            self.calls.setdefault(region.__name__, []).append((given, result))
+            return result
 
         return watched
 
@@ -89,7 +89,7 @@ def check_equal(model, decoder, ids, atol=1e-5):
             seen.layer(name, number, len(model.layers))
             for name in ("normalise", "convolve", "project", "scan", "finish")
         )
-        found = {
+        results = {
             "norm": over_time(out for _, out in normalise),
             "in_proj": over_time(given[0] for given, _ in convolve),
             "x": over_time(out[0] for _, out in convolve),
@@ -98,19 +98,19 @@ def check_equal(model, decoder, ids, atol=1e-5):
             "dt_proj": over_time(given[2] for given, _ in scan),
             "y": over_time(out.half() for _, out in scan),
         }
-        found["xz"] = requantize(found["in_proj"], block.to_xz)
-        found["dt"] = requantize(found["dt_proj"], block.to_dt)
-        found["conv"] = block.conv.accumulate(found["xz"].chunk(2, dim=-1)[0])
-        found["y_code"] = block.out_proj.quantize(found["y"])
+        results["xz"] = requantize(results["in_proj"], block.to_xz)
+        results["dt"] = requantize(results["dt_proj"], block.to_dt)
+        results["conv"] = block.conv.accumulate(results["xz"].chunk(2, dim=-1)[0])
+        results["y_code"] = block.out_proj.quantize(results["y"])
         sums = over_time(given[1] for given, _ in finish)
-        assert torch.equal(sums, block.out_proj.linear(found["y_code"]))
+        assert torch.equal(sums, block.out_proj.linear(results["y_code"]))
         before, after = (over_time(tensors) for tensors in ([given[0] for given, _ in finish], [o for _, o in finish]))
-        found["out"] = tap["out"]
+        results["out"] = tap["out"]
         assert all(torch.equal(out.half().double(), out) for _, out in scan)
         assert torch.equal(after, before + tap["out"])
-        assert {name: torch.equal(value, tap[name]) for name, value in found.items()} == dict.fromkeys(tap, True)
+        assert {name: torch.equal(value, tap[name]) for name, value in results.items()} == dict.fromkeys(tap, True)
         gate = over_time(out[1] for _, out in convolve)
-        assert torch.equal(gate, found["xz"].chunk(2, dim=-1)[1])
+        assert torch.equal(gate, results["xz"].chunk(2, dim=-1)[1])
     assert torch.equal(over_time(given[0] for given, _ in seen.calls["head"]), after)
     torch.testing.assert_close(stepped, logits, rtol=1e-5, atol=atol)
 
@@ -233,8 +233,8 @@ def test_compiled_regions_differ_in_the_last_bits_of_exp_and_of_the_heads_sum_al
     for name, calls in seen.calls.items():
         region = generate.fused(getattr(fused_ops, name), exact=True)
         for given, expected in calls:
-            found = region(*(arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in given))
-            torch.testing.assert_close(found, expected, rtol=far[name], atol=far[name])
+            result = region(*(arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in given))
+            torch.testing.assert_close(result, expected, rtol=far[name], atol=far[name])
 
 
 def test_requantization_equals_the_models():
@@ -276,8 +276,8 @@ def test_states_saturate(dtype, limit):
 @pytest.mark.parametrize("n", [1, 2, 24, 40, 80, 96, 512, 1536, 4096, 5120])
 def test_the_transform_equals_the_models(n):
     y = torch.randn(3, n, generator=torch.Generator().manual_seed(n)).half().double()
-    found = Hadamard(n, torch.device("cpu"))(y)
-    assert torch.equal(found, transform_tensor(y, normalise=False))
+    result = Hadamard(n, torch.device("cpu"))(y)
+    assert torch.equal(result, transform_tensor(y, normalise=False))
 
 
 def test_bad_input(base):

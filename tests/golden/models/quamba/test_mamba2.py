@@ -113,8 +113,8 @@ def test_any_format_of_x(model2, calibration_mamba2, ids):
     reference = F.log_softmax(model2(ids[None, :100]).double(), -1)
 
     def kl(quantizers):
-        found = F.log_softmax(QuambaMamba2(model2, calibration_mamba2, quantizers)(ids[None, :100]).double(), -1)
-        return (reference.exp() * (reference - found)).sum(-1).mean().item()
+        logits = F.log_softmax(QuambaMamba2(model2, calibration_mamba2, quantizers)(ids[None, :100]).double(), -1)
+        return (reference.exp() * (reference - logits)).sum(-1).mean().item()
 
     soft = [layer.x_quantizer(se8(12)) for layer in calibration_mamba2.layers]
     plain = [layer.x_quantizer(int8()) for layer in calibration_mamba2.layers]

@@ -218,9 +218,9 @@ def test_other_quantizers_give_x_proj_their_decoded_values(model, calibration):
         levels = array.dequantize(np.arange(-128, 128).astype(np.int8), int8(), layer.x)
         books.append(CodebookQuantizer.nearest(levels))
     _, expected = tapped(QuambaMamba(model, calibration))
-    _, found = tapped(QuambaMamba(model, calibration, books))
-    assert np.array_equal(found[0]["x_decoded"], expected[0]["x_decoded"])
-    assert np.array_equal(found[0]["x_proj"], expected[0]["x_proj"])
+    _, logits = tapped(QuambaMamba(model, calibration, books))
+    assert np.array_equal(logits[0]["x_decoded"], expected[0]["x_decoded"])
+    assert np.array_equal(logits[0]["x_proj"], expected[0]["x_proj"])
 
 
 def test_int8_codes_are_the_integers_that_x_proj_reads():
@@ -231,8 +231,8 @@ def test_int8_codes_are_the_integers_that_x_proj_reads():
     for spec in ("se8", "int8-asym:zero_point=20"):
         format = load_format(spec)
         quantizer = SegmentedQuantizer(format=format, scale=plain.scale)
-        found = decoded_integers(torch.arange(256).to(torch.uint8), quantizer)
-        assert found.tolist() == [format.decoded[code] for code in range(256)]
+        result = decoded_integers(torch.arange(256).to(torch.uint8), quantizer)
+        assert result.tolist() == [format.decoded[code] for code in range(256)]
 
 
 def test_state_is_rounded_after_every_step(model, calibration):
@@ -287,8 +287,8 @@ def test_the_bundled_model_keeps_its_distribution(bundled, spec, most):
     """KL of the outputs, in nats per token; x alone costs far more at a scale that clips its outliers."""
     model, calibration, ids = bundled
     reference = F.log_softmax(model(ids).double(), -1)
-    found = F.log_softmax(QuambaMamba(model, calibration, quantizers(calibration, spec))(ids).double(), -1)
-    kl = (reference.exp() * (reference - found)).sum(-1).mean().item()
+    logits = F.log_softmax(QuambaMamba(model, calibration, quantizers(calibration, spec))(ids).double(), -1)
+    kl = (reference.exp() * (reference - logits)).sum(-1).mean().item()
     assert 0 < kl < most
 
 
