@@ -81,14 +81,14 @@ def fit(job: Json) -> Json:
     return {"layers": [{"format": format_to_json(one.format), "scale": asdict(one.scale)} for one in quantizers]}
 
 
-@lru_cache(maxsize=1)  # what one search found serves the next
+@lru_cache(maxsize=1)  # the searches of one width serve the next format
 def _samples(path: str, scale_bits: int) -> list[Sample]:
     tensors, _ = read_activations(path)
     return [Sample(x, scale_bits=scale_bits) for x in tensors.values()]
 
 
 def fitted(result: Json) -> list[SegmentedQuantizer]:
-    """The layers' quantizers that :func:`fit` found.
+    """The layers' quantizers, from the result of :func:`fit`.
 
     Raises:
         InputError: if there are none.
