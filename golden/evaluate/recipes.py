@@ -1,4 +1,4 @@
-"""Models whose x is quantized: all else left alone, or all else to 8 bits as the Quamba papers have it."""
+"""Models whose x is quantized, and the rest left alone, or quantized to 8 bits as in the Quamba papers."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +63,7 @@ def quamba(
 ) -> Build:
     """The model with 8-bit weights and activations, and x in every candidate's format.
 
-    One set of 8-bit weights is kept: candidates have in common all but what depends on x.
+    One set of 8-bit weights is kept: candidates differ only in what depends on x.
 
     Args:
         model: unquantized; it is not changed.

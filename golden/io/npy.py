@@ -14,14 +14,14 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.golden.io.kinds import refuse_our_json
 
-FLOAT8 = (  # float8_e5m2, of which NumPy reads no file, is refused by name
+FLOAT8 = (  # without float8_e5m2, whose files NumPy cannot read: it is refused by name
     "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2fnuz",
     "float8_e8m0fnu",
 )  # fmt: skip
 NAMED = {2: ("bfloat16",), 1: FLOAT8}
 """By bytes per value: the dtypes of ml_dtypes, which NumPy reads from a .npy file as bytes without a type."""
 
-_LARGEST = sys.maxsize // 8  # values of an array of float64, whose bytes NumPy counts, those of empty ones as well
+_LARGEST = sys.maxsize // 8  # values: NumPy computes the bytes of a float64 array of that shape, even if it is empty
 
 
 def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
@@ -38,7 +38,7 @@ def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             if file.read(6) != b"\x93NUMPY":
                 refuse_our_json(path, f"Array file {path}", "array", "a .npy file")
                 raise InputError(f"Array file {path} must be a .npy file, and it does not begin like one")
-        with warnings.catch_warnings():  # of shapes that overflow, which are refused, and of Python 2, which is fine
+        with warnings.catch_warnings():  # about overflow, refused below, and Python 2, harmless
             warnings.simplefilter("ignore")
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         if math.prod(max(1, length) for length in array.shape) > _LARGEST:
@@ -52,9 +52,9 @@ def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         raise
     except OSError as error:
         raise InputError(f"Array file {path} cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # numpy raises nearly anything on a damaged header, tokenize.TokenError among it
+    except Exception as error:  # NumPy raises many types on a damaged header, even tokenize.TokenError
         what = "must be a complete .npy file of plain numbers, and is not; save the array again"
-        if b"'<f1'" in _begin(path):  # what ml_dtypes writes and nothing reads
+        if b"'<f1'" in _begin(path):  # ml_dtypes writes it, and NumPy cannot read it
             what = "holds float8_e5m2, of which NumPy reads no .npy file; convert the array to float32 and save that"
         raise InputError(f"Array file {path} {what}") from error
 

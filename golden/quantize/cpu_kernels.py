@@ -1,7 +1,7 @@
 """The quantizer on a CPU at the speed of its memory: C++ (cpu_kernels.cpp), compiled once per machine in two seconds.
 
-What was compiled is kept under ``XDG_CACHE_HOME`` or ``~/.cache``, under a digest of its source, of how it was compiled
-and of the processor. The functions are those of :mod:`qse_hw.golden.quantize.tensor`, for tensors on the CPU.
+The library is cached under ``XDG_CACHE_HOME`` or ``~/.cache``, by a digest of its source, its compiler flags and the
+processor. The functions are those of :mod:`qse_hw.golden.quantize.tensor`, for tensors on the CPU.
 """
 
 import ctypes
@@ -33,14 +33,14 @@ from qse_hw.golden.quantize.tensor import torch_code_dtype
 SOURCE = Path(__file__).with_name("cpu_kernels.cpp")
 FLAGS = (
     "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
-    "-ffp-contract=off",  # every fma is one that is written
+    "-ffp-contract=off",  # no fma but those that are written
     "-shared", "-fPIC", "-pthread",
 )  # fmt: skip
 INPUTS = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int8, torch.int16, torch.int32)
 
 
 def available() -> bool:
-    """Whether there is a compiler, and it compiled."""
+    """Whether there is a compiler and it built the library."""
     return _library() is not None
 
 
@@ -113,9 +113,9 @@ def _look_up(
     *,
     nan_row: bool = False,
 ) -> Tensor:
-    """Fill ``out`` with what ``rows`` (a contiguous array or tensor of as wide entries) has for each value of ``x``.
+    """Fill ``out`` with the entry of ``rows`` (contiguous, of the same item size) for each value of ``x``.
 
-    NaN has the row of 0, or with ``nan_row`` the one after the positions'.
+    NaN has the row of 0, or with ``nan_row`` the row after those of the positions.
     """
     flat, table = _supported(x).contiguous(), tables(format)
     address = rows.data_ptr() if isinstance(rows, Tensor) else rows.ctypes.data
@@ -137,7 +137,7 @@ def _supported(x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[Tensor, Any]:
-    """Row = whatever a code's bits can be: the decoded value, and whether the format assigns such a code."""
+    """Row = any bit pattern of a code: the decoded value, and whether the format assigns the code."""
     width = code_dtype(format)
     patterns = np.arange(1 << 8 * width.itemsize).astype(f"u{width.itemsize}")
     rows = patterns & ((1 << format.bits) - 1)
@@ -148,10 +148,10 @@ def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[
 
 @lru_cache(maxsize=64)
 def _decoded(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> Tensor:
-    """Row = position: the value that its code stands for; one more row: NaN."""
+    """Row = position: the decoded value of its code; one more row: NaN."""
     rows = tables(format).codes.astype(np.int64) & ((1 << format.bits) - 1)
     values = torch.from_numpy(np.append(value_table(format, scale)[rows], np.float32(0))).to(dtype)
-    values[-1] = math.nan  # now, as converting NaN to bfloat16 does not always give the same one
+    values[-1] = math.nan  # as converting NaN to bfloat16 gives varying bits
     return values
 
 
@@ -169,7 +169,7 @@ def _library() -> ctypes.CDLL | None:
         return None
     try:
         library = ctypes.CDLL(str(_compiled(compiler)))
-    except (OSError, subprocess.CalledProcessError):  # a compiler that does not know these flags, a full disk
+    except (OSError, subprocess.CalledProcessError):  # e.g. an older compiler without these flags, or a full disk
         return None
     library.qse_decode.restype = ctypes.c_int64
     return library
@@ -190,7 +190,7 @@ def _compiled(compiler: str) -> Path:
 
 
 def processor() -> str:
-    """What -march=native depends on."""
+    """The processor, on which -march=native depends."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -204,13 +204,13 @@ def linear(
 
 
 def zero_point_bias(weights: Integers, format: SegmentedFormat) -> npt.NDArray[np.int64]:
-    """(outputs,): the bias that takes the zero point away, -Z * sum(W[n])."""
+    """(outputs,): the bias that cancels the zero point, -Z * sum(W[n])."""
     bias: npt.NDArray[np.int64] = -format.zero_point * weights.astype(np.int64).sum(axis=1)
     return bias
 
 
 class Words(NamedTuple):
-    """What to write into a memory: addresses (n,) int64, and the words (n, bytes) uint8, little-endian."""
+    """The writes to a memory: addresses (n,) int64, and the words (n, bytes) uint8, little-endian."""
 
     addresses: npt.NDArray[np.int64]
     words: npt.NDArray[np.uint8]

@@ -40,8 +40,8 @@ def fused(region: Region, *, exact: bool) -> Region:
 class Decoder(nn.Module):
     """A language model that has a state and takes one token of each of ``batch`` sequences at a time.
 
-    All that :meth:`step` reads or changes are buffers, at the same addresses as long as the decoder lives: it stays on
-    the device on which it was made.
+    Everything that :meth:`step` reads or changes is a buffer whose address never changes: the decoder stays on the
+    device on which it was made.
 
     Args:
         batch: sequences.
@@ -50,8 +50,8 @@ class Decoder(nn.Module):
         compiled: whether elementwise operations are fused by ``torch.compile``; None: on a GPU only.
 
     Attributes:
-        exact: whether roundings to float16 matter, where operations are fused.
-        token: what the next step reads, int64 (b,); afterwards its greedy successor.
+        exact: whether fused operations must keep their roundings to float16.
+        token: input of the next step, int64 (b,); after the step its greedy successor.
         logits: of the last step, float32 (b, vocab_size).
     """
 
@@ -104,10 +104,10 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def prefill(self, ids: Tensor) -> Tensor:
-        """Logits (b, vocab_size) after the tokens ids (b, l), taken one by one; the state goes on from where it was.
+        """Logits (b, vocab_size) after the tokens ids (b, l), one by one; the state continues from its present value.
 
         Raises:
-            InputError: for another shape, or ids that are no token's.
+            InputError: for another shape, or ids outside the vocabulary.
         """
         advance = self.ready()
         for column in self._checked(ids).unbind(1):
@@ -117,7 +117,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def generate(self, ids: Tensor, tokens: int) -> Tensor:
-        """The greedy continuation, int64 (b, tokens), of a prompt ids (b, l); the state goes on from where it was.
+        """The greedy continuation, int64 (b, tokens), of a prompt ids (b, l); the state is not reset before.
 
         Raises:
             InputError: as :meth:`prefill`; for less than one token.
@@ -145,7 +145,7 @@ class Decoder(nn.Module):
 
 
 def captured(work: Callable[[], Any]) -> Callable[[], Any]:
-    """``work`` as the replay of a CUDA graph; runs it a few times before, as PyTorch's notes on CUDA graphs ask for."""
+    """``work`` as the replay of a CUDA graph; it is run a few times before, as PyTorch requires for CUDA graphs."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

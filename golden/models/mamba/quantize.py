@@ -1,7 +1,7 @@
-"""Soft-edge formats in a Mamba: x of every layer is replaced by what its codes stand for. Ours and transformers'.
+"""Quantizers in a Mamba, ours or transformers': x of every layer is replaced by the decoded values of its codes.
 
-What is replaced is x after convolution and SiLU, on its way into x_proj (Mamba-1) and the scan, where the hardware's
-quantizer sits; everything else stays as it is.
+Replaced is x after convolution and SiLU, before x_proj (Mamba-1) and the scan, where the hardware has its quantizer;
+everything else stays as it is.
 """
 
 import os
@@ -29,13 +29,13 @@ from qse_hw.golden.quantize.operators import fake_quantize
 
 Model = TypeVar("Model", bound=nn.Module)
 Source = Calibration | str | os.PathLike[str] | Sequence[SegmentedQuantizer]
-"""Where a model's quantizers come from: a calibration, its file, or one for each layer."""
+"""The source of a model's quantizers: a calibration, its file, or a quantizer for each layer."""
 
 _SEQUENCE = 512  # tokens, as in calibration from a checkpoint
 
 
 class FakeQuantize(nn.Module):
-    """Replaces every value by the one that its code stands for; see
+    """Replaces every value by the decoded value of its code; see
     :func:`qse_hw.golden.quantize.operators.fake_quantize`.
 
     It has no parameters and no buffers, so a model's ``state_dict`` is the same with and without it.
@@ -46,7 +46,7 @@ class FakeQuantize(nn.Module):
         nan_to_zero: whether NaN becomes 0, as in hardware, instead of staying NaN.
 
     Raises:
-        InputError: for what is no format, or a scale that breaks a rule.
+        InputError: for anything but a format, or a scale that breaks a rule.
     """
 
     def __init__(self, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> None:
@@ -71,23 +71,23 @@ def quantize_model(
     nan_to_zero: bool = False,
     check_weights: bool = True,
 ) -> Model:
-    """Quantize x of every layer of a Mamba, in place; what was so quantized before is replaced.
+    """Quantize x of every layer of a Mamba, in place; quantizers already there are replaced.
 
     Gradients go straight through, so the model can be trained on. Dtype, device, ``state_dict`` and ``generate()`` stay
     as they are. :mod:`qse_hw.golden.models.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantized model
-    see x as it arrives at a layer's quantizer, the layers before being quantized; take the quantizers out for the
-    model's own x.
+    see x at the input of a layer's quantizer, with the layers before it quantized; take the quantizers out to see the
+    unquantized model's x.
 
     Args:
         model: our :class:`qse_hw.golden.models.mamba.model.Mamba`; or of transformers ``MambaForCausalLM``,
             ``MambaModel``, ``Mamba2ForCausalLM``, ``Mamba2Model``.
         calibration: a calibration, its file, or one quantizer per layer; None takes the quantizers out again. A
-            calibration must be for these weights. That is checked where they are all there and float32; others may be
-            rounded from what was calibrated. Quantizers go into any model of as many layers.
-        method: which of a calibration's choices, "least_squares" or "percentile".
-        nan_to_zero: whether NaN becomes 0 on its way through a quantizer, as in hardware, instead of staying NaN.
-        check_weights: False takes a calibration of other weights, such as those before the model was trained further;
-            layers and channels must still be as many.
+            calibration must be for these weights. That is checked if all of them are float32 and in memory; others may
+            have been rounded since. A list of quantizers fits any model of as many layers.
+        method: which of a calibration's quantizers, "least_squares" or "percentile".
+        nan_to_zero: whether a quantizer makes NaN 0, as in hardware, instead of keeping it.
+        check_weights: False accepts a calibration of other weights, such as those before further training; the numbers
+            of layers and channels must still match.
 
     Returns:
         ``model``.
@@ -125,7 +125,7 @@ def calibrate_model(
 ) -> Calibration:
     """Find every layer's format and scale for x of a model in memory, by least squared error of x and by percentile.
 
-    The model is run a layer at a time: in memory are the residual stream of all tokens before and after a layer, and x
+    The model is run a layer at a time. In memory are the residual stream of all tokens before and after a layer, and x
     of that layer (float32).
 
     Args:
@@ -138,11 +138,11 @@ def calibrate_model(
         mode: what tuned layers share, one of :data:`qse_hw.golden.calibration.sharing.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.
-        progress: called with each layer's number when it has been seen.
+        progress: called with each layer's number when the layer is done.
 
     Returns:
-        The calibration, with the fingerprint of the weights, which is that of their checkpoint if no value was rounded;
-        a transformers model without its head has none.
+        The calibration, with the fingerprint of the weights, which equals the checkpoint's if no value was rounded; a
+        transformers model without its head has no fingerprint.
 
     Raises:
         InputError: for another model, format or ids; naming the layer, where its values cannot be calibrated.

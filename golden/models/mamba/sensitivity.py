@@ -1,8 +1,8 @@
-"""What an error of x does at the layer's output: through x_proj, the scan, the gate and out_proj.
+"""The effect of an error of x on the layer's output, through x_proj, the scan, the gate and out_proj.
 
 For small errors e of x, the output moves by J e, J the Jacobian. Quantization errors of different values are nearly
 uncorrelated, so the output's mean squared error is near ``sum_i |J[:, i]|**2 e_i**2``: a weighted squared error of x.
-The weights are estimated as ``(J^T v)**2`` for random signs v, whose mean they are (Hutchinson 1990).
+The weights are the mean of ``(J^T v)**2`` over random signs v (Hutchinson 1990), and are estimated from a few v.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ SEED = 2601
 def output_weights(
     block: Block, residual: Tensor, *, probes: int = PROBES, seed: int = SEED
 ) -> npt.NDArray[np.float32]:
-    """What the squared error of every value of x counts at the block's output.
+    """How much the squared error of every value of x counts at the block's output.
 
     Args:
         block: the layer.
@@ -57,12 +57,12 @@ def output_weights(
 
 @torch.inference_mode()
 def output_error(block: Block, residual: Tensor, quantizers: Sequence[Quantizer]) -> list[float]:
-    """Relative squared error of the block's output (before the residual is added) with x quantized by each.
+    """Relative squared error of the block's output (before the residual is added) with x quantized by each quantizer.
 
     Args:
         block: the layer.
         residual: (sequences, length, d_model), its input.
-        quantizers: those to compare.
+        quantizers: of x, to compare.
     """
     power, errors = 0.0, [0.0] * len(quantizers)
     for sequence in residual:

@@ -1,7 +1,7 @@
-"""Finds the static scales of a quantized Mamba-2 in two passes of the unquantized model over a text.
+"""Calibrates the static scales of a quantized Mamba-2 in two passes of the unquantized model over a text.
 
-The first pass finds maxima: of B and C per SSD group, of the transformed y, and of every channel of x. Those sort the
-channels into groups, whose quantiles the second pass averages.
+The first pass collects maxima: of B and C per SSD group, of the transformed y, and of every channel of x. The latter
+sort the channels into groups, whose quantiles the second pass averages.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from qse_hw.golden.reference.hadamard import factorise, transform_tensor
 
 
 class _Maxima:
-    """What the first pass remembers of one layer."""
+    """The maxima of one layer in the first pass."""
 
     def __init__(self, layer: int, config: Mamba2Config) -> None:
         self.channels = torch.zeros(config.d_inner)
@@ -40,7 +40,7 @@ class _Maxima:
     def see(self, name: str, value: Tensor) -> None:
         """x, B or C (b, l, channels)."""
         if name == "x":
-            self.x.see(value)  # so that NaN is found where it begins
+            self.x.see(value)  # so that an error names the first tensor with NaN
             self.channels = torch.maximum(self.channels, value.abs().amax((0, 1)).cpu())
             return
         for observer, part in zip(self.ssd[name], value.chunk(len(self.ssd[name]), dim=-1), strict=True):

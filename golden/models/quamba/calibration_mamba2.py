@@ -55,11 +55,11 @@ class Layer2Scales:
     """One layer's activation scales.
 
     Attributes:
-        groups: the group of every channel of x, 0 being that of the smallest absolute maxima.
+        groups: the group of every channel of x; group 0 has the smallest absolute maxima.
         x: per group the percentile scale of plain INT8.
         B: per SSD group, MinMax; C likewise.
         C: see B.
-        y: of the unnormalised Hadamard transform of the gated norm's output, MinMax.
+        y: of the unnormalized Hadamard transform of the gated norm's output, MinMax.
     """
 
     groups: tuple[int, ...]
@@ -95,7 +95,7 @@ class Layer2Scales:
 
 @dataclass(frozen=True, kw_only=True)
 class Quamba2Calibration:
-    """What :func:`qse_hw.golden.models.quamba.calibrate_mamba2.calibrate_quamba2` found; attributes as those of
+    """The result of :func:`qse_hw.golden.models.quamba.calibrate_mamba2.calibrate_quamba2`; attributes as those of
     ``QuambaCalibration``.
     """
 

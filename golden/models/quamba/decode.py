@@ -1,9 +1,9 @@
-"""The quantized Mamba-1 one token at a time, with 8-bit weights and states stored as they are counted.
+"""The quantized Mamba-1 one token at a time, with int8 weights, and states stored in their stated dtype.
 
 Each product reads int8 weights and 8-bit codes (:func:`qse_hw.golden.quantize.operators.linear`); no float copy of a
-weight is held. Equal to :class:`qse_hw.golden.models.quamba.model.QuambaMamba` on every code; what float operations may
-leave in the last bit is told in tests/golden/models/quamba/test_decode.py. Shapes: batch b, ``d_model`` m, ``d_inner``
-d, ``d_state`` n.
+weight is held. Every code equals that of :class:`qse_hw.golden.models.quamba.model.QuambaMamba`; where float operations
+may differ in the last bit, tests/golden/models/quamba/test_decode.py states.
+Shapes: batch b, ``d_model`` m, ``d_inner`` d, ``d_state`` n.
 """
 
 import math
@@ -36,12 +36,12 @@ class QuambaLayer(nn.Module):
     """One layer's int8 weights, constants and state, on the block's device.
 
     Args:
-        block: whose int8 weights it shares.
+        block: the quantized block; its int8 weights are shared.
         batch: sequences.
         where: what messages call it.
 
     Raises:
-        InputError: if x has no segmented format: only such a one has codes that a product can read.
+        InputError: if x has no segmented format, whose codes the integer product needs.
     """
 
     in_proj: Tensor
@@ -114,7 +114,7 @@ class QuambaLayer(nn.Module):
 
 
 class Hadamard(nn.Module):
-    """:func:`qse_hw.golden.reference.hadamard.transform_tensor`, not normalised, as two products with matrices that are
+    """:func:`qse_hw.golden.reference.hadamard.transform_tensor`, not normalized, as two products with matrices that are
     on the device.
 
     Exact for float16 values: float64 (b, n) -> float64 (b, n).
@@ -136,14 +136,14 @@ class Hadamard(nn.Module):
 
 
 class QuambaDecoder(Decoder):
-    """A quantized Mamba-1 that goes one token at a time.
+    """A quantized Mamba-1 that processes one token at a time.
 
     Embedding and head are int8 where the recipe quantizes them, else float16.
 
     Args:
         config: the sizes.
-        blocks: first to last; each is dropped before the next is asked for, but for its int8 weights.
-        embedding: (vocab_size, m), float32, and the step at which it has 8-bit codes, or None.
+        blocks: first to last; of each only the int8 weights are kept when the next is requested.
+        embedding: (vocab_size, m), float32, and the step of its 8-bit codes; None: it has none.
         head: the same.
         norm: weight of the last norm (m).
         batch: sequences.
@@ -178,7 +178,7 @@ class QuambaDecoder(Decoder):
         self.register_buffer("embedding_step", step.to(norm.device))
         if not (embedding[1] == head[1] and torch.equal(embedding[0], head[0])):
             matrix, step = fused_ops.stored(*head)
-        self.register_buffer("head", matrix)  # the same memory where it is tied
+        self.register_buffer("head", matrix)  # the same memory if tied
         self.register_buffer("head_step", step.to(norm.device))
         self.register_buffer("norm", norm.detach())
         self.layers = nn.ModuleList(

@@ -1,4 +1,4 @@
-"""The three parts of a quantized Mamba block that are more than an integer product."""
+"""The three parts of a quantized Mamba block that are more than one integer product."""
 
 from fractions import Fraction
 from typing import Literal
@@ -73,11 +73,11 @@ class IntegerConv(nn.Module):
 class XProjection(nn.Module):
     """Quantizes x and projects it to dt_low, B and C.
 
-    ``reads`` is what the product reads of x:
+    ``reads`` is the product's input:
 
-    * "code": the decoded integer of x's code, the hardware's way: one code for both consumers. A quantizer that is not
-      a :class:`SegmentedQuantizer` has no such integer: then it is the decoded float32 value, in float64 products.
-    * "int8": what the paper's simulation computes, INT8 at the percentile scale of the decoded value: rounded twice.
+    * "code": the decoded integer of x's code, as in hardware, where one code serves both consumers. A quantizer that is
+      not a :class:`SegmentedQuantizer` has no such integer; its decoded float32 values are used, in float64 products.
+    * "int8": INT8 of the decoded value at the percentile scale, as in the paper's simulation: x is rounded twice.
 
     Args:
         weight: float32 (r + 2 n, d).
@@ -121,8 +121,8 @@ class XProjection(nn.Module):
 
 
 def decoded_integers(codes: Tensor, quantizer: SegmentedQuantizer) -> Tensor:
-    """What codes of ``qse_hw.golden.quantize.operators.quantize`` stand for, in fine steps; int8 codes are their own,
-    others int32.
+    """Decoded integers, in fine steps, of codes as ``qse_hw.golden.quantize.operators.quantize`` gives them: int8 codes
+    themselves, others as int32.
     """
     format = quantizer.format
     if format.kind == "twos-complement" and format.bits == 8 and format.fraction_bits == 0:
@@ -136,12 +136,12 @@ def decoded_integers(codes: Tensor, quantizer: SegmentedQuantizer) -> Tensor:
 class HadamardLinear(nn.Module):
     """out_proj: the float16 input transformed, quantized to int8, times a weight that holds the inverse transform.
 
-    The transform of float16 values is exact in float64, and so is the decision of every code, in whatever order the
-    hardware adds. The transform is not normalised: 1/n is in the weight's step and sqrt(n) in the input's.
+    The transform of float16 values is exact in float64, and so is every code, for any order in which the hardware adds.
+    The transform is not normalized: 1/n is in the weight's step and sqrt(n) in the input's.
 
     Args:
         weight: float32 (m, d).
-        scale: of the unnormalised transform.
+        scale: of the unnormalized transform.
         where: what messages call it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Mamba-2 as Quamba2 quantizes what enters and leaves its SSM; everything else stays floating point.
+"""Mamba-2 with the inputs and the output of its SSM quantized as in Quamba2; everything else stays floating point.
 
 Source: "Quamba2" (2025, arXiv 2503.22879). Quantized here: x, its channels sorted by their absolute maxima and cut into
 groups with a scale each; B and C, INT8 with a scale for each SSD group; the gated norm's output y, Hadamard transform
@@ -35,8 +35,8 @@ class QuambaMamba2(nn.Module):
     Args:
         model: the unquantized model; it is not changed.
         calibration: of that very model.
-        x_quantizers: per layer, what x (b, l, d) becomes, e.g. ``Layer2Scales.x_quantizer`` of a format; None: INT8 at
-            the groups' percentile scales.
+        x_quantizers: of x (b, l, d), one per layer, e.g. ``Layer2Scales.x_quantizer`` of a format; None: INT8 at the
+            groups' percentile scales.
 
     Raises:
         InputError: for a calibration of another checkpoint or a wrong number of quantizers.

@@ -44,7 +44,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
     cases: list[tuple[str, torch.dtype, Callable[[Tensor], Work]]] = [
         (verb, dtype, make) for dtype in DTYPES for verb, make in (("quantize", _quantizing), ("dequantize", _decoding))
     ]
-    cases: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     turns = random.Random(SEED)
     for number, (verb, dtype, make) in enumerate(cases):
         draw = torch.Generator(device=place).manual_seed(SEED)
@@ -58,7 +58,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
             report((number + turn / (repeats + 1)) / len(cases))
         medians = {name: statistics.median(spent[1:]) for name, spent in seconds.items()}  # the first warms up
         bytes_moved = x.numel() * (x.itemsize + 1)
-        cases[f"{verb} {str(dtype).removeprefix('torch.')}"] = {
+        measured[f"{verb} {str(dtype).removeprefix('torch.')}"] = {
             "values": x.numel(),
             "bytes_per_value": x.itemsize + 1,
             "copy_bytes_per_second": 2 * (bytes_moved // 2) / medians[COPY] * 1e3,
@@ -70,7 +70,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         "device": torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "instructions_per_value": _instructions(place),
-        "cases": cases,
+        "cases": measured,
     }
 
 
