@@ -179,8 +179,8 @@ class Mamba(nn.Module):
         residual: Tensor = self.backbone.embedding(ids)
         for i, block in enumerate(self.blocks):
             residual = block(residual, self.kernels, None if transform is None else functools.partial(transform, i))
-        normalised: Tensor = self.backbone.norm_f(residual)
-        return normalised
+        normalized: Tensor = self.backbone.norm_f(residual)
+        return normalized
 
     @property
     def blocks(self) -> list[Block]:

@@ -18,7 +18,7 @@ from qse_hw.golden.models.quamba.calibration import TENSORS, LayerScales, Quamba
 from qse_hw.golden.models.quamba.integer import HALF_MAX
 from qse_hw.golden.models.quamba.observe import MinMax, Percentile
 from qse_hw.golden.models.quamba.scan import selective_scan
-from qse_hw.golden.reference.hadamard import factorise, transform_tensor
+from qse_hw.golden.reference.hadamard import factorize, transform_tensor
 
 _SEQUENCES = 8  # at a time
 _STATE_EVERY = 16  # every 16th state of a sequence is used: states have d_state times as many values as x
@@ -60,7 +60,7 @@ def calibrate_quamba(
     config = model.config
     if not isinstance(config, MambaConfig):
         raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.calibrate_mamba2")
-    factorise(config.d_inner)
+    factorize(config.d_inner)
     check_ids(ids, config.vocab_size)
     check_alpha(alpha)
     check_alpha(state_alpha)
@@ -117,9 +117,9 @@ def _see_layer(block: Block, residual: Tensor, kernels: Kernels, observed: Obser
     def see(name: str, x: Tensor) -> None:
         observed[name].see(x)
 
-    normalised = F.rms_norm(residual, residual.shape[-1:], eps=block.norm.eps)
-    see("norm", normalised)
-    return residual + _mix(cast(Mixer, block.mixer), normalised * block.norm.weight, kernels, see)
+    normalized = F.rms_norm(residual, residual.shape[-1:], eps=block.norm.eps)
+    see("norm", normalized)
+    return residual + _mix(cast(Mixer, block.mixer), normalized * block.norm.weight, kernels, see)
 
 
 def _scales(observed: Observers) -> LayerScales:
@@ -165,6 +165,6 @@ def _mix(mixer: Mixer, hidden: Tensor, kernels: Kernels, see: See) -> Tensor:
     y = selective_scan(x, dt, -torch.exp(mixer.A_log), B, C, mixer.D, z, mixer.dt_proj.bias, observe=observe)
     see("state", torch.stack(states, dim=1))
     see("gated", y)
-    see("y", transform_tensor(y, normalise=False))
+    see("y", transform_tensor(y, normalize=False))
     output: Tensor = mixer.out_proj(y)
     return output

@@ -24,7 +24,7 @@ from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.models.quamba.calibrate import batches
 from qse_hw.golden.models.quamba.calibration_mamba2 import Layer2Scales, Quamba2Calibration
 from qse_hw.golden.models.quamba.observe import MinMax, Percentile
-from qse_hw.golden.reference.hadamard import factorise, transform_tensor
+from qse_hw.golden.reference.hadamard import factorize, transform_tensor
 
 
 class _Maxima:
@@ -48,7 +48,7 @@ class _Maxima:
 
     def see_y(self, _: object, inputs: tuple[Tensor, ...]) -> None:
         """A hook before out_proj."""
-        self.y.see(transform_tensor(inputs[0], normalise=False))
+        self.y.see(transform_tensor(inputs[0], normalize=False))
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def calibrate_quamba2(
             tensor (named with its layer) that is zero or not finite.
     """
     config = config_of(model)
-    factorise(config.d_inner)
+    factorize(config.d_inner)
     check_ids(ids, config.vocab_size)
     check_alpha(alpha)
     if not 1 <= groups <= config.d_inner:

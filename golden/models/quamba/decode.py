@@ -26,7 +26,7 @@ from qse_hw.golden.models.mamba.model import MambaConfig
 from qse_hw.golden.models.quamba import fused_ops
 from qse_hw.golden.models.quamba.model import QuambaBlock, QuambaMamba
 from qse_hw.golden.quantize import operators
-from qse_hw.golden.reference.hadamard import core, factorise, sylvester
+from qse_hw.golden.reference.hadamard import core, factorize, sylvester
 
 _INT8 = int8()
 _STATES = {"fp32": torch.float32, "fp16": torch.float16, "int8": torch.int8}
@@ -92,7 +92,7 @@ class QuambaLayer(nn.Module):
 
     def forward(self, residual: Tensor, fuse: Callable[[Region], Region]) -> Tensor:
         """The residual stream (b, m), float32, after this layer."""
-        norm = fuse(fused_ops.normalise)(residual, self.norm_factor, self.eps)
+        norm = fuse(fused_ops.normalize)(residual, self.norm_factor, self.eps)
         sums = operators.linear(norm, self.in_proj, _INT8)
         x, gate = fuse(fused_ops.convolve)(sums, self.to_xz, self.window, self.taps, self.conv_step, self.conv_bias)
         codes = operators.quantize(x, self.x.format, self.x.scale)
@@ -125,7 +125,7 @@ class Hadamard(nn.Module):
 
     def __init__(self, n: int, device: torch.device) -> None:
         super().__init__()
-        m, chunk = factorise(n)
+        m, chunk = factorize(n)
         inner = min(chunk, 1 << math.isqrt(n).bit_length() - 1)  # both factors near the root of n
         matrices = {"left": np.kron(core(m), sylvester(chunk // inner)), "right": sylvester(inner)}
         for name, H in matrices.items():

@@ -1,7 +1,8 @@
 """The operations of a quantized layer between its integer products, for one time step, to be fused by the compiler.
 
 All are functions of tensors alone. The arithmetic is that of :mod:`qse_hw.golden.models.quamba.model`. Constants are
-tensors of no axes, so that a compiled function serves every layer. Shapes: batch b, ``d_model`` m, ``d_inner`` d, ``dt_rank`` r, ``d_state`` n.
+tensors of no axes, so that a compiled function serves every layer. Shapes: batch b, ``d_model`` m, ``d_inner`` d,
+``dt_rank`` r, ``d_state`` n.
 """
 
 from fractions import Fraction
@@ -45,7 +46,7 @@ def rounded(x: Tensor, factor: Tensor) -> Tensor:
     return (x.double() * factor).round().clamp(LOW, HIGH).nan_to_num(nan=0.0).to(torch.int8)
 
 
-def normalise(residual: Tensor, factor: Tensor, eps: float) -> Tensor:
+def normalize(residual: Tensor, factor: Tensor, eps: float) -> Tensor:
     """int8 codes (b, m) that in_proj reads."""
     return rounded(F.rms_norm(residual, (residual.shape[-1],), eps=eps), factor)
 

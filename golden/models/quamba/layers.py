@@ -156,7 +156,7 @@ class HadamardLinear(nn.Module):
 
     def quantize(self, y: Tensor) -> Tensor:
         """float16 (..., d) -> int8 codes of its transform, half away from zero."""
-        return operators.quantize(transform_tensor(y.double(), normalise=False), int8(), self.scale)
+        return operators.quantize(transform_tensor(y.double(), normalize=False), int8(), self.scale)
 
     def forward(self, y: Tensor) -> Tensor:
         """Floating point (..., d), taken as float16 -> float32 (..., m) that float16 holds exactly."""

@@ -91,8 +91,8 @@ class QuambaBlock(nn.Module):
             return value
 
         scales = self.scales
-        normalised = F.rms_norm(residual, residual.shape[-1:], eps=self.eps)
-        norm = tapped("norm", quantize(normalised, scales.norm, "half even"))
+        normalized = F.rms_norm(residual, residual.shape[-1:], eps=self.eps)
+        norm = tapped("norm", quantize(normalized, scales.norm, "half even"))
         xz = tapped("xz", requantize(tapped("in_proj", self.in_proj(norm)), self.to_xz))
         before, gate = xz.chunk(2, dim=-1)
         x = tapped("x", self.conv(tapped("conv", self.conv.accumulate(before))))

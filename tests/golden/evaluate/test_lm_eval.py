@@ -65,12 +65,12 @@ def requests(*arguments):
 
 def test_tasks_by_hand(model, tasks):
     metrics = {(one.task, one.metric): one for one in tasks.run(HarnessModel(model, Bytes()))}
-    right, normalised = [], []
+    right, normalized = [], []
     for line in map(json.loads, (HERE / "choice.jsonl").read_text().splitlines()):
         nats = np.array([by_hand(model, line["question"], " " + choice) for choice in line["choices"]])
         right.append(nats.argmax() == line["answer"])
-        normalised.append((nats / [len(choice) for choice in line["choices"]]).argmax() == line["answer"])
-    for metric, answers in (("acc", right), ("acc_norm", normalised)):
+        normalized.append((nats / [len(choice) for choice in line["choices"]]).argmax() == line["answer"])
+    for metric, answers in (("acc", right), ("acc_norm", normalized)):
         one = metrics["tiny_choice", metric]
         assert one.value == np.mean(answers)
         assert one.stderr == pytest.approx(np.std(answers, ddof=1) / 2)

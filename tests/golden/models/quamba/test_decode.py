@@ -85,12 +85,12 @@ def check_equal(model, decoder, ids, atol=1e-5):
     decoder.fuse = seen = Seen()
     stepped = over_time(decoder.step(column) for column in ids.unbind(1))
     for number, (block, tap) in enumerate(zip(model.layers, taps, strict=True)):
-        normalise, convolve, project, scan, finish = (
+        normalize, convolve, project, scan, finish = (
             seen.layer(name, number, len(model.layers))
-            for name in ("normalise", "convolve", "project", "scan", "finish")
+            for name in ("normalize", "convolve", "project", "scan", "finish")
         )
         results = {
-            "norm": over_time(out for _, out in normalise),
+            "norm": over_time(out for _, out in normalize),
             "in_proj": over_time(given[0] for given, _ in convolve),
             "x": over_time(out[0] for _, out in convolve),
             "x_decoded": over_time(fused_ops.decoded(*given[:2]) for given, _ in scan),
@@ -215,7 +215,7 @@ def test_regions_compile_whole_and_once_for_all_layers(base, monkeypatch):
     model = quantized(base, quantize_head=True)
     decoder, plain = (QuambaDecoder.of(model, batch=BATCH, compiled=compiled) for compiled in (True, False))
     assert torch.equal(decoder.generate(prompt(), 5), plain.generate(prompt(), 5))
-    assert len(graphs) == 6  # normalise, convolve, project, scan, finish, head
+    assert len(graphs) == 6  # normalize, convolve, project, scan, finish, head
     generate.fused.cache_clear()
     torch.compiler.reset()
 
@@ -228,7 +228,7 @@ def test_compiled_regions_differ_in_the_last_bits_of_exp_and_of_the_heads_sum_al
     decoder.fuse = seen = Seen()
     for column in prompt(24)[:1].unbind(1):
         decoder.step(column)
-    far = {"normalise": 0, "project": 0, "finish": 0, "convolve": 1e-6, "scan": 1e-3, "head": 1e-4}
+    far = {"normalize": 0, "project": 0, "finish": 0, "convolve": 1e-6, "scan": 1e-3, "head": 1e-4}
     assert {*seen.calls} == {*far}
     for name, calls in seen.calls.items():
         region = generate.fused(getattr(fused_ops, name), exact=True)
@@ -277,7 +277,7 @@ def test_states_saturate(dtype, limit):
 def test_the_transform_equals_the_models(n):
     y = torch.randn(3, n, generator=torch.Generator().manual_seed(n)).half().double()
     result = Hadamard(n, torch.device("cpu"))(y)
-    assert torch.equal(result, transform_tensor(y, normalise=False))
+    assert torch.equal(result, transform_tensor(y, normalize=False))
 
 
 def test_bad_input(base):

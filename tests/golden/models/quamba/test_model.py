@@ -74,8 +74,8 @@ def test_residual_norm_and_output(case):
     model, calibration, _, quantized, logits, seen = case
     residual = model.backbone.embedding(IDS).flatten(0, 1)
     for scales, taps in zip(calibration.layers, seen, strict=True):
-        normalised = residual * torch.rsqrt(residual.square().mean(-1, keepdim=True) + model.config.eps)
-        exact = normalised.double().numpy() * float(scales.norm.reciprocal)
+        normalized = residual * torch.rsqrt(residual.square().mean(-1, keepdim=True) + model.config.eps)
+        exact = normalized.double().numpy() * float(scales.norm.reciprocal)
         assert np.abs(taps["norm"] - np.clip(exact, -128, 127)).max() <= 0.5001
         residual = residual + torch.from_numpy(taps["out"])  # float32, never quantized
     expected = model.lm_head(model.backbone.norm_f(residual))
