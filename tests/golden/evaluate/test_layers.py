@@ -78,7 +78,7 @@ def test_tuned_formats_that_layers_share(mamba1, ids, monkeypatch, mode):
 
     def stand_in(fitters, spec, mode, progress):
         progress(0.5)
-        asked.append((spec, mode))
+        asked.append((spec.name, mode))
         return [fitter.least_squares(parse_format("se8:L=8")) for fitter in fitters]
 
     asked, shares = [], []
