@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -80,7 +80,7 @@ class Stages:
 
 def replay_model(
     activations: Mapping[str, Floats],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, LayerCalibration],
     *,
     input: InputType,
     stages: Stages,

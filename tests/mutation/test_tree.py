@@ -266,7 +266,7 @@ def test_second(slow):
 @pytest.mark.parametrize(
     ("package", "file", "forgotten"),
     [
-        ("golden", "golden/quantize/native.cpp", True),
+        ("golden", "golden/quantize/cpu_kernels.cpp", True),
         ("golden", "rtl_gen/emit/unit.py", False),
         ("golden", "tests/golden/formats/oracles.py", True),
         ("golden", "tests/golden/test_toy.py", True),

@@ -45,7 +45,7 @@ def small(monkeypatch):
     monkeypatch.setattr(cycle, "CYCLES", 400)
     monkeypatch.setattr(synth, "UNIT", "decoder --format int8 --baseline none --seeds 1")
     monkeypatch.setattr(synth, "REPEATS", 1)
-    monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec))
+    monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec.name))
     monkeypatch.setattr("qse_hw.sim.replay.replay.measure_naive", naive)
     monkeypatch.setattr("qse_hw.sim.replay.replay.replay", simulate)
     return seen

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 
 from qse_hw.cli import eval as command
 from qse_hw.cli import main
-from qse_hw.golden.calibration.contenders import Sample, specs
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.spec import parse_candidate, parse_candidates
 from qse_hw.golden.evaluate.layers import fit, measure
 from qse_hw.golden.evaluate.recipes import x_only
 from qse_hw.golden.evaluate.score import score
@@ -90,9 +91,9 @@ def test_report(evaluated, any_model, out):
     ]  # fmt: skip
 
     ids = {name: torch.tensor(list(text)) for name, text in texts.items()}
-    contenders, fitted = fit(layers_of(model), ids["calibration"], ["se8", "int8"], tokens=64)
-    measured = measure(layers_of(model), ids["held-out"], contenders, tokens=1024)
-    forwards = x_only(model)({name: [one.quantizer for one in found] for name, found in contenders.items()})
+    candidates, fitted = fit(layers_of(model), ids["calibration"], parse_candidates("se8,int8"), tokens=64)
+    measured = measure(layers_of(model), ids["held-out"], candidates, tokens=1024)
+    forwards = x_only(model)({name: [one.quantizer for one in found] for name, found in candidates.items()})
     scores = score(model, forwards, ids["held-out"][:1024].view(2, 512), vocab_size=256)
     assert document["limit_sqnr_db"] == {"calibration": fitted.limit_db, "held_out": measured.limit_db}
     tokens = 2 * 511
@@ -101,7 +102,7 @@ def test_report(evaluated, any_model, out):
     for spec, found in document["formats"].items():
         assert found["bits"] == 8
         for layer, row in enumerate(found["layers"]):
-            assert row["detail"] == contenders[spec][layer].detail
+            assert row["detail"] == candidates[spec][layer].detail
             for key, losses in (("calibration", fitted), ("held_out", measured)):
                 assert row[key] == {
                     "sqnr_db": losses.sqnr_db[spec][layer],
@@ -113,7 +114,7 @@ def test_report(evaluated, any_model, out):
         assert found["kl"]["low"] is None  # two windows cannot tell
         gap = (scores.kl[spec] - scores.kl["int8"]).sum() / tokens
         assert found["kl_difference"] == {"mean": pytest.approx(gap), "low": None, "high": None, "within_noise": True}
-        bits = scores.contender_nll[spec].sum() / tokens / math.log(2)
+        bits = scores.candidate_nll[spec].sum() / tokens / math.log(2)
         assert found["bits_per_byte"]["mean"] == found["bits_per_token"] == pytest.approx(bits)
         assert found["perplexity"] == pytest.approx(2**bits)
         more = found["bits_per_byte_difference"]
@@ -214,11 +215,11 @@ def test_texts_of_ones_own(evaluated, model, tmp_path):
 
 
 def test_default_formats_are_known():
-    found = specs(command.FORMATS)
+    found = [spec.name for spec in parse_candidates(command.FORMATS)]
     assert len(found) == 14
     assert {"quamba", "lloyd-max", "tuned:segments=6"} <= set(found)
     x = np.random.default_rng(1).normal(size=(8, 8)).astype(np.float32)
-    assert Sample(x).fit("fp8-e4m3").bits == 8
+    assert Sample(x).fit(parse_candidate("fp8-e4m3")).bits == 8
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import from_patterns, to_patterns
@@ -31,7 +31,7 @@ icarus = pytest.param(
 
 
 def choice(name, step, bits=16):
-    return Choice(format=oracles.make(name), scale=Scale.from_step(step, bits), sqnr_db=math.nan)
+    return LayerCalibration(format=oracles.make(name), scale=Scale.from_step(step, bits), sqnr_db=math.nan)
 
 
 def every_value(input_name):

@@ -21,9 +21,9 @@ def test_compiled_for_a_gpu(capability, tmp_path):
         [sys.executable, str(SCRIPT), str(capability)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert len(found) == 3 * 9
-    for name, kernel in found.items():
+    document = json.loads(done.stdout)
+    assert len(document) == 3 * 9
+    for name, kernel in document.items():
         assert not kernel["spilled"], name
         assert set(kernel["flushing"]) <= {FLOOR}, name  # subnormal numbers are numbers
         assert kernel["float64"] == 0, name  # slow on most GPUs

@@ -141,8 +141,8 @@ def test_quotients_are_rounded_once(kernels, device):
     multipliers = [*range(1 << 7, 1 << 8, 9), *draw.integers(1 << 19, 1 << 20, 12).tolist(), (1 << 20) - 1]
     for M in multipliers:
         scale = Scale(M=M, k=10, bits=M.bit_length())
-        found = kernels.dequantize(codes.to(device), format, scale)
-        assert backends.equal(found, tensor.dequantize(codes, format, scale))
+        values = kernels.dequantize(codes.to(device), format, scale)
+        assert backends.equal(values, tensor.dequantize(codes, format, scale))
 
 
 @pytest.mark.every(3)
