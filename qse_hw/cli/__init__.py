@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from qse_hw.cli.arguments import check_outputs_differ
 from qse_hw.golden.errors import InputError
 
 COMMANDS = {
@@ -105,6 +106,7 @@ def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -
         command.add_arguments(parser)
         args = parser.parse_args(argv)
         args.command = shlex.join([*(program or f"python -m qse_hw {name}").split(), *argv])  # for reports
+        check_outputs_differ(args)
         command.run(args)
     except InputError as error:
         _complain(str(error))

@@ -1,6 +1,5 @@
 """quantize and dequantize: the golden model on files."""
 
-import os
 import re
 from fractions import Fraction
 
@@ -111,14 +110,6 @@ def test_fortran_order(out, rng):
     np.save(out / "x.npy", x)
     codes = run("quantize", out / "x.npy", out / "codes.npy", "--format", "se8", "--scale", "0.1")
     assert np.array_equal(codes, array.quantize(x, load_format("se8"), Scale.from_step(0.1)))
-
-
-def test_in_place(out, rng):
-    x = rng.standard_normal((50, 40)).astype(np.float32)
-    np.save(out / "x.npy", x)
-    codes = run("quantize", out / "x.npy", out / "x.npy", "--format", "se8", "--scale", "0.1")
-    assert np.array_equal(codes, array.quantize(x, load_format("se8"), Scale.from_step(0.1)))
-    assert os.listdir(out) == ["x.npy"]
 
 
 def test_bfloat16_and_float8(out, rng, capsys):
