@@ -10,6 +10,7 @@ from typing import Any
 
 import age
 from blocks import fill, markdown
+from renamed import renamed
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "pytorch.md"
@@ -25,7 +26,7 @@ def work(tensors: dict[str, Any]) -> str:
     """Bytes and instructions of each kernel."""
     counted = tensors["instructions_per_value"]
     capability = counted["compute_capability"]
-    rows = [[kernel, str(_bytes(kernel)), f"{count:.0f}"] for kernel, count in counted["kernels"].items()]
+    rows = [[renamed(kernel), str(_bytes(kernel)), f"{count:.0f}"] for kernel, count in counted["kernels"].items()]
     return "\n\n".join(
         [
             "Bytes moved, and instructions of the kernel as Triton compiles it for compute capability "
@@ -56,7 +57,7 @@ def tensors_of(document: dict[str, Any]) -> str:
             [contender, f"{spent:.1f}", f"{case['of_copy'][contender]:.2f}"]
             for contender, spent in case["milliseconds"].items()
         ]
-        parts.append(markdown([f"{name}, {case['values']:,} values", "ms", "of copy"], rows))
+        parts.append(markdown([f"{renamed(name)}, {case['values']:,} values", "ms", "of copy"], rows))
     parts.append("    python -m qse_hw bench --parts tensors")
     return "\n\n".join(parts)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import age
 from blocks import fill, markdown
+from renamed import renamed
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "verification.md"
@@ -99,7 +100,7 @@ def items(name: str, document: dict[str, Any]) -> str:
     columns = COLUMNS[name]
     if name == "mutation-python":
         found = [{"goal": "not recorded", **item} for item in found]  # of files from before goals were
-    rows = [[*(number(item[column]) for column in columns), verdict(item)] for item in found]
+    rows = [[*(number(renamed(item[column])) for column in columns), verdict(item)] for item in found]
     return markdown([*(column.replace("_", " ") for column in columns), "result"], rows)
 
 

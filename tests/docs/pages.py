@@ -76,6 +76,11 @@ def same(shown: str, value: Any) -> bool:
     return distance < Decimal("0.499999") or (distance < Decimal("0.500001") and float(number) == round(value, digits))
 
 
+def today(text: str) -> str:
+    """A text of an older report, as pages spell it."""
+    return text.replace("quantis", "quantiz")
+
+
 def significant(shown: str, value: float, digits: int) -> bool:
     """Whether a number is ``value`` to so many significant digits, without zeros at its end."""
     return float(shown) == float(f"{value:.{digits}g}")

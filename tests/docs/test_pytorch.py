@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, tables, unnoticed, wrong
+from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, tables, today, unnoticed, wrong
 
 PAGE = (DOCS / "pytorch.md").read_text(encoding="utf-8")
 
@@ -15,7 +15,7 @@ def work(page: str) -> Iterator[Pair]:
     kernels = report("bench-tensors")["tensors"]["instructions_per_value"]["kernels"]
     for row, (name, count) in zip(rows(blocks(page)["work"]), kernels.items(), strict=True):
         value = 4 if name.endswith("fp32") else 2
-        yield Pair("kernels", row["kernel"], name)
+        yield Pair("kernels", row["kernel"], today(name))
         yield Pair(name, row["bytes"], 2 * value if name.startswith("fake") else value + 1)
         yield Pair(name, row["instructions"], count)
 
@@ -23,7 +23,7 @@ def work(page: str) -> Iterator[Pair]:
 def tensors(page: str) -> Iterator[Pair]:
     cases = report("bench-tensors")["tensors"]["cases"]
     for table, (name, case) in zip(tables(blocks(page)["tensors"]), cases.items(), strict=True):
-        heading = f"{name}, {case['values']:,} values"
+        heading = f"{today(name)}, {case['values']:,} values"
         copy = median(case["all_milliseconds"]["copy of as many bytes"])
         for row, (contender, every) in zip(table, case["all_milliseconds"].items(), strict=True):
             yield Pair("tensors", row.get(heading, "another heading"), contender)

@@ -47,7 +47,8 @@ def test_what_is_no_file_does_not_collide_with_an_output(tmp_path, monkeypatch):
     """A preset and an output of the same name, and options without a value."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "se8").touch()
-    check_outputs_differ(argparse.Namespace(format="se8", output="se8", json=None, energy="", text="a\0", calibration=[]))
+    others = {"json": None, "energy": "", "text": "a\0", "calibration": []}
+    check_outputs_differ(argparse.Namespace(format="se8", output="se8", **others))
 
 
 def test_every_option_that_names_a_file_to_read_or_write_is_known():
@@ -57,7 +58,8 @@ def test_every_option_that_names_a_file_to_read_or_write_is_known():
         parser = argparse.ArgumentParser()
         import_module(f"qse_hw.cli.{command}").add_arguments(parser)
         names |= {action.dest: action.metavar for action in _actions(parser)}
-    files = {name for name, metavar in names.items() if re.fullmatch(r"FILE(\.\w+)?|\S+\.\w+|ACTIVATIONS", str(metavar))}
+    file = re.compile(r"FILE(\.\w+)?|\S+\.\w+|ACTIVATIONS")
+    files = {name for name, metavar in names.items() if file.fullmatch(str(metavar))}
     assert files - {"output", "format"} == {*INPUTS, *OUTPUTS} - {"output", "format"}
 
 
@@ -65,7 +67,7 @@ def _actions(parser):
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):
-            for name in action.choices.keys():
+            for name in action.choices:
                 yield from _actions(action.choices[name])
 
 
