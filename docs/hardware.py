@@ -36,8 +36,8 @@ def load(name: str) -> dict[str, Any]:
 
 def find(document: dict[str, Any], **wanted: Any) -> Result:
     """The one result with these parameters, target included."""
-    (found,) = select(document, **wanted)
-    return found
+    (result,) = select(document, **wanted)
+    return result
 
 
 def select(document: dict[str, Any], **wanted: Any) -> list[Result]:
@@ -48,8 +48,8 @@ def select(document: dict[str, Any], **wanted: Any) -> list[Result]:
 def _of(one: Result, name: str) -> Any:
     if name == "target":
         return one["target"]
-    found = one["parameters"].get("target" if name == "built" else name)
-    return found["name"] if name == "format" else found
+    parameter = one["parameters"].get("target" if name == "built" else name)
+    return parameter["name"] if name == "format" else parameter
 
 
 def targets(document: dict[str, Any]) -> list[str]:
@@ -71,8 +71,8 @@ def speed(one: Result) -> str:
 
 def real(one: Result, what: str) -> list[float] | None:
     """What real activations made of it: without glitches, and with."""
-    found: list[float] | None = next((e.get(what) for e in one.get("energy", ()) if e["stimulus"] == "real"), None)
-    return found
+    energy: list[float] | None = next((e.get(what) for e in one.get("energy", ()) if e["stimulus"] == "real"), None)
+    return energy
 
 
 def span(pair: list[float] | None) -> str:

@@ -40,16 +40,16 @@ def bundled() -> dict[str, dict[str, list[X]]]:
     from qse_hw.golden.models.mamba.stream import activations, layers_of
     from qse_hw.golden.models.mamba.text import read_text
 
-    found = {}
+    activations = {}
     for model, tokens in BUNDLED.items():
         layers = layers_of(load_model(model))
-        found[model] = {
+        activations[model] = {
             text: [seen["x"] for _, seen, _, _ in activations(layers, read_text(TEXTS / file).ids, tokens=count)]
             for text, file, count in (
                 ("calibration", "calibration.txt", max(tokens)), ("held_out", "held-out.txt", HELD_OUT)
             )
         }  # fmt: skip
-    return found
+    return activations
 
 
 def public() -> dict[str, dict[str, list[X]]]:
@@ -66,14 +66,14 @@ def public() -> dict[str, dict[str, list[X]]]:
 def judge(seen: X, later: X) -> dict[str, Any]:
     """One layer: the format of every headroom, fitted to ``seen`` and judged on both."""
     fitter, held_out = Fitter(Histogram(seen)), Histogram(later)
-    found = {f"{headroom:g}": fitter.least_squares(f"{SPEC},headroom={headroom:g}") for headroom in HEADROOMS}
+    formats = {f"{headroom:g}": fitter.least_squares(f"{SPEC},headroom={headroom:g}") for headroom in HEADROOMS}
     return {
         "peak": fitter.histogram.peak,
         "held_out_peak": held_out.peak,
         "held_out_beyond": int((np.abs(later) > fitter.histogram.peak).sum()),
         "held_out_limit_db": held_out.sqnr_db(lloyd_max(held_out)),
-        "sqnr_db": {headroom: fitter.histogram.sqnr_db(format) for headroom, format in found.items()},
-        "held_out_sqnr_db": {headroom: held_out.sqnr_db(format) for headroom, format in found.items()},
+        "sqnr_db": {headroom: fitter.histogram.sqnr_db(format) for headroom, format in formats.items()},
+        "held_out_sqnr_db": {headroom: held_out.sqnr_db(format) for headroom, format in formats.items()},
     }
 
 

@@ -90,27 +90,27 @@ def duration(seconds: float) -> str:
 
 def items(name: str, document: dict[str, Any]) -> str:
     """A row per thing checked, with the columns of :data:`COLUMNS`; of proofs a row per unit."""
-    found = document["items"]
+    checked = document["items"]
     if name == "formal":
-        return proofs(found)
+        return proofs(checked)
     if name == "formal-faults":
-        return faults(found)
+        return faults(checked)
     if name == "coverage":
-        return coverage(found)
+        return coverage(checked)
     columns = COLUMNS[name]
     if name == "mutation-python":
-        found = [{"goal": "not recorded", **item} for item in found]  # of files from before goals were
-    rows = [[*(number(renamed(item[column])) for column in columns), verdict(item)] for item in found]
+        checked = [{"goal": "not recorded", **item} for item in checked]  # of files from before goals were
+    rows = [[*(number(renamed(item[column])) for column in columns), verdict(item)] for item in checked]
     return markdown([*(column.replace("_", " ") for column in columns), "result"], rows)
 
 
-def proofs(found: list[dict[str, Any]]) -> str:
+def proofs(checked: list[dict[str, Any]]) -> str:
     """A row per unit: which properties hold without bound, which over a window, what was reached."""
     kinds = {"without bound": "unbounded", "over a window from any state": "window", "reached": "reached"}
-    units = dict.fromkeys((item["unit"], item.get("scale", "")) for item in found)
+    units = dict.fromkeys((item["unit"], item.get("scale", "")) for item in checked)
     rows = []
     for unit, scale in units:
-        mine = [item for item in found if (item["unit"], item.get("scale", "")) == (unit, scale)]
+        mine = [item for item in checked if (item["unit"], item.get("scale", "")) == (unit, scale)]
         names = {kind: [item["property"] for item in mine if kind_of(item) == key] for kind, key in kinds.items()}
         label = f"{unit}, {scale}" if scale else unit
         seconds = f"{sum(item['seconds'] for item in mine):.0f} s"
@@ -124,20 +124,20 @@ def kind_of(item: dict[str, Any]) -> str:
     return "reached" if "reached" in item else "unbounded" if item["how"] == "unbounded" else "window"
 
 
-def faults(found: list[dict[str, Any]]) -> str:
+def faults(checked: list[dict[str, Any]]) -> str:
     """A row per property: the faults that it must find."""
     rows = []
-    for unit, name in dict.fromkeys((item["unit"], item["property"]) for item in found):
-        mine = [item for item in found if (item["unit"], item["property"]) == (unit, name)]
+    for unit, name in dict.fromkeys((item["unit"], item["property"]) for item in checked):
+        mine = [item for item in checked if (item["unit"], item["property"]) == (unit, name)]
         caught = sum(item["passed"] for item in mine)
         rows.append([unit, f"`{name}`", f"{caught} of {len(mine)}", "; ".join(item["fault"] for item in mine)])
     return markdown(["unit", "property", "caught", "faults"], rows)
 
 
-def coverage(found: list[dict[str, Any]]) -> str:
+def coverage(checked: list[dict[str, Any]]) -> str:
     """A row per package, unit or cover: each kind has its own figures."""
     rows = []
-    for item in found:
+    for item in checked:
         if "bins" in item:
             words = f"{item['hit']} of {item['bins']} bins; {len(item['impossible'])} cases cannot occur"
         elif "toggle" in item:

@@ -55,15 +55,15 @@ class _Parser(argparse.ArgumentParser):
 
         Words that a unit's parser does not know are its own complaint, whose help tells what it does know.
         """
-        found = super().parse_known_args(args, namespace)
+        parsed = super().parse_known_args(args, namespace)
         for word in sys.argv[1:] if args is None else args:
             if word == "--":
                 break  # what follows is no option
             if option := re.fullmatch(r"(--[^=]+)=--|(-[^-])=?--", word):
                 self.error(f"argument {option[1] or option[2]}: expected a value, not '--'")
-        if found[1]:
-            self.error(f"unrecognized arguments: {' '.join(found[1])}")
-        return found
+        if parsed[1]:
+            self.error(f"unrecognized arguments: {' '.join(parsed[1])}")
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")

@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> None:
     if args.json is not None:
         check_output(args.json)
     with console.status("getting activations"):
-        found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {found.size}")
-    document = compare(found)
+        activations = from_file_or_default(args.activations)
+    console.print(f"activations: {activations.origin}, {activations.size}")
+    document = compare(activations)
     if args.json is not None:
         write_json(args.json, document)
     show(document)
@@ -56,17 +56,17 @@ def run(args: argparse.Namespace) -> None:
         raise SystemExit(f"{differences} differences between PyTorch and the golden model")
 
 
-def compare(found: Activations) -> dict[str, Any]:
+def compare(activations: Activations) -> dict[str, Any]:
     """Differences per format and device, and SQNR per format and layer, each format at its least-squares scale."""
     from qse_hw.golden.quantize.operators import devices
 
     sqnr: dict[str, list[float]] = {name: [] for name in PRESETS}
     equality = {(name, device): [0, 0] for name in PRESETS for device in devices()}
     with progress() as report:
-        for number, x in enumerate(found.tensors.values()):
+        for number, x in enumerate(activations.tensors.values()):
             sample = Sample(x)
             for place, name in enumerate(PRESETS):
-                report(f"comparing layer {number}", (number + place / len(PRESETS)) / len(found.tensors))
+                report(f"comparing layer {number}", (number + place / len(PRESETS)) / len(activations.tensors))
                 best = sample.fitter.least_squares(name)
                 choice = Choice(format=best.format, scale=best.scale, sqnr_db=sample.sqnr_db(best))
                 sqnr[name].append(choice.sqnr_db)
@@ -76,7 +76,7 @@ def compare(found: Activations) -> dict[str, Any]:
                     counts[1] += _differences(x, choice, device)
     return {
         "schema": SCHEMA,
-        "activations": found.origin,
+        "activations": activations.origin,
         **environment(),
         "equality": [
             {"format": name, "device": device, "values": values, "differences": differences}
@@ -141,13 +141,13 @@ def run_verilog(args: argparse.Namespace) -> None:
     if args.json is not None:
         check_output(args.json)
     with console.status("getting activations"):
-        found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {found.size}")
+        activations = from_file_or_default(args.activations)
+    console.print(f"activations: {activations.origin}, {activations.size}")
     if scale is None:
-        scale = best_scale(found.tensors, config.format, bits)
+        scale = best_scale(activations.tensors, config.format, bits)
     try:
         with progress() as report:
-            rows, reached = round_trip(unit, found.tensors, scale, report)
+            rows, reached = round_trip(unit, activations.tensors, scale, report)
     except RuntimeError as error:  # Verilog that does not compile, or loses beats
         raise SystemExit(f"error: {error}") from error
     file, sha256 = f"{config.top}.v", digest(unit.text)
@@ -155,7 +155,7 @@ def run_verilog(args: argparse.Namespace) -> None:
         document = {
             "schema": ROUND_TRIP_SCHEMA,
             "command": command_without(args.command, "json"),
-            "activations": found.origin,
+            "activations": activations.origin,
             **environment(),
             "unit": config.label,
             "verilog": {"file": file, "sha256": sha256},

@@ -56,14 +56,14 @@ def run(args: argparse.Namespace) -> None:
     rows, missing = [], []
     for item in (*PACKAGES, *PROGRAMS):
         if item in PACKAGES:
-            found = package_version(item.name)
+            version = package_version(item.name)
         elif item.name == "nvidia-smi":
-            found = "found" if shutil.which(item.name) else None
+            version = "found" if shutil.which(item.name) else None
         else:
-            found = version_of(item.name)
+            version = version_of(item.name)
         absent = "missing" if item.needed else "missing (optional)"
-        rows.append([item.name, (found or absent)[:30], item.purpose, "" if found else item.remedy])
-        if found is None and item.needed:
+        rows.append([item.name, (version or absent)[:30], item.purpose, "" if version else item.remedy])
+        if version is None and item.needed:
             missing.append(item)
     table("Tools", ["name", "version", "for", "how to get it"], rows)
     if missing:

@@ -62,27 +62,27 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.perf_counter() - begun
     rows = [
         [
-            found.label, found.patterns, str(found.scales), f"{found.values:,}", str(found.wrong + found.wrong_flags),
-            f"{found.compiling:.1f}", f"{found.seconds:.1f}",
+            finding.label, finding.patterns, str(finding.scales), f"{finding.values:,}", str(finding.wrong + finding.wrong_flags),
+            f"{finding.compiling:.1f}", f"{finding.seconds:.1f}",
         ]
-        for found in findings
+        for finding in findings
     ]  # fmt: skip
     columns = ["unit", "sent", "scales", "values compared", "differences", "compiling s", "checking s"]
     table("Emitted Verilog beside golden", columns, rows, caption=f"{seconds:.0f} s, seed {SEED}")
-    values = sum(found.values for found in findings)
-    wrong = sum(found.wrong + found.wrong_flags for found in findings)
+    values = sum(finding.values for finding in findings)
+    wrong = sum(finding.wrong + finding.wrong_flags for finding in findings)
     if args.json is not None:
-        slowest = round(max(found.compiling + found.seconds for found in findings), 1)
+        slowest = round(max(finding.compiling + finding.seconds for finding in findings), 1)
         figures = {
             "units": len(findings), "values": values, "differences": wrong, "slowest_seconds": slowest, "seed": SEED
         }  # fmt: skip
-        items = [{**asdict(found), "passed": found.passed} for found in findings]
+        items = [{**asdict(finding), "passed": finding.passed} for finding in findings]
         document = evidence(
             claim=CLAIM, command=args.command, seconds=seconds, passed=wrong == 0, figures=figures, items=items
         )
         write_json(args.json, document)
     if wrong:
-        first = next(found for found in findings if not found.passed)
+        first = next(finding for finding in findings if not finding.passed)
         raise SystemExit(f"{wrong:,} differences; the first, of {first.label}: {first.first}")
     console.print(f"{values:,} values, no difference")
 

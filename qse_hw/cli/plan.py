@@ -164,8 +164,8 @@ def show(document: dict[str, Any]) -> None:
     console.print(f"Not modelled, so real times are longer: {', '.join(document['not_modelled'])}.")
 
 
-def _print(what: str, found: dict[str, Any]) -> None:
+def _print(what: str, timing: dict[str, Any]) -> None:
     console.print(
-        f"{what}: {found['cycles']:,} cycles, {found['seconds'] * 1e3:,.3f} ms, "
-        f"{found['tokens_per_second']:,.1f} tokens/s; bottleneck: {found['bottleneck']}"
+        f"{what}: {timing['cycles']:,} cycles, {timing['seconds'] * 1e3:,.3f} ms, "
+        f"{timing['tokens_per_second']:,.1f} tokens/s; bottleneck: {timing['bottleneck']}"
     )

@@ -103,20 +103,20 @@ def _configs(args: argparse.Namespace) -> Sequence["UnitConfig"]:
 def _jobs(configs: Sequence["UnitConfig"], args: argparse.Namespace) -> list[_Job]:
     from qse_hw.synth import formal
 
-    found: list[_Job] = []
+    jobs: list[_Job] = []
     for config in configs:
         if args.faults:
-            found += [(config, fault.task, fault) for fault in formal.faults(config)]
+            jobs += [(config, fault.task, fault) for fault in formal.faults(config)]
         else:
-            found += [(config, task, None) for task in formal.tasks(config)]
+            jobs += [(config, task, None) for task in formal.tasks(config)]
     if args.property is not None:
-        known = sorted({task.name for _, task, _ in found})
-        found = [job for job in found if job[1].name == args.property]
-        if not found and known:
+        known = sorted({task.name for _, task, _ in jobs})
+        jobs = [job for job in jobs if job[1].name == args.property]
+        if not jobs and known:
             raise InputError(f"Property must be one of {', '.join(known)}, not {args.property!r}")
-    if not found:
+    if not jobs:
         raise InputError(f"Unit {args.unit} has no properties to prove")
-    return found
+    return jobs
 
 
 @contextmanager

@@ -65,17 +65,17 @@ def run(args: argparse.Namespace) -> None:
         check(args)
         return run_whole_model(args, type)
     with console.status("getting activations"):
-        found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {found.size}")
-    choices = choose(found, calibration, args.format)
+        activations = from_file_or_default(args.activations)
+    console.print(f"activations: {activations.origin}, {activations.size}")
+    choices = choose(activations, calibration, args.format)
     outcomes = replayed(
-        found.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave, build=build
+        activations.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave, build=build
     )
     if args.json is not None:
         document = {
             "schema": SCHEMA,
             "command": command_without(args.command, "json"),
-            "activations": found.origin,
+            "activations": activations.origin,
             "input": type.name,
             "lanes": lanes,
             "simulator": args.simulator,

@@ -54,12 +54,12 @@ def add_unit_parsers(
 def arguments(unit: str) -> dict[str, Settings]:
     """The arguments of a unit, by flag: its options and, beside the format, the calibration."""
     known = options(unit_class(unit))
-    found: dict[str, Settings] = {}
+    declared: dict[str, Settings] = {}
     for name, option in known.items():
-        found[flag(name)] = _settings(option, calibrated="format" in known and name in _CALIBRATED)
+        declared[flag(name)] = _settings(option, calibrated="format" in known and name in _CALIBRATED)
         if name == "format":
-            found |= _CALIBRATION
-    return found
+            declared |= _CALIBRATION
+    return declared
 
 
 def _settings(option: Option, *, calibrated: bool) -> Settings:

@@ -12,16 +12,16 @@ from qse_hw.study.console import progress, table
 from qse_hw.study.sources import Activations, stream
 
 
-def choose(found: Activations, calibration: Calibration | None, format: str | None) -> dict[str, Choice]:
+def choose(activations: Activations, calibration: Calibration | None, format: str | None) -> dict[str, Choice]:
     """Format and scale of every tensor: the calibration's, or calibrated now."""
     if calibration is None:
-        calibration = calibrated(stream(found), format or "se8")
+        calibration = calibrated(stream(activations), format or "se8")
     else:
-        calibration.check(layers=len(found.tensors), channels=found.channels, model=found.model)
+        calibration.check(layers=len(activations.tensors), channels=activations.channels, model=activations.model)
         if format is not None:
-            for number in range(len(found.tensors)):
+            for number in range(len(activations.tensors)):
                 calibration.check_format(number, format)
-    return {name: calibration.layer(number) for number, name in enumerate(found.tensors)}
+    return {name: calibration.layer(number) for number, name in enumerate(activations.tensors)}
 
 
 def replayed(tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, Choice], **how: Any) -> list[Outcome]:
@@ -37,10 +37,10 @@ def replayed(tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, 
 
 def totals(outcomes: list[Outcome]) -> list[dict[str, Any]]:
     """Per run, formats added up."""
-    found = []
+    runs = []
     for run in dict.fromkeys(outcome.run for outcome in outcomes):
         group = [outcome for outcome in outcomes if outcome.run == run]
-        found.append(
+        runs.append(
             {
                 "run": run,
                 "values": sum(outcome.values for outcome in group),
@@ -49,7 +49,7 @@ def totals(outcomes: list[Outcome]) -> list[dict[str, Any]]:
                 "seconds": sum(outcome.seconds for outcome in group),
             }
         )
-    return found
+    return runs
 
 
 def show(outcomes: list[Outcome], caption: str, of: str = "emitted Verilog") -> None:

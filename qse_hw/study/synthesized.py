@@ -121,6 +121,6 @@ def add_energy(
             done += 1
             report(what, done / len(mine))
 
-        found = play(mine, [made[point.unit.config] for point in mine], cache=cache, step=step)
-    for number, energies in zip(chosen, found, strict=True):
+        played = play(mine, [made[point.unit.config] for point in mine], cache=cache, step=step)
+    for number, energies in zip(chosen, played, strict=True):
         document["results"][number]["energy"] = energies

@@ -39,10 +39,10 @@ def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
         else:
             small = from_file_or_default(args.activations)
         tensors = spread([*small.tensors.values()], layers=layers, channels=channels, tokens=TOKENS)
-    found = Activations(tensors=tensors, metadata={}, origin=small.origin)
-    console.print(f"activations: {found.origin}, spread over {layers} layers of {TOKENS} x {channels}")
+    activations = Activations(tensors=tensors, metadata={}, origin=small.origin)
+    console.print(f"activations: {activations.origin}, spread over {layers} layers of {TOKENS} x {channels}")
     with stages.stage("calibrate"):
-        calibration = calibrated(stream(found), args.format or "se8")
+        calibration = calibrated(stream(activations), args.format or "se8")
     choices: Mapping[str, Choice] = {name: calibration.layer(number) for number, name in enumerate(tensors)}
     formats = len({choice.format for choice in choices.values()})
     try:

@@ -36,7 +36,8 @@ def told(where: str, shown: str, value: Any) -> Pair:
     if isinstance(value, str):
         if value.endswith(".py") and shown != value:
             folder, name = value.rsplit("/", 1)
-            return Pair(where, shown, shown if re.fullmatch(rf"{folder}/\w+/{RENAMED.get(name, name)}", shown) else value)
+            moved = re.fullmatch(rf"{folder}/\w+/{RENAMED.get(name, name)}", shown)
+            return Pair(where, shown, shown if moved else value)
         return Pair(where, shown, today(value))
     if not isinstance(value, float):
         return Pair(where, shown, value)

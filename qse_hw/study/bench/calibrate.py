@@ -56,17 +56,17 @@ def _growth(amounts: Sequence[float]) -> float:
     return float(np.polyfit(np.log(VALUES), np.log(amounts), 1)[0])
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table of times and of their growth."""
     table(
-        f"Fitting formats to one layer, seconds, median of {found['repeats']}",
-        ["what", *(f"{n:,} values" for n in found["values"]), "growth: n **"],
+        f"Fitting formats to one layer, seconds, median of {figures['repeats']}",
+        ["what", *(f"{n:,} values" for n in figures["values"]), "growth: n **"],
         [
             *(
-                [name, *(f"{seconds:.2f}" for seconds in times), f"{found['growth'][name]:.2f}"]
-                for name, times in found["seconds"].items()
+                [name, *(f"{seconds:.2f}" for seconds in times), f"{figures['growth'][name]:.2f}"]
+                for name, times in figures["seconds"].items()
             ),
-            ["n log n, for comparison", *("" for _ in found["values"]), f"{found['growth_n_log_n']:.2f}"],
+            ["n log n, for comparison", *("" for _ in figures["values"]), f"{figures['growth_n_log_n']:.2f}"],
         ],
         caption="each with the histogram of the values, all that grows with them",
     )

@@ -42,9 +42,9 @@ def measure(report: Report) -> dict[str, Any]:
     }
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table of speeds."""
-    rows = [[f"replay, {found['lanes']} lanes, {run}", f"{speed:,.0f}", f"{found['ratio'][run]:.1f}"]
-            for run, speed in found["values_per_second"].items()]  # fmt: skip
-    rows.append(["one lane, a coroutine step per cycle", f"{found['naive_values_per_second']:,.0f}", "1.0"])
+    rows = [[f"replay, {figures['lanes']} lanes, {run}", f"{speed:,.0f}", f"{figures['ratio'][run]:.1f}"]
+            for run, speed in figures["values_per_second"].items()]  # fmt: skip
+    rows.append(["one lane, a coroutine step per cycle", f"{figures['naive_values_per_second']:,.0f}", "1.0"])
     table("Simulation", ["testbench", "values/s", "ratio"], rows)

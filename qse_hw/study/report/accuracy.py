@@ -66,12 +66,12 @@ def scales(config: Any, calibration: Calibration | None, layers: int) -> list[Se
 
 
 def measure(
-    found: Activations, config: Any, calibration: Calibration | None, step: Callable[[float], None] = lambda share: None
+    activations: Activations, config: Any, calibration: Calibration | None, step: Callable[[float], None] = lambda share: None
 ) -> Accuracy:
     """SQNR of every layer, each column's quantizer fitted as :mod:`qse_hw.golden.calibration.contenders` does.
 
     Args:
-        found: the activations.
+        activations: the values to quantize.
         config: a unit with a format.
         calibration: the one that its format and scale are from, if any, of the activations' layers.
         step: called with the share that is done.
@@ -79,7 +79,7 @@ def measure(
     Raises:
         InputError: if a layer cannot be measured.
     """
-    layers = len(found.tensors)
+    layers = len(activations.tensors)
     given = scales(config, calibration, layers)
     input = getattr(config, "input", None)
     scale = getattr(config, "scale", None)
@@ -87,7 +87,7 @@ def measure(
     name = config.format.name
     columns: dict[str, list[float]] = {}
     best = []
-    for number, x in enumerate(found.tensors.values()):
+    for number, x in enumerate(activations.tensors.values()):
         step(number / layers)
         try:
             sample = Sample(x, scale_bits=bits)
@@ -105,7 +105,7 @@ def measure(
         for heading, quantizer in rivals.items():
             columns.setdefault(heading, []).append(sample.sqnr_db(quantizer))
         best.append(float(own.scale.step))
-    return Accuracy(origin=found.origin, shape=(found.tokens, found.channels), columns=columns, best=best)
+    return Accuracy(origin=activations.origin, shape=(activations.tokens, activations.channels), columns=columns, best=best)
 
 
 def section_accuracy(accuracy: Accuracy, config: Any) -> Html:

@@ -71,12 +71,12 @@ def fit(job: Json) -> Json:
         return {"limit_db": [finite(sample.sqnr_db(sample.limit)) for sample in samples]}
     fitters = [Fitter(sample.histogram, scale_bits=sample.fitter.scale_bits) for sample in samples]
     try:
-        found = fit_layers(fitters, job["format"], "free")
-        if len({one.format for one in found}) > 1:
-            found = fit_layers(fitters, job["format"], "shared")
+        quantizers = fit_layers(fitters, job["format"], "free")
+        if len({one.format for one in quantizers}) > 1:
+            quantizers = fit_layers(fitters, job["format"], "shared")
     except InputError as error:
         return {"error": str(error)}
-    return {"layers": [{"format": format_to_json(one.format), "scale": asdict(one.scale)} for one in found]}
+    return {"layers": [{"format": format_to_json(one.format), "scale": asdict(one.scale)} for one in quantizers]}
 
 
 @lru_cache(maxsize=1)  # what one search found serves the next

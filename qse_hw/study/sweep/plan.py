@@ -136,23 +136,23 @@ def measured(job: Json) -> Json:
         )
     cache = Cache(None if job["cache"] is None else Path(job["cache"]))
     try:
-        found = flow.measure([point], seeds=job["seeds"], cache=cache, jobs=1)
+        measurements = flow.measure([point], seeds=job["seeds"], cache=cache, jobs=1)
     except InputError as error:
         return {"error": str(error)}
-    result: Json = report.document(found, {chosen.name: chosen}, "", [None])["results"][0]
+    result: Json = report.document(measurements, {chosen.name: chosen}, "", [None])["results"][0]
     return result
 
 
 def _check_file(path: Path, wanted: str) -> None:
     """InputError unless this machine's file is the one that the sweep was started with."""
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        actual = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     else:
-        if found == wanted:
+        if actual == wanted:
             return
-        problem = f"has SHA-256 {found[:12]}..., not {wanted[:12]}..."
+        problem = f"has SHA-256 {actual[:12]}..., not {wanted[:12]}..."
     raise InputError(
         f"File {path} must be on every worker as on the machine that the sweep was started on, but on worker "
         f"{platform.node()} it {problem}; copy it there"

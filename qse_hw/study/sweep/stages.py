@@ -55,9 +55,9 @@ def fits(spec: Spec, file: str, cache: Cache, report: Report) -> tuple[dict[tupl
     ]
     work = [(accuracy.key(job), job) for job in jobs]
     results = finished(accuracy.fit, work, local, cache, partial(report, "fitting formats"))
-    found = dict(zip(order, results, strict=True))
-    limit = found.pop((None, 16), {"limit_db": []})["limit_db"]
-    return {(format, bits): result for (format, bits), result in found.items() if format is not None}, limit
+    by_format = dict(zip(order, results, strict=True))
+    limit = by_format.pop((None, 16), {"limit_db": []})["limit_db"]
+    return {(format, bits): result for (format, bits), result in by_format.items() if format is not None}, limit
 
 
 def build(
@@ -114,12 +114,12 @@ def _layers(
         return accuracy.fitted(fitted[options["format"], bits])
     if calibration is None:
         raise InputError(f"Format {CALIBRATION} needs one: give --calibration FILE")
-    found = [calibration.layer(number).quantizer for number in range(len(calibration.layers))]
-    if len({one.format for one in found}) > 1:
+    quantizers = [calibration.layer(number).quantizer for number in range(len(calibration.layers))]
+    if len({one.format for one in quantizers}) > 1:
         raise InputError(f"Format {CALIBRATION} must be one for all layers; calibrate with --mode shared")
-    if found[0].scale.bits != bits:
-        raise InputError(f"Scale bits must be the calibration's {found[0].scale.bits}, not {bits}")
-    return found
+    if quantizers[0].scale.bits != bits:
+        raise InputError(f"Scale bits must be the calibration's {quantizers[0].scale.bits}, not {bits}")
+    return quantizers
 
 
 def cost(
