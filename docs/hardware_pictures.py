@@ -31,9 +31,9 @@ def _overhead(documents: dict[str, dict[str, Any]], path: Path) -> None:
     ):
         for shift, (input, document) in enumerate(documents.items()):
             soft = [one for one in document["results"] if one["parameters"]["format"]["name"] == "se8"]
-            results = {one["target"]: one["ratio"] for one in soft}
+            ratios = {one["target"]: one["ratio"] for one in soft}
             places = [number + 0.27 * (1 - shift) for number in range(len(targets))]
-            axis.barh(places, [value(results[name]) for name in targets], height=0.25, color=COLOURS[input], label=input)
+            axis.barh(places, [value(ratios[name]) for name in targets], height=0.25, color=COLOURS[input], label=input)
         axis.axvline(1.0, color="black", lw=1)
         axis.set(xlabel="se8 over int8", title=title)
     axes[0].set_yticks(range(len(targets)), targets)

@@ -40,16 +40,16 @@ def bundled() -> dict[str, dict[str, list[X]]]:
     from qse_hw.golden.models.mamba.stream import activations, layers_of
     from qse_hw.golden.models.mamba.text import read_text
 
-    activations = {}
+    models = {}
     for model, tokens in BUNDLED.items():
         layers = layers_of(load_model(model))
-        activations[model] = {
+        models[model] = {
             text: [seen["x"] for _, seen, _, _ in activations(layers, read_text(TEXTS / file).ids, tokens=count)]
             for text, file, count in (
                 ("calibration", "calibration.txt", max(tokens)), ("held_out", "held-out.txt", HELD_OUT)
             )
         }  # fmt: skip
-    return activations
+    return models
 
 
 def public() -> dict[str, dict[str, list[X]]]:

@@ -64,13 +64,13 @@ def tensors_of(document: dict[str, Any]) -> str:
 
 def decode(document: dict[str, Any]) -> str:
     """Milliseconds per token and bytes."""
-    measured, machine = document["decode"], document["machine"]
+    run, machine = document["decode"], document["machine"]
     parts = [
-        f"On {measured['device']} ({machine['cores']} cores, {machine['processor']}), batch 1, random weights, median of "
-        f"{measured['tokens']} tokens after {measured['prompt']}; `130m:4` is four layers of the 130m shape. A CPU is not "
+        f"On {run['device']} ({machine['cores']} cores, {machine['processor']}), batch 1, random weights, median of "
+        f"{run['tokens']} tokens after {run['prompt']}; `130m:4` is four layers of the 130m shape. A CPU is not "
         "what this is for: the figures show that the benchmark runs, and the bytes are the same everywhere."
     ]
-    for name, of in measured["shapes"].items():
+    for name, of in run["shapes"].items():
         rows = [
             [
                 model, f"{m['ms_per_token']:.2f}", f"{m['speed_over_float16']:.2f}", f"{m['weight_bytes'] / 1e6:,.1f}",
@@ -80,7 +80,7 @@ def decode(document: dict[str, Any]) -> str:
         ]  # fmt: skip
         columns = [f"{name}", "ms/token", "speed / float16", "weights MB", "/ float16", "states MB"]
         parts.append(markdown(columns, rows))
-    quoted = measured["quoted"]
+    quoted = run["quoted"]
     parts.append(
         f"Quoted, not measured here: {quoted['what']}, {quoted['device']}: {quoted['ratio']} x ({quoted['source']})."
     )

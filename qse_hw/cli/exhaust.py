@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.perf_counter() - begun
     rows = [
         [
-            finding.label, finding.patterns, str(finding.scales), f"{finding.values:,}", str(finding.wrong + finding.wrong_flags),
-            f"{finding.compiling:.1f}", f"{finding.seconds:.1f}",
+            finding.label, finding.patterns, str(finding.scales), f"{finding.values:,}",
+            str(finding.wrong + finding.wrong_flags), f"{finding.compiling:.1f}", f"{finding.seconds:.1f}",
         ]
         for finding in findings
     ]  # fmt: skip

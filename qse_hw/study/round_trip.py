@@ -108,7 +108,8 @@ class _Run:
     def compare(self, what: str, by: str, answers: Array, golden: Array, where: Callable[[int], str]) -> None:
         """Count what is unlike golden; ``where`` says in words which element it is."""
         row = self.rows.setdefault((what, by), Row(what=what, by=by))
-        patterns = (answers.view(np.uint32), golden.view(np.uint32)) if golden.dtype == np.float32 else (answers, golden)
+        arrays = answers, golden
+        patterns = [x.view(np.uint32) for x in arrays] if golden.dtype == np.float32 else arrays
         different = np.flatnonzero(patterns[0] != patterns[1])
         if different.size and not row.first:
             place = int(different[0])

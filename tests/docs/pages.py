@@ -37,7 +37,7 @@ def blocks(page: str) -> dict[str, str]:
 
 def tables(block: str) -> list[list[dict[str, str]]]:
     """The tables of a block, each row by its headings."""
-    found: list[list[dict[str, str]]] = []
+    read: list[list[dict[str, str]]] = []
     headings: list[str] | None = None
     for line in block.splitlines():
         if not line.startswith("|"):
@@ -46,10 +46,10 @@ def tables(block: str) -> list[list[dict[str, str]]]:
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if headings is None:
             headings = cells
-            found.append([])
+            read.append([])
         elif set(cells) != {"---"}:
-            found[-1].append(dict(zip(headings, cells, strict=True)))
-    return found
+            read[-1].append(dict(zip(headings, cells, strict=True)))
+    return read
 
 
 def rows(block: str) -> list[dict[str, str]]:
@@ -146,7 +146,7 @@ def unnoticed(page: str, names: Iterable[str], check: Callable[[str], Iterator[P
 
 def _lines(page: str, name: str) -> Iterator[tuple[int, str]]:
     """The rows of a block's tables, without headings, and where each begins."""
-    block = next(found for found in _BLOCK.finditer(page) if found[1] == name)
+    block = next(match for match in _BLOCK.finditer(page) if match[1] == name)
     place, before = block.start(2), ""
     for line in block[2].splitlines(keepends=True):
         if line.startswith("|") and not line.startswith("| ---") and before.startswith("|"):

@@ -109,5 +109,5 @@ def test_checking_a_page_does_not_depend_on_later_edits(tmp_path):
 
 def test_each_page_names_its_sources():
     for name in ("accuracy", "hardware", "pytorch", "units", "verification"):
-        found = blocks((DOCS / f"{name}.md").read_text(encoding="utf-8"))
-        assert any("\nCompared with the sources `golden " in text for text in found.values()), name
+        parts = blocks((DOCS / f"{name}.md").read_text(encoding="utf-8"))
+        assert any("\nCompared with the sources `golden " in text for text in parts.values()), name

@@ -24,9 +24,9 @@ Between.
 
 
 def check(page):
-    found = rows(blocks(page)["one"])
-    yield Pair("a", found[0]["found"], 1234)
-    yield Pair("b", found[1]["found"], 0.5)
+    cells = rows(blocks(page)["one"])
+    yield Pair("a", cells[0]["found"], 1234)
+    yield Pair("b", cells[1]["found"], 0.5)
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,13 @@ def decode(page: str) -> Iterator[Pair]:
     shapes = report("bench-decode")["decode"]["shapes"]
     for table, (name, shape) in zip(tables(blocks(page)["decode"]), shapes.items(), strict=True):
         base = shape["models"]["float16"]
-        for row, (model, found) in zip(table, shape["models"].items(), strict=True):
+        for row, (model, measured) in zip(table, shape["models"].items(), strict=True):
             yield Pair("decoding", row.get(name, "another heading"), model)
-            yield Pair(model, row["ms/token"], median(found["all_ms"]))
-            yield Pair(model, row["speed / float16"], median(base["all_ms"]) / median(found["all_ms"]))
-            yield Pair(model, row["weights MB"], found["weight_bytes"] / 1e6)
-            yield Pair(model, row["/ float16"], found["weight_bytes"] / base["weight_bytes"])
-            yield Pair(model, row["states MB"], found["state_bytes"] / 1e6)
+            yield Pair(model, row["ms/token"], median(measured["all_ms"]))
+            yield Pair(model, row["speed / float16"], median(base["all_ms"]) / median(measured["all_ms"]))
+            yield Pair(model, row["weights MB"], measured["weight_bytes"] / 1e6)
+            yield Pair(model, row["/ float16"], measured["weight_bytes"] / base["weight_bytes"])
+            yield Pair(model, row["states MB"], measured["state_bytes"] / 1e6)
     quoted = report("bench-decode")["decode"]["quoted"]
     yield Pair("quoted", re.search(r": ([\d.]+) x \(", blocks(page)["decode"])[1], quoted["ratio"])
 

@@ -65,9 +65,9 @@ def speed(page: str) -> Iterator[Pair]:
         yield Pair("replay", said, f"{run['run']}: {run['values']:,} values, {run['mismatches']} mismatches")
 
 
-def fitting(shown: list[dict[str, str]], found: dict[str, Any]) -> Iterator[Pair]:
-    sizes, last = found["values"], shown.pop()
-    for row, (name, every) in zip(shown, found["all_seconds"].items(), strict=True):
+def fitting(shown: list[dict[str, str]], fits: dict[str, Any]) -> Iterator[Pair]:
+    sizes, last = fits["values"], shown.pop()
+    for row, (name, every) in zip(shown, fits["all_seconds"].items(), strict=True):
         yield Pair("fitting", row["what"], name)
         times = [median(one) for one in every]
         for size, time in zip(sizes, times, strict=True):
@@ -82,12 +82,12 @@ def growth(sizes: list[int], times: list[float]) -> float:
 
 
 def model(shown: list[dict[str, str]], units: dict[str, Any]) -> Iterator[Pair]:
-    for row, (name, found) in zip(shown, units.items(), strict=True):
-        slow, fast = (median(found["all_seconds"][kind]) for kind in ("amaranth", "model"))
+    for row, (name, unit) in zip(shown, units.items(), strict=True):
+        slow, fast = (median(unit["all_seconds"][kind]) for kind in ("amaranth", "model"))
         yield Pair("cycle model", row["unit"], name)
-        yield Pair(name, row["cycles"], found["cycles"])
-        yield Pair(name, row["simulator, cycles/s"], found["cycles"] / slow)
-        yield Pair(name, row["model, cycles/s"], found["cycles"] / fast)
+        yield Pair(name, row["cycles"], unit["cycles"])
+        yield Pair(name, row["simulator, cycles/s"], unit["cycles"] / slow)
+        yield Pair(name, row["model, cycles/s"], unit["cycles"] / fast)
         yield Pair(name, row["ratio"].removesuffix(" x"), slow / fast)
 
 

@@ -39,10 +39,10 @@ def measured(page: str, unit: str) -> Iterator[Pair]:
 
 
 def ratio(one: Result, base: Result) -> dict[str, float | None]:
-    found = {kind: one["area"][kind] / base["area"][kind] if base["area"][kind] else None for kind in COLUMNS.values()}
+    ratios = {kind: one["area"][kind] / base["area"][kind] if base["area"][kind] else None for kind in COLUMNS.values()}
     both = one["transistors"] is not None and base["transistors"] is not None
-    found["kT"] = one["transistors"] / base["transistors"] if both else None
-    return found | {"Fmax": median(one["fmax"]["mhz"]) / median(base["fmax"]["mhz"])}
+    ratios["kT"] = one["transistors"] / base["transistors"] if both else None
+    return ratios | {"Fmax": median(one["fmax"]["mhz"]) / median(base["fmax"]["mhz"])}
 
 
 def below(row: dict[str, str], words: str, values: dict[str, float | None]) -> Iterator[Pair]:

@@ -114,8 +114,8 @@ def counted(name: str, items: list[dict]) -> dict[str, Any]:
             return {"units": len(items), "values": total("values"), "differences": total("wrong", "wrong_flags")}
         case "whole-model":
             kinds = ("wrong_codes", "wrong_values", "missing", "extra", "unknown", "violations", "wrong_inputs")
-            found = {"compared": total("values"), "values": total("values") // 2}
-            return found | {"mismatches": total(*kinds, "wrong_flags")}
+            totals = {"compared": total("values"), "values": total("values") // 2}
+            return totals | {"mismatches": total(*kinds, "wrong_flags")}
         case "mutation-netlist":
             return {key: total(key) for key in ("mutants", "killed", "equivalent", "different", "unresolved")} | {
                 "netlists": len(items)}  # fmt: skip
@@ -163,8 +163,8 @@ def summary(page: str) -> Iterator[Pair]:
         words, date, commit = row["last result"].rsplit(", ", 2)
         yield Pair(name, date, document["date"])
         yield Pair(name, commit, document["commit"][:7])
-        found = {outcome(name, item) for item in items} - {"passed"}
-        yield Pair(name, words, next(iter(found)) if len(found) == 1 else "**failed**" if found else "passed")
+        verdicts = {outcome(name, item) for item in items} - {"passed"}
+        yield Pair(name, words, next(iter(verdicts)) if len(verdicts) == 1 else "**failed**" if verdicts else "passed")
         minutes = re.fullmatch(r"(\d+) (s|min)", row["time"])
         yield Pair(name, minutes[1], document["seconds"] / (60 if minutes[2] == "min" else 1))
 

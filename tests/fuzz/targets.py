@@ -24,8 +24,8 @@ def _one(
 ) -> st.SearchStrategy[Case]:
     """A file of that path, given to one of the command lines; what else is in its folder, and ``beside``, is sound."""
     folders = (f"{path.partition('/')[0]}/",) if "/" in path else ()
-    sound = {name: found for name, found in some(*folders, *beside).items() if name != path}
-    files = content.map(lambda found: {**sound, path: found})
+    sound = {name: document for name, document in some(*folders, *beside).items() if name != path}
+    files = content.map(lambda document: {**sound, path: document})
     return st.builds(Case, argv=st.sampled_from(lines), files=files)
 
 

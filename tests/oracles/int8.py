@@ -107,7 +107,7 @@ def parting_ties(spec: str, r: Fraction, *, sums_first: bool) -> np.ndarray:
         sums_first: whether even is meant of u + zero point, instead of u.
     """
     zero, (low, high) = ZERO_POINTS[spec], _range(spec)
-    found = []
+    ties = []
     for n in range(low - zero - 1, high - zero + 1):
         tie = n + Fraction(1, 2)
         even = n + (n + zero * sums_first) % 2
@@ -115,8 +115,8 @@ def parting_ties(spec: str, r: Fraction, *, sums_first: bool) -> np.ndarray:
         x = tie / r
         clamped = {min(max(q + zero, low), high) for q in (even, other)}
         if len(clamped) == 2 and Fraction(float(x)) == x:
-            found.append(float(x))
-    return np.array(found)
+            ties.append(float(x))
+    return np.array(ties)
 
 
 def near_tie(u: Fraction, zero: int) -> bool:

@@ -26,9 +26,9 @@ def test_three_libraries():
 def test_other_conventions_are_noticed(monkeypatch):
     liberty = next(path for path in timing.LIBRARIES.values() if path.exists())
     monkeypatch.setattr(sta, "PORT_SLEW", 0.05)
-    found = timing.compare(liberty)
-    assert not found.passed
-    assert found.differences > 50
+    comparison = timing.compare(liberty)
+    assert not comparison.passed
+    assert comparison.differences > 50
 
 
 @opensta

@@ -37,5 +37,6 @@ def measure(report: Report) -> dict[str, Any]:
 def show(figures: dict[str, Any]) -> None:
     """A line."""
     console.print(
-        f"synthesis report: {figures['empty_cache_seconds']:.1f} s, from the cache {figures['full_cache_seconds']:.2f} s"
+        f"synthesis report: {figures['empty_cache_seconds']:.1f} s, "
+        f"from the cache {figures['full_cache_seconds']:.2f} s"
     )

@@ -41,12 +41,12 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         InputError: for a device that PyTorch does not find.
     """
     place = clock.place(device)
-    cases: list[tuple[str, torch.dtype, Callable[[Tensor], Work]]] = [
+    kinds: list[tuple[str, torch.dtype, Callable[[Tensor], Work]]] = [
         (verb, dtype, make) for dtype in DTYPES for verb, make in (("quantize", _quantizing), ("dequantize", _decoding))
     ]
     cases: dict[str, Any] = {}
     turns = random.Random(SEED)
-    for number, (verb, dtype, make) in enumerate(cases):
+    for number, (verb, dtype, make) in enumerate(kinds):
         draw = torch.Generator(device=place).manual_seed(SEED)
         x = torch.randn(VALUES[place.type], device=place, dtype=torch.float32, generator=draw).to(dtype)
         contenders = make(x)
@@ -55,7 +55,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         for turn in range(repeats + 1):
             for name in turns.sample(names, len(names)):  # the caches hold what the one before left
                 seconds[name] += clock.times(contenders[name], 1, place)
-            report((number + turn / (repeats + 1)) / len(cases))
+            report((number + turn / (repeats + 1)) / len(kinds))
         medians = {name: statistics.median(spent[1:]) for name, spent in seconds.items()}  # the first warms up
         bytes_moved = x.numel() * (x.itemsize + 1)
         cases[f"{verb} {str(dtype).removeprefix('torch.')}"] = {

@@ -66,7 +66,10 @@ def scales(config: Any, calibration: Calibration | None, layers: int) -> list[Se
 
 
 def measure(
-    activations: Activations, config: Any, calibration: Calibration | None, step: Callable[[float], None] = lambda share: None
+    activations: Activations,
+    config: Any,
+    calibration: Calibration | None,
+    step: Callable[[float], None] = lambda share: None,
 ) -> Accuracy:
     """SQNR of every layer, each column's quantizer fitted as :mod:`qse_hw.golden.calibration.contenders` does.
 
@@ -105,7 +108,8 @@ def measure(
         for heading, quantizer in rivals.items():
             columns.setdefault(heading, []).append(sample.sqnr_db(quantizer))
         best.append(float(own.scale.step))
-    return Accuracy(origin=activations.origin, shape=(activations.tokens, activations.channels), columns=columns, best=best)
+    shape = activations.tokens, activations.channels
+    return Accuracy(origin=activations.origin, shape=shape, columns=columns, best=best)
 
 
 def section_accuracy(accuracy: Accuracy, config: Any) -> Html:

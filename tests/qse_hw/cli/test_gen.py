@@ -114,9 +114,9 @@ def test_what_is_loaded(out, calibration):
     }
     code = f"import sys; from qse_hw.cli import main; assert main(sys.argv[1:]) == 0; {loaded}"
     unit = ("encoder", "--calibration", calibration, "--layer", 0, "--input", "s8")
-    found = process(code, "gen", *unit, "-o", out).split()
-    assert "amaranth" in found
-    assert not {"torch", "safetensors", "transformers", "cocotb", "matplotlib"} & {*found}
+    loaded = process(code, "gen", *unit, "-o", out).split()
+    assert "amaranth" in loaded
+    assert not {"torch", "safetensors", "transformers", "cocotb", "matplotlib"} & {*loaded}
 
 
 def test_public_names():

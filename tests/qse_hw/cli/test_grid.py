@@ -21,8 +21,8 @@ def labels(*words):
 
 def test_every_combination():
     inputs = ["--input", "s16", "bf16", "--scale", "0.5"]
-    found = labels("encoder", "--format", "se8", "int8", *inputs, "--lanes", "1", "4")
-    assert found == [
+    units = labels("encoder", "--format", "se8", "int8", *inputs, "--lanes", "1", "4")
+    assert units == [
         f"encoder {format} {input}{lanes}"
         for format in ("se8", "int8")
         for input in ("s16", "bf16")
@@ -32,9 +32,9 @@ def test_every_combination():
 
 def test_several_units():
     """An option that only one of them has is that one's."""
-    found = configs("encoder", "decoder", "--format", "se8", "int8", "--scale", "runtime", "--scale-bits", "4", "8")
-    assert [config.unit for config in found] == ["encoder"] * 4 + ["decoder"] * 2
-    assert [config.scale_bits for config in found[:4]] == [4, 8, 4, 8]
+    units = configs("encoder", "decoder", "--format", "se8", "int8", "--scale", "runtime", "--scale-bits", "4", "8")
+    assert [config.unit for config in units] == ["encoder"] * 4 + ["decoder"] * 2
+    assert [config.scale_bits for config in units[:4]] == [4, 8, 4, 8]
 
 
 def test_one_value_each_is_what_gen_takes():

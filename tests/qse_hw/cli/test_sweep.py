@@ -220,11 +220,11 @@ def test_kinds_of_scales(sweep, fake):
     """A number is what all layers meet; runtime and fitted are each layer's own."""
     spec = SMALL.replace('"runtime"', '[0.3, "runtime", "fitted"]').replace(', "ice40:up5k"', "")
     spec = spec.replace('"bf16", "s16e-10"', '"bf16"')
-    found = {point["options"]["scale"]: point for point in sweep(spec)["points"]}
-    assert found["0.3"]["parameters"]["scale"] == vars(Scale.from_step(0.3))
-    assert found["runtime"]["parameters"]["scale"] == "runtime"
-    assert found["fitted"]["accuracy"] == found["runtime"]["accuracy"]
-    assert found["0.3"]["objectives"]["sqnr_db"] < found["runtime"]["objectives"]["sqnr_db"] - 5
+    by_scale = {point["options"]["scale"]: point for point in sweep(spec)["points"]}
+    assert by_scale["0.3"]["parameters"]["scale"] == vars(Scale.from_step(0.3))
+    assert by_scale["runtime"]["parameters"]["scale"] == "runtime"
+    assert by_scale["fitted"]["accuracy"] == by_scale["runtime"]["accuracy"]
+    assert by_scale["0.3"]["objectives"]["sqnr_db"] < by_scale["runtime"]["objectives"]["sqnr_db"] - 5
 
 
 def test_a_calibration(sweep, fake, tmp_path, tensors, capsys):
@@ -321,9 +321,9 @@ def built():
 def test_a_worker_finds_a_library_that_lies_beside_the_spec(sweep, tmp_path, monkeypatch):
     """The workers were started in another folder than the sweep, which is told its SPEC by a relative path."""
     (tmp_path / "a.lib").write_bytes(LIBERTY.read_bytes())
-    with small_cluster(1, tmp_path / "dask") as found:
+    with small_cluster(1, tmp_path / "dask") as cluster:
         monkeypatch.chdir(tmp_path)
-        there = sweep(CELLS, "--scheduler", found.scheduler_address, spec="s.toml")
+        there = sweep(CELLS, "--scheduler", cluster.scheduler_address, spec="s.toml")
     (point,) = there["points"]
     assert point["area"]["silicon"] > 10
 
@@ -344,8 +344,8 @@ def test_a_format_file_lies_beside_the_spec(sweep, fake, tmp_path):
 
 def test_on_a_real_cluster(sweep, tmp_path, monkeypatch):
     """One point with the real tools, first by a worker; then it is known, and nothing runs."""
-    with small_cluster(1, tmp_path / "dask") as found:
-        there = sweep(ONE, "--scheduler", found.scheduler_address)
+    with small_cluster(1, tmp_path / "dask") as cluster:
+        there = sweep(ONE, "--scheduler", cluster.scheduler_address)
     (point,) = there["points"]
     assert point["front"]
     assert point["area"]["comb"] > 10
@@ -358,6 +358,6 @@ def test_on_a_real_cluster(sweep, tmp_path, monkeypatch):
 def test_a_cluster_measures_what_this_machine_does(sweep, tmp_path):
     spec = ONE.replace('"int8"', '["int8", "se8:L=8", "int8-asym"]').replace("seeds = 1", "seeds = 2")
     here = sweep(spec)
-    with small_cluster(2, tmp_path / "dask") as found:
-        there = sweep(spec, "--scheduler", found.scheduler_address, "--cache", str(tmp_path / "other"))
+    with small_cluster(2, tmp_path / "dask") as cluster:
+        there = sweep(spec, "--scheduler", cluster.scheduler_address, "--cache", str(tmp_path / "other"))
     assert there == here

@@ -35,10 +35,10 @@ def written(request, tmp_path_factory):
 
 def test_read_back(written):
     config, folder = written
-    found = read_generated(folder)
-    assert found == emit(config)
-    assert bool(found.models) == (getattr(config, "target", "generic") == "ecp5")
-    assert digest(found.text) == json.loads((folder / "manifest.json").read_text())["verilog"]["sha256"]
+    unit = read_generated(folder)
+    assert unit == emit(config)
+    assert bool(unit.models) == (getattr(config, "target", "generic") == "ecp5")
+    assert digest(unit.text) == json.loads((folder / "manifest.json").read_text())["verilog"]["sha256"]
 
 
 @pytest.fixture(scope="module")

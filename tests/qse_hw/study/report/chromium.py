@@ -91,10 +91,10 @@ def tab(folder):
     os.close(commands)
     os.close(answers)
     try:
-        found = Tab(write, read)
-        yield found
-        found.session = None
-        found.call("Browser.close")
+        browser_tab = Tab(write, read)
+        yield browser_tab
+        browser_tab.session = None
+        browser_tab.call("Browser.close")
     finally:
         os.close(write)
         os.close(read)

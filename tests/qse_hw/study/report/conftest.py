@@ -50,14 +50,15 @@ def report(monkeypatch, tmp_path):
 
 def measured(points, *, seeds, cache, step):
     """What each point costs, made up: figures that appear nowhere else."""
-    found = []
+    measurements = []
     for number, point in enumerate(points):
         path = (Hop("lane0.<i>sum</i>", 1.25 + number, 0.5, 3), Hop("(output)", 0.0, 0.0, 0))
         timing = {seed: Timing(mhz=201.5 + 10 * seed + number, path=path) for seed in range(1, seeds + 1)}
         area = Area(comb=7001 + number, ff=811 + number, dsp=1, cells={"LUT4": 7001})
-        found.append(Measured(unit=point.unit, target=point.target.name, area=area, timing=timing, transistors=None))
+        place = point.target.name
+        measurements.append(Measured(unit=point.unit, target=place, area=area, timing=timing, transistors=None))
         step(point.label)
-    return found
+    return measurements
 
 
 @pytest.fixture
