@@ -88,7 +88,7 @@ def over(pair: list[float] | None, base: list[float] | None) -> str:
 
 
 def versions(documents: list[dict[str, Any]]) -> str:
-    """With what they were measured: all that any of them names."""
+    """The tools and commits that the reports were made with."""
     used: dict[str, dict[str, None]] = {}
     for document in documents:
         for tool, number in document["versions"].items():
@@ -234,7 +234,7 @@ def pipeline() -> str:
 
 
 def decoder() -> str:
-    """The way back."""
+    """Area and Fmax of the decoders."""
     document = load("hardware-decoder")
     rows = [
         [target, one["parameters"]["format"]["name"], cell(one["area"]["comb"]), cell(one["area"]["ff"]),
@@ -295,7 +295,7 @@ def netlists() -> str:
 
 
 def older(now: age.Digests) -> str:
-    """What is older than the code; a replay speaks of the simulation, too."""
+    """What is older than the code; a replay depends on the simulation, too."""
     floors = {name: (*age.SYNTHESIS, "sim") if name.startswith("netlist") else age.SYNTHESIS for name in LOADED}
     return age.block({name: (document, floors[name]) for name, document in LOADED.items()}, now)
 

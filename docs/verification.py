@@ -29,13 +29,13 @@ COLUMNS = {
     "reproducibility": ("run", "artefacts", "different"),
     "whole-model": ("run", "values", "cycles", "wrong_codes", "wrong_values", "missing", "extra", "violations"),
 }  # fmt: skip
-SPEAKS_OF = {
+DEPENDS_ON = {
     "formal": age.SYNTHESIS, "formal-faults": age.SYNTHESIS, "exhaustive": age.SIMULATION,
     "exhaustive-fp32": age.SIMULATION, "whole-model": age.SIMULATION, "mutation-netlist": (*age.SIMULATION, "synth"),
     "mutation-python": (*age.SIMULATION, age.TESTS), "coverage": age.ALL, "fuzz": age.FLOORS,
     "oracles": age.SIMULATION, "reproducibility": ("golden", "rtl_gen"),
 }  # fmt: skip
-"""The parts of the sources of which each result is a statement."""
+"""The parts of the sources that each result depends on."""
 ORDER = (
     "formal", "formal-faults", "exhaustive", "exhaustive-fp32", "whole-model", "mutation-netlist", "mutation-python",
     "coverage", "fuzz", "oracles", "reproducibility",
@@ -49,7 +49,7 @@ def load() -> dict[str, dict[str, Any]]:
 
 
 def summary(documents: dict[str, dict[str, Any]], now: age.Digests) -> str:
-    """A row per file: what was claimed, what repeats it, what came out, and what has changed since.
+    """A row per file: the claim, the command that checks it, the last result, and what has changed since.
 
     Args:
         documents: the evidence files, by name.
@@ -62,7 +62,7 @@ def summary(documents: dict[str, dict[str, Any]], now: age.Digests) -> str:
             f"`{document['command']}`",
             duration(document["seconds"]),
             f"{outcome(name, document)}, {document['date']}, {(document['commit'] or '')[:7]}",
-            f"**yes**: {since}" if (since := age.changed(document, SPEAKS_OF[name], now)) else "no",
+            f"**yes**: {since}" if (since := age.changed(document, DEPENDS_ON[name], now)) else "no",
         ]
         for name, document in documents.items()
     ]
@@ -71,13 +71,13 @@ def summary(documents: dict[str, dict[str, Any]], now: age.Digests) -> str:
 
 
 def figures(document: dict[str, Any]) -> str:
-    """The figures of a file in words: its keys are words. What is of no use without the rest is left to the file."""
+    """The figures of a file, named by its keys, without the seed and the seconds by stage."""
     shown = {name: value for name, value in document["figures"].items() if name not in ("seed", "seconds_by_stage")}
     return "; ".join(f"{name.replace('_', ' ')}: {number(value)}" for name, value in shown.items())
 
 
 def number(value: Any) -> str:
-    """A figure as a reader wants it."""
+    """A figure, rounded for the page."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
@@ -99,7 +99,7 @@ def items(name: str, document: dict[str, Any]) -> str:
         return coverage(checked)
     columns = COLUMNS[name]
     if name == "mutation-python":
-        checked = [{"goal": "not recorded", **item} for item in checked]  # of files from before goals were
+        checked = [{"goal": "not recorded", **item} for item in checked]  # older files have no goals
     rows = [[*(number(renamed(item[column])) for column in columns), verdict(item)] for item in checked]
     return markdown([*(column.replace("_", " ") for column in columns), "result"], rows)
 
@@ -120,7 +120,7 @@ def proofs(checked: list[dict[str, Any]]) -> str:
 
 
 def kind_of(item: dict[str, Any]) -> str:
-    """In which sense a proof shows something."""
+    """Whether a proof has no bound, covers a window, or shows that a case is reached."""
     return "reached" if "reached" in item else "unbounded" if item["how"] == "unbounded" else "window"
 
 
@@ -151,7 +151,7 @@ def coverage(checked: list[dict[str, Any]]) -> str:
 
 
 def outcome(name: str, document: dict[str, Any]) -> str:
-    """Of a file in a word: "not reached" if all that is wrong are goals."""
+    """The result of a file in a word: "not reached" if only goals were missed."""
     if name == "mutation-python" and not all("goal" in item for item in document["items"]):
         return "no goal recorded"
     words = {verdict(item) for item in document["items"] if not item["passed"]}
@@ -159,7 +159,7 @@ def outcome(name: str, document: dict[str, Any]) -> str:
 
 
 def verdict(item: dict[str, Any]) -> str:
-    """Of a thing checked in a word; what has a score is measured against its goal, and without one it is no pass."""
+    """The result of an item in a word; a score must reach its goal, and without a goal it does not pass."""
     goal = item.get("goal")
     if goal is None:
         return result(item["passed"])

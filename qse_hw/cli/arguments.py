@@ -53,7 +53,7 @@ def _paths(args: argparse.Namespace, option: str) -> list[str]:
 
 
 def command_without(command: str, *options: str, flags: Sequence[str] = ()) -> str:
-    """A command line without what does not make its figures: ``options``, which have a value, and ``flags``."""
+    """A command line without options that do not affect its figures: ``options`` have a value, ``flags`` have none."""
     words, kept = iter(shlex.split(command)), []
     for word in words:
         if word.partition("=")[0] in {f"--{name}" for name in options}:

@@ -1,8 +1,8 @@
-"""PyTorch against the golden model on the same tensors, and SQNR by layer and format; or against generated Verilog.
+"""Compare PyTorch, or generated Verilog as well, with the golden model on the same tensors; SQNR by layer and format.
 
-With --verilog DIR the encoder or decoder that "gen" wrote to DIR is compiled from the file as it lies there, and gets
-the same values, rounded to its input type, and its test vectors (a decoder: every code, and the codes of the values).
-The manifest must fit: Verilog that was changed after it was generated is refused.
+With --verilog DIR, the encoder or decoder that "gen" wrote to DIR is compiled and gets the same values, rounded to its
+input type, and its test vectors (a decoder: every code, and the codes of the values). Verilog that differs from its
+manifest is refused.
 """
 
 import argparse
@@ -28,12 +28,12 @@ ROUND_TRIP_SCHEMA = "qse-hw/round-trip/1"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Activations, a generated unit and a report file."""
     add_activation_arguments(parser)
-    parser.add_argument("--verilog", metavar="DIR", help="what gen wrote of an encoder or a decoder: compare that, too")
+    parser.add_argument("--verilog", metavar="DIR", help="folder of an encoder or decoder from gen: compare it, too")
     parser.add_argument(
         "--scale", metavar="S",
-        help="with --verilog: the step s, where the unit has none of its own (default: of least squared error)",
+        help="with --verilog: the step s, if the unit has no constant one (default: that of least squared error)",
     )  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -82,7 +82,7 @@ def compare(activations: Activations) -> dict[str, Any]:
             {"format": name, "device": device, "values": values, "differences": differences}
             for (name, device), (values, differences) in equality.items()
         ],
-        "sqnr_db": {  # null: nothing was lost
+        "sqnr_db": {  # null: no error, SQNR is infinite
             name: [value if math.isfinite(value) else None for value in values] for name, values in sqnr.items()
         },
     }

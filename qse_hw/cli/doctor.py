@@ -1,4 +1,4 @@
-"""Tell which tools and packages are there, what each is for, and how to get what is missing."""
+"""List tools and packages: the version that is installed, the purpose, and how to get what is missing."""
 
 import argparse
 import shutil
@@ -10,7 +10,7 @@ from qse_hw.study.console import console, table
 
 
 class Item(NamedTuple):
-    """A package or program: what it is for, how to get it, and whether one can do without."""
+    """A package or program: its purpose, how to get it, and whether it is needed."""
 
     name: str
     purpose: str
@@ -48,7 +48,7 @@ PROGRAMS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None."""
+    """No arguments."""
 
 
 def run(args: argparse.Namespace) -> None:

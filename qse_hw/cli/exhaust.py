@@ -1,7 +1,7 @@
 """Send every input pattern through the Verilog of an encoder or decoder, and compare with the golden model.
 
 Inputs of up to 16 bits: all patterns, each in every lane or, with a run-time scale, at every k. Wider inputs: the
-patterns around every decision and random ones, or all of them.
+patterns around every decision boundary and random ones, or all of them.
 """
 
 import argparse
@@ -27,17 +27,17 @@ CLAIM = "The emitted Verilog of encoder and decoder equals golden in every code,
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A unit with its options, or the standard list."""
     parser.add_argument("--all", action="store_true", help="all formats, input types and architectures, 16 lanes")
-    parser.add_argument("--json", metavar="FILE", help="write what was found here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
     add_unit_parsers(parser, _add_common, names=UNITS, required=False)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", metavar="FILE", default=argparse.SUPPRESS, help="write what was found here, too")
+    parser.add_argument("--json", metavar="FILE", default=argparse.SUPPRESS, help="also write the results to this file")
     parser.add_argument(
         "--random", metavar="N", type=integer, help="random patterns of inputs of more than 16 bits (default 10^8)"
     )
     parser.add_argument("--netlist", metavar="T", help=NETLIST_HELP)
-    parser.add_argument("--all-patterns", action="store_true", help="every pattern of those, too: minutes, many lanes")
+    parser.add_argument("--all-patterns", action="store_true", help="all patterns of wider inputs, too: minutes")
 
 
 def run(args: argparse.Namespace) -> None:

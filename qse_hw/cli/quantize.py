@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exponent", metavar="E", type=integer, default=0, help="integer inputs stand for x * 2**E (default 0)"
     )
     parser.add_argument(
-        "--dtype", metavar="D", help=f"what an array of values of one byte holds: {', '.join(FLOAT8)}"
+        "--dtype", metavar="D", help=f"dtype of an array of one-byte values: {', '.join(FLOAT8)}"
     )
     parser.add_argument("-o", "--output", metavar="CODES.npy", required=True, help="codes, of the input's shape")
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _warn_of_zeros(x: Any, result: array.QuantizedArray, args: argparse.Namespace, scale: "Scale") -> None:
-    """Say so where values that are not 0 all have the code of 0."""
+    """Warn if values other than 0 all have the code of 0."""
     format = load_format(args.format)
     if not (to_bits(result.codes, format) == format.zero_code).all():
         return

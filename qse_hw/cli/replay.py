@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--netlist", metavar="T", help=NETLIST_HELP)
     parser.add_argument(
         "--wave", metavar="FILE",
-        help="record every signal here, .vcd or .fst; large: try few tokens and lanes (further formats: FILE-2, ...)",
+        help="record every signal in this .vcd or .fst file, for few tokens and lanes (further formats: FILE-2, ...)",
     )  # fmt: skip
     parser.add_argument(
         "--whole-model", metavar="NAME",
         help="as many values as 512 tokens through a model of this size have, e.g. mamba-130m: the bundled model's, "
         "spread over its layers",
     )  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:

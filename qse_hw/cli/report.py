@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     config = unit_config(args)
     check_tools(chosen)
     require("verilator")
-    # Entered now: minutes of measuring must not end in "permission denied".
+    # Entered before minutes of measuring, which must not end in "permission denied".
     with place.replacing_folder(args.output) as folder:
         captured, calibration = _read(args, config)
         points, baselines = planned([config], chosen, None)
@@ -86,7 +86,7 @@ def _read(args: argparse.Namespace, config: UnitConfig) -> "tuple[Activations | 
 
 
 def _energy(args: argparse.Namespace, document: dict[str, Any], points: "Sequence[Point]", cache: "Cache") -> None:
-    """Write the energy of those into the report that are made of standard cells, and that data can be played to."""
+    """Add the energy of every point of standard cells whose unit can be simulated with activations."""
     from qse_hw.study.stimuli import can_play
 
     chosen = [n for n, point in enumerate(points) if point.target.family == "cells" and can_play(point.unit.config)]
@@ -109,7 +109,7 @@ def _evidence(config: UnitConfig, verilog: Path) -> "Evidence | None":
     try:
         with progress() as tell:
             return simulate(config, verilog, tell)
-    except RuntimeError as error:  # the simulator broke; its own words say more than where we noticed
+    except RuntimeError as error:  # its output says more than a traceback
         raise SystemExit(f"error: {error}") from error
 
 
@@ -181,7 +181,7 @@ def unit_options(args: argparse.Namespace) -> list[str]:
 
 
 def command_line(args: argparse.Namespace) -> str:
-    """The command that makes the same page, wherever to."""
+    """The command that makes the same page, in any folder."""
     words = ["python", "-m", "qse_hw", "report", args.unit, *unit_options(args), "--on", *args.on]
     words += ["--seeds", str(args.seeds)]
     for option in ("liberty", "activations"):

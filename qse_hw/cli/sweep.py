@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC.toml", help="what to combine, and what to compare by")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help=f"for {', '.join(OUTPUTS)}")
     parser.add_argument("--activations", metavar="FILE", help="from capture (default: the file that ships)")
-    parser.add_argument("--calibration", metavar="FILE", help="what format calibration in the SPEC stands for")
+    parser.add_argument("--calibration", metavar="FILE", help="what the format called calibration in the SPEC means")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="measure on the workers of this Dask scheduler")
     parser.add_argument("--cache", metavar="DIR", type=Path, help="where results are kept (default: the user's cache)")
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     file = str(BUNDLED_ACTIVATIONS) if args.activations is None else args.activations
     activations = from_file_or_default(file)
     calibration = None if args.calibration is None else _calibration(args.calibration, activations, spec)
-    # Entered now: hours of measuring must not end in "permission denied".
+    # Entered before hours of measuring, which must not end in "permission denied".
     with ExitStack() as stack:
         parts = {name: stack.enter_context(replacing(args.output / name)) for name in OUTPUTS}
         document = swept(args, spec, file, activations, calibration)
@@ -111,7 +111,7 @@ def _calibration(path: str, activations: "Activations", spec: "Spec") -> "Calibr
 
 
 def _command(args: argparse.Namespace) -> str:
-    """The command, without what does not make the figures."""
+    """The command, with only the options that affect the figures."""
     words = ["python", "-m", "qse_hw", "sweep", args.spec, "-o", "DIR"]
     for option in ("activations", "calibration"):
         if (value := getattr(args, option)) is not None:

@@ -1,4 +1,4 @@
-"""What is played to an encoder's netlist to measure its energy: real activations, and less real ones beside them."""
+"""The input of an encoder's netlist for measuring its energy: real activations, and two artificial kinds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,5 +41,5 @@ def stimuli(config: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, n
 
 
 def can_play(config: Any) -> bool:
-    """Whether :func:`stimuli` knows what to play to the unit."""
+    """Whether :func:`stimuli` makes input for the unit."""
     return config.unit == "cast" or (config.unit == "encoder" and config.scale is not None)

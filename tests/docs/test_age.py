@@ -50,7 +50,7 @@ def test_a_block_names_what_is_old_and_what_it_was_compared_with(age):
     assert text.endswith("Compared with the sources `golden 000000000000`, `sim 222222222222`.")
     assert age["digests"](text, check=True) == {"golden": NOW["golden"], "sim": NOW["sim"]}
     text = age["block"]({"a": (made(), ("golden",))}, NOW)
-    assert text.startswith("No figure is older than the code that it speaks of.\n")
+    assert text.startswith("No figure is older than the code that it measures.\n")
 
 
 def test_the_check_of_the_pages_notices_what_is_not_marked(age, monkeypatch):

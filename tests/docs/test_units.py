@@ -32,9 +32,9 @@ def measured(page: str, unit: str) -> Iterator[Pair]:
             lanes = one["parameters"].get("lanes", 1)
             if "area_per_lane" in one:
                 each = {kind: one["area"][kind] / lanes for kind in COLUMNS.values()}
-                yield from below(next(shown), "- per lane", each)
+                yield from below(next(shown), "per lane", each)
             if "ratio" in one:
-                yield from below(next(shown), "- over the next row's", ratio(one, results[number + 1]))
+                yield from below(next(shown), "ratio to the next row", ratio(one, results[number + 1]))
     yield Pair(unit, str(list(shown)), "[]")
 
 

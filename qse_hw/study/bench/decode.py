@@ -41,7 +41,7 @@ SHAPES = {"cpu": ("130m:4",), "cuda": ("130m", "1.4b", "2.8b")}
 PROMPT, TOKENS = 16, {"cpu": 8, "cuda": 256}
 CALIBRATION = 64  # tokens
 BASELINE = "float16"
-FORMATS = ("int8", "se8-silu")  # of x: at the percentile step; so that the codes begin where SiLU does
+FORMATS = ("int8", "se8-silu")  # of x: int8 at the percentile step, se8-silu with its first code at SiLU's minimum
 STATES: tuple[State, ...] = ("fp16", "int8")
 SILU_FLOOR = Fraction("0.2785")
 QUOTED = {
@@ -191,7 +191,7 @@ def _weight_bytes(decoder: Decoder) -> dict[str, int]:
 
 
 def _check(decoder: Decoder) -> None:
-    """Figures of a model that computes nothing are worth nothing."""
+    """Stop if the decoder computes nothing: its speed would mean nothing."""
     if not bool(decoder.logits.isfinite().all()) or not all(bool(state.count_nonzero()) for state in decoder.states()):
         raise SystemExit("a decoder's logits are not finite or a state is empty; no figures")
 

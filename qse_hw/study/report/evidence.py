@@ -50,7 +50,7 @@ def run(config: UnitConfig, verilog: Path, progress: Progress) -> Evidence | Non
     Args:
         config: the unit.
         verilog: the folder that :func:`qse_hw.rtl_gen.emit.emit.write` wrote it to.
-        progress: called with what is going on and how far it is, 0 to 1.
+        progress: called with the current step in words and the share that is done, 0 to 1.
 
     Raises:
         InputError: if Verilator or what it needs is missing.
@@ -134,7 +134,7 @@ def section_evidence(evidence: Evidence | None, config: UnitConfig, options: lis
         options: of the command line, that describe the unit.
         written: SHA-256 of the Verilog beside the page.
     """
-    parts = [paragraph("This page's command ran no simulation: no check of the kind suits this unit.")]
+    parts = [paragraph("This page's command ran no simulation: this unit has no check of this kind.")]
     if evidence is not None:
         word = "passed" if evidence.passed else "failed"
         verdict = tag("strong", word, class_=word)

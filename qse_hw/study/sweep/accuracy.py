@@ -56,8 +56,8 @@ class Fed:
 def fit(job: Json) -> Json:
     """One format for all layers, with the least squared error, and each layer's best scale: a job.
 
-    A format that leaves nothing open is fitted as ``eval`` does. What is open, and differs from layer to layer, is
-    chosen for all of them by :mod:`qse_hw.golden.calibration.modes`.
+    Of a format without open parameters only the scales are fitted, as ``eval`` does. Open parameters that come out
+    different from layer to layer are chosen again, for all layers, by :mod:`qse_hw.golden.calibration.modes`.
 
     Args:
         job: ``activations``, a file; ``scale_bits``; ``format``, as ``calibrate`` takes it, or null: no format, but the
@@ -79,7 +79,7 @@ def fit(job: Json) -> Json:
     return {"layers": [{"format": format_to_json(one.format), "scale": asdict(one.scale)} for one in quantizers]}
 
 
-@lru_cache(maxsize=1)  # what one search found serves the next
+@lru_cache(maxsize=1)  # kept, as a search uses the results of earlier ones
 def _samples(path: str, scale_bits: int) -> list[Sample]:
     tensors, _ = read_activations(path)
     return [Sample(x, scale_bits=scale_bits) for x in tensors.values()]
@@ -107,7 +107,7 @@ def measure(
 ) -> Json:
     """SQNR of x in dB by layer, and how far it is below the limit; null where it is infinite.
 
-    The error is that of what the unit's codes stand for against x before it is rounded to the unit's input type.
+    The error is the difference of the decoded values from x, before x is rounded to the unit's input type.
 
     Args:
         layers: x, (tokens, channels), of each.

@@ -47,7 +47,7 @@ def fits(spec: Spec, file: str, cache: Cache, report: Report) -> tuple[dict[tupl
             wanted[None, 16] = None
             if options["format"] != CALIBRATION:
                 wanted[options["format"], plan.scale_bits(spec.unit, options)] = None
-    # one width after the other: what is found for one format helps the next
+    # sorted by width, as searches of one width share intermediate results
     order = sorted(wanted, key=lambda one: one[1])
     jobs = [
         {"activations": file, "format": None if format is None else spec.place(format), "scale_bits": bits}

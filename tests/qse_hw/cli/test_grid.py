@@ -55,8 +55,8 @@ def test_every_option_is_offered(unit):
     ("words", "match"),
     [
         (["adder"], "Unit must be one of encoder, decoder, linear, hadamard, quantizer, not 'adder'"),
-        (["decoder", "--size", "8"], "Option --size must be one of unit decoder, which has no such one"),
-        (["decoder", "encoder", "--size", "8"], "Option --size must be one of unit decoder or encoder"),
+        (["decoder", "--size", "8"], "Option --size must be one that unit decoder has; leave it out"),
+        (["decoder", "encoder", "--size", "8"], "Option --size must be one that unit decoder or encoder has"),
         (["hadamard"], "Option --size must be given for unit hadamard"),
         (["encoder", "--scale", "1", "0"], "Scale must be finite and positive, not 0.0"),
         (["encoder", "--scale", "1", "--format", "se8", "int9"], "Format must be one of"),

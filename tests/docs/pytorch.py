@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterator
 from statistics import median
 
-import pytest
-
-from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, tables, today, unnoticed, wrong
+from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, tables, today
 
 PAGE = (DOCS / "pytorch.md").read_text(encoding="utf-8")
 
@@ -51,21 +49,3 @@ def age(page: str) -> Iterator[Pair]:
 
 
 CHECKS = {"work": work, "tensors": tensors, "decode": decode, "age": age}
-
-
-def check(page: str) -> Iterator[Pair]:
-    for one in CHECKS.values():
-        yield from one(page)
-
-
-def test_figures():
-    assert wrong(check(PAGE)) == []
-
-
-def test_every_block_is_checked():
-    assert set(blocks(PAGE)) == set(CHECKS)
-
-
-@pytest.mark.parametrize("name", [name for name in CHECKS if name != "age"])
-def test_a_damaged_figure_is_noticed(name):
-    assert unnoticed(PAGE, [name], check, 30) == []

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-import pytest
-
-from tests.docs.pages import DOCS, Pair, ages, blocks, numbers, report, rows, tables, unnoticed, wrong
+from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, tables
 from tests.docs.synthesis import row_of
 
 PAGE = (DOCS.parent / "README.md").read_text(encoding="utf-8")
@@ -96,22 +94,3 @@ def age(page: str) -> Iterator[Pair]:
 
 
 CHECKS = {"quality": quality, "synthesis": synthesis, "speed": speed, "age": age}
-
-
-def check(page: str) -> Iterator[Pair]:
-    for one in CHECKS.values():
-        yield from one(page)
-
-
-def test_figures():
-    assert wrong(check(PAGE)) == []
-
-
-def test_every_block_is_checked():
-    assert set(blocks(PAGE)) == set(CHECKS)
-    assert all(numbers(blocks(PAGE)[name]) for name in ("quality", "synthesis", "speed"))
-
-
-@pytest.mark.parametrize("name", [name for name in CHECKS if name != "age"])
-def test_a_damaged_figure_is_noticed(name):
-    assert unnoticed(PAGE, [name], check, 30) == []
