@@ -1,4 +1,4 @@
-"""Reading a page, and holding what it shows against values. Nothing here is the pages' generators'."""
+"""Reads a page and compares what it shows with values; shares no code with the pages' generators."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?![\w.]*\d)")
 
 
 class Pair(NamedTuple):
-    """What a page shows, and the text or number that it must be; where, for people."""
+    """What a page shows, and the text or number that it must be; ``where`` is for the message."""
 
     where: str
     shown: str
@@ -53,7 +53,7 @@ def tables(block: str) -> list[list[dict[str, str]]]:
 
 
 def rows(block: str) -> list[dict[str, str]]:
-    """Those of all tables."""
+    """The rows of all tables."""
     return [row for table in tables(block) for row in table]
 
 
@@ -63,7 +63,7 @@ def numbers(text: str) -> list[str]:
 
 
 def same(shown: str, value: Any) -> bool:
-    """Whether a cell says ``value``: a text, the rounded number, or - for what there is not."""
+    """Whether a cell shows ``value``: a text, the rounded number, or - for None."""
     if value is None:
         return shown in ("-", "")
     if isinstance(value, str):
@@ -87,7 +87,7 @@ def significant(shown: str, value: float, digits: int) -> bool:
 
 
 def older(document: dict[str, Any], shown: str, page: str) -> Pair:
-    """What a page must say of a report's age: by the digests that it was compared with, which it names itself."""
+    """The age that a page must show for a report, by the digests that the page itself names."""
     name = document.get("command", document.get("schema"))
     line = next(line for line in page.splitlines() if line.startswith("Compared with the sources"))
     now = dict(re.findall(r"`(\w+) ([0-9a-f]{12})`", line))
@@ -101,7 +101,7 @@ def older(document: dict[str, Any], shown: str, page: str) -> Pair:
 
 
 def ages(block: str, names: Iterable[str]) -> Iterator[Pair]:
-    """What a page must say of the age of its reports."""
+    """The age that a page must show for each of its reports."""
     listed = {
         name: row
         for row in rows(block)
@@ -116,12 +116,12 @@ def ages(block: str, names: Iterable[str]) -> Iterator[Pair]:
 
 
 def wrong(pairs: Iterable[Pair]) -> list[str]:
-    """What a page shows, but should not."""
+    """What a page shows wrongly, in words."""
     return [f"{where}: {shown!r}, but {value!r}" for where, shown, value in pairs if not same(shown, value)]
 
 
 def unnoticed(page: str, names: Iterable[str], check: Callable[[str], Iterator[Pair]], count: int = 60) -> list[str]:
-    """Damaged rows of blocks that ``check`` takes for right: each has one digit that is another, ``count`` of them."""
+    """Of ``count`` rows with one changed digit each, those that ``check`` accepts."""
     assert wrong(check(page)) == [], "the page as it is must be right"
     random = Random(20260)
     places = [

@@ -10,7 +10,7 @@ Result = dict[str, Any]
 
 
 def row_of(row: dict[str, str], one: Result) -> Iterator[Pair]:
-    """A row against the result that it is of."""
+    """A row against its result."""
     for heading, shown in row.items():
         for text, value in zip(*_shown(heading, shown, one), strict=True):
             yield Pair(f"{heading} of {row}", text, value)
@@ -50,7 +50,7 @@ def speed(shown: str, fmax: dict[str, Any]) -> tuple[list[str], list[Any]]:
 
 
 def real(one: Result, kind: str, stimulus: str = "real") -> list[float] | None:
-    """What data made of it, without and with glitches."""
+    """A figure of a stimulus, without and with glitches."""
     return next((energy.get(kind) for energy in one.get("energy", ()) if energy["stimulus"] == stimulus), None)
 
 

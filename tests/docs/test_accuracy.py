@@ -81,7 +81,7 @@ def quality(page: str, model: str) -> Iterator[Pair]:
 
 
 def parameters(words: str, spec: str) -> Iterator[Pair]:
-    """A format's name begins as its family's, and the numbers in it are those of its key."""
+    """A format's name begins with its family's name, and has the numbers of its key."""
     begin, end = FAMILIES[spec.partition(":")[0]]
     yield Pair(spec, str(words.startswith(begin) and words.endswith(end)), "True")
     wanted = {"segments": r"(\d) segments", "L": r"L = (\d+)", "alpha": r"alpha (0\.\d+)"}
@@ -131,7 +131,7 @@ def ladder(page: str) -> Iterator[Pair]:
 
 
 def ladder_cells(page: str, row: dict[str, str]) -> list[str]:
-    """Both columns ``adds`` have one name: the cells as they are."""
+    """The cells in order, as two columns have the name ``adds``."""
     begin = f"| {row['order']} | {row['change']} | {row['Mamba-1 dB']} |"
     line = next(line for line in blocks(page)["ladder"].splitlines() if line.startswith(begin))
     return [cell.strip() for cell in line.split("|")[1:-1]]

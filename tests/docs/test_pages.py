@@ -1,4 +1,4 @@
-"""Reading a page: what counts as the same figure, and that a page which shows nothing is not taken for right."""
+"""Reading a page: which figures are equal, and that an empty page is not accepted."""
 
 import pytest
 

@@ -57,7 +57,7 @@ def age(page: str) -> Iterator[Pair]:
 
 
 def options(page: str, unit: str) -> Iterator[Pair]:
-    """By the command's help, and what it says to the first value beyond a range."""
+    """By the command's help, and by its message for the first value beyond a range."""
     said = StringIO()
     with redirect_stdout(said), suppress(SystemExit):
         main(["gen", unit, "--help"])

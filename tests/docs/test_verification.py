@@ -207,6 +207,6 @@ def test_a_changed_verdict_is_noticed(name):
 
 
 def test_no_goal_is_nothing():
-    """What is measured against a goal has one above half."""
+    """Every recorded goal is above one half."""
     goals = [item["goal"] for name in NAMES_IN_ORDER for item in report(f"verify-{name}")["items"] if "goal" in item]
     assert all(goal > 0.5 for goal in goals)

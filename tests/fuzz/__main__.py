@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def fuzz(seconds: float) -> list[dict[str, Any]]:
-    """Turns until the time is up, each target at least once; per target what was found."""
+    """Take turns until the time is up, each target at least once; returns the results per target."""
     items: dict[str, dict[str, Any]] = {
         name: {"name": name, "passed": True, "cases": 0, "accepted": 0, "findings": []} for name in TARGETS
     }

@@ -64,7 +64,7 @@ def _places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def _edited(document: Any, path: tuple[Any, ...], edit: Any) -> Any:
-    """``document`` with ``edit(value)`` at ``path``; a list of values there replaces the one (none: it goes)."""
+    """``document`` with ``edit(value)`` at ``path``; a list of values replaces the value there (none: delete)."""
     if not path:
         return edit(document)
     key, rest = path[0], path[1:]

@@ -1,4 +1,4 @@
-"""What is fuzzed: for each kind of input the cases, and how many a quick run takes."""
+"""The targets of fuzzing: for each kind of input its cases, and the number in a quick run."""
 
 import json
 from typing import NamedTuple

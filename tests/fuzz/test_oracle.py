@@ -81,7 +81,7 @@ LINES = [*_ARRAY[:2], _CODES[0], *_ACTIVATIONS, *_FORMAT[:1], *_CALIBRATION[:1],
 
 @pytest.mark.parametrize("argv", LINES, ids=lambda argv: " ".join(argv[:3]))
 def test_sound_files_are_accepted(argv):
-    """Else the fuzzing would not reach beyond the first check."""
+    """If they did not, fuzzing would not reach beyond the first check."""
     assert check(Case(argv=argv, files=files())) == ""
 
 

@@ -1,4 +1,4 @@
-"""What bit patterns mean, and rounding to them, against struct, NumPy, ml_dtypes and PyTorch; float8 contenders."""
+"""Values of bit patterns, and rounding to them, against struct, NumPy, ml_dtypes and PyTorch; float8 contenders."""
 
 import struct
 from collections.abc import Callable

@@ -73,7 +73,7 @@ ROUNDED = "their float32 product or quotient rounds before the quantizer does"
 
 
 def compare(oracle: str, spec: str, x: np.ndarray, by: Scale) -> Comparison:
-    """Where their arithmetic is exact but for the tie."""
+    """Comparisons where their arithmetic is exact and only ties differ."""
     s = np.float32(float(by.step))
     assert Fraction(float(np.float32(1) / s)) == by.reciprocal, f"1/s must be exact in float32, not {by}"
     ours, theirs = _codes(oracle, spec, x, by)
@@ -86,7 +86,7 @@ def compare(oracle: str, spec: str, x: np.ndarray, by: Scale) -> Comparison:
 
 
 def compare_rounded(oracle: str, spec: str, x: np.ndarray, by: Scale) -> Comparison:
-    """Where their arithmetic rounds."""
+    """Comparisons where their arithmetic rounds."""
     ours, theirs = _codes(oracle, spec, x, by)
     different = x[ours != theirs]
     u = [Fraction(float(value)) * by.reciprocal for value in different.tolist()]

@@ -1,4 +1,4 @@
-"""Every comparison with somebody else's arithmetic passes, and would not with other arithmetic."""
+"""Every comparison with another implementation passes, and fails if the arithmetic is changed."""
 
 import ast
 import re

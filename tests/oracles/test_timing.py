@@ -1,4 +1,4 @@
-"""The comparison with OpenSTA notices what it should; that it passes is in test_oracles."""
+"""The comparison with OpenSTA detects differences; test_oracles tests that it passes."""
 
 import math
 import re

@@ -1,6 +1,6 @@
-"""What calibration compares is the same number on every processor: no sum is left to a BLAS, which orders it freely.
+"""The errors that calibration compares are the same on every processor: no BLAS, which may reorder sums, adds them.
 
-OpenBLAS takes the kernels of the processor that this variable names, so one machine can stand in for several.
+OpenBLAS uses the kernels of the processor that OPENBLAS_CORETYPE names, so one machine stands in for several.
 """
 
 import os

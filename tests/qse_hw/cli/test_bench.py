@@ -1,4 +1,4 @@
-"""bench: every speed beside its baseline. How fast is for the command to say; here on few values."""
+"""bench: every speed stands beside its baseline. The tests use few values and do not judge the speeds."""
 
 import json
 import math
@@ -25,7 +25,7 @@ def outcome(run, seconds, **changes):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Few values, and simulations that only pretend; returns what they were given."""
+    """Few values, and stand-ins for the simulations; returns the arguments that they got."""
     seen = {}
 
     def naive(x, choice, *, input):

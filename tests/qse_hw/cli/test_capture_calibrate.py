@@ -105,7 +105,7 @@ def test_a_percentile_that_cannot_be_had_is_a_dash(out, tmp_path, capsys, spec):
 
 
 def test_layers_of_different_width(out, tmp_path, rng, capsys):
-    """All of them are recorded, and the file serves those activations, and no others."""
+    """The widths of all layers are recorded, and the file is accepted for these activations only."""
     path, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     tensors = {f"layers.{n}.x": rng.standard_normal((16, width)).astype(np.float32) for n, width in enumerate((24, 40))}
     write_activations(path, tensors)

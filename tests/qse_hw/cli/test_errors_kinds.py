@@ -1,4 +1,4 @@
-"""One of our JSON files in the place of another: called by its name, with what to do instead."""
+"""A JSON file of ours where another kind is expected: the message names its kind and the remedy."""
 
 import json
 
@@ -37,7 +37,7 @@ KINDS = {
 
 @pytest.fixture
 def files(tmp_path, monkeypatch, calibration, capsys):
-    """One file of each kind, written by what writes it where that is quick."""
+    """One file of each kind, written by its command where that is quick."""
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", np.zeros(3, np.float32))
     assert main(["gen", "decoder", "--format", "se8", "-o", "unit"]) == 0

@@ -1,4 +1,4 @@
-"""Usage, what the machine refuses, and processes: one sentence on stderr, exit status 2."""
+"""Wrong usage, errors of the system, missing packages: one sentence on stderr, exit status 2."""
 
 import os
 import re

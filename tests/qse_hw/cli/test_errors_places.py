@@ -1,4 +1,4 @@
-"""Places where nothing can be written, said before the long part."""
+"""Outputs that cannot be written are refused before the long part of a command."""
 
 import os
 import re

@@ -125,7 +125,7 @@ def test_report(evaluated, any_model, out):
 
 
 def test_calibration(evaluated, any_model, out, capsys):
-    """What calibrate wrote is evaluated as it stands, and only with its own checkpoint."""
+    """eval takes a calibration as calibrate wrote it, and only with its own checkpoint."""
     text = command.TEXTS / "calibration.txt"
     words = ["--model", str(any_model), "--text", str(text), "--tokens", "64", "--format", "tuned:segments=2,bits=4"]
     assert main(["calibrate", *words, "-o", str(out / "c.json")]) == 0
@@ -314,7 +314,7 @@ def test_nothing_held_out(capsys):
 
 
 def test_tokenizer(evaluated, tmp_path):
-    """Not bytes: perplexity and bits per token are shown, too, and bits per byte are by the text's bytes."""
+    """With other tokens than bytes, perplexity and bits per token are shown; bits per byte count the text's bytes."""
     words = ["[UNK]", "quiet", "flows", "the", "Don"]
     plain = Tokenizer(models.WordLevel({word: id for id, word in enumerate(words)}, unk_token="[UNK]"))
     plain.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -31,7 +31,7 @@ def test_every_combination():
 
 
 def test_several_units():
-    """An option that only one of them has is that one's."""
+    """An option that only one of the units has applies to that one."""
     units = configs("encoder", "decoder", "--format", "se8", "int8", "--scale", "runtime", "--scale-bits", "4", "8")
     assert [config.unit for config in units] == ["encoder"] * 4 + ["decoder"] * 2
     assert [config.scale_bits for config in units[:4]] == [4, 8, 4, 8]

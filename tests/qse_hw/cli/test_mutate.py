@@ -66,6 +66,6 @@ def test_refused(arguments, text, capsys):
 
 
 def test_what_the_parser_knows_is_what_there_is():
-    """Its own copies, so that help needs none of the tools' modules."""
+    """The command has copies of the levels and the sample, so that --help loads none of the tools' modules."""
     assert LEVELS == mutate_netlist.LEVELS
     assert (SAMPLE, SEED) == (mutate.SAMPLE, mutate.SEED)

@@ -113,7 +113,7 @@ def test_fortran_order(out, rng):
 
 
 def test_bfloat16_and_float8(out, rng, capsys):
-    """What ml_dtypes saved: two bytes can only be bfloat16, one byte must be told."""
+    """Arrays that ml_dtypes saved: two bytes can only be bfloat16; of one byte the dtype must be given."""
     format, scale = load_format("se8"), Scale.from_step(0.02)
     numerics = ("--format", "se8", "--scale", 0.02)
     told = ("--dtype", "float8_e4m3fn")

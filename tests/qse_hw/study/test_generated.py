@@ -1,4 +1,4 @@
-"""What gen wrote is read back as it lies there, and refused in one sentence if it is not what was written."""
+"""The files of gen are read back, and refused in one sentence if they have been changed."""
 
 import json
 import shutil

@@ -24,7 +24,7 @@ def tensors(rng):
 
 
 def test_real_values_are_in_the_units_steps(tensors):
-    """Each tensor in its own percentile's steps, whatever its size."""
+    """Each tensor is scaled to its own percentile step, whatever its magnitude."""
     patterns = stimuli(encoder(), tensors)["real"]
     assert patterns.shape == (2 * 40 * 7, 1)
     values = from_patterns(patterns.reshape(-1), input_type("fp32")).astype(np.float64)

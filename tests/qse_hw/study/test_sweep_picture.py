@@ -46,7 +46,7 @@ def test_a_picture(tmp_path):
 
 
 def test_shapes(tmp_path):
-    """More targets are more rows; one objective, a point without loss and a target without points are no obstacle."""
+    """A row per target; one objective, a point without loss and a target without points are drawn as well."""
     one = drawn(tmp_path / "p.png", report(*ROWS))
     two = drawn(tmp_path / "p.png", report(*ROWS, targets=("here", "there")))
     assert two.shape[0] == 2 * one.shape[0]

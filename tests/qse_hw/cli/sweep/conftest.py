@@ -69,7 +69,7 @@ SCHEMA = record(
 
 @pytest.fixture
 def sweep(tmp_path, activations):
-    """Runs a SPEC; a list: the report, the page and the picture."""
+    """Run a SPEC; returns the report, or if the command must fail the names of the files in the output folder."""
 
     def run(text, *more, status=0, spec=tmp_path / "s.toml"):
         (tmp_path / "s.toml").write_text(text)
@@ -89,7 +89,7 @@ def sweep(tmp_path, activations):
 
 @pytest.fixture
 def fake(monkeypatch):
-    """No tools and no processes: areas by format and input, and what was asked for."""
+    """Without tools and processes: areas depend on format and input; returns the list of measurements."""
     asked = []
 
     def measure(points, *, seeds, cache, jobs):

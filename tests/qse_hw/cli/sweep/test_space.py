@@ -41,7 +41,7 @@ def test_a_space(sweep, fake, tmp_path, capsys):
 
 
 def test_kinds_of_scales(sweep, fake):
-    """A number is what all layers meet; runtime and fitted are each layer's own."""
+    """A number is the scale of all layers; runtime and fitted stand for each layer's own."""
     spec = SMALL.replace('"runtime"', '[0.3, "runtime", "fitted"]').replace(', "ice40:up5k"', "")
     spec = spec.replace('"bf16", "s16e-10"', '"bf16"')
     by_scale = {point["options"]["scale"]: point for point in sweep(spec)["points"]}
@@ -69,7 +69,7 @@ def test_a_calibration(sweep, fake, tmp_path, tensors, capsys):
 
 
 def test_a_format_file_lies_beside_the_spec(sweep, fake, tmp_path):
-    """As the Liberty file does: where the sweep was started does not matter, where the SPEC lies does."""
+    """Its path is relative to the SPEC, like the Liberty file's, not to the folder where the sweep was started."""
     write_json(tmp_path / "mine.json", plan.format_to_json(load_format("se8:L=12")))
     spec = SMALL.replace('"int8"', '"mine.json"')
     first = sweep(spec)

@@ -62,7 +62,7 @@ def test_a_job_names_the_library_by_its_absolute_path(tmp_path, monkeypatch):
 
 
 def test_a_worker_finds_a_library_that_lies_beside_the_spec(sweep, tmp_path, monkeypatch):
-    """The workers were started in another folder than the sweep, which is told its SPEC by a relative path."""
+    """The workers were started in another folder than the sweep, and the SPEC is given by a relative path."""
     (tmp_path / "a.lib").write_bytes(LIBERTY.read_bytes())
     with small_cluster(1, tmp_path / "dask") as cluster:
         monkeypatch.chdir(tmp_path)
@@ -72,7 +72,7 @@ def test_a_worker_finds_a_library_that_lies_beside_the_spec(sweep, tmp_path, mon
 
 
 def test_on_a_real_cluster(sweep, tmp_path, monkeypatch):
-    """One point with the real tools, first by a worker; then it is known, and nothing runs."""
+    """A worker measures one point with the real tools; a second sweep takes it from the cache and runs nothing."""
     with small_cluster(1, tmp_path / "dask") as cluster:
         there = sweep(ONE, "--scheduler", cluster.scheduler_address)
     (point,) = there["points"]

@@ -1,4 +1,4 @@
-"""The decoding part of bench on a tiny shape; what it does on a GPU with stand-ins."""
+"""The decoding part of bench on a tiny shape; its GPU part with stand-ins."""
 
 import json
 import statistics

@@ -1,4 +1,4 @@
-"""bench --parts tensors: what is timed, and that it is checked first."""
+"""bench --parts tensors: what is timed, after a check of the results."""
 
 import json
 import statistics

@@ -1,4 +1,4 @@
-"""What the figures of the format's and the accuracy's sections are made from."""
+"""The data of the figures in the sections on format and accuracy."""
 
 import math
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Where a report is written: whole or not at all, and over nothing but an earlier report."""
+"""A report is written whole or not at all, and replaces nothing but an earlier report."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What formats lose: as eval finds, and as the hardware's inputs have it."""
+"""The loss of formats: as eval measures it, and for inputs rounded as the hardware gets them."""
 
 import math
 

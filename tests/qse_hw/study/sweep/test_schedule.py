@@ -1,4 +1,4 @@
-"""Jobs on this machine's processes and on a real cluster, of whose workers one is killed."""
+"""Jobs in processes of this machine and on a real cluster, one of whose workers is killed."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def test_a_killed_process_is_told():
 
 
 def test_each_once_and_kept(tmp_path):
-    """Equal jobs run once, an interrupted run goes on where it was, errors are not kept."""
+    """Equal jobs run once, an interrupted run continues, errors are not kept."""
     ran = []
 
     def run(function, jobs):
