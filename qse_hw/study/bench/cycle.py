@@ -29,7 +29,7 @@ def measure(report: Report) -> dict[str, Any]:
     """
     from qse_hw.sim.cycle import model
     from qse_hw.sim.cycle.trace import first_difference
-    from qse_hw.sim.trace.gates import simulate
+    from qse_hw.sim.trace.amaranth_trace import simulate
 
     units: dict[str, Any] = {}
     given = [*stimuli()]

@@ -12,7 +12,7 @@ from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
 from qse_hw.sim.packing import pack, unpack
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from tests.rtl_gen import bench
 from tests.rtl_gen.bench import refused, used
 

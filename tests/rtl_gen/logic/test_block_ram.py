@@ -16,7 +16,7 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.sim.cycle.stimulus import full_speed
 from qse_hw.sim.cycle.trace import first_difference
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 
 icarus = pytest.param(

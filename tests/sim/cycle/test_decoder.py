@@ -11,7 +11,7 @@ from qse_hw.sim.cycle.decoder import DecoderModel
 from qse_hw.sim.cycle.stimulus import full_speed, random_runs, random_stalls
 from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.packing import pack
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
 

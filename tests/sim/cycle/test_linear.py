@@ -9,7 +9,7 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.linear import LinearConfig
 from qse_hw.sim.cycle.linear import LinearModel
 from qse_hw.sim.cycle.trace import first_difference
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen.formats import make
 from tests.sim.cycle.linear_stimuli import job, results, stimulus

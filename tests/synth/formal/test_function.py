@@ -98,9 +98,9 @@ def test_units_of_other_kinds():
 
 @pytest.mark.full
 def test_the_standard_faults_are_of_every_property():
-    found = {fault.task.name for config in wrong() for module in MODULES for fault in module.faults(config)}
+    properties = {fault.task.name for config in wrong() for module in MODULES for fault in module.faults(config)}
     expected = {"hold", "code", "flags", "monotone", "closest", "value", "equivalent", "cover", "parameters"}
-    assert found == expected
+    assert properties == expected
 
 
 def test_parallel_is_checked_as_itself():

@@ -48,9 +48,9 @@ def test_a_register_that_moves(tmp_path, config, name):
     "config", [encoder(step=None), encoder(target="ecp5"), decoder(), QUANTIZER], ids=lambda config: config.label
 )
 def test_every_register_that_moves(tmp_path, config):
-    found = list(faults(config).values())
-    results = run_all([fault.task for fault in found], tmp_path)
-    assert [fault.name for fault, result in zip(found, results, strict=True) if not fault.caught(result)] == []
+    every = list(faults(config).values())
+    results = run_all([fault.task for fault in every], tmp_path)
+    assert [fault.name for fault, result in zip(every, results, strict=True) if not fault.caught(result)] == []
 
 
 @pytest.mark.parametrize(

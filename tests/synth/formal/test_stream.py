@@ -10,7 +10,7 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal import axi, stream
-from qse_hw.synth.formal.stream_harness import instance, lane_outputs, probed, without_lanes
+from qse_hw.synth.formal.harness import instance, lane_outputs, probed, without_lanes
 from qse_hw.synth.formal.task import run
 from tests.synth.formal.units import OFFSET, TINY, decoder, encoder
 
@@ -48,8 +48,8 @@ def instantiated(task):
     modules = re.findall(r"^module (\w+)(.*?)^endmodule", "\n".join(task.files.values()), re.M | re.S)
     top = task.files[f"{task.top}.sv"]
     checkers = [body for name, body in modules if re.search(rf"^  {name} #", top, re.M)]
-    found = {label for body in checkers for label in re.findall(r"(\w+): (?:assert|cover) ?\(", body)}
-    return {label for label in found if not label.startswith("helper_")}
+    labels = {label for body in checkers for label in re.findall(r"(\w+): (?:assert|cover) ?\(", body)}
+    return {label for label in labels if not label.startswith("helper_")}
 
 
 @pytest.mark.parametrize("config", [ENCODER, decoder()], ids=["encoder", "decoder"])
