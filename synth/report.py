@@ -168,6 +168,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         if reasons:
             more = f"; and {len(reasons) - NOTED} more" if len(reasons) > NOTED else ""
             lines.append(f"{name}: left out of the library's cells: {'; '.join(reasons[:NOTED])}{more}")
+        if "no_energy" in target:
+            lines.append(f"no energy on {name}: {target['no_energy']}")
     for result in report["results"]:
         for pin in result.get("without_setup", ()):
             lines.append(f"no setup time of pin {pin} on {result['target']}: paths to it are timed up to the pin")

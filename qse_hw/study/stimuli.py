@@ -36,8 +36,8 @@ def stimuli(config: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, n
     real = real[: len(real) // config.lanes * config.lanes]
     rng = np.random.default_rng(SEED)
     uniform = rng.integers(0, 1 << config.input.width, real.shape, dtype=np.uint32)
-    by_kind = {"real": real, "shuffled": rng.permutation(real), "uniform": uniform}
-    return {name: patterns.reshape(-1, config.lanes) for name, patterns in by_kind.items()}
+    kinds = {"real": real, "shuffled": rng.permutation(real), "uniform": uniform}
+    return {name: patterns.reshape(-1, config.lanes) for name, patterns in kinds.items()}
 
 
 def has_stimuli(config: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What is synthesized beside what, measured with a progress bar, and the energy at work."""
+"""Synthesis of units and their baselines with a progress bar, and energy on activations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,11 +19,11 @@ FP8 = "fp8-e4m3"
 def planned(
     configs: Sequence[UnitConfig], targets: Sequence["Target"], baseline: str | None
 ) -> tuple[list["Point"], list[int | None]]:
-    """What to measure, each once, and for each the number of its baseline among them.
+    """The points to measure, each once, and for each the number of its baseline among them.
 
     Args:
         configs: the units.
-        targets: those that a unit is not made for are left out for it.
+        targets: a unit is measured on those that can build it.
         baseline: format to compare with; ``fp8-e4m3`` for a cast; ``none``; None: int8,
             for units that are made for a format.
 
@@ -54,7 +54,7 @@ def planned(
 def _beside(config: Any, name: str | None) -> UnitConfig | None:
     """The baseline of a unit."""
     if name == "none" or (name is None and config.unit in ("hadamard", "quantizer")):
-        return None  # int8 has one segment, of which a quantizer could set nothing
+        return None  # with the one segment of int8, a quantizer would have no counts to set
     if name == FP8:
         if config.unit != "encoder":
             raise InputError(f"Baseline {FP8} must be for an encoder, not for {config.unit}")

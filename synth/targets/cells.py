@@ -96,7 +96,8 @@ class Cells(Target):
         library = self.library
         settings = {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc()}
         left_out = {"left_out": dict(library.left_out)} if library.left_out else {}
-        return {**settings, "liberty": library.digest, **left_out}
+        no_energy = {"no_energy": library.no_energy} if library.no_energy else {}
+        return {**settings, "liberty": library.digest, **left_out, **no_energy}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top

@@ -1,4 +1,4 @@
-"""Forked processes with limits, which tell what they find."""
+"""Forked processes with limits that send their results."""
 
 import ctypes
 import json

@@ -1,4 +1,4 @@
-"""The command on a toy tree: what it counts, what it writes, how it goes on, what it refuses."""
+"""The command on a toy tree: counts, files, resumption, refusals."""
 
 import json
 import shutil

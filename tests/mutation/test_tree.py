@@ -1,4 +1,4 @@
-"""A toy package: what is tested dies, what is not survives, wherever it is."""
+"""A toy package: mutants of tested code are killed, others survive."""
 
 import importlib
 import os
@@ -102,7 +102,7 @@ IMPORTING = "from qse_hw.golden import toy; print(toy.__file__, toy.LIMIT)"
 
 
 def test_nothing_but_the_tree_is_imported(tree, tmp_path):
-    """By the process that enters it, and by those that this one starts, in the tree or elsewhere."""
+    """The tree is imported by the process that enters it and by its children, in the tree or elsewhere."""
     path = tree.root / "golden" / "toy.py"
     path.write_text(TOY.replace("LIMIT = 3", "LIMIT = 4"))
     assert find_spec("qse_hw.golden.errors"), "what the tree does not have is found in the checkout"

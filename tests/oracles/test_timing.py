@@ -1,4 +1,4 @@
-"""The comparison with OpenSTA notices what it should; that it passes is in test_oracles."""
+"""The comparison with OpenSTA detects differences; test_oracles tests that it passes."""
 
 import math
 import re
@@ -26,9 +26,9 @@ def test_three_libraries():
 def test_other_conventions_are_noticed(monkeypatch):
     liberty = next(path for path in timing.LIBRARIES.values() if path.exists())
     monkeypatch.setattr(sta, "PORT_SLEW", 0.05)
-    found = timing.compare(liberty)
-    assert not found.passed
-    assert found.differences > 50
+    comparison = timing.compare(liberty)
+    assert not comparison.passed
+    assert comparison.differences > 50
 
 
 @opensta

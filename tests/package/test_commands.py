@@ -47,7 +47,7 @@ LONG = (
 
 @pytest.fixture
 def command(run, mine, tmp_path):
-    """Runs a command line; what it makes goes to a folder that no other one uses."""
+    """Run a command line; its outputs go to a folder of its own."""
     for name, content in {**files(), "own.toml": SPEC.encode()}.items():
         path = mine / name
         path.parent.mkdir(parents=True, exist_ok=True)

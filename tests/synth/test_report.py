@@ -192,3 +192,7 @@ def test_notes():
     ]
     assert "\nno energy on cells:x: no volts.\n" in report.markdown(whole)
     assert "no watts." in str(section_cost(whole))
+    whole["targets"]["cells:x"] = {"no_energy": "no volts"}
+    assert len(report.notes(whole)) == 3
+    del whole["results"][0]["energy"], whole["results"][1]["energy"], whole["targets"]["ecp5:45k-6"]["left_out"]
+    assert report.notes(whole) == ["no energy on cells:x: no volts"], "which was not asked for, and cannot be had"

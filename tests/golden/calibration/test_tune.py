@@ -7,14 +7,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qse_hw import golden
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
@@ -311,7 +309,7 @@ def test_deterministic(rng):
     said = {
         subprocess.run(
             [sys.executable, "-c", PROGRAM, seed], check=True, capture_output=True, timeout=60,
-            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(golden.__file__).parents[1])},
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
         ).stdout
         for hash_seed in ("0", "1", "77")
     }  # fmt: skip

@@ -69,6 +69,10 @@ def test_a_cell_that_is_left_out(tmp_path):
     assert chosen.area(SMALL, tmp_path / "work") == target("cells", liberty=LIBERTY).area(SMALL, tmp_path / "work")
     assert chosen.describe()["left_out"].keys() == {"DUAL", "ODD"}
     assert "left_out" not in target("cells", liberty=LIBERTY).describe()
+    assert "no_energy" not in chosen.describe()
+    (tmp_path / "odd.lib").write_text(text.replace("capacitive_load_unit (1, pf);", ""))
+    said = target("cells", liberty=tmp_path / "odd.lib").describe()["no_energy"]
+    assert said == "Library small has no capacitive_load_unit"
     assert chosen.netlist(SMALL, tmp_path / "work").models.keys() <= {f"{name}.v" for name in chosen.library.cells}
     netlist = write_netlist(tmp_path / "x.json", {"one": ("DUAL", {"CK": 2, "CKB": 3, "D": 4, "Q": 5})}, {})
     with pytest.raises(InputError, match=r"but one is DUAL, which is left out: line \d+: flop DUAL must be clocked by"):

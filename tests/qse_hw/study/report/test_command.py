@@ -1,4 +1,4 @@
-"""report: what is on the page, where it goes, what is refused. The tools' and the simulator's parts are given."""
+"""report: the page's content, its folder, what is refused; with stand-ins for tools and simulator."""
 
 import hashlib
 import json
@@ -135,7 +135,7 @@ def test_a_layer_of_a_calibration(report, activations, calibration, out):
 
 
 def test_the_same_again(report, activations, out):
-    """The date apart, which is there once."""
+    """Two runs give the same page, except for the date, which occurs once."""
     texts = []
     for name in ("a", "b"):
         assert report(*BF16, "--activations", activations, "-o", out / name) == 0
@@ -227,7 +227,7 @@ def test_activations_of_another_model_or_none(refused, out, tmp_path, calibratio
     ],
 )
 def test_the_command_that_is_named_makes_the_same_unit(words, monkeypatch):
-    """What the page says to type is what was typed, but for what is the default anyway."""
+    """The command on the page is the one that was typed, without options at their defaults."""
     seen = []
     monkeypatch.setattr(command, "run", seen.append)
     assert main(["report", *words, "--on", "ecp5", "--seeds", "2", "-o", "x"]) == 0
