@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A baseline: the cast of floating-point values to FP8 E4M3, with no scale, behind the same streams as the encoder's.
+"""A baseline: a cast of floating-point values to FP8 E4M3 without a scale, with the encoder's stream interface.
 
 Format and rounding: OCP 8-bit Floating Point Specification, revision 1.0: E4M3 has bias 7, subnormals, a largest value
 of 448 (0x7E) and one NaN per sign (0x7F); to nearest, ties to even; saturating.
@@ -133,7 +133,7 @@ class CastLane(wiring.Component):
         m.d.sync += bits.eq(self.bits)
         fraction, exponent = bits[:width], bits[width:-1]
 
-        # The result's exponent and fraction side by side; below the normal ones shifted, so that it counts 2**-9.
+        # The result's exponent and fraction as one number; of subnormal results the significand in units of 2**-9.
         significand = Cat(fraction, Const(1, 1))
         normal = Cat(fraction, (exponent - (least - 1))[:4])
         options = [normal] + [(significand >> shift)[: width + 4] for shift in range(1, 5)]
@@ -165,5 +165,5 @@ class CastLane(wiring.Component):
 
 
 def _one_of(flags: list[Value], values: list[Value]) -> Value:
-    """The value whose flag is set, of which at most one is; else 0."""
+    """The value whose flag is set, else 0; at most one flag is set."""
     return reduce(or_, (value & flag.replicate(len(value)) for flag, value in zip(flags, values, strict=True)))

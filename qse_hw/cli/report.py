@@ -86,10 +86,10 @@ def _read(args: argparse.Namespace, config: UnitConfig) -> "tuple[Activations | 
 
 
 def _energy(args: argparse.Namespace, document: dict[str, Any], points: "Sequence[Point]", cache: "Cache") -> None:
-    """Write the energy of those into the report that are made of standard cells, and that data can be played to."""
-    from qse_hw.study.stimuli import can_play
+    """Write into the report the energy of the units that are made of standard cells and have stimuli."""
+    from qse_hw.study.stimuli import has_stimuli
 
-    chosen = [n for n, point in enumerate(points) if point.target.family == "cells" and can_play(point.unit.config)]
+    chosen = [n for n, point in enumerate(points) if point.target.family == "cells" and has_stimuli(point.unit.config)]
     if chosen:
         mine = [points[number] for number in chosen]
         tensors = activations(args.activations or "", mine)

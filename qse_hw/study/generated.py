@@ -8,7 +8,7 @@ from typing import Any
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, scale_from_json
-from qse_hw.golden.io.documents import checked_document
+from qse_hw.golden.io.schema import checked_document
 from qse_hw.rtl_gen.emit.emit import MANIFEST_SCHEMA, MODELS, Emitted
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
@@ -107,10 +107,10 @@ def _ports(component: Any) -> list[tuple[str, int]]:
     """Names and widths of a component's ports, with the clock and the reset."""
     from amaranth.hdl import Shape, Value
 
-    found = [("clk", 1), ("rst", 1)]
+    ports = [("clk", 1), ("rst", 1)]
     for path, _, value in component.signature.flatten(component):
-        found.append(("__".join(map(str, path)), Shape.cast(Value.cast(value).shape()).width))
-    return found
+        ports.append(("__".join(map(str, path)), Shape.cast(Value.cast(value).shape()).width))
+    return ports
 
 
 def _models(folder: Path, names: Sequence[str], where: str) -> dict[str, str]:
@@ -129,10 +129,10 @@ def _written(path: Path, sha256: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", "it is not UTF-8")
         raise InputError(f"Verilog {path} cannot be read: {reason}; generate the unit again") from error
-    found = digest(text)
-    if found != sha256:
+    actual = digest(text)
+    if actual != sha256:
         raise InputError(
-            f"Verilog {path} must be as it was generated, SHA-256 {sha256[:12]}, but was changed to {found[:12]}; "
+            f"Verilog {path} must be as it was generated, SHA-256 {sha256[:12]}, but was changed to {actual[:12]}; "
             "generate the unit again"
         )
     return text

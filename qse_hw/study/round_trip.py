@@ -105,14 +105,14 @@ class _Run:
         self.rows: dict[tuple[str, str], Row] = {}
         self.reached: set[int] = set()
 
-    def compare(self, what: str, by: str, found: Array, golden: Array, where: Callable[[int], str]) -> None:
+    def compare(self, what: str, by: str, actual: Array, golden: Array, where: Callable[[int], str]) -> None:
         """Count what is unlike golden; ``where`` says in words which element it is."""
         row = self.rows.setdefault((what, by), Row(what=what, by=by))
-        patterns = (found.view(np.uint32), golden.view(np.uint32)) if golden.dtype == np.float32 else (found, golden)
+        patterns = (actual.view(np.uint32), golden.view(np.uint32)) if golden.dtype == np.float32 else (actual, golden)
         different = np.flatnonzero(patterns[0] != patterns[1])
         if different.size and not row.first:
             place = int(different[0])
-            row.first = f"{where(place)}: {by} says {_text(found[place])}, not {_text(golden[place])}"
+            row.first = f"{where(place)}: {by} says {_text(actual[place])}, not {_text(golden[place])}"
         row.values += golden.size
         row.differences += different.size
 
@@ -122,8 +122,8 @@ class _Run:
         known = from_bits(np.where(assigned, codes, self.format.zero_code), self.format)
         for device in operators.devices():
             on_device = torch.from_numpy(_for_torch(known)).to(device)
-            found = operators.dequantize(on_device, self.format, self.scale).cpu().numpy()
-            self.compare(what, f"PyTorch on {device}", np.where(assigned, found, np.float32(np.nan)), values, where)
+            actual = operators.dequantize(on_device, self.format, self.scale).cpu().numpy()
+            self.compare(what, f"PyTorch on {device}", np.where(assigned, actual, np.float32(np.nan)), values, where)
 
     def send(self, patterns: Bits) -> tuple[Array, dict[str, Array], Array]:
         """What the Verilog makes of patterns: outputs, and per beat flags and the count; the last beat is filled up."""
@@ -133,13 +133,13 @@ class _Run:
         answer = self.dut(whole, self.scale if ports else None)
         return answer.outputs[: len(patterns)], dict(answer.flags), answer.saturation_count
 
-    def flag(self, name: str, found: Array, events: Array, tensor: str) -> None:
+    def flag(self, name: str, actual: Array, events: Array, tensor: str) -> None:
         """A flag of every beat, or the count of what happened in it."""
         lanes = self.dut.config.lanes
         padded = np.concatenate([events, np.zeros(-len(events) % lanes, events.dtype)]).reshape(-1, lanes)
-        most = 1 if found.dtype == np.bool_ else (1 << getattr(self.dut.config, "counter_width", 0)) - 1
-        golden = np.minimum(padded.sum(axis=1), most).astype(found.dtype)
-        self.compare(f"{name}, per beat", self.verilog, found, golden, lambda n: f"beat {n} of {tensor}, {name}")
+        most = 1 if actual.dtype == np.bool_ else (1 << getattr(self.dut.config, "counter_width", 0)) - 1
+        golden = np.minimum(padded.sum(axis=1), most).astype(actual.dtype)
+        self.compare(f"{name}, per beat", self.verilog, actual, golden, lambda n: f"beat {n} of {tensor}, {name}")
 
 
 class _Encoding(_Run):
@@ -165,8 +165,8 @@ class _Encoding(_Run):
             x = as_tensor(bits, config.input).to(device)
             codes = operators.quantize(x, self.format, self.scale, exponent=config.input.exponent)
             by = f"PyTorch on {device}"
-            found = to_bits(codes.cpu().numpy(), self.format)
-            self.compare("codes", by, found.astype(np.uint16), golden.codes, where("code"))
+            actual = to_bits(codes.cpu().numpy(), self.format)
+            self.compare("codes", by, actual.astype(np.uint16), golden.codes, where("code"))
         outputs, flags, count = self.send(bits)
         self.compare("codes", self.verilog, outputs.astype(np.uint16), golden.codes, where("code"))
         values = array.dequantize(from_bits(golden.codes, self.format), self.format, self.scale)
@@ -179,9 +179,9 @@ class _Encoding(_Run):
     def _ask_scalar(self, bits: Bits, golden: Vectors, where: Callable[[int], str]) -> None:
         places = np.random.default_rng(SEED).permutation(len(bits))[:SAMPLE]
         type, format, scale = self.config.input, self.format, self.scale
-        found = np.array([scalar.quantize(int(pattern), type, format, scale).code for pattern in bits[places]])
+        actual = np.array([scalar.quantize(int(pattern), type, format, scale).code for pattern in bits[places]])
         by, wanted = "qse_hw.golden.formats.scalar, a sample", golden.codes[places]
-        self.compare("codes", by, found.astype(np.uint16), wanted, lambda n: where(int(places[n])))
+        self.compare("codes", by, actual.astype(np.uint16), wanted, lambda n: where(int(places[n])))
 
 
 class _Decoding(_Run):

@@ -110,19 +110,19 @@ def stream_model(args: argparse.Namespace, objective: str) -> LayerStream:
         text = read_text(args.text)
     else:
         text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
-    found = activations(model, text.ids, tokens=args.tokens)
+    streamed = activations(model, text.ids, tokens=args.tokens)
     return LayerStream(
-        layers=_layers(found, objective),
+        layers=_layers(streamed, objective),
         count=model.config.n_layer,
         model=model.fingerprint(),
         origin=f"{args.model or 'bundled model'} on {text.source}",
     )
 
 
-def _layers(found: Iterable[Any], objective: str) -> Iterator[Layer]:
+def _layers(streamed: Iterable[Any], objective: str) -> Iterator[Layer]:
     from qse_hw.golden.models.mamba.sensitivity import output_error, output_weights
 
-    for _, tensors, block, residual in found:
+    for _, tensors, block, residual in streamed:
         x = tensors["x"]
         if objective == "x":
             yield Layer(x=x)
@@ -135,10 +135,10 @@ def _layers(found: Iterable[Any], objective: str) -> Iterator[Layer]:
         del tensors, block, residual, x  # before the next layer is read
 
 
-def stream(found: Activations) -> LayerStream:
+def stream(activations: Activations) -> LayerStream:
     """The layers of activations that are in memory."""
-    layers = [Layer(x=x) for x in found.tensors.values()]
-    return LayerStream(layers=layers, count=len(layers), model=found.model, origin=found.origin)
+    layers = [Layer(x=x) for x in activations.tensors.values()]
+    return LayerStream(layers=layers, count=len(layers), model=activations.model, origin=activations.origin)
 
 
 def from_file_or_default(path: str | None) -> Activations:

@@ -50,8 +50,8 @@ def draw(path: str | os.PathLike[str], report: Mapping[str, Any]) -> None:
 def _finite(report: Mapping[str, Any], target: str) -> list[Json]:
     """Points that can be drawn: of what is not infinite; the front first by the first objective."""
     names = report["targets"][target]["objectives"]
-    found = [point for point in report["points"] if point["target"] == target]
-    return [point for point in found if None not in (point["objectives"][name] for name in names)]
+    points = [point for point in report["points"] if point["target"] == target]
+    return [point for point in points if None not in (point["objectives"][name] for name in names)]
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -70,12 +70,12 @@ def _numbered(points: Sequence[Json]) -> dict[str, int]:
 def labels(points: Sequence[Json], x: str, y: str) -> dict[tuple[float, float], str]:
     """The numbers of the front's points by their places in the plane of two objectives."""
     numbers = _numbered(points)
-    found: dict[tuple[float, float], list[int]] = {}
+    by_place: dict[tuple[float, float], list[int]] = {}
     for point in points:
         if point["front"]:
             place = point["objectives"][x], point["objectives"][y]
-            found.setdefault(place, []).append(numbers[point["name"]])
-    return {place: ",".join(map(str, sorted(here))) for place, here in sorted(found.items())}
+            by_place.setdefault(place, []).append(numbers[point["name"]])
+    return {place: ",".join(map(str, sorted(here))) for place, here in sorted(by_place.items())}
 
 
 def _scatter(axes: Any, points: Sequence[Json], x: str, y: str) -> None:

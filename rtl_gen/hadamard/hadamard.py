@@ -5,7 +5,7 @@ from amaranth.hdl import Cat, DomainRenamer, EnableInserter, Module, Signal, Val
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.golden.reference.hadamard import core, factorise, growth
+from qse_hw.golden.reference.hadamard import core, factorize, growth
 from qse_hw.rtl_gen.hadamard.butterfly import BeatButterfly, LaneButterfly, Stage
 from qse_hw.rtl_gen.hadamard.matrix_stage import MatrixStage
 from qse_hw.rtl_gen.logic.counter import count
@@ -73,7 +73,7 @@ class Hadamard(wiring.Component):
         return self.slots + self.hops + Queue.latency
 
     def _chain(self) -> list[Stage]:
-        order, chunk = factorise(self.config.size)
+        order, chunk = factorize(self.config.size)
         beats = chunk // self.config.lanes
         stages: list[Stage] = []
 
@@ -133,7 +133,7 @@ class Hadamard(wiring.Component):
     def _deliver(self, m: Module, room: Signal, slot: Signal, enables: Signal, y: list[Signal], start: Signal) -> None:
         """Queue the results, and let a slot begin only if the queue has room for it."""
         # the order 40 leaves as two vectors
-        beats = self.beats // 2 if factorise(self.config.size)[0] == 40 else self.beats
+        beats = self.beats // 2 if factorize(self.config.size)[0] == 40 else self.beats
         arrives = enables[-1]
         run = Signal()
         runs_next = Signal()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.reference.hadamard import factorise, growth, transform
+from qse_hw.golden.reference.hadamard import factorize, growth, transform
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.kinds import Integer, Switch
@@ -47,7 +47,7 @@ class HadamardConfig(UnitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        order, chunk = factorise(self.size)
+        order, chunk = factorize(self.size)
         widest = MAX_OUTPUT_WIDTH - growth(self.size)
         if not 1 <= self.width <= widest:
             raise InputError(f"Width must be from 1 to {widest} for size {self.size}, not {self.width!r}")

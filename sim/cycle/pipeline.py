@@ -1,5 +1,5 @@
-"""The handshake of a pipeline that moves or stalls as a whole (:mod:`qse_hw.rtl_gen.logic.stall`), and what all models
-share.
+"""The handshake of a pipeline that stalls as a whole (:mod:`qse_hw.rtl_gen.logic.stall`), and the stream ports of all
+models.
 """
 
 from collections.abc import Sequence
@@ -61,9 +61,9 @@ def ports(
     """The ports of both streams, and other inputs, in every cycle.
 
     Args:
-        stimulus: what the unit was given.
-        handshake: what came of it.
-        outputs: packed output beats in order, (beats, bytes): at least as many as left, and one more if one waits.
+        stimulus: of the unit.
+        handshake: of both streams.
+        outputs: packed output beats in order, (beats, bytes): at least those that left, and one more if one waits.
         inputs: the unit's other inputs.
     """
     sides = (("i", stimulus.beats, handshake.i_valid, handshake.i_ready),

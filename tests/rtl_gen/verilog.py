@@ -12,10 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qse_hw.sim.simulators.simulators import search_path
+from qse_hw.sim.simulators.simulators import find, search_path
 
 ENVIRONMENT = os.environ | {
     "PATH": search_path(),
+    "OBJCACHE": find("ccache") or "",
     # the wheel does not know how g++ includes a precompiled header
     "MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
 }

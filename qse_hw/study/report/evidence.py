@@ -70,18 +70,18 @@ def exhausted(config: Any, progress: Progress) -> Evidence:
 
     digests = []
 
-    def build(config: UnitConfig, folder: Path, *, runtime: Path | None) -> Bulk:
-        made = Bulk(config, folder, runtime=runtime)
+    def build(config: UnitConfig, folder: Path) -> Bulk:
+        made = Bulk(config, folder)
         digests.append(digest(folder / f"{config.top}.v"))
         return made
 
-    (found,) = exhaust([Check(config=config, random=RANDOM)], build=build, progress=progress)
-    scales = f", at each of {found.scales} scales" if found.scales > 1 else ""
+    (result,) = exhaust([Check(config=config, random=RANDOM)], build=build, progress=progress)
+    scales = f", at each of {result.scales} scales" if result.scales > 1 else ""
     return Evidence(
-        what=f"{found.patterns}{scales} (seed {SEED}); every output and flag beside the golden model's",
-        compared=f"{found.values:,} values",
-        passed=found.passed,
-        first=found.first,
+        what=f"{result.patterns}{scales} (seed {SEED}); every output and flag beside the golden model's",
+        compared=f"{result.values:,} values",
+        passed=result.passed,
+        first=result.first,
         digest=digests[0],
     )
 
@@ -113,14 +113,14 @@ def self_checked(config: UnitConfig, verilog: Path, progress: Progress) -> Evide
             said = done.stdout
             if done.returncode and not number:
                 raise RuntimeError(f"verilator failed: status {done.returncode}\n{said[-1000:]}")
-        found = re.search(r"^(?:PASS (\d+ beats)|(FAIL .*))$", said, re.MULTILINE)
-        if found is None:
+        verdict = re.search(r"^(?:PASS (\d+ beats)|(FAIL .*))$", said, re.MULTILINE)
+        if verdict is None:
             raise RuntimeError(f"{bench} did not come to an end: {said[-500:]}")
         return Evidence(
             what=f"{bench}, the testbench beside this page: all vectors, at full speed and with random stalls",
-            compared=found[1] or "not all of them",
-            passed=found[2] is None,
-            first=found[2] or "",
+            compared=verdict[1] or "not all of them",
+            passed=verdict[2] is None,
+            first=verdict[2] or "",
             digest=digest(folder / f"{config.top}.v"),
         )
 

@@ -342,6 +342,7 @@ def test_a_format_file_lies_beside_the_spec(sweep, fake, tmp_path):
     assert second["points"][0]["accuracy"] != first["points"][0]["accuracy"]
 
 
+@pytest.mark.full
 def test_on_a_real_cluster(sweep, tmp_path, monkeypatch):
     """One point with the real tools, first by a worker; then it is known, and nothing runs."""
     with small_cluster(1, tmp_path / "dask") as found:

@@ -12,7 +12,7 @@ from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
 from qse_hw.sim.packing import pack, unpack
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from tests.rtl_gen import bench
 from tests.rtl_gen.bench import refused, used
 
@@ -59,6 +59,7 @@ def with_stalls(config, vectors, seed):
     return random_stalls(beats, cycles=cycles, seed=seed)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("size", "lanes", "transpose"), [*((*one, False) for one in SIZES), (24, 2, True), (20, 1, True), (80, 2, True)]
 )
@@ -72,6 +73,7 @@ def test_full_speed(size, lanes, transpose, rng):
     assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(latency, latency + beats))
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(("size", "lanes"), SIZES)
 def test_random_stalls(size, lanes, seed, rng):
@@ -135,6 +137,7 @@ def test_every_impulse(size, lanes):
     run(config, at_full_speed(config, vectors), vectors)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("width", [1, 8])
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_extremes(size, lanes, width):

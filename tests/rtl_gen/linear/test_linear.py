@@ -10,7 +10,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.linear import linear_scalar, max_bias, zero_point_bias
 from qse_hw.rtl_gen.linear.linear import Linear
 from qse_hw.rtl_gen.units.linear import LinearConfig
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from tests.rtl_gen.bench import refused, used
 from tests.rtl_gen.formats import ALL, SHIPPED, make
 from tests.sim.cycle.linear_stimuli import Job, job, results, stimulus
@@ -46,6 +46,7 @@ def test_shapes(shape, target, rng):
     check(rng, unit, [job(rng, unit, 2), job(rng, unit, 6)])
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", ALL)
 def test_formats_under_stalls(name, rng):
     unit = config(name, 7, 4, 2, 2)

@@ -16,7 +16,7 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.sim.cycle.stimulus import full_speed
 from qse_hw.sim.cycle.trace import first_difference
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 
 icarus = pytest.param(
@@ -139,6 +139,7 @@ def test_how_many_cells(width, depth, bits):
     assert list(unit.models) == (["DP16KD.v"] if bits else [])
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(
     ("width", "depth", "bits"), [*SHORT, *(pytest.param(*shape, marks=pytest.mark.full) for shape in SHAPES)]

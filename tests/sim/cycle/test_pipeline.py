@@ -10,7 +10,7 @@ from qse_hw.rtl_gen.logic import stall
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_stalls
 from qse_hw.sim.cycle.trace import first_difference
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 
 
 class Wire(wiring.Component):

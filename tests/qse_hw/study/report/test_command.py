@@ -104,22 +104,22 @@ def test_names_that_are_no_text(report, out, tmp_path, tensors):
 
 
 def test_energy(report, activations, out, monkeypatch):
-    """Of standard cells, and of what data can be played to; how much is for others to test."""
+    """Of standard cells with stimuli; the figures themselves are tested elsewhere."""
     from qse_hw.synth.targets.cells import Cells
 
-    played = []
+    measured = []
 
-    def play(points, stimuli, *, cache, step):
-        played.extend(point.target.name for point in points)
+    def measure_energy(points, stimuli, *, cache, step):
+        measured.extend(point.target.name for point in points)
         assert all({*made} == {"real", "shuffled", "uniform"} for made in stimuli)
         parts = {"values": 12345, "toggles": [31.5, 47.5], "energy": [5.5, 8.25], "leakage": 61e-9}
         return [[{"stimulus": stimulus, **parts} for stimulus in made] for made in stimuli]
 
-    monkeypatch.setattr("qse_hw.synth.playing.play", play)
+    monkeypatch.setattr("qse_hw.synth.energy.measure_energy", measure_energy)
     words = ("--on", "ecp5", "cells", "--liberty", LIBERTY, "--activations", activations, "--seeds", 1)
     assert report(*BF16, *words, "-o", out) == 0
     page = check(out / "index.html")
-    assert played == [Cells(liberty=LIBERTY).name] * 2  # the unit and int8
+    assert measured == [Cells(liberty=LIBERTY).name] * 2  # the unit and int8
     for figure in ("12,345", "31.5-47.5", "5.5-8.2", "61.0", "shuffled"):
         assert figure in page.text
     assert report("decoder", "--format", "se9-paper", *words, "-o", out) == 0
