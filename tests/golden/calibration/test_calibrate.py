@@ -120,6 +120,7 @@ def weighted_layer(rng):
     return Layer(x=x, weights=weights, output_error=output_error), asked
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "spec", ["int8", "se8", "tuned:bits=4,segments=2,headroom=1", "tuned:segments=3,sign=0,headroom=1"]
 )
@@ -200,6 +201,7 @@ def test_unknown_mode():
         calibrate(never(), "se8", mode="mine")
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("spec", ["se8", "se8-silu", "tuned:bits=3,segments=2"])
 def test_a_percentile_that_cannot_be_had_is_none(tensors, mode, spec):
