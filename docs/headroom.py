@@ -41,16 +41,16 @@ def bundled() -> dict[str, dict[str, list[X]]]:
     from qse_hw.golden.models.mamba.stream import activations, layers_of
     from qse_hw.golden.models.mamba.text import read_text
 
-    found = {}
+    models = {}
     for model, tokens in BUNDLED.items():
         layers = layers_of(load_model(model))
-        found[model] = {
+        models[model] = {
             text: [seen["x"] for _, seen, _, _ in activations(layers, read_text(TEXTS / file).ids, tokens=count)]
             for text, file, count in (
                 ("calibration", "calibration.txt", max(tokens)), ("held_out", "held-out.txt", HELD_OUT)
             )
         }  # fmt: skip
-    return found
+    return models
 
 
 def public() -> dict[str, dict[str, list[X]]]:

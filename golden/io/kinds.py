@@ -15,7 +15,10 @@ _KINDS = {
     "synth-cache": "a kept result of synthesis",
 }
 _REMEDIES = {
-    ("format", "calibration"): "give it as --calibration FILE, with --layer K",
+    ("format", "calibration"): (
+        "give what it has under layers, K, least_squares, format, as a file of its own, or where the command takes it "
+        "--calibration FILE with --layer K"
+    ),
     ("format", "manifest"): "give what it has under parameters, format, as a file of its own",
     ("calibration", "format"): "give it as --format FILE",
     ("calibration", "manifest"): "give the file that calibrate wrote",

@@ -1,17 +1,10 @@
 """The quantizer on a CPU at the speed of its memory: C++ (cpu_kernels.cpp), compiled once per machine in two seconds.
 
-The library is cached under ``XDG_CACHE_HOME`` or ``~/.cache``, by a digest of its source, its compiler flags and the
-processor. The functions are those of :mod:`qse_hw.golden.quantize.tensor`, for tensors on the CPU.
+The functions are those of :mod:`qse_hw.golden.quantize.tensor`, for tensors on the CPU.
 """
 
 import ctypes
-import hashlib
 import math
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,8 +18,7 @@ from qse_hw.golden.formats.codes import code_dtype, from_bits
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import decode_table, segment_table, tables, value_table
-from qse_hw.golden.io.files import cache_folder
-from qse_hw.golden.io.sources import files_digest
+from qse_hw.golden.io.compiler import LIBRARY, compile_cpp
 from qse_hw.golden.quantize import array
 from qse_hw.golden.quantize.tensor import torch_code_dtype
 
@@ -34,14 +26,14 @@ SOURCE = Path(__file__).with_name("cpu_kernels.cpp")
 FLAGS = (
     "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
     "-ffp-contract=off",  # no fma but those that are written
-    "-shared", "-fPIC", "-pthread",
+    *LIBRARY, "-pthread",
 )  # fmt: skip
 INPUTS = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int8, torch.int16, torch.int32)
 
 
 def available() -> bool:
     """Whether there is a compiler and it built the library."""
-    return _library() is not None
+    return isinstance(_library(), ctypes.CDLL)
 
 
 def quantize(x: Tensor, format: SegmentedFormat, scale: Scale, *, exponent: int = 0) -> Tensor:
@@ -157,43 +149,17 @@ def _decoded(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> Tenso
 
 def _lib() -> ctypes.CDLL:
     library = _library()
-    if library is None:
-        raise InputError("Program g++ was not found; install a C++ compiler (Debian: apt-get install g++)")
+    if isinstance(library, str):
+        raise InputError(library)
     return library
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
-    compiler = shutil.which("g++")
-    if compiler is None:
-        return None
+def _library() -> ctypes.CDLL | str:
+    """The compiled functions, or why there are none: no compiler, one that does not know these flags, a full disk."""
     try:
-        library = ctypes.CDLL(str(_compiled(compiler)))
-    except (OSError, subprocess.CalledProcessError):  # e.g. an older compiler without these flags, or a full disk
-        return None
+        library = ctypes.CDLL(str(compile_cpp(SOURCE, FLAGS)))
+    except (InputError, OSError, RuntimeError) as error:
+        return str(error)
     library.qse_decode.restype = ctypes.c_int64
     return library
-
-
-def _compiled(compiler: str) -> Path:
-    base = cache_folder("cpu_kernels")
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
-    key = "\n".join((files_digest([SOURCE], SOURCE.parent), *FLAGS, version, platform.machine(), processor()))
-    library = base / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
-    if not library.exists():
-        base.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=base) as folder:
-            made = Path(folder) / library.name
-            subprocess.run([compiler, *FLAGS, "-o", str(made), str(SOURCE)], capture_output=True, check=True)
-            os.replace(made, library)
-    return library
-
-
-def processor() -> str:
-    """The processor, on which -march=native depends."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    told = ("model name", "flags", "Features", "CPU part", "isa")
-    return "\n".join(sorted({line for line in lines if line.startswith(told)}))

@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--headroom",
         metavar="M",
         type=float,
-        help=f"a tuned format is fitted to outliers up to M times the peak, too, 1 to {MAX_HEADROOM:g} (default "
-        f"{DEFAULT:g}); the same as tuned:headroom=M",
+        help=f"fit a tuned format to outliers up to M times the peak, 1 to {MAX_HEADROOM:g} (default {DEFAULT:g}); "
+        "costs most in tiny or sparse layers, for which 1 (no headroom) is better; the same as tuned:headroom=M",
     )
     parser.add_argument(
         "--mode", metavar="M", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)"
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--alpha", metavar="A", type=float, default=ALPHA, help=f"percentile (default {ALPHA})")
     parser.add_argument("--scale-bits", metavar="B", type=integer, default=16, help="width of M, 1 to 20 (default 16)")
-    parser.add_argument("--json", metavar="FILE", help="write time and peak memory here")
+    parser.add_argument("--json", metavar="FILE", help="also write time and peak memory to this file")
     parser.add_argument("-o", "--output", metavar="calib.json", required=True, help="file to write")
 
 

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", metavar="T,...", help="tasks of lm-evaluation-harness, e.g. lambada_openai,piqa")
     parser.add_argument("--task-path", metavar="DIR", help="folder with further tasks (YAML)")
     parser.add_argument("--limit", metavar="N", type=integer, help="questions per task (default: all)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What ``gen`` wrote of an encoder or decoder, read back: the Verilog as it lies there, held against its manifest."""
+"""Reads the encoder or decoder that ``gen`` wrote to a folder, and checks its files against the manifest."""
 
 import os
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def read_generated(folder: str | os.PathLike[str]) -> Emitted:
     """The encoder or decoder in a folder that ``python -m qse_hw.gen`` wrote.
 
     Returns:
-        The configuration that the manifest tells, with the text of the Verilog file and of the cells' models.
+        The configuration that the manifest describes, with the text of the Verilog file and of the cells' models.
 
     Raises:
         InputError: if the manifest cannot be read, breaks its schema or contradicts itself, is of another unit, or if
@@ -114,7 +114,7 @@ def _ports(component: Any) -> list[tuple[str, int]]:
 
 
 def _models(folder: Path, names: Sequence[str], where: str) -> dict[str, str]:
-    """The models of cells, which the manifest has no hash of: they must be the generator's."""
+    """The models of cells: the manifest has no hash of them, so they must equal the generator's."""
     known = {model.name: model.read_text(encoding="utf-8") for model in MODELS.glob("*.v")}
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
@@ -123,7 +123,7 @@ def _models(folder: Path, names: Sequence[str], where: str) -> dict[str, str]:
 
 
 def _written(path: Path, sha256: str) -> str:
-    """The text of a file, if it is what was written."""
+    """The text of a file; InputError if its hash is another one."""
     try:
         text = path.read_bytes().decode()  # read_text() would translate line ends
     except (OSError, UnicodeDecodeError) as error:

@@ -36,7 +36,7 @@ def replayed(
     try:
         with progress() as report:
             return replay(tensors, choices, progress=report, **how)
-    except RuntimeError as error:  # the simulator broke; its own words say more than where we noticed
+    except RuntimeError as error:  # the simulator's output says more than a traceback
         raise SystemExit(f"error: {error}") from error
 
 

@@ -17,8 +17,8 @@ from qse_hw.study.calibrated import calibrated
 from qse_hw.study.console import console, progress, table
 from qse_hw.study.sources import Activations, from_file_or_default, from_model, stream
 
-TOKENS = 512  # of the large model's forward pass
-CAPTURED = 6144  # of the bundled one's: for mamba-130m every value is another one
+TOKENS = 512  # tokens of the large model's forward pass
+CAPTURED = 6144  # tokens of the bundled model: enough for mamba-130m without using a value twice
 GOAL = 60  # seconds on two cores
 CLAIM = (
     "All SSM inputs of a forward pass of this size pass through the emitted Verilog of encoder and decoder with "

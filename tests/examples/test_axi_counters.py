@@ -1,4 +1,4 @@
-"""The example of a simulated AXI design: runs, agrees with golden, and would notice if it did not."""
+"""The example of a simulated AXI design runs, agrees with golden, and fails if it does not agree."""
 
 import re
 

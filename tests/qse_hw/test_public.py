@@ -1,4 +1,4 @@
-"""The names that qse_hw hands on."""
+"""The public names of qse_hw."""
 
 import subprocess
 import sys

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qse_hw.golden.io.compiler import processor
 from qse_hw.golden.io.sources import files_digest
 from qse_hw.golden.models.mamba.common import Kernels
-from qse_hw.golden.quantize.cpu_kernels import processor
 
 LANES, D_STATE = 16, 16  # as in scan.cpp
 SOURCE = Path(__file__).with_name("scan.cpp")

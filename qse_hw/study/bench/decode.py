@@ -41,7 +41,7 @@ SHAPES = {"cpu": ("130m:4",), "cuda": ("130m", "1.4b", "2.8b")}
 PROMPT, TOKENS = 16, {"cpu": 8, "cuda": 256}
 CALIBRATION = 64  # tokens
 BASELINE = "float16"
-FORMATS = ("int8", "se8-silu")  # of x: at the percentile step; so that the codes begin where SiLU does
+FORMATS = ("int8", "se8-silu")  # of x: int8 at the percentile step, se8-silu with its first code at SiLU's minimum
 STATES: tuple[State, ...] = ("fp16", "int8")
 SILU_FLOOR = Fraction("0.2785")
 QUOTED = {
@@ -67,13 +67,13 @@ def measure(report: Report, *, device: str = "cpu", shapes: Sequence[str] | None
     place = clock.place(device)
     configs = {name: _config(name) for name in (SHAPES[place.type] if shapes is None else shapes)}
     bandwidth = copy_bandwidth(place)
-    by_shape = {}
+    results = {}
     for number, (name, config) in enumerate(configs.items()):
 
         def partly(share: float, number: int = number) -> None:
             report((number + share) / len(configs))
 
-        by_shape[name] = _measure_shape(config, place, bandwidth, partly)
+        results[name] = _measure_shape(config, place, bandwidth, partly)
     return {
         "device": torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
@@ -82,7 +82,7 @@ def measure(report: Report, *, device: str = "cpu", shapes: Sequence[str] | None
         "tokens": TOKENS[place.type],
         "copy_bytes_per_second": bandwidth,
         "quoted": QUOTED,
-        "shapes": by_shape,
+        "shapes": results,
     }
 
 
@@ -101,15 +101,15 @@ def _measure_shape(config: MambaConfig, device: torch.device, bandwidth: float, 
     for spec in FORMATS:
         for state in STATES:
             models[f"W8A8, x {spec}, state {state}"] = partial(random.quantized, spec, state)
-    by_model: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for number, (name, build) in enumerate(models.items()):
-        by_model[name] = _measure_model(build, device, bandwidth)
+        results[name] = _measure_model(build, device, bandwidth)
         report((number + 1) / len(models))
-    slow = by_model[BASELINE]
-    for model in by_model.values():
+    slow = results[BASELINE]
+    for model in results.values():
         model["speed_over_float16"] = slow["ms_per_token"] / model["ms_per_token"]
         model["weight_bytes_over_float16"] = model["weight_bytes"] / slow["weight_bytes"]
-    return {"layers": config.n_layer, "d_model": config.d_model, "models": by_model}
+    return {"layers": config.n_layer, "d_model": config.d_model, "models": results}
 
 
 def _measure_model(build: Callable[[], Decoder], device: torch.device, bandwidth: float) -> dict[str, Any]:
@@ -171,8 +171,8 @@ class _Random:
         for i in range(self.config.n_layer):
             block = self.layers.block(i).to(self.device)
             if i == len(self.scales):
-                layer_scales, residual = calibrate_layer(block, residual, layer=i)
-                self.scales.append(layer_scales)
+                fitted, residual = calibrate_layer(block, residual, layer=i)
+                self.scales.append(fitted)
             scales = self.scales[i]
             step = scales.x.step
             if format.kind == "offset":
@@ -191,7 +191,7 @@ def _weight_bytes(decoder: Decoder) -> dict[str, int]:
 
 
 def _check(decoder: Decoder) -> None:
-    """Figures of a model that computes nothing are worth nothing."""
+    """Stop if the decoder computes nothing: its speed would mean nothing."""
     if not bool(decoder.logits.isfinite().all()) or not all(bool(state.count_nonzero()) for state in decoder.states()):
         raise SystemExit("a decoder's logits are not finite or a state is empty; no figures")
 

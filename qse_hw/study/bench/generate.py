@@ -37,7 +37,7 @@ def measure(report: Report) -> dict[str, Any]:
 
 
 def show(figures: dict[str, Any]) -> None:
-    """A line."""
+    """Print the seconds in a line."""
     console.print(
         f"generating the encoder: {figures['encoder_seconds']:.3f} s; gen --help: {figures['help_seconds']:.3f} s"
     )

@@ -1,4 +1,4 @@
-"""What a GPU executes per value: Triton's kernels compiled for it, whether it is here or not, and disassembled."""
+"""Instructions per value on a GPU: Triton's kernels, compiled for it (which needs no GPU) and disassembled."""
 
 import re
 import subprocess
@@ -63,7 +63,7 @@ def instructions(kernel: Any) -> list[str]:
         tool = triton.knobs.nvidia.nvdisasm.path
         done = subprocess.run([tool, str(file)], capture_output=True, text=True, check=True)
     names = _INSTRUCTION.findall(done.stdout)
-    while names and names[-1] in ("NOP", "BRA"):  # what fills the last line of the code
+    while names and names[-1] in ("NOP", "BRA"):  # padding
         names.pop()
     return names
 

@@ -35,7 +35,7 @@ def measure(report: Report) -> dict[str, Any]:
 
 
 def show(figures: dict[str, Any]) -> None:
-    """A line."""
+    """Print the seconds in a line."""
     console.print(
         f"synthesis report: {figures['empty_cache_seconds']:.1f} s, "
         f"from the cache {figures['full_cache_seconds']:.2f} s"

@@ -36,7 +36,7 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """SQNR in dB by column, then by layer; infinite where nothing is lost.
+    """SQNR in dB by column, then by layer; infinite where there is no error.
 
     Attributes:
         origin: where the activations come from.
@@ -129,10 +129,10 @@ def section_accuracy(accuracy: Accuracy, config: Any) -> Html:
         + ("." if input is None else ", values rounded to the unit's input type before."),
         f"{name}, best s": "the unit's format at the scale of least squared error of each layer.",
         "int8, best s": "plain INT8, likewise.",
-        "limit": "256 levels wherever they serve a layer best (Lloyd-Max): no scalar quantizer of 8 bits does better.",
+        "limit": "256 levels, placed best for each layer (Lloyd-Max): no scalar quantizer of 8 bits does better.",
     }
     unknown = (
-        f"The input type {input.name} stands for integers whose unit is the design's affair, so there is no column for "
+        f"The input type {input.name} stands for integers whose unit only the design knows, so there is no column for "
         "the unit's own scale."
         if input is not None and not input.is_float and not input.exponent
         else "The unit has no scale of its own, or one that is set while it runs, so there is no column for it."

@@ -14,7 +14,7 @@ from qse_hw.study.report.files import VERILOG
 
 PAGE = "index.html"
 MARK = '<meta name="generator" content="qse-hw report"/>'
-"""What tells a report's page from others."""
+"""Marks the page of a report."""
 
 
 @contextmanager

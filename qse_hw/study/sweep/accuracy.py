@@ -109,7 +109,7 @@ def measure(
 ) -> Json:
     """SQNR of x in dB by layer, and how far it is below the limit; null where it is infinite.
 
-    The error is that of what the unit's codes stand for against x before it is rounded to the unit's input type.
+    The error is the difference of the decoded values from x, before x is rounded to the unit's input type.
 
     Args:
         layers: x, (tokens, channels), of each.

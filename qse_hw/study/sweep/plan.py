@@ -90,7 +90,7 @@ def key(point: flow.Point, seeds: int) -> Json:
     """All that a point's cost depends on."""
     return {
         "what": "sweep point",
-        "verilog": digest(point.framed),
+        "verilog": digest(point.wrapped),
         "target": point.target.describe(),
         "tools": flow.check_tools([point.target]),
         "sources": sources.digest("qse_hw"),

@@ -38,7 +38,7 @@ def document(
     Raises:
         InputError: if a target has none of the objectives.
     """
-    here = environment()
+    provenance = environment()
     used = dict.fromkeys(tool for target in targets for tool in target.programs)
     shown: list[Json] = []
     described: Json = {}
@@ -51,8 +51,8 @@ def document(
     return {
         "schema": SCHEMA,
         "command": command,
-        **here,
-        "versions": here["versions"] | {tool: version(tool) for tool in used},
+        **provenance,
+        "versions": provenance["versions"] | {tool: version(tool) for tool in used},
         "spec": spec.document,
         "activations": activations,
         "targets": described,

@@ -76,7 +76,7 @@ class Spec:
     folder: Path
 
     def place(self, format: str) -> str:
-        """A format for who does not know the SPEC: of a file the absolute path, else as it is written."""
+        """A format that does not depend on where the SPEC lies: of a file the absolute path, else the name."""
         return str(self.folder / format) if format.endswith(".json") else format
 
 
@@ -132,7 +132,7 @@ def _values(unit: str, name: str, given: Any) -> list[Any]:
 
 
 def _check(spec: Spec) -> None:
-    """InputError for values that no combination could make right."""
+    """InputError for values that are wrong in every combination."""
     known = options(unit_class(spec.unit))
     if "format" in known and "format" not in spec.options:
         raise InputError(f"Option format must be given for unit {spec.unit}")

@@ -47,7 +47,7 @@ def fits(spec: Spec, file: str, cache: Cache, report: Report) -> tuple[dict[tupl
             wanted[None, 16] = None
             if options["format"] != CALIBRATION:
                 wanted[options["format"], plan.scale_bits(spec.unit, options)] = None
-    # one width after the other: the searches for one format serve the next
+    # sorted by width, as searches of one width share intermediate results
     order = sorted(wanted, key=lambda one: one[1])
     jobs = [
         {"activations": file, "format": None if format is None else spec.place(format), "scale_bits": bits}
@@ -55,9 +55,9 @@ def fits(spec: Spec, file: str, cache: Cache, report: Report) -> tuple[dict[tupl
     ]
     work = [(accuracy.key(job), job) for job in jobs]
     results = finished(accuracy.fit, work, local, cache, partial(report, "fitting formats"))
-    by_job = dict(zip(order, results, strict=True))
-    limit = by_job.pop((None, 16), {"limit_db": []})["limit_db"]
-    return {(format, bits): result for (format, bits), result in by_job.items() if format is not None}, limit
+    by_format = dict(zip(order, results, strict=True))
+    limit = by_format.pop((None, 16), {"limit_db": []})["limit_db"]
+    return {(format, bits): result for (format, bits), result in by_format.items() if format is not None}, limit
 
 
 def build(

@@ -77,6 +77,7 @@ def test_modes(tensors, mode):
     )
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_layers_are_seen_one_at_a_time(tensors, mode, weighted):

@@ -44,6 +44,7 @@ FAMILIES = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("spec", FAMILIES)
 def test_least_squares_against_brute_force(rng, spec):
     x = silu(rng, (64, 32))

@@ -127,6 +127,7 @@ def test_an_outlier_that_comes_later(rng):
     assert tight.format.reach * float(tight.scale.step) < 1.1 * peak
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("segments", [1, 3, 6])
 def test_the_default_is_judged_with_headroom(rng, segments):
     """The tuned format beats every preset on values and headroom together."""
@@ -166,6 +167,7 @@ def test_what_layers_share_has_headroom(rng, mode):
         assert Histogram(later).sqnr_db(roomy) > Histogram(later).sqnr_db(tight) + 1
 
 
+@pytest.mark.full
 def test_the_output_is_judged_with_headroom(rng):
     """Of two formats that err alike at the output, the one with room for what comes later is chosen."""
     x = np.minimum(silu(rng, (16, 4)), 4)  # so few that what is made up weighs as much as one in 64

@@ -99,6 +99,7 @@ def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
     assert loss_db(fitters, quantizers) <= loss_db(fitters, best)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["int8", "se8", "se8-silu", "int8-asym", "se9-paper", "se8:L=3"])
 def test_presets(fitters, name, mode):
@@ -124,6 +125,7 @@ def test_int8_among_the_layers_own_formats(rng, monkeypatch):
     assert len({result.format for result in shared}) == 1
 
 
+@pytest.mark.full
 def test_layers_that_lack_what_others_have(rng):
     """A floor far below zero in one layer, none in the other: steps that fit both."""
     z = rng.standard_normal((60, 20))
@@ -233,6 +235,7 @@ def test_the_order_of_layers_does_not_matter(rng):
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
 
 
+@pytest.mark.full
 def test_many_layers(rng):
     fitters = fitters_of([silu(rng, 0.5 + number / 4, (30, 10)) for number in range(11)])
     seen = []
@@ -246,6 +249,7 @@ def test_many_layers(rng):
     assert seen == pytest.approx([number / 11 for number in range(1, 12)])
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("mode", MODES)
 def test_deterministic(rng, mode):
     layers = [silu(rng, size) for size in (0.7, 2, 5)]

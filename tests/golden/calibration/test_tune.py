@@ -7,14 +7,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qse_hw import golden
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
@@ -71,6 +69,7 @@ def check(result, budget, scale_bits=16):
     assert 0 in [segment.log2_step for segment in result.format.segments if segment.codes == most]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("peak", [MIN_PEAK, 1.0, MAX_PEAK])
 def test_formats_are_sound(rng, kind, peak):
@@ -106,6 +105,7 @@ def test_formats_are_sound_whatever_the_values(kind, seed, exponent, budget, sca
     assert histogram.squared_error(quantizer) <= histogram.power * (1 + 1e-6)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", ["one-sided", "symmetric", "one outlier", "all negative"])
 @pytest.mark.parametrize("exponent", [-50, 50])
 def test_powers_of_two_change_nothing(rng, kind, exponent):
@@ -116,7 +116,10 @@ def test_powers_of_two_change_nothing(rng, kind, exponent):
     assert other.scale.step == one.scale.step * Fraction(2) ** exponent
 
 
-@pytest.mark.parametrize(("scale_bits", "segments"), [(1, 1), (1, 3), (1, 6), (4, 3), (8, 3), (16, 3)])
+@pytest.mark.parametrize(
+    ("scale_bits", "segments"),
+    [(1, 1), (1, 3), (1, 6), *(pytest.param(bits, 3, marks=pytest.mark.full) for bits in (4, 8, 16))],
+)
 def test_never_worse_than_a_preset(rng, scale_bits, segments):
     fitter = Fitter(Histogram(silu(rng, size=0.5)), scale_bits=scale_bits)
     quantizer = fitter.least_squares(parse_format(f"tuned:segments={segments},bits=8,sign=0,headroom=1"))
@@ -133,6 +136,7 @@ def test_never_worse_than_a_preset(rng, scale_bits, segments):
         assert error < (0.9 if segments > 3 else 0.96) * silu_error
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("budget", "best"),
     [("segments=1", "int8-asym"), ("segments=3", "se8-silu"), ("segments=4,bits=9,sign=1", "se9-paper"),
@@ -175,6 +179,7 @@ def test_a_budget_is_of_bytes():
     assert (Budget().segments, Budget().bits, Budget().signs) == (6, 8, SIGNS)
 
 
+@pytest.mark.full
 def test_tuned_formats_are_of_bytes(rng):
     quantizer = Fitter(Histogram(silu(rng))).least_squares(parse_format("tuned:segments=2"))
     assert (quantizer.format.bits, quantizer.scale.bits) == (8, 16)
@@ -298,12 +303,13 @@ print(json.dumps([[format_to_json(one.format), one.scale.M, one.scale.k] for one
 """
 
 
+@pytest.mark.full
 def test_deterministic(rng):
     seed = str(rng.integers(1 << 30))
     said = {
         subprocess.run(
             [sys.executable, "-c", PROGRAM, seed], check=True, capture_output=True, timeout=60,
-            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(golden.__file__).parents[1])},
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
         ).stdout
         for hash_seed in ("0", "1", "77")
     }  # fmt: skip

@@ -16,6 +16,7 @@ from qse_hw.golden.models.mamba.stream import activations, layers_of
 SPECS = ["int8", "quamba", "quamba2", "se8", "lloyd-max"]
 
 
+@pytest.mark.every(2)
 def test_fit_and_measure(model, ids):
     stream = layers_of(model)
     shares = []
@@ -70,6 +71,7 @@ def test_a_layers_own_tuned_format_is_measured_on_its_values(mamba1, ids):
         assert losses.sqnr_db[spec][layer] != sample.histogram.sqnr_db(own.quantizer)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("mode", ["runtime", "shared"])
 def test_tuned_formats_that_layers_share(mamba1, ids, monkeypatch, mode):
     """``qse_hw.golden.calibration.sharing`` finds them, from the histograms of all layers at once; it has tests of its

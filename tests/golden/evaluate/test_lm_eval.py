@@ -63,6 +63,7 @@ def requests(*arguments):
     return [SimpleNamespace(args=one) for one in arguments]
 
 
+@pytest.mark.full
 def test_tasks_by_hand(model, tasks):
     metrics = {(one.task, one.metric): one for one in tasks.run(HarnessModel(model, Bytes()))}
     right, normalized = [], []

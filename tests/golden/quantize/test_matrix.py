@@ -77,6 +77,7 @@ def test_what_is_no_layer(given, said):
         Layer(x=X, weights=given)
 
 
+@pytest.mark.every(6)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("spec", ["se8", "tuned:segments=2", "int8"])

@@ -19,7 +19,7 @@ def tiny(tmp_path):
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Every task is passed without being run, but those that are named."""
+    """No task is run; all pass except the named ones."""
     runs = []
 
     def run_all(tasks, folder, jobs, progress, timeout):

@@ -39,7 +39,7 @@ def test_beside_the_baseline(tmp_path, capsys, monkeypatch):
 
 @pytest.fixture
 def fake(monkeypatch):
-    """The flow without its tools: what it was asked for."""
+    """The flow without its tools; returns the points that were requested."""
     asked = []
 
     def measure(points, *, seeds, cache, step):
@@ -150,7 +150,7 @@ LIBERTY = Path(__file__).parents[2] / "synth" / "assets" / "small.lib"
 
 
 def test_a_library_that_lacks_what_timing_needs(tmp_path, capsys):
-    """Its flop's delay is without ``related_pin``: refused, with nothing written, and no figure said."""
+    """Its flop's delay has no ``related_pin``: refused, nothing is written, no figure is printed."""
     text = LIBERTY.read_text()
     flop = text.index("pin (Q)")
     (tmp_path / "x.lib").write_text(text[:flop] + text[flop:].replace('related_pin : "CK";', "", 1))
@@ -167,7 +167,7 @@ def test_a_library_that_lacks_what_timing_needs(tmp_path, capsys):
 
 
 def test_a_library_with_a_cell_that_nobody_can_use(tmp_path, capsys):
-    """It is said, in the report, too; a cell that is there twice is refused."""
+    """The cell is named, also in the report; a library with the same cell twice is refused."""
     text = LIBERTY.read_text()
     dual = 'cell (DUAL) { ff (IQ, IQN) { clocked_on : "A ^ B"; next_state : "A"; } pin (A, B) { direction : input; } }'
     report, page = tmp_path / "r.json", tmp_path / "r.md"
@@ -188,7 +188,7 @@ def test_a_library_with_a_cell_that_nobody_can_use(tmp_path, capsys):
 
 
 def test_energy(tmp_path, capsys):
-    """Of real activations, on standard cells; a decoder beside it is measured without."""
+    """Energy on real activations on standard cells; a decoder in the same run has none."""
     x = tmp_path / "x.safetensors"
     save_file({"layers.0.x": np.linspace(-1, 3, 512, dtype=np.float32).reshape(64, 8)}, x)
     words = ["synth", "encoder", "decoder", *SMALL[2:], "--format", "int8", "--on", "cells", "--liberty", str(LIBERTY)]

@@ -11,7 +11,7 @@ from qse_hw.sim.cycle.decoder import DecoderModel
 from qse_hw.sim.cycle.stimulus import full_speed, random_runs, random_stalls
 from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.packing import pack
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
 
@@ -38,6 +38,7 @@ def stimuli(config, rng, seed=11):
     ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("name", [*formats.SHIPPED, *formats.DOCUMENTS])
 def test_equals_the_component(rng, name, lanes):
@@ -46,6 +47,7 @@ def test_equals_the_component(rng, name, lanes):
         assert first_difference(DecoderModel(unit).run(stimulus), simulate(unit.component(), stimulus)) == ""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(("name", "lanes"), [("se9-paper", 3), ("se8-silu", 1)])
 def test_equals_the_verilog(rng, tmp_path, name, lanes, simulator):

@@ -9,7 +9,7 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.linear import LinearConfig
 from qse_hw.sim.cycle.linear import LinearModel
 from qse_hw.sim.cycle.trace import first_difference
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen.formats import make
 from tests.sim.cycle.linear_stimuli import job, results, stimulus
@@ -50,6 +50,7 @@ def test_equals_the_component(rng, unit):
         assert first_difference(LinearModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("unit", UNITS[1:3], ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit, simulator):

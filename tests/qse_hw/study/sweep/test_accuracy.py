@@ -1,4 +1,4 @@
-"""What formats lose: as eval finds, and as the hardware's inputs have it."""
+"""The loss of formats: as eval measures it, and for inputs rounded as the hardware gets them."""
 
 import math
 
@@ -21,22 +21,22 @@ from qse_hw.study.sweep.accuracy import Fed, fit, fitted, key, measure
 def test_a_closed_format_is_fitted_as_eval_does(activations, tensors, bits):
     job = {"activations": str(activations), "format": "se8:L=8", "scale_bits": bits}
     limits = fit(job | {"format": None})["limit_db"]
-    found = fitted(fit(job))
-    losses = measure(list(tensors.values()), found, input_type("fp32"), limits)
+    quantizers = fitted(fit(job))
+    losses = measure(list(tensors.values()), quantizers, input_type("fp32"), limits)
     for number, x in enumerate(tensors.values()):
         sample = Sample(x, scale_bits=bits)
-        assert found[number] == sample.fit(parse_candidate("se8:L=8")).quantizer
-        assert losses["sqnr_db"][number] == sample.sqnr_db(found[number])
+        assert quantizers[number] == sample.fit(parse_candidate("se8:L=8")).quantizer
+        assert losses["sqnr_db"][number] == sample.sqnr_db(quantizers[number])
         assert limits[number] == sample.sqnr_db(sample.limit)
         assert losses["distance_db"][number] == limits[number] - losses["sqnr_db"][number] > 0
 
 
 @pytest.mark.parametrize("format", ["se8", "se8-silu"])
 def test_an_open_format_is_one_for_all_layers(activations, tensors, format):
-    found = fitted(fit({"activations": str(activations), "format": format, "scale_bits": 8}))
-    assert len(found) == len(tensors)
-    assert len({one.format for one in found}) == 1
-    assert {one.scale.bits for one in found} == {8}
+    quantizers = fitted(fit({"activations": str(activations), "format": format, "scale_bits": 8}))
+    assert len(quantizers) == len(tensors)
+    assert len({one.format for one in quantizers}) == 1
+    assert {one.scale.bits for one in quantizers} == {8}
 
 
 def test_a_format_that_cannot_be_had(tmp_path, rng):
@@ -66,9 +66,9 @@ def test_nothing_lost():
     quantizer = SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(1.0))
     assert measure([x], [quantizer], input_type("fp32"), [None]) == {"sqnr_db": [None], "distance_db": [0.0]}
     half = SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(2.0))
-    found = measure([x], [half], input_type("fp32"), [None])
-    assert found["distance_db"] == [None]
-    assert math.isclose(found["sqnr_db"][0], 10 * math.log10(344 / 8))  # eight odd values, each off by 1
+    losses = measure([x], [half], input_type("fp32"), [None])
+    assert losses["distance_db"] == [None]
+    assert math.isclose(losses["sqnr_db"][0], 10 * math.log10(344 / 8))  # eight odd values, each off by 1
 
 
 def test_what_a_fit_depends_on(activations, tmp_path):

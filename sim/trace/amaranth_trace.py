@@ -1,4 +1,4 @@
-"""Recording what is on every port of a component in every cycle, in Amaranth's simulator."""
+"""Recording every port of a component in every cycle, in Amaranth's simulator."""
 
 import random
 from typing import Any
@@ -13,9 +13,9 @@ from qse_hw.sim.cycle.trace import Trace, as_port, masked
 
 
 def simulate(component: Any, stimulus: Stimulus) -> Trace:
-    """What ``stimulus`` makes of the component: what :func:`qse_hw.sim.trace.trace.record` records of its Verilog.
+    """The component's trace under ``stimulus``, as :func:`qse_hw.sim.trace.trace.record` records it of the Verilog.
 
-    Whatever is on a payload without valid must not matter: there is noise.
+    The payload is random without valid, as its value must not matter then.
     """
     ports: dict[str, Value] = {}
     inputs: dict[str, list[int]] = {}

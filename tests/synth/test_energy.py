@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from qse_hw.synth.cache import Cache
+from qse_hw.synth.energy import measure_energy
 from qse_hw.synth.flow import Point
-from qse_hw.synth.playing import play
 from qse_hw.synth.targets import target
 from tests.synth.units import SMALL
 
@@ -21,7 +21,7 @@ def data(rng):
 def test_energy_and_toggles(data, tmp_path):
     points = [Point(SMALL, target("cells", liberty=LIBERTY)), Point(SMALL, target("ice40"))]
     told, cache = [], Cache(tmp_path)
-    cells, fpga = play(points, [data, data], cache=cache, step=told.append)
+    cells, fpga = measure_energy(points, [data, data], cache=cache, step=told.append)
     assert sorted(told) == ["energy of encoder int8 s8 on cells:small", "energy of encoder int8 s8 on ice40:hx8k"]
     for steady, random in (cells, fpga):
         assert [steady["stimulus"], random["stimulus"], steady["values"]] == ["steady", "random", 400]
@@ -34,8 +34,8 @@ def test_energy_and_toggles(data, tmp_path):
     assert random["leakage"] > 0
     assert "energy" not in fpga[0]
     before = len(list(tmp_path.rglob("*.json")))
-    assert play(points, [data, data], cache=cache) == [cells, fpga]
-    assert play(points[:1], [{"steady": data["steady"]}], cache=cache) == [cells[:1]]
+    assert measure_energy(points, [data, data], cache=cache) == [cells, fpga]
+    assert measure_energy(points[:1], [{"steady": data["steady"]}], cache=cache) == [cells[:1]]
     assert len(list(tmp_path.rglob("*.json"))) == before + 1  # other data is another question
 
 
@@ -46,12 +46,12 @@ def test_what_the_library_lacks(data, tmp_path):
 
     def random(library):
         (tmp_path / "x.lib").write_text(library)
-        return play([Point(SMALL, target("cells", liberty=tmp_path / "x.lib"))], [data])[0][1]
+        return measure_energy([Point(SMALL, target("cells", liberty=tmp_path / "x.lib"))], [data])[0][1]
 
     whole = random(text)
-    found = random(text.replace("  cell (NOR2)", f"  {odd}  cell (NOR2)").replace("cell_leakage_power", "x"))
-    assert found.pop("missing").keys() == {"leakage"}
-    assert found == whole | {"leakage": None}
-    found = random(text.replace("  nom_voltage : 1.2;", ""))
-    assert found.pop("missing") == {"energy": "Library small has no nom_voltage"}
-    assert found == whole | dict.fromkeys(("switching", "internal", "clock", "energy"))
+    energy = random(text.replace("  cell (NOR2)", f"  {odd}  cell (NOR2)").replace("cell_leakage_power", "x"))
+    assert energy.pop("missing").keys() == {"leakage"}
+    assert energy == whole | {"leakage": None}
+    energy = random(text.replace("  nom_voltage : 1.2;", ""))
+    assert energy.pop("missing") == {"energy": "Library small has no nom_voltage"}
+    assert energy == whole | dict.fromkeys(("switching", "internal", "clock", "energy"))

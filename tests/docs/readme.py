@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-import pytest
-
-from tests.docs.pages import DOCS, Pair, ages, blocks, numbers, report, rows, tables, unnoticed, wrong
+from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, tables
 from tests.docs.synthesis import row_of
 
 PAGE = (DOCS.parent / "README.md").read_text(encoding="utf-8")
@@ -65,9 +63,9 @@ def speed(page: str) -> Iterator[Pair]:
         yield Pair("replay", said, f"{run['run']}: {run['values']:,} values, {run['mismatches']} mismatches")
 
 
-def fitting(shown: list[dict[str, str]], found: dict[str, Any]) -> Iterator[Pair]:
-    sizes, last = found["values"], shown.pop()
-    for row, (name, every) in zip(shown, found["all_seconds"].items(), strict=True):
+def fitting(shown: list[dict[str, str]], fits: dict[str, Any]) -> Iterator[Pair]:
+    sizes, last = fits["values"], shown.pop()
+    for row, (name, every) in zip(shown, fits["all_seconds"].items(), strict=True):
         yield Pair("fitting", row["what"], name)
         times = [median(one) for one in every]
         for size, time in zip(sizes, times, strict=True):
@@ -82,12 +80,12 @@ def growth(sizes: list[int], times: list[float]) -> float:
 
 
 def model(shown: list[dict[str, str]], units: dict[str, Any]) -> Iterator[Pair]:
-    for row, (name, found) in zip(shown, units.items(), strict=True):
-        slow, fast = (median(found["all_seconds"][kind]) for kind in ("amaranth", "model"))
+    for row, (name, unit) in zip(shown, units.items(), strict=True):
+        slow, fast = (median(unit["all_seconds"][kind]) for kind in ("amaranth", "model"))
         yield Pair("cycle model", row["unit"], name)
-        yield Pair(name, row["cycles"], found["cycles"])
-        yield Pair(name, row["simulator, cycles/s"], found["cycles"] / slow)
-        yield Pair(name, row["model, cycles/s"], found["cycles"] / fast)
+        yield Pair(name, row["cycles"], unit["cycles"])
+        yield Pair(name, row["simulator, cycles/s"], unit["cycles"] / slow)
+        yield Pair(name, row["model, cycles/s"], unit["cycles"] / fast)
         yield Pair(name, row["ratio"].removesuffix(" x"), slow / fast)
 
 
@@ -96,22 +94,3 @@ def age(page: str) -> Iterator[Pair]:
 
 
 CHECKS = {"quality": quality, "synthesis": synthesis, "speed": speed, "age": age}
-
-
-def check(page: str) -> Iterator[Pair]:
-    for one in CHECKS.values():
-        yield from one(page)
-
-
-def test_figures():
-    assert wrong(check(PAGE)) == []
-
-
-def test_every_block_is_checked():
-    assert set(blocks(PAGE)) == set(CHECKS)
-    assert all(numbers(blocks(PAGE)[name]) for name in ("quality", "synthesis", "speed"))
-
-
-@pytest.mark.parametrize("name", [name for name in CHECKS if name != "age"])
-def test_a_damaged_figure_is_noticed(name):
-    assert unnoticed(PAGE, [name], check, 30) == []

@@ -1,18 +1,18 @@
-"""A frame for timing: every path of the unit begins and ends in a flop, and four pins are enough.
+"""A wrapper for timing: every path of the unit begins and ends in a flop, and four pins suffice.
 
-All inputs come from one long shift register, all outputs are captured in flops and reduced to one pin by a tree of
-registered XORs. So the tools can remove nothing, pins cost no time, and the frame's own paths are one LUT4 at most.
+A shift register drives all inputs; all outputs are captured in flops and reduced to one pin by a tree of registered
+XORs. So the tools cannot remove logic, delays of pins do not count, and the wrapper's own paths have at most one LUT4.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-HARNESS = "qse_harness"
+WRAPPER = "qse_harness"
 _FANIN = 4  # inputs of one LUT
 
 
-def harness(top: str, ports: Sequence[dict[str, Any]]) -> str:
-    """Verilog of the module :data:`HARNESS` around the module ``top``, whose ports
+def timing_wrapper(top: str, ports: Sequence[dict[str, Any]]) -> str:
+    """Verilog of the module :data:`WRAPPER` around the module ``top``, whose ports
     :class:`qse_hw.rtl_gen.emit.emit.Emitted` lists.
 
     ``clk`` is the clock; ``rst`` comes from a pin through a flop.
@@ -30,7 +30,7 @@ def harness(top: str, ports: Sequence[dict[str, Any]]) -> str:
             high, low = min(wide, _FANIN * (bit + 1)) - 1, _FANIN * bit
             moves.append(f"    tree{level}[{bit}] <= ^tree{level - 1}[{high}:{low}];")
     lines = [
-        f"module {HARNESS}(input clk, input rst_pin, input source_pin, output sink_pin);",
+        f"module {WRAPPER}(input clk, input rst_pin, input source_pin, output sink_pin);",
         "  reg rst;",
         f"  reg [{source - 1}:0] source;",
         f"  wire [{sink - 1}:0] result;",
@@ -52,8 +52,8 @@ def harness(top: str, ports: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def harness_flops(ports: Sequence[dict[str, Any]]) -> int:
-    """Flops of the frame itself."""
+def wrapper_flops(ports: Sequence[dict[str, Any]]) -> int:
+    """Flops of the wrapper itself."""
     outputs = _width([port for port in ports if port["direction"] == "output"])
     flops = 1 + outputs + _width([port for port in ports if port["direction"] == "input"]) - 2  # not clk, rst
     while outputs > 1:

@@ -9,8 +9,8 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
-from qse_hw.synth.harness import HARNESS, harness, harness_flops
 from qse_hw.synth.targets.ecp5 import Ecp5
+from qse_hw.synth.timing_wrapper import WRAPPER, timing_wrapper, wrapper_flops
 
 synthesize = Ecp5().synthesize
 
@@ -22,11 +22,11 @@ def cells(netlist, top):
     return Counter(cell["type"] for cell in document["modules"][top]["cells"].values())
 
 
-def bare_and_framed(config, folder):
+def bare_and_wrapped(config, folder):
     unit = emit(config)
     bare = synthesize(unit.text, config.top, folder)
-    framed = synthesize(unit.text + harness(config.top, unit.ports), HARNESS, folder)
-    return unit, cells(bare, config.top), cells(framed, HARNESS)
+    wrapped = synthesize(unit.text + timing_wrapper(config.top, unit.ports), WRAPPER, folder)
+    return unit, cells(bare, config.top), cells(wrapped, WRAPPER)
 
 
 def encoder(format="se8", input="s8", **kwargs):
@@ -46,20 +46,20 @@ def encoder(format="se8", input="s8", **kwargs):
     ],
 )
 def test_the_frame_keeps_all_of_the_unit(config, tmp_path):
-    unit, bare, framed = bare_and_framed(config, tmp_path)
-    assert framed["MULT18X18D"] == bare["MULT18X18D"]
-    assert framed["TRELLIS_FF"] == bare["TRELLIS_FF"] + harness_flops(unit.ports)
-    assert framed["CCU2C"] == bare["CCU2C"]
+    unit, bare, wrapped = bare_and_wrapped(config, tmp_path)
+    assert wrapped["MULT18X18D"] == bare["MULT18X18D"]
+    assert wrapped["TRELLIS_FF"] == bare["TRELLIS_FF"] + wrapper_flops(unit.ports)
+    assert wrapped["CCU2C"] == bare["CCU2C"]
 
 
 def test_an_output_left_out_would_be_noticed(tmp_path):
     config = encoder()
     unit = emit(config)
     ports = [port for port in unit.ports if port["name"] != "saturated"]
-    framed = cells(synthesize(unit.text + harness(config.top, ports), HARNESS, tmp_path), HARNESS)
-    all_ports = cells(synthesize(unit.text + harness(config.top, unit.ports), HARNESS, tmp_path), HARNESS)
+    wrapped = cells(synthesize(unit.text + timing_wrapper(config.top, ports), WRAPPER, tmp_path), WRAPPER)
+    all_ports = cells(synthesize(unit.text + timing_wrapper(config.top, unit.ports), WRAPPER, tmp_path), WRAPPER)
     # the flag's own flop and the lane's, the source of "clear" and the capture
-    assert framed["TRELLIS_FF"] < all_ports["TRELLIS_FF"] - 2
+    assert wrapped["TRELLIS_FF"] < all_ports["TRELLIS_FF"] - 2
 
 
 PASS = "module pass(input clk, input rst, input [{high}:0] a, output reg [{high}:0] b); {body} endmodule\n"
@@ -77,12 +77,12 @@ def test_any_number_of_ports(width, tmp_path):
         ]
     ]
     text = PASS.format(high=width - 1, body="always @(posedge clk) if (rst) b <= 0; else b <= ~a;")
-    framed = cells(synthesize(text + harness("pass", ports), HARNESS, tmp_path), HARNESS)
-    assert framed["TRELLIS_FF"] == width + harness_flops(ports)
+    wrapped = cells(synthesize(text + timing_wrapper("pass", ports), WRAPPER, tmp_path), WRAPPER)
+    assert wrapped["TRELLIS_FF"] == width + wrapper_flops(ports)
     # one XOR per flop of the tree, and the inverters
-    assert framed["LUT4"] <= (harness_flops(ports) - 1 - 2 * width) + width
+    assert wrapped["LUT4"] <= (wrapper_flops(ports) - 1 - 2 * width) + width
 
 
 def test_the_same_ports_give_the_same_text():
     ports = emit(encoder()).ports
-    assert harness("qse_encoder", ports) == harness("qse_encoder", ports)
+    assert timing_wrapper("qse_encoder", ports) == timing_wrapper("qse_encoder", ports)

@@ -5,7 +5,7 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from tests.sim.trace.test_trace import check_driver, check_noise, check_others, stimuli
 
 

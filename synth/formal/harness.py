@@ -1,6 +1,6 @@
-"""What stands around a unit in a proof: a module whose inputs are the unit's, all free, and the checkers beside it.
+"""The formal harness of a unit: a top module with the unit, free inputs, and checkers.
 
-And the cut: the lanes' arithmetic taken out of the Verilog, where a proof is about what is around it.
+For proofs that do not depend on the lanes' arithmetic, the lanes are cut out of the Verilog.
 """
 
 import re
@@ -18,7 +18,7 @@ def shipped(name: str) -> str:
     return (files("qse_hw.synth.formal") / name).read_text(encoding="utf-8")
 
 
-def around(
+def harness(
     unit: Emitted, checks: Sequence[str], free: Sequence[str] = (), probes: Mapping[str, int] | None = None
 ) -> str:
     """Verilog of the module :data:`TOP`: the unit as ``dut``, wires called like its ports, then ``checks``.
@@ -26,8 +26,8 @@ def around(
     Args:
         unit: the unit.
         checks: Verilog that uses the wires.
-        free: further inputs of one bit: what the solver may choose beside the unit's inputs.
-        probes: what :func:`probed` shows.
+        free: further inputs of one bit, which the solver chooses.
+        probes: the outputs that :func:`probed` added.
     """
     probes = probes or {}
     inputs = [port for port in unit.ports if port["direction"] == "input"]
@@ -56,17 +56,17 @@ def instance(module: str, name: str, parameters: dict[str, int], ports: dict[str
 
 
 def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str:
-    """``text`` with every lane's module replaced by one that gives any outputs in any cycle.
+    """``text`` with every lane's module replaced by one with arbitrary outputs in every cycle.
 
-    What is shown so holds of every arithmetic.
+    What is proved so holds for any arithmetic.
 
     Args:
         text: a unit's Verilog.
-        events: the lane's outputs of one bit that are made visible: output ``events[n]`` is bit ``n`` of ``value``.
+        events: outputs of one bit that become visible: output ``events[n]`` is bit ``n`` of ``value``.
         value: the lane's output that leaves the unit.
 
     Raises:
-        InputError: if there is no lane in it.
+        InputError: if the Verilog has no lane.
     """
     called, lane = _lane(text)
     declared = _ports(lane)
@@ -75,7 +75,7 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
         if direction == "output":
             source = f"any_{value}[{events.index(name)}]" if name in events else f"any_{name}"
             if name not in events:
-                # a register, so that what the solver chooses has one name, by which a trace can be replayed
+                # registered, so that the solver's choice has a single name, which the replay of a trace needs
                 body.append(f"  (* anyseq, keep *) wire {bits}next_{name};\n  reg {bits}any_{name};")
                 body.append(f"  always @(posedge clk) any_{name} <= next_{name};")
             body.append(f"  assign {name} = {source};")
@@ -84,19 +84,19 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
 
 
 def lane_outputs(text: str) -> list[str]:
-    """What a lane tells; of events only those that its format and input can have.
+    """A lane's outputs; outputs for events exist only if format and input allow the event.
 
     Raises:
-        InputError: if there is no lane in it.
+        InputError: if the Verilog has no lane.
     """
     return [name for direction, _, name in _ports(_lane(text)[1]) if direction == "output"]
 
 
 def _lane(text: str) -> tuple[str, re.Match[str]]:
-    found = re.search(r"^  (\S+)  lane0 \($", text, re.M)
-    if found is None:
+    match = re.search(r"^  (\S+)  lane0 \($", text, re.M)
+    if match is None:
         raise InputError("Verilog must have an instance lane0")
-    return found[1], _module(text, found[1])
+    return match[1], _module(text, match[1])
 
 
 def _ports(module: re.Match[str]) -> list[tuple[str, str, str]]:
@@ -104,10 +104,10 @@ def _ports(module: re.Match[str]) -> list[tuple[str, str, str]]:
 
 
 def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
-    """``text`` with further outputs of ``module`` that show signals of it, or, as ``INSTANCE.NAME``, of what is in it.
+    """``text`` with signals of ``module``, or, as ``INSTANCE.NAME``, of an instance in it, as further outputs.
 
-    They change nothing; what is asserted of them helps the induction. ``signals``: their widths; the output of
-    ``INSTANCE.NAME`` is ``probe_INSTANCE_NAME``.
+    Behaviour does not change; assertions on these outputs help the induction. ``signals``: widths by name; the output
+    of ``INSTANCE.NAME`` is ``probe_INSTANCE_NAME``.
 
     Raises:
         InputError: if there is no such signal.
@@ -117,12 +117,12 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
         instance_name, _, name = path.rpartition(".")
         if instance_name:
             inner.setdefault(instance_name, {})[name] = width
-    for instance_name, found in inner.items():
+    for instance_name, widths in inner.items():
         place = re.search(rf"^  (\S+)  \\?{instance_name}(?:\$\d+)? +\(\n", text, re.M)
         if place is None:
             raise InputError(f"Verilog must have an instance {instance_name}")
-        wires = "".join(f"    .probe_{name}(probe_{instance_name}_{name}),\n" for name in found)
-        text = probed(text[: place.end()] + wires + text[place.end() :], place[1], found)
+        wires = "".join(f"    .probe_{name}(probe_{instance_name}_{name}),\n" for name in widths)
+        text = probed(text[: place.end()] + wires + text[place.end() :], place[1], widths)
     head = _module(text, module)
     ports, lines = "", ""
     for path, width in signals.items():
@@ -132,7 +132,7 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
         if "." in path:
             continue
         vector = rf"\[{width - 1}:0\] " if width > 1 else ""
-        # a name that is a word of SystemVerilog is escaped
+        # names that are keywords of SystemVerilog are escaped
         declared = re.search(
             rf"^  (?:reg|wire) {vector}({re.escape(path)}|\\{re.escape(path)} )( = \S+)?;$", head[2], re.M
         )
@@ -143,18 +143,18 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
 
 
 def probe(path: str) -> str:
-    """The name of the output that shows a signal."""
+    """The name of the output for a signal."""
     return f"probe_{path.replace('.', '_')}"
 
 
 def _module(text: str, name: str) -> re.Match[str]:
     """Groups: ports, body."""
-    found = re.search(rf"^module {re.escape(name)} ?\(([^;]*)\);\n(.*?)^endmodule\n", text, re.M | re.S)
-    if found is None:
+    match = re.search(rf"^module {re.escape(name)} ?\(([^;]*)\);\n(.*?)^endmodule\n", text, re.M | re.S)
+    if match is None:
         raise InputError(f"Verilog must have a module {name}")
-    return found
+    return match
 
 
 def bits(width: int) -> str:
-    """The range of a vector in a declaration, with a blank behind; of one bit nothing."""
+    """The range of a vector in a declaration, with a space after it; "" for one bit."""
     return f"[{width - 1}:0] " if width > 1 else ""
