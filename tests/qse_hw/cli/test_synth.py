@@ -107,7 +107,7 @@ def test_all_that_is_written(fake, tmp_path, capsys):
         (["--baseline", "int9"], "Baseline: Format must be one of int8,"),
         (["--json", "/dev/null"], "Output /dev/null must be a file"),
         (["--png", "/dev/null/report.png"], "Output /dev/null/report.png cannot be written"),
-        (["--size", "8"], "Option --size must be one of unit encoder"),
+        (["--size", "8"], "Option --size must be one that unit encoder has"),
         (["--target", "ecp5", "--on", "ice40", "gowin"], "Unit encoder se8 s8 ecp5 is made of cells that none of"),
     ],
 )
