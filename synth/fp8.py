@@ -11,7 +11,7 @@ from operator import or_
 from typing import Any, ClassVar
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, EnableInserter, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,7 +19,8 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.reference.vectors import from_patterns
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.reset import omit_reset
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import INPUT, LANES
 
@@ -93,7 +94,7 @@ class Cast(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         lanes = []
         for number in range(self.config.lanes):
             lane = CastLane(input=self.config.input)
@@ -108,16 +109,21 @@ class Cast(wiring.Component):
         return m
 
 
-class CastLane(Elaboratable):
-    """Casts one value per cycle, in three stages: the value, its aligned significand, its code.
+class CastLane(wiring.Component):
+    """Casts one value. Latency: 3 cycles (value, aligned significand, code). Throughput: one value per cycle.
 
-    Members: ``bits`` in; ``code`` out.
+    Parameters:
+        input: type of the values.
+
+    Members:
+        bits: the value's bits.
+        code: its FP8 code.
     """
 
     def __init__(self, *, input: InputType) -> None:
         self._input = input
-        self.bits = Signal(input.width)
-        self.code = Signal(8, reset_less=True)
+        super().__init__({"bits": In(input.width), "code": Out(8)})
+        omit_reset(self, "code")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -11,8 +11,9 @@ from dataclasses import asdict
 from typing import Any
 
 from qse_hw.cli.arguments import check_output, command_without
-from qse_hw.golden.calibration.calibration import Choice
-from qse_hw.golden.calibration.contenders import Sample
+from qse_hw.golden.calibration.calibration import LayerCalibration
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.golden.formats.scale import Scale, scale_from_text
@@ -67,8 +68,8 @@ def compare(activations: Activations) -> dict[str, Any]:
             sample = Sample(x)
             for place, name in enumerate(PRESETS):
                 report(f"comparing layer {number}", (number + place / len(PRESETS)) / len(activations.tensors))
-                best = sample.fitter.least_squares(name)
-                choice = Choice(format=best.format, scale=best.scale, sqnr_db=sample.sqnr_db(best))
+                best = sample.fitter.least_squares(parse_format(name))
+                choice = LayerCalibration(format=best.format, scale=best.scale, sqnr_db=sample.sqnr_db(best))
                 sqnr[name].append(choice.sqnr_db)
                 for device in devices():
                     counts = equality[name, device]
@@ -88,7 +89,7 @@ def compare(activations: Activations) -> dict[str, Any]:
     }
 
 
-def _differences(x: Any, choice: Choice, device: str) -> int:
+def _differences(x: Any, choice: LayerCalibration, device: str) -> int:
     """Values whose code or decoded value differs between PyTorch on ``device`` and NumPy."""
     import numpy as np
     import torch

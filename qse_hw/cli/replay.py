@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qse_hw.cli.arguments import FORMAT_HELP, check_output, command_without
 from qse_hw.golden.calibration.calibration import read_calibration
-from qse_hw.golden.calibration.fitting import check_spec
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> None:
     type = input_type(args.input)
     build = netlists(args.netlist)
     calibration = None if args.calibration is None else read_calibration(args.calibration)
-    if args.format is not None:
-        check_spec(args.format)
+    spec = None if args.format is None else parse_format(args.format)
     wave = None if args.wave is None else Path(args.wave)
     if wave is not None:
         kind_of(wave, args.simulator)
@@ -63,11 +62,11 @@ def run(args: argparse.Namespace) -> None:
         from qse_hw.study.whole_model import check, run_whole_model
 
         check(args)
-        return run_whole_model(args, type)
+        return run_whole_model(args, type, spec)
     with console.status("getting activations"):
         activations = from_file_or_default(args.activations)
     console.print(f"activations: {activations.origin}, {activations.size}")
-    choices = choose(activations, calibration, args.format)
+    choices = choose(activations, calibration, spec)
     outcomes = replayed(
         activations.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave, build=build
     )

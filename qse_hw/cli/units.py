@@ -103,6 +103,7 @@ def _format_and_scale(
             raise InputError("Scale must be given: --scale S, --scale runtime or --calibration FILE --layer K")
         return read(config, given, names=_CALIBRATED, others=others)
     from qse_hw.golden.calibration.calibration import read_calibration
+    from qse_hw.golden.calibration.spec import parse_format
 
     if scale is not None:
         raise InputError(f"Scale must come from the calibration or from --scale {scale}, not from both")
@@ -111,5 +112,5 @@ def _format_and_scale(
     calibration = read_calibration(args.calibration)
     layer = calibration.layer(args.layer)
     if format is not None:
-        calibration.check_format(args.layer, format)
+        calibration.check_format(args.layer, parse_format(format))
     return {"format": layer.format, "scale": layer.scale}

@@ -8,7 +8,7 @@ from typing import Any
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, scale_from_json
-from qse_hw.golden.io.documents import checked_document
+from qse_hw.golden.io.schema import checked_document
 from qse_hw.rtl_gen.emit.emit import MANIFEST_SCHEMA, MODELS, Emitted
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig

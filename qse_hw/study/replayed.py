@@ -5,26 +5,31 @@ from typing import Any
 
 import numpy as np
 
-from qse_hw.golden.calibration.calibration import Calibration, Choice
+from qse_hw.golden.calibration.calibration import Calibration, LayerCalibration
+from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.sim.replay.plan import Outcome
 from qse_hw.study.calibrated import calibrated
 from qse_hw.study.console import progress, table
 from qse_hw.study.sources import Activations, stream
 
 
-def choose(activations: Activations, calibration: Calibration | None, format: str | None) -> dict[str, Choice]:
+def choose(
+    activations: Activations, calibration: Calibration | None, spec: FormatSpec | None
+) -> dict[str, LayerCalibration]:
     """Format and scale of every tensor: the calibration's, or calibrated now."""
     if calibration is None:
-        calibration = calibrated(stream(activations), format or "se8")
+        calibration = calibrated(stream(activations), spec or parse_format("se8"))
     else:
         calibration.check(layers=len(activations.tensors), channels=activations.channels, model=activations.model)
-        if format is not None:
+        if spec is not None:
             for number in range(len(activations.tensors)):
-                calibration.check_format(number, format)
+                calibration.check_format(number, spec)
     return {name: calibration.layer(number) for number, name in enumerate(activations.tensors)}
 
 
-def replayed(tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, Choice], **how: Any) -> list[Outcome]:
+def replayed(
+    tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, LayerCalibration], **how: Any
+) -> list[Outcome]:
     """Replay with a progress bar."""
     from qse_hw.sim.replay.replay import replay
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
+from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.io.evidence import evidence
@@ -25,7 +26,7 @@ CLAIM = (
 )
 
 
-def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
+def run_whole_model(args: argparse.Namespace, type: InputType, spec: FormatSpec | None) -> None:
     """``replay --whole-model NAME``: capture, calibrate each layer, replay, report; any mismatch is an error."""
     from qse_hw.golden.models.mamba.shapes import shape
     from qse_hw.sim.replay.whole_model import Stages, replay_model, spread
@@ -42,8 +43,8 @@ def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
     activations = Activations(tensors=tensors, metadata={}, origin=small.origin)
     console.print(f"activations: {activations.origin}, spread over {layers} layers of {TOKENS} x {channels}")
     with stages.stage("calibrate"):
-        calibration = calibrated(stream(activations), args.format or "se8")
-    choices: Mapping[str, Choice] = {name: calibration.layer(number) for number, name in enumerate(tensors)}
+        calibration = calibrated(stream(activations), spec or parse_format("se8"))
+    choices: Mapping[str, LayerCalibration] = {name: calibration.layer(number) for number, name in enumerate(tensors)}
     formats = len({choice.format for choice in choices.values()})
     try:
         with progress() as report:

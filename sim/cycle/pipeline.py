@@ -32,7 +32,7 @@ class Handshake(NamedTuple):
 
 
 def stall_all(stimulus: Stimulus, latency: int) -> Handshake:
-    """The handshake of a pipeline of ``latency`` stages under :func:`qse_hw.rtl_gen.logic.stall.stall_all`."""
+    """The handshake of a pipeline of ``latency`` stages under :func:`qse_hw.rtl_gen.logic.stall.stall_control`."""
     i_valid, i_ready, o_valid = (bytearray(stimulus.cycles) for _ in range(3))
     left, held, stages = len(stimulus.beats), False, 0
     last = 1 << latency - 1

@@ -55,12 +55,10 @@ class Bulk:
     Args:
         config: an encoder or a decoder.
         folder: for all files that are made.
-        runtime: as of :func:`qse_hw.sim.simulators.verilate.verilate`: :attr:`built` of an earlier one.
         build: makes the Verilog of a unit, or an equivalent such as its netlist.
 
     Attributes:
         config: the unit's.
-        built: the folder of the compiled model.
 
     Raises:
         InputError: for other units, and if Verilator or what it needs is missing.
@@ -72,18 +70,17 @@ class Bulk:
         config: UnitConfig,
         folder: Path,
         *,
-        runtime: Path | None = None,
         build: Callable[[UnitConfig], Emitted] = emit,
     ) -> None:
         check_unit(config)
         unit = build(config)
-        self.config, self.built = config, folder / "obj"
+        self.config = config
         folder.mkdir(parents=True, exist_ok=True)
         texts = {f"{config.top}.v": unit.text, **unit.models, "bulk.v": wrapper(unit), "lanes.vlt": VERILATOR_CONFIG}
         sources = [folder / name for name in texts]
         for path, text in zip(sources, texts.values(), strict=True):
             path.write_text(text)
-        library = verilate(sources, _MAIN, "bulk", self.built, arguments=_LIBRARY, runtime=runtime)
+        library = verilate(sources, _MAIN, "bulk", folder / "obj", arguments=_LIBRARY)
         self._call = ctypes.CDLL(str(library)).bulk
         self._call.restype = ctypes.c_long
         widths = {port["name"]: port["width"] for port in unit.ports}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -33,7 +33,7 @@ Progress = Callable[[str, float], None]
 
 def replay(
     activations: Mapping[str, np.ndarray[Any, Any]],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, LayerCalibration],
     *,
     input: InputType,
     lanes: int,
@@ -115,7 +115,7 @@ def run_passes(
     return told
 
 
-def measure_naive(x: np.ndarray[Any, Any], choice: Choice, *, input: InputType) -> float:
+def measure_naive(x: np.ndarray[Any, Any], choice: LayerCalibration, *, input: InputType) -> float:
     """Values per second of the baseline (one lane, a coroutine step per cycle) on ``x``; compilation excluded."""
     with tempfile.TemporaryDirectory(prefix="qse_hw_naive_") as name:
         folder = Path(name)
@@ -132,7 +132,7 @@ def measure_naive(x: np.ndarray[Any, Any], choice: Choice, *, input: InputType) 
 def _prepare(
     format: SegmentedFormat,
     activations: Mapping[str, np.ndarray[Any, Any]],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, LayerCalibration],
     input: InputType,
     lanes: int,
     counter_width: int,

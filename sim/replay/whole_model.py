@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -80,7 +80,7 @@ class Stages:
 
 def replay_model(
     activations: Mapping[str, Floats],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, LayerCalibration],
     *,
     input: InputType,
     stages: Stages,
@@ -132,14 +132,14 @@ def replay_model(
                 _expect(format, input, tensors, folders[number])
             return sources
 
-        def build(number: int, sources: list[Path], runtime: Path | None) -> None:
+        def build(number: int, sources: list[Path]) -> None:
             report(number, 0.1)
             with stages.stage("compile"):
-                simulate.build(sources, NAME, folders[number], "verilator", optimize_runtime=False, runtime=runtime)
+                simulate.build(sources, NAME, folders[number], "verilator", optimize_runtime=False)
 
         def finish(number: int) -> list[Outcome]:
             if number:
-                build(number, prepared[number].result(), folders[0])
+                build(number, prepared[number].result())
             with stages.stage("simulate"):
                 passes = run_passes(
                     "qse_hw.sim.replay.whole_model_testbench", NAME, folders[number], "verilator", len(RUNS),
@@ -149,7 +149,7 @@ def replay_model(
             return [outcome(counters, plan) for counters in passes]
 
         prepared = [pool.submit(prepare, number, *group) for number, group in enumerate(groups.items())]
-        build(0, prepared[0].result(), None)  # the others reuse its runtime
+        build(0, prepared[0].result())  # the others take Verilator's runtime from the compiler's cache
         return [result for passes in pool.map(finish, range(len(groups))) for result in passes]
 
 

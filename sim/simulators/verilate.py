@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from qse_hw.sim.simulators.simulate import VERILATOR_ARGUMENTS, tail, take_runtime, toolchain
+from qse_hw.sim.simulators.simulate import VERILATOR_ARGUMENTS, tail, toolchain
 from qse_hw.sim.simulators.simulators import find, require
 
 
@@ -18,7 +18,6 @@ def verilate(
     arguments: Sequence[str] = (),
     defines: Sequence[str] = (),
     short: bool = False,
-    runtime: Path | None = None,
 ) -> Path:
     """Compile ``sources`` and ``main`` in ``folder``; the log is ``folder/build.log``.
 
@@ -30,8 +29,6 @@ def verilate(
         arguments: further arguments of Verilator.
         defines: ``NAME`` or ``NAME=VALUE``, for the C++ compiler.
         short: compile without optimization, because compilation takes longer than the simulation.
-        runtime: the folder of an earlier program with the same compiler options; its object files of Verilator's
-            runtime are reused, which saves half of the compilation.
 
     Returns:
         The program.
@@ -42,8 +39,6 @@ def verilate(
     """
     require("verilator")
     folder.mkdir(parents=True, exist_ok=True)
-    if runtime is not None:
-        take_runtime(runtime, folder)
     log, program = folder / "build.log", folder / "dut"
     command = [find("verilator") or "verilator", "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1)]
     command += [*VERILATOR_ARGUMENTS, "--prefix", "Vdut", "--top-module", top]

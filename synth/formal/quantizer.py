@@ -9,7 +9,7 @@ stalls, resets and other parameters.
 from dataclasses import replace
 
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal import spec
@@ -23,7 +23,7 @@ _KEPT = "qse_quantizer_apply"  # the module whose registers are the effective pa
 
 
 def _probes(config: QuantizerConfig) -> dict[str, int]:
-    regions = RuntimeRegions.of(config.format).layout.size
+    regions = FormatFamily.of(config.format).layout.size
     return {"scale_m": config.scale.bits, "scale_k": K_BITS, "bypass": 1, "soft_reset": 1, "regions": regions}
 
 

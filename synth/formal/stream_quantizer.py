@@ -5,7 +5,7 @@ are cut): last and keep.
 """
 
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
@@ -40,7 +40,7 @@ def quantizer_shown(unit: Emitted, config: QuantizerConfig) -> str:
 def _effective(config: QuantizerConfig) -> dict[str, int]:
     """The effective parameters that software can set, with their widths."""
     k = parameter_layout(config.registers)["scale_k"].width
-    regions = RuntimeRegions.of(config.format).layout.size
+    regions = FormatFamily.of(config.format).layout.size
     return {"scale_m": config.scale.bits, "scale_k": k, "bypass": 1, "regions": regions}
 
 

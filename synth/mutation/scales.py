@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
 from qse_hw.golden.reference.vectors import to_patterns
-from qse_hw.rtl_gen.lane.decision import guard_bits, regions
+from qse_hw.rtl_gen.lane.piecewise import guard_bits, regions
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 
 SCALES = 64

@@ -32,6 +32,7 @@ def test_the_random_model(tmp_path):
     compare(figures(run(NAME, folder=tmp_path)), "tuned")
 
 
+@pytest.mark.full
 def test_a_checkpoint(tmp_path):
     torch.manual_seed(1)
     config = Mamba2Config(

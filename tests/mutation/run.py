@@ -45,7 +45,7 @@ HEART = (
     "golden/formats/presets.py", "golden/formats/tables.py", "golden/formats/codes.py", "golden/quantize/array.py",
     "golden/quantize/tensor.py", "golden/reference/linear.py", "golden/reference/hadamard.py",
     "golden/reference/vectors.py", "golden/calibration/quantizers.py", "golden/calibration/percentile.py",
-    "golden/calibration/histogram.py", "golden/calibration/headroom.py", "golden/calibration/breakpoints.py",
+    "golden/calibration/histogram.py", "golden/calibration/headroom.py", "golden/calibration/segmentation.py",
     "golden/calibration/fitting.py", "golden/calibration/lloyd.py", "golden/io/npy.py", "golden/io/files.py",
 )  # fmt: skip
 

@@ -73,6 +73,7 @@ def test_the_command(toy, capsys):
     assert "golden/toy.py: not reached: 50.0% is below the goal of 95%" in out
 
 
+@pytest.mark.full
 def test_the_generator_has_a_goal_that_it_can_miss(toy, capsys):
     for place in ("", "tests/"):
         shutil.copytree(toy / place / "golden", toy / place / "rtl_gen", dirs_exist_ok=True)

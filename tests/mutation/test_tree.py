@@ -136,6 +136,7 @@ def judge(tree, chosen):
     return found
 
 
+@pytest.mark.full
 def test_what_is_tested_dies_and_what_is_not_survives(tree):
     source = (tree.root / "golden/toy.py").read_text()
     all_mutants = {mutant.key: mutant for mutant in mutants("golden/toy.py", source)}
@@ -202,6 +203,7 @@ def test_a_suite_that_fails_judges_nothing(tree):
         _ = tree.reached
 
 
+@pytest.mark.full
 def test_a_test_that_needs_another_judges_nothing(tree):
     test = """
 from qse_hw.golden import toy
@@ -264,7 +266,7 @@ def test_second(slow):
 @pytest.mark.parametrize(
     ("package", "file", "forgotten"),
     [
-        ("golden", "golden/quantize/native.cpp", True),
+        ("golden", "golden/quantize/cpu_kernels.cpp", True),
         ("golden", "rtl_gen/emit/unit.py", False),
         ("golden", "tests/golden/formats/oracles.py", True),
         ("golden", "tests/golden/test_toy.py", True),

@@ -27,6 +27,11 @@ def test_what_needs_pytorch_loads_it_when_used():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_every_public_name_is_listed():
+    script = "import qse_hw; assert {*qse_hw.__all__, '__doc__'} <= {*dir(qse_hw)}"
+    subprocess.run([sys.executable, "-c", script], check=True)  # anew: in this process the lazy names may be loaded
+
+
 def test_unknown_names():
     with pytest.raises(AttributeError, match=r"^module 'qse_hw' has no attribute 'nothing'$"):
         qse_hw.nothing  # noqa: B018

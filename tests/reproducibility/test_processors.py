@@ -13,14 +13,14 @@ ERRORS = """
 from qse_hw.golden.io.activations import read_activations
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.formats.presets import load_format
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.study.sources import BUNDLED_ACTIVATIONS
 
 tensors, _ = read_activations(BUNDLED_ACTIVATIONS)
 for number, x in enumerate(tensors.values()):
     histogram = Histogram(x, abs(x) + 1 if number % 2 else None)
-    quantizer = Segmented(format=load_format("int8"), scale=Scale.from_step(histogram.peak / 127))
+    quantizer = SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(histogram.peak / 127))
     print(histogram.power.hex(), histogram.squared_error(quantizer).hex())
 """
 

@@ -1,4 +1,4 @@
-"""The emitted Verilog and the vectors that come with it, in a testbench that knows nothing but the manifest."""
+"""The emitted Verilog and its vectors, in a testbench written from the manifest alone."""
 
 import json
 import shutil
@@ -118,7 +118,7 @@ def test_vectors_through_verilator(tmp_path):
 
 @pytest.mark.parametrize("simulator", [icarus])
 def test_vectors_through_icarus(tmp_path, simulator):
-    """A four-state simulator that shares nothing with the other one; small vectors, as it is slow."""
+    """An independent four-state simulator; small vectors, as it is slow."""
     configs = [encoder("se8", "s8", 8), encoder("se9-paper", "s8", 1, runtime=True, lanes=2), decoder("se9-paper")]
     replay_vectors(configs, tmp_path, simulator)
 

@@ -16,7 +16,7 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import format_from_json
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.quantizer.parameter_rules import parameters_of, refusal
 from qse_hw.rtl_gen.quantizer.registers import REFUSALS
@@ -122,7 +122,7 @@ class Bench:
 
     def __init__(self, dut, stalled):
         self.dut, self.config, self.rng = dut, config(), np.random.default_rng(SEED)
-        self.registers, self.family = self.config.registers, RuntimeRegions.of(self.config.format)
+        self.registers, self.family = self.config.registers, FormatFamily.of(self.config.format)
         self.setting = (self.config.format, self.config.scale, False)
         self.patterns = encoder_vectors(self.config.format, self.config.input, self.config.scale).input_bits
         dut.rst.value = 1

@@ -10,6 +10,7 @@ import numpy as np
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.lloyd import lloyd_max
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.study.bench import SEED, Report
 from qse_hw.study.console import table
@@ -24,10 +25,11 @@ def measure(report: Report) -> dict[str, Any]:
 
     Growth is the slope of log seconds against log values; beside it, that of n log n over the same sizes.
     """
+    six, four, *presets = map(parse_format, ("tuned:segments=6", "tuned:segments=4", *PRESETS))
     work: dict[str, Callable[[Histogram], Any]] = {
-        "tuned, 6 segments": lambda histogram: Fitter(histogram).least_squares("tuned:segments=6"),
-        "tuned, 4 segments": lambda histogram: Fitter(histogram).least_squares("tuned:segments=4"),
-        "presets": lambda histogram: [Fitter(histogram).least_squares(name) for name in PRESETS],
+        "tuned, 6 segments": lambda histogram: Fitter(histogram).least_squares(six),
+        "tuned, 4 segments": lambda histogram: Fitter(histogram).least_squares(four),
+        "presets": lambda histogram: [Fitter(histogram).least_squares(preset) for preset in presets],
         "Lloyd-Max": lloyd_max,
     }
     z = np.random.default_rng(SEED).standard_normal((max(VALUES) // 512, 512), np.float32) * np.float32(2)

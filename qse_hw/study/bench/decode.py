@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -145,7 +145,7 @@ def _measure_model(build: Callable[[], Decoder], device: torch.device, bandwidth
 
 
 class _Random:
-    """Decoders of one model with random weights; the scales are found when the first of them needs them."""
+    """Decoders of one model with random weights; the scales are calibrated when the first of them needs them."""
 
     def __init__(self, config: MambaConfig, device: torch.device) -> None:
         self.config, self.device = config, device
@@ -177,7 +177,7 @@ class _Random:
             step = scales.x.step
             if format.kind == "offset":
                 step = SILU_FLOOR * 2**format.fraction_bits / format.zero_point
-            quantizer = Segmented(format=format, scale=Scale.from_step(step))
+            quantizer = SegmentedQuantizer(format=format, scale=Scale.from_step(step))
             yield QuambaBlock(block, scales, quantizer, state=state, layer=i)
 
 

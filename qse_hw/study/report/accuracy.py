@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.calibration.calibration import Calibration, size_in_words
-from qse_hw.golden.calibration.contenders import Sample
-from qse_hw.golden.calibration.quantizers import Floats, Segmented
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.quantizers import Floats, SegmentedQuantizer
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.tables import value_table
@@ -25,7 +26,7 @@ class Unit:
     """A format and scale behind an input type: what encoder and decoder make of values together."""
 
     input: InputType
-    choice: Segmented
+    choice: SegmentedQuantizer
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         format, scale = self.choice.format, self.choice.scale
@@ -50,8 +51,8 @@ class Accuracy:
     best: list[float]
 
 
-def scales(config: Any, calibration: Calibration | None, layers: int) -> list[Segmented] | None:
-    """Format and scale that each layer's values meet in the unit; None if they are unknown.
+def scales(config: Any, calibration: Calibration | None, layers: int) -> list[SegmentedQuantizer] | None:
+    """Format and scale that each layer's values meet in the unit; None where nobody knows.
 
     A scale for integers whose unit is not known (``s16``, without an exponent) says nothing about activations.
     """
@@ -62,7 +63,7 @@ def scales(config: Any, calibration: Calibration | None, layers: int) -> list[Se
         return [calibration.layer(number).quantizer for number in range(layers)]
     if config.unit != "encoder" or config.scale is None:
         return None
-    return [Segmented(format=config.format, scale=config.scale)] * layers
+    return [SegmentedQuantizer(format=config.format, scale=config.scale)] * layers
 
 
 def measure(
@@ -71,10 +72,10 @@ def measure(
     calibration: Calibration | None,
     step: Callable[[float], None] = lambda share: None,
 ) -> Accuracy:
-    """SQNR of every layer, each column's quantizer fitted as :mod:`qse_hw.golden.calibration.contenders` does.
+    """SQNR of every layer, each column's quantizer fitted as :mod:`qse_hw.golden.calibration.candidates` does.
 
     Args:
-        activations: the values to quantize.
+        activations: of every layer.
         config: a unit with a format.
         calibration: the one that its format and scale are from, if any, of the activations' layers.
         step: called with the share that is done.
@@ -101,7 +102,7 @@ def measure(
                 rivals[heading] = given[number] if input is None else Unit(input=input, choice=given[number])
             rivals[f"{name}, best s"] = own
             if name != "int8":
-                rivals["int8, best s"] = sample.fit("int8").quantizer
+                rivals["int8, best s"] = sample.fit(parse_format("int8")).quantizer
             rivals["limit"] = sample.limit
         except InputError as error:
             raise InputError(f"Layer {number}: {error}") from error

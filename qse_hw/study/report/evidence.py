@@ -70,8 +70,8 @@ def exhausted(config: Any, progress: Progress) -> Evidence:
 
     digests = []
 
-    def build(config: UnitConfig, folder: Path, *, runtime: Path | None) -> Bulk:
-        made = Bulk(config, folder, runtime=runtime)
+    def build(config: UnitConfig, folder: Path) -> Bulk:
+        made = Bulk(config, folder)
         digests.append(digest(folder / f"{config.top}.v"))
         return made
 

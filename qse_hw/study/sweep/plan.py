@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json
 from qse_hw.golden.formats.scale import Scale
@@ -49,7 +49,7 @@ def scale_bits(unit: str, chosen: Json) -> int:
     return int(chosen.get("scale-bits", option.default))
 
 
-def settled(unit: str, chosen: Json, fitted: Sequence[Segmented]) -> tuple[Json, list[Segmented]]:
+def settled(unit: str, chosen: Json, fitted: Sequence[SegmentedQuantizer]) -> tuple[Json, list[SegmentedQuantizer]]:
     """The options to build a unit with, and what the layers' values meet in it.
 
     A format becomes the fitted one. The scale ``runtime`` is each layer's own; so it is with ``fitted``, where every
@@ -69,7 +69,7 @@ def settled(unit: str, chosen: Json, fitted: Sequence[Segmented]) -> tuple[Json,
         made["scale"] = repr(float(fitted[0].scale.step))
     elif scale not in (None, RUNTIME) and unit == "encoder":  # a quantizer's is only where its register begins
         constant = Scale.from_step(float(scale), scale_bits(unit, chosen))
-        return made, [Segmented(format=one.format, scale=constant) for one in fitted]
+        return made, [SegmentedQuantizer(format=one.format, scale=constant) for one in fitted]
     return made, list(fitted)
 
 

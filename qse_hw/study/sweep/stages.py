@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from qse_hw.golden.calibration.calibration import Calibration
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
@@ -108,7 +108,7 @@ def build(
 
 def _layers(
     unit: str, options: Json, fitted: Mapping[tuple[str, int], Json], calibration: Calibration | None
-) -> list[Segmented]:
+) -> list[SegmentedQuantizer]:
     bits = plan.scale_bits(unit, options)
     if options["format"] != CALIBRATION:
         return accuracy.fitted(fitted[options["format"], bits])

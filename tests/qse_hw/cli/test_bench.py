@@ -45,12 +45,13 @@ def small(monkeypatch):
     monkeypatch.setattr(cycle, "CYCLES", 400)
     monkeypatch.setattr(synth, "UNIT", "decoder --format int8 --baseline none --seeds 1")
     monkeypatch.setattr(synth, "REPEATS", 1)
-    monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec))
+    monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec.name))
     monkeypatch.setattr("qse_hw.sim.replay.replay.measure_naive", naive)
     monkeypatch.setattr("qse_hw.sim.replay.replay.replay", simulate)
     return seen
 
 
+@pytest.mark.full
 def test_figures(small, out, capsys):
     parts = "quantize,calibrate,generate,replay,cycle,synth"  # the others: test_bench_tensors.py, test_bench_decode.py
     assert main(["bench", "--parts", parts, "--json", str(out / "new" / "b.json")]) == 0

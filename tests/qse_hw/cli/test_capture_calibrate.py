@@ -10,10 +10,11 @@ import torch
 
 from qse_hw.cli import main
 from qse_hw.golden.calibration.calibration import read_calibration
-from qse_hw.golden.calibration.contenders import describe
+from qse_hw.golden.calibration.candidates import describe
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.percentile import percentile_step
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import se8
 from qse_hw.golden.io.activations import read_activations, write_activations
@@ -77,8 +78,8 @@ def test_calibrate_a_file(out, activations, tensors, spec):
     for number, x in enumerate(tensors.values()):
         fitter = Fitter(Histogram(x), steps=[percentile_step(x)])
         for method, want in (
-            ("least_squares", fitter.best(spec)),
-            ("percentile", fitter.at(spec, percentile_step(x))),
+            ("least_squares", fitter.best(parse_format(spec))),
+            ("percentile", fitter.at(parse_format(spec), percentile_step(x))),
         ):
             got = calibration.layer(number, method)
             assert got.quantizer == want
@@ -86,6 +87,7 @@ def test_calibrate_a_file(out, activations, tensors, spec):
     assert os.listdir(out) == ["c.json"]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("spec", ["se8", "se8-silu", "tuned:bits=3,segments=2"])
 def test_a_percentile_that_cannot_be_had_is_a_dash(out, tmp_path, capsys, spec):
     x = np.zeros((64, 40), np.float32)
@@ -113,7 +115,7 @@ def test_layers_of_different_width(out, tmp_path, rng, capsys):
     assert main(["calibrate", "--activations", str(path), "--format", "int8", "-o", str(out / "c.json")]) == 0
     calibration = read_calibration(out / "c.json")
     assert (calibration.tokens, calibration.channels) == (16, (24, 40))
-    assert list(choose(from_file_or_default(str(path)), calibration, "int8")) == list(tensors)
+    assert list(choose(from_file_or_default(str(path)), calibration, parse_format("int8"))) == list(tensors)
     with pytest.raises(InputError, match=r"activations' 2 layers of 24 channels, but is for 2 of 24 to 40; calibrate"):
         choose(from_file_or_default(str(other)), calibration, None)
 

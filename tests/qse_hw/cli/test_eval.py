@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 
 from qse_hw.cli import eval as command
 from qse_hw.cli import main
-from qse_hw.golden.calibration.contenders import Sample, specs
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.spec import parse_candidate, parse_candidates
 from qse_hw.golden.evaluate.layers import fit, measure
 from qse_hw.golden.evaluate.recipes import x_only
 from qse_hw.golden.evaluate.score import score
@@ -64,6 +65,7 @@ def evaluated(out, capsys):
     return run
 
 
+@pytest.mark.every(2)
 def test_report(evaluated, any_model, out):
     document, said = evaluated("--model", any_model, *FEW, "--formats", "se8,int8", "--reference", "int8")
     assert document["schema"] == "qse-hw/eval/1"
@@ -89,9 +91,9 @@ def test_report(evaluated, any_model, out):
     ]  # fmt: skip
 
     ids = {name: torch.tensor(list(text)) for name, text in texts.items()}
-    contenders, fitted = fit(layers_of(model), ids["calibration"], ["se8", "int8"], tokens=64)
-    measured = measure(layers_of(model), ids["held-out"], contenders, tokens=1024)
-    forwards = x_only(model)({name: [one.quantizer for one in entry] for name, entry in contenders.items()})
+    candidates, fitted = fit(layers_of(model), ids["calibration"], parse_candidates("se8,int8"), tokens=64)
+    measured = measure(layers_of(model), ids["held-out"], candidates, tokens=1024)
+    forwards = x_only(model)({name: [one.quantizer for one in layers] for name, layers in candidates.items()})
     scores = score(model, forwards, ids["held-out"][:1024].view(2, 512), vocab_size=256)
     assert document["limit_sqnr_db"] == {"calibration": fitted.limit_db, "held_out": measured.limit_db}
     tokens = 2 * 511
@@ -100,7 +102,7 @@ def test_report(evaluated, any_model, out):
     for spec, entry in document["formats"].items():
         assert entry["bits"] == 8
         for layer, row in enumerate(entry["layers"]):
-            assert row["detail"] == contenders[spec][layer].detail
+            assert row["detail"] == candidates[spec][layer].detail
             for key, losses in (("calibration", fitted), ("held_out", measured)):
                 assert row[key] == {
                     "sqnr_db": losses.sqnr_db[spec][layer],
@@ -112,7 +114,7 @@ def test_report(evaluated, any_model, out):
         assert entry["kl"]["low"] is None  # two windows cannot tell
         gap = (scores.kl[spec] - scores.kl["int8"]).sum() / tokens
         assert entry["kl_difference"] == {"mean": pytest.approx(gap), "low": None, "high": None, "within_noise": True}
-        bits = scores.contender_nll[spec].sum() / tokens / math.log(2)
+        bits = scores.candidate_nll[spec].sum() / tokens / math.log(2)
         assert entry["bits_per_byte"]["mean"] == entry["bits_per_token"] == pytest.approx(bits)
         assert entry["perplexity"] == pytest.approx(2**bits)
         more = entry["bits_per_byte_difference"]
@@ -124,6 +126,7 @@ def test_report(evaluated, any_model, out):
         assert any(line.startswith(f"│ {spec} ") and worst in line for line in said.splitlines())
 
 
+@pytest.mark.every(2)
 def test_calibration(evaluated, any_model, out, capsys):
     """eval takes a calibration as calibrate wrote it, and only with its own checkpoint."""
     text = command.TEXTS / "calibration.txt"
@@ -139,6 +142,7 @@ def test_calibration(evaluated, any_model, out, capsys):
     assert "Calibration must be for the checkpoint's " in capsys.readouterr().err
 
 
+@pytest.mark.every(2)
 def test_scales_are_kept(evaluated, any_model, out):
     """The scales of the other tensors, written by one run and read by the next, which gives the same."""
     words = ("--model", any_model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "se8:L=8")
@@ -182,6 +186,7 @@ def test_equals_sign_where_differences_are_noise(evaluated, model, capsys):
         assert row.split("│")[4].center(40).count(sign) == 1
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("option", [[], ["--x-proj-input", "int8", "--state", "fp16"]])
 def test_quamba_recipe(evaluated, model, option):
     few = ["--model", model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "int8,se8"]
@@ -210,11 +215,11 @@ def test_texts_of_ones_own(evaluated, model, tmp_path):
 
 
 def test_default_formats_are_known():
-    formats = specs(command.FORMATS)
+    formats = [spec.name for spec in parse_candidates(command.FORMATS)]
     assert len(formats) == 14
     assert {"quamba", "lloyd-max", "tuned:segments=6"} <= set(formats)
     x = np.random.default_rng(1).normal(size=(8, 8)).astype(np.float32)
-    assert Sample(x).fit("fp8-e4m3").bits == 8
+    assert Sample(x).fit(parse_candidate("fp8-e4m3")).bits == 8
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from qse_hw.cli import main
 from qse_hw.cli import replay as command
 from qse_hw.golden.calibration.calibration import read_calibration
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.sim.replay.plan import Outcome
 from qse_hw.study.sources import Activations
@@ -94,7 +95,7 @@ def test_which_format_and_scale(tensors, calibration):
     activations = Activations(tensors=tensors, metadata={}, origin="here")
     stored = read_calibration(calibration)
     assert command.choose(activations, stored, None) == {name: stored.layer(i) for i, name in enumerate(tensors)}
-    calibrated = command.choose(activations, None, "int8")
+    calibrated = command.choose(activations, None, parse_format("int8"))
     assert [choice.format for choice in calibrated.values()] == [load_format("int8")] * 2
     assert list(calibrated) == list(tensors)
     assert {choice.format.name for choice in command.choose(activations, None, None).values()} == {"se8"}

@@ -34,8 +34,7 @@ def compiled(tmp_path_factory):
     def build(config, folder, *, build):
         unit = build(config)
         if unit.text not in made:
-            runtime = next((dut.built for dut in made.values()), None)
-            made[unit.text] = Bulk(config, tmp_path_factory.mktemp("compiled"), runtime=runtime, build=build)
+            made[unit.text] = Bulk(config, tmp_path_factory.mktemp("compiled"), build=build)
         dut = copy.copy(made[unit.text])
         dut.config = config
         return dut

@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.quantizers import Codebook
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.study import sources
 from qse_hw.study.sources import Activations, from_file_or_default, from_model, stream, stream_model
@@ -78,7 +78,8 @@ def test_streamed_layers_know_their_output():
         assert layer.weights.shape == x.shape  # without the padding of the last sequence
         assert layer.weights.dtype == np.float32
         assert (layer.weights > 0).mean() > 0.9
-        nothing, all_ = layer.output_error([Codebook.nearest(np.array([0.0, 1e9])), Codebook.nearest(np.unique(x))])
+        levels = (np.array([0.0, 1e9]), np.unique(x))
+        nothing, all_ = layer.output_error([CodebookQuantizer.nearest(some) for some in levels])
         assert nothing > 0.5 > 1e-2 > all_
 
 

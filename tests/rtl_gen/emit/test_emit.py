@@ -55,9 +55,9 @@ def ports_in(text, top):
     """(name, direction, width) of the top module, from the text."""
     body = re.search(rf"^module {top} ?\((.*?)\);\n(.*?)^endmodule", text, re.DOTALL | re.MULTILINE)
     declared = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\S+);$", body[2], re.MULTILINE)
-    found = {(name, direction, int(high or 0) + 1) for direction, high, name in declared}
-    assert {name for name, _, _ in found} == {name.strip() for name in body[1].split(",")}
-    return found
+    ports = {(name, direction, int(high or 0) + 1) for direction, high, name in declared}
+    assert {name for name, _, _ in ports} == {name.strip() for name in body[1].split(",")}
+    return ports
 
 
 @KINDS
@@ -180,7 +180,7 @@ def test_scale_json():
 
 @pytest.mark.parametrize("input_name", INPUTS)
 @pytest.mark.parametrize("runtime", [False, True])
-def test_vectors_are_goldens(input_name, runtime):
+def test_vectors_match_golden(input_name, runtime):
     config = encoder("se9-paper", input_name, None if runtime else SCALE, lanes=7, scale_bits=6)
     arrays = config.vectors()
     scale = Scale(M=int(arrays["scale_m"]), k=int(arrays["scale_k"]), bits=6) if runtime else SCALE

@@ -1,4 +1,4 @@
-"""A linear unit's configuration: what becomes of it, from numbers to the files that are generated."""
+"""A linear unit's configuration: component, manifest, vectors, generated files."""
 
 import dataclasses
 import json
@@ -101,10 +101,11 @@ def test_vectors(config):
     assert len(np.unique(arrays["results"])) > 50
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("config", [PLAIN, BLOCK_RAMS], ids=lambda config: config.label)
 def test_the_files_check_themselves(config, simulator, tmp_path):
-    """The generated testbench, at full speed and with stalls; and it notices a wrong constant."""
+    """The generated testbench passes at full speed and with stalls, and fails for a wrong constant."""
     write(config, tmp_path)
     unit, bench = tmp_path / "qse_linear.v", tmp_path / "tb_qse_linear.v"
     sources = [unit, *(tmp_path / name for name in emit(config).models), bench]

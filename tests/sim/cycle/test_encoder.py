@@ -66,12 +66,14 @@ UNITS = [
 ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for stimulus in stimuli(unit, rng):
         assert first_difference(EncoderModel(unit).run(stimulus), simulate(unit.component(), stimulus)) == ""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(
     "unit",

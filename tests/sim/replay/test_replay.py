@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import from_patterns, to_patterns
@@ -31,7 +31,7 @@ icarus = pytest.param(
 
 
 def choice(name, step, bits=16):
-    return Choice(format=oracles.make(name), scale=Scale.from_step(step, bits), sqnr_db=math.nan)
+    return LayerCalibration(format=oracles.make(name), scale=Scale.from_step(step, bits), sqnr_db=math.nan)
 
 
 def every_value(input_name):
@@ -67,6 +67,7 @@ def check_every_value(name, input_name, simulator, lanes, steps, stride=1):
     assert outcomes[1].cycles > 1.5 * beats
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("name", "input_name", "step"), [("se8", "fp16", 0.0176), ("se9-paper", "s16", 150.0)])
 def test_every_pattern(name, input_name, step):
     check_every_value(name, input_name, "verilator", 16, [step])

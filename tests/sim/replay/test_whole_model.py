@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.sim.replay import whole_model as module
@@ -81,7 +81,7 @@ def test_stages_add_up():
 
 
 def choice(name, step):
-    return Choice(format=oracles.make(name), scale=Scale.from_step(step), sqnr_db=math.nan)
+    return LayerCalibration(format=oracles.make(name), scale=Scale.from_step(step), sqnr_db=math.nan)
 
 
 @pytest.fixture(scope="module")

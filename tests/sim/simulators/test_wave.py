@@ -73,6 +73,7 @@ def test_icarus_dumper(tmp_path):
     assert "$dumpvars(0, replay_top);" in text
 
 
+@pytest.mark.full
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
 @pytest.mark.parametrize("kind", ["vcd", "fst"])
 def test_icarus(kind, tmp_path):

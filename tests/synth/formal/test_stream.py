@@ -52,6 +52,7 @@ def instantiated(task):
     return {label for label in labels if not label.startswith("helper_")}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("config", [ENCODER, decoder()], ids=["encoder", "decoder"])
 @pytest.mark.parametrize("name", ["stream_rules", "stream_order", "stream_status"])
 def test_proved(tmp_path, config, name):
@@ -67,6 +68,7 @@ def test_reached(tmp_path):
     assert set(result.reached) == instantiated(task)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", ["stream_parameters", "stream_walk"])
 def test_parameters_are_proved(tmp_path, name):
     (task,) = (task for task in stream.tasks(QUANTIZER) if task.name == name)
@@ -95,6 +97,7 @@ def test_every_property_has_a_fault(config, module):
     assert written <= caught
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", ["a beat leaves twice", "the payload changes in a stall"])
 def test_fault(tmp_path, name):
     fault = next(fault for fault in stream.faults(decoder()) if fault.name == name)

@@ -71,6 +71,7 @@ def test_a_worker_finds_a_library_that_lies_beside_the_spec(sweep, tmp_path, mon
     assert point["area"]["silicon"] > 10
 
 
+@pytest.mark.full
 def test_on_a_real_cluster(sweep, tmp_path, monkeypatch):
     """A worker measures one point with the real tools; a second sweep takes it from the cache and runs nothing."""
     with small_cluster(1, tmp_path / "dask") as cluster:

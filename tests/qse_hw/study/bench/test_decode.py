@@ -27,6 +27,7 @@ def tiny(monkeypatch):
     torch.set_num_threads(1)
 
 
+@pytest.mark.full
 def test_figures(tiny, capsys):
     told = []
     figures = json.loads(json.dumps(decode.measure(told.append, shapes=["tiny", "tiny:1"])))

@@ -19,13 +19,13 @@ def report(monkeypatch, tmp_path):
     """Run ``report`` with words; returns the exit status. ``differences``: those that the simulation reports."""
 
     def run(*words, differences=0, other=False):
-        def bulk(config, folder, *, runtime):
+        def bulk(config, folder):
             folder.mkdir()
             (folder / f"{config.top}.v").write_text(EMIT(config).text + "// other\n" * other)
 
         def exhaust(checks, *, build, progress):
             (check,) = checks
-            build(check.config, tmp_path / f"bulk{len(list(tmp_path.iterdir()))}", runtime=None)
+            build(check.config, tmp_path / f"bulk{len(list(tmp_path.iterdir()))}")
             progress("checking", 1.0)
             yield Finding(
                 label=check.config.label,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.calibration.calibration import read_calibration
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats import scalar
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import PRESETS, load_format
@@ -104,7 +104,7 @@ def test_fixed_point_with_an_exponent(captured):
 def test_whose_scale(captured, calibration):
     known = read_calibration(calibration)
     s16 = EncoderConfig(format=FP16.format, input=input_type("s16"), scale=FP16.scale)
-    assert scales(FP16, None, 2) == [Segmented(format=FP16.format, scale=FP16.scale)] * 2
+    assert scales(FP16, None, 2) == [SegmentedQuantizer(format=FP16.format, scale=FP16.scale)] * 2
     assert scales(DecoderConfig(format=FP16.format), known, 2) == [known.layer(n).quantizer for n in (0, 1)]
     nobody = [DecoderConfig(format=FP16.format), EncoderConfig(format=FP16.format, input=FP16.input), s16]
     nobody.append(QuantizerConfig(format=FP16.format, input=FP16.input, scale=FP16.scale))

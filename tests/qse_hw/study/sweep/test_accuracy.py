@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.contenders import Sample
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.spec import parse_candidate
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
@@ -24,7 +25,7 @@ def test_a_closed_format_is_fitted_as_eval_does(activations, tensors, bits):
     losses = measure(list(tensors.values()), quantizers, input_type("fp32"), limits)
     for number, x in enumerate(tensors.values()):
         sample = Sample(x, scale_bits=bits)
-        assert quantizers[number] == sample.fit("se8:L=8").quantizer
+        assert quantizers[number] == sample.fit(parse_candidate("se8:L=8")).quantizer
         assert losses["sqnr_db"][number] == sample.sqnr_db(quantizers[number])
         assert limits[number] == sample.sqnr_db(sample.limit)
         assert losses["distance_db"][number] == limits[number] - losses["sqnr_db"][number] > 0
@@ -54,7 +55,7 @@ def test_inputs_are_rounded_as_the_unit_gets_them(name, rng):
     input, format, scale = input_type(name), load_format("se8"), Scale.from_step(0.03)
     codes = expected(to_patterns(x, input).reshape(-1), format, input, scale).codes
     wanted = array.dequantize(codes.astype(array.code_dtype(format)), format, scale).reshape(x.shape)
-    fed = Fed(input, Segmented(format=format, scale=scale))
+    fed = Fed(input, SegmentedQuantizer(format=format, scale=scale))
     np.testing.assert_array_equal(fed.array(x), wanted)
     torch = pytest.importorskip("torch")
     assert torch.equal(fed.tensor(torch.from_numpy(x)), torch.from_numpy(wanted))
@@ -62,9 +63,9 @@ def test_inputs_are_rounded_as_the_unit_gets_them(name, rng):
 
 def test_nothing_lost():
     x = np.arange(-8, 8, dtype=np.float32).reshape(4, 4)
-    quantizer = Segmented(format=load_format("int8"), scale=Scale.from_step(1.0))
+    quantizer = SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(1.0))
     assert measure([x], [quantizer], input_type("fp32"), [None]) == {"sqnr_db": [None], "distance_db": [0.0]}
-    half = Segmented(format=load_format("int8"), scale=Scale.from_step(2.0))
+    half = SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(2.0))
     losses = measure([x], [half], input_type("fp32"), [None])
     assert losses["distance_db"] == [None]
     assert math.isclose(losses["sqnr_db"][0], 10 * math.log10(344 / 8))  # eight odd values, each off by 1

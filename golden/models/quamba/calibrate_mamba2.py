@@ -1,7 +1,7 @@
-"""Finds the static scales of a quantized Mamba-2 in two passes of the unquantized model over a text.
+"""Calibrates the static scales of a quantized Mamba-2 in two passes of the unquantized model over a text.
 
-The first pass finds maxima: of B and C per SSD group, of the transformed y, and of every channel of x. Those sort the
-channels into groups, whose quantiles the second pass averages.
+The first pass collects maxima: of B and C per SSD group, of the transformed y, and of every channel of x. The latter
+sort the channels into groups, whose quantiles the second pass averages.
 """
 
 from collections.abc import Callable
@@ -12,23 +12,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qse_hw.golden.calibration.contenders import GROUPS
 from qse_hw.golden.calibration.percentile import ALPHA, SEQUENCE, check_alpha
+from qse_hw.golden.calibration.spec import GROUPS
 from qse_hw.golden.checks import instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
+from qse_hw.golden.models.mamba.common import Transform
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config, Mamba2Mixer
 from qse_hw.golden.models.mamba.model import Mamba
-from qse_hw.golden.models.mamba.parts import Transform
 from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.models.quamba.calibrate import batches
-from qse_hw.golden.models.quamba.calibration2 import Layer2Scales, Quamba2Calibration
+from qse_hw.golden.models.quamba.calibration_mamba2 import Layer2Scales, Quamba2Calibration
 from qse_hw.golden.models.quamba.observe import MinMax, Percentile
-from qse_hw.golden.reference.hadamard import factorise, transform_tensor
+from qse_hw.golden.reference.hadamard import factorize, transform_tensor
 
 
 class _Maxima:
-    """What the first pass remembers of one layer."""
+    """The maxima of one layer in the first pass."""
 
     def __init__(self, layer: int, config: Mamba2Config) -> None:
         self.channels = torch.zeros(config.d_inner)
@@ -40,7 +40,7 @@ class _Maxima:
     def see(self, name: str, value: Tensor) -> None:
         """x, B or C (b, l, channels)."""
         if name == "x":
-            self.x.see(value)  # so that NaN is found where it begins
+            self.x.see(value)  # so that an error names the first tensor with NaN
             self.channels = torch.maximum(self.channels, value.abs().amax((0, 1)).cpu())
             return
         for observer, part in zip(self.ssd[name], value.chunk(len(self.ssd[name]), dim=-1), strict=True):
@@ -48,7 +48,7 @@ class _Maxima:
 
     def see_y(self, _: object, inputs: tuple[Tensor, ...]) -> None:
         """A hook before out_proj."""
-        self.y.see(transform_tensor(inputs[0], normalise=False))
+        self.y.see(transform_tensor(inputs[0], normalize=False))
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def calibrate_quamba2(
             tensor (named with its layer) that is zero or not finite.
     """
     config = config_of(model)
-    factorise(config.d_inner)
+    factorize(config.d_inner)
     check_ids(ids, config.vocab_size)
     check_alpha(alpha)
     if not 1 <= groups <= config.d_inner:
@@ -100,8 +100,8 @@ def calibrate_quamba2(
         return value
 
     hooks = [
-        cast(Mamba2Mixer, block.mixer).out_proj.register_forward_pre_hook(found.see_y)
-        for block, found in zip(model.blocks, maxima, strict=True)
+        cast(Mamba2Mixer, block.mixer).out_proj.register_forward_pre_hook(seen.see_y)
+        for block, seen in zip(model.blocks, maxima, strict=True)
     ]
     try:
         walk(see_maxima)
@@ -109,7 +109,7 @@ def calibrate_quamba2(
         for hook in hooks:
             hook.remove()
 
-    members = [channel_groups(found.channels.numpy(), groups) for found in maxima]
+    members = [channel_groups(seen.channels.numpy(), groups) for seen in maxima]
     quantiles = [[Percentile(f"Layer {i}, x group {n}", alpha) for n in range(groups)] for i in range(config.n_layer)]
 
     def see_quantiles(layer: int, name: str, value: Tensor) -> Tensor:
@@ -127,11 +127,11 @@ def calibrate_quamba2(
             Layer2Scales(
                 groups=tuple(of.tolist()),
                 x=tuple(observer.scale() for observer in observers),
-                B=tuple(observer.scale() for observer in found.ssd["B"]),
-                C=tuple(observer.scale() for observer in found.ssd["C"]),
-                y=found.y.scale(),
+                B=tuple(observer.scale() for observer in seen.ssd["B"]),
+                C=tuple(observer.scale() for observer in seen.ssd["C"]),
+                y=seen.y.scale(),
             )
-            for of, observers, found in zip(members, quantiles, maxima, strict=True)
+            for of, observers, seen in zip(members, quantiles, maxima, strict=True)
         ),
     )
 
@@ -139,10 +139,10 @@ def calibrate_quamba2(
 def channel_groups(peaks: npt.NDArray[np.float32], groups: int) -> npt.NDArray[np.int64]:
     """The group (d) of every channel: sorted by ``peaks`` (d), ascending, and cut into ``groups`` equal runs."""
     order = np.argsort(peaks, kind="stable")
-    found = np.empty(len(peaks), np.int64)
+    of_channel = np.empty(len(peaks), np.int64)
     for number, run in enumerate(np.array_split(order, groups)):
-        found[run] = number
-    return found
+        of_channel[run] = number
+    return of_channel
 
 
 def config_of(model: Mamba) -> Mamba2Config:

@@ -1,7 +1,7 @@
-// The quantizer's loops on a CPU: one pass over memory, any number of threads. Built and called by native.py.
+// The quantizer's loops on a CPU: one pass over memory, any number of threads. Built and called by cpu_kernels.py.
 //
-// The product of a float32 (or narrower) and the factor is exact in double. A float64 product is not: fma gives what its
-// rounding cut off, which tells on which side of an integer the exact product lies; of 0, x itself tells.
+// The product of a float32 (or narrower) and the factor is exact in double. A float64 product is not: fma gives its
+// rounding error, whose sign tells on which side of an integer the exact product lies; at 0 the sign of x tells.
 
 #include <algorithm>
 #include <atomic>
@@ -17,12 +17,12 @@
 namespace {
 
 constexpr int64_t kBlock = 1024;              // rows held at once: they stay in the first cache
-constexpr int64_t kAlone = int64_t(1) << 17;  // fewer values than this are no work for one more thread
+constexpr int64_t kAlone = int64_t(1) << 17;  // fewer values than this do not justify another thread
 
 constexpr int64_t kStep = 16;                 // values for which a cache line is fetched ahead
 
-// Arithmetic as IEEE 754 has it while one lives, also in threads begun meanwhile: the caller may have told the processor to
-// take subnormal numbers for 0 (torch.set_flush_denormal).
+// While an object lives, subnormal numbers are computed as in IEEE 754, also in threads started meanwhile: the caller may
+// have set the processor to treat them as 0 (torch.set_flush_denormal).
 class Ieee {
  public:
   Ieee() { std::fegetenv(&before_); std::fesetenv(FE_DFL_ENV); }
@@ -70,7 +70,7 @@ struct Position {
 template <class In, bool kSigned, bool kSticky>
 void rows(const void* values, int64_t n, const Position& p, int32_t* out) {
   const In* x = static_cast<const In*>(values);
-  const double nan = p.nan;  // loaded in the loop, by condition, it would keep that from being vectorized
+  const double nan = p.nan;  // a conditional load in the loop would prevent its vectorization
   for (int64_t i = 0; i < n; ++i) {
     const double a = wide(x[i]);
     const double product = a * p.factor;
@@ -139,7 +139,7 @@ void look_up(const char* x, int64_t n, Input in, const Position& p, const void* 
       in.rows(x + begin * in.size, count, p, found);
       const Out* from = static_cast<const Out*>(table);
       Out* to = static_cast<Out*>(out) + begin;
-      const char* next = x + (begin + kBlock) * in.size;  // is fetched meanwhile; beyond the end that does nothing
+      const char* next = x + (begin + kBlock) * in.size;  // prefetched; beyond the end this has no effect
       for (int64_t i = 0; i < count; i += kStep, next += kStep * in.size) {
         __builtin_prefetch(next);
         if (in.size == 8) __builtin_prefetch(next + 64);
@@ -149,7 +149,7 @@ void look_up(const char* x, int64_t n, Input in, const Position& p, const void* 
   });
 }
 
-// The tables have a row for whatever a code's bits can be.
+// The tables have a row for every bit pattern of a code.
 template <class Code, class Out>
 int64_t decode(const void* codes, int64_t n, const void* table, const uint8_t* assigned, void* out, int64_t threads) {
   std::atomic<int64_t> bad{n};

@@ -1,4 +1,4 @@
-"""A matrix of +1 and -1 across the chunks of a vector, streamed."""
+"""The stage of a streaming Hadamard transform that multiplies by a small matrix, across the chunks of a vector."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,20 +9,23 @@ from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
 
 Node = tuple[list[Signal], Signal]
-"""The sums of some chunks, a lane each, and whether the first of the chunks is subtracted."""
+"""A node of the adder tree: sums of some chunks, one per lane, and whether the first of the chunks is subtracted."""
 
 
-class Across(Stage):
+class MatrixStage(Stage):
     """``y[r, b] = sum(matrix[r, c] * x[c, b])`` over the chunks c of ``beats`` beats b each, in the order of r, then b.
 
-    Each chunk has a memory of its own, for two vectors: while one comes in, all chunks of the other are read at once,
-    once per row. A value that a row subtracts is inverted, and the one that is then missing is a carry of the adder
-    tree, which has one for each chunk but the first, whose sign is always +. So a sum of s chunks of B bits is from
-    ``-s * 2**(B-1)`` to ``s * 2**(B-1) - 1``: no node needs more than ``ceil(log2(s))`` bits more.
+    Each chunk has a memory for two vectors: while one vector is written, all chunks of the other are read together,
+    once per row. A subtracted value is inverted, and the 1 that completes its negation enters the adder tree as a
+    carry: the tree has a carry for each chunk but the first, which is never subtracted. So a sum of s chunks of B bits
+    is from ``-s * 2**(B-1)`` to ``s * 2**(B-1) - 1`` and needs no more than ``ceil(log2(s))`` bits more.
 
-    ``matrix``: (m, m), entries +1 and -1, the first column +1. ``halves``: what comes in as one vector is two for this
-    stage, and leaves as two, each with its ``y_start``. ``target``: see
-    :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
+    Parameters:
+        lanes, width: see :class:`qse_hw.rtl_gen.hadamard.butterfly.Stage`.
+        matrix: (m, m) of +1 and -1, the first column +1.
+        beats: beats of a chunk.
+        halves: an incoming vector is two vectors for this stage, and leaves as two, each with its ``y_start``.
+        target: see :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
     """
 
     def __init__(
@@ -75,8 +78,9 @@ class Across(Stage):
         return m
 
     def _write(self, m: Module) -> tuple[Signal, Value, Signal]:
-        """To which chunk the beat at ``x`` belongs (one hot; none between vectors), the row for it, and whether all
-        chunks can be read from the next slot on."""
+        """``(chunk, address, complete)``: the chunk of the beat at ``x`` (one-hot; none between vectors), its address
+        in the chunk's memory, and whether all chunks can be read from the next slot on.
+        """
         chunk = Signal(len(self._matrix))
         side = Signal()
         more = Signal()
@@ -91,7 +95,7 @@ class Across(Stage):
         return chunk, Cat(beat, side), complete
 
     def _read(self, m: Module, complete: Signal) -> tuple[Signal, Value]:
-        """The row of the matrix, and that of the memories to be read for it."""
+        """The row of the matrix, and the address to read in the memories."""
         row = Signal(range(len(self._matrix)))
         side = Signal()
         beat, last = count(m, self._beats, "read", restart=complete)
@@ -106,7 +110,7 @@ class Across(Stage):
         return values, Signal(name=f"{name}_sign", reset_less=True)
 
     def _sum(self, m: Module, name: str, nodes: list[Node]) -> Node:
-        """The sum of two nodes, or one as it is, a slot later."""
+        """The sum of two nodes, or a single node unchanged, a slot later."""
         left, *right = nodes
         values, sign = self._node(name, len(left[0][0]) + 1)
         m.d.sync += sign.eq(left[1])

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from qse_hw.golden.calibration.quantizers import Grouped, Segmented
+from qse_hw.golden.calibration.quantizers import GroupedQuantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, Scale, scale_from_json
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.io.documents import checked_document
 from qse_hw.golden.io.files import write_json
+from qse_hw.golden.io.schema import checked_document
 from qse_hw.golden.models.quamba.calibration import check_model
 
 SCHEMA_NAME = "qse-hw/quamba-mamba2/1"
@@ -55,11 +55,11 @@ class Layer2Scales:
     """One layer's activation scales.
 
     Attributes:
-        groups: the group of every channel of x, 0 being that of the smallest absolute maxima.
+        groups: the group of every channel of x; group 0 has the smallest absolute maxima.
         x: per group the percentile scale of plain INT8.
         B: per SSD group, MinMax; C likewise.
         C: see B.
-        y: of the unnormalised Hadamard transform of the gated norm's output, MinMax.
+        y: of the unnormalized Hadamard transform of the gated norm's output, MinMax.
     """
 
     groups: tuple[int, ...]
@@ -74,28 +74,28 @@ class Layer2Scales:
                 f"Channels of x must be in groups 0 to {len(self.x) - 1}, the ones that have a scale, and none be empty"
             )
 
-    def x_quantizer(self, format: SegmentedFormat, scales: Sequence[Scale] | None = None) -> Grouped:
+    def x_quantizer(self, format: SegmentedFormat, scales: Sequence[Scale] | None = None) -> GroupedQuantizer:
         """x in ``format``, each group at its own scale (None: the percentile scales)."""
         scales = self.x if scales is None else scales
         if len(scales) != len(self.x):
             raise InputError(f"There must be one scale for each of the {len(self.x)} groups of x, not {len(scales)}")
-        return Grouped(
-            quantizers=tuple(Segmented(format=format, scale=scale) for scale in scales),
+        return GroupedQuantizer(
+            quantizers=tuple(SegmentedQuantizer(format=format, scale=scale) for scale in scales),
             groups=np.array(self.groups, np.int64),
         )
 
-    def state_quantizer(self, name: str, d_state: int) -> Grouped:
+    def state_quantizer(self, name: str, d_state: int) -> GroupedQuantizer:
         """B or C (``name``) in INT8: channels (SSD groups times ``d_state``) at the group's scale."""
         scales = self.B if name == "B" else self.C
-        return Grouped(
-            quantizers=tuple(Segmented(format=int8(), scale=scale) for scale in scales),
+        return GroupedQuantizer(
+            quantizers=tuple(SegmentedQuantizer(format=int8(), scale=scale) for scale in scales),
             groups=np.repeat(np.arange(len(scales)), d_state),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quamba2Calibration:
-    """What :func:`qse_hw.golden.models.quamba.calibrate2.calibrate_quamba2` found; attributes as those of
+    """The result of :func:`qse_hw.golden.models.quamba.calibrate_mamba2.calibrate_quamba2`; attributes as those of
     ``QuambaCalibration``.
     """
 
@@ -108,11 +108,11 @@ class Quamba2Calibration:
     def check(self, fingerprint: str, layers: int, channels: int, ssd_groups: int) -> None:
         """InputError unless the calibration is of the model with that fingerprint and those sizes."""
         check_model(self.model, fingerprint)
-        found = {(len(layer.groups), len(layer.B), len(layer.C)) for layer in self.layers}
-        if len(self.layers) != layers or found != {(channels, ssd_groups, ssd_groups)}:
+        sizes = {(len(layer.groups), len(layer.B), len(layer.C)) for layer in self.layers}
+        if len(self.layers) != layers or sizes != {(channels, ssd_groups, ssd_groups)}:
             raise InputError(
                 f"Calibration must have the model's {layers} layers of {channels} channels and {ssd_groups} SSD groups "
-                f"(for B and for C), but has {len(self.layers)} of {sorted(found)}; calibrate again"
+                f"(for B and for C), but has {len(self.layers)} of {sorted(sizes)}; calibrate again"
             )
 
 

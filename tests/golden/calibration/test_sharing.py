@@ -7,17 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration import modes as module
-from qse_hw.golden.calibration.fitting import Fitter, budget
+from qse_hw.golden.calibration import sharing as module
+from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.modes import MODES, check_mode, fit_layers, loss_db
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import MODES, check_mode, fit_layers, loss_db
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 
-TUNED = "tuned:bits=5,segments=3,headroom=1"
+TUNED = parse_format("tuned:bits=5,segments=3,headroom=1")
 
 
 def silu(rng, size, shape=(60, 20)):
@@ -36,25 +37,25 @@ def fitters(rng):
 
 
 def kinds_and_shifts(chosen):
-    return {(found.format.kind, found.format.shifts) for found in chosen}
+    return {(result.format.kind, result.format.shifts) for result in chosen}
 
 
 def test_free_is_every_layer_by_itself(fitters):
-    found = fit_layers(fitters, TUNED)
-    assert found == [fitter.least_squares(TUNED) for fitter in fitters]
-    assert len({one.format for one in found}) == 4
+    quantizers = fit_layers(fitters, TUNED)
+    assert quantizers == [fitter.least_squares(TUNED) for fitter in fitters]
+    assert len({one.format for one in quantizers}) == 4
 
 
 def test_what_is_shared(fitters):
     shared, runtime = (fit_layers(fitters, TUNED, mode) for mode in ("shared", "runtime"))
-    assert len({found.format for found in shared}) == 1
-    assert len({found.scale for found in shared}) == 4
+    assert len({result.format for result in shared}) == 1
+    assert len({result.scale for result in shared}) == 4
     assert len(kinds_and_shifts(runtime)) == 1
-    assert len({found.format for found in runtime}) > 1
-    for found in (*shared, *runtime):
-        assert (found.format.bits, found.scale.bits) == (5, 16)
-        assert len(found.format.segments) <= 3
-        assert found.format.values[found.format.zero_code] == 0
+    assert len({result.format for result in runtime}) > 1
+    for result in (*shared, *runtime):
+        assert (result.format.bits, result.scale.bits) == (5, 16)
+        assert len(result.format.segments) <= 3
+        assert result.format.values[result.format.zero_code] == 0
 
 
 def test_what_is_shared_costs_a_little(fitters):
@@ -76,9 +77,10 @@ def test_refinement_improves_what_a_layer_by_itself_would_choose(rng):
 
 def test_no_preset_shares_better(rng):
     fitters = fitters_of([silu(rng, 0.7), silu(rng, 2)], scale_bits=1)
-    tuned = {mode: loss_db(fitters, fit_layers(fitters, "tuned:segments=3,sign=0,headroom=1", mode)) for mode in MODES}
+    spec = parse_format("tuned:segments=3,sign=0,headroom=1")
+    tuned = {mode: loss_db(fitters, fit_layers(fitters, spec, mode)) for mode in MODES}
     for preset in ("int8-asym", "se8-silu"):
-        assert tuned["shared"] <= loss_db(fitters, fit_layers(fitters, preset, "shared"))
+        assert tuned["shared"] <= loss_db(fitters, fit_layers(fitters, parse_format(preset), "shared"))
     assert tuned["free"] - 0.05 <= tuned["runtime"] <= tuned["shared"]
 
 
@@ -88,40 +90,42 @@ def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
             self.budget = budget
 
         def best(self, segments):
-            return Segmented(format=load_format("int8"), scale=Scale.from_step(1e9))
+            return SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(1e9))
 
     fitters = fitters_of([silu(rng, 0.7), silu(rng, 2)])
-    best = fit_layers(fitters, "int8-asym", "shared")
+    best = fit_layers(fitters, parse_format("int8-asym"), "shared")
     monkeypatch.setattr("qse_hw.golden.calibration.fitting.Tuner", Poor)
-    found = fit_layers(fitters, "tuned:segments=1,sign=0,headroom=1", "shared")
-    assert loss_db(fitters, found) <= loss_db(fitters, best)
+    quantizers = fit_layers(fitters, parse_format("tuned:segments=1,sign=0,headroom=1"), "shared")
+    assert loss_db(fitters, quantizers) <= loss_db(fitters, best)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["int8", "se8", "se8-silu", "int8-asym", "se9-paper", "se8:L=3"])
 def test_presets(fitters, name, mode):
-    found = fit_layers(fitters, name, mode)
-    assert {one.format.name for one in found} == {name.partition(":")[0]}
+    quantizers = fit_layers(fitters, parse_format(name), mode)
+    assert {one.format.name for one in quantizers} == {name.partition(":")[0]}
     if mode == "shared":
-        assert len({one.format for one in found}) == 1
+        assert len({one.format for one in quantizers}) == 1
     else:
-        assert found == [fitter.least_squares(name) for fitter in fitters]
+        assert quantizers == [fitter.least_squares(parse_format(name)) for fitter in fitters]
 
 
 def test_int8_among_the_layers_own_formats(rng, monkeypatch):
     """A search may end with int8, which has no counts to set."""
     fitters = fitters_of([silu(rng, 2), silu(rng, 2), silu(rng, 3)])
-    own = [fitter.least_squares("tuned:bits=4,segments=2,headroom=1") for fitter in fitters]
-    own[0] = fitters[0].least_squares("int8")
-    for fitter, found in zip(fitters, own, strict=True):
-        monkeypatch.setattr(fitter, "least_squares", lambda spec, found=found: found)
+    own = [fitter.least_squares(parse_format("tuned:bits=4,segments=2,headroom=1")) for fitter in fitters]
+    own[0] = fitters[0].least_squares(parse_format("int8"))
+    for fitter, result in zip(fitters, own, strict=True):
+        monkeypatch.setattr(fitter, "least_squares", lambda spec, result=result: result)
         monkeypatch.setattr(fitter, "presets", lambda budget: [])
-    runtime = fit_layers(fitters, "tuned:bits=4,segments=2,headroom=1", "runtime")
+    runtime = fit_layers(fitters, parse_format("tuned:bits=4,segments=2,headroom=1"), "runtime")
     assert len(kinds_and_shifts(runtime)) == 1
-    shared = fit_layers(fitters, "tuned:bits=4,segments=2,headroom=1", "shared")
-    assert len({found.format for found in shared}) == 1
+    shared = fit_layers(fitters, parse_format("tuned:bits=4,segments=2,headroom=1"), "shared")
+    assert len({result.format for result in shared}) == 1
 
 
+@pytest.mark.full
 def test_layers_that_lack_what_others_have(rng):
     """A floor far below zero in one layer, none in the other: steps that fit both."""
     z = rng.standard_normal((60, 20))
@@ -129,9 +133,9 @@ def test_layers_that_lack_what_others_have(rng):
     for layers in ([deep, np.abs(z).astype(np.float32)], [-np.abs(z).astype(np.float32) - 1, deep]):
         for mode in ("runtime", "shared"):
             fitters = fitters_of(layers)
-            found = fit_layers(fitters, "tuned:bits=5,segments=4,sign=0,headroom=1", mode)
-            assert len(kinds_and_shifts(found)) == 1
-            assert all(fitter.histogram.sqnr_db(one) > 10 for fitter, one in zip(fitters, found, strict=True))
+            quantizers = fit_layers(fitters, parse_format("tuned:bits=5,segments=4,sign=0,headroom=1"), mode)
+            assert len(kinds_and_shifts(quantizers)) == 1
+            assert all(fitter.histogram.sqnr_db(one) > 10 for fitter, one in zip(fitters, quantizers, strict=True))
 
 
 def offset(zero_point, *runs, bits=2):
@@ -146,33 +150,34 @@ def test_segments_for_all_layers_are_the_best_there_are(rng, lows):
     """Against every format of four codes in one segment or two, however many fine steps a layer has below zero."""
     fitters = fitters_of([np.append(3 * rng.random(200), [low] * 9).astype(np.float32)[:, None] for low in lows])
     scales = [Scale.from_step(0.25), Scale.from_step(0.375)]
-    present = [Segmented(format=offset(1, (4, 0)), scale=scale) for scale in scales]
+    present = [SegmentedQuantizer(format=offset(1, (4, 0)), scale=scale) for scale in scales]
     before = [fitter.histogram.squared_error(one) for fitter, one in zip(fitters, present, strict=True)]
 
     def loss(chosen):
         errors = [fitter.histogram.squared_error(one) for fitter, one in zip(fitters, chosen, strict=True)]
         return sum(error / was for error, was in zip(errors, before, strict=True))
 
-    found = module._same_segments(fitters, present, budget("tuned:bits=2,segments=2,sign=0,headroom=1"), 0)
+    budget = parse_format("tuned:bits=2,segments=2,sign=0,headroom=1").budget
+    quantizers = module._same_segments(fitters, present, budget, 0)
     deepest = max(math.ceil(-low / float(scale.step)) for low, scale in zip(lows, scales, strict=True))
     every = [offset(zero, (4, 0)) for zero in range(4)]
     for fine, e in itertools.product(range(1, 4), range(1, 8)):  # zero is in the finer segment, which may be either
         every += [offset(zero, (fine, 0), (4 - fine, e)) for zero in range(fine)]
         zeros = range((4 - fine) << e, ((4 - fine) << e) + fine)
         every += [offset(zero, (4 - fine, e), (fine, 0)) for zero in zeros if zero <= deepest]
-    losses = [loss([Segmented(format=format, scale=scale) for scale in scales]) for format in every]
-    assert len({one.format for one in found}) == 1
-    assert loss(found) == pytest.approx(min(losses), rel=1e-6)
-    assert loss(found) < 0.8 * loss(present)
+    losses = [loss([SegmentedQuantizer(format=format, scale=scale) for scale in scales]) for format in every]
+    assert len({one.format for one in quantizers}) == 1
+    assert loss(quantizers) == pytest.approx(min(losses), rel=1e-6)
+    assert loss(quantizers) < 0.8 * loss(present)
 
 
 def test_segments_along_the_longest_axis():
     """8190 fine steps and room at the ends are searched, twice as many are not."""
     fitters = fitters_of([np.array([[-2.0, 1, 8188]], np.float32)])
-    present = [Segmented(format=offset(1, (4, 0)), scale=Scale.from_step(1.0))]
-    wanted = budget("tuned:bits=2,segments=1,sign=0,headroom=1")
-    (found,) = module._same_segments(fitters, present, wanted, 0)
-    assert fitters[0].histogram.squared_error(found) < fitters[0].histogram.squared_error(present[0])
+    present = [SegmentedQuantizer(format=offset(1, (4, 0)), scale=Scale.from_step(1.0))]
+    wanted = parse_format("tuned:bits=2,segments=1,sign=0,headroom=1").budget
+    (quantizers,) = module._same_segments(fitters, present, wanted, 0)
+    assert fitters[0].histogram.squared_error(quantizers) < fitters[0].histogram.squared_error(present[0])
     assert module._same_segments(fitters, present, wanted, 1) == present
 
 
@@ -181,13 +186,13 @@ def test_coarse_steps_below_zero(rng):
     z = rng.standard_normal((60, 20))
     deep = np.where(rng.random(z.shape) < 0.5, -8 + 0.1 * z, np.abs(z)).astype(np.float32)
     (fitter,) = fitters_of([deep])
-    wanted = budget("tuned:bits=3,segments=3,sign=0,headroom=1")
-    own = fitter.least_squares("tuned:bits=3,segments=3,sign=0,headroom=1")
+    wanted = parse_format("tuned:bits=3,segments=3,sign=0,headroom=1").budget
+    own = fitter.least_squares(parse_format("tuned:bits=3,segments=3,sign=0,headroom=1"))
     kind, shifts = own.format.kind, own.format.shifts
     assert shifts[0] > 0 in shifts
-    found = module._counts(fitter, own, (kind, shifts), wanted)
-    assert (found.format.kind, found.format.shifts) == (kind, shifts)
-    assert fitter.histogram.sqnr_db(found) > fitter.histogram.sqnr_db(own) - 0.05
+    quantizer = module._counts(fitter, own, (kind, shifts), wanted)
+    assert (quantizer.format.kind, quantizer.format.shifts) == (kind, shifts)
+    assert fitter.histogram.sqnr_db(quantizer) > fitter.histogram.sqnr_db(own) - 0.05
     for steps in ((2, 0), (3, 0, 1)):  # of other layers
         assert module._counts(fitter, own, (kind, steps), wanted).format.shifts == steps
 
@@ -199,24 +204,24 @@ def test_steps_that_do_not_suit_a_layer_that_was_not_asked(rng, monkeypatch):
     layers = [x] * 9
     layers[1] = np.array([[0.0, 1, 2, 2]], np.float32)
     fitters = fitters_of(layers)
-    own = [Segmented(format=wide, scale=Scale.from_step(1.0))] * 9
-    own[1] = Segmented(format=offset(0, (4, 0)), scale=Scale.from_step(1.0))
-    for fitter, found in zip(fitters, own, strict=True):
-        monkeypatch.setattr(fitter, "least_squares", lambda spec, found=found: found)
+    own = [SegmentedQuantizer(format=wide, scale=Scale.from_step(1.0))] * 9
+    own[1] = SegmentedQuantizer(format=offset(0, (4, 0)), scale=Scale.from_step(1.0))
+    for fitter, quantizers in zip(fitters, own, strict=True):
+        monkeypatch.setattr(fitter, "least_squares", lambda spec, quantizers=quantizers: quantizers)
         monkeypatch.setattr(fitter, "presets", lambda budget: [])
     spec = "tuned:bits=3,segments=4,sign=0,headroom=1"
-    assert module._counts(fitters[0], own[0], ("offset", wide.shifts), budget(spec)) is not None
-    assert module._counts(fitters[1], own[1], ("offset", wide.shifts), budget(spec)) is None
-    found = fit_layers(fitters, spec, "runtime")
-    assert len(found) == 9
-    assert len(kinds_and_shifts(found)) == 1
+    assert module._counts(fitters[0], own[0], ("offset", wide.shifts), parse_format(spec).budget) is not None
+    assert module._counts(fitters[1], own[1], ("offset", wide.shifts), parse_format(spec).budget) is None
+    quantizers = fit_layers(fitters, parse_format(spec), "runtime")
+    assert len(quantizers) == 9
+    assert len(kinds_and_shifts(quantizers)) == 1
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_model_of_one_layer_shares_nothing(rng, mode):
     (fitter,) = fitters = fitters_of([silu(rng, 2)])
-    found = fit_layers(fitters, TUNED, mode)
-    assert loss_db(fitters, found) <= loss_db(fitters, [fitter.least_squares(TUNED)]) + 1e-6
+    quantizers = fit_layers(fitters, TUNED, mode)
+    assert loss_db(fitters, quantizers) <= loss_db(fitters, [fitter.least_squares(TUNED)]) + 1e-6
 
 
 def test_the_order_of_layers_does_not_matter(rng):
@@ -225,35 +230,40 @@ def test_the_order_of_layers_does_not_matter(rng):
     losses = []
     for chosen in (layers, layers[::-1]):
         fitters = fitters_of(chosen)
-        losses.append(loss_db(fitters, fit_layers(fitters, "tuned:bits=4,segments=3,headroom=1", "runtime")))
+        spec = parse_format("tuned:bits=4,segments=3,headroom=1")
+        losses.append(loss_db(fitters, fit_layers(fitters, spec, "runtime")))
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
 
 
+@pytest.mark.full
 def test_many_layers(rng):
     fitters = fitters_of([silu(rng, 0.5 + number / 4, (30, 10)) for number in range(11)])
     seen = []
-    found = fit_layers(fitters, "tuned:bits=3,segments=2,headroom=1", "runtime", seen.append)
-    assert len(found) == 11
-    assert len(kinds_and_shifts(found)) == 1
+    quantizers = fit_layers(fitters, parse_format("tuned:bits=3,segments=2,headroom=1"), "runtime", seen.append)
+    assert len(quantizers) == 11
+    assert len(kinds_and_shifts(quantizers)) == 1
     assert seen == sorted(seen)
     assert seen[-1] == 1
     seen.clear()
-    fit_layers(fitters, "int8", progress=seen.append)
+    fit_layers(fitters, parse_format("int8"), progress=seen.append)
     assert seen == pytest.approx([number / 11 for number in range(1, 12)])
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("mode", MODES)
 def test_deterministic(rng, mode):
     layers = [silu(rng, size) for size in (0.7, 2, 5)]
-    first, second = (fit_layers(fitters_of(layers, 8), "tuned:bits=4,segments=3,headroom=1", mode) for _ in range(2))
+    spec = parse_format("tuned:bits=4,segments=3,headroom=1")
+    first, second = (fit_layers(fitters_of(layers, 8), spec, mode) for _ in range(2))
     assert first == second
     assert json.dumps([one.scale.M for one in first])  # plain numbers, not NumPy's
 
 
 def test_scale_bits(fitters, rng):
     for mode in MODES:
-        found = fit_layers(fitters_of([silu(rng, 1), silu(rng, 3)], 1), "tuned:bits=4,segments=2,headroom=1", mode)
-        assert {(one.scale.bits, one.scale.M) for one in found} == {(1, 1)}
+        spec = parse_format("tuned:bits=4,segments=2,headroom=1")
+        quantizers = fit_layers(fitters_of([silu(rng, 1), silu(rng, 3)], 1), spec, mode)
+        assert {(one.scale.bits, one.scale.M) for one in quantizers} == {(1, 1)}
 
 
 @pytest.mark.parametrize("mode", ["", "Free", "per-layer"])

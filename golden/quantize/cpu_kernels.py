@@ -1,4 +1,4 @@
-"""The quantizer on a CPU at the speed of its memory: C++ (native.cpp), compiled once per machine in two seconds.
+"""The quantizer on a CPU at the speed of its memory: C++ (cpu_kernels.cpp), compiled once per machine in two seconds.
 
 The functions are those of :mod:`qse_hw.golden.quantize.tensor`, for tensors on the CPU.
 """
@@ -22,17 +22,17 @@ from qse_hw.golden.io.compiler import LIBRARY, compile_cpp
 from qse_hw.golden.quantize import array
 from qse_hw.golden.quantize.tensor import torch_code_dtype
 
-SOURCE = Path(__file__).with_name("native.cpp")
+SOURCE = Path(__file__).with_name("cpu_kernels.cpp")
 FLAGS = (
     "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
-    "-ffp-contract=off",  # every fma is one that is written
+    "-ffp-contract=off",  # no fma but those that are written
     *LIBRARY, "-pthread",
 )  # fmt: skip
 INPUTS = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int8, torch.int16, torch.int32)
 
 
 def available() -> bool:
-    """Whether there is a compiler, and it compiled."""
+    """Whether there is a compiler and it built the library."""
     return isinstance(_library(), ctypes.CDLL)
 
 
@@ -105,9 +105,9 @@ def _look_up(
     *,
     nan_row: bool = False,
 ) -> Tensor:
-    """Fill ``out`` with what ``rows`` (a contiguous array or tensor of as wide entries) has for each value of ``x``.
+    """Fill ``out`` with the entry of ``rows`` (contiguous, of the same item size) for each value of ``x``.
 
-    NaN has the row of 0, or with ``nan_row`` the one after the positions'.
+    NaN has the row of 0, or with ``nan_row`` the row after those of the positions.
     """
     flat, table = _supported(x).contiguous(), tables(format)
     address = rows.data_ptr() if isinstance(rows, Tensor) else rows.ctypes.data
@@ -129,7 +129,7 @@ def _supported(x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[Tensor, Any]:
-    """Row = whatever a code's bits can be: the decoded value, and whether the format assigns such a code."""
+    """Row = any bit pattern of a code: the decoded value, and whether the format assigns the code."""
     width = code_dtype(format)
     patterns = np.arange(1 << 8 * width.itemsize).astype(f"u{width.itemsize}")
     rows = patterns & ((1 << format.bits) - 1)
@@ -140,10 +140,10 @@ def _values(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> tuple[
 
 @lru_cache(maxsize=64)
 def _decoded(format: SegmentedFormat, scale: Scale, dtype: torch.dtype) -> Tensor:
-    """Row = position: the value that its code stands for; one more row: NaN."""
+    """Row = position: the decoded value of its code; one more row: NaN."""
     rows = tables(format).codes.astype(np.int64) & ((1 << format.bits) - 1)
     values = torch.from_numpy(np.append(value_table(format, scale)[rows], np.float32(0))).to(dtype)
-    values[-1] = math.nan  # now, as converting NaN to bfloat16 does not always give the same one
+    values[-1] = math.nan  # as converting NaN to bfloat16 gives varying bits
     return values
 
 

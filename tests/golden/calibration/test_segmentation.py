@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qse_hw.golden.calibration.breakpoints import STEPS, Costs, costs, search, search_counts, total, zero_position
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.tune import Axis
+from qse_hw.golden.calibration.segmentation import STEPS, Costs, best_path, best_paths, costs, total, zero_position
+from qse_hw.golden.calibration.tune import SegmentSearch
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.quantize import array
 
@@ -27,12 +27,12 @@ def layouts(codes, segments, starts, steps):
 
 def positions(start, segments):
     """Of every code, and of the end."""
-    at, found = start, []
+    at, results = start, []
     for codes, e in segments:
         for _ in range(codes):
-            found.append(at)
+            results.append(at)
             at += 1 << e
-    return found, at
+    return results, at
 
 
 def allowed(start, segments, zero):
@@ -51,14 +51,14 @@ def nearest_error(u, counts, codes):
     return float(counts @ np.abs(u[:, None] - np.array(codes)).min(axis=1) ** 2)
 
 
-def predicted(found, codes):
-    """The sum over an axis's gaps, straight from the definition of Costs."""
+def predicted(result, codes):
+    """The sum over an search's gaps, straight from the definition of Costs."""
 
     def at(part, position):
         return part[position] if position < len(part) else 0.0  # beyond the last value nothing errs
 
-    between = sum(at(found.gaps[int(math.log2(b - a))], a) for a, b in pairwise(codes))
-    return found.below[codes[0]] + between + at(found.above, codes[-1])
+    between = sum(at(result.gaps[int(math.log2(b - a))], a) for a, b in pairwise(codes))
+    return result.below[codes[0]] + between + at(result.above, codes[-1])
 
 
 def sample(rng, kind, count=200):
@@ -76,23 +76,23 @@ def sample(rng, kind, count=200):
 def test_costs_are_direct_sums(rng, kind, fine_step):
     values, counts = sample(rng, kind)
     zero = None if kind == "magnitudes" else zero_position(float(values.min()), fine_step)
-    found = costs(values, counts, fine_step, zero)
+    cost = costs(values, counts, fine_step, zero)
     u = values / fine_step + (zero or 0)
-    assert found.zero == zero
-    assert found.gaps.shape == (STEPS, len(found.above)) == (STEPS, len(found.below))
-    assert len(found.above) > u.max()
-    for p in range(len(found.above)):
+    assert cost.zero == zero
+    assert cost.gaps.shape == (STEPS, len(cost.above)) == (STEPS, len(cost.below))
+    assert len(cost.above) > u.max()
+    for p in range(len(cost.above)):
         for e in range(STEPS):
             inside = (u >= p) & (u < p + 2**e)
             direct = counts[inside] @ np.minimum(u[inside] - p, p + 2**e - u[inside]) ** 2
-            assert found.gaps[e, p] == pytest.approx(direct * fine_step**2, rel=1e-9, abs=1e-12)
+            assert cost.gaps[e, p] == pytest.approx(direct * fine_step**2, rel=1e-9, abs=1e-12)
         above = counts[u >= p] @ (u[u >= p] - p) ** 2 * fine_step**2
-        assert found.above[p] == pytest.approx(above, rel=1e-9, abs=1e-12)
+        assert cost.above[p] == pytest.approx(above, rel=1e-9, abs=1e-12)
         if p <= (zero or 0):
             below = counts[u < p] @ (p - u[u < p]) ** 2 * fine_step**2
-            assert found.below[p] == pytest.approx(below, rel=1e-9, abs=1e-12)
+            assert cost.below[p] == pytest.approx(below, rel=1e-9, abs=1e-12)
         else:
-            assert found.below[p] == np.inf
+            assert cost.below[p] == np.inf
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_search_finds_the_best_layout(problem, codes):
     if signed:
         values = np.abs(values)
     zero = None if signed else zero_position(float(values.min()), 1.0)
-    found = costs(values, counts, 1.0, zero)
-    paths = search(found, codes, 3)
+    cost = costs(values, counts, 1.0, zero)
+    paths = best_paths(cost, codes, 3)
     u = values + (zero or 0)
     least = [math.inf] * 3
     for start, segments in layouts(codes, (1, 2, 3), range((zero or 0) + 1), [range(4)] * 3):
@@ -143,7 +143,7 @@ def test_search_finds_the_best_layout(problem, codes):
     for k, path in enumerate(paths):
         at, _ = positions(path.start, path.segments)
         assert path.error == pytest.approx(nearest_error(u, counts, at), rel=1e-9, abs=1e-9)
-        assert path.error == pytest.approx(predicted(found, at), rel=1e-9, abs=1e-9)
+        assert path.error == pytest.approx(predicted(cost, at), rel=1e-9, abs=1e-9)
         assert path.error <= least[k] + 1e-9
         if max(e for _, e in path.segments) < 4:
             assert path.error >= least[k] - 1e-9
@@ -163,8 +163,8 @@ def test_search_with_given_steps(problem, codes, steps):
     zero = None if signed else zero_position(float(values.min()), 1.0) + room
     if not signed:
         steps[len(steps) // 2] = 0  # somewhere, zero must be exact
-    found = costs(values, counts, 1.0, zero)
-    path = search_counts(found, codes, tuple(steps))
+    cost = costs(values, counts, 1.0, zero)
+    path = best_path(cost, codes, tuple(steps))
     u, least = values + (zero or 0), math.inf
     for start, segments in layouts(codes, (len(steps),), range((zero or 0) + 1), [[step] for step in steps]):
         if zero is None or allowed(start, segments, zero):
@@ -180,16 +180,16 @@ def test_search_with_given_steps(problem, codes, steps):
 
 def test_a_first_segment_may_lead_far_beyond_the_last_value():
     """None is left empty, so the first code of the second is a whole step away."""
-    found = costs(np.array([0.0, 1.0]), np.array([5.0, 3.0]), 1.0, None)
-    path = search_counts(found, 2, (STEPS - 1, 0))
+    cost = costs(np.array([0.0, 1.0]), np.array([5.0, 3.0]), 1.0, None)
+    path = best_path(cost, 2, (STEPS - 1, 0))
     assert (path.segments, path.start, path.error) == (((1, STEPS - 1), (1, 0)), 0, 3.0)
 
 
 def test_a_gap_that_costs_everything_is_avoided():
     gaps = np.zeros((STEPS, 12))
     gaps[0, 3] = gaps[1, 4] = 100
-    found = Costs(gaps, np.array([0.0] + [np.inf] * 11), np.array([50.0] * 9 + [0.0] * 3), None)
-    path = search(found, 8, 2)[1]
+    cost = Costs(gaps, np.array([0.0] + [np.inf] * 11), np.array([50.0] * 9 + [0.0] * 3), None)
+    path = best_paths(cost, 8, 2)[1]
     assert path.error == 0
     at, _ = positions(path.start, path.segments)
     assert at[-1] >= 9
@@ -201,41 +201,41 @@ def test_a_gap_that_costs_everything_is_avoided():
 def test_the_error_is_what_the_hardware_errs_by(rng, sign, kind):
     values, weights = sample(rng, kind, 3000)
     histogram = Histogram(values.astype(np.float32)[:, None], weights.astype(np.float32)[:, None])
-    axis = Axis(histogram, sign, 6, 5)
+    search = SegmentSearch(histogram, sign, 6, 5)
     before = {}
-    for scale in axis.near(axis.companded_step(), range(-1, 2), 3, 8):
-        paths = axis.paths(float(scale.step))
+    for scale in search.near(search.companded_step(), range(-1, 2), 3, 8):
+        paths = search.paths(float(scale.step))
         for segments, path in enumerate(paths, 1):
-            found = axis.format(path, scale)
-            codes = array.quantize(histogram.values, found.format, found.scale)
-            fine = float(found.scale.step) / 2.0**found.format.fraction_bits
-            decoded = array.dequantize_integers(codes, found.format) * fine  # not rounded to float32
+            result = search.format(path, scale)
+            codes = array.quantize(histogram.values, result.format, result.scale)
+            fine = float(result.scale.step) / 2.0**result.format.fraction_bits
+            decoded = array.dequantize_integers(codes, result.format) * fine  # not rounded to float32
             direct = float(histogram.counts @ (decoded - histogram.values.astype(np.float64)) ** 2)
             assert path.error == pytest.approx(direct, rel=1e-9)
-            assert path.error == pytest.approx(histogram.squared_error(found), rel=1e-4)
-            assert (found.format.bits, found.format.kind) == (6, sign)
-            assert len(found.format.segments) == len(path.segments) <= segments
-            assert found.format.values[found.format.zero_code] == 0
-            assert found.scale.bits == 8
+            assert path.error == pytest.approx(histogram.squared_error(result), rel=1e-4)
+            assert (result.format.bits, result.format.kind) == (6, sign)
+            assert len(result.format.segments) == len(path.segments) <= segments
+            assert result.format.values[result.format.zero_code] == 0
+            assert result.scale.bits == 8
         assert all(a.error >= b.error for a, b in pairwise(paths))
-        errors = [search(axis.costs(float(scale.step)), codes, 2)[1].error for codes in (4, 9, 20, 33)]
+        errors = [best_paths(search.costs(float(scale.step)), codes, 2)[1].error for codes in (4, 9, 20, 33)]
         assert errors == sorted(errors, reverse=True)
         before[scale] = paths[-1].error
     assert len(set(before.values())) == len(before) == 3  # the fine step matters
 
 
 def test_a_path_is_searched_once_per_fine_step(rng, monkeypatch):
-    axis = Axis(Histogram(sample(rng, "silu")[0].astype(np.float32)[:, None]), "offset", 4, 2)
-    first = axis.paths(0.25)
+    search = SegmentSearch(Histogram(sample(rng, "silu")[0].astype(np.float32)[:, None]), "offset", 4, 2)
+    first = search.paths(0.25)
     monkeypatch.setattr("qse_hw.golden.calibration.tune.search", lambda *args: pytest.fail("again"))
-    assert axis.paths(0.25) is first
+    assert search.paths(0.25) is first
 
 
 def test_near_keeps_the_axis_short(rng):
     x = np.append(rng.standard_normal(5000), 1e5).astype(np.float32)[:, None]  # one value far out
-    axis = Axis(Histogram(x), "offset", 8, 2)
+    search = SegmentSearch(Histogram(x), "offset", 8, 2)
     for bits in (1, 4, 16):
-        steps = axis.near(axis.companded_step(), range(-8, 9), 4, bits)
+        steps = search.near(search.companded_step(), range(-8, 9), 4, bits)
         assert len(steps) == len(set(steps)) > 0
-        assert all(axis.range / float(step.step) < 1.5 * (1 << 14) for step in steps)
-    assert axis.near(1e9, range(1), 1, 16) == [Scale.from_step(1e9)]
+        assert all(search.range / float(step.step) < 1.5 * (1 << 14) for step in steps)
+    assert search.near(1e9, range(1), 1, 16) == [Scale.from_step(1e9)]

@@ -9,14 +9,14 @@ import pytest
 
 from qse_hw.golden.formats.scalar import quantize_position
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import guard_bits, intervals, regions
+from qse_hw.rtl_gen.lane.piecewise import guard_bits, intervals, regions
 from tests.rtl_gen.formats import ALL, make, random_format
 
 FAR = (1 << 16, 1 << 20, (1 << 40) + 1)
 
 
 def positions(format):
-    """(T, exact, negative): all there are, and some far beyond."""
+    """(T, exact, negative): every case within the format's range, and some far beyond."""
     margin = (1 << max(format.shifts)) + 4
     if format.signed:
         magnitudes = [*range(2 * format.ends[-1] + margin), *FAR]
@@ -114,7 +114,7 @@ def test_one_interval_per_formula(name, count):
 
 
 def test_thresholds_are_where_few_bits_decide():
-    """Where neighbours agree around the border, the roundest number of the agreeable ones is compared with."""
+    """If neighbors agree around the border, the threshold is the candidate with the most trailing zeros."""
     segments = (Segment(codes=10, log2_step=0, first_code=0), Segment(codes=20, log2_step=2, first_code=10))
     format = SegmentedFormat(name="x", bits=6, kind="sign-magnitude", segments=segments)
     assert regions(format)[1].first == 20  # 19, 20, 21 would do
@@ -125,7 +125,7 @@ def test_thresholds_are_where_few_bits_decide():
 
 
 def test_a_wrong_constant_would_be_noticed():
-    """The check above is not blind: any threshold, addend, constant or flag that is off is found."""
+    """The check fails for any wrong threshold, addend, constant or flag."""
     format = make("se8-silu")
     table = regions(format)
     for number, region in enumerate(table):

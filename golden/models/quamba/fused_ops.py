@@ -1,7 +1,8 @@
-"""What a quantized layer does between its integer products, for one time step: functions of tensors alone.
+"""The operations of a quantized layer between its integer products, for one time step, to be fused by the compiler.
 
-The arithmetic is that of :mod:`qse_hw.golden.models.quamba.model`. Constants are tensors of no axes, so that a compiled
-function serves every layer. Shapes: batch b, ``d_model`` m, ``d_inner`` d, ``dt_rank`` r, ``d_state`` n.
+All are functions of tensors alone. The arithmetic is that of :mod:`qse_hw.golden.models.quamba.model`. Constants are
+tensors of no axes, so that a compiled function serves every layer. Shapes: batch b, ``d_model`` m, ``d_inner`` d,
+``dt_rank`` r, ``d_state`` n.
 """
 
 from fractions import Fraction
@@ -13,11 +14,11 @@ from torch import Tensor
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.quamba.integer import HIGH, LOW, MAX_SHIFT, dequantize, to_float16
 
-_HEAD_ROWS = 512  # of the head that are floating point at a time: they stay in a CPU's cache
+_HEAD_ROWS = 512  # of the head that are converted to floating point at a time: they stay in a CPU's cache
 
 
 def requantization(by: Scale) -> Tensor:
-    """What :func:`requantized` needs of a scale: int64 M, k and 2^(k-1) - 1. A k of 0 becomes 1, with 2 M."""
+    """A scale as :func:`requantized` takes it: int64 M, k and 2^(k-1) - 1. A k of 0 becomes 1, with 2 M."""
     M, k = (by.M, min(by.k, MAX_SHIFT)) if by.k else (2 * by.M, 1)
     return torch.tensor([M, k, (1 << (k - 1)) - 1])
 
@@ -45,7 +46,7 @@ def rounded(x: Tensor, factor: Tensor) -> Tensor:
     return (x.double() * factor).round().clamp(LOW, HIGH).nan_to_num(nan=0.0).to(torch.int8)
 
 
-def normalise(residual: Tensor, factor: Tensor, eps: float) -> Tensor:
+def normalize(residual: Tensor, factor: Tensor, eps: float) -> Tensor:
     """int8 codes (b, m) that in_proj reads."""
     return rounded(F.rms_norm(residual, (residual.shape[-1],), eps=eps), factor)
 
@@ -68,7 +69,7 @@ def project(sums: Tensor, by: Tensor, split: int) -> tuple[Tensor, Tensor]:
 
 
 def decoded(codes: Tensor, values: Tensor) -> Tensor:
-    """What codes stand for, float32, from a table whose row is the code as a bit pattern."""
+    """Decoded values of codes, float32, from a table indexed by the code's bit pattern."""
     return values[codes.long() & (len(values) - 1)]
 
 
@@ -80,12 +81,12 @@ def scan(
     """y (b, d), float16 values in float64; the state (b, d, n) is updated as it is stored: float32, float16 or int8.
 
     Args:
-        codes: of x (b, d), ``values`` what they stand for.
-        dt: sums of dt_proj (b, d), ``by`` and ``dt_step`` what they become.
+        codes: of x (b, d); ``values``: the table of their decoded values.
+        dt: sums of dt_proj (b, d), requantized by ``by`` to codes at ``dt_step``.
         BC: int8 (b, 2 n), at ``step``.
         gate: int8 (b, d), at ``gate_step``.
         dt_bias, A, D: float32, (d), (d, n) and (d).
-        state_factor, state_step: what takes an int8 state to its codes and back.
+        state_factor, state_step: factors from an int8 state to its codes and back.
     """
     delta = F.softplus(requantized(dt, by).float() * dt_step + dt_bias, threshold=20.0)
     x = decoded(codes, values)
@@ -102,7 +103,7 @@ def scan(
 
 
 def _read(state: Tensor, C: Tensor) -> Tensor:
-    """C h (b, d). A CPU takes one product by another routine than many, whose sums have another order: it gets two."""
+    """C h (b, d). A CPU computes one product in another order of summation than several: so it gets two."""
     if len(state) == 1 and state.device.type == "cpu":
         state, C = state.expand(2, -1, -1), C.expand(2, -1)
         return (state @ C[:, :, None])[:1].squeeze(-1)
@@ -122,7 +123,7 @@ def head(residual: Tensor, norm: Tensor, matrix: Tensor, step: Tensor, eps: floa
 
 
 def stored(matrix: Tensor, step: Fraction | None) -> tuple[Tensor, Tensor]:
-    """A matrix as a decoder holds it, and its step: int8 where ``step`` is the one it has codes at, else float16."""
+    """A decoder's matrix and its step: int8 codes at ``step``, or float16 if ``step`` is None."""
     if step is None:
         return to_float16(matrix.detach()), step_of(Fraction(1))
     codes = (matrix.detach() / float(step)).round().to(torch.int8)

@@ -1,7 +1,7 @@
-"""From a format to the constants of its hardware: regions of the position axis, and intervals of the code axis.
+"""A format as piecewise linear functions: regions of positions for encoders, intervals of codes for decoders.
 
-An encoder knows where a value lies as an integer ``D`` and finds its code by comparing D with a few thresholds, adding
-one constant and picking a bit slice. A decoder compares the code, shifts, and adds one constant.
+An encoder has a value's position as an integer ``D``: it compares D with a few thresholds, adds one constant and picks
+a bit slice, the code. A decoder compares the code, shifts it and adds one constant.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """From ``D = first`` on (None: from minus infinity): ``code = ((D + addend) >> shift)``, or ``constant``.
+    """From ``D = first`` (None: minus infinity) to the next region: ``code = (D + addend) >> shift``, or ``constant``.
 
     Codes are without the sign bit of sign-magnitude formats.
     """
@@ -32,18 +32,19 @@ def guard_bits(format: SegmentedFormat) -> int:
 def regions(format: SegmentedFormat) -> tuple[Region, ...]:
     """The regions of ``format`` in ascending order of D.
 
-    D is T of formats.md (:mod:`qse_hw.golden.formats.scalar`), before the zero point of offset formats is added (it is
-    folded into the constants), followed by the sticky bit if :func:`guard_bits` is 1. For two's complement, D is
-    ``floor(2**(F+1) * u) + 1``, less 1 where u is negative and nothing was truncated: then ``D >> 1`` rounds half away.
+    D is T of :mod:`qse_hw.golden.formats.scalar`, but without the zero point of offset formats, which the constants
+    include. If :func:`guard_bits` is 1, the sticky bit follows below T. For two's complement, D is
+    ``floor(2**(F+1) * u) + 1``, less 1 where u is negative and nothing was truncated: then ``D >> 1`` rounds half away
+    from zero.
     """
     if format.kind == "twos-complement":
         return _twos_complement(format)
     guard = guard_bits(format)
     zero = 2 * format.zero_point
-    found: list[Region] = []
+    table: list[Region] = []
 
     def add(first: int | None, **what: int | bool) -> None:
-        found.append(Region(first=None if first is None else first - (zero << guard), **what))  # type: ignore[arg-type]
+        table.append(Region(first=None if first is None else first - (zero << guard), **what))  # type: ignore[arg-type]
 
     first: int | None = None  # where the next segment's formula takes over, guard bit included
     if not format.signed:
@@ -64,11 +65,11 @@ def regions(format: SegmentedFormat) -> tuple[Region, ...]:
         elif number + 1 < len(format.segments) and not guard:
             following = format.segments[number + 1]
             if following.first_code == segment.first_code + segment.codes:
-                # Both formulas agree around the border: compare where the fewest bits decide.
+                # Both formulas agree around the border: the threshold among them that takes the fewest bits to compare.
                 reach = 1 << min(e, format.shifts[number + 1])
-                first = _roundest(2 * end - reach, 2 * end + reach, zero)
+                first = _most_trailing_zeros(2 * end - reach, 2 * end + reach, zero)
     add(first, constant=saturate(format, negative=False).code, saturated=True)
-    return tuple(found)
+    return tuple(table)
 
 
 def _twos_complement(format: SegmentedFormat) -> tuple[Region, ...]:
@@ -81,14 +82,16 @@ def _twos_complement(format: SegmentedFormat) -> tuple[Region, ...]:
     )
 
 
-def _roundest(low: int, high: int, zero: int) -> int:
-    """The threshold in low..high that, less ``zero``, has the most trailing zero bits."""
+def _most_trailing_zeros(low: int, high: int, zero: int) -> int:
+    """The n in low..high with the most trailing zero bits in ``n - zero``."""
     return max(range(low, high + 1), key=lambda n: ((n - zero) & -(n - zero)) or 1 << 32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """Codes from ``first`` on decode to ``(code << shift) + offset`` fine steps; ``assigned`` False: to nothing."""
+    """Codes from ``first`` on decode to ``(code << shift) + offset`` fine steps; if not ``assigned``, they have no
+    value.
+    """
 
     first: int
     shift: int = 0
@@ -102,15 +105,15 @@ def intervals(format: SegmentedFormat) -> tuple[Interval, ...]:
         (e, start - (segment.first_code << e) - format.zero_point)
         for segment, e, start in zip(format.segments, format.shifts, format.starts, strict=True)
     ]
-    found: list[Interval] = []
+    table: list[Interval] = []
     for code in range(1 << format.code_field_bits):
         value = format.decoded.get(code)
         if value is None:
-            if not found or found[-1].assigned:
-                found.append(Interval(first=code, assigned=False))
+            if not table or table[-1].assigned:
+                table.append(Interval(first=code, assigned=False))
             continue
-        if found and found[-1].assigned and (code << found[-1].shift) + found[-1].offset == value:
+        if table and table[-1].assigned and (code << table[-1].shift) + table[-1].offset == value:
             continue
         shift, offset = next((f for f in formulas if (code << f[0]) + f[1] == value), (0, value - code))
-        found.append(Interval(first=code, shift=shift, offset=offset))
-    return tuple(found)
+        table.append(Interval(first=code, shift=shift, offset=offset))
+    return tuple(table)

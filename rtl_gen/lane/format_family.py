@@ -1,7 +1,7 @@
-"""Regions whose constants are set at run time: for every format that differs from another only in counts and places.
+"""Formats that one encoder can switch between at run time: equal in kind, bits and the segments' steps.
 
-Which regions there are, and how far each shifts, is fixed by the kind and the segments' steps; thresholds and addends
-follow from the numbers of codes, the first codes and the zero point. So a format can change while the hardware stays.
+Kind and steps fix the regions and their shifts, the hardware. Thresholds and addends follow from the segments' numbers
+of codes, their first codes and the zero point: registers that software sets.
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ MAX_SEGMENTS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class RuntimeRegion:
-    """What is fixed of a region (:class:`qse_hw.rtl_gen.lane.decision.Region`).
+class FamilyRegion:
+    """The part of a region (:class:`qse_hw.rtl_gen.lane.piecewise.Region`) that all members of a family share.
 
     Attributes:
-        segment: the segment whose codes it gives.
-        border: its threshold is ``first = 2 * B - border``; B is where the segment starts (for the last region: where
-            it ends), in fine steps from the value 0.
+        segment: the number of the segment that the region's codes belong to.
+        border: its threshold is ``first = 2 * B - border``, B the segment's start (of the last region: its end) in fine
+            steps from the value 0.
         shift: of ``code = (D + addend) >> shift``; 0 if ``constant``.
-        low: ``addend mod 2**shift`` if that is always the same, else None.
-        constant: whether it gives one code.
+        low: ``addend mod 2**shift`` if all members have the same, else None.
+        constant: whether the region has one code.
         saturated: whether its values saturate.
     """
 
@@ -39,8 +39,8 @@ class RuntimeRegion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RuntimeRegions:
-    """A family of formats: everything but counts, first codes and zero point is the same.
+class FormatFamily:
+    """Formats that differ only in the segments' numbers of codes, their first codes and the zero point.
 
     Args:
         kind: sign-magnitude or offset.
@@ -62,8 +62,8 @@ class RuntimeRegions:
             raise InputError(f"Segments set at run time must be at most {MAX_SEGMENTS}, not {len(self.log2_steps)}")
 
     @classmethod
-    def of(cls, format: SegmentedFormat) -> "RuntimeRegions":
-        """The family that ``format`` belongs to; aliases do not matter."""
+    def of(cls, format: SegmentedFormat) -> "FormatFamily":
+        """The family of ``format``; its aliases do not matter."""
         if not isinstance(format, SegmentedFormat):
             raise TypeError(f"Format must be a SegmentedFormat, not {format!r}")
         if any(segment.exact_end for segment in format.segments):
@@ -82,7 +82,7 @@ class RuntimeRegions:
 
     @property
     def least_codes(self) -> int:
-        """Fewest codes of a member, the sign not counted: with 0 alone there would be nothing to have a sign."""
+        """Fewest codes of a member, without sign bit; with the code 0 alone nothing could have a sign."""
         return max(len(self.log2_steps), 1 if self.kind == "offset" else 2)
 
     @property
@@ -96,25 +96,25 @@ class RuntimeRegions:
         return tuple(step - min(self.log2_steps) for step in self.log2_steps)
 
     @cached_property
-    def regions(self) -> tuple[RuntimeRegion, ...]:
+    def regions(self) -> tuple[FamilyRegion, ...]:
         """In ascending order of D. The first has no threshold."""
-        found: list[RuntimeRegion] = []
+        table: list[FamilyRegion] = []
         last = len(self.shifts) - 1
         if self.kind == "offset":
-            found.append(RuntimeRegion(segment=0, border=0, constant=True, saturated=True))
+            table.append(FamilyRegion(segment=0, border=0, constant=True, saturated=True))
         for number, e in enumerate(self.shifts):
             before = self.shifts[number - 1] if number else e
-            if before > e:  # the coarse segment's last half step reaches past this one's start
-                found.append(RuntimeRegion(segment=number, border=1 << before, constant=True))
-            # the axis' start, and so all starts below, are multiples of the finest step so far
+            if before > e:  # half a step of the coarse segment before reaches into this one
+                table.append(FamilyRegion(segment=number, border=1 << before, constant=True))
+            # every start so far is a multiple of the finest step so far
             fixed = e == 0 or (self.kind != "offset" and min((e, *self.shifts[:number])) == e)
-            found.append(
-                RuntimeRegion(
+            table.append(
+                FamilyRegion(
                     segment=number, border=1 << min(before, e), shift=e + 1, low=1 << e if fixed else None
                 )
             )
-        found.append(RuntimeRegion(segment=last, border=1 << self.shifts[last], constant=True, saturated=True))
-        return tuple(found)
+        table.append(FamilyRegion(segment=last, border=1 << self.shifts[last], constant=True, saturated=True))
+        return tuple(table)
 
     def largest_end(self, segment: int) -> int:
         """The largest end that ``segment`` can have in a member, in fine steps from the axis' start."""
@@ -146,8 +146,8 @@ class RuntimeRegions:
     def layout(self) -> data.StructLayout:
         """``first{n}``, from region 1 on; of constant regions ``constant{n}``; of others ``high{n}``, ``low{n}``.
 
-        The addend is ``(high << shift) + low``, of which ``high`` counts modulo ``2**field``; ``low`` is left out where
-        :attr:`RuntimeRegion.low` tells it.
+        The addend is ``(high << shift) + low``, ``high`` modulo ``2**field``. ``low`` is absent if
+        :attr:`FamilyRegion.low` is not None.
         """
         members: dict[str, Shape] = {}
         for n, region in enumerate(self.regions):
@@ -164,21 +164,21 @@ class RuntimeRegions:
         Raises:
             InputError: if the format is not of this family.
         """
-        if RuntimeRegions.of(format) != self:
+        if FormatFamily.of(format) != self:
             raise InputError(f"Format {format.name} must be of the family {self}")
-        found: dict[str, int] = {}
+        values: dict[str, int] = {}
         for n, region in enumerate(self.regions):
             segment = format.segments[region.segment]
             beyond = n == len(self.regions) - 1
             base = (format.ends if beyond else format.starts)[region.segment] - format.zero_point
             if n:
-                found[f"first{n}"] = 2 * base - region.border
+                values[f"first{n}"] = 2 * base - region.border
             if region.constant:
-                found[f"constant{n}"] = segment.first_code + (segment.codes - 1 if beyond else 0)
+                values[f"constant{n}"] = segment.first_code + (segment.codes - 1 if beyond else 0)
                 continue
             high, low = divmod((1 << (region.shift - 1)) - 2 * base, 1 << region.shift)
-            found[f"high{n}"] = (high + segment.first_code) % (1 << self.field)
+            values[f"high{n}"] = (high + segment.first_code) % (1 << self.field)
             assert region.low in (None, low)
             if region.low is None:
-                found[f"low{n}"] = low
-        return found
+                values[f"low{n}"] = low
+        return values

@@ -1,4 +1,4 @@
-"""What Mamba-1 and Mamba-2 share: sizes, the norm, the convolution, and the types of the hook and the kernels.
+"""The parts that Mamba-1 and Mamba-2 share: sizes, the norm, the convolution, the types of the hook and the kernels.
 
 Shapes: batch b, length l, ``d_model`` m, channels d.
 """
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from qse_hw.golden.errors import InputError
 
 Transform = Callable[[int, str, Tensor], Tensor]
-"""``(layer, name, tensor) -> tensor``: sees, and may replace, what enters the SSM of a layer.
+"""``(layer, name, tensor) -> tensor``: is called with each input of a layer's SSM and returns what replaces it.
 
 "x" is (b, l, d_inner); Mamba-2 also has "B" and "C", each (b, l, ngroups * d_state). All are after convolution
 and SiLU.
@@ -25,8 +25,8 @@ LayerTransform = Callable[[str, Tensor], Tensor]
 
 
 class Kernels(NamedTuple):
-    """The two parts that training replaces by faster ones (:mod:`qse_hw.golden.models.mamba.scan`); Mamba-2 uses only
-    the first.
+    """The two functions that training replaces by faster ones (:mod:`qse_hw.golden.models.mamba.scan`); Mamba-2 uses
+    only the first.
     """
 
     conv_silu: Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -39,7 +39,7 @@ class Sizes:
 
     architecture: ClassVar[str]
     names: ClassVar[tuple[str, ...]] = ("x",)
-    """What the hook is called with, in order."""
+    """The names that the hook is called with, in order."""
 
     d_model: int
     n_layer: int

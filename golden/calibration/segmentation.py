@@ -1,9 +1,10 @@
-"""The best segments for a given fine step: exact dynamic programming over where they begin and end.
+"""The best segments for a given fine step: exact dynamic programming over the segments' borders.
 
-Codes lie on a grid of fine steps. The values between two neighbouring codes, ``2**e`` fine steps apart from p on, go to
-the nearer one, which costs ``gaps[e, p]`` whatever lies elsewhere. So a format's error is a sum over the gaps along its
-axis, and the cheapest path from any first to any last code, over (position, step, codes used, segments used), is the
-best format. Time grows with positions x codes x segments x steps; how many values there are, only a histogram notices.
+Codes lie on a grid of fine steps. A value between two neighboring codes, at p and p + ``2**e`` fine steps, goes to the
+nearer one; the squared error of all values there, ``gaps[e, p]``, does not depend on the other codes. So a format's
+error is a sum over the gaps along its axis, and the best format is the cheapest path from any first to any last code,
+over (position, step, codes used, segments used). Time grows with positions x codes x segments x steps; the number of
+values only matters to the histogram.
 """
 
 import math
@@ -27,13 +28,13 @@ class Path(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What the search needs to know of the values.
+    """Squared errors of the values, by gap and beyond the ends: all that the search needs.
 
     Attributes:
         gaps: (steps, positions), squared error of the values between a code at p and the next one at p + 2**e.
         below: (positions,), squared error of the values below p if p is the first code; infinite where none may be.
         above: (positions,), squared error of the values above p if p is the last code.
-        zero: position of the value 0, which must be a code amid finest steps; None: no such rule.
+        zero: position of the value 0, which must be a code with finest steps on both sides; None: no such rule.
     """
 
     gaps: Array
@@ -43,18 +44,18 @@ class Costs(NamedTuple):
 
 
 def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> Costs:
-    """The costs of values with weights ``counts``, in units of the values squared.
+    """The costs of values with weights ``counts``, in units of the squared values.
 
     Args:
         values: in any order; magnitudes for a format with a sign bit.
         counts: their weights.
         fine_step: in units of the values.
-        zero: position of the value 0, as :func:`zero_position` gives it: the first code may be anywhere up to it. None
-            for magnitudes: the first code is 0.
+        zero: position of the value 0, as :func:`zero_position` gives it; the first code may be anywhere up to there.
+            None for magnitudes: the first code is 0.
     """
     u = values / fine_step + (zero or 0)
     length = max(int(u.max()), zero or 0) + 2
-    # moments (weight, first, second) of every half step about its left edge, then of runs of w from every position
+    # moments (weight, first, second) of every half step about its left edge; below, of runs of length w
     cells = (2 * u).astype(np.intp)
     offset = u - cells / 2
     halves: Array = np.stack([np.bincount(cells, counts * offset**n, minlength=2 * length) for n in range(3)])
@@ -62,7 +63,7 @@ def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> C
     gaps = np.empty((STEPS, length))
     w = 0.5
     for e in range(STEPS):
-        n, first, second = right  # these go to the next code, which is w away from where their moments are taken
+        n, first, second = right  # of values that go to the next code, w beyond the edge that the moments are about
         gaps[e] = left[2] + second - 2 * w * first + w * w * n
         left = np.stack([left[0] + n, left[1] + first + w * n, left[2] + second + 2 * w * first + w * w * n])
         if e == 0:
@@ -72,7 +73,7 @@ def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> C
     above, below = _tail(unit), np.full(length, np.inf)
     if zero is None:
         below[0] = 0
-    else:  # seen from the other side: distances to a step's right edge are 1 - offset
+    else:  # mirrored: distances to a step's right edge are 1 - offset
         n, first, second = unit[:, ::-1]
         mirrored = _tail(np.stack([n, n - first, n - 2 * first + second]))[::-1]
         below[: zero + 1] = np.concatenate([[0.0], mirrored[:zero]])
@@ -81,12 +82,14 @@ def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> C
 
 
 def zero_position(low: float, fine_step: float) -> int:
-    """Fine steps that make room for values from ``low`` on below zero."""
+    """How many fine steps the axis must begin below zero to hold the value ``low``."""
     return max(0, math.ceil(-low / fine_step))
 
 
 def _tail(unit: Array) -> Array:
-    """Squared distance to p of all values from p on: by Horner's rule, from the far end, so that nothing cancels."""
+    """For every p, the sum of squared distances to p of the values above it; summed from the far end, without
+    cancellation (Horner's rule).
+    """
     n = np.cumsum(unit[0, ::-1])[::-1]
     beyond = np.append(n[1:], 0)  # of the values a whole step or more away
     first = np.cumsum((unit[1] + beyond)[::-1])[::-1]  # sum of distances: each step adds 1 for all beyond it
@@ -95,38 +98,38 @@ def _tail(unit: Array) -> Array:
     return tail
 
 
-def total(parts: list[Costs]) -> Costs:
-    """The costs of several sets of values on one axis; their zeros are at the same position."""
-    length = max(len(part.above) for part in parts)
-    same = [_extended(part, length) for part in parts]
-    gaps = np.sum([part.gaps for part in same], axis=0)
-    below = np.sum([part.below for part in same], axis=0)
-    return Costs(gaps, below, np.sum([part.above for part in same], axis=0), parts[0].zero)
+def total(layers: list[Costs]) -> Costs:
+    """The sum of several layers' costs on one axis; their zeros are at the same position."""
+    length = max(len(cost.above) for cost in layers)
+    extended = [_extended(cost, length) for cost in layers]
+    gaps = np.sum([cost.gaps for cost in extended], axis=0)
+    below = np.sum([cost.below for cost in extended], axis=0)
+    return Costs(gaps, below, np.sum([cost.above for cost in extended], axis=0), layers[0].zero)
 
 
-def search(found: Costs, codes: int, segments: int) -> list[Path]:
+def best_paths(cost: Costs, codes: int, segments: int) -> list[Path]:
     """The best path of at most 1, 2 .. ``segments`` segments and at most ``codes`` codes, of any steps."""
-    paths = _search(found, np.tile(np.arange(STEPS), (segments, 1)), codes)
+    paths = _search(cost, np.tile(np.arange(STEPS), (segments, 1)), codes)
     return [min(paths[: k + 1], key=lambda path: path.error) for k in range(segments)]
 
 
-def search_counts(found: Costs, codes: int, steps: tuple[int, ...]) -> Path:
+def best_path(cost: Costs, codes: int, steps: tuple[int, ...]) -> Path:
     """The best path of at most ``codes`` codes whose segments have these steps (log2), in this order, none empty."""
-    return _search(found, np.array(steps)[:, None], codes)[-1]
+    return _search(cost, np.array(steps)[:, None], codes)[-1]
 
 
-def _extended(found: Costs, length: int) -> Costs:
-    """With positions beyond the last value, where nothing errs."""
-    right = (0, length - len(found.above))
-    below = np.pad(found.below, right, constant_values=np.inf)
-    return Costs(np.pad(found.gaps, ((0, 0), right)), below, np.pad(found.above, right), found.zero)
+def _extended(cost: Costs, length: int) -> Costs:
+    """``cost`` on an axis of that length: positions beyond the last value cost nothing."""
+    right = (0, length - len(cost.above))
+    below = np.pad(cost.below, right, constant_values=np.inf)
+    return Costs(np.pad(cost.gaps, ((0, 0), right)), below, np.pad(cost.above, right), cost.zero)
 
 
-def _search(found: Costs, steps: Integers, codes: int) -> list[Path]:
-    """``steps[k]``: those that segment k may have, as log2."""
+def _search(cost: Costs, steps: Integers, codes: int) -> list[Path]:
+    """For each number of segments the best path; ``steps[k]``: the steps that segment k may have, as log2."""
     segments, choices = steps.shape
-    length = len(found.above) + (1 << (STEPS - 1))
-    every_gap, below, beyond, zero = _extended(found, length)
+    length = len(cost.above) + (1 << (STEPS - 1))
+    every_gap, below, beyond, zero = _extended(cost, length)
     gaps, above = every_gap[steps], np.tile(beyond, (segments, choices, 1))
     if zero is not None:
         above[..., :zero] = np.inf

@@ -10,11 +10,11 @@ import pytest
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scalar import quantize_position
 from qse_hw.golden.formats.segmented import MAX_REACH, Segment, SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import guard_bits
-from qse_hw.rtl_gen.lane.runtime_regions import MAX_SEGMENTS, RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import MAX_SEGMENTS, FormatFamily
+from qse_hw.rtl_gen.lane.piecewise import guard_bits
 from tests.rtl_gen.families import member
 from tests.rtl_gen.formats import ALL, SHIPPED, make, random_format
-from tests.rtl_gen.lane.test_decision import place, positions
+from tests.rtl_gen.lane.test_piecewise import place, positions
 
 FAMILIES = [name for name in ALL if make(name).kind != "twos-complement" and guard_bits(make(name)) == 0]
 
@@ -37,7 +37,7 @@ def evaluate(family, constants, d):
 
 
 def check(format, constants=None):
-    family = RuntimeRegions.of(format)
+    family = FormatFamily.of(format)
     constants = constants or family.constants(format)
     shape = family.layout
     assert set(constants) == {name for name, _ in shape}
@@ -66,10 +66,10 @@ def test_random_members_of_random_families(part, rng):
         format = replace(format, segments=tuple(replace(s, exact_end=False) for s in format.segments))
         if format.kind == "twos-complement" or sum(s.codes for s in format.segments) < 2:
             continue
-        family = RuntimeRegions.of(format)
+        family = FormatFamily.of(format)
         for _ in range(4):
             other = member(rng, family)
-            assert RuntimeRegions.of(other) == family
+            assert FormatFamily.of(other) == family
             if other.ends[-1] <= 3000:
                 check(other)
         done += 1
@@ -78,7 +78,7 @@ def test_random_members_of_random_families(part, rng):
 @pytest.mark.parametrize("name", ["se8", "se8-silu"])
 def test_a_wrong_constant_would_be_noticed(name):
     format = make(name)
-    constants = RuntimeRegions.of(format).constants(format)
+    constants = FormatFamily.of(format).constants(format)
     for key, value in constants.items():
         with pytest.raises(AssertionError):
             check(format, constants | {key: value + (4 if "low" in key else 1)})
@@ -87,7 +87,7 @@ def test_a_wrong_constant_would_be_noticed(name):
 @pytest.mark.parametrize("name", ["se8", "se8-silu", "int8-asym"])
 def test_thresholds_stay_in_their_range(name, rng):
     """The widest members there are: everything in one segment, the zero point at its end."""
-    family = RuntimeRegions.of(make(name))
+    family = FormatFamily.of(make(name))
     lowest, highest = family.thresholds
     firsts = set()
     for wide in range(len(family.shifts)):
@@ -113,7 +113,7 @@ def test_thresholds_stay_in_their_range(name, rng):
 
 def test_reach_bounds_the_thresholds():
     segments = (Segment(codes=1, log2_step=-8, first_code=0), Segment(codes=1, log2_step=2, first_code=1))
-    family = RuntimeRegions.of(SegmentedFormat(name="x", bits=12, kind="offset", segments=segments))
+    family = FormatFamily.of(SegmentedFormat(name="x", bits=12, kind="offset", segments=segments))
     assert family.largest_end(1) == MAX_REACH
     assert family.largest_end(0) == (1 << 12) - 1
     assert family.thresholds == (-1 - 2 * 4094, 2 * MAX_REACH - 1024)
@@ -121,12 +121,12 @@ def test_reach_bounds_the_thresholds():
 
 
 def test_structure():
-    family = RuntimeRegions.of(make("se8"))
+    family = FormatFamily.of(make("se8"))
     assert [region.shift for region in family.regions] == [1, 3, 5, 0]
     assert [name for name, _ in family.layout] == [
         "high0", "first1", "high1", "low1", "first2", "high2", "low2", "first3", "constant3"
     ]  # fmt: skip
-    falling = RuntimeRegions(kind="sign-magnitude", bits=8, log2_steps=(2, 0))
+    falling = FormatFamily(kind="sign-magnitude", bits=8, log2_steps=(2, 0))
     assert [region.constant for region in falling.regions] == [False, True, False, True]
     assert all(region.low is not None for region in falling.regions)
 
@@ -134,17 +134,17 @@ def test_structure():
 @pytest.mark.parametrize("name", [n for n in SHIPPED if n in ("int8", "se9-paper")])
 def test_no_such_family(name):
     with pytest.raises(InputError, match=r"^Format set at run time must"):
-        RuntimeRegions.of(make(name))
+        FormatFamily.of(make(name))
 
 
 def test_refusals():
     segments = tuple(Segment(codes=1, log2_step=0, first_code=n) for n in range(MAX_SEGMENTS + 1))
     with pytest.raises(InputError, match="must be at most 16, not 17"):
-        RuntimeRegions.of(SegmentedFormat(name="x", bits=8, kind="offset", segments=segments))
+        FormatFamily.of(SegmentedFormat(name="x", bits=8, kind="offset", segments=segments))
     with pytest.raises(InputError, match="must have at least 2 codes"):
-        RuntimeRegions.of(SegmentedFormat(name="x", bits=8, kind="sign-magnitude", segments=segments[:1]))
+        FormatFamily.of(SegmentedFormat(name="x", bits=8, kind="sign-magnitude", segments=segments[:1]))
     with pytest.raises(TypeError, match="must be a SegmentedFormat"):
-        RuntimeRegions.of("se8")
-    family = RuntimeRegions.of(make("se8"))
+        FormatFamily.of("se8")
+    family = FormatFamily.of(make("se8"))
     with pytest.raises(InputError, match="must be of the family"):
         family.constants(make("se8-silu"))
