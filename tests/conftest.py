@@ -40,10 +40,12 @@ def pytest_collection_modifyitems(config, items):
     cases = Counter()
     quick, long = [], []
     for item in items:
+        if item.get_closest_marker("full"):
+            long.append(item)
+            continue
         every = item.get_closest_marker("every")
         test = item.nodeid.partition("[")[0]
-        left_out = item.get_closest_marker("full") or (every and cases[test] % every.args[0])
-        (long if left_out else quick).append(item)
+        (long if every and cases[test] % every.args[0] else quick).append(item)
         cases[test] += 1
     items[:] = quick
     if long:

@@ -9,6 +9,7 @@ from tests.examples.run import EXAMPLES, needs_verilator, refusal, run
 NAME = "axi_counters.py"
 
 
+@pytest.mark.full
 @needs_verilator
 def test_runs(tmp_path):
     done = run(NAME, "--values", 333, "-L", 4, folder=tmp_path)

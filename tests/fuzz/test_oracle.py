@@ -92,6 +92,7 @@ def test_edits_of_documents():
     assert document == {"a": [1, {"b": 2}]}
 
 
+@pytest.mark.full
 def test_a_turn_counts_cases_and_makes_findings_small(monkeypatch):
     monkeypatch.setattr(worker, "CASES", 15)
     seen = []

@@ -231,6 +231,7 @@ def test_third():
     assert set(Found(tree).status) == {found["spin"].key}, "what the others have seen is kept"
 
 
+@pytest.mark.full
 def test_a_test_by_itself_has_the_time_that_its_fixtures_take(tree):
     """The first test to use a fixture that is slow is not the only one that may need it."""
     test = """

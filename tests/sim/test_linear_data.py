@@ -60,6 +60,7 @@ def test_golden(recipe, spec):
         assert np.abs(want).max() > 60
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("spec", [*(pytest.param(spec, marks=pytest.mark.full) for spec in ("int8", "se8:L=12")),
                                   "se8-silu:K=40,zero_point=30"])  # fmt: skip
 def test_verilog(recipe, spec, tmp_path, rng):

@@ -51,6 +51,7 @@ def values(request, rng):
     return awkward(rng, request.param)
 
 
+@pytest.mark.every(3)
 def test_tuned_is_no_worse_than_the_percentile(values, rng):
     """The table's own column; for a preset likewise."""
     for spec in ("tuned:bits=3,segments=2", *PRESETS):
@@ -60,18 +61,21 @@ def test_tuned_is_no_worse_than_the_percentile(values, rng):
                 assert calibration["least_squares"].sqnr_db >= calibration["percentile"].sqnr_db
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("headroom", HEADROOMS)
 def test_more_segments_are_no_worse(values, headroom):
     errors = [error(values, f"tuned:bits=3,segments={n},headroom={headroom}") for n in (1, 2, 4)]
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("headroom", HEADROOMS)
 def test_more_bits_are_no_worse(values, headroom):
     errors = [error(values, f"tuned:bits={bits},segments=2,headroom={headroom}") for bits in (2, 3, 4)]
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("headroom", HEADROOMS)
 def test_either_sign_is_no_worse_than_one(values, headroom):
     spec = f"tuned:bits=3,segments=2,headroom={headroom}"

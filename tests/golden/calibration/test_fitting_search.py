@@ -39,6 +39,7 @@ def steps_of(seen):
     return {result.scale for result in seen}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("bits", [4, 16])
 @pytest.mark.parametrize("spec", ["se8", "se8-silu", "int8-asym", "int8"])
 def test_the_steps_of_least_squares(rng, spec, bits):
@@ -81,6 +82,7 @@ def test_given_steps_are_tried(rng):
     assert Fitter(histogram).given(parse_format("se8")) == []
 
 
+@pytest.mark.full
 def test_a_given_step_may_be_the_best():
     """All values are multiples of a step that no scan comes to: nothing is lost there."""
     step = 0.7310585
@@ -96,6 +98,7 @@ def test_a_given_step_may_be_the_best():
     assert fitter.scale_for(se8(4)).scale != scale
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("spec", ["int8", "se8", "int8-asym"])
 def test_a_given_step_never_makes_it_worse(rng, spec):
     """Whichever wins the scan, the finest steps around the scan's own winner are tried."""

@@ -85,6 +85,7 @@ def test_together_they_weigh_as_one_value_in_1024_within_bounds(size, together):
         assert counts.tolist() == pytest.approx([together / 32] * 32)
 
 
+@pytest.mark.full
 def test_integers_end_where_their_type_does():
     """What int8 can be, 8 bits represent exactly, headroom or not."""
     x = np.arange(-128, 128, dtype=np.int8)[None]
@@ -110,6 +111,7 @@ def test_headrooms_that_make_no_sense(headroom):
         with_headroom(Histogram(np.ones((1, 1), np.float32)), headroom)
 
 
+@pytest.mark.full
 def test_an_outlier_that_comes_later(rng):
     """Without headroom it saturates and takes more than 10 dB; with it, it costs next to nothing; nor does the room."""
     seen, later = (silu(rng, (2048, 64)) for _ in range(2))
@@ -155,6 +157,7 @@ def test_a_fitter_with_headroom_is_its_own(rng):
     assert roomy.least_squares(parse_format(SPEC)) == fitter.least_squares(parse_format(SPEC))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("mode", MODES)
 def test_what_layers_share_has_headroom(rng, mode):
     layers = [np.minimum(silu(rng, size=size), 3 * size) for size in (0.7, 2)]

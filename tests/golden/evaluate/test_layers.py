@@ -94,7 +94,7 @@ def test_tuned_formats_that_layers_share(mamba1, ids, monkeypatch, mode):
         sample = Sample(x)
         expected = sample.fit(parse_candidate("se8:L=8"))
         result = candidates["tuned"][layer]
-        assert (result.spec, result.quantizer, result.detail) == ("tuned", expected.quantizer, expected.detail)
+        assert (result.name, result.quantizer, result.detail) == ("tuned", expected.quantizer, expected.detail)
         assert losses.sqnr_db["tuned"][layer] == pytest.approx(sample.sqnr_db(expected.quantizer), abs=0.02)
         assert losses.sqnr_db["int8"][layer] == sample.sqnr_db(candidates["int8"][layer].quantizer)
 

@@ -230,6 +230,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.full
 def test_tasks(evaluated, model, folder):
     document, said = evaluated(
         "--model", model, "--tokens", "512", "--calibration-tokens", "64", "--formats", "int8,se8",

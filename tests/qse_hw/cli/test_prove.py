@@ -42,6 +42,7 @@ def fake(monkeypatch):
     return fake
 
 
+@pytest.mark.full
 def test_of_the_users_own_format(tiny, out, capsys):
     file, folder = out / "r.json", out / "jobs"
     argv = ["prove", "decoder", "--format", str(tiny), "--property", "value"]

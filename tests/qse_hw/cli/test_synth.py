@@ -17,6 +17,7 @@ from qse_hw.synth.result import Area, Hop, Measured, Timing
 SMALL = ["synth", "encoder", "--input", "s8", "--scale", "0.4", "--scale-bits", "8", "--counter-width", "0"]
 
 
+@pytest.mark.full
 def test_beside_the_baseline(tmp_path, capsys, monkeypatch):
     file, cache = tmp_path / "new" / "report.json", tmp_path / "cache"
     words = [*SMALL, "--format", "se8", "--seeds", "1", "--json", str(file), "--cache", str(cache)]
@@ -54,6 +55,7 @@ def fake(monkeypatch):
     return asked
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("arguments", "units"),
     [
@@ -107,7 +109,7 @@ def test_all_that_is_written(fake, tmp_path, capsys):
         (["--baseline", "int9"], "Baseline: Format must be one of int8,"),
         (["--json", "/dev/null"], "Output /dev/null must be a file"),
         (["--png", "/dev/null/report.png"], "Output /dev/null/report.png cannot be written"),
-        (["--size", "8"], "Option --size must be one that unit encoder has"),
+        (["--size", "8"], "Option --size must be one that unit encoder has; leave it out"),
         (["--target", "ecp5", "--on", "ice40", "gowin"], "Unit encoder se8 s8 ecp5 is made of cells that none of"),
     ],
 )

@@ -60,6 +60,7 @@ def ports_in(text, top):
     return ports
 
 
+@pytest.mark.every(3)
 @KINDS
 def test_the_same_configuration_gives_the_same_text(config):
     assert emit(config).text == made_once(config).text
@@ -94,6 +95,7 @@ def test_the_texts_ports_are_the_manifests(config):
     assert ("saturation_count" in unit.text) == (config.unit == "encoder" and config.counter_width > 0)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("unit", ["encoder", "decoder"])
 @pytest.mark.parametrize("lanes", [1, 2, 11])
 def test_one_module_per_kind_of_lane(unit, lanes):

@@ -1,7 +1,6 @@
 """The generated testbench passes a correct unit and fails every faulty one."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -17,10 +16,8 @@ from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from tests.rtl_gen import toy
 from tests.rtl_gen.formats import make
 from tests.rtl_gen.verilog import ENVIRONMENT, commands, off_by_one
+from tests.simulators import icarus
 
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
 SIMULATORS = pytest.mark.parametrize("simulator", ["verilator", icarus])
 
 # fault: what is said, the pass in which it shows, and roughly which output beat
@@ -102,6 +99,7 @@ UNITS = [
 ]
 
 
+@pytest.mark.every(2)
 @SIMULATORS
 @pytest.mark.parametrize("config", UNITS, ids=lambda config: config.unit)
 def test_other_units(config, simulator, tmp_path):

@@ -83,6 +83,7 @@ def test_random_stalls(size, lanes, seed, rng):
     assert (trace["o__valid"] & ~trace["o__ready"]).any()
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_any_gap_between_vectors(size, lanes, rng):
     """The next vector may come at any time, also when the unit is empty."""

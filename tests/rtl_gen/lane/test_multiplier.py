@@ -99,6 +99,7 @@ def test_the_model_is_proved(a, b, tmp_path):
     prove(a, b, CELL.read_text(), tmp_path)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("old", "new"),
     [

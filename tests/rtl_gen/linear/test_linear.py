@@ -39,6 +39,7 @@ def check(rng, unit, jobs, seed=None):
 SHAPES = [(1, 1, 1, 1), (7, 6, 3, 2), (5, 4, 4, 5), (4, 6, 6, 2), (9, 5, 1, 4), (3, 8, 2, 1), (16, 4, 2, 3)]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes(shape, target, rng):
@@ -53,6 +54,7 @@ def test_formats_under_stalls(name, rng):
     check(rng, unit, [job(rng, unit, 2), job(rng, unit, 10)], seed=71)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_code_against_every_weight(name, rng):
     """One input, one output: every code times some weights, at a scale that shows every bit of small products."""

@@ -1,7 +1,6 @@
 """The memory in Amaranth's simulator against a list, and the model of the ECP5's cells against the memory."""
 
 import re
-import shutil
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,10 +17,7 @@ from qse_hw.sim.cycle.stimulus import full_speed
 from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 class Ram(wiring.Component):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -19,10 +18,8 @@ from tests.rtl_gen.bench import refused, used
 from tests.rtl_gen.emit.test_testbench import compiled, run
 from tests.rtl_gen.formats import make
 from tests.rtl_gen.test_verilog import off_by_one
+from tests.simulators import icarus
 
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
 SE8 = make("se8")
 PLAIN = LinearConfig(format=SE8, inputs=7, outputs=6)
 FULL = LinearConfig(format=make("se8-silu"), inputs=7, outputs=12, rows=6, columns=4, target="ecp5")

@@ -1,7 +1,5 @@
 """The decoder's model, cycle by cycle: against Amaranth's simulator and against the emitted Verilog."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -14,10 +12,7 @@ from qse_hw.sim.packing import pack
 from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def config(name, lanes):

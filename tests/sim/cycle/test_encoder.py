@@ -1,6 +1,5 @@
 """The encoder's model, cycle by cycle: against Amaranth's simulator and against the emitted Verilog."""
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,10 +17,7 @@ from qse_hw.sim.packing import pack
 from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def config(name, input_name, *, constant, bits=16, **others):

@@ -1,7 +1,5 @@
 """The Hadamard transform's model, cycle by cycle: against Amaranth's simulator and against the emitted Verilog."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -15,10 +13,7 @@ from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.packing import pack, unpack
 from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def config(size, lanes, width=5, transpose=False, target="generic"):
@@ -58,6 +53,7 @@ def stimuli(unit, rng, vectors=4, seed=51):
     ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for given in stimuli(unit, rng, vectors=6):

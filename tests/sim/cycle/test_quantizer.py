@@ -1,7 +1,6 @@
 """The model of the quantizer with buses, cycle by cycle: against the emitted Verilog."""
 
 import re
-import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,10 +19,8 @@ from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.packing import pack
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
+from tests.simulators import icarus
 
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
 STREAMS = {"i": "s_axis", "o": "m_axis"}
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -24,10 +23,7 @@ from tests.golden.formats import oracles
 from tests.rtl_gen.bench import used
 from tests.sim.faulty import FAULTS, faulty_top
 from tests.sim.replay.test_plan import OUTCOME
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def choice(name, step, bits=16):
@@ -73,6 +69,7 @@ def test_every_pattern(name, input_name, step):
     check_every_value(name, input_name, "verilator", 16, [step])
 
 
+@pytest.mark.full
 def test_the_benchmark_s_baseline(monkeypatch):
     """It measures where it agrees with golden, and fails where not: here beside an encoder of another format."""
     x = np.linspace(-3, 3, 40, dtype=np.float32)[None]

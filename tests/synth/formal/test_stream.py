@@ -68,8 +68,7 @@ def test_reached(tmp_path):
     assert set(result.reached) == instantiated(task)
 
 
-@pytest.mark.every(2)
-@pytest.mark.parametrize("name", ["stream_parameters", "stream_walk"])
+@pytest.mark.parametrize("name", [pytest.param("stream_parameters", marks=pytest.mark.full), "stream_walk"])
 def test_parameters_are_proved(tmp_path, name):
     (task,) = (task for task in stream.tasks(QUANTIZER) if task.name == name)
     result = run(task, tmp_path)
@@ -153,6 +152,7 @@ def test_instance():
     assert instance("a", "b", {"N": 3}, {"x": "y"}) == "  a #(.N(3)) b (.x(y));"
 
 
+@pytest.mark.full
 def test_flags_of_what_cannot_happen(tmp_path):
     """Every code of int8 has a value: its lanes tell of no invalid one."""
     config = decoder(load_format("int8"))

@@ -54,6 +54,7 @@ def test_ports(tmp_path):
         computed.add(y)
 
 
+@pytest.mark.full
 def test_two_simulators_agree(tmp_path):
     """Verilator, on the Verilog of the netlist with its faults, kills the same mutants in the same cycles."""
     rng, emitted = np.random.default_rng(3), emit(CONFIG)

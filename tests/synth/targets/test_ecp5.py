@@ -15,6 +15,7 @@ from tests.synth.units import SMALL, encoder
 ECP5 = Ecp5()
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("lanes", [1, 2, pytest.param(5, marks=pytest.mark.full)])
 def test_one_multiplier_per_lane(lanes, tmp_path):
     area = ECP5.area(encoder(lanes=lanes), tmp_path)
@@ -67,6 +68,7 @@ endmodule
 """
 
 
+@pytest.mark.full
 def test_a_unit_that_does_not_fit(tmp_path):
     unit = replace(SMALL, text=MULTIPLIERS.format(high=36 * 73 - 1, last=72))
     with pytest.raises(

@@ -23,6 +23,7 @@ def test_area_and_timing(part, dsp, tmp_path):
     assert "?" not in [hop.signal for hop in timing.path]
 
 
+@pytest.mark.full
 def test_queues_without_distributed_memory(tmp_path):
     """A Hadamard transform's queue asks for memory of look-up tables, which iCE40 has not."""
     unit = emit(HadamardConfig(size=8, width=4, lanes=4))

@@ -315,13 +315,13 @@ def test_odd_arguments(model, calibration, given, said):
         QuambaMamba(**({"model": model, "calibration": calibration} | given))
 
 
-@pytest.mark.parametrize("ids", [None, "text", [[1]], np.ones((1, 2), np.int64), torch.ones(2, dtype=torch.int64)])
-def test_ids_that_are_no_sequences_of_tokens(model, calibration, ids):
+@pytest.mark.parametrize("odd", [None, "text", [[1]], np.ones((1, 2), np.int64), torch.ones(2, dtype=torch.int64)])
+def test_ids_that_are_no_sequences_of_tokens(model, calibration, odd):
     with pytest.raises(InputTypeError, match=r"^Ids must be an integer tensor \(b, l\), not "):
-        QuambaMamba(model, calibration)(ids)
+        QuambaMamba(model, calibration)(odd)
 
 
-@pytest.mark.parametrize("ids", [torch.ones(1, 2), torch.tensor([[1 << 40]]), torch.tensor([[-1]])])
-def test_ids_that_are_no_tokens(model, calibration, ids):
+@pytest.mark.parametrize("odd", [torch.ones(1, 2), torch.tensor([[1 << 40]]), torch.tensor([[-1]])])
+def test_ids_that_are_no_tokens(model, calibration, odd):
     with pytest.raises(InputError, match=r"^Ids must be "):
-        QuambaMamba(model, calibration)(ids)
+        QuambaMamba(model, calibration)(odd)
