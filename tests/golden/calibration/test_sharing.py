@@ -86,7 +86,7 @@ def test_no_preset_shares_better(rng):
 
 def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
     class Poor:
-        def __init__(self, histogram, budget):
+        def __init__(self, histogram, budget, scale_bits):
             self.budget = budget
 
         def best(self, segments):
