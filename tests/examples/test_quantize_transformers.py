@@ -49,6 +49,7 @@ def test_a_checkpoint(tmp_path):
     compare(figures(run(NAME, "model", "--format", "se8", folder=tmp_path)), "se8")
 
 
+@pytest.mark.full
 def test_refused(tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()

@@ -79,6 +79,7 @@ LINES = [*_ARRAY[:2], _CODES[0], *_ACTIVATIONS, *_FORMAT[:1], *_CALIBRATION[:1],
          *(line for name in ("ck", "m2", "bin") for line in _checkpoint(name))]  # fmt: skip
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("argv", LINES, ids=lambda argv: " ".join(argv[:3]))
 def test_sound_files_are_accepted(argv):
     """If they did not, fuzzing would not reach beyond the first check."""

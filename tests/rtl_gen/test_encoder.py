@@ -56,7 +56,7 @@ def configurations():
                     )  # fmt: skip
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(7)
 @pytest.mark.parametrize(("name", "input_name", "runtime", "bits"), [*configurations()])
 def test_shipped_formats(name, input_name, runtime, bits, rng):
     format, input = make(name), input_type(input_name)
@@ -107,6 +107,7 @@ def test_every_beat_may_bring_any_scale(input_name, rng):
     check_encoder(dut, beats, scales, format, input)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("part", [*range(4), *(pytest.param(n, marks=pytest.mark.full) for n in range(4, 60))])
 def test_random_formats_with_stalls(part, rng):
     format, input, bits = random_format(rng), input_type(str(rng.choice(INPUTS))), int(rng.integers(1, 21))
@@ -303,6 +304,7 @@ def test_numpy_integers_are_integers():
     assert {type(config.lanes), type(config.counter_width), type(config.scale_bits)} == {int}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("parameters", "error", "text"),
     [

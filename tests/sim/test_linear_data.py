@@ -50,6 +50,7 @@ def job(format, x_proj, codes):
     return Job(weights, zero_point_bias(weights, format), x_proj.by, codes)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("spec", ["int8", "se8:L=12", "se8-silu:K=40,zero_point=30", "se9-paper"])
 def test_golden(recipe, spec):
     """Every layer, every token."""

@@ -56,6 +56,7 @@ def test_no_member_is_better(rng, spec, kind, step):
     assert got <= min(loss(histogram, format, scale) for format in few_of(spec, rng)) + 1e-12 * histogram.power
 
 
+@pytest.mark.full
 def test_all_of_se8_silu(rng):
     """All 8128 members, with weights."""
     x = values(rng, "silu")[:60]

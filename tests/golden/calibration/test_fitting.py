@@ -62,6 +62,7 @@ def test_least_squares_against_brute_force(rng, spec):
     assert got <= 1.02 * errors["dense"] + 2 * rounding(x)  # 0.2 dB: a small tensor is not smooth between steps
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("spec", [*FAMILIES, "tuned:bits=4,segments=3"])
 def test_deterministic(rng, spec):
     x = silu(rng)
@@ -136,6 +137,7 @@ def test_zero_point_keeps_the_minimum_within_half_a_step(rng):
         assert (quantizer.format.zero_point - Fraction(1, 2)) * fine < -Fraction(float(x.min()))  # and no larger
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("bits", [1, 8, 20])
 @pytest.mark.parametrize("spec", ["se8", "tuned:bits=3"])
 def test_scale_bits(rng, bits, spec):
@@ -147,6 +149,7 @@ def test_scale_bits(rng, bits, spec):
             assert search(fitter).scale.bits == bits
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("peak", [MIN_PEAK, MAX_PEAK, -MIN_PEAK, -MAX_PEAK])
 @pytest.mark.parametrize("bits", [1, 16])
 def test_peaks_at_the_end(peak, bits):

@@ -75,6 +75,7 @@ def test_refinement_improves_what_a_layer_by_itself_would_choose(rng):
     assert shared <= min(loss_db(fitters, [fitter.scale_for(format) for fitter in fitters]) for format in own)
 
 
+@pytest.mark.full
 def test_no_preset_shares_better(rng):
     fitters = fitters_of([silu(rng, 0.7), silu(rng, 2)], scale_bits=1)
     spec = parse_format("tuned:segments=3,sign=0,headroom=1")

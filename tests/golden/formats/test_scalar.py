@@ -81,6 +81,7 @@ def test_exhaustively_against_the_oracle(name, input_name):
     check(name, input_name, oracles.scale_for(input_name, 16), np.arange(65536, dtype=np.uint32))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("input_name", ["fp16", "bf16"])
 @pytest.mark.parametrize("log2_step", [-3, -6])
 def test_se9_paper_is_the_published_simulation(input_name, log2_step):

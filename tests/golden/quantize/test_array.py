@@ -57,7 +57,7 @@ def check_scalar(name, input_name, scale, patterns):
 TWENTY = pytest.param(20, marks=pytest.mark.full)  # s32 with 20 bits, the widest product, is below
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("bits", [1, 8, 16, TWENTY])
 @pytest.mark.parametrize("input_name", ["fp16", "bf16", "s16"])
 @pytest.mark.parametrize("name", oracles.SHIPPED)
@@ -65,6 +65,7 @@ def test_all_16_bit_patterns(name, input_name, bits):
     check_scalar(name, input_name, oracles.scale_for(input_name, bits), np.arange(65536, dtype=np.uint32))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("input_name", "bits"), [("fp16", 8), ("bf16", 1), ("s16", 20)])
 @pytest.mark.parametrize("name", oracles.DOCUMENTS)
 def test_all_16_bit_patterns_of_own_formats(name, input_name, bits):
@@ -88,6 +89,7 @@ def test_all_16_bit_patterns_at_many_scales(name, input_name, step, bits):
     check_scalar(name, input_name, Scale.from_step(step, bits), np.arange(65536, dtype=np.uint32))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("bits", [1, 8, 16])
 @pytest.mark.parametrize("name", NAMES)
 def test_fp32_at_every_edge_and_beside_it(name, bits):
@@ -95,6 +97,7 @@ def test_fp32_at_every_edge_and_beside_it(name, bits):
     check_scalar(name, "fp32", scale, oracles.fp32_edges(oracles.ORACLES[name], scale))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_random_fp32(name, rng):
     scale = oracles.scale_for("fp32", 16)
@@ -102,6 +105,7 @@ def test_random_fp32(name, rng):
     check_scalar(name, "fp32", scale, np.concatenate([inside, rng.integers(0, 1 << 32, 3000, np.uint32)]))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("input_name", "bits"), [("s24", 16), ("s32", 20), ("s32", 1)])
 @pytest.mark.parametrize("name", NAMES)
 def test_random_wide_integers(name, input_name, bits, rng):
@@ -134,6 +138,7 @@ def test_integers_with_an_implied_exponent(exponent):
         np.testing.assert_array_equal(flagged.codes, codes)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("step", [0.0177, 2.0**-40 / 3, 1e29])
 def test_float64_beside_every_edge(name, step):

@@ -65,6 +65,7 @@ def test_codes_of_integers(name, exponent):
                 assert backends.equal(result, torch.from_numpy(codes).to(tensor.torch_code_dtype(format)))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_values_are_normal_and_rounded_once(name):
     format = oracles.make(name)
@@ -104,6 +105,7 @@ def _flushing():
     torch.set_flush_denormal(False)
 
 
+@pytest.mark.every(3)
 @pytest.mark.usefixtures("_flushing")
 @pytest.mark.parametrize("name", STICKY)
 @pytest.mark.parametrize("step", [2.0**-100, 0.0177, 2.0**60, 2.0**100])

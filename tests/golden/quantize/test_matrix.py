@@ -88,6 +88,7 @@ def test_what_is_not_finite_is_an_error_that_names_the_layer(bad, mode, spec):
         calibrate([Layer(x=X), Layer(x=torch.from_numpy(x))], spec, mode=mode)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("mode", ["free", "shared"])
 @pytest.mark.parametrize("spec", ["se8:L=5", "int8", "se9-paper"])
 def test_a_format_is_its_name_with_all_parameters(tmp_path, mode, spec):

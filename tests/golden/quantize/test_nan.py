@@ -74,6 +74,7 @@ def test_arrays_as_tensors(dtype):
     assert dispatch.fake_quantize(np.zeros((0, 3), dtype), format, SCALE).shape == (0, 3)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ["se8", "se8-silu", "se9-paper", "int8"])
 @pytest.mark.parametrize("dtype", NANS, ids=str)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the interpreter's NumPy

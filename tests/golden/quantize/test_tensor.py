@@ -28,6 +28,7 @@ def check_numpy(x: np.ndarray, name: str, scale: Scale, device: str = "cpu") -> 
     np.testing.assert_array_equal(values.cpu().numpy(), array.dequantize(expected, format, scale))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", oracles.SHIPPED)
 def test_four_million_random_fp32_patterns(name, device, rng):

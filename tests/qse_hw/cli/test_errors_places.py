@@ -88,6 +88,7 @@ def inputs(tmp_path, monkeypatch, activations):
     return lambda words: [str(activations) if word == "A" else word for word in words.split()]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("words", FILES)
 def test_a_folder_where_a_file_must_be(refused, tmp_path, inputs, words):
     (tmp_path / "folder.vcd").mkdir()

@@ -127,6 +127,7 @@ def test_public_names():
     assert qse_hw.dequantize(qse_hw.quantize(np.ones(1), format, scale), format, scale).tolist() == [1.0]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("unit", "input", "scale", "warned"),
     [("encoder", "s8", 511, False), ("encoder", "s8", 514, True), ("quantizer", "s8e-7", 16, True),

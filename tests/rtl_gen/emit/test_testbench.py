@@ -53,6 +53,7 @@ def compiled(simulator, name, sources, folder):
     return simulate
 
 
+@pytest.mark.full
 @SIMULATORS
 def test_every_fault_is_found(simulator, tmp_path):
     assert set(FAULTS) == set(toy.FAULTS) - {"none"}

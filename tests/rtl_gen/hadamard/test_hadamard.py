@@ -97,6 +97,7 @@ def test_any_gap_between_vectors(size, lanes, rng):
     assert trace["i__ready"].all()
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_everything_comes_out_by_itself(size, lanes, rng):
     """A single vector comes out without further input."""
@@ -107,6 +108,7 @@ def test_everything_comes_out_by_itself(size, lanes, rng):
     assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(latency, latency + size // lanes))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_back_pressure_stops_the_unit(size, lanes, rng):
     """The queue fills, the input stops, and no beat is lost."""
@@ -160,6 +162,7 @@ def test_the_sizes_of_models(size, lanes, rng):
     run(config, with_stalls(config, vectors, 5), vectors)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_reset(size, lanes, rng):
     """A reset at any time discards everything inside; the next vector is treated as the first."""
@@ -211,6 +214,7 @@ def test_numpys_integers_are_taken():
     used(Hadamard(HadamardConfig(size=np.int64(8), width=np.int32(3), lanes=np.int8(2))))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("parameters", "error", "text"),
     [

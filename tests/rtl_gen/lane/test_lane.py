@@ -110,7 +110,7 @@ def test_every_implementation(name, input_name, how, rng, request):
     check_lanes(format, input, values, scale=scale, scale_bits=bits, **how)
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("part", range(8))
 def test_random_formats_implemented_at_random(part, target, rng):

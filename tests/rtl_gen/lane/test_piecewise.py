@@ -71,6 +71,7 @@ def test_intervals_of_named_formats(name):
     check_intervals(make(name))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("part", range(4))
 def test_regions_and_intervals_of_random_formats(part, rng):
     kinds = set()

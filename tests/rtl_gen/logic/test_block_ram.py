@@ -124,6 +124,7 @@ SHAPES = [(20, 32, 0), (36, 33, 36), (40, 512, 36), (16, 513, 18), (13, 2048, 9)
 SHORT = [(40, 512, 36), (13, 2048, 9)]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("width", "depth", "bits"), SHAPES)
 def test_how_many_cells(width, depth, bits):
     """Cells of the widest shape that holds the depth; none for small and very large memories."""
@@ -135,7 +136,7 @@ def test_how_many_cells(width, depth, bits):
     assert list(unit.models) == (["DP16KD.v"] if bits else [])
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(
     ("width", "depth", "bits"), [*SHORT, *(pytest.param(*shape, marks=pytest.mark.full) for shape in SHAPES)]

@@ -27,6 +27,7 @@ FULL = LinearConfig(format=make("se8-silu"), inputs=7, outputs=12, rows=6, colum
 BLOCK_RAMS = dataclasses.replace(FULL, inputs=70)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

@@ -46,6 +46,7 @@ def stimuli(beats):
     yield Stimulus(beats=beats, offer=stuck.offer, accept=~stuck.accept)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("latency", [1, 2, 5, 70])
 def test_equals_the_component(rng, latency):
     beats = rng.integers(0, 256, (200, 2), dtype=np.uint8)

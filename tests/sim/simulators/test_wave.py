@@ -85,6 +85,7 @@ def test_fst_from_verilator(tmp_path):
     check("fst", "verilator", tmp_path)
 
 
+@pytest.mark.full
 def test_vcd_from_verilator(tmp_path):
     """Handshakes and the lanes' insides; every beat of both passes is in it."""
     check("vcd", "verilator", tmp_path)

@@ -57,6 +57,7 @@ def test_schedule() -> None:
     assert [round(rate_at(s), 3) for s in (0.0, 0.01, 0.02, 0.35, 0.675, 1.0)] == [0.01, 0.5, 1.0, 1.0, 0.5, 0.0]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("arch", [["mamba1"], ["mamba2", "--d-state", "8", "--headdim", "16"]], ids=lambda a: a[0])
 @pytest.mark.filterwarnings("default")
 def test_a_run_that_is_continued_learns_and_records(arch: list[str], tmp_path: Path) -> None:

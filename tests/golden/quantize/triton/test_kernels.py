@@ -33,6 +33,7 @@ def test_floats_of_every_format_and_scale(kernels, device, name, dtype, bits, rn
     backends.check_floats(kernels, name, dtype, oracles.scale_for("fp32", bits), rng, device=device, count=20_000)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ["se8", "int8", *oracles.DOCUMENTS])
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32])
 def test_integers(kernels, device, name, dtype, rng):

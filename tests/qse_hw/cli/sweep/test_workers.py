@@ -61,6 +61,7 @@ def test_a_job_names_the_library_by_its_absolute_path(tmp_path, monkeypatch):
     assert [(job["target"]["liberty"], job["files"]) for job in jobs] == [(str(tmp_path / "a.lib"), files)]
 
 
+@pytest.mark.full
 def test_a_worker_finds_a_library_that_lies_beside_the_spec(sweep, tmp_path, monkeypatch):
     """The workers were started in another folder than the sweep, and the SPEC is given by a relative path."""
     (tmp_path / "a.lib").write_bytes(LIBERTY.read_bytes())

@@ -172,6 +172,7 @@ def test_an_interrupted_run_leaves_the_earlier_page(report, activations, out, mo
     assert [path.name for path in out.iterdir()] == ["page"]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
