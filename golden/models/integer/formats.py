@@ -1,0 +1,240 @@
+"""The formats of every tensor of a quantized model: what the integer model, and whoever builds hardware for it, reads.
+
+Three kinds of type occur. Operands of products (the norm's output, x, dt_low, y) have a segmented format at any scale,
+which the product's multipliers take up. Local tensors (conv_input, gate, B, C, dt) have a segmented format whose step
+is a power of two, so that what its codes stand for are fixed-point numbers, or are fixed-point numbers themselves. What
+lies between is fixed point.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Literal, TypeVar
+
+from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.checks import instance, integer, one_of
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.transformations import Transformations
+
+T = TypeVar("T")
+Granularity = Literal["row", "tensor"]
+GRANULARITIES: tuple[Granularity, ...] = ("row", "tensor")
+Rounding = Literal["nearest", "stochastic"]
+ROUNDINGS: tuple[Rounding, ...] = ("nearest", "stochastic")
+
+LOCAL_BITS = 16
+"""Of what local tensors' codes stand for, at most."""
+STATE_BITS = (16, 24)
+_MAX_EXPONENT = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedPoint:
+    """Two's complement integers of ``bits`` bits, 2 to 32, times ``2**exponent``."""
+
+    bits: int
+    exponent: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, integer(getattr(self, field.name), f"Fixed point's {field.name}"))
+        if not 2 <= self.bits <= 32:
+            raise InputError(f"Fixed point's bits must be from 2 to 32, not {self.bits}")
+        if abs(self.exponent) > _MAX_EXPONENT:
+            raise InputError(
+                f"Fixed point's exponent must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {self.exponent}"
+            )
+
+    @property
+    def high(self) -> int:
+        """The greatest integer; the least is one less than its negative."""
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def step(self) -> Fraction:
+        """What an integer of 1 stands for."""
+        return Fraction(2) ** self.exponent
+
+
+Local = Segmented | FixedPoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """How the SSM state is stored.
+
+    Args:
+        format: fixed point of 16 or 24 bits, or a segmented format, of which a fine step is one unit.
+        exponents: log2 of the unit, one for every channel or one for all.
+        rounding: "nearest", half up (of a segmented format: half away from zero); or "stochastic", by an LFSR.
+
+    Raises:
+        InputError: naming the rule that is broken.
+    """
+
+    format: Literal[16, 24] | SegmentedFormat
+    exponents: tuple[int, ...]
+    rounding: Rounding = "nearest"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.format, SegmentedFormat) and self.format not in STATE_BITS:
+            raise InputError(f"State must have a segmented format, or 16 or 24 bits, not {self.format!r}")
+        if isinstance(self.format, SegmentedFormat):
+            _check_encoded(self.format, "State")
+        exponents = tuple(integer(exponent, "State's exponents") for exponent in self.exponents)
+        object.__setattr__(self, "exponents", exponents)
+        if not exponents or any(abs(exponent) > _MAX_EXPONENT for exponent in exponents):
+            raise InputError(f"State's exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {exponents[:4]}")
+        one_of(self.rounding, ROUNDINGS, "State's rounding")
+
+    @property
+    def bits(self) -> int:
+        """Of a stored value."""
+        return self.format.bits if isinstance(self.format, SegmentedFormat) else self.format
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerFormats:
+    """Of a layer of a Mamba-1, in the order in which a token meets them.
+
+    Attributes:
+        norm: operand: RMSNorm's output without its weight.
+        conv_input, gate: local: in_proj's output.
+        conv_sum: fixed point: the convolution's sum with its bias.
+        x: operand: SiLU of that; the scan reads the same codes.
+        dt_low: operand of dt_proj.
+        B, C: local.
+        dt: local: dt_proj's output with its bias.
+        delta: fixed point: softplus of that.
+        A: weights: -A log2(e), in a segmented format whose step is a power of two.
+        inflow: log2 of the unit of delta x, of 16 bits, one for every channel or one for all.
+        state: of the scan.
+        scan: fixed point: C h + D x.
+        silu_gate: fixed point: SiLU(gate).
+        gated: fixed point: their product.
+        y: operand of out_proj: the orthonormal Hadamard transform of that.
+    """
+
+    norm: Segmented
+    conv_input: Local
+    gate: Local
+    conv_sum: FixedPoint
+    x: Segmented
+    dt_low: Segmented
+    B: Local
+    C: Local
+    dt: Local
+    delta: FixedPoint
+    A: Segmented
+    inflow: tuple[int, ...]
+    state: State
+    scan: FixedPoint
+    silu_gate: FixedPoint
+    gated: FixedPoint
+    y: Segmented
+
+    def __post_init__(self) -> None:
+        for name in OPERANDS:
+            _check_encoded(_typed(getattr(self, name), Segmented, name).format, name)
+        for name in LOCALS:
+            local = _typed(getattr(self, name), (Segmented, FixedPoint), name)
+            if isinstance(local, FixedPoint):
+                _check_bits(local, LOCAL_BITS, name)
+            else:
+                _check_local(local, name)
+        for name in FIXED:
+            _check_bits(_typed(getattr(self, name), FixedPoint, name), LOCAL_BITS, name)
+        _check_local(_typed(self.A, Segmented, "A"), "A")
+        object.__setattr__(self, "inflow", tuple(integer(one, "inflow") for one in self.inflow))
+        if len(self.inflow) not in (1, len(self.state.exponents)) and len(self.state.exponents) != 1:
+            raise InputError("inflow must have one exponent, or as many as the state has, but these differ")
+
+    def __iter__(self) -> Iterator[tuple[str, Segmented]]:
+        """The names and segmented formats of activations."""
+        for name in OPERANDS + LOCALS:
+            found = getattr(self, name)
+            if isinstance(found, Segmented):
+                yield name, found
+
+
+OPERANDS = ("norm", "x", "dt_low", "y")
+LOCALS = ("conv_input", "gate", "B", "C", "dt")
+FIXED = ("conv_sum", "delta", "scan", "silu_gate", "gated")
+WIDE_BITS = 24
+"""Of the residual stream and the logits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFormats:
+    """Of a Mamba-1; with the checkpoint whose fingerprint it has, all that an integer model is made of.
+
+    Attributes:
+        model: fingerprint of the checkpoint (SHA-256, hex).
+        tokens: of the calibration.
+        transformations: made of the checkpoint first.
+        weights: whether every row of an int8 matrix has a step of its own, or the matrix one.
+        residual: fixed point of 24 bits: the residual stream.
+        layers: first to last.
+        norm_f: operand of the head.
+        logits: fixed point of 24 bits.
+    """
+
+    model: str
+    tokens: int
+    transformations: Transformations
+    weights: Granularity
+    residual: FixedPoint
+    layers: tuple[LayerFormats, ...]
+    norm_f: Segmented
+    logits: FixedPoint
+
+    def __post_init__(self) -> None:
+        instance(self.transformations, Transformations, "Transformations", "a Transformations")
+        if not (self.transformations.fold_norms and self.transformations.rotate_y):
+            raise InputError("Transformations must fold the norms and rotate y, as the integer model has no other way")
+        one_of(self.weights, GRANULARITIES, "Weights")
+        if not self.layers:
+            raise InputError("Formats must be of at least one layer, not none")
+        _check_bits(self.residual, WIDE_BITS, "residual")
+        _check_bits(self.logits, WIDE_BITS, "logits")
+        _check_encoded(_typed(self.norm_f, Segmented, "norm_f").format, "norm_f")
+
+    def check(self, fingerprint: str, layers: int) -> None:
+        """InputError unless these are the formats of the model with that fingerprint and number of layers."""
+        if self.model != fingerprint:
+            raise InputError(
+                f"Formats must be of this checkpoint, {fingerprint[:12]}, but are of {self.model[:12]}; calibrate again"
+            )
+        if len(self.layers) != layers:
+            raise InputError(f"Formats must be of the model's {layers} layers, not of {len(self.layers)}")
+
+
+def local_exponent(local: Local) -> int:
+    """log2 of what an integer of 1 stands for: a fine step of a segmented format."""
+    if isinstance(local, FixedPoint):
+        return local.exponent
+    step = local.scale.step / Fraction(2) ** local.format.fraction_bits
+    return step.numerator.bit_length() - step.denominator.bit_length()
+
+
+def _typed(value: T, kind: type | tuple[type, ...], name: str) -> T:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    instance(value, kinds, name, " or ".join(f"a {one.__name__}" for one in kinds))
+    return value
+
+
+def _check_encoded(format: SegmentedFormat, name: str) -> None:
+    if any(segment.exact_end for segment in format.segments):
+        raise InputError(f"{name}: format must have no segment with an exact end, not {format.name}")
+
+
+def _check_local(local: Segmented, name: str) -> None:
+    _check_encoded(local.format, name)
+    if local.scale.M & (local.scale.M - 1):
+        raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")
+
+
+def _check_bits(found: FixedPoint, bits: int, name: str) -> None:
+    if found.bits != bits:
+        raise InputError(f"{name} must have {bits} bits, not {found.bits}")

@@ -1,0 +1,297 @@
+"""The integers that a quantized layer is made of: codes of weights, multipliers, biases, from a checkpoint and formats.
+
+A multiplier ``M * 2**-k`` takes what a unit has (sums of int8 weights times integers, say) to the units of what comes
+next: steps of a format, or of fixed point.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.formats import (
+    LOCAL_BITS,
+    FixedPoint,
+    Granularity,
+    LayerFormats,
+    Local,
+    ModelFormats,
+    local_exponent,
+)
+from qse_hw.golden.models.integer.functions import Unit
+from qse_hw.golden.models.mamba.checkpoint import fingerprint
+from qse_hw.golden.models.mamba.model import Block, Mamba, MambaConfig
+from qse_hw.golden.quantize import array
+
+Integers = npt.NDArray[np.int64]
+MAX_WEIGHT, MAX_SUM = 127, (1 << 31) - 1
+MIN_SHIFT, MAX_SHIFT = 9, 62  # a position has at most 9 bits more than its units, see formats.segmented.Segment
+_LOG2_E = 1.4426950408889634
+
+
+class Multiplier(NamedTuple):
+    """``M * 2**-k`` for every row, int64; M has 16 bits."""
+
+    M: Integers
+    k: Integers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A matrix of int8 weights (outputs, inputs), biases of the sums (outputs), and what sums are multiplied with."""
+
+    weights: Integers
+    bias: Integers
+    by: Multiplier
+
+    def rows(self, rows: slice) -> "Product":
+        """Some of the outputs."""
+        return Product(
+            weights=self.weights[rows], bias=self.bias[rows], by=Multiplier(self.by.M[rows], self.by.k[rows])
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Norm:
+    """``eps`` in squares of the residual's unit, times d_model; the scale of the codes over sqrt(d_model)."""
+
+    eps: int
+    scale: Scale
+    format: SegmentedFormat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """The integers of a layer; what each is for is said where it is used (:mod:`qse_hw.golden.models.integer.scalar`).
+
+    Attributes:
+        taps: int8 (d, width), the oldest first; ``conv_bias``, ``conv_by``: (d).
+        silu, softplus, silu_gate: of the convolution's sum, dt and the gate.
+        x_scale: x's scale for inputs of SiLU's type.
+        A: positive integers (d, n).
+        to_exponent: how far delta A is shifted right to have 16 fraction bits; negative: left.
+        inflow: takes delta x to its unit, 16 bits (d).
+        inflow_shift: how far delta x B is shifted left to the state's unit with 15 fraction bits (d).
+        D: x's weight in units of C h (d).
+        scan_shift: how far C h is shifted right (d).
+        gated_shift: how far the gated output is shifted right.
+        y_scale: y's scale for inputs of the unnormalised transform of the gated output.
+    """
+
+    formats: LayerFormats
+    norm: Norm
+    conv_input: Product
+    gate: Product
+    taps: Integers
+    conv_bias: Integers
+    conv_by: Multiplier
+    silu: Unit
+    x_scale: Scale
+    dt_low: Product
+    B: Product
+    C: Product
+    dt: Product
+    softplus: Unit
+    A: Integers
+    to_exponent: int
+    inflow: Multiplier
+    inflow_shift: Integers
+    D: Integers
+    scan_shift: Integers
+    silu_gate: Unit
+    gated_shift: int
+    y_scale: Scale
+    out: Product
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """The integers of a model: rows of the embedding with their multipliers, layers, the last norm, the head."""
+
+    formats: ModelFormats
+    embedding: Product
+    layers: tuple[Layer, ...]
+    norm_f: Norm
+    head: Product
+
+
+
+def quantize_rows(weight: Tensor, granularity: Granularity, where: str) -> tuple[Integers, list[Fraction]]:
+    """int8 codes (outputs, inputs) and every row's step: of the row's, or the matrix', peak over 127; half to even."""
+    w = weight.detach().double().cpu().numpy()
+    if not np.isfinite(w).all():
+        raise InputError(f"{where} must be finite, but has NaN or infinity; check the checkpoint")
+    peaks = np.abs(w).max(axis=1)
+    if granularity == "tensor":
+        peaks[:] = peaks.max()
+    peaks[peaks == 0] = 1.0
+    codes = np.rint(w * MAX_WEIGHT / peaks[:, None]).astype(np.int64)
+    return codes, [Fraction(peak) / MAX_WEIGHT for peak in peaks.tolist()]
+
+
+def multipliers(ratios: list[Fraction], where: str) -> Multiplier:
+    """The multipliers nearest to ``ratios``: what a sum's unit is in units of what comes next."""
+    scales = []
+    for ratio in ratios:
+        try:
+            scale = Scale.from_step(1 / ratio)
+        except InputError as error:
+            raise InputError(f"{where}: a multiplier does not fit: {error}; calibrate again") from error
+        scales.append(scale)
+        if scale.k < MIN_SHIFT:
+            raise InputError(
+                f"{where}: multipliers must be below 128, not {float(ratio):.4g}: a scale is too small; calibrate "
+                "again"
+            )
+    return Multiplier(
+        np.array([scale.M for scale in scales]), np.array([min(scale.k, MAX_SHIFT) for scale in scales])
+    )
+
+
+def fine_step(operand: Segmented) -> Fraction:
+    """What an integer of 1 of the operand stands for."""
+    return operand.scale.step / Fraction(2) ** operand.format.fraction_bits
+
+
+def unit_of(local: Local) -> Fraction:
+    """What multipliers of a local tensor lead to: the step s of a format, the step of fixed point."""
+    return local.scale.step if isinstance(local, Segmented) else local.step
+
+
+def reach_of(operand: Segmented) -> int:
+    """The greatest magnitude of its integers."""
+    return max(abs(value) for value in operand.format.values.values())
+
+
+def product(
+    weight: Tensor, operand: Segmented, unit: Fraction, granularity: Granularity, where: str, bias: Tensor | None = None
+) -> Product:
+    """A matrix (outputs, inputs) that reads an operand, and leads to units of ``unit``.
+
+    Raises:
+        InputError: if a sum can leave int32, whatever the codes, or a multiplier does not fit.
+    """
+    codes, steps = quantize_rows(weight, granularity, where)
+    steps = [step * fine_step(operand) for step in steps]
+    offsets = np.zeros(len(codes), np.int64)
+    if bias is not None:
+        values = bias.detach().double().tolist()
+        offsets[:] = [round(Fraction(value) / step) for value, step in zip(values, steps, strict=True)]
+    reach = int((np.abs(codes).sum(axis=1) * reach_of(operand) + np.abs(offsets)).max())
+    if reach > MAX_SUM:
+        raise InputError(
+            f"{where}: sums must fit into int32, but reach {reach} with format {operand.format.name}; use a format "
+            "with a smaller reach or fewer inputs"
+        )
+    return Product(weights=codes, bias=offsets, by=multipliers([step / unit for step in steps], where))
+
+
+def norm(format: Segmented, residual: FixedPoint, width: int, eps: float) -> Norm:
+    """Of RMSNorm before a product."""
+    scale = Scale.from_step(float(format.scale.step) / width**0.5)
+    return Norm(eps=max(1, round(width * Fraction(eps) / residual.step**2)), scale=scale, format=format.format)
+
+
+def layer_parameters(
+    block: Block, formats: LayerFormats, residual: FixedPoint, granularity: Granularity, layer: int
+) -> Layer:
+    """The integers of a layer of a transformed Mamba-1.
+
+    Raises:
+        InputError: naming layer and tensor, where formats do not fit the weights.
+    """
+    mixer: Any = block.mixer
+    where, f = f"Layer {layer}", formats
+    channels = len(mixer.A_log)
+    in_proj, x_proj = mixer.in_proj.weight, mixer.x_proj.weight
+    low, B, C = x_proj.split(mixer.split)
+
+    taps, tap_steps = quantize_rows(mixer.conv1d.weight.squeeze(1), "row", f"{where}, conv1d")
+    conv_steps = [step * Fraction(2) ** local_exponent(f.conv_input) for step in tap_steps]
+    conv_bias = [round(Fraction(b) / step) for b, step in zip(mixer.conv1d.bias.tolist(), conv_steps, strict=True)]
+
+    A = mixer.A_log.detach().double().exp().numpy() * _LOG2_E
+    A_codes = array.dequantize_integers(array.quantize(A, f.A.format, f.A.scale), f.A.format).astype(np.int64)
+    to_exponent = -16 - (f.delta.exponent + local_exponent(f.A))
+
+    state = [*f.state.exponents] if len(f.state.exponents) == channels else [*f.state.exponents] * channels
+    inflow = [*f.inflow] if len(f.inflow) == channels else [*f.inflow] * channels
+    x_step, B_exponent, C_exponent = fine_step(f.x), local_exponent(f.B), local_exponent(f.C)
+    inflow_shift = np.array([own + B_exponent - (unit - 15) for own, unit in zip(inflow, state, strict=True)])
+    scan_shift = np.array([f.scan.exponent - (unit + C_exponent) for unit in state])
+    for name, shift in (("inflow", inflow_shift), ("scan", scan_shift)):
+        if shift.min() < 0 or shift.max() > 31:
+            raise InputError(
+                f"{where}: {name} must be shifted by 0 to 31 places, not {shift.min()} to {shift.max()}: its exponents "
+                "do not suit the state's; calibrate again"
+            )
+    units = [Fraction(2) ** (unit + C_exponent) for unit in state]
+    D = [round(Fraction(d) * x_step / unit) for d, unit in zip(mixer.D.tolist(), units, strict=True)]
+    gated_shift = f.gated.exponent - f.scan.exponent - f.silu_gate.exponent
+    return Layer(
+        formats=f,
+        norm=norm(f.norm, residual, block.norm.weight.shape[0], block.norm.eps),
+        conv_input=product(in_proj[:channels], f.norm, unit_of(f.conv_input), granularity, f"{where}, in_proj"),
+        gate=product(in_proj[channels:], f.norm, unit_of(f.gate), granularity, f"{where}, in_proj"),
+        taps=taps,
+        conv_bias=np.array(conv_bias),
+        conv_by=multipliers([step / f.conv_sum.step for step in conv_steps], f"{where}, conv1d"),
+        silu=Unit("silu", f.conv_sum, f.conv_sum),
+        x_scale=Scale.from_step(f.x.scale.step / f.conv_sum.step),
+        dt_low=product(low, f.x, f.dt_low.scale.step, granularity, f"{where}, x_proj"),
+        B=product(B, f.x, unit_of(f.B), granularity, f"{where}, x_proj"),
+        C=product(C, f.x, unit_of(f.C), granularity, f"{where}, x_proj"),
+        dt=product(
+            mixer.dt_proj.weight, f.dt_low, unit_of(f.dt), granularity, f"{where}, dt_proj", mixer.dt_proj.bias
+        ),
+        softplus=Unit("softplus", _local_type(f.dt), f.delta),
+        A=A_codes,
+        to_exponent=to_exponent,
+        inflow=multipliers([f.delta.step * x_step / Fraction(2) ** unit for unit in inflow], f"{where}, inflow"),
+        inflow_shift=inflow_shift,
+        D=np.array(D),
+        scan_shift=scan_shift,
+        silu_gate=Unit("silu", _local_type(f.gate), f.silu_gate),
+        gated_shift=gated_shift,
+        y_scale=Scale.from_step(float(f.y.scale.step / f.gated.step) * channels**0.5),
+        out=product(mixer.out_proj.weight, f.y, residual.step, granularity, f"{where}, out_proj"),
+    )
+
+
+def model_parameters(model: Mamba, formats: ModelFormats) -> Parameters:
+    """The integers of a Mamba-1 as it was trained, which is transformed here.
+
+    Raises:
+        InputError: for a Mamba-2, formats of another checkpoint, or formats that do not fit the weights.
+    """
+    if not isinstance(model.config, MambaConfig):
+        raise InputError("Model must be a Mamba-1, not a Mamba-2; the integer model has no other mixer yet")
+    formats.check(fingerprint(model), model.config.n_layer)
+    changed, residual, granularity = formats.transformations.model(model), formats.residual, formats.weights
+    codes, steps = quantize_rows(changed.backbone.embedding.weight, "row", "Embedding")
+    return Parameters(
+        formats=formats,
+        embedding=Product(
+            weights=codes,
+            bias=np.zeros(len(codes), np.int64),
+            by=multipliers([step / residual.step for step in steps], "Embedding"),
+        ),
+        layers=tuple(
+            layer_parameters(block, layer, residual, granularity, number)
+            for number, (block, layer) in enumerate(zip(changed.blocks, formats.layers, strict=True))
+        ),
+        norm_f=norm(formats.norm_f, residual, model.config.d_model, model.config.eps),
+        head=product(changed.lm_head.weight, formats.norm_f, formats.logits.step, granularity, "Head"),
+    )
+
+
+def _local_type(local: Local) -> FixedPoint:
+    """What a local tensor's codes stand for."""
+    return FixedPoint(bits=LOCAL_BITS, exponent=local_exponent(local))
