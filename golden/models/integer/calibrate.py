@@ -1,7 +1,7 @@
 """Finds the formats of every tensor of a Mamba-1 from what a calibration text makes of them, layer by layer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qse_hw.golden.calibration.fitting import Fitter
+from qse_hw.golden.calibration.fitting import Fitter, budget, is_tuned
+from qse_hw.golden.calibration.headroom import with_headroom
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.tune import SIGNS, Tuner
 from qse_hw.golden.checks import instance, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -22,6 +24,7 @@ from qse_hw.golden.models.integer.formats import (
     LOCALS,
     OPERANDS,
     WIDE_BITS,
+    Decays,
     FixedPoint,
     Granularity,
     LayerFormats,
@@ -31,6 +34,7 @@ from qse_hw.golden.models.integer.formats import (
     State,
     local_exponent,
 )
+from qse_hw.golden.models.integer.parameters import LOG2_E
 from qse_hw.golden.models.integer.simulation import run_layer
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
@@ -43,8 +47,8 @@ STATES: tuple[StateKind, ...] = ("s16", "s24", "se8")
 SEQUENCE = 512
 _SEQUENCES = 8  # at a time
 _STATE_EVERY = 16  # every so many of a sequence's states are kept, and the greatest magnitude of all
+_TWO_SIDED = 4  # times as far may the greatest magnitude be as the least value, for a sign bit to be worth its codes
 HEADROOM = 1.25  # of fixed point: how far values may go, in units of the peak seen; beyond they saturate
-_LOG2_E = 1.4426950408889634
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,18 +169,20 @@ class _Seen:
 
 
 def _layer_formats(block: Block, seen: _Seen, options: Options) -> LayerFormats:
-    fixed = {name: fixed_point(HEADROOM * float(seen.peaks[name].max())) for name in FIXED}
+    fixed = {name: fixed_point(HEADROOM * float(seen.peaks[name].max()), bits) for name, bits in FIXED.items()}
     operands = {name: _operand(seen.histogram(name), options) for name in OPERANDS}
     locals_ = {name: _local(seen, name, options) for name in LOCALS}
-    A = cast(Any, block.mixer).A_log.double().exp().numpy() * _LOG2_E
-    # what counts is an error's share of A: that of a slow decay lasts as long as the state
-    weights = _power_of_two(Histogram(A.astype(np.float32), A**-2.0), "tuned:sign=0,headroom=1")
     state = _state(seen, options, fixed["scan"], locals_["C"])
     exponents = _exponents(HEADROOM * seen.peaks["inflow"], LOCAL_BITS)
     least = np.array(state.exponents) - 15 - local_exponent(locals_["B"])
     return LayerFormats(
-        **operands, **locals_, **fixed, A=weights, state=state, inflow=tuple(np.maximum(exponents, least).tolist())
-    )  # fmt: skip
+        **operands,
+        **locals_,
+        **fixed,
+        A=_decays(cast(Any, block.mixer).A_log),
+        state=state,
+        inflow=tuple(np.maximum(exponents, least).tolist()),
+    )
 
 
 def fixed_point(peak: float, bits: int = LOCAL_BITS) -> FixedPoint:
@@ -192,11 +198,36 @@ def _exponents(peaks: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.int6
 
 
 def _operand(histogram: Histogram, options: Options) -> Segmented:
-    return Fitter(histogram).least_squares(options.spec)
+    return _fitted(histogram, options.spec, 16)
 
 
 def _power_of_two(histogram: Histogram, spec: str) -> Segmented:
-    return Fitter(histogram, scale_bits=1).least_squares(spec)
+    return _fitted(histogram, spec, 1)
+
+
+def _fitted(histogram: Histogram, spec: str, scale_bits: int) -> Segmented:
+    """The format of least squared error, of tuned ones that with a sign bit only if negative values go as far."""
+    if not is_tuned(spec):
+        return Fitter(histogram, scale_bits=scale_bits).least_squares(spec)
+    wanted = budget(spec, scale_bits)
+    sign = SIGNS[histogram.low * _TWO_SIDED < -histogram.peak]
+    return Tuner(with_headroom(histogram, wanted.headroom), replace(wanted, signs=(sign,))).best(wanted.segments)
+
+
+def _decays(A_log: Tensor) -> Decays:
+    """What the channels have in common is their median; what counts of the rest is its share of that."""
+    A = A_log.double().exp().numpy() * LOG2_E
+    medians = np.median(A, axis=0)
+    octaves = np.frexp(medians)[1].astype(np.int64)
+    rest = Histogram(np.ldexp(A - medians, -octaves).astype(np.float32))
+    found = _power_of_two(rest, "tuned:headroom=1")
+    exponent = int(octaves.min()) + local_exponent(found)
+    return Decays(
+        format=found.format,
+        exponent=exponent,
+        base=tuple(np.rint(np.ldexp(medians, -exponent)).astype(int).tolist()),
+        shifts=tuple((octaves - octaves.min()).tolist()),
+    )
 
 
 def _local(seen: _Seen, name: str, options: Options) -> Local:

@@ -19,6 +19,7 @@ from qse_hw.golden.models.integer.formats import (
     OPERANDS,
     ROUNDINGS,
     STATE_BITS,
+    Decays,
     FixedPoint,
     LayerFormats,
     Local,
@@ -45,9 +46,10 @@ _STATE = _object(
     exponents=_EXPONENTS,
     rounding={"enum": list(ROUNDINGS)},
 )
+_DECAYS = _object(format={"type": "object"}, exponent={"type": "integer"}, base=_EXPONENTS, shifts=_EXPONENTS)
 _LAYER: dict[str, Any] = {
-    **dict.fromkeys((*OPERANDS, "A"), _SEGMENTED), **dict.fromkeys(LOCALS, _LOCAL), **dict.fromkeys(FIXED, _FIXED),
-    "inflow": _EXPONENTS, "state": _STATE,
+    **dict.fromkeys(OPERANDS, _SEGMENTED), **dict.fromkeys(LOCALS, _LOCAL), **dict.fromkeys(FIXED, _FIXED),
+    "inflow": _EXPONENTS, "state": _STATE, "A": _DECAYS,
 }  # fmt: skip
 SCHEMA = _object(
     schema={"const": SCHEMA_NAME},
@@ -131,17 +133,18 @@ def _format_from_json(document: dict[str, Any], where: str) -> SegmentedFormat:
 def _layer_to_json(layer: LayerFormats) -> dict[str, Any]:
     state = layer.state
     format = format_to_json(state.format) if isinstance(state.format, SegmentedFormat) else state.format
-    return {name: _type_to_json(getattr(layer, name)) for name in (*OPERANDS, *LOCALS, *FIXED, "A")} | {
+    return {name: _type_to_json(getattr(layer, name)) for name in (*OPERANDS, *LOCALS, *FIXED)} | {
         "inflow": list(layer.inflow),
+        "A": asdict(layer.A) | {"format": format_to_json(layer.A.format)},
         "state": {"format": format, "exponents": list(state.exponents), "rounding": state.rounding},
     }
 
 
 def _layer_from_json(document: dict[str, Any], where: str) -> LayerFormats:
     types: dict[str, Any] = {
-        name: _type_from_json(document[name], f"{where}, {name}") for name in (*OPERANDS, *LOCALS, *FIXED, "A")
+        name: _type_from_json(document[name], f"{where}, {name}") for name in (*OPERANDS, *LOCALS, *FIXED)
     }
-    state = document["state"]
+    state, A = document["state"], document["A"]
     format = state["format"]
     if isinstance(format, dict):
         format = _format_from_json(format, f"{where}, state")
@@ -149,6 +152,12 @@ def _layer_from_json(document: dict[str, Any], where: str) -> LayerFormats:
         return LayerFormats(
             **types,
             inflow=tuple(map(int, document["inflow"])),
+            A=Decays(
+                format=_format_from_json(A["format"], f"{where}, A"),
+                exponent=int(A["exponent"]),
+                base=tuple(map(int, A["base"])),
+                shifts=tuple(map(int, A["shifts"])),
+            ),
             state=State(format=format, exponents=tuple(map(int, state["exponents"])), rounding=state["rounding"]),
         )
     except InputError as error:

@@ -95,6 +95,34 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decays:
+    """How -A log2(e) is stored: a code for every channel and state, added to what all channels have in common.
+
+    ``base[n] + (v << shifts[n])`` units of ``2**exponent``, v what the code of state n stands for in fine steps.
+
+    Args:
+        format: of the codes.
+        exponent: of a unit.
+        base: of every state, in units.
+        shifts: of every state.
+    """
+
+    format: SegmentedFormat
+    exponent: int
+    base: tuple[int, ...]
+    shifts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_encoded(self.format, "A")
+        for name in ("base", "shifts"):
+            object.__setattr__(self, name, tuple(integer(one, f"A's {name}") for one in getattr(self, name)))
+        if not self.base or len(self.base) != len(self.shifts):
+            raise InputError(f"A must have as many shifts as bases, at least one, not {len(self.shifts)}")
+        if abs(self.exponent) > _MAX_EXPONENT or not all(0 <= shift <= 16 for shift in self.shifts):
+            raise InputError(f"A's shifts must be from 0 to 16, not {self.shifts}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerFormats:
     """Of a layer of a Mamba-1, in the order in which a token meets them.
 
@@ -107,7 +135,7 @@ class LayerFormats:
         B, C: local.
         dt: local: dt_proj's output with its bias.
         delta: fixed point: softplus of that.
-        A: weights: -A log2(e), in a segmented format whose step is a power of two.
+        A: weights: -A log2(e).
         inflow: log2 of the unit of delta x, of 16 bits, one for every channel or one for all.
         state: of the scan.
         scan: fixed point: C h + D x.
@@ -126,7 +154,7 @@ class LayerFormats:
     C: Local
     dt: Local
     delta: FixedPoint
-    A: Segmented
+    A: Decays
     inflow: tuple[int, ...]
     state: State
     scan: FixedPoint
@@ -143,9 +171,9 @@ class LayerFormats:
                 _check_bits(local, LOCAL_BITS, name)
             else:
                 _check_local(local, name)
-        for name in FIXED:
-            _check_bits(_typed(getattr(self, name), FixedPoint, name), LOCAL_BITS, name)
-        _check_local(_typed(self.A, Segmented, "A"), "A")
+        for name, bits in FIXED.items():
+            _check_bits(_typed(getattr(self, name), FixedPoint, name), bits, name)
+        _typed(self.A, Decays, "A")
         object.__setattr__(self, "inflow", tuple(integer(one, "inflow") for one in self.inflow))
         if len(self.inflow) not in (1, len(self.state.exponents)) and len(self.state.exponents) != 1:
             raise InputError("inflow must have one exponent, or as many as the state has, but these differ")
@@ -160,7 +188,8 @@ class LayerFormats:
 
 OPERANDS = ("norm", "x", "dt_low", "y")
 LOCALS = ("conv_input", "gate", "B", "C", "dt")
-FIXED = ("conv_sum", "delta", "scan", "silu_gate", "gated")
+FIXED = {"conv_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 16}
+"""Names and bits. Small time steps count as much as large ones: delta takes all that a DSP block's multiplier does."""
 WIDE_BITS = 24
 """Of the residual stream and the logits."""
 

@@ -113,7 +113,7 @@ class ReciprocalRoot:
 
 
 def bit_length(v: Integers) -> Integers:
-    """Of integers from 0 to 2**62."""
+    """Of integers from 1 to 2**62."""
     found = np.frexp(v.astype(np.float64))[1].astype(np.int64)
     return found - (v >> np.maximum(found - 1, 0) == 0)  # float64 may have rounded up to a power of two
 

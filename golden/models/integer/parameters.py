@@ -18,6 +18,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
+    Decays,
     FixedPoint,
     Granularity,
     LayerFormats,
@@ -33,7 +34,7 @@ from qse_hw.golden.quantize import array
 Integers = npt.NDArray[np.int64]
 MAX_WEIGHT, MAX_SUM = 127, (1 << 31) - 1
 MIN_SHIFT, MAX_SHIFT = 9, 62  # a position has at most 9 bits more than its units, see formats.segmented.Segment
-_LOG2_E = 1.4426950408889634
+LOG2_E = 1.4426950408889634
 
 
 class Multiplier(NamedTuple):
@@ -136,8 +137,8 @@ def quantize_rows(weight: Tensor, granularity: Granularity, where: str) -> tuple
     return codes, [Fraction(peak) / MAX_WEIGHT for peak in peaks.tolist()]
 
 
-def multipliers(ratios: list[Fraction], where: str) -> Multiplier:
-    """The multipliers nearest to ``ratios``: what a sum's unit is in units of what comes next."""
+def multipliers(ratios: list[Fraction], where: str, least: int = MIN_SHIFT) -> Multiplier:
+    """The multipliers nearest to ``ratios``: a sum's unit in units of what comes next. k is at least ``least``."""
     scales = []
     for ratio in ratios:
         try:
@@ -145,10 +146,10 @@ def multipliers(ratios: list[Fraction], where: str) -> Multiplier:
         except InputError as error:
             raise InputError(f"{where}: a multiplier does not fit: {error}; calibrate again") from error
         scales.append(scale)
-        if scale.k < MIN_SHIFT:
+        if scale.k < least:
             raise InputError(
-                f"{where}: multipliers must be below 128, not {float(ratio):.4g}: a scale is too small; calibrate "
-                "again"
+                f"{where}: multipliers must be below {1 << (16 - least)}, not {float(ratio):.4g}: a scale is too "
+                "small; calibrate again"
             )
     return Multiplier(
         np.array([scale.M for scale in scales]), np.array([min(scale.k, MAX_SHIFT) for scale in scales])
@@ -199,6 +200,23 @@ def norm(format: Segmented, residual: FixedPoint, width: int, eps: float) -> Nor
     return Norm(eps=max(1, round(width * Fraction(eps) / residual.step**2)), scale=scale, format=format.format)
 
 
+def decays(A_log: Tensor, to: Decays, where: str) -> Integers:
+    """-A log2(e) in units (d, n), as it is stored.
+
+    Raises:
+        InputError: for another number of states, or a value that is rounded to 0 or less.
+    """
+    if A_log.shape[1] != len(to.base):
+        raise InputError(f"{where}: A must have a base for each of {A_log.shape[1]} states, not {len(to.base)}")
+    base, shifts = np.array(to.base), np.array(to.shifts)
+    units = np.ldexp(A_log.detach().double().exp().numpy() * LOG2_E, -to.exponent)
+    codes = array.quantize(np.ldexp(units - base, -shifts), to.format, Scale.from_step(2**to.format.fraction_bits))
+    found: Integers = base + (array.dequantize_integers(codes, to.format).astype(np.int64) << shifts)
+    if found.min() <= 0:
+        raise InputError(f"{where}: A must stay negative when it is rounded, and does not; calibrate again")
+    return found
+
+
 def layer_parameters(
     block: Block, formats: LayerFormats, residual: FixedPoint, granularity: Granularity, layer: int
 ) -> Layer:
@@ -217,9 +235,7 @@ def layer_parameters(
     conv_steps = [step * Fraction(2) ** local_exponent(f.conv_input) for step in tap_steps]
     conv_bias = [round(Fraction(b) / step) for b, step in zip(mixer.conv1d.bias.tolist(), conv_steps, strict=True)]
 
-    A = mixer.A_log.detach().double().exp().numpy() * _LOG2_E
-    A_codes = array.dequantize_integers(array.quantize(A, f.A.format, f.A.scale), f.A.format).astype(np.int64)
-    to_exponent = -16 - (f.delta.exponent + local_exponent(f.A))
+    to_exponent = -16 - (f.delta.exponent + f.A.exponent)
 
     state = [*f.state.exponents] if len(f.state.exponents) == channels else [*f.state.exponents] * channels
     inflow = [*f.inflow] if len(f.inflow) == channels else [*f.inflow] * channels
@@ -252,9 +268,9 @@ def layer_parameters(
             mixer.dt_proj.weight, f.dt_low, unit_of(f.dt), granularity, f"{where}, dt_proj", mixer.dt_proj.bias
         ),
         softplus=Unit("softplus", _local_type(f.dt), f.delta),
-        A=A_codes,
+        A=decays(mixer.A_log, f.A, where),
         to_exponent=to_exponent,
-        inflow=multipliers([f.delta.step * x_step / Fraction(2) ** unit for unit in inflow], f"{where}, inflow"),
+        inflow=multipliers([f.delta.step * x_step / Fraction(2) ** unit for unit in inflow], f"{where}, inflow", 1),
         inflow_shift=inflow_shift,
         D=np.array(D),
         scan_shift=scan_shift,

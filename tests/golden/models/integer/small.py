@@ -47,9 +47,9 @@ def rough(found: ModelFormats) -> ModelFormats:
         for name in LayerFormats.__dataclass_fields__:
             value = getattr(layer, name)
             if isinstance(value, Segmented):
-                step = value.scale.step / (1 if name == "A" else 4)
-                changes[name] = Segmented(format=value.format, scale=Scale.from_step(step, value.scale.bits))
-            elif name not in ("inflow", "state"):
+                scale = Scale.from_step(value.scale.step / 4, value.scale.bits)
+                changes[name] = Segmented(format=value.format, scale=scale)
+            elif name not in ("A", "inflow", "state"):
                 changes[name] = replace(value, exponent=value.exponent - 3)
         state = replace(layer.state, exponents=tuple(exponent - 2 for exponent in layer.state.exponents))
         changes |= {"state": state, "inflow": tuple(exponent - 2 for exponent in layer.inflow)}
@@ -58,3 +58,10 @@ def rough(found: ModelFormats) -> ModelFormats:
 
 
 SE8_SIGNED = load_format("se8:L=8")
+
+
+def copy() -> Mamba:
+    """The model, to be changed."""
+    made = Mamba(model().config)
+    made.load_state_dict(model().state_dict())
+    return made.eval()
