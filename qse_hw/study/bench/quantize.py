@@ -19,20 +19,20 @@ REPEATS = 7
 
 
 def measure(report: Report) -> dict[str, Any]:
-    """Seconds to quantize 8 M fp32 values, medians; the contenders take turns, so that noise hits all alike."""
+    """Seconds to quantize 8 M fp32 values, medians; the candidates take turns, so that noise hits all alike."""
     import ml_dtypes
 
     x = np.random.default_rng(SEED).standard_normal(VALUES, np.float32)
     format, scale = load_format("se8"), Scale.from_step(0.02)
     reciprocal = np.float32(float(scale.reciprocal))
-    contenders: dict[str, Callable[[], Any]] = {
+    candidates: dict[str, Callable[[], Any]] = {
         "se8, NumPy": lambda: array.quantize(x, format, scale),
         "INT8, plain NumPy": lambda: np.clip(np.rint(x * reciprocal), -128, 127).astype(np.int8),
         "float8_e4m3fn, ml_dtypes cast": lambda: x.astype(ml_dtypes.float8_e4m3fn),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(REPEATS + 1):
-        for name, work in contenders.items():
+        for name, work in candidates.items():
             begun = time.perf_counter()
             work()
             seconds[name].append(time.perf_counter() - begun)
@@ -45,17 +45,17 @@ def measure(report: Report) -> dict[str, Any]:
     return {"values": VALUES, "seconds": medians, "all_seconds": seconds, "speed_relative_to": ratios}
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table of times, and of speeds relative to the baselines."""
-    baselines = [name for name in found["seconds"] if not name.startswith("se8")]
+    baselines = [name for name in figures["seconds"] if not name.startswith("se8")]
     table(
-        f"Quantizing {found['values']:,} fp32 values, median of {REPEATS}",
+        f"Quantizing {figures['values']:,} fp32 values, median of {REPEATS}",
         ["what", "ms", *(f"speed / {name}" for name in baselines)],
         [
             [
                 name, f"{seconds * 1e3:.1f}",
-                *(f"{found['seconds'][baseline] / seconds:.2f}" for baseline in baselines),
+                *(f"{figures['seconds'][baseline] / seconds:.2f}" for baseline in baselines),
             ]
-            for name, seconds in found["seconds"].items()
+            for name, seconds in figures["seconds"].items()
         ],
     )  # fmt: skip
