@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qse_hw.golden.calibration.fitting import Fitter, budget, is_tuned
+from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.headroom import with_headroom
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.spec import FormatSpec, TunedFormat, parse_format
 from qse_hw.golden.calibration.tune import SIGNS, Tuner
 from qse_hw.golden.checks import instance, one_of
 from qse_hw.golden.errors import InputError
@@ -44,6 +45,7 @@ from qse_hw.golden.models.mamba.text import check_ids
 LocalBits = Literal[8, 16]
 StateKind = Literal["s16", "s24", "se8"]
 STATES: tuple[StateKind, ...] = ("s16", "s24", "se8")
+TUNED = parse_format("tuned")
 SEQUENCE = 512
 _SEQUENCES = 8  # at a time
 _STATE_EVERY = 16  # every so many of a sequence's states are kept, and the greatest magnitude of all
@@ -64,7 +66,7 @@ class Options:
         residual_fraction: fraction bits of the residual stream.
     """
 
-    spec: str = "tuned"
+    spec: FormatSpec = TUNED
     local_bits: LocalBits = 8
     state: StateKind = "s16"
     rounding: Rounding = "nearest"
@@ -72,6 +74,7 @@ class Options:
     residual_fraction: int = 10
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "spec", parse_format(self.spec))
         if self.local_bits not in (8, LOCAL_BITS):
             raise InputError(f"Local bits must be 8 or {LOCAL_BITS}, not {self.local_bits!r}")
         one_of(self.state, STATES, "State")
@@ -197,21 +200,22 @@ def _exponents(peaks: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.int6
     return found
 
 
-def _operand(histogram: Histogram, options: Options) -> Segmented:
+def _operand(histogram: Histogram, options: Options) -> SegmentedQuantizer:
     return _fitted(histogram, options.spec, 16)
 
 
-def _power_of_two(histogram: Histogram, spec: str) -> Segmented:
+def _power_of_two(histogram: Histogram, spec: FormatSpec) -> SegmentedQuantizer:
     return _fitted(histogram, spec, 1)
 
 
-def _fitted(histogram: Histogram, spec: str, scale_bits: int) -> Segmented:
+def _fitted(histogram: Histogram, spec: FormatSpec, scale_bits: int) -> SegmentedQuantizer:
     """The format of least squared error, of tuned ones that with a sign bit only if negative values go as far."""
-    if not is_tuned(spec):
+    if not isinstance(spec, TunedFormat):
         return Fitter(histogram, scale_bits=scale_bits).least_squares(spec)
-    wanted = budget(spec, scale_bits)
+    wanted = spec.budget
     sign = SIGNS[histogram.low * _TWO_SIDED < -histogram.peak]
-    return Tuner(with_headroom(histogram, wanted.headroom), replace(wanted, signs=(sign,))).best(wanted.segments)
+    roomy = with_headroom(histogram, wanted.headroom)
+    return Tuner(roomy, replace(wanted, signs=(sign,)), scale_bits).best(wanted.segments)
 
 
 def _decays(A_log: Tensor) -> Decays:
@@ -220,7 +224,7 @@ def _decays(A_log: Tensor) -> Decays:
     medians = np.median(A, axis=0)
     octaves = np.frexp(medians)[1].astype(np.int64)
     rest = Histogram(np.ldexp(A - medians, -octaves).astype(np.float32))
-    found = _power_of_two(rest, "tuned:headroom=1")
+    found = _power_of_two(rest, parse_format("tuned:headroom=1"))
     exponent = int(octaves.min()) + local_exponent(found)
     return Decays(
         format=found.format,
@@ -244,7 +248,7 @@ def _state(seen: _Seen, options: Options, scan: FixedPoint, C: Local) -> State:
     if options.state == "se8":
         exponents = _exponents(peaks, 2)
         values = np.ldexp(seen.values("state"), -exponents[:, None])
-        found = _power_of_two(seen.histogram("state", values.astype(np.float32)), "tuned:sign=1")
+        found = _power_of_two(seen.histogram("state", values.astype(np.float32)), TUNED)
         format = found.format
         exponents = exponents + local_exponent(found)
     else:

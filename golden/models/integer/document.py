@@ -4,14 +4,14 @@ import os
 from dataclasses import asdict, fields
 from typing import Any, cast
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.checks import as_path, instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, scale_from_json
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.io.documents import checked_document
 from qse_hw.golden.io.files import write_json
+from qse_hw.golden.io.schema import checked_document
 from qse_hw.golden.models.integer.formats import (
     FIXED,
     GRANULARITIES,
@@ -99,7 +99,7 @@ def read_formats(path: str | os.PathLike[str]) -> ModelFormats:
             weights=document["weights"],
             residual=_fixed_from_json(document["residual"]),
             layers=layers,
-            norm_f=cast(Segmented, _type_from_json(document["norm_f"], f"{where}: norm_f")),
+            norm_f=cast(SegmentedQuantizer, _type_from_json(document["norm_f"], f"{where}: norm_f")),
             logits=_fixed_from_json(document["logits"]),
         )
     except InputError as error:
@@ -116,7 +116,7 @@ def _type_from_json(document: dict[str, Any], where: str) -> Local:
     if "bits" in document:
         return _fixed_from_json(document)
     format = _format_from_json(document["format"], where)
-    return Segmented(format=format, scale=scale_from_json(document["scale"], where))
+    return SegmentedQuantizer(format=format, scale=scale_from_json(document["scale"], where))
 
 
 def _fixed_from_json(document: dict[str, Any]) -> FixedPoint:

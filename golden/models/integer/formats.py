@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Literal, TypeVar
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.checks import instance, integer, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -57,7 +57,7 @@ class FixedPoint:
         return Fraction(2) ** self.exponent
 
 
-Local = Segmented | FixedPoint
+Local = SegmentedQuantizer | FixedPoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,12 +144,12 @@ class LayerFormats:
         y: operand of out_proj: the orthonormal Hadamard transform of that.
     """
 
-    norm: Segmented
+    norm: SegmentedQuantizer
     conv_input: Local
     gate: Local
     conv_sum: FixedPoint
-    x: Segmented
-    dt_low: Segmented
+    x: SegmentedQuantizer
+    dt_low: SegmentedQuantizer
     B: Local
     C: Local
     dt: Local
@@ -160,13 +160,13 @@ class LayerFormats:
     scan: FixedPoint
     silu_gate: FixedPoint
     gated: FixedPoint
-    y: Segmented
+    y: SegmentedQuantizer
 
     def __post_init__(self) -> None:
         for name in OPERANDS:
-            _check_encoded(_typed(getattr(self, name), Segmented, name).format, name)
+            _check_encoded(_typed(getattr(self, name), SegmentedQuantizer, name).format, name)
         for name in LOCALS:
-            local = _typed(getattr(self, name), (Segmented, FixedPoint), name)
+            local = _typed(getattr(self, name), (SegmentedQuantizer, FixedPoint), name)
             if isinstance(local, FixedPoint):
                 _check_bits(local, LOCAL_BITS, name)
             else:
@@ -178,11 +178,11 @@ class LayerFormats:
         if len(self.inflow) not in (1, len(self.state.exponents)) and len(self.state.exponents) != 1:
             raise InputError("inflow must have one exponent, or as many as the state has, but these differ")
 
-    def __iter__(self) -> Iterator[tuple[str, Segmented]]:
+    def __iter__(self) -> Iterator[tuple[str, SegmentedQuantizer]]:
         """The names and segmented formats of activations."""
         for name in OPERANDS + LOCALS:
             found = getattr(self, name)
-            if isinstance(found, Segmented):
+            if isinstance(found, SegmentedQuantizer):
                 yield name, found
 
 
@@ -215,7 +215,7 @@ class ModelFormats:
     weights: Granularity
     residual: FixedPoint
     layers: tuple[LayerFormats, ...]
-    norm_f: Segmented
+    norm_f: SegmentedQuantizer
     logits: FixedPoint
 
     def __post_init__(self) -> None:
@@ -227,7 +227,7 @@ class ModelFormats:
             raise InputError("Formats must be of at least one layer, not none")
         _check_bits(self.residual, WIDE_BITS, "residual")
         _check_bits(self.logits, WIDE_BITS, "logits")
-        _check_encoded(_typed(self.norm_f, Segmented, "norm_f").format, "norm_f")
+        _check_encoded(_typed(self.norm_f, SegmentedQuantizer, "norm_f").format, "norm_f")
 
     def check(self, fingerprint: str, layers: int) -> None:
         """InputError unless these are the formats of the model with that fingerprint and number of layers."""
@@ -258,7 +258,7 @@ def _check_encoded(format: SegmentedFormat, name: str) -> None:
         raise InputError(f"{name}: format must have no segment with an exact end, not {format.name}")
 
 
-def _check_local(local: Segmented, name: str) -> None:
+def _check_local(local: SegmentedQuantizer, name: str) -> None:
     _check_encoded(local.format, name)
     if local.scale.M & (local.scale.M - 1):
         raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")

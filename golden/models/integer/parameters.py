@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -156,23 +156,28 @@ def multipliers(ratios: list[Fraction], where: str, least: int = MIN_SHIFT) -> M
     )
 
 
-def fine_step(operand: Segmented) -> Fraction:
+def fine_step(operand: SegmentedQuantizer) -> Fraction:
     """What an integer of 1 of the operand stands for."""
     return operand.scale.step / Fraction(2) ** operand.format.fraction_bits
 
 
 def unit_of(local: Local) -> Fraction:
     """What multipliers of a local tensor lead to: the step s of a format, the step of fixed point."""
-    return local.scale.step if isinstance(local, Segmented) else local.step
+    return local.scale.step if isinstance(local, SegmentedQuantizer) else local.step
 
 
-def reach_of(operand: Segmented) -> int:
+def reach_of(operand: SegmentedQuantizer) -> int:
     """The greatest magnitude of its integers."""
     return max(abs(value) for value in operand.format.values.values())
 
 
 def product(
-    weight: Tensor, operand: Segmented, unit: Fraction, granularity: Granularity, where: str, bias: Tensor | None = None
+    weight: Tensor,
+    operand: SegmentedQuantizer,
+    unit: Fraction,
+    granularity: Granularity,
+    where: str,
+    bias: Tensor | None = None,
 ) -> Product:
     """A matrix (outputs, inputs) that reads an operand, and leads to units of ``unit``.
 
@@ -194,7 +199,7 @@ def product(
     return Product(weights=codes, bias=offsets, by=multipliers([step / unit for step in steps], where))
 
 
-def norm(format: Segmented, residual: FixedPoint, width: int, eps: float) -> Norm:
+def norm(format: SegmentedQuantizer, residual: FixedPoint, width: int, eps: float) -> Norm:
     """Of RMSNorm before a product."""
     scale = Scale.from_step(float(format.scale.step) / width**0.5)
     return Norm(eps=max(1, round(width * Fraction(eps) / residual.step**2)), scale=scale, format=format.format)

@@ -16,7 +16,7 @@ from qse_hw.golden.models.integer import lfsr
 from qse_hw.golden.models.integer.formats import LOCAL_BITS, FixedPoint, Local
 from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT
 from qse_hw.golden.models.integer.parameters import Layer, Norm, Parameters, Product
-from qse_hw.golden.reference.hadamard import core, factorise, sylvester
+from qse_hw.golden.reference.hadamard import core, factorize, sylvester
 
 Numbers = list[int]
 
@@ -162,7 +162,7 @@ class ScalarMamba:
 
 def hadamard(values: Sequence[int]) -> Numbers:
     """H times integers (n), unnormalised: entry (c, j), (e, i) is core[c, e] times sylvester[j, i]."""
-    m, chunk = factorise(len(values))
+    m, chunk = factorize(len(values))
     across, within = core(m).tolist(), sylvester(chunk).tolist()
     chunks = [values[start : start + chunk] for start in range(0, len(values), chunk)]
     parts = [[sum(sign * value for sign, value in zip(row, part, strict=True)) for row in within] for part in chunks]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import (
     FIXED,
@@ -60,15 +60,15 @@ def _run(changed: Mamba, formats: ModelFormats, names: set[str], ids: Tensor) ->
     return run(changed, ids, see)
 
 
-def rounded(to: Segmented | FixedPoint | State, value: Tensor) -> Tensor:
+def rounded(to: SegmentedQuantizer | FixedPoint | State, value: Tensor) -> Tensor:
     """What is left of the values of a tensor; of a state, whose channels are the second axis from the right."""
-    if isinstance(to, Segmented):
+    if isinstance(to, SegmentedQuantizer):
         return to.tensor(value)
     if isinstance(to, FixedPoint):
         return (value / 2.0**to.exponent + 0.5).floor().clamp(-to.high - 1, to.high) * 2.0**to.exponent
     unit = torch.tensor([2.0**exponent for exponent in to.exponents])[:, None]
     if isinstance(to.format, SegmentedFormat):
-        codes = Segmented(format=to.format, scale=2.0**to.format.fraction_bits)  # type: ignore[arg-type]
+        codes = SegmentedQuantizer(format=to.format, scale=2.0**to.format.fraction_bits)  # type: ignore[arg-type]
         return codes.tensor(value / unit) * unit
     high = (1 << (to.format - 1)) - 1
     return (value / unit + 0.5).floor().clamp(-high - 1, high) * unit

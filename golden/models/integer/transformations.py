@@ -20,7 +20,7 @@ from qse_hw.golden.checks import boolean
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
 from qse_hw.golden.models.mamba.model import Block, Config, Mamba
-from qse_hw.golden.reference.hadamard import factorise, transform, transform_tensor
+from qse_hw.golden.reference.hadamard import factorize, transform, transform_tensor
 
 
 class RotatedLinear(nn.Linear):
@@ -146,7 +146,7 @@ def rotated(weight: Tensor, axis: int) -> Tensor:
 
 def _check_width(width: int, name: str) -> None:
     try:
-        factorise(width)
+        factorize(width)
     except InputError as error:
         raise InputError(
             f"{name} must be False for a width of {width}: a Hadamard matrix must be of order 2^k, 12 2^k, 20 2^k or "

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer, fixed_point
 from qse_hw.golden.models.integer.formats import LOCALS, OPERANDS, FixedPoint
@@ -47,7 +47,7 @@ def test_soft_edges_serve_better_than_int8(losses):
 
 
 def test_types_are_what_was_asked_for():
-    for bits, kind in ((8, Segmented), (16, FixedPoint)):
+    for bits, kind in ((8, SegmentedQuantizer), (16, FixedPoint)):
         for layer in small.formats(local_bits=bits).layers:
             assert all(isinstance(getattr(layer, name), kind) for name in LOCALS)
             assert all(getattr(layer, name).format.bits == 8 for name in OPERANDS)
