@@ -1,6 +1,6 @@
 """Finds the formats of every tensor of a Mamba-1 from what a calibration text makes of them, layer by layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -19,12 +19,16 @@ from qse_hw.golden.calibration.tune import SIGNS, Tuner
 from qse_hw.golden.checks import instance, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.fisher import felt_errors
 from qse_hw.golden.models.integer.formats import (
+    BY_CHANNEL,
     FIXED,
     LOCAL_BITS,
     LOCALS,
     OPERANDS,
     WIDE_BITS,
+    ChannelFormat,
+    ChannelLocal,
     Decays,
     FixedPoint,
     Granularity,
@@ -43,12 +47,15 @@ from qse_hw.golden.models.mamba.model import Block, Mamba, MambaConfig
 from qse_hw.golden.models.mamba.text import check_ids
 
 LocalBits = Literal[8, 16]
+Objective = Literal["values", "model"]
+OBJECTIVES: tuple[Objective, ...] = ("values", "model")
 StateKind = Literal["s16", "s24", "se8"]
 STATES: tuple[StateKind, ...] = ("s16", "s24", "se8")
 TUNED = parse_format("tuned")
 SEQUENCE = 512
 _SEQUENCES = 8  # at a time
 _STATE_EVERY = 16  # every so many of a sequence's states are kept, and the greatest magnitude of all
+_LEAST = 40  # magnitudes below 2**-40 are taken for 0
 _TWO_SIDED = 4  # times as far may the greatest magnitude be as the least value, for a sign bit to be worth its codes
 HEADROOM = 1.25  # of fixed point: how far values may go, in units of the peak seen; beyond they saturate
 
@@ -59,6 +66,8 @@ class Options:
 
     Args:
         spec: of operands: a format, or how one is tuned.
+        objective: whose error is least: "values", or "model": what the model's output feels of every value's squared
+            error (:mod:`qse_hw.golden.models.integer.fisher`), for which a sequence's gradients must fit into memory.
         local_bits: of conv_input, gate, B, C and dt: 8, in formats tuned like the operands', or 16, fixed point.
         state: 16 or 24 bits with an exponent for every channel, or a tuned 8-bit format of all channels.
         rounding: of the state.
@@ -67,6 +76,7 @@ class Options:
     """
 
     spec: FormatSpec = TUNED
+    objective: Objective = "values"
     local_bits: LocalBits = 8
     state: StateKind = "s16"
     rounding: Rounding = "nearest"
@@ -78,6 +88,7 @@ class Options:
         if self.local_bits not in (8, LOCAL_BITS):
             raise InputError(f"Local bits must be 8 or {LOCAL_BITS}, not {self.local_bits!r}")
         one_of(self.state, STATES, "State")
+        one_of(self.objective, OBJECTIVES, "Objective")
 
 
 @torch.no_grad()
@@ -113,15 +124,16 @@ def calibrate_integer(
         raise InputError(f"Tokens must be from one sequence of {SEQUENCE} to the text's {len(ids)}, not {tokens}")
     changed = wanted.model(model)
     text = ids[: tokens // SEQUENCE * SEQUENCE].long().view(-1, SEQUENCE)
+    felt = felt_errors(changed, text) if options.objective == "model" else [{}] * (model.config.n_layer + 1)
     residual = changed.backbone.embedding(text)
     layers = []
     for number, block in enumerate(changed.blocks):
-        seen = _Seen(number)
+        seen = _Seen(number, felt[number])
         residual = torch.cat([run_layer(block, part, seen) for part in residual.split(_SEQUENCES)])
         layers.append(_layer_formats(block, seen, options))
         if progress is not None:
             progress(number)
-    last = _Seen(None)
+    last = _Seen(None, felt[-1])
     hidden = last("norm_f", F.rms_norm(residual, residual.shape[-1:], eps=model.config.eps))
     logits = last("logits", F.linear(hidden, changed.lm_head.weight))
     return ModelFormats(
@@ -139,7 +151,8 @@ def calibrate_integer(
 class _Seen:
     """What one layer's tensors were; a hook of :func:`run_layer`."""
 
-    def __init__(self, layer: int | None) -> None:
+    def __init__(self, layer: int | None, felt: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        self._felt = felt
         self._where = "" if layer is None else f"Layer {layer}, "
         self._kept: dict[str, list[npt.NDArray[np.float32]]] = {}
         self.peaks: dict[str, npt.NDArray[np.float64]] = {}  # by channel
@@ -163,10 +176,14 @@ class _Seen:
         """All that was kept, (..., channels) or for the state (b, d, n)."""
         return np.concatenate(self._kept[name])
 
-    def histogram(self, name: str, values: npt.NDArray[np.floating[Any]] | None = None) -> Histogram:
-        """Of what was kept, or of ``values``."""
+    def histogram(self, name: str, octaves: npt.NDArray[np.int64] | None = None) -> Histogram:
+        """Of what was kept, each channel divided by two to the power of its ``octaves``."""
+        values, weights = self.values(name), self._felt.get(name)
+        if octaves is not None:
+            values = np.ldexp(values, -octaves)
+            weights = None if weights is None else np.ldexp(weights, 2 * octaves)
         try:
-            return Histogram(self.values(name) if values is None else values)
+            return Histogram(values, weights)
         except InputError as error:
             raise InputError(f"{self._where}{name}: {error}") from error
 
@@ -174,7 +191,9 @@ class _Seen:
 def _layer_formats(block: Block, seen: _Seen, options: Options) -> LayerFormats:
     fixed = {name: fixed_point(HEADROOM * float(seen.peaks[name].max()), bits) for name, bits in FIXED.items()}
     operands = {name: _operand(seen.histogram(name), options) for name in OPERANDS}
-    locals_ = {name: _local(seen, name, options) for name in LOCALS}
+    locals_: dict[str, Any] = {name: _local(seen, name, options) for name in LOCALS if name not in BY_CHANNEL}
+    locals_["conv_input"] = _by_channel(seen, "conv_input", options)
+    locals_["dt"] = _by_channel(seen, "dt", options, least=fixed["dt_sum"].exponent)
     state = _state(seen, options, fixed["scan"], locals_["C"])
     exponents = _exponents(HEADROOM * seen.peaks["inflow"], LOCAL_BITS)
     least = np.array(state.exponents) - 15 - local_exponent(locals_["B"])
@@ -195,7 +214,7 @@ def fixed_point(peak: float, bits: int = LOCAL_BITS) -> FixedPoint:
 
 def _exponents(peaks: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.int64]:
     """The least exponents with which ``bits`` bits reach the peaks; of a peak of 0 as of the greatest over 2^16."""
-    least = max(float(peaks.max()) * 2.0**-16, 2.0**-40)
+    least = max(float(peaks.max()) * 2.0**-16, 2.0**-_LEAST)
     found = np.frexp(np.maximum(peaks, least))[1].astype(np.int64) - (bits - 1)
     return found
 
@@ -240,6 +259,19 @@ def _local(seen: _Seen, name: str, options: Options) -> Local:
     return _power_of_two(seen.histogram(name), options.spec)
 
 
+def _by_channel(seen: _Seen, name: str, options: Options, least: int = -_LEAST) -> ChannelLocal:
+    """Channels have the power of two next to their root mean square, and a format in units of that in common."""
+    if options.local_bits == LOCAL_BITS:
+        found = fixed_point(HEADROOM * float(seen.peaks[name].max()))
+        return replace(found, exponent=max(found.exponent, least))
+    values = seen.values(name)
+    rms = np.sqrt(np.square(values, dtype=np.float64).mean(axis=(0, 1)))
+    octaves = np.rint(np.log2(np.maximum(rms, rms.max() * 2.0**-16 + 2.0**-_LEAST))).astype(np.int64)
+    quantizer = _power_of_two(seen.histogram(name, octaves), options.spec)
+    exponents = np.maximum(octaves + local_exponent(quantizer), least)
+    return ChannelFormat(format=quantizer.format, exponents=tuple(exponents.tolist()))
+
+
 def _state(seen: _Seen, options: Options, scan: FixedPoint, C: Local) -> State:
     """An exponent for every channel, no coarser than what is left of C h to be rounded."""
     peaks = HEADROOM * seen.peaks["state"]
@@ -247,8 +279,7 @@ def _state(seen: _Seen, options: Options, scan: FixedPoint, C: Local) -> State:
     format: SegmentedFormat | Literal[16, 24]
     if options.state == "se8":
         exponents = _exponents(peaks, 2)
-        values = np.ldexp(seen.values("state"), -exponents[:, None])
-        found = _power_of_two(seen.histogram("state", values.astype(np.float32)), TUNED)
+        found = _power_of_two(seen.histogram("state", exponents[:, None]), TUNED)
         format = found.format
         exponents = exponents + local_exponent(found)
     else:

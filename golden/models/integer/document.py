@@ -13,12 +13,14 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.io.files import write_json
 from qse_hw.golden.io.schema import checked_document
 from qse_hw.golden.models.integer.formats import (
+    BY_CHANNEL,
     FIXED,
     GRANULARITIES,
     LOCALS,
     OPERANDS,
     ROUNDINGS,
     STATE_BITS,
+    ChannelFormat,
     Decays,
     FixedPoint,
     LayerFormats,
@@ -41,6 +43,9 @@ _EXPONENTS = {"type": "array", "minItems": 1, "items": {"type": "integer"}}
 _SEGMENTED = _object(format={"type": "object"}, scale=SCALE_SCHEMA)
 _FIXED = _object(bits={"type": "integer"}, exponent={"type": "integer"})
 _LOCAL = {"if": {"required": ["bits"]}, "then": _FIXED, "else": _SEGMENTED}
+_BY_CHANNEL = {
+    "if": {"required": ["bits"]}, "then": _FIXED, "else": _object(format={"type": "object"}, exponents=_EXPONENTS),
+}  # fmt: skip
 _STATE = _object(
     format={"if": {"type": "integer"}, "then": {"enum": list(STATE_BITS)}, "else": {"type": "object"}},
     exponents=_EXPONENTS,
@@ -48,7 +53,8 @@ _STATE = _object(
 )
 _DECAYS = _object(format={"type": "object"}, exponent={"type": "integer"}, base=_EXPONENTS, shifts=_EXPONENTS)
 _LAYER: dict[str, Any] = {
-    **dict.fromkeys(OPERANDS, _SEGMENTED), **dict.fromkeys(LOCALS, _LOCAL), **dict.fromkeys(FIXED, _FIXED),
+    **dict.fromkeys(OPERANDS, _SEGMENTED), **dict.fromkeys(LOCALS, _LOCAL),
+    **dict.fromkeys(BY_CHANNEL, _BY_CHANNEL), **dict.fromkeys(FIXED, _FIXED),
     "inflow": _EXPONENTS, "state": _STATE, "A": _DECAYS,
 }  # fmt: skip
 SCHEMA = _object(
@@ -106,16 +112,20 @@ def read_formats(path: str | os.PathLike[str]) -> ModelFormats:
         raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
 
 
-def _type_to_json(found: Local) -> dict[str, Any]:
+def _type_to_json(found: Local | ChannelFormat) -> dict[str, Any]:
     if isinstance(found, FixedPoint):
         return asdict(found)
+    if isinstance(found, ChannelFormat):
+        return {"format": format_to_json(found.format), "exponents": list(found.exponents)}
     return {"format": format_to_json(found.format), "scale": asdict(found.scale)}
 
 
-def _type_from_json(document: dict[str, Any], where: str) -> Local:
+def _type_from_json(document: dict[str, Any], where: str) -> Local | ChannelFormat:
     if "bits" in document:
         return _fixed_from_json(document)
     format = _format_from_json(document["format"], where)
+    if "exponents" in document:
+        return ChannelFormat(format=format, exponents=tuple(map(int, document["exponents"])))
     return SegmentedQuantizer(format=format, scale=scale_from_json(document["scale"], where))
 
 

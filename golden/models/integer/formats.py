@@ -2,11 +2,10 @@
 
 Three kinds of type occur. Operands of products (the norm's output, x, dt_low, y) have a segmented format at any scale,
 which the product's multipliers take up. Local tensors (conv_input, gate, B, C, dt) have a segmented format whose step
-is a power of two, so that what its codes stand for are fixed-point numbers, or are fixed-point numbers themselves. What
-lies between is fixed point.
+is a power of two, so that what its codes stand for are fixed-point numbers, or are fixed-point numbers themselves;
+conv_input and dt have a step for every channel, which costs no more. What lies between is fixed point.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Literal, TypeVar
@@ -57,7 +56,20 @@ class FixedPoint:
         return Fraction(2) ** self.exponent
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChannelFormat:
+    """A segmented format of which a fine step is ``2**exponents[c]`` in channel c."""
+
+    format: SegmentedFormat
+    exponents: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_encoded(self.format, "Channels")
+        object.__setattr__(self, "exponents", _exponents(self.exponents, "Channels'"))
+
+
 Local = SegmentedQuantizer | FixedPoint
+ChannelLocal = ChannelFormat | FixedPoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +94,7 @@ class State:
             raise InputError(f"State must have a segmented format, or 16 or 24 bits, not {self.format!r}")
         if isinstance(self.format, SegmentedFormat):
             _check_encoded(self.format, "State")
-        exponents = tuple(integer(exponent, "State's exponents") for exponent in self.exponents)
-        object.__setattr__(self, "exponents", exponents)
-        if not exponents or any(abs(exponent) > _MAX_EXPONENT for exponent in exponents):
-            raise InputError(f"State's exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {exponents[:4]}")
+        object.__setattr__(self, "exponents", _exponents(self.exponents, "State's"))
         one_of(self.rounding, ROUNDINGS, "State's rounding")
 
     @property
@@ -128,12 +137,14 @@ class LayerFormats:
 
     Attributes:
         norm: operand: RMSNorm's output without its weight.
-        conv_input, gate: local: in_proj's output.
+        conv_input: local, by channel: in_proj's output.
+        gate: local: the same.
         conv_sum: fixed point: the convolution's sum with its bias.
         x: operand: SiLU of that; the scan reads the same codes.
         dt_low: operand of dt_proj.
         B, C: local.
-        dt: local: dt_proj's output with its bias.
+        dt: local, by channel: dt_proj's output without its bias.
+        dt_sum: fixed point: the same with it.
         delta: fixed point: softplus of that.
         A: weights: -A log2(e).
         inflow: log2 of the unit of delta x, of 16 bits, one for every channel or one for all.
@@ -145,14 +156,15 @@ class LayerFormats:
     """
 
     norm: SegmentedQuantizer
-    conv_input: Local
+    conv_input: ChannelLocal
     gate: Local
     conv_sum: FixedPoint
     x: SegmentedQuantizer
     dt_low: SegmentedQuantizer
     B: Local
     C: Local
-    dt: Local
+    dt: ChannelLocal
+    dt_sum: FixedPoint
     delta: FixedPoint
     A: Decays
     inflow: tuple[int, ...]
@@ -166,10 +178,11 @@ class LayerFormats:
         for name in OPERANDS:
             _check_encoded(_typed(getattr(self, name), SegmentedQuantizer, name).format, name)
         for name in LOCALS:
-            local = _typed(getattr(self, name), (SegmentedQuantizer, FixedPoint), name)
+            coded = ChannelFormat if name in BY_CHANNEL else SegmentedQuantizer
+            local = _typed(getattr(self, name), (coded, FixedPoint), name)
             if isinstance(local, FixedPoint):
                 _check_bits(local, LOCAL_BITS, name)
-            else:
+            elif isinstance(local, SegmentedQuantizer):
                 _check_local(local, name)
         for name, bits in FIXED.items():
             _check_bits(_typed(getattr(self, name), FixedPoint, name), bits, name)
@@ -178,17 +191,11 @@ class LayerFormats:
         if len(self.inflow) not in (1, len(self.state.exponents)) and len(self.state.exponents) != 1:
             raise InputError("inflow must have one exponent, or as many as the state has, but these differ")
 
-    def __iter__(self) -> Iterator[tuple[str, SegmentedQuantizer]]:
-        """The names and segmented formats of activations."""
-        for name in OPERANDS + LOCALS:
-            found = getattr(self, name)
-            if isinstance(found, SegmentedQuantizer):
-                yield name, found
-
 
 OPERANDS = ("norm", "x", "dt_low", "y")
 LOCALS = ("conv_input", "gate", "B", "C", "dt")
-FIXED = {"conv_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 16}
+BY_CHANNEL = ("conv_input", "dt")
+FIXED = {"conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 16}
 """Names and bits. Small time steps count as much as large ones: delta takes all that a DSP block's multiplier does."""
 WIDE_BITS = 24
 """Of the residual stream and the logits."""
@@ -245,6 +252,21 @@ def local_exponent(local: Local) -> int:
         return local.exponent
     step = local.scale.step / Fraction(2) ** local.format.fraction_bits
     return step.numerator.bit_length() - step.denominator.bit_length()
+
+
+def channel_exponents(local: ChannelLocal, channels: int) -> tuple[int, ...]:
+    """log2 of what an integer of 1 stands for in every channel; InputError for another number of channels."""
+    exponents = (local.exponent,) * channels if isinstance(local, FixedPoint) else local.exponents
+    if len(exponents) != channels:
+        raise InputError(f"Formats must have an exponent for each of {channels} channels, not {len(exponents)}")
+    return exponents
+
+
+def _exponents(given: tuple[int, ...], whose: str) -> tuple[int, ...]:
+    found = tuple(integer(exponent, f"{whose} exponents") for exponent in given)
+    if not found or any(abs(exponent) > _MAX_EXPONENT for exponent in found):
+        raise InputError(f"{whose} exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {found[:4]}")
+    return found
 
 
 def _typed(value: T, kind: type | tuple[type, ...], name: str) -> T:

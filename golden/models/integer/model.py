@@ -17,7 +17,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import decode_table, tables
 from qse_hw.golden.models.integer import lfsr
-from qse_hw.golden.models.integer.formats import LOCAL_BITS, FixedPoint, Local, ModelFormats
+from qse_hw.golden.models.integer.formats import LOCAL_BITS, ChannelFormat, FixedPoint, Local, ModelFormats
 from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT, bit_length
 from qse_hw.golden.models.integer.parameters import Layer, Multiplier, Norm, Parameters, Product, model_parameters
 from qse_hw.golden.models.mamba.model import Mamba
@@ -90,13 +90,14 @@ class IntegerMamba:
         hidden = self._normalise(number, "norm", layer.norm, residual)
         conv_input = self._product(number, "conv_input", layer.conv_input, hidden, f.conv_input)
         gate = self._product(number, "gate", layer.gate, hidden, f.gate)
-        total = self._convolve(number, layer, conv_input, states)
-        x = self._encode(number, "x", layer.silu.array(total).astype(np.float64), layer.x_scale, f.x.format)
+        conv_sum = self._convolve(number, layer, conv_input, states)
+        x = self._encode(number, "x", layer.silu.array(conv_sum).astype(np.float64), layer.x_scale, f.x.format)
         dt_low = self._product(number, "dt_low", layer.dt_low, x, f.dt_low)
         B = self._product(number, "B", layer.B, x, f.B)
         C = self._product(number, "C", layer.C, x, f.C)
         dt = self._product(number, "dt", layer.dt, dt_low, f.dt)
-        delta = layer.softplus.array(dt.astype(np.int64)).astype(np.float64)
+        total = self._clip(dt * np.ldexp(1.0, layer.dt_shift) + layer.dt_bias, f.dt_sum.high, number, "dt_sum")
+        delta = layer.softplus.array(total.astype(np.int64)).astype(np.float64)
         y = self._scan(number, layer, x, delta, B, C, states)
         y *= layer.silu_gate.array(gate.astype(np.int64))
         gated = self._fixed(np.ldexp(y, -layer.gated_shift), f.gated, number, "gated")
@@ -168,10 +169,9 @@ class IntegerMamba:
         return self._position(number, "state", np.ldexp(now, -format.fraction_bits), format)
 
     def _product(
-        self, number: int | None, name: str, product: Product, x: Floats, to: Local
+        self, number: int | None, name: str, product: Product, x: Floats, to: Local | ChannelFormat
     ) -> Floats:
         sums = x @ product.weights.T.astype(np.float64)
-        sums += product.bias
         sums *= _factor(product.by)
         if isinstance(to, FixedPoint):
             return self._fixed(sums, to, number, name)

@@ -18,12 +18,14 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
+    ChannelFormat,
     Decays,
     FixedPoint,
     Granularity,
     LayerFormats,
     Local,
     ModelFormats,
+    channel_exponents,
     local_exponent,
 )
 from qse_hw.golden.models.integer.functions import Unit
@@ -46,17 +48,10 @@ class Multiplier(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """A matrix of int8 weights (outputs, inputs), biases of the sums (outputs), and what sums are multiplied with."""
+    """A matrix of int8 weights (outputs, inputs), and what sums are multiplied with."""
 
     weights: Integers
-    bias: Integers
     by: Multiplier
-
-    def rows(self, rows: slice) -> "Product":
-        """Some of the outputs."""
-        return Product(
-            weights=self.weights[rows], bias=self.bias[rows], by=Multiplier(self.by.M[rows], self.by.k[rows])
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +69,9 @@ class Layer:
 
     Attributes:
         taps: int8 (d, width), the oldest first; ``conv_bias``, ``conv_by``: (d).
-        silu, softplus, silu_gate: of the convolution's sum, dt and the gate.
+        silu, softplus, silu_gate: of the convolution's sum, dt_sum and the gate.
         x_scale: x's scale for inputs of SiLU's type.
+        dt_shift, dt_bias: how far dt is shifted left to dt_sum's unit, and what is added (d).
         A: positive integers (d, n).
         to_exponent: how far delta A is shifted right to have 16 fraction bits; negative: left.
         inflow: takes delta x to its unit, 16 bits (d).
@@ -99,6 +95,8 @@ class Layer:
     B: Product
     C: Product
     dt: Product
+    dt_shift: Integers
+    dt_bias: Integers
     softplus: Unit
     A: Integers
     to_exponent: int
@@ -161,8 +159,10 @@ def fine_step(operand: SegmentedQuantizer) -> Fraction:
     return operand.scale.step / Fraction(2) ** operand.format.fraction_bits
 
 
-def unit_of(local: Local) -> Fraction:
-    """What multipliers of a local tensor lead to: the step s of a format, the step of fixed point."""
+def unit_of(local: Local | ChannelFormat) -> Fraction | list[Fraction]:
+    """What multipliers of a local tensor lead to: the step s of a format, of every channel, or that of fixed point."""
+    if isinstance(local, ChannelFormat):
+        return [Fraction(2) ** (exponent + local.format.fraction_bits) for exponent in local.exponents]
     return local.scale.step if isinstance(local, SegmentedQuantizer) else local.step
 
 
@@ -174,29 +174,27 @@ def reach_of(operand: SegmentedQuantizer) -> int:
 def product(
     weight: Tensor,
     operand: SegmentedQuantizer,
-    unit: Fraction,
+    unit: Fraction | list[Fraction],
     granularity: Granularity,
     where: str,
-    bias: Tensor | None = None,
 ) -> Product:
-    """A matrix (outputs, inputs) that reads an operand, and leads to units of ``unit``.
+    """A matrix (outputs, inputs) that reads an operand, and leads to units of ``unit``, one or one for every row.
 
     Raises:
         InputError: if a sum can leave int32, whatever the codes, or a multiplier does not fit.
     """
     codes, steps = quantize_rows(weight, granularity, where)
     steps = [step * fine_step(operand) for step in steps]
-    offsets = np.zeros(len(codes), np.int64)
-    if bias is not None:
-        values = bias.detach().double().tolist()
-        offsets[:] = [round(Fraction(value) / step) for value, step in zip(values, steps, strict=True)]
-    reach = int((np.abs(codes).sum(axis=1) * reach_of(operand) + np.abs(offsets)).max())
+    reach = int(np.abs(codes).sum(axis=1).max()) * reach_of(operand)
     if reach > MAX_SUM:
         raise InputError(
             f"{where}: sums must fit into int32, but reach {reach} with format {operand.format.name}; use a format "
             "with a smaller reach or fewer inputs"
         )
-    return Product(weights=codes, bias=offsets, by=multipliers([step / unit for step in steps], where))
+    units = unit if isinstance(unit, list) else [unit] * len(steps)
+    return Product(
+        weights=codes, by=multipliers([step / one for step, one in zip(steps, units, strict=True)], where)
+    )
 
 
 def norm(format: SegmentedQuantizer, residual: FixedPoint, width: int, eps: float) -> Norm:
@@ -237,7 +235,8 @@ def layer_parameters(
     low, B, C = x_proj.split(mixer.split)
 
     taps, tap_steps = quantize_rows(mixer.conv1d.weight.squeeze(1), "row", f"{where}, conv1d")
-    conv_steps = [step * Fraction(2) ** local_exponent(f.conv_input) for step in tap_steps]
+    conv_exponents = channel_exponents(f.conv_input, channels)
+    conv_steps = [step * Fraction(2) ** own for step, own in zip(tap_steps, conv_exponents, strict=True)]
     conv_bias = [round(Fraction(b) / step) for b, step in zip(mixer.conv1d.bias.tolist(), conv_steps, strict=True)]
 
     to_exponent = -16 - (f.delta.exponent + f.A.exponent)
@@ -247,11 +246,12 @@ def layer_parameters(
     x_step, B_exponent, C_exponent = fine_step(f.x), local_exponent(f.B), local_exponent(f.C)
     inflow_shift = np.array([own + B_exponent - (unit - 15) for own, unit in zip(inflow, state, strict=True)])
     scan_shift = np.array([f.scan.exponent - (unit + C_exponent) for unit in state])
-    for name, shift in (("inflow", inflow_shift), ("scan", scan_shift)):
+    dt_shift = np.array(channel_exponents(f.dt, channels)) - f.dt_sum.exponent
+    for name, shift in (("inflow", inflow_shift), ("scan", scan_shift), ("dt", dt_shift)):
         if shift.min() < 0 or shift.max() > 31:
             raise InputError(
                 f"{where}: {name} must be shifted by 0 to 31 places, not {shift.min()} to {shift.max()}: its exponents "
-                "do not suit the state's; calibrate again"
+                "do not suit those of what it is added to; calibrate again"
             )
     units = [Fraction(2) ** (unit + C_exponent) for unit in state]
     D = [round(Fraction(d) * x_step / unit) for d, unit in zip(mixer.D.tolist(), units, strict=True)]
@@ -269,17 +269,17 @@ def layer_parameters(
         dt_low=product(low, f.x, f.dt_low.scale.step, granularity, f"{where}, x_proj"),
         B=product(B, f.x, unit_of(f.B), granularity, f"{where}, x_proj"),
         C=product(C, f.x, unit_of(f.C), granularity, f"{where}, x_proj"),
-        dt=product(
-            mixer.dt_proj.weight, f.dt_low, unit_of(f.dt), granularity, f"{where}, dt_proj", mixer.dt_proj.bias
-        ),
-        softplus=Unit("softplus", _local_type(f.dt), f.delta),
+        dt=product(mixer.dt_proj.weight, f.dt_low, unit_of(f.dt), granularity, f"{where}, dt_proj"),
+        dt_shift=dt_shift,
+        dt_bias=np.array([round(Fraction(b) / f.dt_sum.step) for b in mixer.dt_proj.bias.tolist()]),
+        softplus=Unit("softplus", f.dt_sum, f.delta),
         A=decays(mixer.A_log, f.A, where),
         to_exponent=to_exponent,
         inflow=multipliers([f.delta.step * x_step / Fraction(2) ** unit for unit in inflow], f"{where}, inflow", 1),
         inflow_shift=inflow_shift,
         D=np.array(D),
         scan_shift=scan_shift,
-        silu_gate=Unit("silu", _local_type(f.gate), f.silu_gate),
+        silu_gate=Unit("silu", FixedPoint(bits=LOCAL_BITS, exponent=local_exponent(f.gate)), f.silu_gate),
         gated_shift=gated_shift,
         y_scale=Scale.from_step(float(f.y.scale.step / f.gated.step) * channels**0.5),
         out=product(mixer.out_proj.weight, f.y, residual.step, granularity, f"{where}, out_proj"),
@@ -300,9 +300,7 @@ def model_parameters(model: Mamba, formats: ModelFormats) -> Parameters:
     return Parameters(
         formats=formats,
         embedding=Product(
-            weights=codes,
-            bias=np.zeros(len(codes), np.int64),
-            by=multipliers([step / residual.step for step in steps], "Embedding"),
+            weights=codes, by=multipliers([step / residual.step for step in steps], "Embedding")
         ),
         layers=tuple(
             layer_parameters(block, layer, residual, granularity, number)
@@ -311,8 +309,3 @@ def model_parameters(model: Mamba, formats: ModelFormats) -> Parameters:
         norm_f=norm(formats.norm_f, residual, model.config.d_model, model.config.eps),
         head=product(changed.lm_head.weight, formats.norm_f, formats.logits.step, granularity, "Head"),
     )
-
-
-def _local_type(local: Local) -> FixedPoint:
-    """What a local tensor's codes stand for."""
-    return FixedPoint(bits=LOCAL_BITS, exponent=local_exponent(local))

@@ -13,7 +13,7 @@ from qse_hw.golden.formats.scalar import dequantize, quantize_dyadic
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer import lfsr
-from qse_hw.golden.models.integer.formats import LOCAL_BITS, FixedPoint, Local
+from qse_hw.golden.models.integer.formats import LOCAL_BITS, ChannelFormat, FixedPoint, Local
 from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT
 from qse_hw.golden.models.integer.parameters import Layer, Norm, Parameters, Product
 from qse_hw.golden.reference.hadamard import core, factorize, sylvester
@@ -65,7 +65,11 @@ class ScalarMamba:
         B = self._local(number, "B", layer.B, x, f.B)
         C = self._local(number, "C", layer.C, x, f.C)
         dt = self._local(number, "dt", layer.dt, dt_low, f.dt)
-        delta = [layer.softplus.scalar(value) for value in dt]
+        totals = [
+            self._saturate((value << shift) + bias, f.dt_sum.high, number, "dt_sum")
+            for value, shift, bias in zip(dt, layer.dt_shift.tolist(), layer.dt_bias.tolist(), strict=True)
+        ]
+        delta = [layer.softplus.scalar(total) for total in totals]
         y = self._scan(number, layer, x, delta, B, C)
         gated = [
             self._saturate(_shift(value * layer.silu_gate.scalar(g), layer.gated_shift), f.gated.high, number, "gated")
@@ -137,7 +141,7 @@ class ScalarMamba:
     def _fixed(self, number: int | None, name: str, product: Product, x: Numbers, to: FixedPoint) -> Numbers:
         return [self._requantize(number, name, a, M, k, to) for a, M, k in _sums(product, x)]
 
-    def _local(self, number: int, name: str, product: Product, x: Numbers, local: Local) -> Numbers:
+    def _local(self, number: int, name: str, product: Product, x: Numbers, local: Local | ChannelFormat) -> Numbers:
         if isinstance(local, FixedPoint):
             return self._fixed(number, name, product, x, local)
         return self._encoded_product(number, name, product, x, local.format)
@@ -183,11 +187,8 @@ def _dithered(now: int, random: int, format: SegmentedFormat) -> int:
 
 def _sums(product: Product, x: Numbers) -> list[Any]:
     """Every sum with its multiplier."""
-    weights, bias, by = product.weights.tolist(), product.bias.tolist(), product.by
-    return [
-        (sum(w * value for w, value in zip(row, x, strict=True)) + offset, M, k)
-        for row, offset, M, k in zip(weights, bias, by.M.tolist(), by.k.tolist(), strict=True)
-    ]
+    rows = zip(product.weights.tolist(), product.by.M.tolist(), product.by.k.tolist(), strict=True)
+    return [(sum(w * value for w, value in zip(row, x, strict=True)), M, k) for row, M, k in rows]
 
 
 def _shift(value: int, k: int) -> int:

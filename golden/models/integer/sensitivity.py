@@ -15,6 +15,7 @@ from qse_hw.golden.models.integer.formats import (
     FIXED,
     LOCALS,
     OPERANDS,
+    ChannelFormat,
     FixedPoint,
     Granularity,
     LayerFormats,
@@ -60,17 +61,19 @@ def _run(changed: Mamba, formats: ModelFormats, names: set[str], ids: Tensor) ->
     return run(changed, ids, see)
 
 
-def rounded(to: SegmentedQuantizer | FixedPoint | State, value: Tensor) -> Tensor:
-    """What is left of the values of a tensor; of a state, whose channels are the second axis from the right."""
+def rounded(to: SegmentedQuantizer | FixedPoint | ChannelFormat | State, value: Tensor) -> Tensor:
+    """What is left of the values of a tensor, channels last; of a state (b, d, n)."""
     if isinstance(to, SegmentedQuantizer):
         return to.tensor(value)
     if isinstance(to, FixedPoint):
         return (value / 2.0**to.exponent + 0.5).floor().clamp(-to.high - 1, to.high) * 2.0**to.exponent
-    unit = torch.tensor([2.0**exponent for exponent in to.exponents])[:, None]
+    unit = torch.tensor([2.0**exponent for exponent in to.exponents])
+    if isinstance(to, State):
+        unit = unit[:, None]
     if isinstance(to.format, SegmentedFormat):
         codes = SegmentedQuantizer(format=to.format, scale=2.0**to.format.fraction_bits)  # type: ignore[arg-type]
         return codes.tensor(value / unit) * unit
-    high = (1 << (to.format - 1)) - 1
+    high = (1 << (to.format - 1)) - 1  # type: ignore[operator]  # a State's
     return (value / unit + 0.5).floor().clamp(-high - 1, high) * unit
 
 

@@ -32,8 +32,8 @@ def run_layer(block: Block, residual: Tensor, see: See) -> Tensor:
     total = F.conv1d(padded, mixer.conv1d.weight, mixer.conv1d.bias, groups=padded.shape[1]).transpose(1, 2)
     x = see("x", F.silu(see("conv_sum", total)))
     low, B, C = mixer.x_proj(x).split(mixer.split, dim=-1)
-    dt = see("dt", mixer.dt_proj(see("dt_low", low)))
-    delta = see("delta", F.softplus(dt))
+    dt = see("dt", F.linear(see("dt_low", low), mixer.dt_proj.weight))
+    delta = see("delta", F.softplus(see("dt_sum", dt + mixer.dt_proj.bias)))
     y = _scan(see("inflow", delta * x), delta, -mixer.A_log.exp(), see("B", B), see("C", C), see) + mixer.D * x
     gated = see("gated", see("scan", y) * see("silu_gate", F.silu(see("gate", gate))))
     return residual + F.linear(see("y", transform_tensor(gated)), mixer.out_proj.weight)
@@ -57,9 +57,10 @@ def _scan(inflow: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, see: S
     for start in range(0, len(inflow), steps):
         chunk = slice(start, start + steps)
         decays = torch.exp(delta[chunk, :, :, None] * A)
-        states = inflow[chunk, :, :, None] * B[chunk, :, None, :]
-        for now, decay in zip(states, decays, strict=True):
-            h = see("state", now.addcmul_(decay, h))
-            now.copy_(h)
-        outputs.append((states @ C[chunk, :, :, None]).squeeze(-1))
+        flows = inflow[chunk, :, :, None] * B[chunk, :, None, :]
+        states = []
+        for flow, decay in zip(flows, decays, strict=True):  # not in place, so that gradients can be had
+            h = see("state", torch.addcmul(flow, decay, h))
+            states.append(h)
+        outputs.append((torch.stack(states) @ C[chunk, :, :, None]).squeeze(-1))
     return torch.cat(outputs).transpose(0, 1)

@@ -10,8 +10,8 @@ from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
-from qse_hw.golden.models.integer.formats import LayerFormats, ModelFormats
-from qse_hw.golden.models.mamba.initial import initialize
+from qse_hw.golden.models.integer.formats import ChannelFormat, LayerFormats, ModelFormats
+from qse_hw.golden.models.mamba.initial import initialise
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 
 
@@ -19,7 +19,7 @@ from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 def model() -> Mamba:
     """Two layers of 24 channels, 48 inside (order 12 times 4), that nothing hides behind ones."""
     made = Mamba(MambaConfig(d_model=24, n_layer=2, vocab_size=37, d_state=4, dt_rank=3))
-    initialize(made, 5)
+    initialise(made, 5)
     draw = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, weight in made.named_parameters():
@@ -49,8 +49,10 @@ def rough(found: ModelFormats) -> ModelFormats:
             if isinstance(value, SegmentedQuantizer):
                 scale = Scale.from_step(value.scale.step / 4, value.scale.bits)
                 changes[name] = SegmentedQuantizer(format=value.format, scale=scale)
+            elif isinstance(value, ChannelFormat):
+                changes[name] = replace(value, exponents=tuple(exponent - 3 for exponent in value.exponents))
             elif name not in ("A", "inflow", "state"):
-                changes[name] = replace(value, exponent=value.exponent - 3)
+                changes[name] = replace(value, exponent=value.exponent - (6 if name == "gated" else 3))
         state = replace(layer.state, exponents=tuple(exponent - 2 for exponent in layer.state.exponents))
         changes |= {"state": state, "inflow": tuple(exponent - 2 for exponent in layer.inflow)}
         layers.append(replace(layer, **changes))
