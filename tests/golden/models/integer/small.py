@@ -47,11 +47,11 @@ def rough(found: ModelFormats) -> ModelFormats:
         for name in LayerFormats.__dataclass_fields__:
             value = getattr(layer, name)
             if isinstance(value, SegmentedQuantizer):
-                scale = Scale.from_step(value.scale.step / 4, value.scale.bits)
+                scale = Scale.from_step(value.scale.step / (64 if name == "y" else 4), value.scale.bits)
                 changes[name] = SegmentedQuantizer(format=value.format, scale=scale)
             elif isinstance(value, ChannelFormat):
                 changes[name] = replace(value, exponents=tuple(exponent - 3 for exponent in value.exponents))
-            elif name not in ("A", "inflow", "state"):
+            elif name not in ("A", "B", "inflow", "state"):
                 changes[name] = replace(value, exponent=value.exponent - (6 if name == "gated" else 3))
         state = replace(layer.state, exponents=tuple(exponent - 2 for exponent in layer.state.exponents))
         changes |= {"state": state, "inflow": tuple(exponent - 2 for exponent in layer.inflow)}

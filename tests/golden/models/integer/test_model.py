@@ -61,7 +61,7 @@ def test_equal_to_python_integers(parts):
         place: count for place, count in counted.items() if count
     }
     if name.startswith("rough"):
-        expected = {"norm", "conv_sum", "x", "dt_low", "scan", "gated", "y", "state", "inflow"}
+        expected = {"norm", "conv_input", "conv_sum", "x", "dt_low", "scan", "gated", "y", "state", "inflow"}
         assert expected <= {tensor for (_, tensor), count in counted.items() if count}
 
 
