@@ -1,6 +1,6 @@
 """Finds the formats of every tensor of a Mamba-1 from what a calibration text makes of them, layer by layer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -19,7 +19,6 @@ from qse_hw.golden.calibration.tune import SIGNS, Tuner
 from qse_hw.golden.checks import instance, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.models.integer.fisher import felt_errors
 from qse_hw.golden.models.integer.formats import (
     BY_CHANNEL,
     FIXED,
@@ -47,8 +46,6 @@ from qse_hw.golden.models.mamba.model import Block, Mamba, MambaConfig
 from qse_hw.golden.models.mamba.text import check_ids
 
 LocalBits = Literal[8, 16]
-Objective = Literal["values", "model"]
-OBJECTIVES: tuple[Objective, ...] = ("values", "model")
 StateKind = Literal["s16", "s24", "se8"]
 STATES: tuple[StateKind, ...] = ("s16", "s24", "se8")
 TUNED = parse_format("tuned")
@@ -66,8 +63,6 @@ class Options:
 
     Args:
         spec: of operands: a format, or how one is tuned.
-        objective: whose error is least: "values", or "model": what the model's output feels of every value's squared
-            error (:mod:`qse_hw.golden.models.integer.fisher`), for which a sequence's gradients must fit into memory.
         local_bits: of conv_input, gate, B, C and dt: 8, in formats tuned like the operands', or 16, fixed point.
         state: 16 or 24 bits with an exponent for every channel, or a tuned 8-bit format of all channels.
         rounding: of the state.
@@ -76,7 +71,6 @@ class Options:
     """
 
     spec: FormatSpec = TUNED
-    objective: Objective = "values"
     local_bits: LocalBits = 8
     state: StateKind = "s16"
     rounding: Rounding = "nearest"
@@ -88,7 +82,6 @@ class Options:
         if self.local_bits not in (8, LOCAL_BITS):
             raise InputError(f"Local bits must be 8 or {LOCAL_BITS}, not {self.local_bits!r}")
         one_of(self.state, STATES, "State")
-        one_of(self.objective, OBJECTIVES, "Objective")
 
 
 @torch.no_grad()
@@ -124,16 +117,15 @@ def calibrate_integer(
         raise InputError(f"Tokens must be from one sequence of {SEQUENCE} to the text's {len(ids)}, not {tokens}")
     changed = wanted.model(model)
     text = ids[: tokens // SEQUENCE * SEQUENCE].long().view(-1, SEQUENCE)
-    felt = felt_errors(changed, text) if options.objective == "model" else [{}] * (model.config.n_layer + 1)
     residual = changed.backbone.embedding(text)
     layers = []
     for number, block in enumerate(changed.blocks):
-        seen = _Seen(number, felt[number])
+        seen = _Seen(number)
         residual = torch.cat([run_layer(block, part, seen) for part in residual.split(_SEQUENCES)])
         layers.append(_layer_formats(block, seen, options))
         if progress is not None:
             progress(number)
-    last = _Seen(None, felt[-1])
+    last = _Seen(None)
     hidden = last("norm_f", F.rms_norm(residual, residual.shape[-1:], eps=model.config.eps))
     logits = last("logits", F.linear(hidden, changed.lm_head.weight))
     return ModelFormats(
@@ -151,8 +143,7 @@ def calibrate_integer(
 class _Seen:
     """What one layer's tensors were; a hook of :func:`run_layer`."""
 
-    def __init__(self, layer: int | None, felt: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        self._felt = felt
+    def __init__(self, layer: int | None) -> None:
         self._where = "" if layer is None else f"Layer {layer}, "
         self._kept: dict[str, list[npt.NDArray[np.float32]]] = {}
         self.peaks: dict[str, npt.NDArray[np.float64]] = {}  # by channel
@@ -178,19 +169,17 @@ class _Seen:
 
     def histogram(self, name: str, octaves: npt.NDArray[np.int64] | None = None) -> Histogram:
         """Of what was kept, each channel divided by two to the power of its ``octaves``."""
-        values, weights = self.values(name), self._felt.get(name)
-        if octaves is not None:
-            values = np.ldexp(values, -octaves)
-            weights = None if weights is None else np.ldexp(weights, 2 * octaves)
+        values = self.values(name)
         try:
-            return Histogram(values, weights)
+            return Histogram(values if octaves is None else np.ldexp(values, -octaves))
         except InputError as error:
             raise InputError(f"{self._where}{name}: {error}") from error
 
 
 def _layer_formats(block: Block, seen: _Seen, options: Options) -> LayerFormats:
-    fixed = {name: fixed_point(HEADROOM * float(seen.peaks[name].max()), bits) for name, bits in FIXED.items()}
-    operands = {name: _operand(seen.histogram(name), options) for name in OPERANDS}
+    peaks = {name: HEADROOM * float(seen.peaks[name].max()) for name in FIXED}
+    fixed: dict[str, Any] = {name: fixed_point(peaks[name], bits) for name, bits in FIXED.items()}
+    operands: dict[str, Any] = {name: _operand(seen.histogram(name), options) for name in OPERANDS}
     locals_: dict[str, Any] = {name: _local(seen, name, options) for name in LOCALS if name not in BY_CHANNEL}
     locals_["conv_input"] = _by_channel(seen, "conv_input", options)
     locals_["dt"] = _by_channel(seen, "dt", options, least=fixed["dt_sum"].exponent)

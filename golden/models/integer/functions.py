@@ -18,7 +18,8 @@ Floats = npt.NDArray[np.float64]
 
 
 def _silu(v: Floats) -> Floats:
-    return v / (1 + np.exp(-v))
+    found: Floats = v / (1 + np.exp(-v))
+    return found
 
 
 def _softplus(v: Floats) -> Floats:
@@ -115,7 +116,8 @@ class ReciprocalRoot:
 def bit_length(v: Integers) -> Integers:
     """Of integers from 1 to 2**62."""
     found = np.frexp(v.astype(np.float64))[1].astype(np.int64)
-    return found - (v >> np.maximum(found - 1, 0) == 0)  # float64 may have rounded up to a power of two
+    exact: Integers = found - (v >> np.maximum(found - 1, 0) == 0)  # float64 may have rounded up to a power of two
+    return exact
 
 
 EXP2, RECIPROCAL_ROOT = Exp2(), ReciprocalRoot()

@@ -205,7 +205,8 @@ class IntegerMamba:
 def _values(format: SegmentedFormat) -> Floats:
     """Row = position, as in :func:`tables`: what its code stands for."""
     table = tables(format)
-    return decode_table(format)[0].astype(np.float64)[table.codes.astype(np.int64) & ((1 << format.bits) - 1)]
+    rows = table.codes.astype(np.int64) & ((1 << format.bits) - 1)
+    return decode_table(format)[0].astype(np.float64).take(rows)
 
 
 def _dithered(now: Floats, random: Floats, format: SegmentedFormat) -> Floats:
@@ -215,11 +216,13 @@ def _dithered(now: Floats, random: Floats, format: SegmentedFormat) -> Floats:
     numbers = np.searchsorted(np.array(format.starts), np.floor(position), side="right") - 1
     first, step = np.array(format.starts, np.float64)[numbers], np.ldexp(1.0, np.array(format.shifts))[numbers]
     found = first + np.floor((position - first) / step + random) * step
-    return found - offset if format.kind == "offset" else np.copysign(found, now)
+    signed: Floats = found - offset if format.kind == "offset" else np.copysign(found, now)
+    return signed
 
 
 def _factor(by: Multiplier) -> Floats:
-    return np.ldexp(by.M.astype(np.float64), -by.k)
+    found: Floats = np.ldexp(by.M.astype(np.float64), -by.k)
+    return found
 
 
 def _time_first(values: Floats, chunk: slice) -> Floats:

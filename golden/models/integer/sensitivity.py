@@ -73,7 +73,7 @@ def rounded(to: SegmentedQuantizer | FixedPoint | ChannelFormat | State, value: 
     if isinstance(to.format, SegmentedFormat):
         codes = SegmentedQuantizer(format=to.format, scale=2.0**to.format.fraction_bits)  # type: ignore[arg-type]
         return codes.tensor(value / unit) * unit
-    high = (1 << (to.format - 1)) - 1  # type: ignore[operator]  # a State's
+    high = (1 << (to.format - 1)) - 1
     return (value / unit + 0.5).floor().clamp(-high - 1, high) * unit
 
 
@@ -93,9 +93,9 @@ def _round_weights(changed: Mamba, formats: ModelFormats, name: str) -> None:
 
 def _round(module: nn.Module, granularity: Granularity) -> None:
     weight = module.weight
-    codes, steps = quantize_rows(weight.flatten(1), granularity, "Weight")  # type: ignore[operator,arg-type]
+    codes, steps = quantize_rows(weight.flatten(1), granularity, "Weight")  # type: ignore[operator]
     values = torch.from_numpy(codes) * torch.tensor([float(step) for step in steps])[:, None]
-    module.weight = nn.Parameter(values.view(weight.shape).to(weight), requires_grad=False)  # type: ignore[operator,arg-type]
+    module.weight = nn.Parameter(values.view(weight.shape).to(weight), requires_grad=False)  # type: ignore[arg-type]
 
 
 def _rounded_A(A_log: Tensor, layer: LayerFormats) -> Tensor:

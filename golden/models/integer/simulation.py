@@ -59,7 +59,7 @@ def _scan(inflow: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, see: S
         decays = torch.exp(delta[chunk, :, :, None] * A)
         flows = inflow[chunk, :, :, None] * B[chunk, :, None, :]
         states = []
-        for flow, decay in zip(flows, decays, strict=True):  # not in place, so that gradients can be had
+        for flow, decay in zip(flows, decays, strict=True):
             h = see("state", torch.addcmul(flow, decay, h))
             states.append(h)
         outputs.append((torch.stack(states) @ C[chunk, :, :, None]).squeeze(-1))

@@ -9,7 +9,7 @@ import torch
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer, fixed_point
-from qse_hw.golden.models.integer.formats import LOCALS, OPERANDS, FixedPoint
+from qse_hw.golden.models.integer.formats import BY_CHANNEL, LOCALS, OPERANDS, ChannelFormat, FixedPoint
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.parameters import LOG2_E
 from qse_hw.golden.models.integer.transformations import Transformations
@@ -47,9 +47,11 @@ def test_soft_edges_serve_better_than_int8(losses):
 
 
 def test_types_are_what_was_asked_for():
-    for bits, kind in ((8, SegmentedQuantizer), (16, FixedPoint)):
+    for bits in (8, 16):
         for layer in small.formats(local_bits=bits).layers:
-            assert all(isinstance(getattr(layer, name), kind) for name in LOCALS)
+            for name in LOCALS:
+                coded = ChannelFormat if name in BY_CHANNEL else SegmentedQuantizer
+                assert isinstance(getattr(layer, name), coded if bits == 8 else FixedPoint)
             assert all(getattr(layer, name).format.bits == 8 for name in OPERANDS)
             assert len(layer.state.exponents) == 48
     assert small.formats(local_bits=16, state="s24").layers[0].state.bits == 24

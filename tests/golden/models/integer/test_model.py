@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
 from qse_hw.golden.models.integer.formats import ModelFormats, State
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.scalar import ScalarMamba
+from qse_hw.golden.models.mamba.checkpoint import BUNDLED, load_model
+from qse_hw.golden.models.mamba.text import read_text
 from tests.golden.models.integer import small
 
 TOKENS = 24
@@ -99,3 +102,12 @@ def test_few_time_steps_at_once_give_the_same_bits(parts, monkeypatch):
     _, fast, ids, logits = parts
     monkeypatch.setattr("qse_hw.golden.models.integer.model._CHUNK_VALUES", 3 * 48 * 4)
     assert np.array_equal(fast.forward(ids[None], fast.start(1))[0], logits)
+
+
+def test_the_bundled_model_equals_python_integers():
+    model, text = load_model(), read_text(BUNDLED.parent / "text" / "calibration.txt").ids
+    formats = calibrate_integer(model, text, tokens=512, options=Options(spec="int8"))
+    fast = IntegerMamba.of(model, formats)
+    truth = ScalarMamba(fast.parameters)
+    ids = text[:2].numpy()
+    assert fast.forward(ids[None], fast.start(1))[0].tolist() == [truth.step(int(token)) for token in ids]
