@@ -52,6 +52,7 @@ TUNED = parse_format("tuned")
 SEQUENCE = 512
 _SEQUENCES = 8  # at a time
 _STATE_EVERY = 16  # every so many of a sequence's states are kept, and the greatest magnitude of all
+STATE_HEADROOM = 5.0  # of the state and what flows in, by channel: a channel's peak says less than a tensor's
 _LEAST = 40  # magnitudes below 2**-40 are taken for 0
 _TWO_SIDED = 4  # times as far may the greatest magnitude be as the least value, for a sign bit to be worth its codes
 HEADROOM = 1.25  # of fixed point: how far values may go, in units of the peak seen; beyond they saturate
@@ -184,7 +185,7 @@ def _layer_formats(block: Block, seen: _Seen, options: Options) -> LayerFormats:
     locals_["conv_input"] = _by_channel(seen, "conv_input", options)
     locals_["dt"] = _by_channel(seen, "dt", options, least=fixed["dt_sum"].exponent)
     state = _state(seen, options, fixed["scan"], locals_["C"])
-    exponents = _exponents(HEADROOM * seen.peaks["inflow"], LOCAL_BITS)
+    exponents = _exponents(STATE_HEADROOM * seen.peaks["inflow"], LOCAL_BITS)
     least = np.array(state.exponents) - 15 - local_exponent(locals_["B"])
     return LayerFormats(
         **operands,
@@ -263,7 +264,7 @@ def _by_channel(seen: _Seen, name: str, options: Options, least: int = -_LEAST) 
 
 def _state(seen: _Seen, options: Options, scan: FixedPoint, C: Local) -> State:
     """An exponent for every channel, no coarser than what is left of C h to be rounded."""
-    peaks = HEADROOM * seen.peaks["state"]
+    peaks = STATE_HEADROOM * seen.peaks["state"]
     coarsest = scan.exponent - local_exponent(C)
     format: SegmentedFormat | Literal[16, 24]
     if options.state == "se8":
