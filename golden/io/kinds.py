@@ -9,6 +9,7 @@ from qse_hw.golden.errors import InputError
 
 _KINDS = {
     "calibration": "a calibration",
+    "integer": "the formats of an integer model",
     "manifest": "a manifest of a generated unit",
     "quamba": "the scales of a Mamba-1's other tensors",
     "quamba-mamba2": "the scales of a Mamba-2's other tensors",

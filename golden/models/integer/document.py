@@ -1,0 +1,174 @@
+"""The file of a quantized model's formats: JSON, checked when read, written whole or not at all."""
+
+import os
+from dataclasses import asdict, fields
+from typing import Any, cast
+
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.checks import as_path, instance
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import format_from_json, format_to_json
+from qse_hw.golden.formats.scale import SCALE_SCHEMA, scale_from_json
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.io.files import write_json
+from qse_hw.golden.io.schema import checked_document
+from qse_hw.golden.models.integer.formats import (
+    BY_CHANNEL,
+    FIXED,
+    GRANULARITIES,
+    LOCALS,
+    OPERANDS,
+    ROUNDINGS,
+    STATE_BITS,
+    ChannelFormat,
+    Decays,
+    FixedPoint,
+    LayerFormats,
+    Local,
+    ModelFormats,
+    State,
+)
+from qse_hw.golden.models.integer.transformations import Transformations
+
+SCHEMA_NAME = "qse-hw/integer/1"
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object", "required": list(properties), "additionalProperties": False, "properties": properties,
+    }  # fmt: skip
+
+
+_EXPONENTS = {"type": "array", "minItems": 1, "items": {"type": "integer"}}
+_SEGMENTED = _object(format={"type": "object"}, scale=SCALE_SCHEMA)
+_FIXED = _object(bits={"type": "integer"}, exponent={"type": "integer"})
+_LOCAL = {"if": {"required": ["bits"]}, "then": _FIXED, "else": _SEGMENTED}
+_BY_CHANNEL = {
+    "if": {"required": ["bits"]}, "then": _FIXED, "else": _object(format={"type": "object"}, exponents=_EXPONENTS),
+}  # fmt: skip
+_STATE = _object(
+    format={"if": {"type": "integer"}, "then": {"enum": list(STATE_BITS)}, "else": {"type": "object"}},
+    exponents=_EXPONENTS,
+    rounding={"enum": list(ROUNDINGS)},
+)
+_DECAYS = _object(format={"type": "object"}, exponent={"type": "integer"}, base=_EXPONENTS, shifts=_EXPONENTS)
+_LAYER: dict[str, Any] = {
+    **dict.fromkeys(OPERANDS, _SEGMENTED), **dict.fromkeys(LOCALS, _LOCAL),
+    **dict.fromkeys(BY_CHANNEL, _BY_CHANNEL), **dict.fromkeys(FIXED, _FIXED),
+    "inflow": _EXPONENTS, "state": _STATE, "A": _DECAYS,
+}  # fmt: skip
+SCHEMA = _object(
+    schema={"const": SCHEMA_NAME},
+    model={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    tokens={"type": "integer", "minimum": 1},
+    transformations=_object(**{field.name: {"type": "boolean"} for field in fields(Transformations)}),
+    weights={"enum": list(GRANULARITIES)},
+    residual=_FIXED,
+    layers={"type": "array", "minItems": 1, "items": _object(**_LAYER)},
+    norm_f=_SEGMENTED,
+    logits=_FIXED,
+)
+
+
+def write_formats(path: str | os.PathLike[str], formats: ModelFormats) -> None:
+    """Write the JSON file, whole or not at all."""
+    as_path(path, "Formats")
+    instance(formats, ModelFormats, "Formats", "a ModelFormats, as calibrate_integer gives it")
+    document = {
+        "schema": SCHEMA_NAME,
+        "model": formats.model,
+        "tokens": formats.tokens,
+        "transformations": asdict(formats.transformations),
+        "weights": formats.weights,
+        "residual": asdict(formats.residual),
+        "layers": [_layer_to_json(layer) for layer in formats.layers],
+        "norm_f": _type_to_json(formats.norm_f),
+        "logits": asdict(formats.logits),
+    }
+    write_json(path, document)
+
+
+def read_formats(path: str | os.PathLike[str]) -> ModelFormats:
+    """Read and check the formats of a quantized model.
+
+    Raises:
+        InputError: if the file cannot be read, breaks the schema, or a type in it breaks a rule.
+    """
+    where = f"Formats {as_path(path, 'Formats')}"
+    document = checked_document(path, where, SCHEMA)
+    layers = tuple(_layer_from_json(layer, f"{where}: layer {n}") for n, layer in enumerate(document["layers"]))
+    try:
+        return ModelFormats(
+            model=document["model"],
+            tokens=int(document["tokens"]),  # JSON's 8.0 is an integer, too
+            transformations=Transformations(**document["transformations"]),
+            weights=document["weights"],
+            residual=_fixed_from_json(document["residual"]),
+            layers=layers,
+            norm_f=cast(SegmentedQuantizer, _type_from_json(document["norm_f"], f"{where}: norm_f")),
+            logits=_fixed_from_json(document["logits"]),
+        )
+    except InputError as error:
+        raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
+
+
+def _type_to_json(found: Local | ChannelFormat) -> dict[str, Any]:
+    if isinstance(found, FixedPoint):
+        return asdict(found)
+    if isinstance(found, ChannelFormat):
+        return {"format": format_to_json(found.format), "exponents": list(found.exponents)}
+    return {"format": format_to_json(found.format), "scale": asdict(found.scale)}
+
+
+def _type_from_json(document: dict[str, Any], where: str) -> Local | ChannelFormat:
+    if "bits" in document:
+        return _fixed_from_json(document)
+    format = _format_from_json(document["format"], where)
+    if "exponents" in document:
+        return ChannelFormat(format=format, exponents=tuple(map(int, document["exponents"])))
+    return SegmentedQuantizer(format=format, scale=scale_from_json(document["scale"], where))
+
+
+def _fixed_from_json(document: dict[str, Any]) -> FixedPoint:
+    return FixedPoint(bits=int(document["bits"]), exponent=int(document["exponent"]))
+
+
+def _format_from_json(document: dict[str, Any], where: str) -> SegmentedFormat:
+    try:
+        return format_from_json(document)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _layer_to_json(layer: LayerFormats) -> dict[str, Any]:
+    state = layer.state
+    format = format_to_json(state.format) if isinstance(state.format, SegmentedFormat) else state.format
+    return {name: _type_to_json(getattr(layer, name)) for name in (*OPERANDS, *LOCALS, *FIXED)} | {
+        "inflow": list(layer.inflow),
+        "A": asdict(layer.A) | {"format": format_to_json(layer.A.format)},
+        "state": {"format": format, "exponents": list(state.exponents), "rounding": state.rounding},
+    }
+
+
+def _layer_from_json(document: dict[str, Any], where: str) -> LayerFormats:
+    types: dict[str, Any] = {
+        name: _type_from_json(document[name], f"{where}, {name}") for name in (*OPERANDS, *LOCALS, *FIXED)
+    }
+    state, A = document["state"], document["A"]
+    format = state["format"]
+    if isinstance(format, dict):
+        format = _format_from_json(format, f"{where}, state")
+    try:
+        return LayerFormats(
+            **types,
+            inflow=tuple(map(int, document["inflow"])),
+            A=Decays(
+                format=_format_from_json(A["format"], f"{where}, A"),
+                exponent=int(A["exponent"]),
+                base=tuple(map(int, A["base"])),
+                shifts=tuple(map(int, A["shifts"])),
+            ),
+            state=State(format=format, exponents=tuple(map(int, state["exponents"])), rounding=state["rounding"]),
+        )
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error

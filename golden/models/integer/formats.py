@@ -1,0 +1,291 @@
+"""The formats of every tensor of a quantized model: what the integer model, and whoever builds hardware for it, reads.
+
+Three kinds of type occur. Operands of products (the norm's output, x, dt_low, y) have a segmented format at any scale,
+which the product's multipliers take up. Local tensors (conv_input, gate, B, C, dt) have a segmented format whose step
+is a power of two, so that what its codes stand for are fixed-point numbers, or are fixed-point numbers themselves;
+conv_input and dt have a step for every channel, which costs no more. What lies between is fixed point.
+"""
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Literal, TypeVar
+
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.checks import instance, integer, one_of
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.transformations import Transformations
+
+T = TypeVar("T")
+Granularity = Literal["row", "tensor"]
+GRANULARITIES: tuple[Granularity, ...] = ("row", "tensor")
+Rounding = Literal["nearest", "stochastic"]
+ROUNDINGS: tuple[Rounding, ...] = ("nearest", "stochastic")
+
+LOCAL_BITS = 16
+"""Of what local tensors' codes stand for, at most."""
+STATE_BITS = (16, 24)
+_MAX_EXPONENT = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedPoint:
+    """Two's complement integers of ``bits`` bits, 2 to 32, times ``2**exponent``."""
+
+    bits: int
+    exponent: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, integer(getattr(self, field.name), f"Fixed point's {field.name}"))
+        if not 2 <= self.bits <= 32:
+            raise InputError(f"Fixed point's bits must be from 2 to 32, not {self.bits}")
+        if abs(self.exponent) > _MAX_EXPONENT:
+            raise InputError(
+                f"Fixed point's exponent must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {self.exponent}"
+            )
+
+    @property
+    def high(self) -> int:
+        """The greatest integer; the least is one less than its negative."""
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def step(self) -> Fraction:
+        """What an integer of 1 stands for."""
+        return Fraction(2) ** self.exponent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelFormat:
+    """A segmented format of which a fine step is ``2**exponents[c]`` in channel c."""
+
+    format: SegmentedFormat
+    exponents: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_encoded(self.format, "Channels")
+        object.__setattr__(self, "exponents", _exponents(self.exponents, "Channels'"))
+
+
+Local = SegmentedQuantizer | FixedPoint
+ChannelLocal = ChannelFormat | FixedPoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """How the SSM state is stored.
+
+    Args:
+        format: fixed point of 16 or 24 bits, or a segmented format, of which a fine step is one unit.
+        exponents: log2 of the unit, one for every channel or one for all.
+        rounding: "nearest", half up (of a segmented format: half away from zero); or "stochastic", by an LFSR.
+
+    Raises:
+        InputError: naming the rule that is broken.
+    """
+
+    format: Literal[16, 24] | SegmentedFormat
+    exponents: tuple[int, ...]
+    rounding: Rounding = "nearest"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.format, SegmentedFormat) and self.format not in STATE_BITS:
+            raise InputError(f"State must have a segmented format, or 16 or 24 bits, not {self.format!r}")
+        if isinstance(self.format, SegmentedFormat):
+            _check_encoded(self.format, "State")
+        object.__setattr__(self, "exponents", _exponents(self.exponents, "State's"))
+        one_of(self.rounding, ROUNDINGS, "State's rounding")
+
+    @property
+    def bits(self) -> int:
+        """Of a stored value."""
+        return self.format.bits if isinstance(self.format, SegmentedFormat) else self.format
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decays:
+    """How -A log2(e) is stored: a code for every channel and state, added to what all channels have in common.
+
+    ``base[n] + (v << shifts[n])`` units of ``2**exponent``, v what the code of state n stands for in fine steps.
+
+    Args:
+        format: of the codes.
+        exponent: of a unit.
+        base: of every state, in units.
+        shifts: of every state.
+    """
+
+    format: SegmentedFormat
+    exponent: int
+    base: tuple[int, ...]
+    shifts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_encoded(self.format, "A")
+        for name in ("base", "shifts"):
+            object.__setattr__(self, name, tuple(integer(one, f"A's {name}") for one in getattr(self, name)))
+        if not self.base or len(self.base) != len(self.shifts):
+            raise InputError(f"A must have as many shifts as bases, at least one, not {len(self.shifts)}")
+        if abs(self.exponent) > _MAX_EXPONENT or not all(0 <= shift <= 16 for shift in self.shifts):
+            raise InputError(f"A's shifts must be from 0 to 16, not {self.shifts}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerFormats:
+    """Of a layer of a Mamba-1, in the order in which a token meets them.
+
+    Attributes:
+        norm: operand: RMSNorm's output without its weight.
+        conv_input: local, by channel: in_proj's output.
+        gate: local: the same.
+        conv_sum: fixed point: the convolution's sum with its bias.
+        x: operand: SiLU of that; the scan reads the same codes.
+        dt_low: operand of dt_proj.
+        B, C: local.
+        dt: local, by channel: dt_proj's output without its bias.
+        dt_sum: fixed point: the same with it.
+        delta: fixed point: softplus of that.
+        A: weights: -A log2(e).
+        inflow: log2 of the unit of delta x, of 16 bits, one for every channel or one for all.
+        state: of the scan.
+        scan: fixed point: C h + D x.
+        silu_gate: fixed point: SiLU(gate).
+        gated: fixed point: their product.
+        y: operand of out_proj: the orthonormal Hadamard transform of that.
+    """
+
+    norm: SegmentedQuantizer
+    conv_input: ChannelLocal
+    gate: Local
+    conv_sum: FixedPoint
+    x: SegmentedQuantizer
+    dt_low: SegmentedQuantizer
+    B: Local
+    C: Local
+    dt: ChannelLocal
+    dt_sum: FixedPoint
+    delta: FixedPoint
+    A: Decays
+    inflow: tuple[int, ...]
+    state: State
+    scan: FixedPoint
+    silu_gate: FixedPoint
+    gated: FixedPoint
+    y: SegmentedQuantizer
+
+    def __post_init__(self) -> None:
+        for name in OPERANDS:
+            _check_encoded(_typed(getattr(self, name), SegmentedQuantizer, name).format, name)
+        for name in LOCALS:
+            coded = ChannelFormat if name in BY_CHANNEL else SegmentedQuantizer
+            local = _typed(getattr(self, name), (coded, FixedPoint), name)
+            if isinstance(local, FixedPoint):
+                _check_bits(local, LOCAL_BITS, name)
+            elif isinstance(local, SegmentedQuantizer):
+                _check_local(local, name)
+        for name, bits in FIXED.items():
+            _check_bits(_typed(getattr(self, name), FixedPoint, name), bits, name)
+        _typed(self.A, Decays, "A")
+        object.__setattr__(self, "inflow", tuple(integer(one, "inflow") for one in self.inflow))
+        if len(self.inflow) not in (1, len(self.state.exponents)) and len(self.state.exponents) != 1:
+            raise InputError("inflow must have one exponent, or as many as the state has, but these differ")
+
+
+OPERANDS = ("norm", "x", "dt_low", "y")
+LOCALS = ("conv_input", "gate", "B", "C", "dt")
+BY_CHANNEL = ("conv_input", "dt")
+FIXED = {"conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 16}
+"""Names and bits. Small time steps count as much as large ones: delta takes all that a DSP block's multiplier does."""
+WIDE_BITS = 24
+"""Of the residual stream and the logits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFormats:
+    """Of a Mamba-1; with the checkpoint whose fingerprint it has, all that an integer model is made of.
+
+    Attributes:
+        model: fingerprint of the checkpoint (SHA-256, hex).
+        tokens: of the calibration.
+        transformations: made of the checkpoint first.
+        weights: whether every row of an int8 matrix has a step of its own, or the matrix one.
+        residual: fixed point of 24 bits: the residual stream.
+        layers: first to last.
+        norm_f: operand of the head.
+        logits: fixed point of 24 bits.
+    """
+
+    model: str
+    tokens: int
+    transformations: Transformations
+    weights: Granularity
+    residual: FixedPoint
+    layers: tuple[LayerFormats, ...]
+    norm_f: SegmentedQuantizer
+    logits: FixedPoint
+
+    def __post_init__(self) -> None:
+        instance(self.transformations, Transformations, "Transformations", "a Transformations")
+        if not (self.transformations.fold_norms and self.transformations.rotate_y):
+            raise InputError("Transformations must fold the norms and rotate y, as the integer model has no other way")
+        one_of(self.weights, GRANULARITIES, "Weights")
+        if not self.layers:
+            raise InputError("Formats must be of at least one layer, not none")
+        _check_bits(self.residual, WIDE_BITS, "residual")
+        _check_bits(self.logits, WIDE_BITS, "logits")
+        _check_encoded(_typed(self.norm_f, SegmentedQuantizer, "norm_f").format, "norm_f")
+
+    def check(self, fingerprint: str, layers: int) -> None:
+        """InputError unless these are the formats of the model with that fingerprint and number of layers."""
+        if self.model != fingerprint:
+            raise InputError(
+                f"Formats must be of this checkpoint, {fingerprint[:12]}, but are of {self.model[:12]}; calibrate again"
+            )
+        if len(self.layers) != layers:
+            raise InputError(f"Formats must be of the model's {layers} layers, not of {len(self.layers)}")
+
+
+def local_exponent(local: Local) -> int:
+    """log2 of what an integer of 1 stands for: a fine step of a segmented format."""
+    if isinstance(local, FixedPoint):
+        return local.exponent
+    step = local.scale.step / Fraction(2) ** local.format.fraction_bits
+    return step.numerator.bit_length() - step.denominator.bit_length()
+
+
+def channel_exponents(local: ChannelLocal, channels: int) -> tuple[int, ...]:
+    """log2 of what an integer of 1 stands for in every channel; InputError for another number of channels."""
+    exponents = (local.exponent,) * channels if isinstance(local, FixedPoint) else local.exponents
+    if len(exponents) != channels:
+        raise InputError(f"Formats must have an exponent for each of {channels} channels, not {len(exponents)}")
+    return exponents
+
+
+def _exponents(given: tuple[int, ...], whose: str) -> tuple[int, ...]:
+    found = tuple(integer(exponent, f"{whose} exponents") for exponent in given)
+    if not found or any(abs(exponent) > _MAX_EXPONENT for exponent in found):
+        raise InputError(f"{whose} exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {found[:4]}")
+    return found
+
+
+def _typed(value: T, kind: type | tuple[type, ...], name: str) -> T:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    instance(value, kinds, name, " or ".join(f"a {one.__name__}" for one in kinds))
+    return value
+
+
+def _check_encoded(format: SegmentedFormat, name: str) -> None:
+    if any(segment.exact_end for segment in format.segments):
+        raise InputError(f"{name}: format must have no segment with an exact end, not {format.name}")
+
+
+def _check_local(local: SegmentedQuantizer, name: str) -> None:
+    _check_encoded(local.format, name)
+    if local.scale.M & (local.scale.M - 1):
+        raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")
+
+
+def _check_bits(found: FixedPoint, bits: int, name: str) -> None:
+    if found.bits != bits:
+        raise InputError(f"{name} must have {bits} bits, not {found.bits}")

@@ -1,0 +1,103 @@
+"""What the rounding of each tensor alone does to the model: everything else stays in floating point.
+
+The models here are contenders for :func:`qse_hw.golden.evaluate.score.score`, so that KL is measured as elsewhere.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.formats import (
+    FIXED,
+    LOCALS,
+    OPERANDS,
+    ChannelFormat,
+    FixedPoint,
+    Granularity,
+    LayerFormats,
+    ModelFormats,
+    State,
+)
+from qse_hw.golden.models.integer.parameters import LOG2_E, decays, quantize_rows
+from qse_hw.golden.models.integer.simulation import run
+from qse_hw.golden.models.mamba.model import Mamba
+
+TENSORS = (*OPERANDS, *LOCALS, *FIXED, "state", "norm_f")
+WEIGHTS = ("embedding", "in_proj", "conv1d", "x_proj", "dt_proj", "out_proj", "head", "A")
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def alone(model: Mamba, formats: ModelFormats, name: str) -> Forward:
+    """The model with one of :data:`TENSORS` or :data:`WEIGHTS` rounded, in every layer."""
+    changed = formats.transformations.model(model)
+    if name in WEIGHTS:
+        _round_weights(changed, formats, name)
+    names = {name} & set(TENSORS)
+    return lambda ids: _run(changed, formats, names, ids)
+
+
+def together(model: Mamba, formats: ModelFormats) -> Forward:
+    """The model with all of them rounded: nearly the integer model, in floating point."""
+    changed = formats.transformations.model(model)
+    for name in WEIGHTS:
+        _round_weights(changed, formats, name)
+    return lambda ids: _run(changed, formats, set(TENSORS), ids)
+
+
+@torch.no_grad()
+def _run(changed: Mamba, formats: ModelFormats, names: set[str], ids: Tensor) -> Tensor:
+    def see(layer: int, name: str, value: Tensor) -> Tensor:
+        if name not in names:
+            return value
+        if name == "norm_f":
+            return formats.norm_f.tensor(value)
+        return rounded(getattr(formats.layers[layer], name), value)
+
+    return run(changed, ids, see)
+
+
+def rounded(to: SegmentedQuantizer | FixedPoint | ChannelFormat | State, value: Tensor) -> Tensor:
+    """What is left of the values of a tensor, channels last; of a state (b, d, n)."""
+    if isinstance(to, SegmentedQuantizer):
+        return to.tensor(value)
+    if isinstance(to, FixedPoint):
+        return (value / 2.0**to.exponent + 0.5).floor().clamp(-to.high - 1, to.high) * 2.0**to.exponent
+    unit = torch.tensor([2.0**exponent for exponent in to.exponents])
+    if isinstance(to, State):
+        unit = unit[:, None]
+    if isinstance(to.format, SegmentedFormat):
+        codes = SegmentedQuantizer(format=to.format, scale=2.0**to.format.fraction_bits)  # type: ignore[arg-type]
+        return codes.tensor(value / unit) * unit
+    high = (1 << (to.format - 1)) - 1
+    return (value / unit + 0.5).floor().clamp(-high - 1, high) * unit
+
+
+def _round_weights(changed: Mamba, formats: ModelFormats, name: str) -> None:
+    granularity = formats.weights
+    if name == "embedding":
+        _round(changed.backbone.embedding, "row")
+    elif name == "head":
+        _round(changed.lm_head, granularity)
+    for block, layer in zip(changed.blocks, formats.layers, strict=True):
+        mixer: Any = block.mixer
+        if name == "A":
+            mixer.A_log = nn.Parameter(_rounded_A(mixer.A_log, layer), requires_grad=False)
+        elif name not in ("embedding", "head"):
+            _round(getattr(mixer, name), "row" if name == "conv1d" else granularity)
+
+
+def _round(module: nn.Module, granularity: Granularity) -> None:
+    weight = module.weight
+    codes, steps = quantize_rows(weight.flatten(1), granularity, "Weight")  # type: ignore[operator]
+    values = torch.from_numpy(codes) * torch.tensor([float(step) for step in steps])[:, None]
+    module.weight = nn.Parameter(values.view(weight.shape).to(weight), requires_grad=False)  # type: ignore[arg-type]
+
+
+def _rounded_A(A_log: Tensor, layer: LayerFormats) -> Tensor:
+    units = torch.from_numpy(decays(A_log, layer.A, "Layer")).double()
+    return (units * (2.0**layer.A.exponent / LOG2_E)).log().to(A_log.dtype)

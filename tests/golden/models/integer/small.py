@@ -1,0 +1,69 @@
+"""A small Mamba-1 with its formats, quick to find and rough, so that all that can saturate does."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import torch
+
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+from qse_hw.golden.models.integer.formats import ChannelFormat, LayerFormats, ModelFormats
+from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+
+
+@cache
+def model() -> Mamba:
+    """Two layers of 24 channels, 48 inside (order 12 times 4), that nothing hides behind ones."""
+    made = Mamba(MambaConfig(d_model=24, n_layer=2, vocab_size=37, d_state=4, dt_rank=3))
+    initialise(made, 5)
+    draw = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, weight in made.named_parameters():
+            noise = torch.randn(weight.shape, generator=draw)
+            weight += 0.5 * noise if "embedding" in name else 0.2 * noise
+    return made.eval()
+
+
+@cache
+def text() -> torch.Tensor:
+    return torch.randint(0, 37, (1024,), generator=torch.Generator().manual_seed(3))
+
+
+@cache
+def formats(**options: Any) -> ModelFormats:
+    """Formats found in a second; the options are those of the calibrator."""
+    return calibrate_integer(model(), text(), tokens=512, options=Options(**({"spec": "se8:L=8"} | options)))
+
+
+def rough(found: ModelFormats) -> ModelFormats:
+    """The formats with a little less reach everywhere, so that everything saturates now and then."""
+    layers = []
+    for layer in found.layers:
+        changes: dict[str, Any] = {}
+        for name in LayerFormats.__dataclass_fields__:
+            value = getattr(layer, name)
+            if isinstance(value, SegmentedQuantizer):
+                scale = Scale.from_step(value.scale.step / (64 if name == "y" else 4), value.scale.bits)
+                changes[name] = SegmentedQuantizer(format=value.format, scale=scale)
+            elif isinstance(value, ChannelFormat):
+                changes[name] = replace(value, exponents=tuple(exponent - 3 for exponent in value.exponents))
+            elif name not in ("A", "B", "inflow", "state"):
+                changes[name] = replace(value, exponent=value.exponent - (6 if name == "gated" else 3))
+        state = replace(layer.state, exponents=tuple(exponent - 2 for exponent in layer.state.exponents))
+        changes |= {"state": state, "inflow": tuple(exponent - 2 for exponent in layer.inflow)}
+        layers.append(replace(layer, **changes))
+    return replace(found, layers=tuple(layers))
+
+
+SE8_SIGNED = load_format("se8:L=8")
+
+
+def copy() -> Mamba:
+    """The model, to be changed."""
+    made = Mamba(model().config)
+    made.load_state_dict(model().state_dict())
+    return made.eval()

@@ -1,0 +1,136 @@
+"""The calibrator: formats that serve, the same every time; bad input is refused by name."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer, fixed_point
+from qse_hw.golden.models.integer.formats import BY_CHANNEL, LOCALS, OPERANDS, ChannelFormat, FixedPoint
+from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.integer.parameters import LOG2_E
+from qse_hw.golden.models.integer.transformations import Transformations
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Mamba
+from tests.golden.models.integer import small
+
+
+def sqnr_db(formats) -> float:
+    """Of the logits, on text that was not calibrated on."""
+    ids = small.text()[512:].view(4, 128)
+    with torch.no_grad():
+        exact = small.model()(ids)
+    error = IntegerMamba.of(small.model(), formats)(ids) - exact
+    return float(10 * torch.log10(exact.square().mean() / error.square().mean()))
+
+
+@pytest.fixture(scope="module")
+def losses():
+    return {
+        name: sqnr_db(small.formats(**options))
+        for name, options in {
+            "int8": {"spec": "int8", "local_bits": 16, "weights": "tensor"},
+            "rows": {"spec": "int8", "local_bits": 16},
+            "tuned": {"spec": "tuned", "local_bits": 16},
+            "tuned 8": {"spec": "tuned", "local_bits": 8},
+        }.items()
+    }
+
+
+def test_soft_edges_serve_better_than_int8(losses):
+    assert losses["tuned"] > losses["rows"] + 3
+    assert losses["rows"] > losses["int8"]
+    assert losses["tuned"] > losses["tuned 8"] > 20
+
+
+def test_types_are_what_was_asked_for():
+    for bits in (8, 16):
+        for layer in small.formats(local_bits=bits).layers:
+            for name in LOCALS:
+                coded = ChannelFormat if name in BY_CHANNEL else SegmentedQuantizer
+                assert isinstance(getattr(layer, name), coded if bits == 8 else FixedPoint)
+            assert all(getattr(layer, name).format.bits == 8 for name in OPERANDS)
+            assert len(layer.state.exponents) == 48
+    assert small.formats(local_bits=16, state="s24").layers[0].state.bits == 24
+    assert small.formats(local_bits=16, state="se8").layers[0].state.bits == 8
+    assert small.formats(spec="tuned").layers[0].x.format.kind == "offset"
+    assert small.formats(spec="tuned").layers[0].norm.format.kind == "sign-magnitude"
+
+
+def test_fixed_point_reaches_the_peak_and_no_more():
+    for peak in (0.3, 0.999, 1.0, 1.7, 300.0):
+        found = fixed_point(peak)
+        assert found.bits == 16
+        assert found.high * float(found.step) / 2 < peak < (found.high + 1) * float(found.step)
+
+
+def test_decays_stay_close():
+    """Eight bits and what channels have in common: less than one part in a hundred, of every channel and state."""
+    A_log = torch.log(torch.arange(1.0, 9)) + 0.05 * torch.randn(64, 8, generator=torch.Generator().manual_seed(2))
+    from qse_hw.golden.models.integer.calibrate import _decays
+    from qse_hw.golden.models.integer.parameters import decays
+
+    found = _decays(A_log)
+    assert found.format.bits == 8
+    share = decays(A_log, found, "Layer 0") * 2.0**found.exponent / (A_log.double().exp().numpy() * LOG2_E)
+    assert float(np.abs(share - 1).max()) < 0.01
+
+
+def test_the_same_every_time_and_for_the_sequence_alone():
+    again = calibrate_integer(small.model(), small.text(), tokens=700, options=Options(spec="se8:L=8", local_bits=16))
+    assert again == small.formats(local_bits=16)
+    assert again.tokens == 512
+
+
+def test_progress_is_told():
+    seen = []
+    calibrate_integer(small.model(), small.text(), tokens=512, options=Options(spec="int8"), progress=seen.append)
+    assert seen == [0, 1]
+
+
+def test_rotations_can_be_left_out():
+    found = calibrate_integer(
+        small.model(), small.text(), tokens=512, options=Options(spec="int8"),
+        transformations=Transformations(rotate_residual=False),
+    )  # fmt: skip
+    assert sqnr_db(found) > 10
+
+
+def damaged(name: str, value: float) -> Mamba:
+    model = small.copy()
+    with torch.no_grad():
+        dict(model.named_parameters())[name].fill_(value)
+    return model
+
+
+@pytest.mark.parametrize(("model", "words"), [
+    (lambda: damaged("backbone.layers.1.mixer.conv1d.bias", float("nan")), "Layer 1, conv_sum must be finite"),
+    (lambda: damaged("backbone.layers.0.mixer.x_proj.weight", 0), "Layer 0, dt_low: .* must not all be zero"),
+    (lambda: Mamba(Mamba2Config(d_model=24, n_layer=1, vocab_size=37, d_state=4, headdim=12)), "must be a Mamba-1"),
+    (lambda: Mamba(replace(small.model().config, d_model=18)), "rotate_residual must be False for a width of 18"),
+], ids=["NaN", "zeros", "Mamba-2", "width"])  # fmt: skip
+def test_models_that_do_not_serve_are_refused(model, words):
+    with pytest.raises(InputError, match=words):
+        calibrate_integer(model(), small.text(), tokens=512, options=Options(spec="int8"))
+
+
+@pytest.mark.parametrize("tokens", [511, 2000])
+def test_too_few_tokens_are_refused(tokens):
+    with pytest.raises(InputError, match=f"Tokens must be from one sequence of 512 to the text's 1024, not {tokens}"):
+        calibrate_integer(small.model(), small.text(), tokens=tokens)
+
+
+def test_bad_options_are_refused():
+    with pytest.raises(InputError, match="Local bits must be 8 or 16, not 12"):
+        Options(local_bits=12)
+    with pytest.raises(InputError, match="State must be one of s16, s24, se8, not 'fp16'"):
+        Options(state="fp16")
+
+
+def test_formats_of_another_model_are_refused():
+    other = damaged("backbone.norm_f.weight", 2)
+    with pytest.raises(InputError, match="Formats must be of this checkpoint"):
+        IntegerMamba.of(other, small.formats(local_bits=16))

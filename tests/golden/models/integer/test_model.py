@@ -1,0 +1,113 @@
+"""The integer model on arrays and in Python integers: equal on every bit, however a sequence is cut."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+from qse_hw.golden.models.integer.formats import ModelFormats, State
+from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.integer.scalar import ScalarMamba
+from qse_hw.golden.models.mamba.checkpoint import BUNDLED, load_model
+from qse_hw.golden.models.mamba.text import read_text
+from tests.golden.models.integer import small
+
+TOKENS = 24
+
+
+def with_state(found: ModelFormats, format, shift: int, rounding: str) -> ModelFormats:
+    """Another state of every layer; ``shift``: by how much its unit is coarser."""
+    layers = []
+    for layer in found.layers:
+        exponents = tuple(exponent + shift for exponent in layer.state.exponents)
+        state = State(format=format, exponents=exponents, rounding=rounding)
+        least = [exponent - 15 - layer.B.exponent for exponent in exponents]
+        inflow = tuple(map(max, layer.inflow, least))
+        layers.append(replace(layer, state=state, inflow=inflow))
+    return replace(found, layers=tuple(layers))
+
+
+def cases() -> dict[str, ModelFormats]:
+    local8, local16 = small.formats(local_bits=8), small.formats(local_bits=16)
+    asym = load_format("int8-asym:zero_point=100")
+    return {
+        "local 8": local8,
+        "local 16": local16,
+        "rough 8": small.rough(local8),
+        "rough 16": small.rough(local16),
+        "int8 per tensor": small.formats(spec="int8", weights="tensor"),
+        "se8-silu": small.formats(spec="se8-silu"),
+        "s24": small.formats(local_bits=16, state="s24"),
+        "stochastic": small.formats(local_bits=16, rounding="stochastic"),
+        "se8 state": with_state(local16, small.SE8_SIGNED, 6, "nearest"),
+        "se8 state, stochastic": with_state(local16, small.SE8_SIGNED, 6, "stochastic"),
+        "int8-asym state, stochastic": with_state(local16, asym, 8, "stochastic"),
+    }
+
+
+@pytest.fixture(scope="module", params=cases(), ids=str)
+def parts(request):
+    formats = cases()[request.param]
+    fast = IntegerMamba.of(small.model(), formats)
+    ids = small.text().numpy()[:TOKENS]
+    return request.param, fast, ids, fast.forward(ids[None], fast.start(1))[0]
+
+
+def test_equal_to_python_integers(parts):
+    name, fast, ids, logits = parts
+    counted = dict(fast.saturated)
+    truth = ScalarMamba(fast.parameters)
+    assert logits.tolist() == [truth.step(int(token)) for token in ids]
+    assert {place: count for place, count in truth.saturated.items() if count} == {
+        place: count for place, count in counted.items() if count
+    }
+    if name.startswith("rough"):
+        expected = {"norm", "conv_input", "conv_sum", "x", "dt_low", "scan", "gated", "y", "state", "inflow"}
+        assert expected <= {tensor for (_, tensor), count in counted.items() if count}
+
+
+def test_states_equal_those_of_python_integers(parts):
+    _, fast, ids, _ = parts
+    states = fast.start(1)
+    fast.forward(ids[None, :5], states)
+    truth = ScalarMamba(fast.parameters)
+    for token in ids[:5]:
+        truth.step(int(token))
+    assert [window[0].tolist() for window in states.windows] == truth.windows
+    assert [state[0].tolist() for state in states.states] == truth.states
+    assert states.words == truth.words
+
+
+@pytest.mark.parametrize("cuts", [(1,) * TOKENS, (7, 1, 16)], ids=["step by step", "in three parts"])
+def test_cut_sequences_give_the_same_bits(parts, cuts):
+    _, fast, ids, logits = parts
+    states, found, start = fast.start(1), [], 0
+    for length in cuts:
+        found.append(fast.forward(ids[None, start : start + length], states)[0])
+        start += length
+    assert start == TOKENS
+    assert np.array_equal(np.concatenate(found), logits)
+
+
+def test_sequences_of_a_batch_do_not_meet(parts):
+    _, fast, ids, logits = parts
+    both = fast.forward(np.stack([ids[::-1], ids]), fast.start(2))
+    assert np.array_equal(both[1], logits)
+    assert not np.array_equal(both[0], logits)
+
+
+def test_few_time_steps_at_once_give_the_same_bits(parts, monkeypatch):
+    _, fast, ids, logits = parts
+    monkeypatch.setattr("qse_hw.golden.models.integer.model._CHUNK_VALUES", 3 * 48 * 4)
+    assert np.array_equal(fast.forward(ids[None], fast.start(1))[0], logits)
+
+
+def test_the_bundled_model_equals_python_integers():
+    model, text = load_model(), read_text(BUNDLED.parent / "text" / "calibration.txt").ids
+    formats = calibrate_integer(model, text, tokens=512, options=Options(spec="int8"))
+    fast = IntegerMamba.of(model, formats)
+    truth = ScalarMamba(fast.parameters)
+    ids = text[:2].numpy()
+    assert fast.forward(ids[None], fast.start(1))[0].tolist() == [truth.step(int(token)) for token in ids]
