@@ -40,12 +40,14 @@ def losses():
     }
 
 
+@pytest.mark.full
 def test_soft_edges_serve_better_than_int8(losses):
     assert losses["tuned"] > losses["rows"] + 3
     assert losses["rows"] > losses["int8"]
     assert losses["tuned"] > losses["tuned 8"] > 20
 
 
+@pytest.mark.full
 def test_types_are_what_was_asked_for():
     for bits in (8, 16):
         for layer in small.formats(local_bits=bits).layers:
