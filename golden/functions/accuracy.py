@@ -73,6 +73,7 @@ def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fr
     offset = 0 if reduction.rounds_after_shift else 1 << (polynomial.sum_bits + unit.output.exponent - 1)
     up = FRACTION_BITS - polynomial.sum_bits
     away = [abs(((total - offset) << up) - core) + 1 for total, core in zip(sums, found.core, strict=True)]
+    away[-1] += found.beyond
     here, near = (
         [Fraction(2) ** power for power in reduction.largest_powers(found.argument, unit.low, unit.high, apart).tolist()]
         for apart in (0, found.gap)

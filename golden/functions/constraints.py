@@ -150,11 +150,16 @@ def exact(found: Targets, allowed: Allowed, sum_bits: int) -> Constraints:
 
 
 class Samples(NamedTuple):
-    """Arguments, ascending, and the core's values there in ``2**-FRACTION_BITS``; ``gap``: the largest between two."""
+    """Arguments, ascending, and the core's values there in ``2**-FRACTION_BITS``.
+
+    ``gap``: the largest distance between two; ``beyond``: how far the core's value is from the last one at the least
+    input, for which the last argument stands if the input is in the domain.
+    """
 
     argument: Integers
     core: Sequence[int]
     gap: int
+    beyond: int
 
 
 @lru_cache(maxsize=16)
@@ -172,7 +177,9 @@ def samples(reduction: Reduction, low: int, high: int, gap: int | None = None) -
         gap = 1 << max(0, reduction.argument_bits - EXHAUSTIVE_BITS + 1)
     edges = np.arange(begin // gap * gap, end + gap + 1, gap, dtype=np.int64)
     t = np.unique(np.clip(np.concatenate([edges - 1, edges]), begin, end))
-    return Samples(t, core_values(reduction.function, t.tolist(), reduction.fraction_bits), gap)
+    beyond = reduction.function.kind == "even" and -low > end
+    *core, last = core_values(reduction.function, [*t.tolist(), end + beyond], reduction.fraction_bits)
+    return Samples(t, core, gap, abs(last - core[-1]))
 
 
 def sampled(
@@ -189,6 +196,7 @@ def sampled(
     slack = slacks(0)
     if found.gap > 1:
         slack = [min(here, near - between) for here, near in zip(slack, slacks(found.gap), strict=True)]
+    slack[-1] -= found.beyond
     offset = 0 if reduction.rounds_after_shift else 1 << (sum_bits + output.exponent - 1)
     down = FRACTION_BITS - sum_bits
     pairs = list(zip(found.core, slack, strict=True))
