@@ -93,7 +93,7 @@ def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fr
 
 def _input_of(unit: FunctionUnit, argument: int) -> int:
     """An input of the domain that is reduced to an argument in the argument's segment."""
-    if unit.reduction.function.kind == "exponential":
+    if unit.reduction.kind == "exponential":
         period = 1 << unit.reduction.fraction_bits
         return (unit.high - argument) // period * period + argument
     return argument if argument <= unit.high else -argument

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.functions.reduction import Reduction
-from qse_hw.golden.functions.targets import FRACTION_BITS, core_values
+from qse_hw.golden.functions.targets import FRACTION_BITS
 
 Integers = npt.NDArray[np.int64]
 EXHAUSTIVE_BITS = 16
@@ -85,12 +85,11 @@ class Targets:
 
 def values(reduction: Reduction, output: InputType, x: Integers) -> list[int]:
     """The function at each of ``x``, in ``2**-STEP_BITS`` steps of the output, rounded down."""
-    function = reduction.function
     arguments, positive, powers = reduction.reduce_array(x)
-    if function.kind == "even":
+    if reduction.kind == "even":
         arguments = np.abs(x)  # not what stands for it
     unique, inverse = np.unique(arguments, return_inverse=True)
-    cores = core_values(function, unique.tolist(), reduction.fraction_bits)
+    cores = reduction.core_values(unique.tolist())
     relu = STEP_BITS + reduction.input.exponent - output.exponent
     found = []
     rows = zip(x.tolist(), inverse.tolist(), positive.tolist(), powers.tolist(), strict=True)
@@ -169,16 +168,16 @@ def samples(reduction: Reduction, low: int, high: int, gap: int | None = None) -
     ``gap``: a power of two; default: one that makes about ``2**EXHAUSTIVE_BITS`` samples.
     """
     begin, end = 0, reduction.largest
-    if reduction.function.kind == "even":
+    if reduction.kind == "even":
         end = min(end, max(-low, high))
-    elif reduction.function.kind == "root":
+    elif reduction.kind == "root":
         begin = (end + 1) >> 2
     if gap is None:
         gap = 1 << max(0, reduction.argument_bits - EXHAUSTIVE_BITS + 1)
     edges = np.arange(begin // gap * gap, end + gap + 1, gap, dtype=np.int64)
     t = np.unique(np.clip(np.concatenate([edges - 1, edges]), begin, end))
-    beyond = reduction.function.kind == "even" and -low > end
-    *core, last = core_values(reduction.function, [*t.tolist(), end + beyond], reduction.fraction_bits)
+    beyond = reduction.kind == "even" and -low > end
+    *core, last = reduction.core_values([*t.tolist(), end + beyond])
     return Samples(t, core, gap, abs(last - core[-1]))
 
 

@@ -1,11 +1,10 @@
 """From a function, its types and an error bound to the unit with the smallest tables."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
-from math import inf
 
 import numpy as np
 
@@ -23,9 +22,10 @@ from qse_hw.golden.functions.constraints import (
     targets,
     values,
 )
-from qse_hw.golden.functions.fit import Borders, Shape, fit
+from qse_hw.golden.functions.fit import border_cost, fit
 from qse_hw.golden.functions.polynomial import PiecewisePolynomial
 from qse_hw.golden.functions.reduction import Reduction
+from qse_hw.golden.functions.shape import Borders, Shape
 from qse_hw.golden.functions.targets import function_called
 from qse_hw.golden.functions.unit import FunctionUnit
 
@@ -34,9 +34,10 @@ MAX_INPUT_BITS = 24
 MAX_SEGMENTS = 1024
 MAX_FRACTION_BITS = 40
 _GUARD_BITS = 2  # of c0 beyond the output's last place
-_SLOPE_BITS = {1: (-2, -1, 0, 1), 2: (2, 4)}  # of the slope's fraction, beyond the error's, by degree
-_CURVATURE_BITS = {1: (0,), 2: (-4, -2, 0)}  # likewise c2's
-_ADDRESS_BITS = 12  # of the argument that borders may depend on
+_SLOPE_BITS = {1: (-2, -1, 0), 2: (4,)}  # of the slope's fraction, beyond the error's, by degree
+_CURVATURE_BITS = {1: (0,), 2: (0,)}  # likewise c2's
+_OFFSET_BITS = (7, 8, 9)  # of segments with power-of-two borders
+_ADDRESS_BITS = {1: 12, 2: 8}  # of the argument that borders may depend on
 
 
 @lru_cache(maxsize=64)
@@ -51,6 +52,7 @@ def design(
     degree: int = 1,
     borders: Borders = "free",
     segments: int = MAX_SEGMENTS,
+    direct: bool = False,
 ) -> FunctionUnit:
     """The unit, of those with different roundings of coefficients the one with the least estimated logic.
 
@@ -63,15 +65,18 @@ def design(
         degree: of the polynomials, 1 or 2.
         borders: where segments may begin (:class:`qse_hw.golden.functions.fit.Shape`).
         segments: the most there may be.
+        direct: whether to do without symmetry and range reduction.
 
     Raises:
         InputError: for arguments out of range, for types that cannot hold the domain, and for an error that no unit,
             or none of so many segments, can keep, with the least that can be.
     """
-    reduction = _reduction(function, input, output)
+    reduction = _reduction(function, input, output, direct)
     one_of(borders, BORDERS, "Borders")
     if degree not in (1, 2):
         raise InputError(f"Degree must be 1 or 2, not {degree!r}")
+    if direct and input.width > EXHAUSTIVE_BITS:
+        raise InputError(f"Input of a direct function must have at most {EXHAUSTIVE_BITS} bits, not {input.name}")
     if degree == 2 and input.width > EXHAUSTIVE_BITS:
         raise InputError(f"Degree must be 1 for inputs of more than {EXHAUSTIVE_BITS} bits, not 2 for {input.name}")
     if not 1 <= segments <= MAX_SEGMENTS:
@@ -89,19 +94,15 @@ def design(
         )
     best: tuple[float, Shape, PiecewisePolynomial] | None = None
     for shapes in _shapes(asked, degree, borders):
-        last_cost = inf
         for shape in shapes:
-            address = reduction.argument_bits - shape.grid
-            most = segments if best is None else min(segments, int(best[0] / (address / 6 + 0.5)))
-            found = fit(asked.constraints(shape.sum_bits), shape, reduction.argument_bits, most)
+            found = fit(asked.constraints(shape.sum_bits), shape, reduction.argument_bits, segments)
             if found is None:
                 continue
-            now = cost(found, address)
+            now = cost(found, reduction.argument_bits)
             if best is None or now < best[0]:
                 best = now, shape, found
-            if now > last_cost:
-                break
-            last_cost = now
+            if borders == "equal":
+                break  # the others have more segments
     if best is None:
         raise InputError(
             f"Segments must be more than {segments} to keep the error {shown(error)} with degree {degree} and "
@@ -112,11 +113,18 @@ def design(
     return asked.unit(best[2])
 
 
-def cost(polynomial: PiecewisePolynomial, address: int) -> float:
-    """About how many 4-input look-up tables say which segment it is, and what its coefficients are."""
+def cost(polynomial: PiecewisePolynomial, argument_bits: int) -> float:
+    """About how many 4-input look-up tables say which segment it is, and what its coefficients are.
+
+    Segments with power-of-two borders are for multipliers made of logic, which is counted, too.
+    """
     tables = (polynomial.c0, polynomial.c1, polynomial.c2)
-    width = sum(max(max(map(int.bit_length, table)), 1) for table in tables if table)
-    return polynomial.segments * (address / 6 + width / 16)
+    widths = [max(max(map(int.bit_length, table)), 1) for table in tables if table]
+    borders = sum(border_cost(start, argument_bits) for start in polynomial.starts)
+    found = borders + polynomial.segments * sum(widths) / 16
+    if any(polynomial.coarse):
+        found += (polynomial.offset_bits or 0) * widths[1]
+    return found
 
 
 @dataclass(frozen=True)
@@ -190,8 +198,9 @@ def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape
     """Roundings of the coefficients, and grids of the borders, coarse ones first."""
     reduction, output = asked.reduction, asked.output
     needed = -(asked.error.numerator.bit_length() - asked.error.denominator.bit_length()) + asked.power - output.exponent
-    finest = max(0, reduction.argument_bits - _ADDRESS_BITS)
-    for more, curvature in product(_SLOPE_BITS[degree], _CURVATURE_BITS[degree]):
+    finest = max(0, reduction.argument_bits - _ADDRESS_BITS[degree])
+    offsets: Sequence[int | None] = _OFFSET_BITS if borders == "power-of-two" and degree == 1 else (None,)
+    for more, curvature, offset in product(_SLOPE_BITS[degree], _CURVATURE_BITS[degree], offsets):
         slope = max(needed + more, 1)
         sum_bits = reduction.fraction_bits + slope
         below = sum_bits + output.exponent - asked.power  # bits of a sum below the output's last place
@@ -199,13 +208,17 @@ def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape
         if below < 1 or truncated < 0:
             continue
         shape = Shape(
-            borders=borders, grid=0, degree=degree, slope_bits=slope, local=degree == 2 or borders == "equal",
-            sum_bits=sum_bits, dropped=max(0, below - _GUARD_BITS), truncated=truncated,
+            borders=borders, grid=finest, degree=degree, slope_bits=slope, local=degree == 2,
+            sum_bits=sum_bits, dropped=max(0, below - _GUARD_BITS), truncated=truncated, offset_bits=offset,
         )  # fmt: skip
-        yield [replace(shape, grid=grid) for grid in range(reduction.argument_bits, finest - 1, -1)]
+        grids = range(reduction.argument_bits, finest - 1, -1) if borders == "equal" else [finest]
+        if borders == "equal" and degree == 1:
+            yield [replace(shape, grid=grid, offset_bits=grid) for grid in grids]
+        else:
+            yield [replace(shape, grid=grid) for grid in grids]
 
 
-def _reduction(name: str, input: InputType, output: InputType) -> Reduction:
+def _reduction(name: str, input: InputType, output: InputType, direct: bool) -> Reduction:
     function = function_called(name)
     for what, type in (("Input", input), ("Output", output)):
         instance(type, InputType, what, "an InputType")
@@ -213,7 +226,7 @@ def _reduction(name: str, input: InputType, output: InputType) -> Reduction:
             raise InputError(f"{what} of a function must be fixed point, as in s16e-11, not {type.name}")
     if not 4 <= input.width <= MAX_INPUT_BITS:
         raise InputError(f"Input of a function must have from 4 to {MAX_INPUT_BITS} bits, not {input.name}")
-    return Reduction(function, input)
+    return Reduction(function, input, direct)
 
 
 def domain(

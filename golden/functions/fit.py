@@ -1,284 +1,125 @@
-"""Segments and their integer coefficients, within given intervals: the fewest segments.
+"""Borders between segments: the cheapest ones between which there are coefficients for every segment.
 
 A segment's coefficients, rounded as the hardware has them, either keep every argument of the segment in its interval or
-they do not; nothing is rounded afterwards. What does for a segment does for each part of it. So by taking the longest
-segment that there are coefficients for, again and again, one gets the fewest of all: wherever another choice of borders
-has its n-th border, this one's is not before it. (The tests compare with dynamic programming over all borders.)
+they do not; nothing is rounded afterwards. What does for a segment does for each part of it. So the furthest end that a
+segment can have does not move back when its start moves on, and all of them are found in one sweep. Dynamic programming
+over the borders then finds the cheapest path: a segment costs its coefficients, a border the bits of the argument that
+it is compared with.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.functions.constraints import Constraints
+from qse_hw.golden.functions.lines import Coefficients
 from qse_hw.golden.functions.polynomial import PiecewisePolynomial
+from qse_hw.golden.functions.shape import Shape
 
-Integers = npt.NDArray[np.int64]
-Borders = Literal["free", "power-of-two", "equal"]
-_PATIENCE = 3  # steps of c2 without a better one after which its search ends
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """How coefficients are rounded, and where segments may begin.
-
-    Attributes:
-        borders: ``free``: at each multiple of the grid; ``power-of-two``: segments are aligned and 2**n long;
-            ``equal``: all of one length.
-        grid: log2 of the least length of a segment.
-        degree: 1 or 2.
-        slope_bits: fraction bits of c1.
-        local, sum_bits, dropped, truncated: of :class:`qse_hw.golden.functions.polynomial.PiecewisePolynomial`.
-    """
-
-    borders: Borders
-    grid: int
-    degree: int
-    slope_bits: int
-    local: bool
-    sum_bits: int
-    dropped: int
-    truncated: int = 0
-
-
-class Lines(NamedTuple):
-    """What a segment can have: c2, c1, and the least and the largest c0 with them."""
-
-    c2: int
-    c1: int
-    least: int
-    most: int
+SEGMENT_COST = 1.6
+"""About how many 4-input look-up tables a segment's coefficients take."""
+BIT_COST = 1 / 6
+"""Likewise each bit that a border is compared with."""
 
 
 def fit(found: Constraints, shape: Shape, argument_bits: int, most: int) -> PiecewisePolynomial | None:
-    """The polynomial with the fewest segments, or None if there is none, or if more than ``most`` would be needed."""
-    search = _Search(found, shape, argument_bits)
-    starts = search.starts(most)
-    if starts is None:
+    """The polynomial with the cheapest borders, or None if there is none, or if it has more than ``most`` segments."""
+    search = Coefficients(found, shape)
+    end = 1 << argument_bits
+    if shape.borders == "free":
+        starts = _free(search, end)
+    elif shape.borders == "equal":
+        starts = _equal(search, end, most)
+    else:
+        starts = _aligned(search, end)
+    if starts is None or len(starts) > most:
         return None
-    ends = [*starts[1:], 1 << argument_bits]
-    chosen = [search.simplest(start, end) for start, end in zip(starts, ends, strict=True)]
+    segments = list(pairwise([*starts, end]))
+    chosen = [search.simplest(*segment) for segment in segments]
     return PiecewisePolynomial(
         starts=tuple(starts),
         c0=tuple(one[0] for one in chosen),
         c1=tuple(one[1] for one in chosen),
         c2=tuple(one[2] for one in chosen) if shape.degree == 2 else (),
+        coarse=() if shape.offset_bits is None else tuple(shape.coarse(after - start) for start, after in segments),
         local=shape.local,
+        offset_bits=shape.offset_bits,
         sum_bits=shape.sum_bits,
         dropped=shape.dropped,
         truncated=shape.truncated,
     )
 
 
-class _Limit(NamedTuple):
-    """Values that a polynomial must be on one side of, (n,) int64, and where."""
-
-    d: Integers
-    value: Integers
-
-
-class _Limits(NamedTuple):
-    low: _Limit
-    high: _Limit
+def border_cost(start: int, argument_bits: int) -> float:
+    """Of a border before ``start``: zeros at its end need no comparison."""
+    zeros = (start & -start).bit_length() - 1 if start else argument_bits
+    return (argument_bits - zeros) * BIT_COST
 
 
-class _Search:
-    def __init__(self, found: Constraints, shape: Shape, argument_bits: int) -> None:
-        self.shape = shape
-        low, high = _Limit(found.argument, found.low), _Limit(found.argument, found.high)
-        if shape.degree == 1:
-            low, mirrored = (_thinned(one, 1 << shape.grid) for one in (low, _Limit(high.d, -high.value)))
-            high = _Limit(mirrored.d, -mirrored.value)
-        self.limits = _Limits(low, high)
-        self.end = 1 << argument_bits
-        self.step = 1 << shape.dropped
-        self.steepest = 2 << shape.slope_bits
-        self.tried: dict[tuple[int, int], Lines | None] = {}
-
-    def starts(self, most: int) -> list[int] | None:
-        """First arguments of the segments, ascending; None if there is no such polynomial, or too many segments."""
-        length = 1 << self.shape.grid
-        if self.shape.borders == "equal":
-            found = list(range(0, self.end, length))
-            return found if len(found) <= most and all(self.line(one, one + length) for one in found) else None
-        found, start = [], 0
-        while start < self.end:
-            cells = self._longest(start) if self.shape.borders == "free" else self._aligned(start)
-            if not cells or len(found) == most:
-                return None
-            found.append(start)
-            start += cells * length
-        return found
-
-    def _longest(self, start: int) -> int:
-        """Cells of the longest segment from ``start``; 0 if there is none."""
-        length = 1 << self.shape.grid
-        left, good, step = (self.end - start) // length, 0, 1
-        while good < left and self.line(start, start + length * min(left, good + step)):
-            good = min(left, good + step)
-            step *= 2
-        bad = min(left, good + step)
-        while bad - good > 1:
-            middle = (good + bad) // 2
-            if self.line(start, start + length * middle):
-                good = middle
-            else:
-                bad = middle
-        return good
-
-    def _aligned(self, start: int) -> int:
-        """Cells of the longest segment from ``start`` whose length is a power of two that divides ``start``."""
-        length = 1 << self.shape.grid
-        cells = 0
-        while start + (length << cells) <= self.end and start % (length << cells) == 0:
-            if not self.line(start, start + (length << cells)):
-                break
-            cells += 1
-        return 1 << cells - 1 if cells else 0
-
-    def line(self, start: int, end: int) -> Lines | None:
-        """Coefficients for the arguments from ``start`` to before ``end``, if there are any."""
-        key = start, end
-        if key not in self.tried:
-            self.tried[key] = self._line(self._part(start, end))
-        return self.tried[key]
-
-    def _part(self, start: int, end: int) -> _Limits:
-        origin = start if self.shape.local else 0
-
-        def part(limit: _Limit) -> _Limit:
-            begin, stop = np.searchsorted(limit.d, (start, end))
-            return _Limit(limit.d[begin:stop] - origin, limit.value[begin:stop])
-
-        return _Limits(part(self.limits.low), part(self.limits.high))
-
-    def _line(self, limits: _Limits) -> Lines | None:
-        if not len(limits.low.d):
-            return Lines(0, 0, 0, 0)
-        if self.shape.degree == 1:
-            return self._straight(limits)[0]
-        best = _curvature(limits, self.shape.truncated)
-        line, width = self._straight(self._bent(best, limits))
-        for direction in (1, -1):
-            at, failed = best, 0
-            while line is None and failed < _PATIENCE:
-                at += direction
-                line, other = self._straight(self._bent(at, limits))
-                width, failed = (other, 0) if other > width else (width, failed + 1)
-            if line is not None:
-                return line._replace(c2=at)
-        return line
-
-    def _bent(self, c2: int, limits: _Limits) -> _Limits:
-        low, high = (
-            _Limit(one.d, one.value - ((c2 * one.d) >> self.shape.truncated) * one.d) for one in limits
-        )
-        return _Limits(low, high)
-
-    def _straight(self, limits: _Limits) -> tuple[Lines | None, int]:
-        """c1 and c0, if there are any; how far apart the bounds of c0 are at best (negative: they cross)."""
-        first, last, step = -self.steepest, self.steepest, 1
-        c1 = min(max(_slope(limits), first), last)
-        while True:
-            line, turn, width = self._at(c1, limits)
-            if line is not None:
-                return line, width
-            if turn > 0:
-                first = c1 + 1
-            elif turn < 0:
-                last = c1 - 1
-            if not turn or first > last:
-                break
-            # gallop from the first guess, then halve
-            c1 = (first + last) // 2 if last - first < 2 * step else first + step if turn > 0 else last - step
-            step *= 2
-        # the bounds are furthest apart here; what lies between them need not be a multiple of c0's step
-        for direction in (1, -1):
-            near = c1
-            while True:
-                near += direction
-                line, _, apart = self._at(near, limits)
-                width = max(width, apart)
-                if line is not None:
-                    return line, apart
-                if apart < 0 and abs(near - c1) > 1:
-                    break
-        return None, width
-
-    def _at(self, c1: int, limits: _Limits) -> tuple[Lines | None, int, int]:
-        below, above = (one.value - c1 * one.d for one in limits)
-        left, right = below.argmax(), above.argmin()
-        low, high = int(below[left]), int(above[right])
-        least, most = -(-low // self.step), high // self.step
-        turn = int(limits.low.d[left]) - int(limits.high.d[right])
-        return (Lines(0, c1, least, most) if least <= most else None), turn, high - low
-
-    def simplest(self, start: int, end: int) -> tuple[int, int, int]:
-        """c0, c1, c2 for the segment, of all that do those with the most zeros at their ends, c1's first."""
-        line = self.line(start, end)
-        assert line is not None
-        limits = self._part(start, end)
-        if not len(limits.low.d):
-            return 0, 0, 0
-        bent = self._bent(line.c2, limits) if self.shape.degree == 2 else limits
-        others = [line]
-        for direction in (1, -1):
-            near = line.c1
-            while True:
-                near += direction
-                other, _, width = self._at(near, bent)
-                if other is not None:
-                    others.append(other)
-                elif width < self.step:
-                    break
-        chosen = max(others, key=lambda one: (_zeros(one.c1), -abs(one.c1)))
-        return _roundest(chosen.least, chosen.most), chosen.c1, line.c2
-
-
-def _slope(limits: _Limits) -> int:
-    """c1 of the line through the middle of both ends."""
-    (low, high), last = limits, int(limits.low.d[-1]) - int(limits.low.d[0])
-    rise = int(low.value[-1]) + int(high.value[-1]) - int(low.value[0]) - int(high.value[0])
-    return rise // (2 * last) if last else 0
-
-
-def _curvature(limits: _Limits, truncated: int) -> int:
-    """c2 of the parabola through the middle of both ends and of the middle."""
-    d, middle = limits.low.d, len(limits.low.d) // 2
-    a, b, c = (int(d[n]) for n in (0, middle, -1))
-    if len({a, b, c}) < 3:
-        return 0
-    fa, fb, fc = ((int(limits.low.value[n]) + int(limits.high.value[n])) / 2 for n in (0, middle, -1))
-    return round(((fc - fb) / (c - b) - (fb - fa) / (b - a)) / (c - a) * 2**truncated)
-
-
-def _thinned(limit: _Limit, cell: int) -> _Limit:
-    """Without values that lie on or below the chord of two others of the same cell: no line can tell."""
-    d, value = limit
+def _free(search: Coefficients, end: int) -> list[int] | None:
+    """The cheapest multiples of the grid."""
+    length = 1 << search.shape.grid
+    cells = end // length
+    furthest = _furthest(search, cells, length)
+    if furthest is None:
+        return None
+    bits = end.bit_length() - 1
+    own = np.array([SEGMENT_COST + border_cost(cell * length, bits) for cell in range(cells)])
     while True:
-        inner = np.zeros(len(d), np.bool_)
-        inner[1:-1] = (d[:-2] // cell == d[2:] // cell) & (
-            (value[1:-1] - value[:-2]) * (d[2:] - d[:-2]) <= (value[2:] - value[:-2]) * (d[1:-1] - d[:-2])
-        )
-        inner[1:] &= ~(inner[:-1] & (np.arange(1, len(d)) % 2 == 0))  # of two neighbors, one at a time
-        inner[:-1] &= ~(inner[1:] & (np.arange(len(d) - 1) % 2 == 0))
-        if not inner.any():
-            return _Limit(d, value)
-        d, value = d[~inner], value[~inner]
+        cost = np.zeros(cells + 1)
+        following = np.zeros(cells, np.int64)
+        for cell in reversed(range(cells)):
+            ahead = cost[cell + 1 : furthest[cell] + 1]
+            following[cell] = cell + 1 + int(ahead.argmin())
+            cost[cell] = own[cell] + ahead.min()
+        path = [0]
+        while path[-1] < cells:
+            path.append(int(following[path[-1]]))
+        # of degree 2 coefficients may be overlooked
+        missed = next((pair for pair in pairwise(path) if not search.line(*(cell * length for cell in pair))), None)
+        if missed is None:
+            return [cell * length for cell in path[:-1]]
+        furthest[missed[0]] = missed[1] - 1
 
 
-def _zeros(value: int) -> int:
-    """Zeros at the end; of 0 more than anything else has."""
-    return (value & -value).bit_length() if value else 1 << 10
+def _furthest(search: Coefficients, cells: int, length: int) -> npt.NDArray[np.int64] | None:
+    """The furthest end of a segment from each cell, in cells; None if there is a cell that has no coefficients."""
+    found = np.zeros(cells, np.int64)
+    end, step = 0, 1
+    for cell in range(cells):
+        if end <= cell:
+            end = cell + 1
+            if not search.line(cell * length, end * length):
+                return None
+        while end < cells:  # first by steps that double, then by halves
+            ahead = min(cells, end + step)
+            if search.line(cell * length, ahead * length):
+                end, step = ahead, 2 * step
+            elif ahead == end + 1:
+                step = 1
+                break
+            else:
+                step = max(1, step // 2)
+        found[cell] = end
+    return found
 
 
-def _roundest(least: int, most: int) -> int:
-    """Of the integers between two, both included, that with the most zeros at its end."""
-    if least <= 0 <= most:
-        return 0
-    bit = max(0, (most - least + 1).bit_length() - 1)
-    while (most >> (bit + 1)) << (bit + 1) >= least:
-        bit += 1
-    return (most >> bit) << bit
+def _aligned(search: Coefficients, end: int) -> list[int] | None:
+    """The fewest segments whose lengths are powers of two that divide their starts: halves of what cannot be one."""
+    found: list[int] = []
+
+    def halve(start: int, length: int) -> bool:
+        if search.line(start, start + length):
+            found.append(start)
+            return True
+        return length > 1 << search.shape.grid and all(halve(start + n, length // 2) for n in (0, length // 2))
+
+    return found if halve(0, end) else None
+
+
+def _equal(search: Coefficients, end: int, most: int) -> list[int] | None:
+    """Starts of segments as long as the grid."""
+    length = 1 << search.shape.grid
+    starts = list(range(0, end, length))
+    return starts if len(starts) <= most and all(search.line(one, one + length) for one in starts) else None

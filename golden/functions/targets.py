@@ -97,10 +97,10 @@ def function_called(name: str) -> Function:
     return FUNCTIONS[name]
 
 
-def core_values(function: Function, arguments: Sequence[int], fraction_bits: int) -> list[int]:
-    """``core(a * 2**-fraction_bits) * 2**FRACTION_BITS`` of every argument, rounded down."""
+def fixed(function: Callable[[Any], Any], arguments: Sequence[int], fraction_bits: int) -> list[int]:
+    """``function(a * 2**-fraction_bits) * 2**FRACTION_BITS`` of every argument, rounded down."""
     from mpmath import mp
 
     with mp.workdps(_DIGITS):
         scale = mp.mpf(2) ** FRACTION_BITS
-        return [int(mp.floor(function.core(mp.ldexp(a, -fraction_bits)) * scale)) for a in arguments]
+        return [int(mp.floor(function(mp.ldexp(a, -fraction_bits)) * scale)) for a in arguments]

@@ -151,5 +151,29 @@ class Mantissa(Argument):
         return m
 
 
-ARGUMENTS: dict[str, type[Argument]] = {"even": Magnitude, "exponential": FractionPart, "root": Mantissa}
-"""By :attr:`qse_hw.golden.functions.targets.Function.kind`."""
+class Whole(Argument):
+    """What x is past the least input."""
+
+    latency = 1
+
+    def __init__(self, unit: FunctionUnit) -> None:
+        super().__init__(unit, 0)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, ())
+        x, outside = self._inside(m)
+        m.d.comb += [
+            self.argument.eq(stages.register(Cat(x[:-1], ~x[-1]), "x")),
+            self.outside.eq(stages.register(outside, "outside")),
+        ]
+        return m
+
+
+ARGUMENTS: dict[str, type[Argument]] = {
+    "even": Magnitude,
+    "exponential": FractionPart,
+    "root": Mantissa,
+    "direct": Whole,
+}
+"""By :attr:`qse_hw.golden.functions.reduction.Reduction.kind`."""

@@ -1,13 +1,16 @@
 """One value per cycle through a function: argument, segment, coefficients, polynomial, output."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.functions.argument import ARGUMENTS
 from qse_hw.rtl_gen.functions.logic_multiplier import LogicMultiplier, logic_multiplier_latency
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
-from qse_hw.rtl_gen.logic.select import at_least, rank, table
+from qse_hw.rtl_gen.functions.segment import by_code, segment_code
+from qse_hw.rtl_gen.logic.select import pick, resize, table
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.units.function import FunctionConfig
 
@@ -30,14 +33,17 @@ class FunctionLane(wiring.Component):
     def __init__(self, config: FunctionConfig) -> None:
         self._config, self._unit = config, config.arithmetic
         unit, reduction, polynomial = self._unit, self._unit.reduction, self._unit.polynomial
-        self._argument = ARGUMENTS[reduction.function.kind](unit)
-        self._even = not reduction.rounds_after_shift
-        # max(x, 0) is a part of the slope, unless the argument is counted from the segment's start
-        self._relu_in_slope = self._even and not polynomial.local
-        self._aligned = polynomial.local and config.borders == "equal"
-        self._subtracts = polynomial.local and not self._aligned
-        length = polynomial.starts[1] if self._aligned and polynomial.segments > 1 else 1 << reduction.argument_bits
-        self._d = unsigned(length.bit_length() - 1)
+        self._argument = ARGUMENTS[reduction.kind](unit)
+        self._even = reduction.kind == "even"
+        # max(x, 0) is a part of the slope, unless the slope is of something else than the argument
+        self._relu_in_slope = self._even and not polynomial.local and polynomial.offset_bits is None
+        self._indexed = config.borders == "equal"  # by the argument's highest bits
+        self._slices = sorted(set(polynomial.coarse))
+        self._moves = polynomial.local or len(self._slices) > 1  # d takes a cycle of its own
+        bits = reduction.argument_bits if polynomial.offset_bits is None else polynomial.offset_bits
+        if self._indexed and polynomial.local:
+            bits = (polynomial.starts[1] if polynomial.segments > 1 else 1 << bits).bit_length() - 1
+        self._d = unsigned(bits)
         self._c1, self._c2 = _shape(polynomial.c1), _shape(polynomial.c2)
         slopes = [*polynomial.c1, *(c1 + (1 << unit.slope_bits) for c1 in polynomial.c1 if self._relu_in_slope)]
         if polynomial.c2:
@@ -47,10 +53,10 @@ class FunctionLane(wiring.Component):
         self._slope = _shape(slopes)
         self._levels = [(n, 1 << n) for n in range(len(self._argument.amount))]
         last = self._multiplier_latency(self._slope)
-        self.latency = self._argument.latency + 1 + 1 + self._subtracts + last + 1
+        self.latency = self._argument.latency + 1 + 1 + self._moves + last + 1
         if polynomial.c2:
             self.latency += self._multiplier_latency(self._c2) + 1
-        if not self._even:
+        if reduction.rounds_after_shift:
             self.latency += -(-len(self._levels) // _LEVELS) + 1
         super().__init__(
             {
@@ -71,20 +77,16 @@ class FunctionLane(wiring.Component):
             self.outside.eq(stages.delay(argument.outside, self.latency - argument.latency, "outside")),
         ]
         index = stages.register(self._index(argument.argument), "index")
-        t, positive = stages.register(argument.argument, "t1"), stages.register(argument.positive, "positive")
+        t_before, positive = stages.register(argument.argument, "t1"), stages.register(argument.positive, "positive")
         c0 = self._table(stages, index, polynomial.c0, "c0")
         c1 = self._table(stages, index, polynomial.c1, "c1", positive if self._relu_in_slope else None)
         c2 = self._table(stages, index, polynomial.c2, "c2") if polynomial.c2 else Const(0, 1)
-        d = stages.register(t, "t2")
-        relu = stages.register(Mux(positive, t, 0), "relu") if self._even and not self._relu_in_slope else None
-        if self._aligned:
-            d = d[: self._d.width]
-        elif self._subtracts:
-            grid = min((start & -start).bit_length() - 1 for start in (*polynomial.starts[1:], 1 << len(t)))
-            start = stages.register(table(index, [one >> grid for one in polynomial.starts]), "start")
+        t = stages.register(t_before, "t2")
+        relu = stages.register(Mux(positive, t_before, 0), "relu") if self._even and not self._relu_in_slope else None
+        d = self._d_of(stages, index, t)
+        cycles = int(self._moves)  # since the coefficients came
+        if self._moves:
             c0, c1, c2 = (stages.register(one, f"{name}_kept") for one, name in ((c0, "c0"), (c1, "c1"), (c2, "c2")))
-            d = stages.register(Cat(d[:grid], (d[grid:] - start)[: len(t) - grid]), "d")
-        cycles = int(self._subtracts)  # since the coefficients came
         slope = c1
         if polynomial.c2:
             bend = self._multiply(m, d, c2, self._c2, "curvature")
@@ -95,7 +97,7 @@ class FunctionLane(wiring.Component):
         product = self._multiply(m, d, slope, self._slope, "product")
         wait = self._multiplier_latency(self._slope)
         total, below = self._sum(stages, product, c0, wait, relu, cycles + wait)
-        if self._even:
+        if not unit.reduction.rounds_after_shift:
             m.d.comb += self.y.eq(total >> (polynomial.sum_bits + unit.output.exponent - below))
         else:
             amount = stages.delay(argument.amount, 3 + cycles + wait, "amount")
@@ -103,19 +105,37 @@ class FunctionLane(wiring.Component):
         return m
 
     def _index(self, t: Value) -> Value:
-        """The segment's number."""
-        starts = self._unit.polynomial.starts[1:]
-        if self._aligned:
-            return t[self._d.width :] if starts else Const(0, 1)
-        grid = min(((start & -start).bit_length() - 1 for start in starts), default=0)
-        return rank([at_least(t[grid:], start >> grid) for start in starts]) if starts else Const(0, 1)
+        """The number or the code of the segment."""
+        starts = self._unit.polynomial.starts
+        if self._indexed:
+            return t[self._d.width :] if len(starts) > 1 else Const(0, 1)
+        return segment_code(t, starts)
+
+    def _rows(self, rows: Sequence[int]) -> list[int]:
+        return list(rows) if self._indexed else by_code(rows)
+
+    def _d_of(self, stages: Stages, index: Value, t: Value) -> Value:
+        """What the slope is multiplied with; ``index`` came a cycle before ``t``."""
+        polynomial, width = self._unit.polynomial, self._d.width
+        if not self._moves:
+            low = self._slices[0] if self._slices else 0
+            return t[low : low + width]
+        if not polynomial.local:
+            codes = self._rows([self._slices.index(low) for low in polynomial.coarse])
+            which = stages.register(table(index, codes), "slice")
+            return stages.register(pick(which, [resize(t[low : low + width], width) for low in self._slices]), "d")
+        if self._indexed:
+            return stages.register(t[:width], "d")
+        grid = min((start & -start).bit_length() - 1 for start in (*polynomial.starts[1:], 1 << len(t)))
+        start = stages.register(table(index, self._rows([one >> grid for one in polynomial.starts])), "start")
+        return stages.register(Cat(t[:grid], (t[grid:] - start)[: len(t) - grid]), "d")
 
     def _table(
         self, stages: Stages, index: Value, rows: tuple[int, ...], name: str, positive: Value | None = None
     ) -> Value:
         """A coefficient by the segment's number, registered; with 1 added to the slope where ``positive``."""
         shape = _shape(rows)
-        found = table(index, [row % (1 << shape.width) for row in rows], shape.width)
+        found = table(index, [row % (1 << shape.width) for row in self._rows(rows)], shape.width)
         found = found.as_signed() if shape.signed else found
         if positive is None:
             return stages.register(found, name)

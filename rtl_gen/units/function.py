@@ -17,7 +17,7 @@ from qse_hw.golden.functions.unit import FunctionUnit
 from qse_hw.golden.reference.vectors import from_patterns
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.kinds import Input, Integer, Number, OneOf
+from qse_hw.rtl_gen.units.kinds import Input, Integer, Number, OneOf, Switch
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import LANES, TARGET
 
@@ -62,6 +62,9 @@ class FunctionConfig(UnitConfig):
     segments: int = option(
         kind=Integer(1, MAX_SEGMENTS), help="the most there may be", metavar="N", default=MAX_SEGMENTS
     )
+    direct: bool = option(
+        kind=Switch(), help="without symmetry and range reduction, as most published units are", default=False
+    )
     multiplier: str = option(
         kind=OneOf(MULTIPLIERS), help="dsp: what the target has; logic: adders", metavar="M", default="dsp"
     )
@@ -75,13 +78,16 @@ class FunctionConfig(UnitConfig):
     @property
     def arithmetic(self) -> FunctionUnit:
         """What every lane computes."""
-        names = ("function", "input", "output", "error", "low", "high", "degree", "borders", "segments")
+        names = ("function", "input", "output", "error", "low", "high", "degree", "borders", "segments",
+                 "direct")  # fmt: skip
         return design(**{name: getattr(self, name) for name in names})
 
     @property
     def label(self) -> str:
         words = [self.function, self.input.name, self.output.name, f"error={_power(self.error)}"]
         words += [f"{name}={_power(end)}" for name in ("low", "high") if (end := getattr(self, name)) is not None]
+        if self.direct:
+            words.append("direct")
         if self.degree != 1:
             words.append(f"degree={self.degree}")
         words += [word for word, usual in ((self.borders, "free"), (self.multiplier, "dsp"), (self.target, "generic"))
