@@ -1,4 +1,4 @@
-"""Many beats at once through an emitted encoder or decoder: Verilog compiled to a library that this process calls.
+"""Many beats at once through an emitted encoder, decoder or function unit: Verilog compiled to a library that this process calls.
 
 No event loop and no callback stands between the arrays and the model, which makes it fast enough for every pattern.
 """
@@ -20,7 +20,7 @@ from qse_hw.sim.packing import beat_bytes, pack, unpack
 from qse_hw.sim.replay.top import VERILATOR_CONFIG
 from qse_hw.sim.simulators.verilate import verilate
 
-UNITS = ("encoder", "decoder")
+UNITS = ("encoder", "decoder", "function")
 _MAIN = Path(__file__).with_name("bulk.cpp")
 _LIBRARY = (
     "-CFLAGS", "-fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL", "-LDFLAGS", "-shared",
@@ -53,7 +53,7 @@ class Bulk:
     """A unit's Verilog, compiled; every call is a simulation of its own, from reset, so threads may call at once.
 
     Args:
-        config: an encoder or a decoder.
+        config: an encoder, a decoder or a function unit.
         folder: for what is made.
         runtime: as of :func:`qse_hw.sim.simulators.verilate.verilate`: an earlier one's :attr:`built`.
         build: makes the Verilog of a unit, or something that behaves so, such as its netlist.
@@ -123,7 +123,7 @@ class Bulk:
 
 
 def wrapper(unit: Emitted) -> str:
-    """Verilog of the module ``bulk`` around an encoder or a decoder: ports whose names do not depend on the unit.
+    """Verilog of the module ``bulk`` around one of :data:`UNITS`: ports whose names do not depend on the unit.
 
     ``status``: the flags in the low bits (those that the unit has not are 0), the counter in the upper half.
     """
