@@ -20,7 +20,7 @@ help:
 	@echo "make hardware   every run of docs/hardware.md, then the page (about an hour)"
 	@echo "make verification  every check of docs/verification.md, then the page (hours); each by itself:"
 	@echo "  formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce"
-	@echo "make clean      remove the virtual environment and what the demo made"
+	@echo "make clean      remove the virtual environment and the results of the demo"
 
 demo: $(INSTALLED)
 	$(BIN)/python -m qse_hw demo -o qse-demo
@@ -44,7 +44,7 @@ hardware: $(INSTALLED)
 		--json $(RESULTS)/netlist-$$(echo $$target | tr : -).json || exit 1; done
 	$(BIN)/python docs/hardware.py
 
-# What docs/verification.md tells about; each target writes its evidence into docs/results.
+# The checks of docs/verification.md; each target writes its evidence into docs/results.
 verification: formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
 	$(BIN)/python docs/verification.py
 

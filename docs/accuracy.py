@@ -84,16 +84,16 @@ def claims() -> str:
         document = load(f"x-{model}")
         for text, words in (("calibration", "the text fitted to"), ("held_out", "held-out text")):
             for spec, most in CLAIM.items():
-                found = [layer[text]["distance_db"] for layer in document["formats"][spec]["layers"]]
-                broken = [str(n) for n, value in enumerate(found) if value > most]
+                margins = [layer[text]["distance_db"] for layer in document["formats"][spec]["layers"]]
+                broken = [str(n) for n, value in enumerate(margins) if value > most]
                 verdict = "holds" if not broken else f"**not in layer {', '.join(broken)}**"
-                rows.append([f"{name}, {words}: {NAMES[spec]}, at most {most} below", *by_layer(found, 2), verdict])
+                rows.append([f"{name}, {words}: {NAMES[spec]}, at most {most} below", *by_layer(margins, 2), verdict])
                 for other, rival, least in RIVALS[spec]:
-                    found = gains(document, spec, other, text)
-                    broken = [str(n) for n, value in enumerate(found) if value < least]
+                    margins = gains(document, spec, other, text)
+                    broken = [str(n) for n, value in enumerate(margins) if value < least]
                     verdict = "holds" if not broken else f"**not in layer {', '.join(broken)}**"
                     what = f"{name}, {words}: {NAMES[spec]}, at least {least} above {rival}"
-                    rows.append([what, *by_layer(found, 2), verdict])
+                    rows.append([what, *by_layer(margins, 2), verdict])
     layers = range(len(rows[0]) - 3)
     return markdown(["dB", *(f"layer {n}" for n in layers), "mean", "claim"], rows)
 
@@ -103,8 +103,8 @@ def quality(model: str) -> str:
     document = load(f"x-{model}")
     limit = document["limit_sqnr_db"]["held_out"]
     rows = [["**limit**: 256 levels for these very values", *by_layer(limit), ""]]
-    for spec, found in document["formats"].items():
-        distance = statistics.mean(layer["held_out"]["distance_db"] for layer in found["layers"])
+    for spec, losses in document["formats"].items():
+        distance = statistics.mean(layer["held_out"]["distance_db"] for layer in losses["layers"])
         rows.append([NAMES[spec], *by_layer(sqnr(document, spec)), f"{distance:.1f}"])
     return markdown(["format", *(f"layer {n}" for n in range(len(limit))), "mean", "below the limit"], rows)
 
@@ -125,13 +125,13 @@ def asymmetric() -> str:
     rows, lost = [], []
     for model, name in MODELS.items():
         for run, spec in PAPER:
-            found = gains(load(f"{run}-{model}"), spec, "int8-asym")
-            rows.append([f"{name}: {NAMES[spec]}", *by_layer(found)])
-            losses = [f"{n} ({value:.1f} dB)" for n, value in enumerate(found) if value < 0]
+            margins = gains(load(f"{run}-{model}"), spec, "int8-asym")
+            rows.append([f"{name}: {NAMES[spec]}", *by_layer(margins)])
+            losses = [f"{n} ({value:.1f} dB)" for n, value in enumerate(margins) if value < 0]
             if losses:
                 lost.append(f"- {name}, {NAMES[spec]}: layers {', '.join(losses)}")
     verdict = "\n".join(["It loses:", "", *lost]) if lost else "It loses in no layer."
-    table = markdown(["dB over INT8 with zero point", *(f"layer {n}" for n in range(len(found))), "mean"], rows)
+    table = markdown(["dB over INT8 with zero point", *(f"layer {n}" for n in range(len(margins))), "mean"], rows)
     return f"{table}\n\n{verdict}"
 
 
@@ -187,11 +187,11 @@ def sharing() -> str:
         for spec in CLAIM:
             for kind, words in KINDS.items():
                 document = load(f"{kind}-{model}")
-                found, values = document["formats"][spec], sqnr(document, spec)
-                bits = difference(found["bits_per_byte_difference"])
+                losses, values = document["formats"][spec], sqnr(document, spec)
+                bits = difference(losses["bits_per_byte_difference"])
                 rows.append(
                     [f"{name}, {NAMES[spec]}", words, f"{statistics.mean(values):.2f}", f"{min(values):.2f}",
-                     interval(found["kl"]), bits]
+                     interval(losses["kl"]), bits]
                 )  # fmt: skip
     columns = ["format", "tuned", "mean SQNR", "worst layer", "KL (mnat/token)", "bits per byte (thousandths)"]
     return markdown(columns, rows)
@@ -202,9 +202,9 @@ def whole(kind: str, model: str) -> str:
     document = load(f"{kind}-{model}")
     plain = document["unquantised"]["bits_per_byte"]["mean"]
     rows = []
-    for spec, found in document["formats"].items():
-        against = "reference" if spec == document["reference"] else difference(found["kl_difference"])
-        rows.append([NAMES[spec], interval(found["kl"]), against, difference(found["bits_per_byte_difference"])])
+    for spec, losses in document["formats"].items():
+        against = "reference" if spec == document["reference"] else difference(losses["kl_difference"])
+        rows.append([NAMES[spec], interval(losses["kl"]), against, difference(losses["bits_per_byte_difference"])])
     table = markdown(["x", "KL (mnat/token)", "KL minus Quamba INT8's", "bits per byte (thousandths)"], rows)
     return f"{document['windows']} windows; unquantized: {plain:.4f} bits per byte.\n\n{table}"
 
@@ -222,10 +222,10 @@ def large() -> str:
     names = [name for name in RUNS if name.startswith("calibrate-")]
     rows = []
     for name in names:
-        found = load(name)
+        report = load(name)
         rows.append([
-            name.removeprefix("calibrate-"), str(found["layers"]), str(found["channels"]), f"{found['tokens']:,}",
-            f"{found['seconds']:.0f} s", f"{found['peak_memory_gib']:.1f} GiB",
+            name.removeprefix("calibrate-"), str(report["layers"]), str(report["channels"]), f"{report['tokens']:,}",
+            f"{report['seconds']:.0f} s", f"{report['peak_memory_gib']:.1f} GiB",
         ])  # fmt: skip
     machine = load(names[0])["machine"]
     table = markdown(["shape", "layers", "channels", "tokens", "time", "peak memory"], rows)
@@ -247,10 +247,10 @@ def difference(estimate: dict[str, Any]) -> str:
 def made() -> str:
     """What the figures were made with: all that any report names."""
     document = load("x-mamba-bytes")
-    found = {tool: [one["versions"][tool] for one in LOADED.values()] for tool in ("numpy", "torch")}
-    found["Python"] = [one["python"] for one in LOADED.values()]
-    found["commit"] = [(one["commit"] or "none")[:7] for one in LOADED.values()]
-    words = [f"{name} {'/'.join(dict.fromkeys(values))}" for name, values in found.items()]
+    versions = {tool: [one["versions"][tool] for one in LOADED.values()] for tool in ("numpy", "torch")}
+    versions["Python"] = [one["python"] for one in LOADED.values()]
+    versions["commit"] = [(one["commit"] or "none")[:7] for one in LOADED.values()]
+    words = [f"{name} {'/'.join(dict.fromkeys(values))}" for name, values in versions.items()]
     return f"Made with {', '.join(words)}, seed {document['seed']}."
 
 
@@ -262,7 +262,7 @@ def commands(*kinds: str) -> str:
 
 def blocks(now: age.Digests) -> dict[str, str]:
     """Everything computed, by name; what is older than the code, by :func:`age.digests`."""
-    found = {
+    parts = {
         "claims": claims(), "ratios": ratios(), "asymmetric": asymmetric(), "ladder": ladder(), "sharing": sharing(),
         "readings": readings(), "large": large(), "made": made(),
         "headroom": headroom_tables.headroom(load), "rare": headroom_tables.rare(load),
@@ -270,11 +270,11 @@ def blocks(now: age.Digests) -> dict[str, str]:
         "commands-whole": commands("quamba-", "int8-in-"), "commands-large": commands("calibrate-"),
     }  # fmt: skip
     for model in MODELS:
-        found |= {f"quality-{model}": quality(model)} | {
+        parts |= {f"quality-{model}": quality(model)} | {
             f"{kind}-{model}": whole(kind, model) for kind in ("x", "quamba")
         }
     older = age.block({name: (document, age.MODELS) for name, document in LOADED.items()}, now)
-    return found | {"made": f"{made()}\n\n{older}"}
+    return parts | {"made": f"{made()}\n\n{older}"}
 
 
 if __name__ == "__main__":

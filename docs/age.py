@@ -1,10 +1,9 @@
-"""Which figures of a page are older than the code that they speak of.
+"""Which figures of a page are older than the code that they measure.
 
 A report holds the digest of each floor of the sources that it was made with
 (:func:`qse_hw.golden.io.environment.environment`). When a page is made, these are compared with the digests of the
-checkout, and what differs is marked. The page names the digests that it was compared with (its last line), and a check
-of the page takes them from there. So the page says how things were when it was made, and whether it is what its
-generator makes depends neither on git nor on later edits.
+checkout, and reports that differ are marked. The last line of the page names the digests of that day, and a check of
+the page takes them from there, so that its result depends neither on git nor on later edits.
 """
 
 import re
@@ -22,7 +21,7 @@ Digests = Mapping[str, str]
 Report = Mapping[str, Any]
 
 MODELS = FLOORS[:1]
-"""What figures about formats and models speak of."""
+"""The floors that figures about formats and models depend on."""
 SYNTHESIS = ("golden", "rtl_gen", "synth")
 SIMULATION = ("golden", "rtl_gen", "sim")
 ALL = (*FLOORS, TESTS)
@@ -46,7 +45,7 @@ def digests(page: str, *, check: bool) -> Digests:
 
 
 def changed(report: Report, floors: Iterable[str], now: Digests) -> str:
-    """The floors whose sources are other ones than those that the report was made with, in words; "" if none is."""
+    """The floors whose sources have changed since the report was made, in words; "" if none has."""
     made = report.get("sources")
     if made is None:
         return "sources not recorded"
@@ -62,7 +61,7 @@ def block(reports: Mapping[str, tuple[Report, tuple[str, ...]]], now: Digests) -
     """The reports of a page that are older than the code.
 
     Args:
-        reports: by name, each with the floors that it speaks of.
+        reports: by name, each with the floors that it depends on.
         now: as :func:`digests` gives them.
     """
     groups: dict[tuple[str, str], list[str]] = {}
@@ -72,5 +71,5 @@ def block(reports: Mapping[str, tuple[Report, tuple[str, ...]]], now: Digests) -
     used = [name for name in ALL if any(name in floors for _, floors in reports.values())]
     rows = [[", ".join(names), commit, what] for (commit, what), names in groups.items()]
     table = markdown(["older than the code", "commit", "changed since"], rows)
-    said = table if rows else "No figure is older than the code that it speaks of."
+    said = table if rows else "No figure is older than the code that it measures."
     return f"{said}\n\n{compared(now, used)}"

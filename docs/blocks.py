@@ -12,7 +12,7 @@ def fill(text: str, blocks: Mapping[str, str]) -> str:
     used = _BLOCK.findall(text)
     if set(used) != set(blocks):
         sys.exit(f"blocks in the text and blocks that are made differ: {sorted(set(used) ^ set(blocks))}")
-    return _BLOCK.sub(lambda found: f"<!-- begin {found[1]} -->\n\n{blocks[found[1]]}\n\n<!-- end -->", text)
+    return _BLOCK.sub(lambda block: f"<!-- begin {block[1]} -->\n\n{blocks[block[1]]}\n\n<!-- end -->", text)
 
 
 def markdown(columns: list[str], rows: list[list[str]]) -> str:

@@ -36,8 +36,8 @@ def load(name: str) -> dict[str, Any]:
 
 def find(document: dict[str, Any], **wanted: Any) -> Result:
     """The one result with these parameters, target included."""
-    (found,) = select(document, **wanted)
-    return found
+    (result,) = select(document, **wanted)
+    return result
 
 
 def select(document: dict[str, Any], **wanted: Any) -> list[Result]:
@@ -48,8 +48,8 @@ def select(document: dict[str, Any], **wanted: Any) -> list[Result]:
 def _of(one: Result, name: str) -> Any:
     if name == "target":
         return one["target"]
-    found = one["parameters"].get("target" if name == "built" else name)
-    return found["name"] if name == "format" else found
+    parameter = one["parameters"].get("target" if name == "built" else name)
+    return parameter["name"] if name == "format" else parameter
 
 
 def targets(document: dict[str, Any]) -> list[str]:
@@ -71,8 +71,8 @@ def speed(one: Result) -> str:
 
 def real(one: Result, what: str) -> list[float] | None:
     """What real activations made of it: without glitches, and with."""
-    found: list[float] | None = next((e.get(what) for e in one.get("energy", ()) if e["stimulus"] == "real"), None)
-    return found
+    energy: list[float] | None = next((e.get(what) for e in one.get("energy", ()) if e["stimulus"] == "real"), None)
+    return energy
 
 
 def span(pair: list[float] | None) -> str:
@@ -88,7 +88,7 @@ def over(pair: list[float] | None, base: list[float] | None) -> str:
 
 
 def versions(documents: list[dict[str, Any]]) -> str:
-    """With what they were measured: all that any of them names."""
+    """The tools and commits that the reports were made with."""
     used: dict[str, dict[str, None]] = {}
     for document in documents:
         for tool, number in document["versions"].items():
@@ -234,7 +234,7 @@ def pipeline() -> str:
 
 
 def decoder() -> str:
-    """The way back."""
+    """Area and Fmax of the decoders."""
     document = load("hardware-decoder")
     rows = [
         [target, one["parameters"]["format"]["name"], cell(one["area"]["comb"]), cell(one["area"]["ff"]),
@@ -295,7 +295,7 @@ def netlists() -> str:
 
 
 def older(now: age.Digests) -> str:
-    """What is older than the code; a replay speaks of the simulation, too."""
+    """What is older than the code; a replay depends on the simulation, too."""
     floors = {name: (*age.SYNTHESIS, "sim") if name.startswith("netlist") else age.SYNTHESIS for name in LOADED}
     return age.block({name: (document, floors[name]) for name, document in LOADED.items()}, now)
 

@@ -31,9 +31,9 @@ def _overhead(documents: dict[str, dict[str, Any]], path: Path) -> None:
     ):
         for shift, (input, document) in enumerate(documents.items()):
             soft = [one for one in document["results"] if one["parameters"]["format"]["name"] == "se8"]
-            found = {one["target"]: one["ratio"] for one in soft}
+            ratios = {one["target"]: one["ratio"] for one in soft}
             places = [number + 0.27 * (1 - shift) for number in range(len(targets))]
-            axis.barh(places, [value(found[name]) for name in targets], height=0.25, color=COLOURS[input], label=input)
+            axis.barh(places, [value(ratios[name]) for name in targets], height=0.25, color=COLOURS[input], label=input)
         axis.axvline(1.0, color="black", lw=1)
         axis.set(xlabel="se8 over int8", title=title)
     axes[0].set_yticks(range(len(targets)), targets)
@@ -48,9 +48,9 @@ def _pipeline(document: dict[str, Any], path: Path) -> None:
     axes = figure.subplots()
     for target, colour in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
         for format, style in (("se8", "-"), ("int8", "--")):
-            found = _of(document, target, format)
-            latency = [one["latency"] for one in found]
-            speeds = [one["fmax"] for one in found]
+            results = _of(document, target, format)
+            latency = [one["latency"] for one in results]
+            speeds = [one["fmax"] for one in results]
             median = [one["median"] for one in speeds]
             spread = [[m - one["min"] for m, one in zip(median, speeds, strict=True)],
                       [one["max"] - m for m, one in zip(median, speeds, strict=True)]]  # fmt: skip
@@ -67,13 +67,13 @@ def _lanes(document: dict[str, Any], path: Path) -> None:
     left, right = figure.subplots(1, 2)
     for target, colour in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
         for format, style in (("se8", "-"), ("int8", "--")):
-            found = _of(document, target, format)
-            lanes = [one["parameters"]["lanes"] for one in found]
-            one_lane = found[0]["area"]
+            results = _of(document, target, format)
+            lanes = [one["parameters"]["lanes"] for one in results]
+            one_lane = results[0]["area"]
             kind = "silicon" if one_lane["silicon"] is not None else "comb"
-            growth = [one["area"][kind] / one_lane[kind] / n for one, n in zip(found, lanes, strict=True)]
+            growth = [one["area"][kind] / one_lane[kind] / n for one, n in zip(results, lanes, strict=True)]
             left.plot(lanes, growth, color=colour, ls=style, marker="o", label=f"{target}, {format}")
-            right.plot(lanes, [one["fmax"]["median"] for one in found], color=colour, ls=style, marker="o")
+            right.plot(lanes, [one["fmax"]["median"] for one in results], color=colour, ls=style, marker="o")
     left.set(xlabel="lanes", ylabel="area per lane, over that of one lane", xscale="log", ylim=(0, None))
     right.set(xlabel="lanes", ylabel="Fmax, MHz", xscale="log", ylim=(0, None))
     for axis in (left, right):

@@ -18,6 +18,7 @@ from qse_hw import golden
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.lloyd import lloyd_max
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.io.environment import cores, environment
 from qse_hw.golden.io.files import write_json
 
@@ -40,16 +41,16 @@ def bundled() -> dict[str, dict[str, list[X]]]:
     from qse_hw.golden.models.mamba.stream import activations, layers_of
     from qse_hw.golden.models.mamba.text import read_text
 
-    found = {}
+    models = {}
     for model, tokens in BUNDLED.items():
         layers = layers_of(load_model(model))
-        found[model] = {
+        models[model] = {
             text: [seen["x"] for _, seen, _, _ in activations(layers, read_text(TEXTS / file).ids, tokens=count)]
             for text, file, count in (
                 ("calibration", "calibration.txt", max(tokens)), ("held_out", "held-out.txt", HELD_OUT)
             )
         }  # fmt: skip
-    return found
+    return models
 
 
 def public() -> dict[str, dict[str, list[X]]]:
@@ -66,14 +67,15 @@ def public() -> dict[str, dict[str, list[X]]]:
 def judge(seen: X, later: X) -> dict[str, Any]:
     """One layer: the format of every headroom, fitted to ``seen`` and judged on both."""
     fitter, held_out = Fitter(Histogram(seen)), Histogram(later)
-    found = {f"{headroom:g}": fitter.least_squares(f"{SPEC},headroom={headroom:g}") for headroom in HEADROOMS}
+    specs = {f"{headroom:g}": parse_format(f"{SPEC},headroom={headroom:g}") for headroom in HEADROOMS}
+    quantizers = {headroom: fitter.least_squares(spec) for headroom, spec in specs.items()}
     return {
         "peak": fitter.histogram.peak,
         "held_out_peak": held_out.peak,
         "held_out_beyond": int((np.abs(later) > fitter.histogram.peak).sum()),
         "held_out_limit_db": held_out.sqnr_db(lloyd_max(held_out)),
-        "sqnr_db": {headroom: fitter.histogram.sqnr_db(format) for headroom, format in found.items()},
-        "held_out_sqnr_db": {headroom: held_out.sqnr_db(format) for headroom, format in found.items()},
+        "sqnr_db": {headroom: fitter.histogram.sqnr_db(one) for headroom, one in quantizers.items()},
+        "held_out_sqnr_db": {headroom: held_out.sqnr_db(one) for headroom, one in quantizers.items()},
     }
 
 

@@ -59,7 +59,7 @@ def _typeseg(text: bytes) -> list[X]:
 
     with np.load(Path(kernel.__file__).parent / "data" / "mamba_al.npz") as file:
         weights = {name.replace("__", "/"): file[name] for name in file.files}
-    found: list[list[X]] = []
+    layers: list[list[X]] = []
     for begin in range(0, len(text), SEQUENCE):
         seen: list[X] = []
 
@@ -69,8 +69,8 @@ def _typeseg(text: bytes) -> list[X]:
 
         ids = np.frombuffer(text[begin : begin + SEQUENCE], np.uint8)
         kernel.mamba_forward(np, weights, ids, scan=scan)
-        found.append(seen[::2])  # every other scan is that of the reversed sequence
-    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        layers.append(seen[::2])  # every other scan is that of the reversed sequence
+    return [np.concatenate(parts) for parts in zip(*layers, strict=True)]
 
 
 def opensr(tokens: dict[str, int]) -> Texts:
@@ -98,10 +98,10 @@ def _tiles(pixels: npt.NDArray[np.uint8], count: int) -> Tensor:
 
 @torch.no_grad()
 def _opensr(model: torch.nn.Module, tiles: Tensor) -> list[X]:
-    found: dict[str, list[X]] = {}
+    layers: dict[str, list[X]] = {}
 
     def keep(name: str, x: Tensor) -> None:
-        found.setdefault(name, []).append(x.flatten(2).transpose(1, 2).flatten(0, 1).numpy())
+        layers.setdefault(name, []).append(x.flatten(2).transpose(1, 2).flatten(0, 1).numpy())
 
     hooks = [
         part.register_forward_hook(lambda _, __, x, name=name: keep(name, x))
@@ -112,7 +112,7 @@ def _opensr(model: torch.nn.Module, tiles: Tensor) -> list[X]:
         model(tile[None], save_attention_maps=True)
     for hook in hooks:
         hook.remove()
-    return [np.concatenate(parts) for parts in found.values()]
+    return [np.concatenate(parts) for parts in layers.values()]
 
 
 def _opensr_model() -> torch.nn.Module:

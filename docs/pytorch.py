@@ -10,6 +10,7 @@ from typing import Any
 
 import age
 from blocks import fill, markdown
+from renamed import renamed
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "pytorch.md"
@@ -25,7 +26,7 @@ def work(tensors: dict[str, Any]) -> str:
     """Bytes and instructions of each kernel."""
     counted = tensors["instructions_per_value"]
     capability = counted["compute_capability"]
-    rows = [[kernel, str(_bytes(kernel)), f"{count:.0f}"] for kernel, count in counted["kernels"].items()]
+    rows = [[renamed(kernel), str(_bytes(kernel)), f"{count:.0f}"] for kernel, count in counted["kernels"].items()]
     return "\n\n".join(
         [
             "Bytes moved, and instructions of the kernel as Triton compiles it for compute capability "
@@ -46,30 +47,30 @@ def _bytes(kernel: str) -> int:
 
 def tensors_of(document: dict[str, Any]) -> str:
     """Times on a CPU."""
-    found, machine = document["tensors"], document["machine"]
+    measured, machine = document["tensors"], document["machine"]
     parts = [
         f"{machine['cores']} cores, {machine['processor']}; medians, contenders taking turns; of copy: the time of a "
         "copy of as many bytes (into memory that is there already, as the others' results are not) over theirs:"
     ]
-    for name, case in found["cases"].items():
+    for name, case in measured["cases"].items():
         rows = [
             [contender, f"{spent:.1f}", f"{case['of_copy'][contender]:.2f}"]
             for contender, spent in case["milliseconds"].items()
         ]
-        parts.append(markdown([f"{name}, {case['values']:,} values", "ms", "of copy"], rows))
+        parts.append(markdown([f"{renamed(name)}, {case['values']:,} values", "ms", "of copy"], rows))
     parts.append("    python -m qse_hw bench --parts tensors")
     return "\n\n".join(parts)
 
 
 def decode(document: dict[str, Any]) -> str:
     """Milliseconds per token and bytes."""
-    found, machine = document["decode"], document["machine"]
+    run, machine = document["decode"], document["machine"]
     parts = [
-        f"On {found['device']} ({machine['cores']} cores, {machine['processor']}), batch 1, random weights, median of "
-        f"{found['tokens']} tokens after {found['prompt']}; `130m:4` is four layers of the 130m shape. A CPU is not "
+        f"On {run['device']} ({machine['cores']} cores, {machine['processor']}), batch 1, random weights, median of "
+        f"{run['tokens']} tokens after {run['prompt']}; `130m:4` is four layers of the 130m shape. A CPU is not "
         "what this is for: the figures show that the benchmark runs, and the bytes are the same everywhere."
     ]
-    for name, of in found["shapes"].items():
+    for name, of in run["shapes"].items():
         rows = [
             [
                 model, f"{m['ms_per_token']:.2f}", f"{m['speed_over_float16']:.2f}", f"{m['weight_bytes'] / 1e6:,.1f}",
@@ -79,7 +80,7 @@ def decode(document: dict[str, Any]) -> str:
         ]  # fmt: skip
         columns = [f"{name}", "ms/token", "speed / float16", "weights MB", "/ float16", "states MB"]
         parts.append(markdown(columns, rows))
-    quoted = found["quoted"]
+    quoted = run["quoted"]
     parts.append(
         f"Quoted, not measured here: {quoted['what']}, {quoted['device']}: {quoted['ratio']} x ({quoted['source']})."
     )

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
-SPEAKS_OF = {"unit": age.SYNTHESIS, "compare": age.MODELS, "bench-calibrate": age.MODELS}
-"""The sources of which reports whose names begin so say something; all others speak of the simulation."""
+DEPENDS_ON = {"unit": age.SYNTHESIS, "compare": age.MODELS, "bench-calibrate": age.MODELS}
+"""By the beginning of a report's name, the sources that it depends on; other reports depend on the simulation."""
 LOADED: dict[str, dict[str, Any]] = {}
 """The reports of which README has figures, by name."""
 
@@ -123,7 +123,7 @@ def older(now: age.Digests) -> str:
     """What is older than the code."""
     reports = {}
     for name, document in LOADED.items():
-        begins = [floors for begin, floors in SPEAKS_OF.items() if name.startswith(begin)]
+        begins = [floors for begin, floors in DEPENDS_ON.items() if name.startswith(begin)]
         reports[name] = document, begins[0] if begins else age.SIMULATION
     return age.block(reports, now)
 

@@ -10,7 +10,7 @@ from qse_hw.golden.formats.presets import se8
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 
 FILE = Path(__file__).parent / "timing-handshake.svg"
 CODES = (0x41, 0x07, 0xC3, 0x12, 0x55, 0x9A, 0x20)

@@ -138,12 +138,12 @@ def _rows(unit: dict[str, Any]) -> Iterator[list[str]]:
     yield [unit["label"], str(unit["latency"]), *areas, speed, kilo]
     if "area_per_lane" in unit:
         lane = [f"{unit['area_per_lane'][kind]:.1f}" for kind in ("comb", "ff", "dsp", "bram")]
-        yield ["- per lane", "", *lane, "", ""]
+        yield ["per lane", "", *lane, "", ""]
     if "ratio" in unit:
         ratio = unit["ratio"]
         shown = ["-" if ratio[k] is None else f"{ratio[k]:.2f}" for k in ("comb", "ff", "dsp", "bram", "fmax")]
         cells = "-" if ratio["transistors"] is None else f"{ratio['transistors']:.3f}"
-        yield ["- over the next row's", "", *shown, cells]
+        yield ["ratio to the next row", "", *shown, cells]
 
 
 def measure(names: list[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import age
 from blocks import fill, markdown
+from renamed import renamed
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "verification.md"
@@ -28,13 +29,13 @@ COLUMNS = {
     "reproducibility": ("run", "artefacts", "different"),
     "whole-model": ("run", "values", "cycles", "wrong_codes", "wrong_values", "missing", "extra", "violations"),
 }  # fmt: skip
-SPEAKS_OF = {
+DEPENDS_ON = {
     "formal": age.SYNTHESIS, "formal-faults": age.SYNTHESIS, "exhaustive": age.SIMULATION,
     "exhaustive-fp32": age.SIMULATION, "whole-model": age.SIMULATION, "mutation-netlist": (*age.SIMULATION, "synth"),
     "mutation-python": (*age.SIMULATION, age.TESTS), "coverage": age.ALL, "fuzz": age.FLOORS,
     "oracles": age.SIMULATION, "reproducibility": ("golden", "rtl_gen"),
 }  # fmt: skip
-"""The parts of the sources of which each result is a statement."""
+"""The parts of the sources that each result depends on."""
 ORDER = (
     "formal", "formal-faults", "exhaustive", "exhaustive-fp32", "whole-model", "mutation-netlist", "mutation-python",
     "coverage", "fuzz", "oracles", "reproducibility",
@@ -48,7 +49,7 @@ def load() -> dict[str, dict[str, Any]]:
 
 
 def summary(documents: dict[str, dict[str, Any]], now: age.Digests) -> str:
-    """A row per file: what was claimed, what repeats it, what came out, and what has changed since.
+    """A row per file: the claim, the command that checks it, the last result, and what has changed since.
 
     Args:
         documents: the evidence files, by name.
@@ -61,7 +62,7 @@ def summary(documents: dict[str, dict[str, Any]], now: age.Digests) -> str:
             f"`{document['command']}`",
             duration(document["seconds"]),
             f"{outcome(name, document)}, {document['date']}, {(document['commit'] or '')[:7]}",
-            f"**yes**: {since}" if (since := age.changed(document, SPEAKS_OF[name], now)) else "no",
+            f"**yes**: {since}" if (since := age.changed(document, DEPENDS_ON[name], now)) else "no",
         ]
         for name, document in documents.items()
     ]
@@ -70,13 +71,13 @@ def summary(documents: dict[str, dict[str, Any]], now: age.Digests) -> str:
 
 
 def figures(document: dict[str, Any]) -> str:
-    """The figures of a file in words: its keys are words. What is of no use without the rest is left to the file."""
+    """The figures of a file, named by its keys, without the seed and the seconds by stage."""
     shown = {name: value for name, value in document["figures"].items() if name not in ("seed", "seconds_by_stage")}
     return "; ".join(f"{name.replace('_', ' ')}: {number(value)}" for name, value in shown.items())
 
 
 def number(value: Any) -> str:
-    """A figure as a reader wants it."""
+    """A figure, rounded for the page."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
@@ -89,27 +90,27 @@ def duration(seconds: float) -> str:
 
 def items(name: str, document: dict[str, Any]) -> str:
     """A row per thing checked, with the columns of :data:`COLUMNS`; of proofs a row per unit."""
-    found = document["items"]
+    checked = document["items"]
     if name == "formal":
-        return proofs(found)
+        return proofs(checked)
     if name == "formal-faults":
-        return faults(found)
+        return faults(checked)
     if name == "coverage":
-        return coverage(found)
+        return coverage(checked)
     columns = COLUMNS[name]
     if name == "mutation-python":
-        found = [{"goal": "not recorded", **item} for item in found]  # of files from before goals were
-    rows = [[*(number(item[column]) for column in columns), verdict(item)] for item in found]
+        checked = [{"goal": "not recorded", **item} for item in checked]  # older files have no goals
+    rows = [[*(number(renamed(item[column])) for column in columns), verdict(item)] for item in checked]
     return markdown([*(column.replace("_", " ") for column in columns), "result"], rows)
 
 
-def proofs(found: list[dict[str, Any]]) -> str:
+def proofs(checked: list[dict[str, Any]]) -> str:
     """A row per unit: which properties hold without bound, which over a window, what was reached."""
     kinds = {"without bound": "unbounded", "over a window from any state": "window", "reached": "reached"}
-    units = dict.fromkeys((item["unit"], item.get("scale", "")) for item in found)
+    units = dict.fromkeys((item["unit"], item.get("scale", "")) for item in checked)
     rows = []
     for unit, scale in units:
-        mine = [item for item in found if (item["unit"], item.get("scale", "")) == (unit, scale)]
+        mine = [item for item in checked if (item["unit"], item.get("scale", "")) == (unit, scale)]
         names = {kind: [item["property"] for item in mine if kind_of(item) == key] for kind, key in kinds.items()}
         label = f"{unit}, {scale}" if scale else unit
         seconds = f"{sum(item['seconds'] for item in mine):.0f} s"
@@ -119,24 +120,24 @@ def proofs(found: list[dict[str, Any]]) -> str:
 
 
 def kind_of(item: dict[str, Any]) -> str:
-    """In which sense a proof shows something."""
+    """Whether a proof has no bound, covers a window, or shows that a case is reached."""
     return "reached" if "reached" in item else "unbounded" if item["how"] == "unbounded" else "window"
 
 
-def faults(found: list[dict[str, Any]]) -> str:
+def faults(checked: list[dict[str, Any]]) -> str:
     """A row per property: the faults that it must find."""
     rows = []
-    for unit, name in dict.fromkeys((item["unit"], item["property"]) for item in found):
-        mine = [item for item in found if (item["unit"], item["property"]) == (unit, name)]
+    for unit, name in dict.fromkeys((item["unit"], item["property"]) for item in checked):
+        mine = [item for item in checked if (item["unit"], item["property"]) == (unit, name)]
         caught = sum(item["passed"] for item in mine)
         rows.append([unit, f"`{name}`", f"{caught} of {len(mine)}", "; ".join(item["fault"] for item in mine)])
     return markdown(["unit", "property", "caught", "faults"], rows)
 
 
-def coverage(found: list[dict[str, Any]]) -> str:
+def coverage(checked: list[dict[str, Any]]) -> str:
     """A row per package, unit or cover: each kind has its own figures."""
     rows = []
-    for item in found:
+    for item in checked:
         if "bins" in item:
             words = f"{item['hit']} of {item['bins']} bins; {len(item['impossible'])} cases cannot occur"
         elif "toggle" in item:
@@ -150,7 +151,7 @@ def coverage(found: list[dict[str, Any]]) -> str:
 
 
 def outcome(name: str, document: dict[str, Any]) -> str:
-    """Of a file in a word: "not reached" if all that is wrong are goals."""
+    """The result of a file in a word: "not reached" if only goals were missed."""
     if name == "mutation-python" and not all("goal" in item for item in document["items"]):
         return "no goal recorded"
     words = {verdict(item) for item in document["items"] if not item["passed"]}
@@ -158,7 +159,7 @@ def outcome(name: str, document: dict[str, Any]) -> str:
 
 
 def verdict(item: dict[str, Any]) -> str:
-    """Of a thing checked in a word; what has a score is measured against its goal, and without one it is no pass."""
+    """The result of an item in a word; a score must reach its goal, and without a goal it does not pass."""
     goal = item.get("goal")
     if goal is None:
         return result(item["passed"])

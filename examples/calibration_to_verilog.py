@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def run(*words: object) -> None:
-    """``python -m qse_hw WORDS``; ends this program if the command fails, which has told why."""
+    """``python -m qse_hw WORDS``; ends this program if the command fails, after its message."""
     command = [str(word) for word in words]
     print(f"\n$ python -m qse_hw {shlex.join(command)}", flush=True)
     status = qse_hw(command)

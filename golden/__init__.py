@@ -1,4 +1,4 @@
-"""The truth: formats, scales, quantizers in Python integers, NumPy and PyTorch; Mamba; calibration.
+"""The golden model: formats, scales and quantizers in Python integers, NumPy and PyTorch; calibration; Mamba.
 
-Nothing here imports PyTorch unless the file's own subject needs it (``tensor.py`` and ``mamba/``).
+PyTorch is imported only by the files whose subject needs it.
 """

@@ -1,4 +1,4 @@
-"""Arguments of the wrong kind: refused in one sentence, what, the rule, and the value."""
+"""Checks of argument types; a refusal states the argument, the rule and the value in one sentence."""
 
 import os
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _LONGEST = 80  # characters of a value in a message
 
 
 def integer(value: Any, what: str) -> int:
-    """``value`` as an int; NumPy's integers are such, 1.0 is not."""
+    """``value`` as an int; NumPy's integers are accepted, 1.0 is not."""
     try:
         return index(value)
     except TypeError:
@@ -20,7 +20,7 @@ def integer(value: Any, what: str) -> int:
 
 
 def boolean(value: Any, what: str) -> bool:
-    """``value`` as a bool; a text or a number is none."""
+    """``value`` as a bool; text and numbers are refused."""
     if not isinstance(value, bool):
         raise InputTypeError(f"{what} must be True or False, not {shown(value)}")
     return value
@@ -34,7 +34,7 @@ def one_of(value: Any, known: Iterable[str], what: str) -> None:
 
 
 def instance(value: Any, kind: type | tuple[type, ...], what: str, rule: str) -> None:
-    """InputTypeError, which says the ``rule``, unless ``value`` is of a ``kind``."""
+    """InputTypeError, which states the ``rule``, unless ``value`` is an instance of ``kind``."""
     if not isinstance(value, kind):
         raise InputTypeError(f"{what} must be {rule}, not {shown(value)}")
 
@@ -53,7 +53,7 @@ def function(value: Any, what: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """How a message shows a value: as Python writes it, or where that is long its type and, of an array, its shape."""
+    """A value as messages show it: its repr, or, if that is long, its type and, of an array, its shape."""
     text = repr(value)
     if len(text) <= _LONGEST and text.isprintable():
         return text

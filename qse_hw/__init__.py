@@ -18,7 +18,7 @@ from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, unit_class
 if TYPE_CHECKING:
     from qse_hw.golden.calibration.calibrate import Layer, calibrate
     from qse_hw.golden.calibration.calibration import Calibration, read_calibration, write_calibration
-    from qse_hw.golden.calibration.quantizers import Segmented
+    from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
     from qse_hw.golden.models.mamba.quantize import FakeQuantize, calibrate_model, quantize_model
     from qse_hw.golden.quantize import operators
 
@@ -33,8 +33,8 @@ __all__ = [
     "QuantizedArray",
     "Scale",
     "Segment",
-    "Segmented",
     "SegmentedFormat",
+    "SegmentedQuantizer",
     "UnitConfig",
     "calibrate",
     "calibrate_model",
@@ -58,7 +58,7 @@ _LATER = {
     "Calibration": "qse_hw.golden.calibration.calibration",
     "FakeQuantize": "qse_hw.golden.models.mamba.quantize",
     "Layer": "qse_hw.golden.calibration.calibrate",
-    "Segmented": "qse_hw.golden.calibration.quantizers",
+    "SegmentedQuantizer": "qse_hw.golden.calibration.quantizers",
     "calibrate": "qse_hw.golden.calibration.calibrate",
     "calibrate_model": "qse_hw.golden.models.mamba.quantize",
     "quantize_model": "qse_hw.golden.models.mamba.quantize",
@@ -73,3 +73,7 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""``python -m qse_hw COMMAND``: the front door."""
+"""``python -m qse_hw COMMAND``: the command line."""
 
 import sys
 

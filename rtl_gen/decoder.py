@@ -1,13 +1,14 @@
 """The decoder: codes in, integers in fine steps out. A comparison, a shift and one addition."""
 
-from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, EnableInserter, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import intervals
+from qse_hw.rtl_gen.lane.piecewise import intervals
+from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import choose, resize
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 
 
@@ -15,7 +16,7 @@ class Decoder(wiring.Component):
     """Dequantizes ``lanes`` codes per beat to integers in fine steps (``s * 2**-F``).
 
     Arithmetic, per lane: ``((code << shift) + offset)``, shift and offset those of the code's interval
-    (:func:`qse_hw.rtl_gen.lane.decision.intervals`), negated by the sign bit: exactly
+    (:func:`qse_hw.rtl_gen.lane.piecewise.intervals`), negated by the sign bit: exactly
     :func:`qse_hw.golden.formats.scalar.dequantize`. Codes that the format does not assign give 0 and set ``invalid``.
 
     Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
@@ -45,7 +46,7 @@ class Decoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         lanes = []
         for number in range(self.config.lanes):
             lane = DecoderLane(format=self.config.format)
@@ -62,17 +63,24 @@ class Decoder(wiring.Component):
         return m
 
 
-class DecoderLane(Elaboratable):
-    """Dequantizes one code per cycle, in two stages: the code, its value.
+class DecoderLane(wiring.Component):
+    """Dequantizes one code. Latency: 2 cycles (registers for the code and for its value). Throughput: one per cycle.
 
-    Members: ``code`` in; ``value`` (signed), ``invalid`` out.
+    Parameters:
+        format: of the codes.
+
+    Members:
+        code: the code.
+        value: its value in fine steps, signed.
+        invalid: the format assigns no value to the code.
     """
 
     def __init__(self, *, format: SegmentedFormat) -> None:
         self._format = format
-        self.code = Signal(format.bits)
-        self.value = Signal(signed(value_width(format)), reset_less=True)
-        self.invalid = Signal(reset_less=True)
+        super().__init__(
+            {"code": In(format.bits), "value": Out(signed(value_width(format))), "invalid": Out(1)}
+        )
+        omit_reset(self, "value", "invalid")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.lane import K_SHAPE, Lane, lane_latency
 from qse_hw.rtl_gen.lane.parallel import ParallelLane, parallel_latency
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.logic.status import Status
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 
@@ -15,20 +15,21 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 class Encoder(wiring.Component):
     """Quantizes ``lanes`` values per beat.
 
-    Arithmetic, per lane: ``T = floor(2**(F+1) * |x| * M * 2**-k)``, then one comparison per region of T, one constant
-    added and a bit slice picked (:func:`qse_hw.rtl_gen.lane.decision.regions`): exactly
+    Arithmetic, per lane: ``T = floor(2**(F+1) * |x| * M * 2**-k)``; T is compared with one threshold per region, then a
+    constant is added and a bit slice picked (:func:`qse_hw.rtl_gen.lane.piecewise.regions`): exactly
     :func:`qse_hw.golden.formats.scalar.quantize`.
 
     Latency: :attr:`latency` cycles from an accepted beat to its output. Throughput: one beat per cycle (initiation
-    interval 1); while the output is stalled the whole pipeline is.
+    interval 1); a stalled output stalls the whole pipeline.
 
     Parameters:
-        config: what to build. Its ``arch`` is ``fused``: one multiplier serves every segment; or ``parallel``: the
-            paper's drawing, comparators on the input, a quantizer with its own multiplier per segment, a multiplexer.
-            The same function. Target ``ecp5`` instantiates that family's multipliers with their registers; ``generic``
-            is portable. ``pipeline`` is how many of the optional registers are made
-            (:attr:`qse_hw.rtl_gen.lane.geometry.Geometry.optional_cuts`); None: all of them for ``ecp5``; one, or two
-            if there is a shift, otherwise.
+        config: what to build. ``arch`` ``fused`` has one multiplier for all segments; ``parallel``, the paper's
+        drawing,
+            has comparators on the input, a quantizer with a multiplier per segment, and a multiplexer. Both compute the
+            same function. Target ``ecp5`` instantiates that family's multipliers with their registers; ``generic`` is
+            portable. ``pipeline`` is the number of registered steps among
+            :attr:`qse_hw.rtl_gen.lane.geometry.Geometry.optional_steps`; None: all for ``ecp5``, else one, or two if
+            there is a shift.
 
     Members:
         i: stream of ``lanes`` input bit patterns, lane 0 in the low bits.
@@ -36,10 +37,10 @@ class Encoder(wiring.Component):
         scale_m, scale_k (run-time scale only): M, top bit set, and k, signed; sampled with each accepted beat.
         clear: clears the flags and the counter (an event in the same cycle is kept).
         saturated, nan: sticky: a beat that left contained a saturated value, a NaN.
-        saturation_count: saturated values that left, stops at its maximum; absent if ``counter_width`` is 0.
+        saturation_count: saturated values that left, at most its maximum; absent if ``counter_width`` is 0.
 
     Raises:
-        InputError: for more optional registers than there are, or a scale that the target's multipliers cannot take.
+        InputError: if ``pipeline`` exceeds the number of optional steps, or M is too wide for the target's multipliers.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -52,7 +53,7 @@ class Encoder(wiring.Component):
             target=config.target,
             pipeline=config.pipeline,
         )
-        # An ECP5 multiplier has registers at its inputs, which are as good as the encoder's own.
+        # An ECP5 multiplier has registers at its inputs, which replace the encoder's own.
         self._registered = config.target == "ecp5" and not config.input.is_float and config.arch == "fused"
         ports = {
             "i": In(stream.Signature(data.ArrayLayout(unsigned(config.input.width), config.lanes))),
@@ -75,7 +76,7 @@ class Encoder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, config = Module(), self.config
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
 
         def arriving(value: Value) -> Value:
             if self._registered:

@@ -1,6 +1,6 @@
-// Toggles of nets: every net is a word with a bit per stream, every stream plays a part of the beats of its own.
+// Counts toggles of nets: a net is a word with a bit per stream; each stream simulates its own part of the beats.
 //
-// A cycle: inputs, gates in order until nothing changes (once, if the order is the circuit's), counting, clock edge.
+// A cycle: set inputs; evaluate gates in order until nothing changes (once if the order is topological); count; clock.
 
 #include <cstddef>
 #include <cstdint>
@@ -43,9 +43,10 @@ static void transpose(uint64_t rows[64]) {
 }
 
 // beats: `streams` parts of `length` beats of `chunks` words of 64 bits, input bit n in bit n % 64 of word n / 64. Each
-// part is preceded by `warm` beats of the part before, not counted, and by `reset` cycles with `ones_in_reset` at 1.
-// counts: toggles per net; glitches: the same, steps on the way included, 0 unless `steps` > 1, the limit per cycle.
-// Returns how many cycles did not settle in `steps`.
+// part follows `reset` cycles with `ones_in_reset` at 1 and `warm` beats of the part before, which are not counted.
+// counts: toggles per net; glitches: the same, including those before nets settle; 0 unless `steps`, the limit of
+// evaluations per cycle, is more than 1.
+// Returns the number of cycles that did not settle within `steps`.
 extern "C" __attribute__((visibility("default"))) long activity(
     long nets, const Gate* gates, long gate_count, const Register* registers, long register_count,
     const int32_t* inputs, long input_count, const int32_t* ones, long one_count,
@@ -64,7 +65,7 @@ extern "C" __attribute__((visibility("default"))) long activity(
         for (int part = 0; part < PARTS; part++) count += __builtin_popcountll(changed[part]);
     };
     for (long cycle = -reset - warm; cycle < length; cycle++) {
-        before = v;  // of a cycle that is over: everything has settled
+        before = v;  // of the previous cycle, which has settled
         const bool counted = cycle >= 0;
         for (long n = 0; n < one_in_reset_count; n++) v[ones_in_reset[n]] = cycle < -warm ? ~zero : zero;
         for (long chunk = 0; chunk < chunks; chunk++)

@@ -1,15 +1,14 @@
-"""How often the nets of a synthesized netlist toggle while it works on given data: gates, many streams side by side.
+"""How often each net of a synthesized netlist toggles on given data: a gate simulation of many streams at a time.
 
-Limits: without delays (``glitches=False``) a net toggles at most once per cycle. Real gates are late, and nets toggle
-on the way to their value: deep arithmetic several times. ``glitches=True`` lets every cell of the netlist take the same
-time and swallow nothing. A simulation of events with the tables' delays lies between the two for all encoders tried
-(tests/synth/test_glitches.py): take them as a range, though nothing proves that it is one.
+Limits: without delays (``glitches=False``) a net toggles at most once per cycle. Real gates have delays, so that nets
+toggle before they settle, in deep arithmetic several times per cycle. With ``glitches=True`` every cell has the same
+delay and passes every pulse on. An event-driven simulation with the delays of the library's tables lies between the two
+for all encoders tried (tests/synth/test_glitches.py): treat the two as a range; it is not proved to be one.
 """
 
 import ctypes
 import json
 import shutil
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,22 +22,24 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.compiler import LIBRARY, compile_cpp
 from qse_hw.synth.cells.mapped import Bit, only_module, user_names
 from qse_hw.synth.yosys import run_native_yosys
 
-STREAMS = 256  # side by side
-LENGTH = 1024  # beats that a stream must have before there is a second one
-WARM_UP = 64  # beats before those counted, more than any pipeline is long
+STREAMS = 256  # simulated at the same time
+LENGTH = 1024  # beats of a stream at least, unless it is the only one
+WARM_UP = 64  # beats before those counted; more than the latency of any pipeline
 RESET = 4  # cycles
-STEPS = 1000  # cell delays per cycle, more than any netlist is deep
+STEPS = 1000  # cell delays per cycle; more than the depth of any netlist
 SOURCE = Path(__file__).with_name("activity.cpp")
-FLAGS = ("-O3", "-march=native", "-std=c++20", "-shared", "-fPIC", "-fvisibility=hidden", "-Wno-psabi")
+FLAGS = ("-O3", "-march=native", "-std=c++20", *LIBRARY, "-fvisibility=hidden", "-Wno-psabi")
 GATES = ("BUF", "NOT", "AND", "NAND", "OR", "NOR", "XOR", "XNOR", "ANDNOT", "ORNOT", "MUX")
 """Yosys' gates, ``$_AND_`` and so on, in the order of the simulator's."""
 
 _LIBERTY = "read_liberty -ignore_miss_func -ignore_miss_dir"
 _VERILOG = "read_verilog -defer"  # else Yosys 0.70 takes over a minute for ice40's cells_sim.v
-# What opt_expr simplifies is within cells: across them it would take the shorter way, past nets that toggle later.
+# opt_expr may simplify only within cells: across cells it would bypass nets, which then toggle earlier than they
+# should.
 _LOWER = """read_json renamed.json
 {models}
 hierarchy -top {top}
@@ -68,9 +69,9 @@ class Activity:
     Attributes:
         toggles: by net of the netlist (the number in its JSON); the clock's two per cycle included.
         names: the user's, by net.
-        beats: how many, one per cycle.
+        beats: beats simulated, one per cycle.
         lanes: values per beat.
-        streams: into how many parts, played side by side, the data was cut.
+        streams: number of parts into which the data was cut, which were simulated at the same time.
     """
 
     toggles: Mapping[Bit, int]
@@ -91,15 +92,15 @@ class Activity:
 
 
 class Simulator:
-    """A netlist, ready to be played to.
+    """A netlist, ready to be simulated.
 
     Args:
         netlist: a file of Yosys' ``write_json``, or the same as Verilog (``.v``): one flat module.
         models: files that define its cells: Verilog (``.v``) or Liberty (all others).
 
     Raises:
-        InputError: for anything that is no synchronous circuit of one rising clock ``clk`` and of known cells; if a
-            tool is missing or fails.
+        InputError: unless the netlist is a synchronous circuit of known cells with one clock ``clk``, rising edge; if
+            a tool is missing or fails.
     """
 
     def __init__(self, netlist: Path, models: Sequence[Path]) -> None:
@@ -118,16 +119,16 @@ class Simulator:
         fixed: Mapping[str, int] | None = None,
         glitches: bool = False,
     ) -> Activity:
-        """Play beats at full speed, one per cycle, and count.
+        """Simulate beats at full speed, one per cycle, and count toggles.
 
-        The data is cut into up to :data:`STREAMS` parts of at least :data:`LENGTH` beats, each played from reset on
-        after the last :data:`WARM_UP` beats of the part before, which are not counted; up to ``STREAMS - 1`` beats that
-        are over at the end are left out.
+        The data is cut into up to :data:`STREAMS` parts of at least :data:`LENGTH` beats. Each part starts from reset
+        with the last :data:`WARM_UP` beats of the part before it, which are not counted. Up to ``STREAMS - 1`` beats
+        at the end are left out, so that all parts have the same length.
 
         Args:
             patterns: (beats, lanes), bit patterns for ``i__payload``.
             fixed: the other inputs; those not named are 0. Default: valid and ready are 1.
-            glitches: count what happens on the way, too.
+            glitches: give every cell the same delay, and count the toggles before nets settle, too.
 
         Raises:
             InputError: for patterns or ports that do not fit.
@@ -188,7 +189,7 @@ class Simulator:
             for name, port in module["ports"].items()
             if port["direction"] == "input" and name != "clk"
         }
-        named = {name: found["bits"][0] for name, found in module["netnames"].items() if name.startswith(_NET)}
+        named = {name: net_name["bits"][0] for name, net_name in module["netnames"].items() if name.startswith(_NET)}
         where = {int(name.removeprefix(_NET)): bit for name, bit in named.items()}
         self._clocks = [net for net, bit in where.items() if bit in clocks]
         self._counted = {at: net(bit) for at, bit in where.items() if bit not in clocks}
@@ -210,16 +211,16 @@ _NET = "qse_net_"
 
 
 def _clocks(module: Mapping[str, Any]) -> set[Bit]:
-    """The nets of the port ``clk``, buffers included."""
-    found: set[Bit] = set(module["ports"]["clk"]["bits"]) if "clk" in module["ports"] else set()
+    """The nets of the port ``clk``, and those behind buffers on it."""
+    clocks: set[Bit] = set(module["ports"]["clk"]["bits"]) if "clk" in module["ports"] else set()
     buffers = [cell["connections"] for cell in module["cells"].values() if cell["type"] == "$_BUF_"]
-    while more := {pins["Y"][0] for pins in buffers if pins["A"][0] in found} - found:
-        found |= more
-    return found
+    while more := {pins["Y"][0] for pins in buffers if pins["A"][0] in clocks} - clocks:
+        clocks |= more
+    return clocks
 
 
 def _with_names(netlist: Path, models: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """Lower the netlist to gates, ``gates.json`` in ``folder``, nets named by their numbers; returns it as it was."""
+    """Lower the netlist to gates, ``gates.json`` in ``folder``, nets named by their numbers; returns the original."""
     if netlist.suffix == ".v":
         shutil.copy(netlist, folder / "netlist.v")
         run_native_yosys("read_verilog netlist.v\nproc\nwrite_json netlist.json\n", folder, "netlist.log")
@@ -236,21 +237,25 @@ def _with_names(netlist: Path, models: Sequence[Path], folder: Path) -> dict[str
         name = f"model{number}{model.suffix}"
         shutil.copy(model, folder / name)
         commands.append(f"{_VERILOG if model.suffix == '.v' else _LIBERTY} {name}")
-    # FPGA cells may have inputs that the netlist leaves open: they are 0.
+    # FPGA cells may have inputs that the netlist leaves unconnected: they are 0.
     tied = "setundef -undriven -zero\n" if any(model.suffix == ".v" for model in models) else ""
     run_native_yosys(_LOWER.format(models="\n".join(commands), top="qse_netlist", tied=tied), folder, "gates.log")
     return original
 
 
 def _by_cell(gates: Sequence[tuple[int, ...]], ends: set[int]) -> list[tuple[int, ...]]:
-    """The gates so that one pass in order moves every cell once: later cells first, within a cell first gates first.
+    """The gates in an order such that one pass advances every cell by one delay: cells from outputs to inputs.
 
-    Nets between cells are ``ends``; gates are given in an order in which they can be computed.
+    Within a cell, gates are in topological order.
+
+    Args:
+        gates: in topological order.
+        ends: the nets between cells.
     """
     depth: dict[int, int] = defaultdict(int)
     for _, y, *needed in gates:
         depth[y] = max(depth[net] + (net in ends) for net in needed)
-    for _, y, *needed in reversed(gates):  # what is within a cell belongs to its output
+    for _, y, *needed in reversed(gates):  # a gate within a cell has the depth of the cell's output
         for net in needed:
             if net not in ends:
                 depth[net] = max(depth[net], depth[y])
@@ -259,22 +264,14 @@ def _by_cell(gates: Sequence[tuple[int, ...]], ends: set[int]) -> list[tuple[int
 
 @cache
 def _simulator() -> Any:
-    """The function in :data:`SOURCE`; what was compiled lives as long as this process."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        raise InputError("Program g++ was not found; install a C++ compiler (Debian: apt-get install g++)")
-    with tempfile.TemporaryDirectory(prefix="qse-activity-") as folder:
-        command = [compiler, *FLAGS, "-o", f"{folder}/activity.so", str(SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"g++ failed\n{done.stderr}")
-        simulate = ctypes.CDLL(f"{folder}/activity.so").activity
+    """The function in :data:`SOURCE`."""
+    simulate = ctypes.CDLL(str(compile_cpp(SOURCE, FLAGS))).activity
     simulate.restype = ctypes.c_long
     return simulate
 
 
 def _packed(patterns: npt.NDArray[np.uint32], width: int) -> npt.NDArray[np.uint64]:
-    """(beats, chunks): all lanes of a beat side by side, lane 0 in the low bits of the first 64."""
+    """(beats, chunks) of 64 bits: the lanes of a beat next to each other, lane 0 in the low bits of the first chunk."""
     lanes = patterns.shape[1]
     packed = np.zeros((len(patterns), -(-lanes * width // 64)), np.uint64)
     for lane in range(lanes):

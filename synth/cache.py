@@ -1,6 +1,6 @@
-"""Results of tools, kept under a digest of all that they depend on: what has been measured need not be again.
+"""Results of tools, kept under a digest of everything that they depend on, so that nothing is measured twice.
 
-What they depend on includes this package: every key has ``sources``, the digest of the code that makes the result
+That includes this package: every key has ``sources``, the digest of the code that makes the result
 (:func:`qse_hw.golden.io.sources.digest`).
 """
 
@@ -26,21 +26,21 @@ def digest(text: str) -> str:
 
 
 def key_digest(key: Mapping[str, Any]) -> str:
-    """That of a key: the same for the same JSON, in whatever order."""
+    """SHA-256 of a key; the order of its entries does not matter."""
     return digest(json.dumps(key, sort_keys=True))
 
 
 class Cache:
     """A folder of results; None: nothing is kept.
 
-    Several processes may use one: a result is written whole, and both would write the same.
+    Several processes may use the same folder: results are written atomically, and equal keys have equal results.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
     def get(self, key: Mapping[str, Any]) -> Any:
-        """The result under ``key``, JSON; None if there is none, or none that can be read.
+        """The result under ``key``, JSON; None if there is none, or if the file is damaged.
 
         Raises:
             ValueError: for a key without ``sources``.
@@ -66,12 +66,12 @@ class Cache:
             write_json(self._file(key), {"schema": SCHEMA, "key": key, "result": result})
 
     def recall(self, key: Mapping[str, Any], make: Callable[[], Any]) -> Any:
-        """The result under ``key``, made and kept if it is not there."""
-        found = self.get(key)
-        if found is None:
-            found = make()
-            self.put(key, found)
-        return found
+        """The result under ``key``; if there is none, make and keep it."""
+        result = self.get(key)
+        if result is None:
+            result = make()
+            self.put(key, result)
+        return result
 
     def _file(self, key: Mapping[str, Any]) -> Path:
         assert self.folder is not None

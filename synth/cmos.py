@@ -14,7 +14,7 @@ _SCRIPT = (
 
 
 def transistors(unit: Emitted, folder: Path) -> int | None:
-    """Transistors of the bare unit in AND, OR, XOR, MUX and flops; None if it is made of a target's own cells.
+    """Transistors of the bare unit in AND, OR, XOR, MUX and flops; None if it contains cells of a target.
 
     Raises:
         InputError: if Yosys is missing or fails.
@@ -24,8 +24,8 @@ def transistors(unit: Emitted, folder: Path) -> int | None:
     top = unit.config.top
     (folder / f"{top}.v").write_text(unit.text, encoding="utf-8")
     run(YOSYS, ["-q", "-p", _SCRIPT.format(top=top)], folder, log="cmos.log")
-    found = re.search(r"Estimated number of transistors: +(\d+)(\+?)", (folder / "cmos.txt").read_text())
-    if found is None:
-        raise InputError(f"Tool {YOSYS} must estimate the transistors of {top}, but said nothing of them")
-    # a plus: cells that it cannot count, such as memories
-    return None if found[2] else int(found[1])
+    match = re.search(r"Estimated number of transistors: +(\d+)(\+?)", (folder / "cmos.txt").read_text())
+    if match is None:
+        raise InputError(f"Tool {YOSYS} must estimate the transistors of {top}, but its report has no estimate")
+    # a plus sign: there are cells that it cannot count, such as memories
+    return None if match[2] else int(match[1])

@@ -1,4 +1,4 @@
-"""Area and Fmax of many units on many targets: in parallel, and each only once (:mod:`qse_hw.synth.cache`)."""
+"""Area and Fmax of many units on many targets, in parallel; results are kept in :mod:`qse_hw.synth.cache`."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,13 +17,13 @@ from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.synth import yosys as tools
 from qse_hw.synth.cache import Cache, digest
 from qse_hw.synth.cmos import transistors
-from qse_hw.synth.harness import harness
 from qse_hw.synth.result import Area, Hop, Measured, Timing
 from qse_hw.synth.targets.base import Target
+from qse_hw.synth.timing_wrapper import timing_wrapper
 
 
 def check_seeds(seeds: int) -> int:
-    """``seeds``, or an InputError if it is no number of placements."""
+    """``seeds``, or an InputError if it is out of range."""
     if not 1 <= index(seeds) <= 1000:
         raise InputError(f"Seeds must be from 1 to 1000, not {seeds!r}")
     return index(seeds)
@@ -42,9 +42,9 @@ class Point:
         return f"{self.unit.config.label} on {self.target.name}"
 
     @cached_property
-    def framed(self) -> str:
-        """Verilog of the unit in the frame in which it is timed."""
-        return self.unit.text + harness(self.unit.config.top, self.unit.ports)
+    def wrapped(self) -> str:
+        """Verilog of the unit in its timing wrapper."""
+        return self.unit.text + timing_wrapper(self.unit.config.top, self.unit.ports)
 
 
 def measure(
@@ -55,18 +55,18 @@ def measure(
     jobs: int | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> list[Measured]:
-    """Measure ``points``, several things at a time.
+    """Measure ``points``, several tools at a time.
 
     Args:
         points: what to measure, in any order.
-        seeds: placements, with seeds 1, 2, ..., of targets that have any.
+        seeds: number of placements, with seeds 1, 2, ..., on targets that place.
         cache: where results are kept; None: nowhere.
         jobs: how many tools may run at a time; None: one per core.
         step: called with a description after each of :func:`steps` steps.
 
     Raises:
-        InputError: if a tool is missing, too old or fails, a unit does not fit or is not made for its target. What
-            was measured until then is in the cache.
+        InputError: if a tool is missing, too old or fails; if a unit does not fit or is not made for its target. The
+            results until then are in the cache.
     """
     check_seeds(seeds)
     for point in points:
@@ -94,7 +94,7 @@ def measure(
 
 
 def steps(points: Sequence[Point], seeds: int) -> int:
-    """How many steps measuring takes."""
+    """The number of steps of :func:`measure`."""
     return sum(1 + len(_seeds(point.target, seeds)) for point in points)
 
 
@@ -116,7 +116,7 @@ _TRANSISTORS = (tools.YOSYS,)
 
 
 class _Work:
-    """What is done for one point; its parts may run at the same time."""
+    """The measurements of one point, which may run at the same time."""
 
     def __init__(self, point: Point, folder: Path, cache: Cache, versions: dict[str, str]) -> None:
         self.point, self.folder, self.cache = point, folder, cache
@@ -125,33 +125,33 @@ class _Work:
         self.sources = sources.digest("synth")
         self.prepared = Lock()
         self.ready = False
-        self.found: dict[str, Any] = {}
+        self.documents: dict[str, Any] = {}
 
     def area(self) -> None:
         unit, target = self.point.unit, self.point.target
         key = self._key("area", unit.text)
-        self.found["area"] = self.cache.recall(key, lambda: asdict(target.area(unit, self._place("bare"))))
+        self.documents["area"] = self.cache.recall(key, lambda: asdict(target.area(unit, self._place("bare"))))
         key = {"what": "transistors", "verilog": digest(unit.text), "tools": self.estimating, "sources": self.sources}
-        self.found["transistors"] = self.cache.recall(key, lambda: [transistors(unit, self._place("cmos"))])[0]
+        self.documents["transistors"] = self.cache.recall(key, lambda: [transistors(unit, self._place("cmos"))])[0]
 
     def timing(self, seed: int) -> None:
-        key = self._key("timing", self.point.framed) | {"seed": seed}
-        self.found[f"seed {seed}"] = self.cache.recall(key, lambda: asdict(self._placed(seed)))
+        key = self._key("timing", self.point.wrapped) | {"seed": seed}
+        self.documents[f"seed {seed}"] = self.cache.recall(key, lambda: asdict(self._placed(seed)))
 
     def measured(self, seeds: Sequence[int]) -> Measured:
         return Measured(
             unit=self.point.unit,
             target=self.point.target.name,
-            area=Area(**self.found["area"]),
-            timing={seed: _timing(self.found[f"seed {seed}"]) for seed in seeds},
-            transistors=self.found["transistors"],
+            area=Area(**self.documents["area"]),
+            timing={seed: _timing(self.documents[f"seed {seed}"]) for seed in seeds},
+            transistors=self.documents["transistors"],
         )
 
     def _placed(self, seed: int) -> Timing:
-        folder = self._place("framed")
+        folder = self._place("wrapped")
         with self.prepared:
             if not self.ready:
-                self.point.target.prepare(self.point.unit, self.point.framed, folder)
+                self.point.target.prepare(self.point.unit, self.point.wrapped, folder)
                 self.ready = True
         return self.point.target.timing(self.point.unit, folder, seed)
 

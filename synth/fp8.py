@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""A baseline: the cast of floating-point values to FP8 E4M3, with no scale, behind the same streams as the encoder's.
+"""A baseline: a cast of floating-point values to FP8 E4M3 without a scale, with the encoder's stream interface.
 
 Format and rounding: OCP 8-bit Floating Point Specification, revision 1.0: E4M3 has bias 7, subnormals, a largest value
 of 448 (0x7E) and one NaN per sign (0x7F); to nearest, ties to even; saturating.
@@ -11,7 +11,7 @@ from operator import or_
 from typing import Any, ClassVar
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Elaboratable, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, EnableInserter, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,7 +19,8 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.reference.vectors import from_patterns
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.reset import omit_reset
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import INPUT, LANES
 
@@ -93,7 +94,7 @@ class Cast(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         lanes = []
         for number in range(self.config.lanes):
             lane = CastLane(input=self.config.input)
@@ -108,16 +109,21 @@ class Cast(wiring.Component):
         return m
 
 
-class CastLane(Elaboratable):
-    """Casts one value per cycle, in three stages: the value, its aligned significand, its code.
+class CastLane(wiring.Component):
+    """Casts one value. Latency: 3 cycles (value, aligned significand, code). Throughput: one value per cycle.
 
-    Members: ``bits`` in; ``code`` out.
+    Parameters:
+        input: type of the values.
+
+    Members:
+        bits: the value's bits.
+        code: its FP8 code.
     """
 
     def __init__(self, *, input: InputType) -> None:
         self._input = input
-        self.bits = Signal(input.width)
-        self.code = Signal(8, reset_less=True)
+        super().__init__({"bits": In(input.width), "code": Out(8)})
+        omit_reset(self, "code")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -127,7 +133,7 @@ class CastLane(Elaboratable):
         m.d.sync += bits.eq(self.bits)
         fraction, exponent = bits[:width], bits[width:-1]
 
-        # The result's exponent and fraction side by side; below the normal ones shifted, so that it counts 2**-9.
+        # The result's exponent and fraction as one number; of subnormal results the significand in units of 2**-9.
         significand = Cat(fraction, Const(1, 1))
         normal = Cat(fraction, (exponent - (least - 1))[:4])
         options = [normal] + [(significand >> shift)[: width + 4] for shift in range(1, 5)]
@@ -159,5 +165,5 @@ class CastLane(Elaboratable):
 
 
 def _one_of(flags: list[Value], values: list[Value]) -> Value:
-    """The value whose flag is set, of which at most one is; else 0."""
+    """The value whose flag is set, else 0; at most one flag is set."""
     return reduce(or_, (value & flag.replicate(len(value)) for flag, value in zip(flags, values, strict=True)))

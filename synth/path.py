@@ -1,28 +1,28 @@
-"""The critical path that nextpnr reports, in the names that the unit's own Verilog has."""
+"""The critical path that nextpnr reports, by the names of signals in the unit's own Verilog."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qse_hw.synth.harness import HARNESS
 from qse_hw.synth.result import Hop
+from qse_hw.synth.timing_wrapper import WRAPPER
 
 INPUT, OUTPUT = "(input)", "(output)"
-_UNIT = "unit."  # the frame's instance
-_FRAME = {"source": INPUT, "result": OUTPUT, "tree0": OUTPUT, "rst": INPUT}
+_UNIT = "unit."  # the instance in the wrapper
+_WRAPPER = {"source": INPUT, "result": OUTPUT, "tree0": OUTPUT, "rst": INPUT}
 
 
 def signals(file: Path) -> frozenset[str]:
-    """The named signals of a framed unit, from what Yosys' ``select -list w:*`` wrote before mapping."""
-    lines = (line.removeprefix(f"{HARNESS}/") for line in file.read_text(encoding="utf-8").splitlines())
+    """The named signals of a wrapped unit, from what Yosys' ``select -list w:*`` wrote before mapping."""
+    lines = (line.removeprefix(f"{WRAPPER}/") for line in file.read_text(encoding="utf-8").splitlines())
     return frozenset(line for line in lines if line and "$" not in line)
 
 
 def named(net: str, names: frozenset[str]) -> str | None:
-    """The signal after which the tools named a net or cell (``lane0.sum_SB_LUT4_O_I1``: ``lane0.sum``), if any."""
+    """The signal whose name a tool's name of a net or cell begins with: ``lane0.sum`` of ``lane0.sum_SB_LUT4_O_I1``."""
     while net:
         if net in names:
-            return _FRAME.get(net, net.removeprefix(_UNIT))
+            return _WRAPPER.get(net, net.removeprefix(_UNIT))
         net = net[: max(net.rfind("_"), net.rfind("["), 0)]
     return None
 

@@ -21,21 +21,21 @@ def document(
     command: str,
     baselines: Sequence[int | None],
 ) -> dict[str, Any]:
-    """The report: what was measured, and with what.
+    """The report as JSON.
 
     Args:
         measured: the results.
-        targets: what they were measured on, by name.
-        command: that makes the same figures.
-        baselines: for each result the number of the one to compare it with, if any.
+        targets: the targets, by name.
+        command: the command that reproduces the figures.
+        baselines: for each result the index of its baseline among the results; None if it has none.
     """
     used = dict.fromkeys(tool for target in targets.values() for tool in target.programs)
-    found = environment()
+    about = environment()
     return {
         "schema": SCHEMA,
         "command": command,
-        **found,
-        "versions": found["versions"] | {tool: version(tool) for tool in used},
+        **about,
+        "versions": about["versions"] | {tool: version(tool) for tool in used},
         "targets": {name: target.describe() for name, target in targets.items()},
         "results": [
             _result(one, None if number is None else measured[number])
@@ -48,7 +48,7 @@ def _result(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
     config, area, (low, high) = measured.unit.config, asdict(measured.area), measured.spread
     cells = area.pop("cells")
     path = measured.typical
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "label": config.label,
         "target": measured.target,
         "parameters": config.parameters(),
@@ -73,17 +73,19 @@ def _result(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
         },
     }
     if path.without_setup:
-        found["without_setup"] = list(path.without_setup)
+        result["without_setup"] = list(path.without_setup)
     if config.lanes > 1:
-        found["area_per_lane"] = {name: None if count is None else count / config.lanes for name, count in area.items()}
+        result["area_per_lane"] = {
+            name: None if count is None else count / config.lanes for name, count in area.items()
+        }
     if baseline is not None:
-        found["baseline"] = baseline.unit.config.label
-        found["ratio"] = ratio(measured, baseline)
-    return found
+        result["baseline"] = baseline.unit.config.label
+        result["ratio"] = ratio(measured, baseline)
+    return result
 
 
 def ratio(measured: Measured, baseline: Measured) -> dict[str, float | None]:
-    """Areas and median Fmax divided by the baseline's; None where the baseline has none."""
+    """Areas and median Fmax divided by the baseline's; None where either is missing."""
     ours, theirs = asdict(measured.area), asdict(baseline.area)
     pairs = {name: (ours[name], theirs[name]) for name in (*AREAS, "silicon")}
     pairs |= {"fmax": (measured.median, baseline.median), "transistors": (measured.transistors, baseline.transistors)}
@@ -91,25 +93,25 @@ def ratio(measured: Measured, baseline: Measured) -> dict[str, float | None]:
 
 
 def rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """The results of a document as rows under unit, target and :data:`HEADINGS`; per lane and ratio below them.
+    """The results of a document as rows for unit, target and :data:`HEADINGS`; per lane and ratios in rows below.
 
     Latency and initiation interval (II) are in cycles.
     """
-    found = []
+    lines = []
     for result in report["results"]:
         fmax = result["fmax"]
         speed = f"{fmax['median']:.1f} ({fmax['min']:.1f}-{fmax['max']:.1f})"
         kilo = "-" if result["transistors"] is None else f"{result['transistors'] / 1000:.1f}"
         cycles = [str(result["latency"]), f"{result['initiation_interval']:g}"]
-        found.append([result["label"], result["target"], *cycles, *_areas(result["area"]), speed, kilo])
+        lines.append([result["label"], result["target"], *cycles, *_areas(result["area"]), speed, kilo])
         if "area_per_lane" in result:
-            found.append(["  per lane", "", "", "", *_areas(result["area_per_lane"]), "", ""])
+            lines.append(["  per lane", "", "", "", *_areas(result["area_per_lane"]), "", ""])
         if "ratio" in result:
             factors = result["ratio"]
             shown = [*AREAS, "silicon", "silicon", "fmax", "transistors"]
             words = ["-" if factors[name] is None else f"{factors[name]:.2f}" for name in shown]
-            found.append([f"  over {result['baseline']}", "", "", "", *words])
-    return found
+            lines.append([f"  over {result['baseline']}", "", "", "", *words])
+    return lines
 
 
 def _areas(area: Mapping[str, Any]) -> list[str]:
@@ -117,19 +119,19 @@ def _areas(area: Mapping[str, Any]) -> list[str]:
 
 
 def table(report: Mapping[str, Any]) -> Table:
-    """The results for people; columns that nothing is in are left out."""
+    """The results as a table for the terminal, without empty columns."""
     seeds = {len(result["fmax"]["seeds"]) for result in report["results"]}
-    found = Table(title=f"median (range) of {' or '.join(map(str, sorted(seeds)))} placements")
+    shown = Table(title=f"median (range) of {' or '.join(map(str, sorted(seeds)))} placements")
     columns, lines = filled(report)
     for number, heading in enumerate(columns):
-        found.add_column(heading, justify="left" if number < 2 else "right")
+        shown.add_column(heading, justify="left" if number < 2 else "right")
     for line in lines:
-        found.add_row(*line)
-    return found
+        shown.add_row(*line)
+    return shown
 
 
 def energy_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """What was played, as rows under unit, target, stimulus, values, toggles, pJ and leakage in nW."""
+    """Toggles and energy as rows for :data:`ENERGY_HEADINGS`."""
 
     def span(pair: Sequence[float]) -> str:
         return f"{pair[0]:.1f}-{pair[1]:.1f}"
@@ -149,23 +151,25 @@ ENERGY_HEADINGS = ("unit", "target", "data", "values", "toggles/value", "pJ/valu
 
 
 def energy_table(report: Mapping[str, Any]) -> Table:
-    """What was played, for people."""
-    found = Table(title="without glitches - with all that equally slow cells make")
+    """Toggles and energy as a table for the terminal."""
+    shown = Table(title="range: without glitches - with the glitches of equally slow cells")
     for number, heading in enumerate(ENERGY_HEADINGS):
-        found.add_column(heading, justify="left" if number < 3 else "right")
+        shown.add_column(heading, justify="left" if number < 3 else "right")
     for line in energy_rows(report):
-        found.add_row(*line)
-    return found
+        shown.add_row(*line)
+    return shown
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
-    """What there is no figure for, and why: cells that a library has in vain, what it does not say; a line each."""
+    """Which figures are missing, and why: cells left out of a library, figures that it does not give; a line each."""
     lines = []
     for name, target in report["targets"].items():
         reasons = [f"{cell} ({why})" for cell, why in target.get("left_out", {}).items()]
         if reasons:
             more = f"; and {len(reasons) - NOTED} more" if len(reasons) > NOTED else ""
             lines.append(f"{name}: left out of the library's cells: {'; '.join(reasons[:NOTED])}{more}")
+        if "no_energy" in target:
+            lines.append(f"no energy on {name}: {target['no_energy']}")
     for result in report["results"]:
         for pin in result.get("without_setup", ()):
             lines.append(f"no setup time of pin {pin} on {result['target']}: paths to it are timed up to the pin")
@@ -174,7 +178,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-NOTED = 5  # cells that are named
+NOTED = 5  # cells named in a note at most
 
 
 def filled(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -186,7 +190,7 @@ def filled(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def paths(report: Mapping[str, Any]) -> list[str]:
-    """What limits each unit's clock, in a line each."""
+    """The critical path of each unit, in a line each."""
     lines = []
     for result in report["results"]:
         path = result["critical_path"]
@@ -199,7 +203,7 @@ def paths(report: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The document as a page: the command, the table, what limits the clock, the versions."""
+    """The document as a page: command, tables, critical paths, versions."""
     columns, lines = filled(report)
     body = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     body += [f"| {' | '.join(cell.strip() for cell in line)} |" for line in lines]

@@ -1,4 +1,4 @@
-"""What measuring a unit on a target gives: the same few figures for every target."""
+"""The result of measuring a unit on a target: the same figures for every target."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,21 +7,21 @@ from statistics import median
 from qse_hw.rtl_gen.emit.emit import Emitted
 
 AREAS = ("comb", "ff", "dsp", "bram")
-"""Areas that every target has, in cells."""
+"""Kinds of cells that every target counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Area:
-    """The bare unit, without the frame in which it is timed.
+    """The area of the bare unit, without its timing wrapper.
 
     Attributes:
-        comb: look-up tables with their carries, or combinational standard cells; what one of a target's counts as one.
+        comb: look-up tables with their carries, or combinational standard cells, as the target counts them.
         ff: flops.
-        dsp: multipliers of the device.
-        bram: memories of the device.
+        dsp: multiplier blocks of the device.
+        bram: memory blocks of the device.
         silicon: area in the Liberty file's unit, for most files square micrometres; None for an FPGA.
         nand2: the same in areas of the library's smallest two-input NAND gate; None for an FPGA.
-        cells: everything used, by the target's own names.
+        cells: all cells, by the target's names.
     """
 
     comb: int
@@ -35,12 +35,12 @@ class Area:
 
 @dataclass(frozen=True)
 class Hop:
-    """A part of a path: from one of the unit's signals to the next one that has a name.
+    """A part of a path, from one named signal of the unit to the next.
 
     Attributes:
         signal: where the part begins, as the unit's Verilog calls it; ``(input)`` and ``(output)`` are its ports.
         logic, routing: ns within cells and between them.
-        cells: how many cells the part passes, flops at its ends not counted.
+        cells: number of cells on the part, without the flops at its ends.
     """
 
     signal: str
@@ -51,7 +51,7 @@ class Hop:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """One placement, or one mapping to standard cells.
+    """Timing of one placement, or of one mapping to standard cells.
 
     Attributes:
         mhz: the highest clock frequency.
@@ -75,20 +75,20 @@ class Timing:
 
     @property
     def cells(self) -> int:
-        """Cells between the flops."""
+        """Number of cells between the flops."""
         return sum(hop.cells for hop in self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a unit costs on a target.
+    """Area and timing of a unit on a target.
 
     Attributes:
-        unit: what was measured.
-        target: name of what it was measured on.
+        unit: the unit.
+        target: name of the target.
         area: of the bare unit.
         timing: by seed of the placement, in order.
-        transistors: of the bare unit in static CMOS, as Yosys estimates them; None if some cell cannot be counted so.
+        transistors: Yosys' estimate for the bare unit in static CMOS; None if it cannot count some cell.
     """
 
     unit: Emitted
@@ -110,5 +110,5 @@ class Measured:
 
     @property
     def typical(self) -> Timing:
-        """The placement whose Fmax is nearest to the median; of equally near ones the slowest."""
+        """The placement whose Fmax is nearest to the median; the slower one if two are equally near."""
         return min(self.timing.values(), key=lambda timing: (abs(timing.mhz - self.median), timing.mhz))

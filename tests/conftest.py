@@ -1,7 +1,9 @@
 """What all tests share: the seed, the choice of long tests, a random generator per test."""
 
+import gc
 import os
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +34,26 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    """Leave out the long tests, and of the tests marked ``every(n)`` all cases but the first of each n."""
     if config.getoption("full"):
         return
-    long = [item for item in items if item.get_closest_marker("full")]
-    items[:] = [item for item in items if not item.get_closest_marker("full")]
+    cases = Counter()
+    quick, long = [], []
+    for item in items:
+        if item.get_closest_marker("full"):
+            long.append(item)
+            continue
+        every = item.get_closest_marker("every")
+        test = item.nodeid.partition("[")[0]
+        (long if every and cases[test] % every.args[0] else quick).append(item)
+        cases[test] += 1
+    items[:] = quick
     if long:
         config.hook.pytest_deselected(items=long)
+
+
+def pytest_collection_finish():
+    gc.freeze()  # imported modules stay: no garbage collection, and several tests ask for one, has to walk through them
 
 
 @pytest.fixture

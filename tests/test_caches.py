@@ -10,8 +10,8 @@ from qse_hw.golden.io import sources
 from qse_hw.golden.io.sources import FLOORS
 from qse_hw.synth import flow
 from qse_hw.synth.cache import Cache
+from qse_hw.synth.energy import measure_energy
 from qse_hw.synth.flow import Point
-from qse_hw.synth.playing import play
 from tests.synth.fakes import Fake
 from tests.synth.units import SMALL
 
@@ -23,14 +23,14 @@ WAYS = {
 }  # fmt: skip
 """What a module imports or calls to keep something."""
 
-MAKE_KEYS = {"golden/quantize/native.py", "golden/models/mamba/scan.py", "synth/flow.py", "synth/playing.py"}
+MAKE_KEYS = {"golden/io/compiler.py", "golden/models/mamba/scan.py", "synth/flow.py", "synth/energy.py"}
 """Modules that keep what they made under keys of their own: one test each, below or in the module's own tests."""
 
 PASS_ON = {
     "synth/cache.py": "refuses a key without sources",
-    "qse_hw/cli/report.py": "to flow and playing",
+    "qse_hw/cli/report.py": "to flow and energy",
     "qse_hw/cli/sweep.py": "to stages",
-    "qse_hw/cli/synth.py": "to flow and playing",
+    "qse_hw/cli/synth.py": "to flow and energy",
     "qse_hw/study/sweep/plan.py": "to flow",
     "qse_hw/study/sweep/schedule.py": "under the keys of stages",
     "qse_hw/study/sweep/stages.py": "under accuracy.key and plan.key",
@@ -79,15 +79,15 @@ def test_a_changed_timing_model_measures_again(edit, tmp_path, monkeypatch, room
 
 
 @pytest.mark.parametrize(("room", "again"), [("golden", True), ("synth", True), ("qse_hw", False), (None, False)])
-def test_a_changed_energy_model_plays_again(edit, tmp_path, monkeypatch, room, again):
-    played, cache = [], Cache(tmp_path)
-    monkeypatch.setattr("qse_hw.synth.playing._played", lambda point, stimuli: played.append(1) or [{"n": len(played)}])
-    wanted = [{"x": np.zeros((1, 1), np.uint32)}]
-    first = play([Point(SMALL, Fake())], wanted, cache=cache)
+def test_a_changed_energy_model_measures_again(edit, tmp_path, monkeypatch, room, again):
+    calls, cache = [], Cache(tmp_path)
+    monkeypatch.setattr("qse_hw.synth.energy._measure", lambda point, stimuli: calls.append(1) or [{"n": len(calls)}])
+    stimuli = [{"x": np.zeros((1, 1), np.uint32)}]
+    first = measure_energy([Point(SMALL, Fake())], stimuli, cache=cache)
     if room:
         edit(room)
-    assert (play([Point(SMALL, Fake())], wanted, cache=cache) != first) == again
-    assert len(played) == 1 + again
+    assert (measure_energy([Point(SMALL, Fake())], stimuli, cache=cache) != first) == again
+    assert len(calls) == 1 + again
 
 
 @pytest.mark.parametrize("room", FLOORS)

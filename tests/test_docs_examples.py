@@ -26,6 +26,7 @@ def examples(page):
 CASES = [(page, number) for page in PAGES for number in range(len(examples(page)))]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("page", "number"), CASES, ids=lambda value: value.stem if isinstance(value, Path) else value)
 def test_examples_run(page, number):
     """With an x, a small Mamba-1 and tokens for it, as the pages suppose them."""

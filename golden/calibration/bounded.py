@@ -1,4 +1,4 @@
-"""A scan that leaves out what cannot win."""
+"""The least of many candidates, without computing the errors of those that a lower bound rules out."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -11,15 +11,15 @@ def least(candidates: Iterable[T], bound: Callable[[T], float], error: Callable[
 
     Args:
         candidates: at least one.
-        bound: what a candidate's error is at least; cheap.
-        error: called only while a candidate may still be better than all before.
+        bound: a lower bound of a candidate's error; cheap to compute.
+        error: a candidate's error; computed only where the bound does not rule the candidate out.
     """
     bounds = [(bound(candidate), number, candidate) for number, candidate in enumerate(candidates)]
     bounds.sort(key=lambda item: item[:2])
-    best, lost = bounds[0][2], error(bounds[0][2])
+    best, least_error = bounds[0][2], error(bounds[0][2])
     for low, _, candidate in bounds[1:]:
-        if low > lost:
+        if low > least_error:
             break
-        if (found := error(candidate)) < lost:
-            best, lost = candidate, found
+        if (own := error(candidate)) < least_error:
+            best, least_error = candidate, own
     return best

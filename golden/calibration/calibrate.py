@@ -1,37 +1,41 @@
-"""Calibrates a model: every layer's format and scale, layer by layer."""
+"""Calibrates a model layer by layer: the format and scale of each."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from qse_hw.golden.calibration.calibration import METHODS, Calibration, Choice, one_or_each
-from qse_hw.golden.calibration.fitting import Fitter, budget, check_spec, is_tuned
+from qse_hw.golden.calibration.calibration import METHODS, Calibration, LayerCalibration, one_or_each
+from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram, Values
-from qse_hw.golden.calibration.modes import check_mode, fit_layers
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha, percentile_step
-from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
+from qse_hw.golden.calibration.quantizers import Quantizer, SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import check_mode, fit_layers
+from qse_hw.golden.calibration.spec import FormatSpec, TunedFormat, parse_format
 from qse_hw.golden.checks import function, instance, shown
 from qse_hw.golden.errors import InputError, InputTypeError
+from qse_hw.golden.formats.scale import check_scale_bits
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.quantize.matrix import check_finite, matrix
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """What calibration sees of a layer.
+    """A layer's activations, and how errors of them count.
 
-    ``x`` and ``weights`` may be given as NumPy arrays or PyTorch tensors, on any device, of any floating dtype or of
-    int8, int16 or int32; (batch, tokens, channels) becomes (batch * tokens, channels). They are kept as NumPy arrays,
-    what NumPy has no dtype for (bfloat16, float8) as float32.
+    ``x`` and ``weights`` are NumPy arrays or PyTorch tensors, on any device, of any floating dtype or of int8, int16 or
+    int32; (batch, tokens, channels) becomes (batch * tokens, channels). They are kept as NumPy arrays; bfloat16
+    and float8 tensors become float32.
 
     Attributes:
         x: (tokens, channels), at least one value.
-        weights: of x's shape, what each value's squared error counts at the layer's output; None: all alike.
-        output_error: of quantizers, the relative squared error at the layer's output; None: unknown.
+        weights: of x's shape: how much each value's squared error counts at the layer's output; None: all alike.
+        output_error: gives the relative squared error at the layer's output of each of several quantizers; None:
+            unknown.
 
     Raises:
-        InputError: for what is neither array nor tensor (a list), another dtype, another number of axes, or no values.
+        InputError: for anything but an array or a tensor, another dtype or number of axes, or no values.
     """
 
     x: Values
@@ -47,7 +51,7 @@ class Layer:
 
 def calibrate(
     layers: Iterable[Layer],
-    spec: str | SegmentedFormat,
+    spec: FormatSpec | SegmentedFormat | str | os.PathLike[str],
     *,
     model: str = "",
     mode: str = "free",
@@ -55,29 +59,32 @@ def calibrate(
     scale_bits: int = 16,
     progress: Callable[[int], None] | None = None,
 ) -> Calibration:
-    """Calibrate all layers, each seen once: of what it was, only histograms are kept.
+    """Calibrate all layers. Each is read once; only its histograms are kept.
 
     Args:
-        layers: first to last. Where they have weights, the objective is the error at the layer's output. In mode "free"
-            the weighted optimum, the unweighted one, the presets and the percentile are then compared by
-            ``output_error``, and the best is taken; in the others the weighted optimum is. Layers may differ in shape.
-        spec: the format; a bare preset name leaves its parameters open, ``tuned`` everything; of a
-            :class:`qse_hw.golden.formats.segmented.SegmentedFormat` only the scale is sought.
+        layers: first to last; they may differ in shape. Where they have weights, the objective is the error at the
+            layer's output: in mode "free" the weighted optimum, the unweighted optimum, the presets and the percentile
+            are compared by ``output_error``, and the best is taken; in other modes the weighted optimum is taken.
+        spec: a preset's name, which leaves its parameters open; a name with parameters, or a JSON file; ``tuned`` or
+            ``tuned:segments=N,bits=B,headroom=M``, which leaves everything else open; or a
+            :class:`qse_hw.golden.formats.segmented.SegmentedFormat`, of which only the scale is sought.
         model: fingerprint of the model.
-        mode: what the layers share, one of :data:`qse_hw.golden.calibration.modes.MODES`.
+        mode: what the layers share, one of :data:`qse_hw.golden.calibration.sharing.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.
-        progress: called with each layer's number when it has been seen.
+        progress: called with each layer's number when the layer has been read.
 
     Returns:
-        Per layer the best that was found, which is the percentile's where nothing beats it, and the percentile's: None
-        where it gives no scale, as the values are zero up to their quantile, or one at which ``spec`` has no format.
+        Per layer the best format and scale, never worse than the percentile's, and the percentile's. These are None
+        where the values are zero up to the quantile, so that it gives no scale, or where ``spec`` has no format at its
+        scale.
 
     Raises:
         InputError: without layers; naming the layer, where its values cannot be calibrated.
     """
     check_mode(mode)
-    check_spec(spec, scale_bits)
+    spec = parse_format(spec)
+    check_scale_bits(scale_bits)
     check_alpha(alpha)
     try:
         each = iter(layers)
@@ -86,11 +93,11 @@ def calibrate(
     instance(model, str, "Model", "a fingerprint, or empty text")
     function(progress, "Progress")
     fitters: list[Fitter] = []
-    seen: list[tuple[Histogram, Segmented | None]] = []
-    found: list[tuple[Choice, Choice | None]] = []
+    seen: list[tuple[Histogram, SegmentedQuantizer | None]] = []
+    calibrated: list[tuple[LayerCalibration, LayerCalibration | None]] = []
     shapes: list[tuple[int, int]] = []
     objective = "x"
-    for layer in each:  # enumerate would hold the last one
+    for layer in each:  # not enumerate, which keeps the last layer in memory
         number = len(seen)
         instance(layer, Layer, "Layers", "a sequence of Layer")
         try:
@@ -103,7 +110,7 @@ def calibrate(
                 fitter = Fitter(Histogram(layer.x, layer.weights), scale_bits=scale_bits, steps=steps)
             percentile = next(iter(fitter.given(spec)), None)
             if mode == "free":
-                found.append(_free(layer, fitter, plain, spec, percentile))
+                calibrated.append(_free(layer, fitter, plain, spec, percentile))
             else:
                 fitters.append(fitter)
             seen.append((histogram, percentile))
@@ -117,17 +124,17 @@ def calibrate(
         raise InputError("Layers must be at least one, not none")
     if fitters:
         for (histogram, percentile), best in zip(seen, fit_layers(fitters, spec, mode), strict=True):
-            found.append((_choice(histogram, best), _choice(histogram, percentile) if percentile else None))
+            calibrated.append((_measured(histogram, best), _measured(histogram, percentile) if percentile else None))
     tokens, channels = zip(*shapes, strict=True)
     return Calibration(
         model=model,
-        format=str(spec),
+        format=spec.name,
         mode=mode,
         objective=objective,
         alpha=alpha,
-        tokens=one_or_each(tokens, len(found)),
-        channels=one_or_each(channels, len(found)),
-        layers=tuple(dict(zip(METHODS, choices, strict=True)) for choices in found),
+        tokens=one_or_each(tokens, len(calibrated)),
+        channels=one_or_each(channels, len(calibrated)),
+        layers=tuple(dict(zip(METHODS, both, strict=True)) for both in calibrated),
     )
 
 
@@ -139,33 +146,37 @@ def _percentile_steps(x: Values, alpha: float) -> list[float]:
 
 
 def _free(
-    layer: Layer, fitter: Fitter, plain: Fitter, spec: str | SegmentedFormat, percentile: Segmented | None
-) -> tuple[Choice, Choice | None]:
+    layer: Layer, fitter: Fitter, plain: Fitter, spec: FormatSpec, percentile: SegmentedQuantizer | None
+) -> tuple[LayerCalibration, LayerCalibration | None]:
     """The layer's best format by itself, and the one at the percentile's scale, if there is one."""
     best = fitter.best(spec)
     if layer.output_error is None:
-        return _choice(plain.histogram, best), _choice(plain.histogram, percentile) if percentile else None
+        return _measured(plain.histogram, best), _measured(plain.histogram, percentile) if percentile else None
     rivals = [best, plain.best(spec), *fitter.given(spec)]  # the percentile is the last one, if there is one
-    if is_tuned(spec):
-        rivals = [*fitter.presets(budget(spec)), *plain.presets(budget(spec)), *rivals]
+    if isinstance(spec, TunedFormat):
+        rivals = [*fitter.presets(spec.budget), *plain.presets(spec.budget), *rivals]
     errors = layer.output_error(rivals)
 
     def expected(number: int) -> float:
-        """The error at the output, grown by the share that values expected beyond the peak add to that of x."""
+        """The error at the output, scaled by what the values of the headroom add to the error of x."""
         seen = fitter.histogram.squared_error(rivals[number])
         return errors[number] * (fitter.of(spec).histogram.squared_error(rivals[number]) / seen if seen else 1.0)
 
     number = min(range(len(rivals)), key=expected)
-    if percentile is not None:  # which the table shows beside it, and none there may be better
+    if percentile is not None:  # tables show both: the percentile must not be the better one
         number = min(number, len(rivals) - 1, key=errors.__getitem__)
     return (
-        _choice(plain.histogram, rivals[number], errors[number]),
-        _choice(plain.histogram, percentile, errors[-1]) if percentile else None,
+        _measured(plain.histogram, rivals[number], errors[number]),
+        _measured(plain.histogram, percentile, errors[-1]) if percentile else None,
     )
 
 
-def _choice(histogram: Histogram, found: Segmented, output_error: float | None = None) -> Choice:
-    output = None if output_error is None else -10 * math.log10(max(output_error, 1e-30))
-    return Choice(
-        format=found.format, scale=found.scale, sqnr_db=histogram.sqnr_db(found), output_sqnr_db=output
+def _measured(
+    histogram: Histogram, quantizer: SegmentedQuantizer, output_error: float | None = None
+) -> LayerCalibration:
+    return LayerCalibration(
+        format=quantizer.format,
+        scale=quantizer.scale,
+        sqnr_db=histogram.sqnr_db(quantizer),
+        output_sqnr_db=None if output_error is None else -10 * math.log10(max(output_error, 1e-30)),
     )

@@ -6,21 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from qse_hw.golden.calibration.modes import MODES
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import MODES
+from qse_hw.golden.calibration.spec import FormatSpec, GivenFormat, TunedFormat
 from qse_hw.golden.checks import as_path, instance, integer, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS, format_from_json, format_to_json, load_format
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, Scale, scale_from_json
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.io.documents import checked_document
 from qse_hw.golden.io.files import write_json
+from qse_hw.golden.io.schema import checked_document
 
 SCHEMA_NAME = "qse-hw/calibration/2"
 METHODS = ("least_squares", "percentile")
 OBJECTIVES = ("x", "output")
 
-_CHOICE = {
+_LAYER = {
     "type": "object",
     "required": ["format", "scale", "sqnr_db"],
     "additionalProperties": False,
@@ -53,7 +54,7 @@ SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "required": list(METHODS),
                 "additionalProperties": False,
-                "properties": {"least_squares": _CHOICE, "percentile": _CHOICE | {"type": ["object", "null"]}},
+                "properties": {"least_squares": _LAYER, "percentile": _LAYER | {"type": ["object", "null"]}},
             },
         },
     },
@@ -61,11 +62,11 @@ SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A format, a scale, and what they give.
+class LayerCalibration:
+    """One layer's format and scale, and the SQNR that they give.
 
     Attributes:
-        format, scale: what was chosen.
+        format, scale: the quantizer's.
         sqnr_db: SQNR of x in dB, ``10 log10(sum x**2 / sum (x - decoded)**2)``.
         output_sqnr_db: SQNR of the layer's output, before the residual is added; None: not measured.
     """
@@ -76,9 +77,9 @@ class Choice:
     output_sqnr_db: float | None = None
 
     @property
-    def quantizer(self) -> Segmented:
-        """Format and scale at work."""
-        return Segmented(format=self.format, scale=self.scale)
+    def quantizer(self) -> SegmentedQuantizer:
+        """The quantizer of this format and scale."""
+        return SegmentedQuantizer(format=self.format, scale=self.scale)
 
 
 def check_objective(objective: str) -> None:
@@ -88,19 +89,20 @@ def check_objective(objective: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What :func:`calibrate` found.
+    """The result of :func:`calibrate`.
 
     Attributes:
         model: fingerprint of the model whose activations were used ("" if unknown).
-        format: the format as it was asked for.
-        mode: what the layers' least squares share (:mod:`qse_hw.golden.calibration.modes`); percentiles are by layer.
-        objective: whose squared error is least: "x", or the layer's "output".
+        format: the format, in the words that asked for it.
+        mode: what the formats of least squares share (:mod:`qse_hw.golden.calibration.sharing`); those of the
+            percentile are each layer's own.
+        objective: whose squared error is minimized: that of "x", or of the layer's "output".
         alpha: quantile of the percentile method.
-        tokens, channels: shape of the activations of every layer; or as many numbers as there are layers.
-        layers: per layer, per method, the choice; None for a percentile where none could be had.
+        tokens, channels: shape of the activations: one number for all layers, or one per layer.
+        layers: per layer and method the format and scale; None where the percentile gives no scale.
 
     Raises:
-        InputError: without layers, or where there are more or fewer numbers of tokens or channels than layers.
+        InputError: without layers, or for another number of tokens or channels than there are layers.
     """
 
     model: str
@@ -110,7 +112,7 @@ class Calibration:
     alpha: float
     tokens: int | tuple[int, ...]
     channels: int | tuple[int, ...]
-    layers: tuple[Mapping[str, Choice | None], ...]
+    layers: tuple[Mapping[str, LayerCalibration | None], ...]
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -122,42 +124,47 @@ class Calibration:
                     f"not {len(sizes)} numbers"
                 )
 
-    def layer(self, number: int, method: str = "least_squares") -> Choice:
-        """The choice for layer ``number``; InputError if there is none."""
+    def layer(self, number: int, method: str = "least_squares") -> LayerCalibration:
+        """Format and scale of layer ``number``; InputError if there are none."""
         if not 0 <= integer(number, "Layer") < len(self.layers):
             raise InputError(f"Layer must be from 0 to {len(self.layers) - 1} (the calibration's layers), not {number}")
         one_of(method, METHODS, "Method")
-        found = self.layers[number][method]
-        if found is None:
+        layer = self.layers[number][method]
+        if layer is None:
             raise InputError(
                 f"Method must be least_squares for layer {number}, whose values have no percentile that gives a scale, "
                 f"not {method!r}"
             )
-        return found
+        return layer
 
-    def check_format(self, number: int, spec: str) -> None:
-        """InputError unless ``spec`` stands for the format of layer ``number``; a preset's name: for any parameters."""
-        if spec == self.format:  # as it was asked for
+    def check_format(self, number: int, spec: FormatSpec) -> None:
+        """InputError unless ``spec`` asks for the format of layer ``number``; a preset's name allows any parameters."""
+        if spec.name == self.format:
             return
-        found, wanted = self.layer(number).format, load_format(spec)
-        same = found.name == wanted.name if spec in PRESETS else found == wanted
+        format = self.layer(number).format
+        if isinstance(spec, TunedFormat):
+            load_format(spec.name)  # says what to do instead
+        if isinstance(spec, GivenFormat) and spec.name not in PRESETS:
+            same = format == spec.format
+        else:
+            same = format.name == spec.name
         if not same:
-            codes = " + ".join(str(segment.codes) for segment in found.segments)
+            codes = " + ".join(str(segment.codes) for segment in format.segments)
             raise InputError(
-                f"Format must be the calibration's, {found.name} of {codes} codes in layer {number}, not {spec}; "
+                f"Format must be the calibration's, {format.name} of {codes} codes in layer {number}, not {spec}; "
                 "calibrate again"
             )
 
     def check(
         self, *, layers: int, channels: int | tuple[int, ...], model: str, whose: str = "activations'"
     ) -> None:
-        """InputError unless the calibration belongs to ``whose`` so many layers of so many channels.
+        """InputError unless the calibration is for so many layers of so many channels, and for that model.
 
         Args:
-            layers: of what it is to be used for.
-            channels: of all of them, or of each.
-            model: the fingerprint of that model; "" if unknown.
-            whose: for the message.
+            layers: how many there are.
+            channels: of all layers, or one number per layer.
+            model: fingerprint; "" if unknown.
+            whose: layers and model, for the message.
         """
         if layers != len(self.layers) or one_or_each(channels, layers) != one_or_each(self.channels, layers):
             raise InputError(
@@ -171,13 +178,13 @@ class Calibration:
 
 
 def one_or_each(sizes: int | Sequence[int], layers: int) -> int | tuple[int, ...]:
-    """The one size that all layers have, or each one's."""
+    """The size that all layers have; if they differ, one per layer."""
     each = (sizes,) * layers if isinstance(sizes, int) else tuple(sizes)
     return each[0] if len(set(each)) == 1 else each
 
 
 def size_in_words(sizes: int | Sequence[int], form: str = "") -> str:
-    """``96``, or ``96 to 384`` of layers that differ; ``form``: how numbers are formatted, as by ``format``."""
+    """``96``, or ``96 to 384`` if layers differ; ``form``: the format specification of the numbers."""
     ends = [sizes] if isinstance(sizes, int) else [min(sizes), max(sizes)]
     return " to ".join(format(end, form) for end in dict.fromkeys(ends))
 
@@ -196,7 +203,7 @@ def write_calibration(path: str | os.PathLike[str], calibration: Calibration) ->
         "tokens": calibration.tokens,
         "channels": calibration.channels,
         "layers": [
-            {method: None if choice is None else _choice_to_json(choice) for method, choice in layer.items()}
+            {method: None if fit is None else _layer_to_json(fit) for method, fit in layer.items()}
             for layer in calibration.layers
         ],
     }
@@ -213,7 +220,7 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
     document = checked_document(path, where, SCHEMA)
     layers = tuple(
         {
-            method: None if layer[method] is None else _choice_from_json(layer[method], f"{where}: layer {number}")
+            method: None if layer[method] is None else _layer_from_json(layer[method], f"{where}: layer {number}")
             for method in METHODS
         }
         for number, layer in enumerate(document["layers"])
@@ -237,21 +244,21 @@ def _sizes_from_json(sizes: float | list[float]) -> int | tuple[int, ...]:
     return tuple(map(int, sizes)) if isinstance(sizes, list) else int(sizes)  # JSON's 8.0 is an integer, too
 
 
-def _choice_to_json(choice: Choice) -> dict[str, Any]:
+def _layer_to_json(layer: LayerCalibration) -> dict[str, Any]:
     return {
-        "format": format_to_json(choice.format),
-        "scale": asdict(choice.scale),
-        "sqnr_db": round(choice.sqnr_db, 4) if math.isfinite(choice.sqnr_db) else None,  # null: nothing was lost
-    } | ({} if choice.output_sqnr_db is None else {"output_sqnr_db": round(choice.output_sqnr_db, 4)})
+        "format": format_to_json(layer.format),
+        "scale": asdict(layer.scale),
+        "sqnr_db": round(layer.sqnr_db, 4) if math.isfinite(layer.sqnr_db) else None,  # null: nothing was lost
+    } | ({} if layer.output_sqnr_db is None else {"output_sqnr_db": round(layer.output_sqnr_db, 4)})
 
 
-def _choice_from_json(document: Mapping[str, Any], where: str) -> Choice:
+def _layer_from_json(document: Mapping[str, Any], where: str) -> LayerCalibration:
     try:
         format = format_from_json(document["format"])
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     sqnr = document["sqnr_db"]
-    return Choice(
+    return LayerCalibration(
         format=format,
         scale=scale_from_json(document["scale"], where),
         sqnr_db=float("inf") if sqnr is None else sqnr,

@@ -1,4 +1,6 @@
-"""A tensor as its distinct values and their weights: errors of candidates in a blink, whatever the tensor's size."""
+"""A tensor's distinct values and their weights: the error of a quantizer in a time that the tensor's size does not
+affect.
+"""
 
 import math
 from collections.abc import Iterator
@@ -43,7 +45,7 @@ class Histogram:
     def __init__(self, x: Values, weights: Values | None = None) -> None:
         check_values(x)
         self.low, self.high = float(x.min()), float(x.max())
-        self.peak = max(self.high, -self.low)  # of integers, the magnitude of the least may have no place in their type
+        self.peak = max(self.high, -self.low)  # not abs: the least integer's magnitude may not fit its dtype
         if self.peak == 0:
             raise InputError("Activations must not all be zero, a scale would be 0")
         if not MIN_PEAK <= self.peak <= MAX_PEAK:
@@ -69,7 +71,7 @@ class Histogram:
         return 10 * math.log10(self.power / error) if error else math.inf
 
     def least_error(self, fine: float, reach: float) -> float:
-        """What a quantizer loses at least whose levels are multiples of ``fine``, of magnitudes up to ``reach``."""
+        """A lower bound of the squared error of quantizers whose levels are multiples of ``fine`` up to +-``reach``."""
         size = np.abs(self.values)
         return _sum(self.counts, np.where(size < fine / 2, size, np.maximum(size - np.float32(reach), 0)))
 
@@ -77,7 +79,7 @@ class Histogram:
 def sqnr_db(x: Values, quantizer: Quantizer) -> float:
     """SQNR of the tensor itself in dB, ``10 log10(sum x**2 / sum (x - decoded)**2)``; infinite if nothing is lost."""
     power = error = 0.0
-    rows = x.reshape(-1, x.shape[-1])  # some quantizers tell channels apart
+    rows = x.reshape(-1, x.shape[-1])  # some quantizers have a scale per group of channels
     step = max(1, (1 << 20) // x.shape[-1])
     for begin in range(0, len(rows), step):
         part = rows[begin : begin + step].astype(np.float32)
@@ -94,7 +96,7 @@ def parts(x: Values) -> Iterator[npt.NDArray[np.float32]]:
 
 
 def check_values(x: Values) -> None:
-    """InputError unless x has values, and they are numbers."""
+    """InputError unless x has values, and they are real numbers."""
     if x.dtype.kind in "bcOSUmM":
         raise InputError(f"Activations must be floating point or integers, not {x.dtype}")
     if not x.size:
@@ -102,7 +104,7 @@ def check_values(x: Values) -> None:
 
 
 def _are_few_integers(x: Values) -> bool:
-    """Whether every value can be counted by itself, and float32 has all of them."""
+    """Whether every value can be counted separately, exactly in float32."""
     if x.dtype.kind not in "iu":
         return False
     low, high = int(x.min()), int(x.max())
@@ -110,18 +112,18 @@ def _are_few_integers(x: Values) -> bool:
 
 
 def _count_integers(x: Values, weights: Values | None, peak: float) -> tuple[_Floats, _Weights]:
-    """The values that occur, and the weight of each; every integer is its own."""
+    """The values that occur, and the weight of each, not rounded."""
     low = int(x.min())
     counts = np.zeros(int(x.max()) - low + 1)
     flat = x.reshape(-1)
     for begin, weight in zip(range(0, x.size, _PART), _weights(x, weights), strict=True):
         counts += np.bincount(flat[begin : begin + _PART].astype(np.int64) - low, weight, minlength=len(counts))
-    found = np.flatnonzero(counts)
-    return (found + low).astype(np.float32), counts[found]
+    occurring = np.flatnonzero(counts)
+    return (occurring + low).astype(np.float32), counts[occurring]
 
 
 def _count_rounded(x: Values, weights: Values | None, peak: float) -> tuple[_Floats, _Weights]:
-    """The values that occur, to the bits that float16 has, and the weight of each."""
+    """The values that occur, rounded to float16's significant bits, and the weight of each."""
     unit = np.float32(2.0 ** math.frexp(peak)[1])  # a power of two: scaling is exact
     counts = np.zeros(1 << 16)
     for part, weight in zip(parts(x), _weights(x, weights), strict=True):
@@ -136,7 +138,7 @@ def _count_rounded(x: Values, weights: Values | None, peak: float) -> tuple[_Flo
 
 
 def _sum(weights: npt.NDArray[np.float64], values: Values) -> float:
-    """Weighted sum of squares, in NumPy's own order: that of a BLAS product would depend on the processor."""
+    """Weighted sum of squares; not a BLAS product, whose order of summation depends on the processor."""
     return float((weights * np.square(values, dtype=np.float64)).sum())
 
 

@@ -1,21 +1,22 @@
 """The limit: the best that any scalar quantizer of so many levels can do (Max 1960; Lloyd 1982).
 
-Lloyd's iteration creeps: stopped when its levels seem to stand still it reads up to 3 dB low on these activations and
-flatters everything that is compared with it. Here the optimum itself is computed, by dynamic programming over the
-cells' borders (Bruce 1965), n log n per level, since the best border never moves left as the last value moves right.
+Lloyd's iteration converges slowly: stopped when its levels hardly move any more, it is up to 3 dB below the optimum on
+these activations, and every format seems nearer to the limit than it is. So the optimum itself is computed, by dynamic
+programming over the cells' borders (Bruce 1965). It takes n log n per level, because the best border never moves left
+as the last value moves right.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.quantizers import Codebook
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer
 from qse_hw.golden.errors import InputError
 
 Indices = npt.NDArray[np.intp]
 
 
-def lloyd_max(histogram: Histogram, levels: int = 256) -> Codebook:
+def lloyd_max(histogram: Histogram, levels: int = 256) -> CodebookQuantizer:
     """The codebook of at most ``levels`` levels with the least squared error on the histogram: the global optimum.
 
     Raises:
@@ -25,18 +26,18 @@ def lloyd_max(histogram: Histogram, levels: int = 256) -> Codebook:
         raise InputError(f"Levels must be at least 1, not {levels!r}")
     values = histogram.values.astype(np.float64)
     if len(values) <= levels:
-        return Codebook.nearest(values)
-    counts = np.maximum(histogram.counts, 1e-12 * histogram.counts.sum())  # less would drown in the cumulative sums
+        return CodebookQuantizer.nearest(values)
+    counts = np.maximum(histogram.counts, 1e-12 * histogram.counts.sum())  # less is lost in cumulative sums
     cells = _Cells(values, counts)
     error = np.concatenate([[0.0], cells.error(np.zeros(len(values), np.intp), np.arange(1, len(values) + 1))])
-    lasts = []  # per level: where its cell begins, by where it ends
+    lasts = []  # per level: where its cell begins, indexed by where it ends
     for level in range(1, levels):
         error, begins = _append_cell(cells, error, level)
         lasts.append(begins)
     borders = [len(values)]
     for begins in reversed(lasts):
         borders.append(int(begins[borders[-1]]))
-    return Codebook.nearest(cells.means(np.array([0, *reversed(borders)])))
+    return CodebookQuantizer.nearest(cells.means(np.array([0, *reversed(borders)])))
 
 
 class _Cells:
@@ -64,12 +65,12 @@ def _append_cell(
 ) -> tuple[npt.NDArray[np.float64], Indices]:
     """Least errors with one cell more, by the number of values covered, and where that last cell begins.
 
-    Divide and conquer, a whole depth at a time: the best border of a range's middle bounds those of both halves.
+    Divide and conquer, one depth at a time: the best border for a range's middle bounds those of both halves.
     """
     count = len(error) - 1
     best, begins = np.full(count + 1, np.inf), np.zeros(count + 1, np.intp)
-    low, high = np.array([level + 1]), np.array([count])  # ends whose best border is sought
-    least, most = np.array([level]), np.array([count - 1])  # and between which it lies
+    low, high = np.array([level + 1]), np.array([count])  # ranges of ends whose best borders are sought
+    least, most = np.array([level]), np.array([count - 1])  # bounds of those borders
     while len(low):
         middle = (low + high) // 2
         lengths = np.minimum(most, middle - 1) - least + 1

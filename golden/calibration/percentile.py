@@ -1,5 +1,5 @@
-"""Quamba's way to the scale of x: by percentile (arXiv 2410.13229). :mod:`qse_hw.golden.calibration.fitting` has
-ours.
+"""The scale of x by a percentile, as in Quamba (arXiv 2410.13229); by least squared error:
+:mod:`qse_hw.golden.calibration.fitting`.
 """
 
 from numbers import Real
@@ -12,7 +12,7 @@ from qse_hw.golden.errors import InputError
 
 SEQUENCE = 512  # tokens per calibration sample (the recipe)
 MOMENTUM = 0.01  # of the moving average over samples (the recipe)
-ALPHA = 0.9995  # Quamba's published code; its first paper says 0.99999
+ALPHA = 0.9995  # as in Quamba's published code; its first paper states 0.99999
 
 
 def percentile_step(x: Values, alpha: float = ALPHA) -> float:
@@ -29,7 +29,7 @@ def percentile_step(x: Values, alpha: float = ALPHA) -> float:
     check_values(x)
     mean = None
     for begin in range(0, len(x), SEQUENCE):
-        # in float64, as -128 has no magnitude in int8
+        # in float64: the magnitude of -128 does not fit int8
         sample = np.abs(x[begin : begin + SEQUENCE].astype(np.float64)).reshape(-1)
         quantile = float(np.quantile(sample, alpha))
         mean = quantile if mean is None else mean + MOMENTUM * (quantile - mean)
@@ -39,7 +39,7 @@ def percentile_step(x: Values, alpha: float = ALPHA) -> float:
 
 
 def check_alpha(alpha: float) -> None:
-    """InputError unless ``alpha`` is a quantile that can give a scale."""
+    """InputError unless ``alpha`` is above 0 and at most 1."""
     instance(alpha, Real, "Alpha", "a number above 0 and at most 1")
     if not 0 < alpha <= 1:
         raise InputError(f"Alpha must be above 0 and at most 1, not {alpha!r}")

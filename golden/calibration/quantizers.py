@@ -1,4 +1,4 @@
-"""Anything that quantizes a tensor: a segmented format at a scale, or a plain list of levels (float8, Lloyd-Max)."""
+"""Quantizers of tensors: a segmented format at a scale, a list of levels (float8, Lloyd-Max), or one per group."""
 
 import math
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ Floats = npt.NDArray[np.float32]
 
 
 class Quantizer(Protocol):
-    """Replaces every value by the one that its code stands for; any shape, on arrays and on tensors alike.
+    """Replaces every value by the decoded value of its code, in arrays and tensors of any shape.
 
-    NaN stays NaN, so that what a model computes with it can be seen.
+    NaN stays NaN, so that its effect on a model can be seen.
     """
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
@@ -31,8 +31,8 @@ class Quantizer(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segmented:
-    """A segmented format at a scale (or at a step s, which becomes the nearest scale): what the hardware computes."""
+class SegmentedQuantizer:
+    """A segmented format at a scale, as in hardware; a step s given as the scale becomes the nearest scale."""
 
     format: SegmentedFormat
     scale: Scale
@@ -43,11 +43,12 @@ class Segmented:
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         array.check_array(x, "Values")
-        wide = x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x  # which decoded values may exceed
+        # decoded values may exceed float16's range
+        wide = x.astype(np.float32) if x.dtype.name in ("float16", "bfloat16") else x
         return array.fake_quantize(wide, self.format, self.scale).astype(np.float32, copy=False)
 
     def tensor(self, x: "torch.Tensor") -> "torch.Tensor":
-        from qse_hw.golden.quantize import operators  # torch is loaded only by who has tensors
+        from qse_hw.golden.quantize import operators  # imported here: arrays need no torch
 
         operators.check_tensor(x, "Values")
         wide = x.float() if x.is_floating_point() and x.itemsize < 4 else x  # as above
@@ -55,8 +56,8 @@ class Segmented:
 
 
 @dataclass(frozen=True, eq=False)
-class Codebook:
-    """Levels, ascending float32, and the ``len(levels) - 1`` thresholds between: x >= a threshold goes above it."""
+class CodebookQuantizer:
+    """Levels, float32, ascending, and the ``len(levels) - 1`` thresholds between them; x >= a threshold rounds up."""
 
     levels: Floats
     thresholds: Floats
@@ -64,18 +65,18 @@ class Codebook:
     @classmethod
     def nearest(
         cls, levels: npt.NDArray[np.floating[Any]], *, ties_down: npt.NDArray[np.bool_] | None = None
-    ) -> "Codebook":
-        """Every value to the nearest of ``levels`` (ascending, distinct); ties up, except where ``ties_down``."""
+    ) -> "CodebookQuantizer":
+        """Rounding to the nearest of ``levels`` (ascending, distinct); ties go up, except where ``ties_down``."""
         levels = levels.astype(np.float32)
         wide = levels.astype(np.float64)
         below, above = wide[:-1], wide[1:]
         sums = below + above
-        part = sums - below
-        lost = (below - (sums - part)) + (above - part)  # by the sum's rounding, exactly (Knuth's two-sum)
+        rounded = sums - below
+        lost = (below - (sums - rounded)) + (above - rounded)  # the sum's rounding error, exact (Knuth's two-sum)
         middles = sums / 2
         thresholds = middles.astype(np.float32)
         up = np.nextafter(thresholds, np.float32(np.inf))
-        low = thresholds < middles  # rounded down: no float32 lies between
+        low = thresholds < middles  # rounded down: the next float32 is the least one above the middle
         low |= (thresholds == middles) & (lost > 0)
         if ties_down is not None:
             low |= ties_down & (thresholds == middles) & (lost == 0)
@@ -97,7 +98,7 @@ class Codebook:
 
 
 @dataclass(frozen=True, eq=False)
-class Grouped:
+class GroupedQuantizer:
     """One quantizer per group of channels (the last axis), as Quamba2 gives each group of channels a scale of its own.
 
     ``groups[c]`` is the group of channel c.

@@ -1,7 +1,7 @@
-"""What a quantizer of x costs: per layer in dB, for the whole model in nats and bits, with what chance has in it.
+"""The cost of a quantizer of x: per layer in dB, for the whole model in nats and bits, with confidence intervals.
 
-* :mod:`qse_hw.golden.evaluate.layers`: fits contenders to every layer, measures SQNR and the distance to the limit.
-* :mod:`qse_hw.golden.evaluate.recipes`: models whose x is quantized, and everything else not at all or to 8 bits.
+* :mod:`qse_hw.golden.evaluate.layers`: fits candidates to every layer, measures SQNR and the distance to the limit.
+* :mod:`qse_hw.golden.evaluate.recipes`: models whose x is quantized, and the rest left alone or quantized, too.
 * :mod:`qse_hw.golden.evaluate.score`: KL divergence from the unquantized model and negative log likelihood, by window.
 * :mod:`qse_hw.golden.evaluate.bootstrap`: intervals for their means.
 

@@ -1,8 +1,8 @@
-"""Intervals for means over windows, by resampling the windows: a difference that chance can make is no difference.
+"""Confidence intervals for means over windows, by resampling the windows (bootstrap).
 
-Every figure is resampled with the same draws, so that what is paired stays paired. Percentiles of resampled means are
-too close together when windows are few (Hesterberg 2014, "What teachers should know about the bootstrap", section 4),
-so they are moved away from the mean by what Student's t has over the normal distribution.
+Every figure is resampled with the same draws, so that pairs stay pairs. Percentiles of resampled means are too close
+together if windows are few (Hesterberg 2014, "What teachers should know about the bootstrap", section 4), so they are
+moved away from the mean by the ratio of Student's t to the normal quantile.
 """
 
 import math
@@ -15,12 +15,12 @@ import numpy.typing as npt
 RESAMPLES = 2000
 SEED = 2026
 COVERAGE = 0.95
-LEAST = 8  # windows: fewer say too little of how much windows differ
+LEAST = 8  # windows; fewer do not show how much windows differ
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean and its 95 % interval; None and None where the windows are too few to tell."""
+    """A mean and its 95 % interval; None and None if there are too few windows."""
 
     mean: float
     low: float | None
@@ -28,12 +28,12 @@ class Estimate:
 
     @property
     def within_noise(self) -> bool:
-        """Whether 0 is in the interval, or there is none: then a difference must not be called one."""
+        """Whether 0 is in the interval, or there is none: then a difference is not significant."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
 
 
 class Bootstrap:
-    """Draws of windows with replacement, the same for all that is estimated.
+    """Draws of windows with replacement, the same for every estimate.
 
     Args:
         windows: how many there are, at least 1.
@@ -57,7 +57,7 @@ class Bootstrap:
 
 
 def _wider(windows: int) -> float:
-    """Student's t over the normal quantile, and the root of n / (n - 1) that a resampled deviation lacks."""
+    """Student's t over the normal quantile, times sqrt(n / (n - 1)), by which resampled deviations are too small."""
     z, freedom = NormalDist().inv_cdf((1 + COVERAGE) / 2), windows - 1
     t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)  # Cornish and Fisher
     return t / z * math.sqrt(windows / freedom)

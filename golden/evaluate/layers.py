@@ -1,7 +1,7 @@
-"""Contenders fitted to every layer of a model, and what they lose there: SQNR and the distance to the limit.
+"""Candidates fitted to every layer of a model, and their losses there: SQNR and the distance to the limit.
 
-The model is streamed, so that one layer's values are in memory at a time; what is kept of a layer are its quantizers
-and, where layers are to share a format, its histogram.
+The model is streamed, so that one layer's values are in memory at a time. Kept of each layer are its quantizers and, if
+layers are to share a format, its histogram.
 """
 
 import math
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from qse_hw.golden.calibration.contenders import Contender, Sample, describe
-from qse_hw.golden.calibration.fitting import Fitter, is_tuned
+from qse_hw.golden.calibration.candidates import Candidate, Sample
+from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.modes import check_mode, fit_layers
+from qse_hw.golden.calibration.sharing import check_mode, fit_layers
+from qse_hw.golden.calibration.spec import CandidateSpec, TunedFormat
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.sensitivity import output_weights
 from qse_hw.golden.models.mamba.stream import Layers, activations
@@ -25,26 +26,26 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """SQNR of x in dB by contender and layer, on one text.
+    """SQNR of x in dB by candidate and layer, on one text.
 
     Attributes:
-        sqnr_db: by spec, then by layer; infinite where nothing is lost.
-        limit_db: by layer: of the best 256 levels for this very text's values, which no contender knows that was fitted
-            to another text, and no scalar quantizer of 8 bits can beat.
+        sqnr_db: by candidate's name, then by layer; infinite where nothing is lost.
+        limit_db: by layer, of the best 256 levels for this text's own values, even if the candidates were fitted to
+            another text. No scalar quantizer of 8 bits has a higher SQNR.
     """
 
     sqnr_db: Mapping[str, Sequence[float]]
     limit_db: Sequence[float]
 
-    def distance_db(self, spec: str) -> list[float]:
-        """By layer, how far the contender stays below the limit; 0 where both lose nothing."""
+    def distance_db(self, name: str) -> list[float]:
+        """By layer, how far the candidate is below the limit; 0 where neither loses anything."""
         return [
-            0.0 if limit == own else limit - own for limit, own in zip(self.limit_db, self.sqnr_db[spec], strict=True)
+            0.0 if limit == own else limit - own for limit, own in zip(self.limit_db, self.sqnr_db[name], strict=True)
         ]
 
-    def worst(self, spec: str) -> tuple[int, float]:
+    def worst(self, name: str) -> tuple[int, float]:
         """The layer of the greatest distance, and that distance."""
-        distances = self.distance_db(spec)
+        distances = self.distance_db(name)
         layer = max(range(len(distances)), key=distances.__getitem__)
         return layer, distances[layer]
 
@@ -52,25 +53,25 @@ class Losses:
 def fit(
     layers: Layers,
     ids: Tensor,
-    specs: Sequence[str],
+    specs: Sequence[CandidateSpec],
     *,
     tokens: int,
     mode: str = "free",
     objective: str = "x",
-    given: Mapping[str, Sequence[Contender]] | None = None,
+    given: Mapping[str, Sequence[Candidate]] | None = None,
     progress: Progress | None = None,
-) -> tuple[dict[str, list[Contender]], Losses]:
-    """The contenders of every layer, and their losses on the text they were fitted to.
+) -> tuple[dict[str, list[Candidate]], Losses]:
+    """The candidates of every layer, and their losses on the text they were fitted to.
 
     Args:
         layers: the unquantized model.
         ids: (count,).
-        specs: as :func:`qse_hw.golden.calibration.contenders.specs` gives them.
+        specs: the candidates, each name once.
         tokens: how many of the ids to use, in sequences of 512 tokens.
-        mode: one of :data:`qse_hw.golden.calibration.modes.MODES`: what tuned formats of different layers share.
-        objective: "x", or "output": formats, not the baselines, are fitted to squared errors that are weighted by what
-            they do at the layer's output (:mod:`qse_hw.golden.models.mamba.sensitivity`).
-        given: contenders by name that are measured with the others, but not fitted: one per layer.
+        mode: one of :data:`qse_hw.golden.calibration.sharing.MODES`: what tuned formats of different layers share.
+        objective: "x", or "output": the squared errors to which formats, not baselines, are fitted are weighted by
+            their effect on the layer's output (:mod:`qse_hw.golden.models.mamba.sensitivity`).
+        given: by name, one candidate per layer that is measured with the others, but not fitted.
         progress: called with the share that is done.
 
     Raises:
@@ -78,64 +79,62 @@ def fit(
             or do not suit a format.
     """
     check_mode(mode)
-    together = [] if mode == "free" else [spec for spec in specs if is_tuned(spec)]
+    together = [] if mode == "free" else [spec for spec in specs if isinstance(spec, TunedFormat)]
     alone = [spec for spec in specs if spec not in together]
     report, count = progress or (lambda share: None), layers.config.n_layer
-    part = len(alone) / max(1, len(specs))  # of the work, roughly
-    contenders: dict[str, list[Contender]] = {spec: [] for spec in specs}
-    ready = {name: list(found) for name, found in (given or {}).items()}
-    sqnr: dict[str, list[float]] = {spec: [] for spec in (*specs, *ready)}
+    share_alone = len(alone) / max(1, len(specs))  # of the work, roughly
+    candidates: dict[str, list[Candidate]] = {spec.name: [] for spec in specs}
+    ready = {name: list(by_layer) for name, by_layer in (given or {}).items()}
+    sqnr: dict[str, list[float]] = {name: [] for name in (*candidates, *ready)}
     limit: list[float] = []
     fitters: list[Fitter] = []
     histograms: list[Histogram] = []
     for layer, sample in _samples(layers, ids, tokens, objective):
         with named(layer):
             for number, spec in enumerate(alone):
-                report(part * (layer + number / len(alone)) / count)
-                found = sample.fit(spec)
-                contenders[spec].append(found)
-                sqnr[spec].append(sample.sqnr_db(found.quantizer))
-            for name, ones in ready.items():
-                sqnr[name].append(sample.sqnr_db(ones[layer].quantizer))
+                report(share_alone * (layer + number / len(alone)) / count)
+                candidate = sample.fit(spec)
+                candidates[spec.name].append(candidate)
+                sqnr[spec.name].append(sample.sqnr_db(candidate.quantizer))
+            for name, by_layer in ready.items():
+                sqnr[name].append(sample.sqnr_db(by_layer[layer].quantizer))
             limit.append(sample.sqnr_db(sample.limit))
         if together:
             fitters.append(Fitter(sample.histogram, scale_bits=sample.fitter.scale_bits))
             histograms.append(sample.unweighted)
         del sample  # before the next layer is read
-    for number, spec in enumerate(together):
+    for number, tuned in enumerate(together):
         done = len(alone) + number
         quantizers = fit_layers(
             fitters,
-            spec,
+            tuned,
             mode,
             lambda share, done=done: report((done + share) / len(specs)),  # type: ignore[misc]
         )
         for histogram, quantizer in zip(histograms, quantizers, strict=True):
-            contenders[spec].append(
-                Contender(spec=spec, quantizer=quantizer, bits=quantizer.format.bits, detail=describe(quantizer))
-            )
-            # the values are gone; the histogram's rounding, 70 dB down, is not seen here
-            sqnr[spec].append(histogram.sqnr_db(quantizer))
+            candidates[tuned.name].append(Candidate.of(tuned.name, quantizer))
+            # by the histogram, as the values are no longer in memory; its rounding is 70 dB down
+            sqnr[tuned.name].append(histogram.sqnr_db(quantizer))
     report(1.0)
-    return contenders | ready, Losses(sqnr_db=sqnr, limit_db=limit)
+    return candidates | ready, Losses(sqnr_db=sqnr, limit_db=limit)
 
 
 def measure(
     layers: Layers,
     ids: Tensor,
-    contenders: Mapping[str, Sequence[Contender]],
+    candidates: Mapping[str, Sequence[Candidate]],
     *,
     tokens: int,
     progress: Progress | None = None,
 ) -> Losses:
-    """The contenders' losses on another text; arguments and errors as those of :func:`fit`."""
-    sqnr: dict[str, list[float]] = {spec: [] for spec in contenders}
+    """The candidates' losses on another text; arguments and errors as those of :func:`fit`."""
+    sqnr: dict[str, list[float]] = {name: [] for name in candidates}
     limit = []
     for layer, sample in _samples(layers, ids, tokens):
         with named(layer):
             limit.append(sample.sqnr_db(sample.limit))
-        for spec, fitted in contenders.items():
-            sqnr[spec].append(sample.sqnr_db(fitted[layer].quantizer))
+        for name, by_layer in candidates.items():
+            sqnr[name].append(sample.sqnr_db(by_layer[layer].quantizer))
         del sample  # before the next layer is read
         if progress is not None:
             progress((layer + 1) / layers.config.n_layer)
@@ -144,7 +143,7 @@ def measure(
 
 @contextmanager
 def named(layer: int) -> Iterator[None]:
-    """InputErrors name the layer."""
+    """Puts the layer's number in front of an InputError's message."""
     try:
         yield
     except InputError as error:
@@ -152,7 +151,7 @@ def named(layer: int) -> Iterator[None]:
 
 
 def finite(value: float) -> float | None:
-    """For JSON, which has no infinity: None where nothing was lost."""
+    """None for an infinite SQNR, where nothing was lost: JSON has no infinity."""
     return value if math.isfinite(value) else None
 
 

@@ -1,7 +1,8 @@
-"""Any model, quantized or not, as lm-evaluation-harness knows models, and its tasks run on it, offline.
+"""Any model, quantized or not, as a model of lm-evaluation-harness, and the harness's tasks, offline.
 
-Source: Gao et al., "A framework for few-shot language model evaluation" (EleutherAI/lm-evaluation-harness). How context
-and continuation are cut into tokens, and what an empty context is, follow its own models, so that figures compare.
+Source: Gao et al., "A framework for few-shot language model evaluation" (EleutherAI/lm-evaluation-harness). The
+tokenization of context and continuation, and the empty context, are those of the harness's own models, so that figures
+compare.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-# nothing is fetched behind the user's back; read when datasets is imported
+# nothing is downloaded unasked; read when datasets is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 
@@ -33,8 +34,8 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.evaluate.score import Forward
 from qse_hw.golden.models.mamba.text import Tokenizer
 
-MAX_LENGTH = 2048  # tokens of context, what the published Mambas were trained on
-MAX_NEW_TOKENS = 256  # where a task does not say
+MAX_LENGTH = 2048  # tokens of context, as in the training of the published Mambas
+MAX_NEW_TOKENS = 256  # if a task does not state it
 _BATCH_TOKENS = 4096
 _BOOTSTRAP = 1000  # resamples of a perplexity's standard error
 
@@ -45,7 +46,7 @@ class HarnessModel(TemplateLM):
     Args:
         forward: ids (b, l) -> logits (b, l, v).
         tokenizer: of those ids; its ``prefix`` stands for an empty context.
-        max_length: tokens that ``forward`` is given at most; what comes before them is cut off.
+        max_length: the most tokens that ``forward`` is given; earlier ones are cut off.
     """
 
     def __init__(self, forward: Forward, tokenizer: Tokenizer, *, max_length: int = MAX_LENGTH) -> None:
@@ -62,12 +63,12 @@ class HarnessModel(TemplateLM):
         return self._codec.encode(string)
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
-        """Of every (context, continuation): the continuation's log likelihood in nats, and whether greedy finds it."""
-        found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
-        return found
+        """Per (context, continuation): the continuation's log likelihood in nats, and whether it is the greedy one."""
+        answers: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
+        return answers
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
-        """Of every (text,) its log likelihood in nats: each token once, the last ones after all that fits."""
+        """Per (text,) its log likelihood in nats: each token counts once, with as much context as fits."""
         pieces: list[tuple[list[int], list[int]]] = []
         owners: list[int] = []
         for owner, request in enumerate(requests):
@@ -82,7 +83,7 @@ class HarnessModel(TemplateLM):
 
     @torch.no_grad()
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
-        """Of every (context, settings) the greedy continuation up to a stop; every token runs all before it again.
+        """Per (context, settings) the greedy continuation up to a stop; every token recomputes all earlier ones.
 
         Raises:
             InputError: when a task wants sampling.
@@ -117,7 +118,7 @@ class HarnessModel(TemplateLM):
     def _loglikelihood_tokens(
         self, requests: list[tuple[tuple[str, str], list[int], list[int]]], **kwargs: Any
     ) -> list[tuple[float, bool]]:
-        # of a context that is all spaces nothing is left: they have gone to the continuation
+        # a context of spaces alone is empty: they have been moved to the continuation
         return self._score([(context or [self._codec.prefix], after) for _, context, after in requests])
 
     @torch.no_grad()
@@ -129,8 +130,8 @@ class HarnessModel(TemplateLM):
                 raise InputError(
                     f"Continuation must be at most the model's {self._max_length} tokens, not {len(continuation)}"
                 )
-        order = sorted(range(len(rows)), key=lambda number: -len(rows[number]))  # the longest first, alike together
-        found: list[tuple[float, bool]] = [(0.0, True)] * len(rows)
+        order = sorted(range(len(rows)), key=lambda number: -len(rows[number]))  # batches of similar lengths
+        scores: list[tuple[float, bool]] = [(0.0, True)] * len(rows)
         begin = 0
         while begin < len(order):
             length = len(rows[order[begin]]) - 1
@@ -138,16 +139,16 @@ class HarnessModel(TemplateLM):
             ids = torch.zeros(len(batch), max(1, length), dtype=torch.int64)
             for place, number in enumerate(batch):
                 ids[place, : len(rows[number]) - 1] = torch.tensor(rows[number][:-1], dtype=torch.int64)
-            logits = self._forward(ids)  # what follows a row does not change it: the model is causal
+            logits = self._forward(ids)  # padding after a row does not change it: the model is causal
             for place, number in enumerate(batch):
                 count, end = len(pairs[number][1]), len(rows[number]) - 1
                 if count:
                     wanted = torch.tensor(pairs[number][1], device=logits.device)
                     q = F.log_softmax(logits[place, end - count : end].double(), dim=-1)
                     total = float(q.gather(-1, wanted.unsqueeze(-1)).sum())
-                    found[number] = total, bool((q.argmax(-1) == wanted).all())
+                    scores[number] = total, bool((q.argmax(-1) == wanted).all())
             begin += len(batch)
-        return found
+        return scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +165,7 @@ class Metric:
     def within_noise(self, other: "Metric") -> bool | None:
         """Whether the values are less than 2 standard errors of their difference apart; None: errors are unknown.
 
-        The errors are taken as independent, though both answer the same questions: that errs on the side of "=".
+        The errors are treated as independent, though both answer the same questions: this favors "=".
         """
         if self.value == other.value:
             return True
@@ -177,7 +178,7 @@ class Tasks:
     """Tasks of the harness by name, with their data loaded.
 
     Args:
-        names: the harness's own, or of those in ``folder``.
+        names: tasks of the harness, or of ``folder``.
         folder: with further task definitions (YAML).
 
     Raises:
@@ -194,11 +195,11 @@ class Tasks:
             if name not in self._manager.all_tasks:
                 raise InputError(f"Task {name} must be one the harness knows, or be defined in --task-path, and is not")
         self.names = list(dict.fromkeys(names))
-        for name in self.names:  # before anything long is begun
+        for name in self.names:  # before any long work
             self._load([name])
 
     def run(self, model: HarnessModel, *, limit: int | None = None) -> list[Metric]:
-        """All tasks on a model, zero-shot unless a task says otherwise; of each at most ``limit`` questions.
+        """All tasks on a model, zero-shot unless a task says otherwise; at most ``limit`` questions of each.
 
         Every metric of every task is in the result, in the harness's order.
         """
@@ -237,7 +238,7 @@ def _manager(folder: str | None) -> TaskManager:
 
 
 def _metrics(document: dict[str, Any]) -> list[Metric]:
-    found = []
+    metrics = []
     for task, results in document["results"].items():
         directions = document.get("higher_is_better", {}).get(task, {})
         samples = document.get("n-samples", {}).get(task, {}).get("effective", 0)
@@ -247,7 +248,7 @@ def _metrics(document: dict[str, Any]) -> list[Metric]:
                 continue
             stderr = results.get(f"{name}_stderr,{filter}")
             known = isinstance(stderr, int | float | np.number) and math.isfinite(stderr)
-            found.append(
+            metrics.append(
                 Metric(
                     task=task,
                     metric=name if filter == "none" else f"{name} ({filter})",
@@ -257,12 +258,12 @@ def _metrics(document: dict[str, Any]) -> list[Metric]:
                     samples=int(samples),
                 )
             )
-    return found
+    return metrics
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars, no notes, one process: the harness prints to both streams, logs, and forks for its bootstrap."""
+    """Silences the harness, which prints to both streams and logs, and keeps it from forking for its bootstrap."""
     logger, before = logging.getLogger("lm_eval"), os.environ.get("DISABLE_MULTIPROC")
     level = logger.level
     logger.setLevel(logging.ERROR)

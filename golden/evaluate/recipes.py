@@ -1,4 +1,4 @@
-"""Models whose x is quantized: all else left alone, or all else to 8 bits as the Quamba papers have it."""
+"""Models whose x is quantized, and the rest left alone, or quantized to 8 bits as in the Quamba papers."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,11 +21,11 @@ PathLike = str | os.PathLike[str]
 RECIPES = ("x-only", "quamba")
 X_PROJ_INPUT, STATE = X_PROJ_INPUTS[0], STATES[0]
 
-Contenders = Mapping[str, Sequence[Quantizer]]
+Candidates = Mapping[str, Sequence[Quantizer]]
 """By name, one quantizer of x per layer."""
 
-Build = Callable[[Contenders], dict[str, Forward]]
-"""Contenders -> their models, by name."""
+Build = Callable[[Candidates], dict[str, Forward]]
+"""Candidates -> their models, by name."""
 
 
 def check_recipe(recipe: str, x_proj_input: str, state: str) -> None:
@@ -48,7 +48,7 @@ def x_only(model: Mamba) -> Build:
 
         return lambda ids: model(ids, replace)
 
-    return lambda contenders: {name: forward(quantizers) for name, quantizers in contenders.items()}
+    return lambda candidates: {name: forward(quantizers) for name, quantizers in candidates.items()}
 
 
 def quamba(
@@ -61,9 +61,9 @@ def quamba(
     scales: PathLike | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Build:
-    """The model with 8-bit weights and activations, and x in every contender's format.
+    """The model with 8-bit weights and activations, and x in every candidate's format.
 
-    One set of 8-bit weights is kept: contenders have in common all but what depends on x.
+    One set of 8-bit weights is kept: candidates differ only in what depends on x.
 
     Args:
         model: unquantized; it is not changed.
@@ -112,10 +112,10 @@ def _mamba1(
     def forward(quantizers: Sequence[Quantizer]) -> Forward:
         projections = [
             XProjection(
-                cast(Mixer, block.mixer).x_proj.weight, quantizer, found.x, found.x_proj, x_proj_input,
+                cast(Mixer, block.mixer).x_proj.weight, quantizer, layer_scales.x, layer_scales.x_proj, x_proj_input,
                 f"Layer {layer}, x_proj",
             )
-            for layer, (block, quantizer, found) in enumerate(
+            for layer, (block, quantizer, layer_scales) in enumerate(
                 zip(model.blocks, quantizers, calibration.layers, strict=True)
             )
         ]  # fmt: skip
@@ -128,7 +128,7 @@ def _mamba1(
 
         return run
 
-    return lambda contenders: {name: forward(quantizers) for name, quantizers in contenders.items()}
+    return lambda candidates: {name: forward(quantizers) for name, quantizers in candidates.items()}
 
 
 def _mamba2(
@@ -138,8 +138,8 @@ def _mamba2(
     scales: PathLike | None,
     report: Callable[[float], None],
 ) -> Build:
-    from qse_hw.golden.models.quamba.calibrate2 import calibrate_quamba2
-    from qse_hw.golden.models.quamba.calibration2 import Quamba2Calibration, read_quamba2, write_quamba2
+    from qse_hw.golden.models.quamba.calibrate_mamba2 import calibrate_quamba2
+    from qse_hw.golden.models.quamba.calibration_mamba2 import Quamba2Calibration, read_quamba2, write_quamba2
     from qse_hw.golden.models.quamba.mamba2 import QuambaMamba2
 
     def find() -> Quamba2Calibration:
@@ -157,7 +157,7 @@ def _mamba2(
 
         return run
 
-    return lambda contenders: {name: forward(quantizers) for name, quantizers in contenders.items()}
+    return lambda candidates: {name: forward(quantizers) for name, quantizers in candidates.items()}
 
 
 def _kept(
@@ -166,7 +166,7 @@ def _kept(
     """What the file at ``path`` holds; if there is none, what ``find`` gives, then kept there."""
     if path is not None and Path(path).exists():
         return read(path)
-    found = find()
+    calibration = find()
     if path is not None:
-        write(path, found)
-    return found
+        write(path, calibration)
+    return calibration

@@ -1,6 +1,6 @@
 """Models against the unquantized one on the same text: KL divergence and negative log likelihood, by window.
 
-One pass: of a batch of windows the unquantized model's probabilities are held while every contender is compared with
+One pass: of a batch of windows the unquantized model's probabilities are held while every candidate is compared with
 them; sums by window are all that is kept.
 Shapes: windows w, length l, vocabulary v.
 """
@@ -36,13 +36,13 @@ class Scores:
     Attributes:
         predictions: tokens of a window that are predicted: all but the first.
         nll: negative log likelihood of the unquantized model.
-        contender_nll: of every contender.
-        kl: KL(P_unquantized || P_contender) over the whole vocabulary, at the places where those tokens are predicted.
+        candidate_nll: of every candidate.
+        kl: KL(P_unquantized || P_candidate) over the whole vocabulary, at the places where those tokens are predicted.
     """
 
     predictions: int
     nll: Sums
-    contender_nll: dict[str, Sums]
+    candidate_nll: dict[str, Sums]
     kl: dict[str, Sums]
 
 
@@ -67,40 +67,40 @@ def cut(ids: Tensor, tokens: int, length: int = WINDOW) -> Tensor:
 @torch.no_grad()
 def score(
     reference: Forward,
-    contenders: Mapping[str, Forward],
+    candidates: Mapping[str, Forward],
     windows: Tensor,
     *,
     vocab_size: int,
     progress: Callable[[float], None] | None = None,
 ) -> Scores:
-    """Run the unquantized model and every contender on ids (w, l) of a vocabulary of that size.
+    """Run the unquantized model and every candidate on ids (w, l) of a vocabulary of that size.
 
     Raises:
         InputError: when a model (named) gives logits that are not finite.
     """
     nll: list[Tensor] = []
-    contender_nll: dict[str, list[Tensor]] = {name: [] for name in contenders}
-    kl: dict[str, list[Tensor]] = {name: [] for name in contenders}
+    candidate_nll: dict[str, list[Tensor]] = {name: [] for name in candidates}
+    kl: dict[str, list[Tensor]] = {name: [] for name in candidates}
     batch = max(1, min(_BATCH, _LOGITS // (windows.shape[1] * vocab_size)))
-    runs, done = 1 + len(contenders), 0
+    runs, done = 1 + len(candidates), 0
     for ids in torch.split(windows, batch):
         logits = _checked(reference, ids, "The unquantized model")
         wanted = ids[:, 1:].to(logits.device)
         sure = F.log_softmax(logits[:, :-1].double(), dim=-1)
         del logits
         nll.append(-_picked(sure, wanted).sum(1).cpu())
-        for number, (name, forward) in enumerate(contenders.items(), 1):
+        for number, (name, forward) in enumerate(candidates.items(), 1):
             if progress is not None:
                 progress((done + len(ids) * number / runs) / len(windows))
             own = _checked(forward, ids, f"Model with {name}")[:, :-1]
             losses, divergences = _compare(sure, own, wanted)
-            contender_nll[name].append(losses.sum(1).cpu())
+            candidate_nll[name].append(losses.sum(1).cpu())
             kl[name].append(divergences.sum(1).cpu())
         done += len(ids)
     return Scores(
         predictions=windows.shape[1] - 1,
         nll=torch.cat(nll).numpy(),
-        contender_nll={name: torch.cat(parts).numpy() for name, parts in contender_nll.items()},
+        candidate_nll={name: torch.cat(parts).numpy() for name, parts in candidate_nll.items()},
         kl={name: torch.cat(parts).numpy() for name, parts in kl.items()},
     )
 

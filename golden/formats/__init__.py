@@ -1,1 +1,1 @@
-"""What every code means: segmented formats, presets, scales, inputs, and the readable reference in Python integers."""
+"""The meaning of every code: segmented formats, presets, scales, inputs, and the reference in Python integers."""

@@ -13,6 +13,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.segmented import KINDS, MAX_REACH, Segment, SegmentedFormat, check_format
 from qse_hw.golden.io.files import read_json
 from qse_hw.golden.io.kinds import refuse_other_kinds
+from qse_hw.golden.io.schema import check_schema
 
 
 def int8(narrow_range: int = 0) -> SegmentedFormat:
@@ -26,7 +27,7 @@ def int8(narrow_range: int = 0) -> SegmentedFormat:
 
 
 def int8_asym(zero_point: int = 10) -> SegmentedFormat:
-    """Unsigned 8 bits with a zero point: 256 codes at s, the honest baseline for SiLU outputs."""
+    """Unsigned 8 bits with a zero point: 256 codes at s, the fair baseline for SiLU outputs."""
     segment = Segment(codes=256, log2_step=0, first_code=0)
     return SegmentedFormat(name="int8-asym", bits=8, kind="offset", segments=(segment,), zero_point=zero_point)
 
@@ -70,7 +71,7 @@ def se9_paper() -> SegmentedFormat:
 
     0..63 at s/4 up to and including 15.75 s, 16..143 at s, 143 + 4*0..63 at 4s. +-143 s has two codes; encoders emit
     the standard one (191), decoders accept the coarse one (192) too. The step from 143 s to 147 s is already a coarse
-    one, which is why the last standard code stands in a segment of its own.
+    one; so the last standard code has a segment of its own.
     """
     segments = (
         Segment(codes=64, log2_step=-2, first_code=0, exact_end=True),
@@ -131,7 +132,7 @@ SCHEMA: dict[str, Any] = {
 
 
 def load_format(spec: str | os.PathLike[str] | SegmentedFormat) -> SegmentedFormat:
-    """The format called ``spec``: a preset's name, a preset with parameters, or a JSON file; a format is its own.
+    """The format that ``spec`` names: a preset, a preset with parameters, or a JSON file; a format is returned itself.
 
     Raises:
         InputError: for an unknown name or parameter, or a file that breaks a rule.
@@ -177,18 +178,9 @@ def format_from_json(document: object, *, where: str = "Format") -> SegmentedFor
     A segment's ``start`` (units of s, from the axis' start) is optional; if given it must be where the previous segment
     ends. ``first_code`` defaults to the code after the previous segment's last.
     """
-    from jsonschema import Draft202012Validator  # only who reads JSON pays for the import
-    from jsonschema.exceptions import best_match
-
     instance(document, dict, where, "a JSON object")
-    try:
-        error = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
-    except RecursionError:
-        raise InputError(f"{where}: document must not be nested so deeply") from None
-    if error is not None:
-        place = "/".join(str(part) for part in error.absolute_path) or "document"
-        raise InputError(f"{where}: {place}: {error.message[:200]}")
-    assert isinstance(document, dict)  # the schema says so
+    check_schema(document, SCHEMA, where)
+    assert isinstance(document, dict)
     segments: list[Segment] = []
     end, next_code = 0.0, 0
     for number, item in enumerate(document["segments"]):

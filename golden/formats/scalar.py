@@ -1,7 +1,7 @@
-"""The quantizer in Python integers: the readable truth that everything else must equal, bit for bit.
+"""The quantizer in Python integers: the readable reference, to which everything else must be bit-exact.
 
-With ``F = format.fraction_bits`` and ``u = x * r`` (r the scale's reciprocal, u exact), the only number that the
-segment logic looks at is ``T``, u in half fine steps, truncated::
+With ``F = format.fraction_bits`` and ``u = x * r`` (r the scale's reciprocal, u exact), the segment logic reads one
+number only, ``T``: u in half fine steps, truncated::
 
     T = floor(2**(F+1) * |u|)                                   signed formats
     T = max(0, floor(2**(F+1) * u) + 2 * zero_point)            offset formats
@@ -19,7 +19,7 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 
 
 class Quantized(NamedTuple):
-    """One quantized value: its code's bit pattern and what was noticed."""
+    """One quantized value: its code's bit pattern and flags."""
 
     code: int
     saturated: bool
@@ -42,7 +42,7 @@ def quantize(bits: int, type: InputType, format: SegmentedFormat, scale: Scale) 
 
 
 def only_zero(type: InputType, format: SegmentedFormat, scale: Scale) -> bool:
-    """Whether every finite input has the code of 0: whether the outermost ones have, as codes ascend with inputs."""
+    """Whether every finite input has the code of 0; the outermost ones decide, as codes ascend with inputs."""
     sign = 1 << (type.width - 1)
     largest = (((1 << type.exponent_bits) - 1) << type.fraction_bits) - 1 if type.is_float else sign - 1
     outermost = (largest, largest | sign if type.is_float else sign)

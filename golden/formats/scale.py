@@ -92,7 +92,7 @@ class Scale:
 
 
 def as_scale(value: object) -> Scale:
-    """``value`` itself, or the scale nearest to the step that it is: a number, or an array or tensor of one element.
+    """``value`` if it is a scale; else the scale nearest to that step: a number, or an array or tensor of one element.
 
     Raises:
         InputError: as :meth:`Scale.from_step`, and for more than one element.
@@ -107,7 +107,7 @@ def as_scale(value: object) -> Scale:
             value = value.item()
         except RuntimeError as error:  # a tensor without data
             raise InputError(f"Scale must be a number, not {shown(value)}") from error
-    return Scale.from_step(value)  # type: ignore[arg-type]  # it tells what is no number
+    return Scale.from_step(value)  # type: ignore[arg-type]  # from_step refuses anything but a number
 
 
 def scale_from_text(text: str, bits: int = 16) -> Scale:

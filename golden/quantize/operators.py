@@ -1,12 +1,12 @@
 """The quantizer as PyTorch operators: in eager mode, under ``torch.compile``, ``torch.export``, ``vmap`` and autocast.
 
-The operators, ``torch.ops.qse_hw.quantize`` and its kin, take a format as JSON text and a scale as its M and k, so that
-an exported graph says all of what it computes; the functions here take the objects. Each is one pass over memory:
-:mod:`qse_hw.golden.quantize.native` on a CPU, :mod:`qse_hw.golden.quantize.triton` on a GPU. On other devices, and
-without a compiler, it is :mod:`qse_hw.golden.quantize.tensor`, which they all must equal on every bit.
+The operators, ``torch.ops.qse_hw.quantize`` and others, take a format as JSON text and a scale as its M and k, so that
+an exported graph is complete; the functions here take the objects. Each is one pass over memory:
+:mod:`qse_hw.golden.quantize.cpu_kernels` on a CPU, :mod:`qse_hw.golden.quantize.triton` on a GPU. On other devices, and
+without a compiler, it is :mod:`qse_hw.golden.quantize.tensor`; all are equal to it on every bit.
 
-Wherever a scale is taken it is a :class:`Scale`, or a step (a number, or an array or tensor of one element) that
-becomes the nearest one. Tensors have any shape and strides; results are contiguous.
+A scale is a :class:`Scale`, or a step (a number, or an array or tensor of one element), which becomes the nearest
+:class:`Scale`. Tensors have any shape and strides; results are contiguous.
 """
 
 import json
@@ -22,7 +22,7 @@ from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json
 from qse_hw.golden.formats.scale import Scale, as_scale
 from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
-from qse_hw.golden.quantize import native, tensor
+from qse_hw.golden.quantize import cpu_kernels, tensor
 from qse_hw.golden.quantize.array import check_dtype, check_float_dtype
 from qse_hw.golden.quantize.saturation import limits
 from qse_hw.golden.quantize.tensor import name_of, torch_code_dtype
@@ -63,8 +63,8 @@ def dequantize(
         dtype: float32, float16, bfloat16 or float64.
 
     Raises:
-        InputError: for another dtype, or (not on a GPU, where finding out would stall it) a code that the format does
-            not assign; a GPU decodes such codes as 0.
+        InputError: for another dtype, or a code that the format does not assign. On a GPU such codes are decoded as 0
+            instead, since a check would stall it.
     """
     check_format(format)
     scale = as_scale(scale)
@@ -76,17 +76,17 @@ def dequantize(
 
 
 def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> Tensor:
-    """Every value replaced by the one that its code stands for; shape and dtype of ``x``.
+    """Every value replaced by the decoded value of its code; shape and dtype of ``x``.
 
-    The gradient is straight-through: that of the result where x does not saturate, else 0 (as that of
+    The gradient is straight-through: passed on where x does not saturate, else 0 (as in
     ``torch.fake_quantize_per_tensor_affine``); NaN where the result is NaN.
 
     Args:
         x: float32, float16, bfloat16 or float64.
         format: the format.
         scale: see above.
-        nan_to_zero: NaN becomes 0, as in hardware, which raises a flag; there is no flag here, so that by default NaN
-            stays NaN and a model's output shows it. Infinities saturate.
+        nan_to_zero: NaN becomes 0, as in hardware, which also raises a flag; there is no flag here, so by default NaN
+            stays NaN and shows in a model's output. Infinities saturate.
 
     Raises:
         InputError: as :func:`quantize`.
@@ -101,7 +101,7 @@ def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Any, *, nan_to_zero
 
 
 def quantize_histogram(x: Tensor, format: SegmentedFormat, scale: Any) -> tuple[Tensor, Tensor]:
-    """Codes as :func:`quantize`, and in the same pass what became of the values.
+    """Codes as :func:`quantize`, and statistics of them from the same pass.
 
     Returns:
         codes, and int64 counts (segments + 2,): values whose code is in each segment (their sum is the number of
@@ -118,7 +118,7 @@ def quantize_histogram(x: Tensor, format: SegmentedFormat, scale: Any) -> tuple[
 
 
 def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
-    """Products with 8-bit weights, straight from the codes: what ``qse_linear`` accumulates.
+    """Products of codes with 8-bit weights: the accumulators of ``qse_linear``.
 
     The real product is this times s * 2**-F * the weight's step.
 
@@ -128,8 +128,8 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
         format: of the codes.
 
     Returns:
-        int32 (..., out): sums of decoded integers (fine steps) times weights. They must fit: the caller sees to it that
-        the largest decoded integer times a row's sum of |weight| is below 2**31, else they wrap.
+        int32 (..., out): sums of decoded integers (fine steps) times weights. They wrap unless the largest decoded
+        integer times a row's sum of |weight| is below 2**31; the caller must ensure that.
 
     Raises:
         InputError: for other dtypes, shapes that do not fit, or tensors on two devices.
@@ -150,7 +150,7 @@ def linear(codes: Tensor, weight: Tensor, format: SegmentedFormat) -> Tensor:
 
 
 def devices() -> list[str]:
-    """The kinds of device that PyTorch has here, of those that the operators are made for."""
+    """The kinds of device, of those that the operators support, that PyTorch has on this machine."""
     return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
@@ -198,9 +198,9 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _straight_through(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
     (x,) = ctx.saved_tensors
     x = x.detach()
-    wide = x if x.dtype == torch.float64 else x.float()  # a number that a tensor is compared with becomes its dtype
+    wide = x if x.dtype == torch.float64 else x.float()  # comparison converts a number to the tensor's dtype
     within = wide.clamp(ctx.limits.low, ctx.limits.high)
-    outside = 0.0 if ctx.nan_to_zero else (within * 0).to(gradient.dtype)  # NaN of NaN, else 0, as limits are finite
+    outside = 0.0 if ctx.nan_to_zero else (within * 0).to(gradient.dtype)  # NaN for NaN, else 0, as limits are finite
     return torch.where(within == wide, gradient, outside), None, None, None, None
 
 
@@ -263,11 +263,11 @@ class Backend(Protocol):
 def _backend(x: Tensor) -> Backend:
     """The module that computes on x's device."""
     if x.device.type == "cuda" and _has_triton():
-        from qse_hw.golden.quantize import triton as kernels  # only who has a GPU waits for Triton
+        from qse_hw.golden.quantize import triton as kernels  # loading Triton takes long
 
         return kernels
-    if x.device.type == "cpu" and native.available():
-        return native
+    if x.device.type == "cpu" and cpu_kernels.available():
+        return cpu_kernels
     return tensor
 
 

@@ -1,4 +1,4 @@
-"""Which inputs saturate, as an interval: for the straight-through gradient, which is 0 where they do."""
+"""The interval of inputs that do not saturate: the straight-through gradient is 0 outside it."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -13,19 +13,19 @@ from qse_hw.golden.quantize.array import position_factor
 
 
 class Limits(NamedTuple):
-    """The smallest and the largest number of a dtype that do not saturate; both are such."""
+    """The smallest and the largest number of a dtype that do not saturate."""
 
     low: float
     high: float
 
 
 def first_saturated(format: SegmentedFormat) -> tuple[int, int]:
-    """The positions t (:class:`qse_hw.golden.formats.tables.Tables`) nearest to 0 that saturate, below it and above
-    it.
+    """The positions t (:class:`qse_hw.golden.formats.tables.Tables`) nearest to 0 that saturate, on either side
+    of 0.
     """
     table = tables(format)
     addresses = table.first + np.flatnonzero(table.saturated)
-    if table.sticky:  # 2 t, and for what was truncated a neighbour of it, away from t = 0 or above
+    if table.sticky:  # 2 t, and for truncated values the neighbor of 2 t away from 0, or above it
         addresses = addresses // 2
     return int(addresses[addresses < 0].max()), int(addresses[addresses > 0].min())
 

@@ -1,8 +1,8 @@
 """The quantizer on PyTorch tensors in plain operations, any device, equal to :mod:`qse_hw.golden.formats.scalar` on
 every bit.
 
-The same arithmetic as :mod:`qse_hw.golden.quantize.array`: one exact float64 product, then a table. The device must
-offer float64. :mod:`qse_hw.golden.quantize.operators` is what models use: the same values, faster.
+The arithmetic is that of :mod:`qse_hw.golden.quantize.array`: one exact float64 product, then a table. The device must
+support float64. Models use :mod:`qse_hw.golden.quantize.operators`, which is faster and gives the same values.
 """
 
 import math
@@ -16,10 +16,10 @@ from qse_hw.golden.formats.codes import code_dtype
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import Tables, decode_table, segment_table, tables, value_table
-from qse_hw.golden.quantize.array import check_dtype, check_float_dtype, position_factor, unround
+from qse_hw.golden.quantize.array import check_dtype, check_float_dtype, position_factor, undo_rounding
 
-# Values at a time on a CPU: they stay in its cache, and PyTorch does not split such small work among threads, whose
-# waiting for each other costs more than they save here. An accelerator takes everything at once.
+# Values at a time on a CPU: they stay in its cache, and PyTorch does not divide so little work among threads, whose
+# synchronization would cost more than they save. An accelerator takes everything at once.
 _BLOCK = 1 << 15
 
 _BITS = {  # integers as wide
@@ -37,7 +37,7 @@ def quantize(x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, exponent
         exponent: the implied exponent of integer inputs.
 
     Returns:
-        int8 for two's complement formats, else uint8; int16 for formats of more than 8 bits (PyTorch has next to no
+        int8 for two's complement formats, else uint8; int16 for formats of more than 8 bits (PyTorch has few
         operations on uint16).
 
     Raises:
@@ -58,7 +58,7 @@ def dequantize(
         codes: any shape.
         format: the format.
         scale: the scale.
-        dtype: float32, float16, bfloat16 or float64: what the values, rounded once to float32, are converted to.
+        dtype: float32, float16, bfloat16 or float64, to which the values, rounded once to float32, are converted.
 
     Raises:
         InputError: for another dtype, or a code that the format does not assign.
@@ -79,9 +79,9 @@ def dequantize(
 def fake_quantize(
     x: torch.Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_zero: bool = False
 ) -> torch.Tensor:
-    """Every value replaced by the one that its code stands for: float32, converted to the dtype of ``x``.
+    """Every value replaced by the decoded value of its code: float32, converted to the dtype of ``x``.
 
-    NaN stays NaN (of the one bit pattern that ``math.nan`` has), or becomes 0.
+    NaN stays NaN (with the bit pattern of ``math.nan``), or becomes 0.
 
     Raises:
         InputError: unless ``x`` is float32, float16, bfloat16 or float64.
@@ -111,27 +111,27 @@ def linear(codes: torch.Tensor, weight: torch.Tensor, format: SegmentedFormat) -
 
 
 def _looked_up(x: torch.Tensor, rows: torch.Tensor, factor: float, format: SegmentedFormat) -> torch.Tensor:
-    """What ``rows`` has at the position of each value of ``x``."""
+    """The entry of ``rows`` at the position of each value of ``x``."""
     table = tables(format)
     flat = x.detach().resolve_neg().contiguous().reshape(-1)
-    found = torch.empty(flat.shape, dtype=rows.dtype, device=x.device)
+    entries = torch.empty(flat.shape, dtype=rows.dtype, device=x.device)
     step = _BLOCK if x.device.type == "cpu" else max(1, flat.numel())
     for begin in range(0, flat.numel(), step):
         part = flat[begin : begin + step]
-        found[begin : begin + step] = rows.index_select(0, _addresses(part, factor, format, table))
-    return found.reshape(x.shape)
+        entries[begin : begin + step] = rows.index_select(0, _addresses(part, factor, format, table))
+    return entries.reshape(x.shape)
 
 
 def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: Tables) -> torch.Tensor:
     """Table rows of ``x`` (flat), int64."""
     v = x.to(torch.float64, copy=True).mul_(factor).clamp_(table.low, table.high)  # never in a float64 x itself
-    if table.sticky and not format.signed and x.dtype in _BITS:  # as qse_hw.golden.quantize.array.unflush
+    if table.sticky and not format.signed and x.dtype in _BITS:  # as qse_hw.golden.quantize.array.undo_flush_to_zero
         bits = x.view(_BITS[x.dtype])
         v = torch.where((v == 0) & (bits << 1 != 0), torch.where(bits < 0, -0.5, 0.5).double(), v)
     v.nan_to_num_()  # to 0, the zero code's position
     if x.dtype == torch.float64:
         host = v.cpu().numpy()
-        unround(x.cpu().numpy(), host, factor, table)
+        undo_rounding(x.cpu().numpy(), host, factor, table)
         v = torch.from_numpy(host).to(x.device)
     t = v.floor() if not format.signed else v.trunc() if table.sticky else v  # the conversion truncates, too
     addresses = t.to(torch.int64)
@@ -141,7 +141,7 @@ def _addresses(x: torch.Tensor, factor: float, format: SegmentedFormat, table: T
 
 
 def name_of(dtype: torch.dtype) -> str:
-    """What NumPy calls the dtype, too."""
+    """The dtype's name, as in NumPy."""
     return str(dtype).removeprefix("torch.")
 
 

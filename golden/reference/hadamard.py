@@ -38,7 +38,7 @@ CORES = (40, 20, 12, 1)
 """The orders m across chunks, in the order of preference."""
 
 
-def factorise(n: int) -> tuple[int, int]:
+def factorize(n: int) -> tuple[int, int]:
     """(m, 2^k) with n = m 2^k, m the first of :data:`CORES` that leaves a power of two.
 
     Raises:
@@ -53,7 +53,7 @@ def factorise(n: int) -> tuple[int, int]:
 
 def growth(n: int) -> int:
     """Bits by which the unnormalised transform of order n widens two's complement integers: ceil(log2 n)."""
-    factorise(n)
+    factorize(n)
     return (n - 1).bit_length()
 
 
@@ -90,9 +90,9 @@ def matrix(n: int) -> Integers:
     """H (n, n), entries +1 and -1.
 
     Raises:
-        InputError: if there is no such order here (:func:`factorise`).
+        InputError: if there is no such order here (:func:`factorize`).
     """
-    m, chunk = factorise(n)
+    m, chunk = factorize(n)
     return np.kron(core(m), sylvester(chunk))
 
 
@@ -114,7 +114,7 @@ def transform(x: npt.NDArray[np.integer], *, transpose: bool = False) -> Integer
     if not np.issubdtype(x.dtype, np.integer):
         raise InputError(f"Hadamard inputs must be integers, not {x.dtype}; use transform_tensor for floating point")
     n = x.shape[-1]
-    m, chunk = factorise(n)
+    m, chunk = factorize(n)
     peak = max(abs(int(x.max())), abs(int(x.min()))) if x.size else 0
     if peak * n >= 1 << 63:
         raise InputError(f"Hadamard inputs must be below 2^63 / {n} in magnitude, not {peak}")
@@ -130,13 +130,13 @@ def transform(x: npt.NDArray[np.integer], *, transpose: bool = False) -> Integer
     return y.reshape(x.shape)
 
 
-def transform_tensor(x: "torch.Tensor", *, transpose: bool = False, normalise: bool = True) -> "torch.Tensor":
+def transform_tensor(x: "torch.Tensor", *, transpose: bool = False, normalize: bool = True) -> "torch.Tensor":
     """H x / sqrt(n) (or H^T x / sqrt(n), its inverse) along the last axis, in the dtype and on the device of x.
 
     Args:
         x: floating point (..., n).
         transpose: the inverse's direction.
-        normalise: whether to divide by sqrt(n), which makes the transform orthonormal. Without, it is exact wherever
+        normalize: whether to divide by sqrt(n), which makes the transform orthonormal. Without, it is exact wherever
             the sums are: float16 values in a float64 tensor, for one, are below 2^40 units of 2^-24, so that any order
             up to 8192 fits into 53 bits.
 
@@ -146,7 +146,7 @@ def transform_tensor(x: "torch.Tensor", *, transpose: bool = False, normalise: b
     import torch
 
     n = x.shape[-1]
-    m, chunk = factorise(n)
+    m, chunk = factorize(n)
     inner = min(chunk, 1 << chunk.bit_length() // 2)
     y = x.reshape(-1, m, chunk // inner, inner)
 
@@ -157,15 +157,15 @@ def transform_tensor(x: "torch.Tensor", *, transpose: bool = False, normalise: b
     y = like(sylvester(chunk // inner)) @ y
     if m > 1:
         y = (like(core(m).T if transpose else core(m)) @ y.flatten(-2)).view_as(y)
-    if normalise:
+    if normalize:
         y = y * n**-0.5
     return y.reshape(x.shape)
 
 
 def fold_inverse(weight: "torch.Tensor") -> "torch.Tensor":
-    """W H^T / n (rows, n), so that ``fold_inverse(W) @ transform_tensor(y, normalise=False)`` is W y.
+    """W H^T / n (rows, n), so that ``fold_inverse(W) @ transform_tensor(y, normalize=False)`` is W y.
 
     H^T / n inverts the unnormalised H, and W H^T transforms every row of W: (W H^T)[i] = H W[i]. Computed in float64,
     returned as W's dtype.
     """
-    return (transform_tensor(weight.double(), normalise=False) / weight.shape[-1]).to(weight.dtype)
+    return (transform_tensor(weight.double(), normalize=False) / weight.shape[-1]).to(weight.dtype)

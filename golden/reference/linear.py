@@ -167,22 +167,22 @@ def linear_scalar(
 ) -> list[Requantized]:
     """One vector, as bit patterns, in Python integers."""
     M, k = check_scale(scale)
-    found = []
+    outputs = []
     for row, bias in zip(weights, biases, strict=True):
         a = bias
         for code, weight in zip(codes, row, strict=True):
             a += weight * (format.decoded.get(code, 0) + format.zero_point)
         assert abs(a) <= MAX_ACCUMULATOR
-        found.append(requantize_scalar(a, M, k))
-    return found
+        outputs.append(requantize_scalar(a, M, k))
+    return outputs
 
 
 def accumulate(codes: Integers, weights: Integers, biases: Integers, format: SegmentedFormat) -> npt.NDArray[np.int32]:
     """Codes (..., inputs), as bit patterns or signed, times weights (outputs, inputs) -> int32 (..., outputs)."""
     values = axis_values(format)[codes.astype(np.int64) & ((1 << format.bits) - 1)]
     sums = values.astype(np.float64) @ weights.astype(np.float64).T  # exact: integers below 2^31
-    found: npt.NDArray[np.int32] = (sums + biases).astype(np.int32)
-    return found
+    accumulators: npt.NDArray[np.int32] = (sums + biases).astype(np.int32)
+    return accumulators
 
 
 def requantize(accumulators: Integers, M: int, k: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
@@ -204,13 +204,13 @@ def linear(
 
 
 def zero_point_bias(weights: Integers, format: SegmentedFormat) -> npt.NDArray[np.int64]:
-    """(outputs,): the bias that takes the zero point away, -Z * sum(W[n])."""
-    found: npt.NDArray[np.int64] = -format.zero_point * weights.astype(np.int64).sum(axis=1)
-    return found
+    """(outputs,): the bias that cancels the zero point, -Z * sum(W[n])."""
+    bias: npt.NDArray[np.int64] = -format.zero_point * weights.astype(np.int64).sum(axis=1)
+    return bias
 
 
 class Words(NamedTuple):
-    """What to write into a memory: addresses (n,) int64, and the words (n, bytes) uint8, little-endian."""
+    """The writes to a memory: addresses (n,) int64, and the words (n, bytes) uint8, little-endian."""
 
     addresses: npt.NDArray[np.int64]
     words: npt.NDArray[np.uint8]

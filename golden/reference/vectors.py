@@ -1,4 +1,4 @@
-"""Test vectors: inputs that reach every decision of a quantizer, and what it must answer."""
+"""Test vectors: inputs that reach every decision of a quantizer, and the expected outputs."""
 
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ def encoder_vectors(format: SegmentedFormat, input: InputType, scale: Scale, *, 
 
 
 def expected(bits: npt.NDArray[np.unsignedinteger], format: SegmentedFormat, input: InputType, scale: Scale) -> Vectors:
-    """What an encoder and a decoder must make of the input patterns ``bits``, any shape."""
+    """The expected outputs of an encoder and a decoder for the input patterns ``bits``, any shape."""
     result = array.quantize_flags(from_patterns(bits, input), format, scale, exponent=input.exponent)
     codes = to_bits(result.codes, format).astype(np.uint16)
     return Vectors(

@@ -1,4 +1,4 @@
-"""The commands, one module each: ``add_arguments(parser)`` and ``run(args)``; loaded when called."""
+"""The commands, one module each with ``add_arguments(parser)`` and ``run(args)``, imported when called."""
 
 import argparse
 import io
@@ -9,30 +9,31 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from qse_hw.cli.arguments import check_outputs_differ
 from qse_hw.golden.errors import InputError
 
 COMMANDS = {
     "gen": "write a unit's Verilog, manifest and test vectors",
     "quantize": "quantize an array with the golden model",
     "dequantize": "turn an array of codes back into values",
-    "doctor": "tell which tools are there, which are missing and how to get them",
+    "doctor": "list the tools: which are installed, which are missing and how to get them",
     "capture": "run a Mamba on text and keep the SSM inputs of every layer",
     "calibrate": "find format parameters and scale of every layer",
     "replay": "send captured activations through the Verilog in simulation",
     "exhaust": "send every input pattern through the Verilog in simulation",
-    "synth": "area and timing with Yosys and nextpnr, beside plain INT8",
-    "report": "one page about a unit: what it is, its format, accuracy, cost, evidence, files",
-    "sweep": "accuracy and cost of a whole design space, and its Pareto front",
+    "synth": "measure area and timing with Yosys and nextpnr, beside plain INT8",
+    "report": "write a page about a unit: what it is, its format, accuracy, cost, evidence, files",
+    "sweep": "measure accuracy and cost of a whole design space; its Pareto front",
     "prove": "prove a unit's Verilog formally, for all inputs",
-    "mutate": "put faults into a netlist, and count those that the checks notice",
-    "eval": "what quantizing costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
-    "compare": "PyTorch, and generated Verilog, against the golden model; SQNR by layer and format",
-    "plan": "cycles per token and per prompt of a Mamba on these units, and the bottleneck",
-    "bench": "speeds, side by side with their baselines",
-    "demo": "all of the above on the bundled model",
+    "mutate": "insert faults into a netlist and count those that the checks detect",
+    "eval": "measure what quantizing costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
+    "compare": "compare PyTorch and generated Verilog with the golden model; SQNR by layer and format",
+    "plan": "predict cycles per token and per prompt of a Mamba on these units, and the bottleneck",
+    "bench": "measure speeds, side by side with their baselines",
+    "demo": "run all of the above on the bundled model",
 }
 
-# What a command's packages belong to, for the message when one is missing.
+# The extra that installs each optional package, for the message when it is missing.
 _EXTRAS = {
     "torch": "model",
     "transformers": "model",
@@ -47,22 +48,22 @@ _EXTRAS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains as the commands do: in one sentence."""
+    """Reports an error as one sentence, by InputError."""
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        """As argparse does, which of ``--option=--`` makes an empty list, where a value is to be.
+        """Parse, and refuse ``--option=--``, of which argparse makes an empty list instead of a value.
 
-        Words that a unit's parser does not know are its own complaint, whose help tells what it does know.
+        A unit's parser refuses unknown arguments itself, so that the message names the help that lists the known ones.
         """
-        found = super().parse_known_args(args, namespace)
+        parsed = super().parse_known_args(args, namespace)
         for word in sys.argv[1:] if args is None else args:
             if word == "--":
                 break  # what follows is no option
             if option := re.fullmatch(r"(--[^=]+)=--|(-[^-])=?--", word):
                 self.error(f"argument {option[1] or option[2]}: expected a value, not '--'")
-        if found[1]:
-            self.error(f"unrecognized arguments: {' '.join(found[1])}")
-        return found
+        if parsed[1]:
+            self.error(f"unrecognized arguments: {' '.join(parsed[1])}")
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")
@@ -81,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="commands:\n" + "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", metavar="COMMAND", choices=list(COMMANDS), help="see below; -h after it for its own")
+    help = "one of those below; COMMAND -h lists its arguments"
+    parser.add_argument("command", metavar="COMMAND", choices=list(COMMANDS), help=help)
     try:
         parser.parse_args(argv)
     except InputError as error:
@@ -90,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(sentence: str) -> None:
-    """On one line, whatever line ends and control characters the words and file names in it have."""
+    """Print an error on one line: line ends and control characters, as file names may have them, are escaped."""
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
     print(f"error: {line}", file=sys.stderr)
 
@@ -105,6 +107,7 @@ def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -
         command.add_arguments(parser)
         args = parser.parse_args(argv)
         args.command = shlex.join([*(program or f"python -m qse_hw {name}").split(), *argv])  # for reports
+        check_outputs_differ(args)
         command.run(args)
     except InputError as error:
         _complain(str(error))
@@ -115,7 +118,7 @@ def run_command(name: str, argv: Sequence[str], *, program: str | None = None) -
             raise
         _complain(f'Package {error.name} is not installed; get it with: pip install "qse-hw[{extra}]"')
         return 2
-    except OSError as error:  # a full disk, a reader that went away
+    except OSError as error:  # a full disk, a closed pipe
         _complain(f"The system refused: {error}")
         return 2
     except MemoryError as error:

@@ -1,15 +1,23 @@
 """What several commands share: a help text, a check of outputs, command lines as reports show them."""
 
+import argparse
 import os
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.rtl_gen.units.shared import FORMAT
 
 FORMAT_HELP = FORMAT.help
+INPUTS = (
+    "array", "codes", "spec", "activations", "calibration", "calibration_text", "energy", "format", "liberty", "text",
+)  # fmt: skip
+"""The options, of all commands, that may name a file to read."""
+OUTPUTS = ("output", "json", "markdown", "png", "scales", "wave")
+"""Those that may name a file to write."""
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -24,8 +32,28 @@ def check_output(path: str | os.PathLike[str]) -> None:
                 folder.rmdir()
 
 
+def check_outputs_differ(args: argparse.Namespace) -> None:
+    """InputError if a file that a command would write is one that it reads, or writes under another option, too."""
+    outputs = {os.path.realpath(path): (name, path) for name in OUTPUTS for path in _paths(args, name)}
+    for option in (*INPUTS, *OUTPUTS):
+        for path in _paths(args, option):
+            name, output = outputs.get(os.path.realpath(path), (option, path))
+            if name != option:
+                raise InputError(
+                    f"Output {output} must be another file than {path}, given as {option.replace('_', ' ')}, which it "
+                    "would replace; choose another place"
+                )
+
+
+def _paths(args: argparse.Namespace, option: str) -> list[str]:
+    """The files that an option names; none where the command has no such option, or it is not given."""
+    given = getattr(args, option, None)
+    paths = [os.fspath(path) for path in (given if isinstance(given, list) else [given]) if path]
+    return [path for path in paths if "\0" not in path and (option != "format" or path.endswith(".json"))]
+
+
 def command_without(command: str, *options: str, flags: Sequence[str] = ()) -> str:
-    """A command line without what does not make its figures: ``options``, which have a value, and ``flags``."""
+    """A command line without options that do not affect its figures: ``options`` have a value, ``flags`` have none."""
     words, kept = iter(shlex.split(command)), []
     for word in words:
         if word.partition("=")[0] in {f"--{name}" for name in options}:

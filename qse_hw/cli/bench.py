@@ -23,20 +23,20 @@ DEVICES = ("cpu", "cuda")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, where, and a report file."""
     parser.add_argument(
-        "--parts", metavar="P,...", help=f"which of {','.join(PARTS)} (default: all; of --device cuda its own)"
+        "--parts", metavar="P,...", help=f"of {','.join(PARTS)} (default: all that run on the device)"
     )
     parser.add_argument(
-        "--device", metavar="D", default="cpu", help=f"cpu or cuda, where {' and '.join(ON_DEVICES)} run (default cpu)"
+        "--device", metavar="D", default="cpu", help=f"where {' and '.join(ON_DEVICES)} run: cpu or cuda (default cpu)"
     )
     parser.add_argument(
-        "--shapes", metavar="S,...", help="what decode generates with: 130m, 1.4b, ..., or 130m:4 for four layers of it"
+        "--shapes", metavar="S,...", help="models for decode: 130m, 1.4b, ..., or 130m:4 for four layers of it"
     )
-    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure what is asked for, print, write."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # read when PyTorch is loaded; else its profiler talks on stderr
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # read by PyTorch: keeps its profiler from writing to stderr
     if args.device not in DEVICES:
         raise InputError(f"Device must be one of {', '.join(DEVICES)}, not {args.device!r}")
     every = PARTS if args.device == "cpu" else ON_DEVICES
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     if args.device == "cuda":
         check_cuda(asked)
     if "quantize" in asked:
-        import ml_dtypes  # noqa: F401 - say that it is missing before the long part
+        import ml_dtypes  # noqa: F401 - if it is missing, say so before the long part
     if "replay" in asked:
         require("verilator")
     if args.json is not None:

@@ -10,18 +10,18 @@ from typing import Any
 
 from qse_hw.cli.arguments import FORMAT_HELP, check_output
 from qse_hw.golden.calibration.calibration import Calibration, check_objective, size_in_words, write_calibration
-from qse_hw.golden.calibration.contenders import describe
-from qse_hw.golden.calibration.fitting import check_spec, spec_with_headroom
+from qse_hw.golden.calibration.candidates import describe
 from qse_hw.golden.calibration.headroom import DEFAULT, MAX_HEADROOM
-from qse_hw.golden.calibration.modes import MODES, check_mode
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
+from qse_hw.golden.calibration.sharing import MODES, check_mode
+from qse_hw.golden.calibration.spec import add_headroom, parse_format
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.scale import check_scale_bits
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
 from qse_hw.study.calibrated import calibrated
 from qse_hw.study.console import console, table
 from qse_hw.study.sources import (
-    LayerStream,
     add_activation_arguments,
     add_model_arguments,
     from_file_or_default,
@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--headroom",
         metavar="M",
         type=float,
-        help=f"a tuned format is fitted to outliers up to M times the peak, too, 1 to {MAX_HEADROOM:g} (default "
-        f"{DEFAULT:g}); the same as tuned:headroom=M",
+        help=f"fit a tuned format to outliers up to M times the peak, 1 to {MAX_HEADROOM:g} (default {DEFAULT:g}); "
+        "costs most in tiny or sparse layers, for which 1 (no headroom) is better; the same as tuned:headroom=M",
     )
     parser.add_argument(
         "--mode", metavar="M", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)"
@@ -59,14 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--alpha", metavar="A", type=float, default=ALPHA, help=f"percentile (default {ALPHA})")
     parser.add_argument("--scale-bits", metavar="B", type=integer, default=16, help="width of M, 1 to 20 (default 16)")
-    parser.add_argument("--json", metavar="FILE", help="write time and peak memory here")
+    parser.add_argument("--json", metavar="FILE", help="also write time and peak memory to this file")
     parser.add_argument("-o", "--output", metavar="calib.json", required=True, help="file to write")
 
 
 def run(args: argparse.Namespace) -> None:
     """Calibrate, write and summarise."""
-    check_spec(args.format, args.scale_bits)
-    spec = spec_with_headroom(args.format, args.headroom)
+    spec = add_headroom(parse_format(args.format), args.headroom)
+    check_scale_bits(args.scale_bits)
     check_mode(args.mode)
     check_objective(args.objective)
     check_alpha(args.alpha)
@@ -79,25 +79,25 @@ def run(args: argparse.Namespace) -> None:
         check_output(path)
     begun = time.perf_counter()
     if args.activations is None:
-        found = stream_model(args, args.objective)
+        layers = stream_model(args, args.objective)
     else:
-        found = stream(from_file_or_default(args.activations))
-    result = calibrated(found, spec, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
+        layers = stream(from_file_or_default(args.activations))
+    result = calibrated(layers, spec, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
     write_calibration(args.output, result)
     show(result)
     seconds, memory = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    console.print(f"{found.origin}: {seconds:.0f} s, peak memory {memory:.2f} GiB")
+    console.print(f"{layers.origin}: {seconds:.0f} s, peak memory {memory:.2f} GiB")
     if args.json is not None:
-        write_json(args.json, _report(args.command, result, found, seconds, memory))
+        write_json(args.json, _report(args.command, result, layers.origin, seconds, memory))
     console.print(f"written: {args.output}")
 
 
-def _report(command: str, result: Calibration, found: LayerStream, seconds: float, memory: float) -> dict[str, Any]:
+def _report(command: str, result: Calibration, origin: str, seconds: float, memory: float) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "command": command,
         **environment(),
-        "origin": found.origin,
+        "origin": origin,
         "layers": len(result.layers),
         "tokens": result.tokens,
         "channels": result.channels,
@@ -115,8 +115,8 @@ def show(result: Calibration) -> None:
         row = [str(number), describe(best.quantizer), f"{best.sqnr_db:.2f}"]
         row += ["-", "-"] if quamba is None else [f"{float(quamba.scale.step):.4g}", f"{quamba.sqnr_db:.2f}"]
         if outputs:
-            found = [None if choice is None else choice.output_sqnr_db for choice in (best, quamba)]
-            row += ["-" if value is None else f"{value:.2f}" for value in found]
+            at_output = [None if fit is None else fit.output_sqnr_db for fit in (best, quamba)]
+            row += ["-" if value is None else f"{value:.2f}" for value in at_output]
         rows.append(row)
     without = any(layer["percentile"] is None for layer in result.layers)
     columns = ["layer", "codes at steps, zero point, s", "SQNR dB", f"s at {result.alpha}", "SQNR dB"]

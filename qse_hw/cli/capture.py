@@ -18,11 +18,11 @@ def run(args: argparse.Namespace) -> None:
     """Capture, write and summarise."""
     check_output(args.output)
     with console.status("running the model"):
-        found = from_model(args)
-    write_activations(args.output, found.tensors, found.metadata)
+        activations = from_model(args)
+    write_activations(args.output, activations.tensors, activations.metadata)
     rows = [
         [name, f"{x.shape[0]} x {x.shape[1]}", f"{x.min():.4f}", f"{x.max():.3f}", f"{x.std():.4f}"]
-        for name, x in found.tensors.items()
+        for name, x in activations.tensors.items()
     ]
-    table(f"SSM inputs of {found.origin}", ["tensor", "shape", "min", "max", "std"], rows)
+    table(f"SSM inputs of {activations.origin}", ["tensor", "shape", "min", "max", "std"], rows)
     console.print(f"written: {args.output}")

@@ -1,8 +1,8 @@
-"""PyTorch against the golden model on the same tensors, and SQNR by layer and format; or against generated Verilog.
+"""Compare PyTorch, or generated Verilog as well, with the golden model on the same tensors; SQNR by layer and format.
 
-With --verilog DIR the encoder or decoder that "gen" wrote to DIR is compiled from the file as it lies there, and gets
-the same values, rounded to its input type, and its test vectors (a decoder: every code, and the codes of the values).
-The manifest must fit: Verilog that was changed after it was generated is refused.
+With --verilog DIR, the encoder or decoder that "gen" wrote to DIR is compiled and gets the same values, rounded to its
+input type, and its test vectors (a decoder: every code, and the codes of the values). Verilog that differs from its
+manifest is refused.
 """
 
 import argparse
@@ -11,8 +11,9 @@ from dataclasses import asdict
 from typing import Any
 
 from qse_hw.cli.arguments import check_output, command_without
-from qse_hw.golden.calibration.calibration import Choice
-from qse_hw.golden.calibration.contenders import Sample
+from qse_hw.golden.calibration.calibration import LayerCalibration
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.golden.formats.scale import Scale, scale_from_text
@@ -28,12 +29,12 @@ ROUND_TRIP_SCHEMA = "qse-hw/round-trip/1"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Activations, a generated unit and a report file."""
     add_activation_arguments(parser)
-    parser.add_argument("--verilog", metavar="DIR", help="what gen wrote of an encoder or a decoder: compare that, too")
+    parser.add_argument("--verilog", metavar="DIR", help="folder of an encoder or decoder from gen: compare it, too")
     parser.add_argument(
         "--scale", metavar="S",
-        help="with --verilog: the step s, where the unit has none of its own (default: of least squared error)",
+        help="with --verilog: the step s, if the unit has no constant one (default: that of least squared error)",
     )  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -45,9 +46,9 @@ def run(args: argparse.Namespace) -> None:
     if args.json is not None:
         check_output(args.json)
     with console.status("getting activations"):
-        found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {found.size}")
-    document = compare(found)
+        activations = from_file_or_default(args.activations)
+    console.print(f"activations: {activations.origin}, {activations.size}")
+    document = compare(activations)
     if args.json is not None:
         write_json(args.json, document)
     show(document)
@@ -56,19 +57,19 @@ def run(args: argparse.Namespace) -> None:
         raise SystemExit(f"{differences} differences between PyTorch and the golden model")
 
 
-def compare(found: Activations) -> dict[str, Any]:
+def compare(activations: Activations) -> dict[str, Any]:
     """Differences per format and device, and SQNR per format and layer, each format at its least-squares scale."""
     from qse_hw.golden.quantize.operators import devices
 
     sqnr: dict[str, list[float]] = {name: [] for name in PRESETS}
     equality = {(name, device): [0, 0] for name in PRESETS for device in devices()}
     with progress() as report:
-        for number, x in enumerate(found.tensors.values()):
+        for number, x in enumerate(activations.tensors.values()):
             sample = Sample(x)
             for place, name in enumerate(PRESETS):
-                report(f"comparing layer {number}", (number + place / len(PRESETS)) / len(found.tensors))
-                best = sample.fitter.least_squares(name)
-                choice = Choice(format=best.format, scale=best.scale, sqnr_db=sample.sqnr_db(best))
+                report(f"comparing layer {number}", (number + place / len(PRESETS)) / len(activations.tensors))
+                best = sample.fitter.least_squares(parse_format(name))
+                choice = LayerCalibration(format=best.format, scale=best.scale, sqnr_db=sample.sqnr_db(best))
                 sqnr[name].append(choice.sqnr_db)
                 for device in devices():
                     counts = equality[name, device]
@@ -76,19 +77,19 @@ def compare(found: Activations) -> dict[str, Any]:
                     counts[1] += _differences(x, choice, device)
     return {
         "schema": SCHEMA,
-        "activations": found.origin,
+        "activations": activations.origin,
         **environment(),
         "equality": [
             {"format": name, "device": device, "values": values, "differences": differences}
             for (name, device), (values, differences) in equality.items()
         ],
-        "sqnr_db": {  # null: nothing was lost
+        "sqnr_db": {  # null: no error, SQNR is infinite
             name: [value if math.isfinite(value) else None for value in values] for name, values in sqnr.items()
         },
     }
 
 
-def _differences(x: Any, choice: Choice, device: str) -> int:
+def _differences(x: Any, choice: LayerCalibration, device: str) -> int:
     """Values whose code or decoded value differs between PyTorch on ``device`` and NumPy."""
     import numpy as np
     import torch
@@ -141,13 +142,13 @@ def run_verilog(args: argparse.Namespace) -> None:
     if args.json is not None:
         check_output(args.json)
     with console.status("getting activations"):
-        found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {found.size}")
+        activations = from_file_or_default(args.activations)
+    console.print(f"activations: {activations.origin}, {activations.size}")
     if scale is None:
-        scale = best_scale(found.tensors, config.format, bits)
+        scale = best_scale(activations.tensors, config.format, bits)
     try:
         with progress() as report:
-            rows, reached = round_trip(unit, found.tensors, scale, report)
+            rows, reached = round_trip(unit, activations.tensors, scale, report)
     except RuntimeError as error:  # Verilog that does not compile, or loses beats
         raise SystemExit(f"error: {error}") from error
     file, sha256 = f"{config.top}.v", digest(unit.text)
@@ -155,7 +156,7 @@ def run_verilog(args: argparse.Namespace) -> None:
         document = {
             "schema": ROUND_TRIP_SCHEMA,
             "command": command_without(args.command, "json"),
-            "activations": found.origin,
+            "activations": activations.origin,
             **environment(),
             "unit": config.label,
             "verilog": {"file": file, "sha256": sha256},

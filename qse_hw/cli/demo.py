@@ -80,10 +80,10 @@ def _summary(figures: dict[str, Any]) -> list[list[str]]:
     formats = figures["eval"]["formats"]
     mean = {name: float(np.mean(values)) for name, values in compare["sqnr_db"].items()}
     rows = [["SQNR, mean over layers", ", ".join(f"{name} {value:.1f} dB" for name, value in mean.items())]]
-    worst = {name: found["worst"]["held_out"]["distance_db"] for name, found in formats.items()}
+    worst = {name: result["worst"]["held_out"]["distance_db"] for name, result in formats.items()}
     decibels = ", ".join(f"{name} {value:.1f} dB" for name, value in worst.items())
     rows.append(["below the 8-bit limit, worst layer", decibels])
-    nats = ", ".join(f"{name} {1e6 * found['kl']['mean']:.0f}" for name, found in formats.items())
+    nats = ", ".join(f"{name} {1e6 * result['kl']['mean']:.0f}" for name, result in formats.items())
     rows.append(["KL of the model's output, x 1e-6 nat", nats])
     differences = sum(row["differences"] for row in compare["equality"])
     rows.append(["PyTorch against golden", f"{differences} differences"])

@@ -1,4 +1,4 @@
-"""Tell which tools and packages are there, what each is for, and how to get what is missing."""
+"""List tools and packages: the version that is installed, the purpose, and how to get what is missing."""
 
 import argparse
 import shutil
@@ -10,7 +10,7 @@ from qse_hw.study.console import console, table
 
 
 class Item(NamedTuple):
-    """A package or program: what it is for, how to get it, and whether one can do without."""
+    """A package or program: its purpose, how to get it, and whether it is needed."""
 
     name: str
     purpose: str
@@ -48,7 +48,7 @@ PROGRAMS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None."""
+    """No arguments."""
 
 
 def run(args: argparse.Namespace) -> None:
@@ -56,14 +56,14 @@ def run(args: argparse.Namespace) -> None:
     rows, missing = [], []
     for item in (*PACKAGES, *PROGRAMS):
         if item in PACKAGES:
-            found = package_version(item.name)
+            version = package_version(item.name)
         elif item.name == "nvidia-smi":
-            found = "found" if shutil.which(item.name) else None
+            version = "found" if shutil.which(item.name) else None
         else:
-            found = version_of(item.name)
+            version = version_of(item.name)
         absent = "missing" if item.needed else "missing (optional)"
-        rows.append([item.name, (found or absent)[:30], item.purpose, "" if found else item.remedy])
-        if found is None and item.needed:
+        rows.append([item.name, (version or absent)[:30], item.purpose, "" if version else item.remedy])
+        if version is None and item.needed:
             missing.append(item)
     table("Tools", ["name", "version", "for", "how to get it"], rows)
     if missing:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from qse_hw import golden
 from qse_hw.cli.arguments import check_output
 from qse_hw.golden.calibration.calibration import check_objective, read_calibration
-from qse_hw.golden.calibration.contenders import Contender, check_contender, describe, specs
-from qse_hw.golden.calibration.modes import MODES, check_mode
+from qse_hw.golden.calibration.candidates import Candidate
+from qse_hw.golden.calibration.sharing import MODES, check_mode
+from qse_hw.golden.calibration.spec import CandidateSpec, parse_candidate, parse_candidates
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
@@ -34,7 +35,7 @@ CALIBRATION = "calibration"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Model, texts, contenders, what else is quantized, tasks, report."""
+    """Model, texts, candidates, what else is quantized, tasks, report."""
     parser.add_argument("--model", metavar="DIR", help="local Mamba checkpoint (default: the bundled one)")
     parser.add_argument("--text", metavar="FILE", help="held-out text to evaluate on (default: bundled, Doyle)")
     parser.add_argument(
@@ -69,23 +70,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", metavar="T,...", help="tasks of lm-evaluation-harness, e.g. lambada_openai,piqa")
     parser.add_argument("--task-path", metavar="DIR", help="folder with further tasks (YAML)")
     parser.add_argument("--limit", metavar="N", type=integer, help="questions per task (default: all)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate, write, print."""
-    names = specs(args.formats)
-    reference = _reference(args.reference, names, [] if args.calibration is None else [CALIBRATION])
+    specs = parse_candidates(args.formats)
+    given = [] if args.calibration is None else [CALIBRATION]
+    reference = _reference(args.reference, [spec.name for spec in specs], given)
     tasks = _check(args)
     if args.json is not None:
         check_output(args.json)
-    document = evaluate(args, names, reference, tasks)
+    document = evaluate(args, specs, reference, tasks)
     if args.json is not None:
         write_json(args.json, document)
     show(document)
 
 
-def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: "Tasks | None") -> dict[str, Any]:
+def evaluate(
+    args: argparse.Namespace, specs: list[CandidateSpec], reference: str, tasks: "Tasks | None"
+) -> dict[str, Any]:
     """The whole report, as JSON has it."""
     from qse_hw.golden.evaluate import bootstrap, layers, recipes, score
     from qse_hw.golden.models.mamba.checkpoint import load_model
@@ -115,15 +119,15 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
             )  # fmt: skip
         else:
             build = recipes.x_only(model)
-        contenders, fitted = layers.fit(
-            stream, calibration.ids, names, tokens=tokens, mode=args.mode, objective=args.objective, given=given,
+        candidates, fitted = layers.fit(
+            stream, calibration.ids, specs, tokens=tokens, mode=args.mode, objective=args.objective, given=given,
             progress=lambda share: report("fitting formats to every layer", 0.05 + 0.4 * share),
         )  # fmt: skip
         measured = layers.measure(
-            stream, held_out.ids, contenders, tokens=windows.numel(),
+            stream, held_out.ids, candidates, tokens=windows.numel(),
             progress=lambda share: report("SQNR on the held-out text", 0.45 + 0.1 * share),
         )  # fmt: skip
-        forwards = build({name: [one.quantizer for one in found] for name, found in contenders.items()})
+        forwards = build({name: [one.quantizer for one in by_layer] for name, by_layer in candidates.items()})
         scores = score.score(
             model, forwards, windows, vocab_size=vocabulary,
             progress=lambda share: report("running the models", 0.55 + 0.45 * share),
@@ -163,7 +167,7 @@ def evaluate(args: argparse.Namespace, names: list[str], reference: str, tasks: 
             for text, losses in (("calibration", fitted), ("held_out", measured))
         },
         UNQUANTISED: describe_model(scores.nll, scores, draws, bits),
-        "formats": describe_formats(contenders, fitted, measured, scores, draws, bits, reference),
+        "formats": describe_formats(candidates, fitted, measured, scores, draws, bits, reference),
         "tasks": answers,
     }
 
@@ -195,18 +199,14 @@ def _check(args: argparse.Namespace) -> "Tasks | None":
         return Tasks([name.strip() for name in args.tasks.split(",") if name.strip()], args.task_path)
 
 
-def _calibrated(path: str, layers: "Layers") -> list[Contender]:
+def _calibrated(path: str, layers: "Layers") -> list[Candidate]:
     calibration = read_calibration(path)
     config = layers.config
     calibration.check(
         layers=config.n_layer, channels=config.d_inner, model=layers.fingerprint(), whose="checkpoint's"
     )
-    choices = [calibration.layer(number) for number in range(config.n_layer)]
     return [
-        Contender(
-            spec=calibration.format, quantizer=one.quantizer, bits=one.format.bits, detail=describe(one.quantizer)
-        )
-        for one in choices
+        Candidate.of(calibration.format, calibration.layer(number).quantizer) for number in range(config.n_layer)
     ]
 
 
@@ -215,7 +215,7 @@ def _reference(wanted: str | None, names: list[str], given: list[str]) -> str:
         return "quamba" if "quamba" in names else names[0]
     if wanted in given:
         return wanted
-    check_contender(wanted)
+    parse_candidate(wanted)  # says more about what is no candidate at all
     if wanted not in names:
         raise InputError(f"Reference must be among the formats, {', '.join(names)}, and {wanted} is not; add it")
     return wanted
@@ -240,10 +240,10 @@ def _answers(
     """By model, then by task and metric."""
     from qse_hw.golden.evaluate.lm_eval import HarnessModel, Metric
 
-    found: dict[str, Sequence[Metric]] = {}
+    answers: dict[str, Sequence[Metric]] = {}
     for number, (name, forward) in enumerate(models.items()):
         report(f"tasks with {name}", number / len(models))
-        found[name] = tasks.run(HarnessModel(forward, tokenizer), limit=limit)
+        answers[name] = tasks.run(HarnessModel(forward, tokenizer), limit=limit)
     return {
         name: [
             {
@@ -256,7 +256,7 @@ def _answers(
                 "difference": own.value - plain.value,
                 "within_noise": own.within_noise(plain),
             }
-            for own, plain in zip(metrics, found[UNQUANTISED], strict=True)
+            for own, plain in zip(metrics, answers[UNQUANTISED], strict=True)
         ]
-        for name, metrics in found.items()
+        for name, metrics in answers.items()
     }

@@ -1,7 +1,7 @@
 """Send every input pattern through the Verilog of an encoder, a decoder or a function unit, and compare with the golden model.
 
 Inputs of up to 16 bits: all patterns, each in every lane or, with a run-time scale, at every k. Wider inputs: the
-patterns around every decision and random ones, or all of them.
+patterns around every decision boundary and random ones, or all of them.
 """
 
 import argparse
@@ -27,17 +27,17 @@ CLAIM = "The emitted Verilog of encoder, decoder and function unit equals golden
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A unit with its options, or the standard list."""
     parser.add_argument("--all", action="store_true", help="all formats, input types and architectures, 16 lanes")
-    parser.add_argument("--json", metavar="FILE", help="write what was found here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
     add_unit_parsers(parser, _add_common, names=UNITS, required=False)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", metavar="FILE", default=argparse.SUPPRESS, help="write what was found here, too")
+    parser.add_argument("--json", metavar="FILE", default=argparse.SUPPRESS, help="also write the results to this file")
     parser.add_argument(
         "--random", metavar="N", type=integer, help="random patterns of inputs of more than 16 bits (default 10^8)"
     )
     parser.add_argument("--netlist", metavar="T", help=NETLIST_HELP)
-    parser.add_argument("--all-patterns", action="store_true", help="every pattern of those, too: minutes, many lanes")
+    parser.add_argument("--all-patterns", action="store_true", help="all patterns of wider inputs, too: minutes")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -62,27 +62,27 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.perf_counter() - begun
     rows = [
         [
-            found.label, found.patterns, str(found.scales), f"{found.values:,}", str(found.wrong + found.wrong_flags),
-            f"{found.compiling:.1f}", f"{found.seconds:.1f}",
+            finding.label, finding.patterns, str(finding.scales), f"{finding.values:,}",
+            str(finding.wrong + finding.wrong_flags), f"{finding.compiling:.1f}", f"{finding.seconds:.1f}",
         ]
-        for found in findings
+        for finding in findings
     ]  # fmt: skip
     columns = ["unit", "sent", "scales", "values compared", "differences", "compiling s", "checking s"]
     table("Emitted Verilog beside golden", columns, rows, caption=f"{seconds:.0f} s, seed {SEED}")
-    values = sum(found.values for found in findings)
-    wrong = sum(found.wrong + found.wrong_flags for found in findings)
+    values = sum(finding.values for finding in findings)
+    wrong = sum(finding.wrong + finding.wrong_flags for finding in findings)
     if args.json is not None:
-        slowest = round(max(found.compiling + found.seconds for found in findings), 1)
+        slowest = round(max(finding.compiling + finding.seconds for finding in findings), 1)
         figures = {
             "units": len(findings), "values": values, "differences": wrong, "slowest_seconds": slowest, "seed": SEED
         }  # fmt: skip
-        items = [{**asdict(found), "passed": found.passed} for found in findings]
+        items = [{**asdict(finding), "passed": finding.passed} for finding in findings]
         document = evidence(
             claim=CLAIM, command=args.command, seconds=seconds, passed=wrong == 0, figures=figures, items=items
         )
         write_json(args.json, document)
     if wrong:
-        first = next(found for found in findings if not found.passed)
+        first = next(finding for finding in findings if not finding.passed)
         raise SystemExit(f"{wrong:,} differences; the first, of {first.label}: {first.first}")
     console.print(f"{values:,} values, no difference")
 

@@ -27,14 +27,14 @@ def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def grid(units: list[str], given: Mapping[str, Any]) -> list[UnitConfig]:
-    """Every combination of the values, unit by unit; an option that a unit does not have leaves it as it is.
+    """Every combination of the values, unit by unit; a unit ignores the options that only others have.
 
     Args:
         units: their names.
         given: values by option (``counter_width``): a list of values, or True for a switch; others are left alone.
 
     Raises:
-        InputError: for a combination that cannot be, an option that none of the units has, one that is missing.
+        InputError: for an impossible combination, an option that none of the units has, or a missing option.
     """
     for unit in units:
         check_unit(unit, UNITS)
@@ -43,7 +43,7 @@ def grid(units: list[str], given: Mapping[str, Any]) -> list[UnitConfig]:
     for option in given:
         if flag(option) in every and not any(flag(option) in mine for mine in declared.values()):
             units_given = " or ".join(declared)
-            raise InputError(f"Option {flag(option)} must be one of unit {units_given}, which has no such one")
+            raise InputError(f"Option {flag(option)} must be one that unit {units_given} has; leave it out")
     return [config for unit, mine in declared.items() for config in _combinations(unit, mine, given)]
 
 

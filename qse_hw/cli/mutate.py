@@ -1,6 +1,6 @@
-"""Put faults into the netlist of an encoder, a decoder or a function unit, and count those that the checks notice.
+"""Insert faults into the netlist of an encoder, a decoder or a function unit, and count those that the checks detect.
 
-Faults are those of Yosys' mutate. A mutant that no stimulus betrays is proved equivalent, or told.
+The faults are those of Yosys' mutate. A mutant that no stimulus detects is proved equivalent or reported.
 """
 
 import argparse
@@ -37,17 +37,17 @@ def _add_unit(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    """Options before or after the unit; unset, the unit's parser must not undo the other's."""
+    """Options before or after the unit; without defaults, as the unit's would overwrite what stands before it."""
     unset = argparse.SUPPRESS
     parser.add_argument(
         "--mutants", metavar="N", type=integer, default=unset,
-        help=f"how many of each, drawn at random; 0 for all (default {SAMPLE})",
+        help=f"mutants per netlist, drawn at random; 0 for all (default {SAMPLE})",
     )  # fmt: skip
     parser.add_argument(
         "--seed", metavar="S", type=integer, default=unset,
         help=f"of the sample and of the stimuli (default {SEED})",
     )  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", default=unset, help="write what was found here, too")
+    parser.add_argument("--json", metavar="FILE", default=unset, help="also write the results to this file")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="SHAPE", required=True, help="mamba-130m to mamba-2.8b, or a checkpoint's folder"
     )
     parser.add_argument("--lanes", metavar="N", type=integer, default=16, help="values per cycle (default 16)")
-    parser.add_argument("--clock", metavar="MHz", type=float, default=200.0, help="default 200")
+    parser.add_argument("--clock", metavar="MHz", type=float, default=200.0, help="in MHz (default 200)")
     parser.add_argument(
         "--tile", metavar="RxC", default="16x16", help="products per cycle of x_proj: rows x columns (default 16x16)"
     )
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--projections", action="store_true", help="also in_proj and out_proj, each on a linear unit of the same tile"
     )
-    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -144,11 +144,11 @@ def figures(block: Block, tokens: int, clock: float) -> dict[str, Any]:
 
 
 def show(document: dict[str, Any]) -> None:
-    """Print a table of the units, and what follows from it."""
+    """Print a table of the units, and the times of a prompt and a token."""
     layers, prompt, alone = document["layers"], document["prompt"], document["one_token"]
     table(
         f"{document['model']}: {layers} layers, d_inner {document['d_inner']}, at {document['clock_mhz']:g} MHz",
-        ["unit", "is", "cycles/vector", "cycles/token", "busy", "latency"],
+        ["unit", "configuration", "cycles/vector", "cycles/token", "busy", "latency"],
         [
             [unit["name"], unit["label"], f"{unit['interval']:,}", f"{unit['cycles_per_token']:,}",
              f"{unit['busy']:.0%}", f"{unit['beats'] + unit['delay']:,}"]
@@ -158,14 +158,14 @@ def show(document: dict[str, Any]) -> None:
     )  # fmt: skip
     load, path = document["load_cycles_per_layer"], document["path_cycles_per_layer"]
     console.print(f"A token takes {path:,} cycles through a layer; a layer's weights take {load:,} cycles to write.")
-    _print(f"Prompt of {prompt['tokens']:,} tokens, weights written once per layer", prompt)
-    _print("One token at a time, weights written for every layer", alone["shared"])
-    _print("One token at a time, every layer with linear units of its own", alone["resident"])
+    _print_timing(f"Prompt of {prompt['tokens']:,} tokens, weights written once per layer", prompt)
+    _print_timing("One token at a time, weights written for every layer", alone["shared"])
+    _print_timing("One token at a time, every layer with linear units of its own", alone["resident"])
     console.print(f"Not modelled, so real times are longer: {', '.join(document['not_modelled'])}.")
 
 
-def _print(what: str, found: dict[str, Any]) -> None:
+def _print_timing(what: str, timing: dict[str, Any]) -> None:
     console.print(
-        f"{what}: {found['cycles']:,} cycles, {found['seconds'] * 1e3:,.3f} ms, "
-        f"{found['tokens_per_second']:,.1f} tokens/s; bottleneck: {found['bottleneck']}"
+        f"{what}: {timing['cycles']:,} cycles, {timing['seconds'] * 1e3:,.3f} ms, "
+        f"{timing['tokens_per_second']:,.1f} tokens/s; bottleneck: {timing['bottleneck']}"
     )

@@ -24,22 +24,22 @@ _Job = tuple["UnitConfig", "Task", "Fault | None"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A unit with its options, or the standard list; what to prove of them."""
     parser.add_argument("--all", action="store_true", help="prove the standard list instead of a unit")
-    parser.add_argument("--quick", action="store_true", help="with --all: a minute's worth of it")
+    parser.add_argument("--quick", action="store_true", help="with --all: a shorter list, about a minute")
     _add_common(parser)
     parser.set_defaults(property=None, faults=False, jobs=1, timeout=900, json=None, keep=None)
     add_unit_parsers(parser, _add_common, required=False)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    """Options before or after the unit; unset, the unit's parser must not undo the other's."""
+    """Options before or after the unit; without defaults, as the unit's would overwrite what stands before it."""
     unset = argparse.SUPPRESS
-    parser.add_argument("--property", metavar="NAME", default=unset, help="prove only this one")
+    parser.add_argument("--property", metavar="NAME", default=unset, help="prove only this property")
     parser.add_argument(
-        "--faults", action="store_true", default=unset, help="prove instead that each property finds wrong units"
+        "--faults", action="store_true", default=unset, help="check instead that every property fails on faulty units"
     )
     parser.add_argument("--jobs", metavar="N", type=integer, default=unset, help="proofs at a time (default 1)")
     parser.add_argument("--timeout", metavar="S", type=integer, default=unset, help="seconds per proof (default 900)")
-    parser.add_argument("--json", metavar="FILE", default=unset, help="write the results here, too")
+    parser.add_argument("--json", metavar="FILE", default=unset, help="also write the results to this file")
     parser.add_argument("--keep", metavar="DIR", default=unset, help="keep the SymbiYosys jobs, logs and traces here")
 
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     from qse_hw.golden.io.files import write_json
     from qse_hw.synth.formal.task import command, run_all
 
-    command()  # tools are missing now, not after the first proof
+    command()  # raises for missing tools before the first proof
     jobs = _jobs(configs, args)
     began = time.monotonic()
     with replacing(args.json) if args.json is not None else nullcontext() as part, _folder(args.keep) as folder:
@@ -103,20 +103,20 @@ def _configs(args: argparse.Namespace) -> Sequence["UnitConfig"]:
 def _jobs(configs: Sequence["UnitConfig"], args: argparse.Namespace) -> list[_Job]:
     from qse_hw.synth import formal
 
-    found: list[_Job] = []
+    jobs: list[_Job] = []
     for config in configs:
         if args.faults:
-            found += [(config, fault.task, fault) for fault in formal.faults(config)]
+            jobs += [(config, fault.task, fault) for fault in formal.faults(config)]
         else:
-            found += [(config, task, None) for task in formal.tasks(config)]
+            jobs += [(config, task, None) for task in formal.tasks(config)]
     if args.property is not None:
-        known = sorted({task.name for _, task, _ in found})
-        found = [job for job in found if job[1].name == args.property]
-        if not found and known:
+        known = sorted({task.name for _, task, _ in jobs})
+        jobs = [job for job in jobs if job[1].name == args.property]
+        if not jobs and known:
             raise InputError(f"Property must be one of {', '.join(known)}, not {args.property!r}")
-    if not found:
+    if not jobs:
         raise InputError(f"Unit {args.unit} has no properties to prove")
-    return found
+    return jobs
 
 
 @contextmanager

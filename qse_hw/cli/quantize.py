@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Input, format, scale and output."""
-    parser.add_argument("input", metavar="IN.npy", help="float16, bfloat16, float32, float64, int8, int16 or int32")
+    parser.add_argument("array", metavar="IN.npy", help="float16, bfloat16, float32, float64, int8, int16 or int32")
     parser.add_argument("--format", metavar="F", required=True, help=FORMAT_HELP)
     parser.add_argument("--scale", metavar="S", required=True, help="the step s")
     parser.add_argument("--scale-bits", metavar="B", type=integer, default=16, help="width of M, 1 to 20 (default 16)")
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exponent", metavar="E", type=integer, default=0, help="integer inputs stand for x * 2**E (default 0)"
     )
     parser.add_argument(
-        "--dtype", metavar="D", help=f"what an array of values of one byte holds: {', '.join(FLOAT8)}"
+        "--dtype", metavar="D", help=f"dtype of an array of one-byte values: {', '.join(FLOAT8)}"
     )
     parser.add_argument("-o", "--output", metavar="CODES.npy", required=True, help="codes, of the input's shape")
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Quantize and write."""
     format, scale = load_format(args.format), scale_from_text(args.scale, args.scale_bits)
-    x = numbers(read_array(args.input), args.dtype, f"Array file {args.input}")
+    x = numbers(read_array(args.array), args.dtype, f"Array file {args.array}")
     result = array.quantize_flags(x, format, scale, exponent=args.exponent)
     write_array(args.output, result.codes)
     print(f"scale: {scale}")
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _warn_of_zeros(x: Any, result: array.QuantizedArray, args: argparse.Namespace, scale: "Scale") -> None:
-    """Say so where values that are not 0 all have the code of 0."""
+    """Warn if values other than 0 all have the code of 0."""
     format = load_format(args.format)
     if not (to_bits(result.codes, format) == format.zero_code).all():
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qse_hw.cli.arguments import FORMAT_HELP, check_output, command_without
 from qse_hw.golden.calibration.calibration import read_calibration
-from qse_hw.golden.calibration.fitting import check_spec
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--netlist", metavar="T", help=NETLIST_HELP)
     parser.add_argument(
         "--wave", metavar="FILE",
-        help="record every signal here, .vcd or .fst; large: try few tokens and lanes (further formats: FILE-2, ...)",
+        help="record every signal in this .vcd or .fst file, for few tokens and lanes (further formats: FILE-2, ...)",
     )  # fmt: skip
     parser.add_argument(
         "--whole-model", metavar="NAME",
         help="as many values as 512 tokens through a model of this size have, e.g. mamba-130m: the bundled model's, "
         "spread over its layers",
     )  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> None:
     type = input_type(args.input)
     build = netlists(args.netlist)
     calibration = None if args.calibration is None else read_calibration(args.calibration)
-    if args.format is not None:
-        check_spec(args.format)
+    spec = None if args.format is None else parse_format(args.format)
     wave = None if args.wave is None else Path(args.wave)
     if wave is not None:
         kind_of(wave, args.simulator)
@@ -63,19 +62,19 @@ def run(args: argparse.Namespace) -> None:
         from qse_hw.study.whole_model import check, run_whole_model
 
         check(args)
-        return run_whole_model(args, type)
+        return run_whole_model(args, type, spec)
     with console.status("getting activations"):
-        found = from_file_or_default(args.activations)
-    console.print(f"activations: {found.origin}, {found.size}")
-    choices = choose(found, calibration, args.format)
+        activations = from_file_or_default(args.activations)
+    console.print(f"activations: {activations.origin}, {activations.size}")
+    choices = choose(activations, calibration, spec)
     outcomes = replayed(
-        found.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave, build=build
+        activations.tensors, choices, input=type, lanes=lanes, simulator=args.simulator, wave=wave, build=build
     )
     if args.json is not None:
         document = {
             "schema": SCHEMA,
             "command": command_without(args.command, "json"),
-            "activations": found.origin,
+            "activations": activations.origin,
             "input": type.name,
             "lanes": lanes,
             "simulator": args.simulator,

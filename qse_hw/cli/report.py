@@ -52,16 +52,16 @@ def run(args: argparse.Namespace) -> None:
     config = unit_config(args)
     check_tools(chosen)
     require("verilator")
-    # Entered now: minutes of measuring must not end in "permission denied".
+    # Entered before minutes of measuring, which must not end in "permission denied".
     with place.replacing_folder(args.output) as folder:
-        found, calibration = _read(args, config)
+        captured, calibration = _read(args, config)
         points, baselines = planned([config], chosen, None)
         paths, cache = write(config, folder / VERILOG), Cache(default_folder())
         measured = measure(points, args.seeds, cache)
         used = {point.target.name: point.target for point in points}
         document = report.document(measured, used, command_line(args), baselines)
         _energy(args, document, points, cache)
-        accuracy = None if found is None else _accuracy(found, config, calibration)
+        accuracy = None if captured is None else _accuracy(captured, config, calibration)
         evidence = _evidence(config, folder / VERILOG)
         text = _page(args, config, paths, accuracy, document, evidence)
         (folder / place.PAGE).write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -77,30 +77,30 @@ def _read(args: argparse.Namespace, config: UnitConfig) -> "tuple[Activations | 
     from qse_hw.golden.calibration.calibration import read_calibration
 
     with console.status("getting activations"):
-        found = from_file_or_default(args.activations)
+        captured = from_file_or_default(args.activations)
     if args.calibration is None:
-        return found, None
+        return captured, None
     calibration = read_calibration(args.calibration)
-    calibration.check(layers=len(found.tensors), channels=found.channels, model=found.model)
-    return found, calibration
+    calibration.check(layers=len(captured.tensors), channels=captured.channels, model=captured.model)
+    return captured, calibration
 
 
 def _energy(args: argparse.Namespace, document: dict[str, Any], points: "Sequence[Point]", cache: "Cache") -> None:
-    """Write the energy of those into the report that are made of standard cells, and that data can be played to."""
-    from qse_hw.study.stimuli import can_play
+    """Write into the report the energy of the units that are made of standard cells and have stimuli."""
+    from qse_hw.study.stimuli import has_stimuli
 
-    chosen = [n for n, point in enumerate(points) if point.target.family == "cells" and can_play(point.unit.config)]
+    chosen = [n for n, point in enumerate(points) if point.target.family == "cells" and has_stimuli(point.unit.config)]
     if chosen:
         mine = [points[number] for number in chosen]
         tensors = activations(args.activations or "", mine)
         add_energy({"results": [document["results"][number] for number in chosen]}, mine, tensors, cache)
 
 
-def _accuracy(found: Activations, config: UnitConfig, calibration: "Calibration | None") -> "Accuracy":
+def _accuracy(captured: Activations, config: UnitConfig, calibration: "Calibration | None") -> "Accuracy":
     from qse_hw.study.report.accuracy import measure as losses
 
     with progress() as tell:
-        return losses(found, config, calibration, lambda share: tell("SQNR of every layer", share))
+        return losses(captured, config, calibration, lambda share: tell("SQNR of every layer", share))
 
 
 def _evidence(config: UnitConfig, verilog: Path) -> "Evidence | None":
@@ -109,7 +109,7 @@ def _evidence(config: UnitConfig, verilog: Path) -> "Evidence | None":
     try:
         with progress() as tell:
             return simulate(config, verilog, tell)
-    except RuntimeError as error:  # the simulator broke; its own words say more than where we noticed
+    except RuntimeError as error:  # its output says more than a traceback
         raise SystemExit(f"error: {error}") from error
 
 
@@ -151,21 +151,21 @@ def _page(
 def _glance(
     about: dict[str, Any], accuracy: "Accuracy | None", document: dict[str, Any], evidence: "Evidence | None"
 ) -> list[tuple[str, str, str]]:
-    found = [("Latency", f"{about['latency']} cycles", f"initiation interval {about['initiation_interval']:g}")]
+    glance = [("Latency", f"{about['latency']} cycles", f"initiation interval {about['initiation_interval']:g}")]
     if accuracy is not None:
         heading, values = next(iter(accuracy.columns.items()))
         if all(isfinite(value) for value in values):
-            found.append(("SQNR, mean", f"{sum(values) / len(values):.1f} dB", f"of {len(values)} layers, {heading}"))
+            glance.append(("SQNR, mean", f"{sum(values) / len(values):.1f} dB", f"of {len(values)} layers, {heading}"))
     for target in document["targets"]:
         first = next(result for result in document["results"] if result["target"] == target)
         area = first["area"]
         size = f"{area['comb']:,} logic, {area['ff']:,} flops"
         if area["silicon"]:
             size = f"{area['silicon']:,.0f} cell area"
-        found.append((f"Fmax, {target}", f"{first['fmax']['median']:.0f} MHz", size))
+        glance.append((f"Fmax, {target}", f"{first['fmax']['median']:.0f} MHz", size))
     if evidence is not None:
-        found.append(("Beside golden", "passed" if evidence.passed else "FAILED", evidence.compared))
-    return found
+        glance.append(("Beside golden", "passed" if evidence.passed else "FAILED", evidence.compared))
+    return glance
 
 
 def unit_options(args: argparse.Namespace) -> list[str]:
@@ -181,7 +181,7 @@ def unit_options(args: argparse.Namespace) -> list[str]:
 
 
 def command_line(args: argparse.Namespace) -> str:
-    """The command that makes the same page, wherever to."""
+    """The command that makes the same page, in any folder."""
     words = ["python", "-m", "qse_hw", "report", args.unit, *unit_options(args), "--on", *args.on]
     words += ["--seeds", str(args.seeds)]
     for option in ("liberty", "activations"):

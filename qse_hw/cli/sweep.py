@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC.toml", help="what to combine, and what to compare by")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help=f"for {', '.join(OUTPUTS)}")
     parser.add_argument("--activations", metavar="FILE", help="from capture (default: the file that ships)")
-    parser.add_argument("--calibration", metavar="FILE", help="what format calibration in the SPEC stands for")
+    parser.add_argument("--calibration", metavar="FILE", help="what the format called calibration in the SPEC means")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="measure on the workers of this Dask scheduler")
     parser.add_argument("--cache", metavar="DIR", type=Path, help="where results are kept (default: the user's cache)")
 
@@ -43,12 +43,12 @@ def run(args: argparse.Namespace) -> None:
 
     spec = read_spec(args.spec)
     file = str(BUNDLED_ACTIVATIONS) if args.activations is None else args.activations
-    found = from_file_or_default(file)
-    calibration = None if args.calibration is None else _calibration(args.calibration, found, spec)
-    # Entered now: hours of measuring must not end in "permission denied".
+    activations = from_file_or_default(file)
+    calibration = None if args.calibration is None else _calibration(args.calibration, activations, spec)
+    # Entered before hours of measuring, which must not end in "permission denied".
     with ExitStack() as stack:
         parts = {name: stack.enter_context(replacing(args.output / name)) for name in OUTPUTS}
-        document = swept(args, spec, file, found, calibration)
+        document = swept(args, spec, file, activations, calibration)
         parts["sweep.json"].write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         parts["sweep.md"].write_text(markdown(document), encoding="utf-8")
         draw(parts["sweep.png"], document)
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def swept(
-    args: argparse.Namespace, spec: "Spec", file: str, found: "Activations", calibration: "Calibration | None"
+    args: argparse.Namespace, spec: "Spec", file: str, activations: "Activations", calibration: "Calibration | None"
 ) -> dict[str, Any]:
     """The report; InputError if there is nothing to report on."""
     from qse_hw.study.sweep import report, stages
@@ -81,7 +81,7 @@ def swept(
     runner = local if args.scheduler is None else cluster(args.scheduler)
     with progress() as told:
         fitted, limit = stages.fits(spec, file, cache, told)
-        layers = list(found.tensors.values())
+        layers = list(activations.tensors.values())
         built, impossible = stages.build(spec, fitted, layers, limit, calibration, told)
         points, failed = stages.cost(spec, built, chosen, cache, runner, shared=args.scheduler is None, report=told)
     skipped = [*impossible, *failed]
@@ -90,28 +90,28 @@ def swept(
     origin = "the file that ships with the package" if args.activations is None else Path(file).name
     about = {
         "origin": origin,
-        "model": found.model,
+        "model": activations.model,
         "layers": len(layers),
-        "tokens": found.tokens,
-        "channels": found.channels,
+        "tokens": activations.tokens,
+        "channels": activations.channels,
         "limit_sqnr_db": limit,
     }
     return report.document(spec, _command(args), about if limit else None, chosen, points, skipped)
 
 
-def _calibration(path: str, found: "Activations", spec: "Spec") -> "Calibration":
+def _calibration(path: str, activations: "Activations", spec: "Spec") -> "Calibration":
     from qse_hw.golden.calibration.calibration import read_calibration
     from qse_hw.study.sweep.spec import CALIBRATION
 
     if CALIBRATION not in spec.options.get("format", []):
         raise InputError(f"Formats must include {CALIBRATION} where --calibration is given; add it to the SPEC")
     calibration = read_calibration(path)
-    calibration.check(layers=len(found.tensors), channels=found.channels, model=found.model)
+    calibration.check(layers=len(activations.tensors), channels=activations.channels, model=activations.model)
     return calibration
 
 
 def _command(args: argparse.Namespace) -> str:
-    """The command, without what does not make the figures."""
+    """The command, with only the options that affect the figures."""
     words = ["python", "-m", "qse_hw", "sweep", args.spec, "-o", "DIR"]
     for option in ("activations", "calibration"):
         if (value := getattr(args, option)) is not None:

@@ -8,7 +8,6 @@ import argparse
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qse_hw.cli.arguments import command_without
 from qse_hw.cli.grid import add_grid_arguments, grid
@@ -16,9 +15,6 @@ from qse_hw.golden.io.files import replacing
 from qse_hw.study.console import console
 from qse_hw.study.sources import integer
 from qse_hw.study.synthesized import FP8, activations, add_energy, measure, planned
-
-if TYPE_CHECKING:
-    pass
 
 OUTPUTS = ("json", "markdown", "png")
 
@@ -35,14 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
     group.add_argument(
         "--energy", nargs="?", const="", metavar="ACTIVATIONS",
-        help="toggles per value, and pJ of standard cells, of encoders that work on these (default: the bundled ones)",
+        help="also measure toggles per value, and pJ on cells, of encoders fed with these (default: bundled)",
     )  # fmt: skip
     group = parser.add_argument_group("results")
-    group.add_argument("--json", metavar="FILE", help="write the report here, too")
-    group.add_argument("--markdown", metavar="FILE", help="and as a page")
-    group.add_argument("--png", metavar="FILE", help="and as a picture")
+    group.add_argument("--json", metavar="FILE", help="also write the report to this file")
+    group.add_argument("--markdown", metavar="FILE", help="also write it as a page (Markdown)")
+    group.add_argument("--png", metavar="FILE", help="also write it as a picture")
     group.add_argument("--cache", metavar="DIR", type=Path, help="where results are kept (default: the user's cache)")
-    group.add_argument("--no-cache", action="store_true", help="keep nothing, and measure all again")
+    group.add_argument("--no-cache", action="store_true", help="measure all again, and keep nothing")
 
 
 def add_target_arguments(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
@@ -72,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     points, baselines = planned(configs, chosen, args.baseline)
     tensors = {} if args.energy is None else activations(args.energy, points)
     cache = Cache(None if args.no_cache else args.cache or default_folder())
-    # Entered now: hours of measuring must not end in "permission denied".
+    # Entered before hours of measuring, which must not end in "permission denied".
     with ExitStack() as stack:
         parts = {name: stack.enter_context(replacing(path)) for name in OUTPUTS if (path := getattr(args, name))}
         measured = measure(points, args.seeds, cache)

@@ -14,7 +14,7 @@ from qse_hw.rtl_gen.units.options import REQUIRED, Option, configure, flag, opti
 from qse_hw.study.sources import integer
 
 Settings = dict[str, Any]
-"""How an argument is declared, as ``add_argument`` is told."""
+"""Keyword arguments of ``add_argument``."""
 
 _CALIBRATED = ("format", "scale")
 _CALIBRATION: dict[str, Settings] = {
@@ -24,7 +24,7 @@ _CALIBRATION: dict[str, Settings] = {
 
 
 class _Parsers(dict[str, argparse.ArgumentParser]):
-    """The units' parsers; asked whether it has another one, it says which units there are, where argparse rambles."""
+    """The units' parsers, by name; an unknown name raises InputError, with a shorter sentence than argparse's."""
 
     def __contains__(self, name: object) -> bool:
         return bool(check_unit(str(name), tuple(self)))
@@ -39,7 +39,7 @@ def add_unit_parsers(
 ) -> None:
     """A subcommand per unit of ``names``, with the unit's own options and those that ``common`` adds.
 
-    Parsing raises InputError if there is no such unit, and if there is none but it is ``required``.
+    Parsing raises InputError for an unknown unit, and for a missing one if it is ``required``.
     """
     units = parser.add_subparsers(dest="unit", metavar="UNIT", required=required, title="units")
     for name in names:
@@ -54,12 +54,12 @@ def add_unit_parsers(
 def arguments(unit: str) -> dict[str, Settings]:
     """The arguments of a unit, by flag: its options and, beside the format, the calibration."""
     known = options(unit_class(unit))
-    found: dict[str, Settings] = {}
+    declared: dict[str, Settings] = {}
     for name, option in known.items():
-        found[flag(name)] = _settings(option, calibrated="format" in known and name in _CALIBRATED)
+        declared[flag(name)] = _settings(option, calibrated="format" in known and name in _CALIBRATED)
         if name == "format":
-            found |= _CALIBRATION
-    return found
+            declared |= _CALIBRATION
+    return declared
 
 
 def _settings(option: Option, *, calibrated: bool) -> Settings:
@@ -94,7 +94,7 @@ def unit_config(args: argparse.Namespace) -> UnitConfig:
 def _format_and_scale(
     config: type[UnitConfig], args: argparse.Namespace, given: Mapping[str, Any], others: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What is given as such, or comes from a calibration."""
+    """Format and scale: from their own options or from a calibration."""
     known, format, scale = options(config), given["format"], given.get("scale")
     if args.calibration is None:
         if args.layer is not None:
@@ -103,6 +103,7 @@ def _format_and_scale(
             raise InputError("Scale must be given: --scale S, --scale runtime or --calibration FILE --layer K")
         return read(config, given, names=_CALIBRATED, others=others)
     from qse_hw.golden.calibration.calibration import read_calibration
+    from qse_hw.golden.calibration.spec import parse_format
 
     if scale is not None:
         raise InputError(f"Scale must come from the calibration or from --scale {scale}, not from both")
@@ -111,5 +112,5 @@ def _format_and_scale(
     calibration = read_calibration(args.calibration)
     layer = calibration.layer(args.layer)
     if format is not None:
-        calibration.check_format(args.layer, format)
+        calibration.check_format(args.layer, parse_format(format))
     return {"format": layer.format, "scale": layer.scale}

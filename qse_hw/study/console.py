@@ -1,4 +1,4 @@
-"""How commands talk: tables, progress, one console."""
+"""Output of the commands: tables, progress and warnings, on one console."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -15,13 +15,13 @@ console = Console(
 
 
 def warn(sentence: str) -> None:
-    """Say on stderr what is no error, but hardly what was wanted."""
+    """Print on stderr what is no error, but probably not what the user wants."""
     print(f"warning: {sentence}", file=sys.stderr)
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, float], None]]:
-    """Yields ``report(what, fraction)``; what is new is also told where nobody watches a bar (in logs)."""
+    """Yields ``report(what, fraction)``; without a terminal, as in logs, each new ``what`` is a line."""
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     last = ""
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

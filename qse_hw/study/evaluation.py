@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qse_hw.study.console import console, table
 
 if TYPE_CHECKING:
-    from qse_hw.golden.calibration.contenders import Contender
+    from qse_hw.golden.calibration.candidates import Candidate
     from qse_hw.golden.evaluate.bootstrap import Bootstrap, Estimate
     from qse_hw.golden.evaluate.layers import Losses
     from qse_hw.golden.evaluate.score import Scores, Sums
@@ -27,7 +27,7 @@ def describe_model(nll: "Sums", scores: "Scores", draws: "Bootstrap", tokens_per
 
 
 def describe_formats(
-    contenders: "Mapping[str, Sequence[Contender]]",
+    candidates: "Mapping[str, Sequence[Candidate]]",
     fitted: "Losses",
     measured: "Losses",
     scores: "Scores",
@@ -40,30 +40,30 @@ def describe_formats(
 
     texts = {"calibration": fitted, "held_out": measured}
     document = {}
-    for spec, found in contenders.items():
-        kl = scores.kl[spec] / scores.predictions
-        nll = (scores.contender_nll[spec] - scores.nll) / scores.predictions / math.log(2)
-        document[spec] = {
-            "bits": found[0].bits,
+    for name, by_layer in candidates.items():
+        kl = scores.kl[name] / scores.predictions
+        nll = (scores.candidate_nll[name] - scores.nll) / scores.predictions / math.log(2)
+        document[name] = {
+            "bits": by_layer[0].bits,
             "layers": [
                 {"detail": one.detail}
                 | {
                     text: {
-                        "sqnr_db": finite(losses.sqnr_db[spec][layer]),  # null: nothing is lost
-                        "distance_db": finite(losses.distance_db(spec)[layer]),
+                        "sqnr_db": finite(losses.sqnr_db[name][layer]),  # null: nothing is lost
+                        "distance_db": finite(losses.distance_db(name)[layer]),
                     }
                     for text, losses in texts.items()
                 }
-                for layer, one in enumerate(found)
+                for layer, one in enumerate(by_layer)
             ],
             "worst": {
                 text: dict(zip(("layer", "distance_db"), (worst[0], finite(worst[1])), strict=True))
                 for text, losses in texts.items()
-                for worst in (losses.worst(spec),)
+                for worst in (losses.worst(name),)
             },
             "kl": _scaled(draws.estimate(kl), 1.0),
             "kl_difference": _difference(draws.estimate(kl - scores.kl[reference] / scores.predictions), 1.0),
-            **describe_model(scores.contender_nll[spec], scores, draws, tokens_per_byte),
+            **describe_model(scores.candidate_nll[name], scores, draws, tokens_per_byte),
             "bits_per_byte_difference": _difference(draws.estimate(nll), tokens_per_byte),
         }
     return document
@@ -99,12 +99,12 @@ def _show_layers(document: dict[str, Any]) -> None:
     limit = document["limit_sqnr_db"]["held_out"]
     rows = [["limit", *(_decibel(limit[layer]) for layer in some), ""]]
     distances = []
-    for spec, found in formats.items():
-        held_out = [layer["held_out"] for layer in found["layers"]]
+    for spec, entry in formats.items():
+        held_out = [layer["held_out"] for layer in entry["layers"]]
         values = [layer["sqnr_db"] for layer in held_out]
         mean = None if None in values else sum(values) / count
         rows.append([spec, *(_decibel(values[layer]) for layer in some), _decibel(mean)])
-        worst = found["worst"]["held_out"]
+        worst = entry["worst"]["held_out"]
         distances.append([
             spec, *(_decibel(held_out[layer]["distance_db"]) for layer in some),
             f"{_decibel(worst['distance_db'])} (layer {worst['layer']})",
@@ -124,11 +124,11 @@ def _show_model(document: dict[str, Any]) -> None:
     reference, plain = document["reference"], document["unquantised"]
     bytewise = plain["bits_per_token"] == plain["bits_per_byte"]["mean"]
     rows = [["unquantised", "", "", "", *_likelihood(plain, bytewise), ""]]
-    for spec, found in document["formats"].items():
-        difference = "" if spec == reference else _marked(found["kl_difference"])
+    for spec, entry in document["formats"].items():
+        difference = "" if spec == reference else _marked(entry["kl_difference"])
         rows.append([
-            spec, str(found["bits"]), f"{1000 * found['kl']['mean']:.3g}{_interval(found['kl'])}", difference,
-            *_likelihood(found, bytewise), _marked(found["bits_per_byte_difference"]),
+            spec, str(entry["bits"]), f"{1000 * entry['kl']['mean']:.3g}{_interval(entry['kl'])}", difference,
+            *_likelihood(entry, bytewise), _marked(entry["bits_per_byte_difference"]),
         ])  # fmt: skip
     likelihood = ["bits/byte"] if bytewise else ["bits/byte", "bits/token", "perplexity"]
     table(
@@ -141,9 +141,9 @@ def _show_model(document: dict[str, Any]) -> None:
     )
 
 
-def _likelihood(found: dict[str, Any], bytewise: bool) -> list[str]:
-    per_byte = f"{found['bits_per_byte']['mean']:.4f}"
-    return [per_byte] if bytewise else [per_byte, f"{found['bits_per_token']:.4f}", f"{found['perplexity']:.3f}"]
+def _likelihood(entry: dict[str, Any], bytewise: bool) -> list[str]:
+    per_byte = f"{entry['bits_per_byte']['mean']:.4f}"
+    return [per_byte] if bytewise else [per_byte, f"{entry['bits_per_token']:.4f}", f"{entry['perplexity']:.3f}"]
 
 
 def _show_tasks(tasks: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What ``gen`` wrote of an encoder or decoder, read back: the Verilog as it lies there, held against its manifest."""
+"""Reads the encoder or decoder that ``gen`` wrote to a folder, and checks its files against the manifest."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, scale_from_json
-from qse_hw.golden.io.documents import checked_document
+from qse_hw.golden.io.schema import checked_document
 from qse_hw.rtl_gen.emit.emit import MANIFEST_SCHEMA, MODELS, Emitted
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
@@ -58,7 +58,7 @@ def read_generated(folder: str | os.PathLike[str]) -> Emitted:
     """The encoder or decoder in a folder that ``python -m qse_hw.gen`` wrote.
 
     Returns:
-        The configuration that the manifest tells, with the text of the Verilog file and of the cells' models.
+        The configuration that the manifest describes, with the text of the Verilog file and of the cells' models.
 
     Raises:
         InputError: if the manifest cannot be read, breaks its schema or contradicts itself, is of another unit, or if
@@ -107,14 +107,14 @@ def _ports(component: Any) -> list[tuple[str, int]]:
     """Names and widths of a component's ports, with the clock and the reset."""
     from amaranth.hdl import Shape, Value
 
-    found = [("clk", 1), ("rst", 1)]
+    ports = [("clk", 1), ("rst", 1)]
     for path, _, value in component.signature.flatten(component):
-        found.append(("__".join(map(str, path)), Shape.cast(Value.cast(value).shape()).width))
-    return found
+        ports.append(("__".join(map(str, path)), Shape.cast(Value.cast(value).shape()).width))
+    return ports
 
 
 def _models(folder: Path, names: Sequence[str], where: str) -> dict[str, str]:
-    """The models of cells, which the manifest has no hash of: they must be the generator's."""
+    """The models of cells: the manifest has no hash of them, so they must equal the generator's."""
     known = {model.name: model.read_text(encoding="utf-8") for model in MODELS.glob("*.v")}
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
@@ -123,16 +123,16 @@ def _models(folder: Path, names: Sequence[str], where: str) -> dict[str, str]:
 
 
 def _written(path: Path, sha256: str) -> str:
-    """The text of a file, if it is what was written."""
+    """The text of a file; InputError if its hash is another one."""
     try:
         text = path.read_bytes().decode()  # read_text() would translate line ends
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", "it is not UTF-8")
         raise InputError(f"Verilog {path} cannot be read: {reason}; generate the unit again") from error
-    found = digest(text)
-    if found != sha256:
+    actual = digest(text)
+    if actual != sha256:
         raise InputError(
-            f"Verilog {path} must be as it was generated, SHA-256 {sha256[:12]}, but was changed to {found[:12]}; "
+            f"Verilog {path} must be as it was generated, SHA-256 {sha256[:12]}, but was changed to {actual[:12]}; "
             "generate the unit again"
         )
     return text

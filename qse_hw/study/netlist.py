@@ -1,4 +1,4 @@
-"""What is synthesized of a unit, in its place: for simulations that check netlists."""
+"""A synthesized netlist in place of a unit's Verilog, for simulations that check netlists."""
 
 import tempfile
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from pathlib import Path
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 
-NETLIST_HELP = "not the Verilog but what is synthesized of it for ecp5, ice40:hx8k, ice40:up5k, gowin or cells"
+NETLIST_HELP = "simulate the netlist for this target, not the Verilog: ecp5, ice40:hx8k, ice40:up5k, gowin or cells"
 
 
 def netlists(name: str | None) -> Callable[[UnitConfig], Emitted]:
-    """What makes Verilog of a unit: the generator, or a target's synthesis after it.
+    """The function that makes a unit's Verilog: the generator, or the generator and a target's synthesis.
 
     Raises:
         InputError: if there is no such target, or one of its tools is missing.

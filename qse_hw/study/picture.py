@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.io.files import replacing
 
 matplotlib.use("Agg")  # no display needed
@@ -17,7 +17,7 @@ matplotlib.use("Agg")  # no display needed
 def draw(
     path: str | os.PathLike[str],
     x: npt.NDArray[Any],
-    choice: Choice,
+    choice: LayerCalibration,
     sqnr_db: Mapping[str, Sequence[float]],
     *,
     title: str,
@@ -46,7 +46,7 @@ def draw(
         figure.savefig(file, format="png", dpi=110)
 
 
-def _histogram(axes: Any, x: npt.NDArray[Any], choice: Choice, title: str) -> None:
+def _histogram(axes: Any, x: npt.NDArray[Any], choice: LayerCalibration, title: str) -> None:
     format, step = choice.format, float(choice.scale.step)
     low, high = float(x.min()), float(x.max())
     bins = np.linspace(low, high, 300)

@@ -5,42 +5,47 @@ from typing import Any
 
 import numpy as np
 
-from qse_hw.golden.calibration.calibration import Calibration, Choice
+from qse_hw.golden.calibration.calibration import Calibration, LayerCalibration
+from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.sim.replay.plan import Outcome
 from qse_hw.study.calibrated import calibrated
 from qse_hw.study.console import progress, table
 from qse_hw.study.sources import Activations, stream
 
 
-def choose(found: Activations, calibration: Calibration | None, format: str | None) -> dict[str, Choice]:
+def choose(
+    activations: Activations, calibration: Calibration | None, spec: FormatSpec | None
+) -> dict[str, LayerCalibration]:
     """Format and scale of every tensor: the calibration's, or calibrated now."""
     if calibration is None:
-        calibration = calibrated(stream(found), format or "se8")
+        calibration = calibrated(stream(activations), spec or parse_format("se8"))
     else:
-        calibration.check(layers=len(found.tensors), channels=found.channels, model=found.model)
-        if format is not None:
-            for number in range(len(found.tensors)):
-                calibration.check_format(number, format)
-    return {name: calibration.layer(number) for number, name in enumerate(found.tensors)}
+        calibration.check(layers=len(activations.tensors), channels=activations.channels, model=activations.model)
+        if spec is not None:
+            for number in range(len(activations.tensors)):
+                calibration.check_format(number, spec)
+    return {name: calibration.layer(number) for number, name in enumerate(activations.tensors)}
 
 
-def replayed(tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, Choice], **how: Any) -> list[Outcome]:
+def replayed(
+    tensors: Mapping[str, np.ndarray[Any, Any]], choices: Mapping[str, LayerCalibration], **how: Any
+) -> list[Outcome]:
     """Replay with a progress bar."""
     from qse_hw.sim.replay.replay import replay
 
     try:
         with progress() as report:
             return replay(tensors, choices, progress=report, **how)
-    except RuntimeError as error:  # the simulator broke; its own words say more than where we noticed
+    except RuntimeError as error:  # the simulator's output says more than a traceback
         raise SystemExit(f"error: {error}") from error
 
 
 def totals(outcomes: list[Outcome]) -> list[dict[str, Any]]:
     """Per run, formats added up."""
-    found = []
+    runs = []
     for run in dict.fromkeys(outcome.run for outcome in outcomes):
         group = [outcome for outcome in outcomes if outcome.run == run]
-        found.append(
+        runs.append(
             {
                 "run": run,
                 "values": sum(outcome.values for outcome in group),
@@ -49,7 +54,7 @@ def totals(outcomes: list[Outcome]) -> list[dict[str, Any]]:
                 "seconds": sum(outcome.seconds for outcome in group),
             }
         )
-    return found
+    return runs
 
 
 def show(outcomes: list[Outcome], caption: str, of: str = "emitted Verilog") -> None:

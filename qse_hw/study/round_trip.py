@@ -1,6 +1,6 @@
-"""The same tensor through PyTorch, the golden model and a generated unit's Verilog: what differs from golden, where.
+"""Sends tensors through PyTorch, the golden model and a generated unit's Verilog, and counts differences from golden.
 
-Golden is :mod:`qse_hw.golden.quantize.array`, beside which :mod:`qse_hw.golden.formats.scalar` is asked about a sample.
+Golden is :mod:`qse_hw.golden.quantize.array`; :mod:`qse_hw.golden.formats.scalar` checks it on a sample.
 """
 
 import tempfile
@@ -35,7 +35,7 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.sim.exhaust.bulk import Bulk
 
 SEED = 20261124
-SAMPLE = 2000  # values of a tensor that qse_hw.golden.formats.scalar is asked about
+SAMPLE = 2000  # values of a tensor that qse_hw.golden.formats.scalar checks
 
 Array = npt.NDArray[Any]
 Bits = npt.NDArray[np.uint32]
@@ -44,7 +44,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(kw_only=True)
 class Row:
-    """What one of those asked said of one thing: values, how many are unlike golden's, the first in words (or "")."""
+    """Results of one kind by one implementation: values, how many differ from golden, the first in words (or "")."""
 
     what: str
     by: str
@@ -78,7 +78,7 @@ def round_trip(unit: Emitted, tensors: Mapping[str, Array], scale: Scale, progre
             wider inputs) and the values; or a decoder, which gets every code and the values' codes.
         tensors: float32 or float16 by name, any shape; rounded to the encoder's input type, to nearest even.
         scale: an encoder's constant, or what to set its ports to; a decoder's values are multiples of its step.
-        progress: called with what is going on and how far it is, 0 to 1.
+        progress: called with the current step in words and the share that is done, 0 to 1.
 
     Raises:
         InputError: if Verilator or what it needs is missing.
@@ -95,7 +95,7 @@ def round_trip(unit: Emitted, tensors: Mapping[str, Array], scale: Scale, progre
 
 
 class _Run:
-    """Rows, by what they are about, and codes that occurred."""
+    """A comparison with golden: rows by kind of result and implementation, and the codes that occurred."""
 
     def __init__(self, dut: Bulk, scale: Scale) -> None:
         self.dut, self.scale = dut, scale
@@ -105,41 +105,42 @@ class _Run:
         self.rows: dict[tuple[str, str], Row] = {}
         self.reached: set[int] = set()
 
-    def compare(self, what: str, by: str, found: Array, golden: Array, where: Callable[[int], str]) -> None:
-        """Count what is unlike golden; ``where`` says in words which element it is."""
+    def compare(self, what: str, by: str, answers: Array, golden: Array, where: Callable[[int], str]) -> None:
+        """Count the differences from golden; ``where`` names an element in words."""
         row = self.rows.setdefault((what, by), Row(what=what, by=by))
-        patterns = (found.view(np.uint32), golden.view(np.uint32)) if golden.dtype == np.float32 else (found, golden)
+        arrays = answers, golden
+        patterns = [x.view(np.uint32) for x in arrays] if golden.dtype == np.float32 else arrays
         different = np.flatnonzero(patterns[0] != patterns[1])
         if different.size and not row.first:
             place = int(different[0])
-            row.first = f"{where(place)}: {by} says {_text(found[place])}, not {_text(golden[place])}"
+            row.first = f"{where(place)}: {by} says {_text(answers[place])}, not {_text(golden[place])}"
         row.values += golden.size
         row.differences += different.size
 
     def decoded(self, what: str, codes: Array, values: Array, where: Callable[[int], str]) -> None:
-        """PyTorch's values of codes, given as bit patterns, on every device; golden's are ``values``."""
+        """Compare the values that PyTorch decodes on every device with golden's; ``codes`` are bit patterns."""
         assigned = decode_table(self.format)[1].take(codes)
         known = from_bits(np.where(assigned, codes, self.format.zero_code), self.format)
         for device in operators.devices():
             on_device = torch.from_numpy(_for_torch(known)).to(device)
-            found = operators.dequantize(on_device, self.format, self.scale).cpu().numpy()
-            self.compare(what, f"PyTorch on {device}", np.where(assigned, found, np.float32(np.nan)), values, where)
+            answers = operators.dequantize(on_device, self.format, self.scale).cpu().numpy()
+            self.compare(what, f"PyTorch on {device}", np.where(assigned, answers, np.float32(np.nan)), values, where)
 
     def send(self, patterns: Bits) -> tuple[Array, dict[str, Array], Array]:
-        """What the Verilog makes of patterns: outputs, and per beat flags and the count; the last beat is filled up."""
+        """The Verilog's outputs for patterns, and its flags and count per beat; the last beat is padded."""
         lanes = self.dut.config.lanes
         whole = np.concatenate([patterns, np.zeros(-len(patterns) % lanes, np.uint32)])
         ports = isinstance(self.dut.config, EncoderConfig) and self.dut.config.scale is None
         answer = self.dut(whole, self.scale if ports else None)
         return answer.outputs[: len(patterns)], dict(answer.flags), answer.saturation_count
 
-    def flag(self, name: str, found: Array, events: Array, tensor: str) -> None:
-        """A flag of every beat, or the count of what happened in it."""
+    def flag(self, name: str, answers: Array, events: Array, tensor: str) -> None:
+        """Compare a flag, or a count, of every beat with golden's ``events``, which are per value."""
         lanes = self.dut.config.lanes
         padded = np.concatenate([events, np.zeros(-len(events) % lanes, events.dtype)]).reshape(-1, lanes)
-        most = 1 if found.dtype == np.bool_ else (1 << getattr(self.dut.config, "counter_width", 0)) - 1
-        golden = np.minimum(padded.sum(axis=1), most).astype(found.dtype)
-        self.compare(f"{name}, per beat", self.verilog, found, golden, lambda n: f"beat {n} of {tensor}, {name}")
+        most = 1 if answers.dtype == np.bool_ else (1 << getattr(self.dut.config, "counter_width", 0)) - 1
+        golden = np.minimum(padded.sum(axis=1), most).astype(answers.dtype)
+        self.compare(f"{name}, per beat", self.verilog, answers, golden, lambda n: f"beat {n} of {tensor}, {name}")
 
 
 class _Encoding(_Run):
@@ -160,13 +161,13 @@ class _Encoding(_Run):
         def where(what: str) -> Callable[[int], str]:
             return lambda n: f"{_element(name, inputs, n)}, input {bits[n]:#x}, {what}"
 
-        self._ask_scalar(bits, golden, where("code"))
+        self._compare_scalar(bits, golden, where("code"))
         for device in operators.devices():
             x = as_tensor(bits, config.input).to(device)
             codes = operators.quantize(x, self.format, self.scale, exponent=config.input.exponent)
             by = f"PyTorch on {device}"
-            found = to_bits(codes.cpu().numpy(), self.format)
-            self.compare("codes", by, found.astype(np.uint16), golden.codes, where("code"))
+            answers = to_bits(codes.cpu().numpy(), self.format)
+            self.compare("codes", by, answers.astype(np.uint16), golden.codes, where("code"))
         outputs, flags, count = self.send(bits)
         self.compare("codes", self.verilog, outputs.astype(np.uint16), golden.codes, where("code"))
         values = array.dequantize(from_bits(golden.codes, self.format), self.format, self.scale)
@@ -176,12 +177,12 @@ class _Encoding(_Run):
         if config.counter_width:
             self.flag("saturation_count", count, golden.saturated, name)
 
-    def _ask_scalar(self, bits: Bits, golden: Vectors, where: Callable[[int], str]) -> None:
+    def _compare_scalar(self, bits: Bits, golden: Vectors, where: Callable[[int], str]) -> None:
         places = np.random.default_rng(SEED).permutation(len(bits))[:SAMPLE]
         type, format, scale = self.config.input, self.format, self.scale
-        found = np.array([scalar.quantize(int(pattern), type, format, scale).code for pattern in bits[places]])
+        answers = np.array([scalar.quantize(int(pattern), type, format, scale).code for pattern in bits[places]])
         by, wanted = "qse_hw.golden.formats.scalar, a sample", golden.codes[places]
-        self.compare("codes", by, found.astype(np.uint16), wanted, lambda n: where(int(places[n])))
+        self.compare("codes", by, answers.astype(np.uint16), wanted, lambda n: where(int(places[n])))
 
 
 class _Decoding(_Run):

@@ -35,7 +35,7 @@ class Activations:
 
     @property
     def tokens(self) -> int:
-        """As many in every layer."""
+        """Of a layer; the same in every layer."""
         return len(next(iter(self.tensors.values())))
 
     @property
@@ -89,7 +89,7 @@ def from_model(args: argparse.Namespace) -> Activations:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerStream:
-    """The layers of a model one after another, for calibration; how many, whose (fingerprint), and where from."""
+    """The layers of a model, one after another, for calibration; their count, the model's fingerprint, the origin."""
 
     layers: Iterable[Layer]
     count: int
@@ -98,7 +98,7 @@ class LayerStream:
 
 
 def stream_model(args: argparse.Namespace, objective: str) -> LayerStream:
-    """As :func:`from_model`, but a layer at a time; for objective "output", with what errors do at the output."""
+    """As :func:`from_model`, but a layer at a time; for objective "output", with the weights of errors there."""
     from qse_hw.golden.models.mamba.shapes import is_random
     from qse_hw.golden.models.mamba.stream import activations, open_layers
     from qse_hw.golden.models.mamba.text import read_text
@@ -106,23 +106,23 @@ def stream_model(args: argparse.Namespace, objective: str) -> LayerStream:
     if args.tokens < 1:
         raise InputError(f"Tokens must be at least 1, not {args.tokens}")
     model = open_layers(args.model)
-    if is_random(args.model):  # its tokens mean nothing: bytes serve
+    if is_random(args.model):  # any tokens do for random weights, so bytes
         text = read_text(args.text)
     else:
         text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
-    found = activations(model, text.ids, tokens=args.tokens)
+    captured = activations(model, text.ids, tokens=args.tokens)
     return LayerStream(
-        layers=_layers(found, objective),
+        layers=_layers(captured, objective),
         count=model.config.n_layer,
         model=model.fingerprint(),
         origin=f"{args.model or 'bundled model'} on {text.source}",
     )
 
 
-def _layers(found: Iterable[Any], objective: str) -> Iterator[Layer]:
+def _layers(captured: Iterable[Any], objective: str) -> Iterator[Layer]:
     from qse_hw.golden.models.mamba.sensitivity import output_error, output_weights
 
-    for _, tensors, block, residual in found:
+    for _, tensors, block, residual in captured:
         x = tensors["x"]
         if objective == "x":
             yield Layer(x=x)
@@ -135,10 +135,10 @@ def _layers(found: Iterable[Any], objective: str) -> Iterator[Layer]:
         del tensors, block, residual, x  # before the next layer is read
 
 
-def stream(found: Activations) -> LayerStream:
+def stream(activations: Activations) -> LayerStream:
     """The layers of activations that are in memory."""
-    layers = [Layer(x=x) for x in found.tensors.values()]
-    return LayerStream(layers=layers, count=len(layers), model=found.model, origin=found.origin)
+    layers = [Layer(x=x) for x in activations.tensors.values()]
+    return LayerStream(layers=layers, count=len(layers), model=activations.model, origin=activations.origin)
 
 
 def from_file_or_default(path: str | None) -> Activations:

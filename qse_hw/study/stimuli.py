@@ -1,4 +1,4 @@
-"""What is played to an encoder's netlist to measure its energy: real activations, and less real ones beside them."""
+"""Stimuli of an encoder's netlist when its energy is measured: real activations, shuffled ones and random patterns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def stimuli(config: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, n
     Raises:
         InputError: for other units.
     """
-    if not can_play(config):
+    if not has_stimuli(config):
         raise InputError(f"Energy must be of encoders with a constant scale, not of {config.label}")
     scale = getattr(config, "scale", None)
     step = 1.0 if scale is None else float(scale.step)
@@ -36,10 +36,10 @@ def stimuli(config: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, n
     real = real[: len(real) // config.lanes * config.lanes]
     rng = np.random.default_rng(SEED)
     uniform = rng.integers(0, 1 << config.input.width, real.shape, dtype=np.uint32)
-    found = {"real": real, "shuffled": rng.permutation(real), "uniform": uniform}
-    return {name: patterns.reshape(-1, config.lanes) for name, patterns in found.items()}
+    kinds = {"real": real, "shuffled": rng.permutation(real), "uniform": uniform}
+    return {name: patterns.reshape(-1, config.lanes) for name, patterns in kinds.items()}
 
 
-def can_play(config: Any) -> bool:
-    """Whether :func:`stimuli` knows what to play to the unit."""
+def has_stimuli(config: Any) -> bool:
+    """Whether :func:`stimuli` has any for the unit."""
     return config.unit == "cast" or (config.unit == "encoder" and config.scale is not None)

@@ -16,8 +16,8 @@ Json = dict[str, Any]
 def draw(path: str | os.PathLike[str], report: Mapping[str, Any]) -> None:
     """Write a PNG: a row per target, in it the first objective against every other one, then the front's names.
 
-    The line joins the front of the two objectives that are drawn; the others may put further points on the whole one,
-    which are filled and numbered, too.
+    The line joins the front of the two objectives that are drawn. Points on the front of all objectives, of which there
+    may be more, are filled and numbered.
 
     Args:
         path: the file.
@@ -48,10 +48,10 @@ def draw(path: str | os.PathLike[str], report: Mapping[str, Any]) -> None:
 
 
 def _finite(report: Mapping[str, Any], target: str) -> list[Json]:
-    """Points that can be drawn: of what is not infinite; the front first by the first objective."""
+    """The target's points whose objectives are all finite."""
     names = report["targets"][target]["objectives"]
-    found = [point for point in report["points"] if point["target"] == target]
-    return [point for point in found if None not in (point["objectives"][name] for name in names)]
+    points = [point for point in report["points"] if point["target"] == target]
+    return [point for point in points if None not in (point["objectives"][name] for name in names)]
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -70,12 +70,12 @@ def _numbered(points: Sequence[Json]) -> dict[str, int]:
 def labels(points: Sequence[Json], x: str, y: str) -> dict[tuple[float, float], str]:
     """The numbers of the front's points by their places in the plane of two objectives."""
     numbers = _numbered(points)
-    found: dict[tuple[float, float], list[int]] = {}
+    numbers_at: dict[tuple[float, float], list[int]] = {}
     for point in points:
         if point["front"]:
             place = point["objectives"][x], point["objectives"][y]
-            found.setdefault(place, []).append(numbers[point["name"]])
-    return {place: ",".join(map(str, sorted(here))) for place, here in sorted(found.items())}
+            numbers_at.setdefault(place, []).append(numbers[point["name"]])
+    return {place: ",".join(map(str, sorted(here))) for place, here in sorted(numbers_at.items())}
 
 
 def _scatter(axes: Any, points: Sequence[Json], x: str, y: str) -> None:
@@ -85,7 +85,7 @@ def _scatter(axes: Any, points: Sequence[Json], x: str, y: str) -> None:
     best = sorted({places[n] for n in front([(signs[0] * a, signs[1] * b) for a, b in places])})
     axes.plot(*zip(*best, strict=True), color="tab:orange", lw=1.2, zorder=1, label="front of these two")
     numbered = labels(points, x, y)
-    if numbered:  # of points that lose nothing there is no place
+    if numbered:  # points of infinite SQNR are not drawn
         axes.scatter(*zip(*numbered, strict=True), s=22, color="tab:blue", zorder=2, label="front of all objectives")
     for turn, (place, text) in enumerate(numbered.items()):  # neighbours on alternate sides
         offset, align = ((4, 4), "bottom") if turn % 2 == 0 else ((4, -4), "top")

@@ -1,4 +1,4 @@
-"""What is synthesized beside what, measured with a progress bar, and the energy at work."""
+"""Synthesis of units and their baselines with a progress bar, and energy on activations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,11 +19,11 @@ FP8 = "fp8-e4m3"
 def planned(
     configs: Sequence[UnitConfig], targets: Sequence["Target"], baseline: str | None
 ) -> tuple[list["Point"], list[int | None]]:
-    """What to measure, each once, and for each the number of its baseline among them.
+    """The points to measure, each once, and for each the number of its baseline among them.
 
     Args:
         configs: the units.
-        targets: those that a unit is not made for are left out for it.
+        targets: a unit is measured on those that can build it.
         baseline: format to compare with; ``fp8-e4m3`` for a cast; ``none``; None: int8,
             for units that are made for a format.
 
@@ -54,7 +54,7 @@ def planned(
 def _beside(config: Any, name: str | None) -> UnitConfig | None:
     """The baseline of a unit."""
     if name == "none" or (name is None and config.unit in ("hadamard", "quantizer")):
-        return None  # int8 has one segment, of which a quantizer could set nothing
+        return None  # with the one segment of int8, a quantizer would have no counts to set
     if name == FP8:
         if config.unit != "encoder":
             raise InputError(f"Baseline {FP8} must be for an encoder, not for {config.unit}")
@@ -89,16 +89,16 @@ def measure(points: Sequence["Point"], seeds: int, cache: Any) -> list[Any]:
 
 
 def activations(file: str, points: Sequence["Point"]) -> Mapping[str, Any]:
-    """The tensors to play, from ``file`` or, if that is empty, the bundled ones.
+    """The tensors that become stimuli, from ``file`` or, if that is empty, the bundled ones.
 
     Raises:
-        InputError: if the file is no good, or nothing can be played to any unit.
+        InputError: if the file cannot be used, or none of the units has stimuli.
     """
     from qse_hw.golden.io.activations import read_activations
     from qse_hw.study.sources import BUNDLED_ACTIVATIONS
-    from qse_hw.study.stimuli import can_play
+    from qse_hw.study.stimuli import has_stimuli
 
-    if not any(can_play(point.unit.config) for point in points):
+    if not any(has_stimuli(point.unit.config) for point in points):
         raise InputError(f"Energy must be of encoders with a constant scale, not of {points[0].unit.config.label}")
     return read_activations(file or BUNDLED_ACTIVATIONS)[0]
 
@@ -106,21 +106,21 @@ def activations(file: str, points: Sequence["Point"]) -> Mapping[str, Any]:
 def add_energy(
     document: dict[str, Any], points: Sequence["Point"], tensors: Mapping[str, Any], cache: Any
 ) -> None:
-    """Write into a report, result by result, what is found by playing ``tensors`` to those that can be played to."""
-    from qse_hw.study.stimuli import can_play, stimuli
-    from qse_hw.synth.playing import play
+    """Write into a report, result by result, the energy on ``tensors`` of the units that have stimuli."""
+    from qse_hw.study.stimuli import has_stimuli, stimuli
+    from qse_hw.synth.energy import measure_energy
 
-    chosen = [number for number, point in enumerate(points) if can_play(point.unit.config)]
-    mine = [points[number] for number in chosen]
-    made = {point.unit.config: stimuli(point.unit.config, tensors) for point in mine}
+    numbers = [number for number, point in enumerate(points) if has_stimuli(point.unit.config)]
+    chosen = [points[number] for number in numbers]
+    patterns = {point.unit.config: stimuli(point.unit.config, tensors) for point in chosen}
     done = 0
     with progress() as report:
 
         def step(what: str) -> None:
             nonlocal done
             done += 1
-            report(what, done / len(mine))
+            report(what, done / len(chosen))
 
-        found = play(mine, [made[point.unit.config] for point in mine], cache=cache, step=step)
-    for number, energies in zip(chosen, found, strict=True):
-        document["results"][number]["energy"] = energies
+        energies = measure_energy(chosen, [patterns[point.unit.config] for point in chosen], cache=cache, step=step)
+    for number, energy in zip(numbers, energies, strict=True):
+        document["results"][number]["energy"] = energy

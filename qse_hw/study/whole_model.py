@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
+from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.io.evidence import evidence
@@ -16,8 +17,8 @@ from qse_hw.study.calibrated import calibrated
 from qse_hw.study.console import console, progress, table
 from qse_hw.study.sources import Activations, from_file_or_default, from_model, stream
 
-TOKENS = 512  # of the large model's forward pass
-CAPTURED = 6144  # of the bundled one's: for mamba-130m every value is another one
+TOKENS = 512  # tokens of the large model's forward pass
+CAPTURED = 6144  # tokens of the bundled model: enough for mamba-130m without using a value twice
 GOAL = 60  # seconds on two cores
 CLAIM = (
     "All SSM inputs of a forward pass of this size pass through the emitted Verilog of encoder and decoder with "
@@ -25,7 +26,7 @@ CLAIM = (
 )
 
 
-def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
+def run_whole_model(args: argparse.Namespace, type: InputType, spec: FormatSpec | None) -> None:
     """``replay --whole-model NAME``: capture, calibrate each layer, replay, report; any mismatch is an error."""
     from qse_hw.golden.models.mamba.shapes import shape
     from qse_hw.sim.replay.whole_model import Stages, replay_model, spread
@@ -39,11 +40,11 @@ def run_whole_model(args: argparse.Namespace, type: InputType) -> None:
         else:
             small = from_file_or_default(args.activations)
         tensors = spread([*small.tensors.values()], layers=layers, channels=channels, tokens=TOKENS)
-    found = Activations(tensors=tensors, metadata={}, origin=small.origin)
-    console.print(f"activations: {found.origin}, spread over {layers} layers of {TOKENS} x {channels}")
+    activations = Activations(tensors=tensors, metadata={}, origin=small.origin)
+    console.print(f"activations: {activations.origin}, spread over {layers} layers of {TOKENS} x {channels}")
     with stages.stage("calibrate"):
-        calibration = calibrated(stream(found), args.format or "se8")
-    choices: Mapping[str, Choice] = {name: calibration.layer(number) for number, name in enumerate(tensors)}
+        calibration = calibrated(stream(activations), spec or parse_format("se8"))
+    choices: Mapping[str, LayerCalibration] = {name: calibration.layer(number) for number, name in enumerate(tensors)}
     formats = len({choice.format for choice in choices.values()})
     try:
         with progress() as report:

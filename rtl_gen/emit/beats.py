@@ -1,4 +1,4 @@
-"""What goes into a unit and what must come out: all that a testbench without Python has to know."""
+"""Stimuli of a unit and its expected outputs, for testbenches without Python."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Stream:
 
 
 def stream(name: str, beats: Sequence[int]) -> Stream:
-    """A stream of :mod:`amaranth.lib.stream`, whose ports are called after it."""
+    """A stream of :mod:`amaranth.lib.stream`, whose ports begin with its name."""
     return Stream(
         name=name, beats=beats, payload=(f"{name}__payload",), valid=f"{name}__valid", ready=f"{name}__ready"
     )
@@ -35,14 +35,14 @@ def stream(name: str, beats: Sequence[int]) -> Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class Beats:
-    """A whole exchange with a unit, beginning at its reset; it can be repeated after ``clear``.
+    """A test of a unit, from its reset on; it can be repeated after ``clear``.
 
     Attributes:
-        inputs: the input of the unit: accepted at any pace, it gives ``outputs``.
-        outputs: what must come out, in order.
-        first: streams to send before, one after another, once: weights, for one.
-        ports: values of further inputs; those that are not named are 0.
-        status: what status outputs must say when all beats have left; ``clear`` makes them 0.
+        inputs: the input beats; the unit may accept them at any pace.
+        outputs: the expected output beats, in order.
+        first: streams to send once before the input, one after another, such as weights.
+        ports: values of further inputs; inputs without a value are 0.
+        status: expected values of status outputs after the last beat has left; ``clear`` makes them 0.
     """
 
     inputs: Stream

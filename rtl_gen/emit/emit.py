@@ -20,7 +20,7 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 
 MANIFEST_SCHEMA = "qse-hw/manifest/2"
 MODELS = Path(__file__).parents[1] / "models"
-"""Verilog of cells that a target has and a simulator has not, named by the cell."""
+"""Simulation models, in Verilog, of the targets' cells; a file is called after its cell."""
 
 _MEANINGS = {
     "clk": "clock, rising edge",
@@ -60,8 +60,11 @@ class Emitted:
     models: Mapping[str, str] = field(default_factory=dict)
 
 
-class Emitting:
-    """The platform for which Verilog is made, where cells are instantiated; in Amaranth's simulator it is None."""
+class VerilogPlatform:
+    """Platform of a conversion to Verilog: components instantiate the target's cells.
+
+    In Amaranth's simulator the platform is None, and components describe what the cells do.
+    """
 
 
 def emit(config: UnitConfig) -> Emitted:
@@ -69,7 +72,9 @@ def emit(config: UnitConfig) -> Emitted:
     from amaranth.back import verilog
 
     component = config.component()
-    text = verilog.convert(component, name=config.top, platform=Emitting(), emit_src=False, strip_internal_attrs=True)
+    text = verilog.convert(
+        component, name=config.top, platform=VerilogPlatform(), emit_src=False, strip_internal_attrs=True
+    )
     text = tidy(str(text))
     models = {
         path.name: path.read_text(encoding="utf-8") for path in sorted(MODELS.glob("*.v")) if f"{path.stem} " in text
@@ -79,7 +84,7 @@ def emit(config: UnitConfig) -> Emitted:
 
 
 def manifest(unit: Emitted) -> dict[str, Any]:
-    """What a user of the Verilog has to know, as JSON."""
+    """The manifest, as JSON: what a user of the Verilog has to know."""
     config = unit.config
     return {
         "schema": MANIFEST_SCHEMA,
@@ -99,17 +104,17 @@ def _ports(component: Any, meanings: Mapping[str, str]) -> Iterator[dict[str, An
     from amaranth.hdl import Shape, Value
     from amaranth.lib.wiring import In
 
-    found = [("clk", "input", 1, False), ("rst", "input", 1, False)]
+    ports = [("clk", "input", 1, False), ("rst", "input", 1, False)]
     for path, member, value in component.signature.flatten(component):
         shape = Shape.cast(Value.cast(value).shape())
         direction = "input" if member.flow == In else "output"
-        found.append(("__".join(map(str, path)), direction, shape.width, shape.signed))
-    for name, direction, width, signed in found:
+        ports.append(("__".join(map(str, path)), direction, shape.width, shape.signed))
+    for name, direction, width, signed in ports:
         yield {"name": name, "direction": direction, "width": width, "signed": signed, "meaning": meanings[name]}
 
 
 def companions(unit: Emitted) -> dict[str, str]:
-    """What makes the unit easy to use without Python, by file name: a testbench (if it can be), a core for FuseSoC."""
+    """Files for flows without Python, text by name: a testbench, if the unit has one, and a core file for FuseSoC."""
     config, models = unit.config, list(unit.models)
     beats = config.beats()
     sources = [f"{config.top}.v", *models]
@@ -119,16 +124,16 @@ def companions(unit: Emitted) -> dict[str, str]:
 
 
 def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
-    """Write ``TOP.v``, ``vectors.npz``, ``manifest.json``, ``TOP.core`` and what else belongs to the unit; their paths.
+    """Write ``TOP.v``, ``vectors.npz``, ``manifest.json``, ``TOP.core`` and the unit's further files; their paths.
 
-    Each is written whole or not at all.
+    A file is written whole or not at all.
     """
     directory = Path(directory)
     unit = emit(config)
     arrays: dict[str, Any] = config.vectors()
     texts = {f"{config.top}.v": unit.text, **unit.models, **companions(unit), **config.files()}
     texts["manifest.json"] = json.dumps(manifest(unit), indent=1) + "\n"
-    with ExitStack() as stack:  # all of them can be written before any is
+    with ExitStack() as stack:  # opens all files before it writes one
         parts = {name: stack.enter_context(replacing(directory / name)) for name in ("vectors.npz", *texts)}
         with parts["vectors.npz"].open("wb") as file:
             np.savez_compressed(file, **arrays)

@@ -1,4 +1,4 @@
-"""A core description for FuseSoC (CAPI2), so that a generated unit can be used in its flows as it is."""
+"""A FuseSoC core file (CAPI2), with which its flows take a generated unit unchanged."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +16,8 @@ def core(top: str, version: str, description: str, *, models: Sequence[str], tes
         version: of the core.
         description: one line.
         models: Verilog files of cells that only simulators and linters need.
-        testbench: the testbench's Verilog file, whose module is called like it, and the files that it reads; none: no
-            target ``sim``.
+        testbench: the testbench's Verilog file, named after its module, and the files that it reads; empty: the core
+            has no target ``sim``.
     """
     name = f"::{top}:{version}"
     sets = {"rtl": [f"{top}.v"]}
@@ -49,12 +49,12 @@ def core(top: str, version: str, description: str, *, models: Sequence[str], tes
 
 def _fileset(name: str, files: Iterable[str]) -> str:
     listed = "\n".join(f"      - {file}" for file in files)
-    language = "systemVerilogSource" if name == "tb" else "verilogSource-2005"  # $fatal is younger than the rest
+    language = "systemVerilogSource" if name == "tb" else "verilogSource-2005"  # $fatal is SystemVerilog
     return f"  {name}:\n    files:\n{listed}\n    file_type: {language}"
 
 
 def _target(name: str, filesets: Iterable[str], toplevel: str, options: Mapping[str, str] | None = None) -> str:
-    """A target; ``options``: its flow and that one's options."""
+    """A target; ``options``: its flow and the flow's options."""
     lines = [f"  {name}:", f"    filesets: [{', '.join(filesets)}]", f"    toplevel: {toplevel}"]
     if options is not None:
         lines += [f"    flow: {options['flow']}", "    flow_options:"]

@@ -5,8 +5,8 @@ from typing import Any
 
 from qse_hw.rtl_gen.emit.beats import Beats, Stream
 
-_QUIET = 40  # cycles after the last beat in which nothing more may come, beside twice the latency
-_PATIENCE = 2000  # cycles without a beat until the unit is given up, beside twenty times the latency
+_QUIET = 40  # with twice the latency: cycles after the last beat in which no other beat may come
+_PATIENCE = 2000  # with twenty times the latency: cycles without a beat after which the test fails
 
 _TEXT = """\
 // Self-checking testbench of {top}: its test vectors at full speed, then with random stalls on both sides.
@@ -163,9 +163,9 @@ def testbench(
     Args:
         top: the unit's module.
         ports: the unit's, as :class:`qse_hw.rtl_gen.emit.emit.Emitted` lists them.
-        beats: what to send and what must come.
-        latency: of the unit, in cycles: how long it may be silent follows from it.
-        sources: names of the unit's Verilog files, for the commands that the text names.
+        beats: stimuli and expected outputs.
+        latency: of the unit, in cycles; the testbench's time limits follow from it.
+        sources: names of the unit's Verilog files, for the commands in the testbench's comments.
     """
     name = f"tb_{top}"
     widths = {port["name"]: int(port["width"]) for port in ports}

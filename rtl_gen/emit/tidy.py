@@ -1,4 +1,4 @@
-"""Making emitted Verilog fit to read: one module per kind of lane instead of one per lane, plain names."""
+"""Makes emitted Verilog readable: one module for all equal lanes instead of one per lane, plain names."""
 
 import re
 
@@ -23,16 +23,16 @@ _NUMBERS = re.compile(r"\d+(?=_|$)")
 def tidy(text: str) -> str:
     """The same design with equal modules merged, and hierarchical module names made plain identifiers.
 
-    Modules are merged if their texts are equal but for their names and those of modules in them that are equal; all
-    instances then use the first. Names such as ``\\top.lane0`` become ``top_lane``: no escape, and no number where all
-    that were numbered have been merged.
+    Modules are merged if their texts differ only in their own names and in the names of equal modules inside; all
+    instances then use the first. Names such as ``\\top.lane0`` become ``top_lane``: without escape, and without the
+    number if all modules that differed in it have been merged.
     """
-    # a register of the back end's own in each module, numbered through the whole design
+    # the back end adds this register to each module and numbers it across the whole design
     text = _TRIGGER.sub(lambda match: r"\$trigger ", text)
-    # It is there to make combinational processes run once at the beginning. In SystemVerilog a register's own initial
-    # value is there before any process, and is no event that would; an assignment after all have begun is one.
+    # The register's first change starts combinational processes at time 0. In SystemVerilog the initial value of a
+    # declaration is set before any process starts and causes no event; a nonblocking assignment does.
     text = _TRIGGERED.sub(_START, text)
-    # Names of array elements look like bits of the array, which Yosys takes them for when it reads this again.
+    # Yosys would read the name of an array element as a bit of the array.
     text = _ELEMENT.sub(r"\1_\2 ", text)
     text = _number_ports(text)
     while same := _equal(text):
@@ -50,19 +50,19 @@ def tidy(text: str) -> str:
 
 
 def _equal(text: str) -> dict[str, str]:
-    """The first module of the same text, by the name of each that has such a one."""
+    """For each module whose text an earlier module has, the name of the first such module."""
     kinds: dict[str, str] = {}
-    found = {}
+    same = {}
     for match in _MODULE.finditer(text):
         name = match["name"]
         first = kinds.setdefault(match[0].replace(f"module {name} ", "module ", 1), name)
         if first != name:
-            found[name] = first
-    return found
+            same[name] = first
+    return same
 
 
 def _number_ports(text: str) -> str:
-    """Ports that have no name of their own, numbered within their module instead of through the whole design."""
+    """Number unnamed ports within their module instead of across the whole design."""
     new: dict[str, dict[str, str]] = {}
     for match in _MODULE.finditer(text):
         ports = dict.fromkeys(_PORT.findall(match[0]))
@@ -81,12 +81,12 @@ def _number_ports(text: str) -> str:
 
 
 def _in_order(lines: str) -> str:
-    """Lines about numbered ports by their numbers: the back end sorts the old ones as text, 9 behind 10."""
+    """Sort lines of numbered ports by number: the back end sorts the old names as text, 10 before 9."""
     last = "," if lines.endswith(",\n") else ""
-    found = sorted(lines.removesuffix("\n").split("\n"), key=lambda line: int(_NUMBER.findall(line)[0]))
+    ordered = sorted(lines.removesuffix("\n").split("\n"), key=lambda line: int(_NUMBER.findall(line)[0]))
     if not lines.startswith("    ."):
-        return "\n".join(found) + "\n"
-    return ",\n".join(line.removesuffix(",") for line in found) + f"{last}\n"
+        return "\n".join(ordered) + "\n"
+    return ",\n".join(line.removesuffix(",") for line in ordered) + f"{last}\n"
 
 
 def _plain(name: str) -> str:

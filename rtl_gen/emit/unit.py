@@ -56,30 +56,30 @@ class UnitConfig(ABC):
         return 1
 
     def parameters(self) -> dict[str, Any]:
-        """What was asked for, as JSON."""
+        """The configuration, as JSON."""
         return {"unit": self.unit, **options.to_json(self)}
 
     @abstractmethod
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Arrays to check the unit with: inputs and what golden makes of them."""
+        """Test vectors: inputs, and outputs of the golden model for them."""
 
     def facts(self) -> dict[str, Any]:
-        """What else the manifest tells, as JSON: how to read the codes, for one."""
+        """Further members of the manifest, as JSON, such as the codes' values."""
         return {}
 
     def meanings(self) -> Mapping[str, str]:
-        """What ports mean, by name, beyond those that all units share (:mod:`qse_hw.rtl_gen.emit.emit`)."""
+        """Meanings of the unit's own ports, by name; those of shared ports are in :mod:`qse_hw.rtl_gen.emit.emit`."""
         return {}
 
     def beats(self) -> Beats | None:
-        """The vectors as what goes over the unit's streams and must come, for the testbench that is generated with it.
+        """The vectors as beats of the unit's streams, for the generated testbench.
 
-        None if a testbench that only knows streams cannot check the unit.
+        None if a testbench that only drives and checks streams cannot check the unit.
         """
         return None
 
     def files(self) -> dict[str, str]:
-        """Further files, text by name, that are generated with the unit."""
+        """Further generated files, text by name."""
         return {}
 
 
@@ -89,12 +89,12 @@ def unit_class(name: str) -> type[UnitConfig]:
     Raises:
         InputError: if there is no such unit.
     """
-    found: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name, UNITS)}").CONFIG
-    return found
+    config: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name, UNITS)}").CONFIG
+    return config
 
 
 def check_unit(name: str, among: Sequence[str] = UNITS) -> str:
-    """``name``, or an InputError if it is not ``among`` the units."""
+    """``name``; InputError if it is not in ``among``."""
     one_of(name, among, "Unit")
     return name
 

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.functions.unit import FunctionUnit
-from qse_hw.rtl_gen.logic.select import at_least
+from qse_hw.rtl_gen.logic.select import greater_equal
 from qse_hw.rtl_gen.logic.stages import Stages
 
 
@@ -51,11 +51,11 @@ class Argument(wiring.Component):
         outside: Value = Const(0, 1)
         if self._unit.high < (1 << (width - 1)) - 1:
             above = Signal()
-            m.d.comb += above.eq(at_least(x, self._unit.high + 1))
+            m.d.comb += above.eq(greater_equal(x, self._unit.high + 1))
             inside, outside = Mux(above, Const(self._unit.high, signed(width)), inside), outside | above
         if self._unit.low > -1 << (width - 1):
             below = Signal()
-            m.d.comb += below.eq(~at_least(x, self._unit.low))
+            m.d.comb += below.eq(~greater_equal(x, self._unit.low))
             inside, outside = Mux(below, Const(self._unit.low, signed(width)), inside), outside | below
         found = Signal(signed(width), name="inside")
         m.d.comb += found.eq(inside)

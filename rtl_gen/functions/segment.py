@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Value
 
-from qse_hw.rtl_gen.logic.select import at_least
+from qse_hw.rtl_gen.logic.select import greater_equal
 
 
 def gray(number: int) -> int:
@@ -14,7 +14,7 @@ def gray(number: int) -> int:
 
 def segment_code(t: Value, starts: Sequence[int]) -> Value:
     """:func:`gray` of the number of the segment that ``t`` lies in; ``starts``: the segments' first arguments."""
-    flags = [at_least(t[_zeros(start) :], start >> _zeros(start)) for start in starts[1:]]
+    flags = [greater_equal(t[_zeros(start) :], start >> _zeros(start)) for start in starts[1:]]
 
     def bit(n: int) -> Value:
         """Set from one border to the next of those at which it changes."""

@@ -1,35 +1,58 @@
 """The stages of a streaming Hadamard transform of order 2: sums and differences across lanes, and across beats."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.delay import Delay
+from qse_hw.rtl_gen.logic.reset import omit_reset
 
 
-class Stage(Elaboratable):
+class Stage(wiring.Component):
     """A stage of ``lanes`` signed values per slot.
 
     A *slot* is a cycle in which ``enable`` is high and with it the ``sync`` domain enabled. A vector enters in
     consecutive slots and leaves in as many consecutive slots; between vectors there may be any number of slots.
 
-    Attributes:
-        slots: from a vector's first beat at ``x`` to its first beat at ``y``.
+    The domain ``always`` has the same clock as ``sync``; ``enable`` does not enable it.
 
-    Members: ``x`` (a list, of ``width`` bits each), ``start`` (in the slot before that of a vector's first beat),
-    ``enable``, ``coming`` (what ``enable`` will be in the next cycle) in; ``y`` (of ``width + growth`` bits),
-    ``y_start`` out. The domain ``always`` has the same clock as ``sync``, and is not enabled by ``enable``.
+    Parameters:
+        lanes: values per slot.
+        width: bits of an input.
+        growth: bits that an output has more.
+        slots: see below.
+
+    Members:
+        enable: whether this cycle is a slot.
+        coming: whether the next cycle will be one.
+        x0 ...: the input beat, a value per lane.
+        start: high in the slot before that of a vector's first beat at the input.
+        y0 ...: the output beat, a value per lane.
+        y_start: high in the slot before that of a vector's first beat at the output.
+
+    Attributes:
+        x, y: the ports ``x0 ...`` and ``y0 ...`` as lists.
+        slots: from a vector's first beat at the input to its first beat at the output.
     """
 
     def __init__(self, *, lanes: int, width: int, growth: int, slots: int) -> None:
         self.lanes = lanes
         self.width = width
         self.slots = slots
-        self.enable = Signal()
-        self.coming = Signal()
-        self.x = [Signal(signed(width), name=f"x{lane}") for lane in range(lanes)]
-        self.start = Signal()
-        self.y = [Signal(signed(width + growth), name=f"y{lane}", reset_less=True) for lane in range(lanes)]
-        self.y_start = Signal()
+        inputs, outputs = ([f"{name}{lane}" for lane in range(lanes)] for name in "xy")
+        super().__init__(
+            {
+                "enable": In(1),
+                "coming": In(1),
+                **dict.fromkeys(inputs, In(signed(width))),
+                "start": In(1),
+                **dict.fromkeys(outputs, Out(signed(width + growth))),
+                "y_start": Out(1),
+            }
+        )
+        omit_reset(self, *outputs)
+        self.x, self.y = ([getattr(self, name) for name in names] for names in (inputs, outputs))
 
 
 class LaneButterfly(Stage):
@@ -52,9 +75,9 @@ class LaneButterfly(Stage):
 class BeatButterfly(Stage):
     """Beats ``distance`` apart, a and b, become a + b and a - b.
 
-    The first half of each ``2 * distance`` beats waits in a delay line as long as the distance. The second half meets
-    it: sums leave, differences take the other's place in the line and leave while the next first half comes in.
-    Two adders per lane, each between registers: ``y = waiting + (0 or b)``, ``back = (0 or waiting) + (a or ~b + 1)``.
+    The first half of each ``2 * distance`` beats waits in a delay line of ``distance`` beats. When the second half
+    comes, the sums leave, and the differences enter the delay line, to leave while the next first half enters. Two
+    adders per lane, each between registers: ``y = waiting + (0 or b)``, ``back = (0 or waiting) + (a or ~b + 1)``.
     ``target``: see :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
     """
 
@@ -86,7 +109,7 @@ class BeatButterfly(Stage):
             total = Cat(subtract, gated[lane]).as_signed() + Cat(subtract, subtrahend).as_signed()
             back.append(total[1 : self.width + 2])
 
-        line: Value = Cat(*back)  # to the registers of the two sums it is distance slots
+        line: Value = Cat(*back)  # from here back to the registers of the two sums: distance slots
         if self._distance > 1:
             m.submodules.line = delay = Delay(width=len(line), slots=self._distance - 2, target=self._target)
             register = Signal.like(delay.i, reset_less=True)
@@ -100,18 +123,17 @@ class BeatButterfly(Stage):
         return m
 
     def _gate(self, m: Module, first_slot: Signal, register: Signal, value: Value) -> None:
-        """``register``, enabled: ``value`` of second halves, else 0. So written it is a flop's own reset and enable."""
+        """Set ``register`` to ``value`` in second halves, else to 0, by the flip-flops' own reset and enable."""
         with m.If(first_slot):
             m.d.always += register.eq(0)
         with m.Elif(self.enable):
             m.d.always += register.eq(value)
 
     def _phase(self, m: Module) -> tuple[Signal, Signal]:
-        """Whether the beat at ``x`` belongs to a second half; whether this is a slot and it does not: a register, since
-        it has far to go.
+        """``(second, first_slot)``: the beat at ``x`` belongs to a second half; this is a slot and the beat does not.
 
-        After a vector it goes on until the next one starts: first halves that nobody sent do no harm, and second
-        halves come when all differences have left.
+        ``first_slot`` is a register, since it drives many. After a vector the phases continue until the next vector
+        starts: empty first halves do no harm, and by the next second half all differences have left.
         """
         second = Signal()
         fresh = Signal()

@@ -5,9 +5,9 @@ from amaranth.hdl import Cat, DomainRenamer, EnableInserter, Module, Signal, Val
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.golden.reference.hadamard import core, factorise, growth
-from qse_hw.rtl_gen.hadamard.across import Across
+from qse_hw.golden.reference.hadamard import core, factorize, growth
 from qse_hw.rtl_gen.hadamard.butterfly import BeatButterfly, LaneButterfly, Stage
+from qse_hw.rtl_gen.hadamard.matrix_stage import MatrixStage
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.queue import Queue
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
@@ -16,21 +16,19 @@ from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 class Hadamard(wiring.Component):
     """Transforms vectors of ``size`` signed integers, ``lanes`` of them per beat, in their order at both ends.
 
-    Arithmetic: :func:`qse_hw.golden.reference.hadamard.transform`, unnormalised and exact: outputs have ``ceil(log2
-    size)`` bits more than inputs. Adds and subtracts only. The orthonormal transform is that divided by sqrt(size),
-    which belongs into
-    the scale of the quantizer that follows: its step in units of this unit's integers is sqrt(size) times the step for
-    the orthonormal values.
+    Arithmetic: :func:`qse_hw.golden.reference.hadamard.transform`, unnormalized and exact, by additions and
+    subtractions only: outputs have ``ceil(log2 size)`` bits more than inputs. The orthonormal transform is the result
+    divided by sqrt(size); the scale of the quantizer that follows takes care of that: its step, in units of this unit's
+    integers, is sqrt(size) times the step for the orthonormal values.
 
     The transform is a chain of stages, widest distance first, so that long delays hold narrow numbers:
-    :class:`BeatButterfly` and :class:`LaneButterfly` for the powers of two, :class:`Across` for the matrix of order 12
-    or 20 between them. They move in slots. In each slot a beat enters; between vectors it may be none. So while no
-    vector has begun that has not been completed, everything that was accepted comes out by itself; within a vector the
-    unit waits for the rest of it.
+    :class:`BeatButterfly` and :class:`LaneButterfly` for the powers of two, :class:`MatrixStage` for the matrix of
+    order 12 or 20 between them. The stages move in slots. In each slot a beat enters; between vectors slots may also be
+    empty. So a complete vector comes out without further input; within a vector the unit waits for its next beat.
 
-    A slot begins at the input and reaches each stage a cycle after the one before it: no signal has to reach all of
-    them at once. It begins only if the queue at the output has a place for what it may bring there, so the stages never
-    have to be stopped by ``o.ready``.
+    A slot begins at the input and reaches each stage a cycle after the stage before, so no signal has to reach all
+    stages at once. A slot begins only if the queue at the output has room for its result, so ``o.ready`` never stops
+    the stages.
 
     Latency: :attr:`latency` cycles from a vector's first accepted beat to its first output beat, if the rest follows
     without pause and the output is not stalled. Throughput: one beat per cycle (initiation interval 1 beat, or
@@ -38,15 +36,14 @@ class Hadamard(wiring.Component):
 
     Parameters:
         config: what to build. ``lanes`` is a power of two that divides the 2^k of the size; outputs have at most 32
-            bits; ``transpose`` multiplies by the transposed matrix, which, divided by the size, is the inverse; with
-            target ``ecp5`` long memories are its blocks, with their output registers.
+            bits; ``transpose`` multiplies by the transposed matrix, which, divided by the size, is the inverse; target
+            ``ecp5`` makes long memories of that family's block RAMs, with their output registers.
 
     Attributes:
-        beats: of a vector.
-        slots: from the one in which a beat enters to the one in which the beat at its place of the output is ready for
-            the queue.
-        hops: cycles for a slot to go from the input to the queue.
-        places: of the queue.
+        beats: beats of a vector.
+        slots: slots from a beat's entry until the output beat of the same number is ready for the queue.
+        hops: cycles that a slot takes from the input to the queue.
+        places: places of the queue.
 
     Members:
         i: stream of ``lanes`` signed integers of ``width`` bits, lane 0 in the low bits.
@@ -59,9 +56,9 @@ class Hadamard(wiring.Component):
         self.beats = config.size // config.lanes
         self._stages = self._chain()
         self.hops = len(self._stages) + 1
-        # what a register takes over in a slot is there when that same slot reaches the next stage
+        # a slot reaches the next stage a cycle later and finds there what this stage's registers took in the same slot
         self.slots = 1 + sum(stage.slots - 1 for stage in self._stages)
-        # a place is taken while its slot goes to the queue and through it, and until that is known here
+        # a place is taken from the start of its slot until its beat has left the queue and this is known at the input
         self.places = self.hops + Queue.latency + 3
         super().__init__(
             {
@@ -76,26 +73,26 @@ class Hadamard(wiring.Component):
         return self.slots + self.hops + Queue.latency
 
     def _chain(self) -> list[Stage]:
-        order, chunk = factorise(self.config.size)
+        order, chunk = factorize(self.config.size)
         beats = chunk // self.config.lanes
-        found: list[Stage] = []
+        stages: list[Stage] = []
 
         def add(kind: type[Stage], **parameters: object) -> None:
-            width = len(found[-1].y[0]) if found else self.config.width
-            found.append(kind(lanes=self.config.lanes, width=width, **parameters))  # type: ignore[arg-type]
+            width = len(stages[-1].y[0]) if stages else self.config.width
+            stages.append(kind(lanes=self.config.lanes, width=width, **parameters))  # type: ignore[arg-type]
 
-        halves = order == 40  # the 40 is Sylvester's doubling of the 20
+        halves = order == 40  # order 40 is order 20 doubled by Sylvester's construction
         if halves:
             order = 20
             add(BeatButterfly, distance=order * beats, target=self.config.target)
         if order > 1:
             matrix = core(order).T if self.config.transpose else core(order)
-            add(Across, matrix=matrix, beats=beats, halves=halves, target=self.config.target)
+            add(MatrixStage, matrix=matrix, beats=beats, halves=halves, target=self.config.target)
         for bit in reversed(range(beats.bit_length() - 1)):
             add(BeatButterfly, distance=1 << bit, target=self.config.target)
         for bit in reversed(range(self.config.lanes.bit_length() - 1)):
             add(LaneButterfly, distance=1 << bit)
-        return found
+        return stages
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -114,12 +111,12 @@ class Hadamard(wiring.Component):
         return m
 
     def _feed(self, m: Module, room: Signal, enable: Signal) -> tuple[Signal, list[Signal], Signal]:
-        """Begin slots; returns ``(slot, x, start)``, the last two a cycle later: for the first stage."""
+        """Begin slots. Returns whether one begins, and the first stage's beat and start, a cycle later."""
         middle = Signal()
         inside = Signal()
         slot = Signal()
         m.d.comb += [slot.eq(room & (self.i.valid | (inside & ~middle))), self.i.ready.eq(room)]
-        left = Signal(range(self.slots + 1))  # empty slots until nothing is inside any more
+        left = Signal(range(self.slots + 1))  # empty slots until the stages are empty
         with m.If(room & self.i.valid):
             _, last = count(m, self.beats, "entered")
             m.d.sync += [middle.eq(~last), left.eq(self.slots), inside.eq(1)]
@@ -134,9 +131,9 @@ class Hadamard(wiring.Component):
         return slot, x, start
 
     def _deliver(self, m: Module, room: Signal, slot: Signal, enables: Signal, y: list[Signal], start: Signal) -> None:
-        """Queue the results; see that there is a place for each slot on its way."""
+        """Queue the results, and let a slot begin only if the queue has room for it."""
         # the order 40 leaves as two vectors
-        beats = self.beats // 2 if factorise(self.config.size)[0] == 40 else self.beats
+        beats = self.beats // 2 if factorize(self.config.size)[0] == 40 else self.beats
         arrives = enables[-1]
         run = Signal()
         runs_next = Signal()
@@ -155,11 +152,11 @@ class Hadamard(wiring.Component):
             self.o.valid.eq(queue.valid),
             Value.cast(self.o.payload).eq(queue.payload),
         ]
-        # places that are taken, or will be by slots on their way: each is given back if its slot brings nothing
+        # places taken by beats or reserved for slots on their way; a slot without a result gives its place back
         taken = Signal(range(self.places + 1))
         change = Signal(signed(3))
         m.d.sync += [
             change.eq(slot - (arrives & ~put) - (self.o.valid & self.o.ready)),
             taken.eq(taken + change),
-            room.eq(taken < self.places - 2),  # two more may have been taken since
+            room.eq(taken < self.places - 2),  # two more may be taken before this register is read
         ]

@@ -1,21 +1,23 @@
-"""Second part of a lane: from the product to where the value lies, as ``D = base + carry``."""
+"""Second part of a lane: from the product to the value's position ``D = base + carry``."""
 
 from typing import NamedTuple
 
 from amaranth.hdl import Cat, Const, Mux, Value
 
-from qse_hw.rtl_gen.lane.decision import guard_bits
 from qse_hw.rtl_gen.lane.geometry import Geometry
+from qse_hw.rtl_gen.lane.piecewise import guard_bits
 from qse_hw.rtl_gen.lane.product import Product
-from qse_hw.rtl_gen.logic.select import at_least, resize, same_sign
+from qse_hw.rtl_gen.logic.select import greater_equal, resize, same_sign
 from qse_hw.rtl_gen.logic.stages import Stages
 
 _FINE = 2
-"""log2 of what the first step of a shift counts in."""
+"""log2 of the unit of a shift's first step, which shifts by 0, 4, 8 ...; the second shifts by 0 to 3."""
 
 
 class _Shifting(NamedTuple):
-    """``kept``, still to be shifted right by ``distance``, if any; ``lost``: bits that were set have gone already."""
+    """A product while it is shifted: ``kept`` is still to be shifted right by ``distance``, unless that is None;
+    ``lost``: a set bit has been shifted out.
+    """
 
     kept: Value
     lost: Value
@@ -25,9 +27,12 @@ class _Shifting(NamedTuple):
     nan: Value
 
 
-class _Position(NamedTuple):
-    """``kept``: ``floor(P * 2**-shift)``, P the product with or without its sign; ``exact``: nothing was truncated;
-    ``too_large``: known to saturate, whatever ``kept`` is, unless ``nan``."""
+class _Truncated(NamedTuple):
+    """The shifted product: ``kept = floor(P * 2**-shift)``, P signed for fixed-point inputs, else the magnitude.
+
+    ``exact``: no set bit was shifted out; ``too_large``: the value saturates whatever ``kept`` is, unless it is
+    ``nan``.
+    """
 
     kept: Value
     exact: Value
@@ -36,8 +41,8 @@ class _Position(NamedTuple):
     nan: Value
 
 
-class Place(NamedTuple):
-    """D as ``base + carry``, or, where x saturates, anything beyond all thresholds; ``negative``: x is."""
+class Position(NamedTuple):
+    """D as ``base + carry``; if x saturates, any number beyond all thresholds. ``negative``: x is negative."""
 
     base: Value
     carry: Value
@@ -45,25 +50,25 @@ class Place(NamedTuple):
     nan: Value
 
 
-def align(stages: Stages, geometry: Geometry, of: Product) -> Place:
-    """Where the value lies, cuts ``shift``, ``align`` and ``fold`` later.
+def align(stages: Stages, geometry: Geometry, of: Product) -> Position:
+    """The value's position, after the steps ``shift``, ``align`` and ``fold``.
 
-    A sign is not removed by a negation but by a one's complement, ``|P| = ~P + 1``: after truncation that differs from
-    ``T = floor(|P| * 2**-shift)`` only if nothing was truncated, and then by one, which becomes the carry of the one
-    adder that follows.
+    A negative P is not negated but inverted: ``|P| = ~P + 1``. After truncation ``~P`` is
+    ``T = floor(|P| * 2**-shift)`` unless no set bit was truncated. Then it is one too low, and this one becomes the
+    carry of the adder that follows.
     """
     if geometry.preshift is not None:
         cut = geometry.preshift.cut
         exact = Const(0, 1) if geometry.never_exact else ~of.product[:cut].any()
-        position = _Position(of.product[cut:], exact, of.negative, of.too_large, of.nan)
+        position = _Truncated(of.product[cut:], exact, of.negative, of.too_large, of.nan)
     else:
         shifting = _window(geometry, of)
         if shifting.distance is not None:
             shifting = _shift_right(stages, shifting)
         exact = ~shifting.lost | shifting.nan if geometry.only_zero_is_zero else ~shifting.lost
-        position = _Position(shifting.kept, exact, shifting.negative, shifting.too_large, shifting.nan)
-        position = stages.cut("align", position)
-    return stages.cut("fold", _fold(geometry, position))
+        position = _Truncated(shifting.kept, exact, shifting.negative, shifting.too_large, shifting.nan)
+        position = stages.step("align", position)
+    return stages.step("fold", _fold(geometry, position))
 
 
 def _window(geometry: Geometry, of: Product) -> _Shifting:
@@ -82,35 +87,35 @@ def _window(geometry: Geometry, of: Product) -> _Shifting:
 
 
 def _shift_right(stages: Stages, of: _Shifting) -> _Shifting:
-    """``kept`` shifted by ``distance``, by multiples of ``1 << _FINE`` first, by the rest after the cut ``shift``."""
+    """``kept`` shifted right by ``distance``: by multiples of ``1 << _FINE`` in step ``shift``, then by the rest."""
     assert of.distance is not None
     kept, distance = stages.name(of.kept, "window"), of.distance
     step = 1 << _FINE
     coarse, fine = distance[_FINE:], distance[:_FINE]
-    # of each group of bits: whether one is set, and whether it goes
-    groups = [kept[n : n + step].any() & at_least(coarse, n // step + 1) for n in range(0, len(kept), step)]
+    # per group of bits: whether it has a set bit and is shifted out
+    groups = [kept[n : n + step].any() & greater_equal(coarse, n // step + 1) for n in range(0, len(kept), step)]
     shifted = same_sign(resize(kept >> (coarse << _FINE), len(kept)), kept)
-    half = stages.cut("shift", of._replace(kept=shifted, lost=of.lost | Cat(groups).any(), distance=fine))
+    half = stages.step("shift", of._replace(kept=shifted, lost=of.lost | Cat(groups).any(), distance=fine))
     assert half.distance is not None
-    lost = Cat(half.kept[n] & at_least(half.distance, n + 1) for n in range(min(step - 1, len(kept)))).any()
+    lost = Cat(half.kept[n] & greater_equal(half.distance, n + 1) for n in range(min(step - 1, len(kept)))).any()
     shifted = same_sign(resize(half.kept >> half.distance, len(kept)), kept)
     return half._replace(kept=shifted, lost=half.lost | lost)
 
 
-def _fold(geometry: Geometry, of: _Position) -> Place:
+def _fold(geometry: Geometry, of: _Truncated) -> Position:
     is_float, kind, bits = geometry.input.is_float, geometry.format.kind, geometry.window.bits
-    kept = of.kept.as_unsigned()  # where it has a sign, that is `negative`
+    kept = of.kept.as_unsigned()  # its sign, if it has one, is `negative`
     if geometry.sign_magnitude or is_float:
         if geometry.sign_magnitude and not is_float:
             kept = kept ^ of.negative.replicate(len(kept))
-        # one bit for all that says that T does not fit into the others
+        # the top bit says that T does not fit into the bits below
         base = Cat(resize(kept, bits), of.too_large & ~of.nan | kept[bits:].any())
         if not geometry.sign_magnitude:
             base = Cat(base ^ of.negative.replicate(bits + 1), of.negative).as_signed()
     else:
         beyond = Mux(of.negative, kept[bits:].all(), kept[bits:].any())
         base = Cat(resize(of.kept, bits), beyond, of.negative).as_signed()
-    # a one's complement that is one too low; if only 0 is exact, it is not negative
+    # whether the inverted product is one too low; if only 0 is exact, never, as 0 is not negative
     tie = Const(0, 1) if geometry.never_exact else of.negative & of.exact
     carry: Value
     if kind == "twos-complement":
@@ -120,6 +125,7 @@ def _fold(geometry: Geometry, of: _Position) -> Place:
     else:
         carry = tie
     if guard_bits(geometry.format):
-        # With a carry nothing was truncated, the sticky bit is 0, and the carry has to pass it: 1 + 1.
+        # With a carry the value is exact and its sticky bit 0; the bit is set so that adding the carry gives 1 + 1
+        # and reaches the bits above.
         base = same_sign(Cat(~of.exact | carry, base), base)
-    return Place(base, carry, of.negative, of.nan)
+    return Position(base, carry, of.negative, of.nan)

@@ -1,21 +1,24 @@
-"""Third part of a lane: which region the value lies in."""
+"""Third part of a lane: the region that the value lies in."""
 
 from typing import NamedTuple
 
 from amaranth.hdl import Cat, Const, Value
 
-from qse_hw.rtl_gen.lane.align import Place
+from qse_hw.rtl_gen.lane.align import Position
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.regions import LaneRegion
-from qse_hw.rtl_gen.logic.select import at_least, rank, same_sign
+from qse_hw.rtl_gen.logic.select import greater_equal, rank, same_sign
 from qse_hw.rtl_gen.logic.stages import Stages
 
-_PART = 4  # bits compared at a time: what one look-up table takes
+_PART = 4  # bits compared at a time: the inputs of a look-up table
 
 
 class _Parts(NamedTuple):
-    """``reaches``: per threshold, for :func:`_joined`. ``nonzero``: likewise, whether the code is not that of 0 if D is
-    in the lowest region."""
+    """Partial comparisons, which :func:`_joined` combines.
+
+    ``reaches``: of D with each threshold, in one list. ``nonzero``: of D with the least D whose code is not 0; it
+    counts only if D is in the lowest region.
+    """
 
     reaches: list[Value]
     nonzero: list[Value]
@@ -26,7 +29,7 @@ class _Parts(NamedTuple):
 
 
 class _Flags(NamedTuple):
-    """``reaches``: per region but the lowest, whether D is in it or above."""
+    """``reaches``: for each region but the lowest, whether D is in it or in a higher one."""
 
     reaches: list[Value]
     nonzero: Value
@@ -36,9 +39,10 @@ class _Flags(NamedTuple):
     nan: Value
 
 
-class Found(NamedTuple):
-    """D's ``base``; per region what the low bits carry (``carries``); the ``region``'s number; whether the code gets a
-    ``minus``."""
+class RegionSelect(NamedTuple):
+    """``region``: the number of D's region; ``minus``: the code gets a sign; ``carries``: per region, the carry out of
+    the bits of D below its shift.
+    """
 
     region: Value
     minus: Value
@@ -48,11 +52,11 @@ class Found(NamedTuple):
 
 
 def compare(
-    stages: Stages, geometry: Geometry, regions: list[LaneRegion], of: Place, least_nonzero: int | None
-) -> Found:
-    """The region, cuts ``compare``, ``place`` and ``number`` later.
+    stages: Stages, geometry: Geometry, regions: list[LaneRegion], of: Position, least_nonzero: int | None
+) -> RegionSelect:
+    """The region, after the steps ``compare``, ``place`` and ``number``.
 
-    ``least_nonzero``: the least D whose code is not 0; None if 0 is all there is, which has no sign.
+    ``least_nonzero``: the least D whose code is not 0; None if every code is 0, so that none has a sign.
     """
     thresholds = [_parts(*_terms(stages, of, region.first)) for region in regions[1:]]
     signed = geometry.sign_magnitude and least_nonzero is not None
@@ -60,24 +64,26 @@ def compare(
     if signed:
         position, least = _terms(stages, of, least_nonzero)
         border = regions[1].first
-        if isinstance(border, int):  # only of what is below it this needs to be right
+        if isinstance(border, int):  # the comparison counts only below the border
             position = position[: (2 * border).bit_length()]
         nonzero = _parts(position, least)
     carries = [region.carry(of.base, of.carry) for region in regions]
     parts = [part for threshold in thresholds for part in threshold]
-    found = stages.cut("compare", _Parts(parts, nonzero, carries, of.base, of.negative, of.nan))
-    parts, reaches = found.reaches, []
+    compared = stages.step("compare", _Parts(parts, nonzero, carries, of.base, of.negative, of.nan))
+    parts, reaches = compared.reaches, []
     for threshold in thresholds:
         reaches.append(_joined(parts[: len(threshold)]))
         parts = parts[len(threshold) :]
-    nonzero = _joined(found.nonzero) if signed else Const(0, 1)
-    flags = stages.cut("place", _Flags(reaches, nonzero, found.carries, found.base, found.negative, found.nan))
+    nonzero = _joined(compared.nonzero) if signed else Const(0, 1)
+    flags = stages.step(
+        "place", _Flags(reaches, nonzero, compared.carries, compared.base, compared.negative, compared.nan)
+    )
     minus = flags.negative & (flags.nonzero | flags.reaches[0]) if signed else Const(0, 1)
-    return stages.cut("number", Found(rank(flags.reaches), minus, flags.carries, flags.base, flags.nan))
+    return stages.step("number", RegionSelect(rank(flags.reaches), minus, flags.carries, flags.base, flags.nan))
 
 
-def _terms(stages: Stages, of: Place, first: int | Value) -> tuple[Value, int | Value]:
-    """What to compare with what: ``base + carry >= first`` without an adder."""
+def _terms(stages: Stages, of: Position, first: int | Value) -> tuple[Value, int | Value]:
+    """Operands ``(a, b)``: ``a >= b`` is ``base + carry >= first``, without an adder."""
     if isinstance(of.carry, Const):
         return of.base, first - of.carry.value
     doubled = stages.name(same_sign(Cat(of.carry, of.base), of.base), "doubled")
@@ -85,16 +91,18 @@ def _terms(stages: Stages, of: Place, first: int | Value) -> tuple[Value, int | 
 
 
 def _parts(position: Value, constant: int | Value) -> list[Value]:
-    """What :func:`_joined` makes ``position >= constant`` of: from the top, (part > bound, part >= bound), ..., the
-    last one only the latter."""
+    """Partial comparisons that :func:`_joined` combines to ``position >= constant``.
+
+    For each part of the bits, from the top: part > bound and part >= bound; for the lowest only part >= bound.
+    """
     if isinstance(constant, Value):
         return [position >= constant]
     least = -(1 << (len(position) - 1)) if position.shape().signed else 0
     if not least < constant < least + (1 << len(position)):
         return [Const(int(constant <= least), 1)]
-    # what is below the constant's last bit cannot decide; of 0 that is the sign
+    # bits below the constant's lowest set bit do not matter; for the constant 0 only the sign does
     lowest = (constant & -constant).bit_length() - 1 if constant else len(position) - 1
-    found: list[Value] = []
+    comparisons: list[Value] = []
     high = len(position)
     while high - lowest > _PART:
         part, bound = position[high - _PART : high], constant >> (high - _PART)
@@ -102,7 +110,7 @@ def _parts(position: Value, constant: int | Value) -> list[Value]:
             part = same_sign(part, position)
         else:
             bound &= (1 << _PART) - 1
-        found += [at_least(part, bound + 1), at_least(part, bound)]
+        comparisons += [greater_equal(part, bound + 1), greater_equal(part, bound)]
         high -= _PART
     bound = constant >> lowest
     part = position[lowest:high]
@@ -110,11 +118,11 @@ def _parts(position: Value, constant: int | Value) -> list[Value]:
         part = same_sign(part, position)
     else:
         bound &= (1 << (high - lowest)) - 1
-    return [*found, at_least(part, bound)]
+    return [*comparisons, greater_equal(part, bound)]
 
 
 def _joined(parts: list[Value]) -> Value:
-    found = parts[-1]
+    result = parts[-1]
     for greater, equal in zip(parts[-3::-2], parts[-2::-2], strict=True):
-        found = greater | equal & found
-    return found
+        result = greater | equal & result
+    return result

@@ -1,17 +1,8 @@
-"""The multiplier: portable, or the ECP5's with all of its registers, which synthesis does not find by itself."""
+"""The multiplier: portable, or the ECP5's with all of its registers, which synthesis does not infer."""
 
-from amaranth.hdl import (
-    Cat,
-    ClockSignal,
-    Const,
-    Elaboratable,
-    Instance,
-    Module,
-    Shape,
-    ShapeLike,
-    Signal,
-    Value,
-)  # fmt: skip
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, ShapeLike, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.logic.select import resize, same_sign
@@ -28,19 +19,24 @@ def multiplier_latency(a_width: int, target: str) -> int:
     return 3 if a_width <= DSP_WIDTH else 4
 
 
-class Multiplier(Elaboratable):
-    """``p = a * b``, :func:`multiplier_latency` cycles later, one product per cycle while ``enable`` is high.
+class Multiplier(wiring.Component):
+    """``p = a * b``.
+
+    Latency: :func:`multiplier_latency` cycles in which ``enable`` is high. Throughput: one product per such cycle.
 
     On the target ``ecp5`` one MULT18X18D, or two and an adder if ``a`` is wider than 18 bits, with input, pipeline and
     output registers, clocked by ``sync``; in Amaranth's simulator the same function and registers. On other targets a
     product and one register.
 
-    Args:
+    Parameters:
         a, b: shapes of the operands.
         target: one of :data:`qse_hw.rtl_gen.units.shared.TARGETS`.
 
-    Members: ``a``, ``b``, ``enable`` in; ``p`` out. The registers of the ``sync`` domain must be enabled by the same
-    ``enable`` (the cells are beyond the reach of an ``EnableInserter``).
+    Members:
+        a, b: the operands.
+        enable: of the cells' registers. An ``EnableInserter`` does not reach the cells, so the one that enables the
+            ``sync`` domain must have the same signal.
+        p: the product.
 
     Raises:
         InputError: if the operands are too wide for the target.
@@ -48,11 +44,9 @@ class Multiplier(Elaboratable):
 
     def __init__(self, a: ShapeLike, b: ShapeLike, *, target: str) -> None:
         self._ecp5 = target == "ecp5"
-        self.a = Signal(a)
-        self.b = Signal(b)
-        self.enable = Signal()
-        shape = (self.a * self.b).shape()
-        self.p = Signal(shape)
+        a, b = Shape.cast(a), Shape.cast(b)
+        product = Shape(a.width + b.width, signed=a.signed or b.signed)
+        super().__init__({"a": In(a), "b": In(b), "enable": In(1), "p": Out(product)})
         if self._ecp5 and len(self.a) > 2 * DSP_WIDTH - 1:
             raise InputError(f"First factor must have at most {2 * DSP_WIDTH - 1} bits for ecp5, not {len(self.a)}")
         if self._ecp5 and len(self.b) > DSP_WIDTH:

@@ -1,34 +1,44 @@
 """One lane of the encoder as the paper draws it: comparators, a quantizer per segment, a multiplexer.
 
-The same function as :class:`qse_hw.rtl_gen.lane.lane.Lane`, at the cost of a multiplier per segment; here so that this
-cost can be measured. Source: Quamba-SE (arXiv 2601.09451), the hardware description.
+The same function as :class:`qse_hw.rtl_gen.lane.lane.Lane`, with a multiplier per segment: it exists so that this cost
+can be measured. Source: Quamba-SE (arXiv 2601.09451), the hardware description.
 """
 
 from dataclasses import replace
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
-from qse_hw.rtl_gen.lane.align import Place, align
+from qse_hw.rtl_gen.lane.align import Position, align
 from qse_hw.rtl_gen.lane.compare import compare
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.product import multiply, product_latency
 from qse_hw.rtl_gen.lane.regions import LaneRegion, lane_regions
 from qse_hw.rtl_gen.lane.thresholds import least_input
+from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import pick, table
 from qse_hw.rtl_gen.logic.stages import Stages
 
 
-class ParallelLane(Elaboratable):
-    """Quantizes one value per cycle; see :class:`qse_hw.rtl_gen.lane.lane.Lane`. The scale is a constant."""
+class ParallelLane(wiring.Component):
+    """Quantizes one value per cycle.
+
+    Latency: :func:`parallel_latency` cycles. Throughput: one value per cycle.
+
+    Parameters:
+        geometry: what to build; its scale is a constant, its format too.
+
+    Members:
+        x, enable, code, saturated, nan: as those of :class:`qse_hw.rtl_gen.lane.lane.Lane`.
+    """
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
-        self.x = Signal(geometry.input.width)
-        self.enable = Signal(init=1)
-        self.code = Signal(geometry.format.bits, reset_less=True)
-        self.saturated = Signal(reset_less=True)
-        self.nan = Signal(reset_less=True)
+        outputs = {"code": Out(geometry.format.bits), "saturated": Out(1), "nan": Out(1)}
+        super().__init__({"x": In(geometry.input.width), "enable": In(1, init=1)} | outputs)
+        omit_reset(self, *outputs)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -41,11 +51,11 @@ class ParallelLane(Elaboratable):
             m.submodules[f"quantiser{number}"] = quantizer = _Quantizer(geometry, region)
             m.d.comb += [quantizer.x.eq(self.x), quantizer.enable.eq(self.enable)]
             fields.append(quantizer.field)
-        stages = Stages(m, geometry.cuts)
-        found = compare(stages, geometry, self._on_input(regions), self._place(stages), self._least_nonzero())
-        wait = _quantizer_latency(geometry) - len({"compare", "place", "number"} & set(geometry.cuts))
-        region = stages.delay(found.region, wait, "region")
-        minus, nan = stages.delay(found.minus, wait, "minus"), stages.delay(found.nan, wait, "was_nan")
+        stages = Stages(m, geometry.registered_steps)
+        select = compare(stages, geometry, self._on_input(regions), self._place(stages), self._least_nonzero())
+        wait = _quantizer_latency(geometry) - len({"compare", "place", "number"} & set(geometry.registered_steps))
+        region = stages.delay(select.region, wait, "region")
+        minus, nan = stages.delay(select.minus, wait, "minus"), stages.delay(select.nan, wait, "was_nan")
         field = pick(region, fields)
         m.d.sync += [
             self.code.eq(Cat(field, minus) if geometry.sign_magnitude else field),
@@ -55,7 +65,7 @@ class ParallelLane(Elaboratable):
         return m
 
     def _on_input(self, regions: list[LaneRegion]) -> list[LaneRegion]:
-        """The regions with thresholds on the input, and nothing else to them."""
+        """The regions, reduced to their thresholds, on the input instead of on D."""
         return [
             replace(region, first=None if region.first is None else self._least_of(region.first), formula=False)
             for region in regions
@@ -70,7 +80,7 @@ class ParallelLane(Elaboratable):
         least = self._geometry.least_nonzero
         return None if least is None else self._least_of(least)
 
-    def _place(self, stages: Stages) -> Place:
+    def _place(self, stages: Stages) -> Position:
         """The input as ``base + carry``: what :func:`qse_hw.rtl_gen.lane.thresholds.least_input` calls its ordinal."""
         input, magnitude = self._geometry.input, self._geometry.sign_magnitude
         negative, rest = self.x[-1], self.x[:-1]
@@ -78,13 +88,13 @@ class ParallelLane(Elaboratable):
         if not input.is_float:
             # |x| = ~x + 1 if x is negative
             base = rest ^ negative.replicate(len(rest)) if magnitude else self.x.as_signed()
-            return Place(base, negative if magnitude else no, negative, no)
+            return Position(base, negative if magnitude else no, negative, no)
         nan = stages.name(rest[input.fraction_bits :].all() & rest[: input.fraction_bits].any(), "is_nan")
         sign = stages.name(negative & ~nan, "sign")
         base = rest & (~nan).replicate(len(rest))  # NaN becomes the one zero code
         if not magnitude:
             base = Cat(base ^ sign.replicate(len(rest)), sign).as_signed()
-        return Place(base, no, sign, nan)
+        return Position(base, no, sign, nan)
 
 
 class _Sum(NamedTuple):
@@ -92,25 +102,35 @@ class _Sum(NamedTuple):
     carry: Value
 
 
-class _Quantizer(Elaboratable):
-    """Rounds every value as if it lay in one region: ``field``, :func:`_quantizer_latency` cycles after ``x``."""
+class _Quantizer(wiring.Component):
+    """Rounds every value as if it lay in one region.
+
+    Latency: :func:`_quantizer_latency` cycles. Throughput: one value per cycle.
+
+    Parameters:
+        geometry: of the lane.
+        region: whose formula to compute.
+
+    Members:
+        x, enable: as those of :class:`qse_hw.rtl_gen.lane.lane.Lane`.
+        field: the code, without the sign bit of sign-magnitude formats.
+    """
 
     def __init__(self, geometry: Geometry, region: LaneRegion) -> None:
         self._geometry = geometry
         self._region = region
-        self.x = Signal(geometry.input.width)
-        self.enable = Signal()
-        self.field = Signal(geometry.field, reset_less=True)
+        super().__init__({"x": In(geometry.input.width), "enable": In(1), "field": Out(geometry.field)})
+        omit_reset(self, "field")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         geometry, region = self._geometry, self._region
-        stages = Stages(m, geometry.cuts)
+        stages = Stages(m, geometry.registered_steps)
         assert geometry.scale is not None
         M = Const(geometry.scale.M, geometry.scale_bits)
         product = multiply(m, stages, geometry, self.x, M, Const(0, 9), self.enable)
         place = align(stages, geometry, product)
-        terms = stages.cut(
+        terms = stages.step(
             "choose", _Sum(region.slice(place.base, geometry.field), region.carry(place.base, place.carry))
         )
         total = Cat(Const(1, 1), terms.part) + Cat(terms.carry, region.addend)
@@ -119,7 +139,7 @@ class _Quantizer(Elaboratable):
 
 
 def _quantizer_latency(geometry: Geometry) -> int:
-    return product_latency(geometry) + len({"shift", "align", "fold", "choose"} & set(geometry.cuts)) + 1
+    return product_latency(geometry) + len({"shift", "align", "fold", "choose"} & set(geometry.registered_steps)) + 1
 
 
 def parallel_latency(geometry: Geometry) -> int:

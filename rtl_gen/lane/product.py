@@ -1,4 +1,4 @@
-"""First part of a lane: from an input's bits to the product of its significand with M, and what is known beside it."""
+"""First part of a lane: the product of an input's significand and M, with sign, shift and special cases beside it."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,18 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from qse_hw.rtl_gen.lane.geometry import Geometry, Preshift
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
-from qse_hw.rtl_gen.logic.select import at_least, pick, resize, subtract_from, table
+from qse_hw.rtl_gen.logic.select import greater_equal, pick, resize, subtract_from, table
 from qse_hw.rtl_gen.logic.stages import Stages
 
 BEFORE_PRODUCT = ("fields", "range", "operands", "shifted")
-"""The cuts that come before the multiplier."""
+"""The optional steps before the multiplier."""
 
 
 class Product(NamedTuple):
-    """``product``; the ``distance`` to shift it right, if any; whether x is ``negative``; whether it is certainly
-    ``too_large`` or ``nan`` (or both); and ``lost``, where x alone tells whether bits will be truncated."""
+    """``product`` is to be shifted right by ``distance`` (None: not at all). ``too_large``: x saturates, or is ``nan``.
+
+    ``lost``: whether the shift will truncate a set bit; None if x alone does not tell.
+    """
 
     product: Value
     distance: Value | None
@@ -26,7 +28,7 @@ class Product(NamedTuple):
 
 
 class _Operands(NamedTuple):
-    """What goes into the multiplier; and what goes past it, which is as late as the product."""
+    """The multiplier's operands ``a`` and ``b``, and, delayed as the product is, what passes beside it."""
 
     a: Value
     b: Value
@@ -61,7 +63,7 @@ def _multiplier_latency(geometry: Geometry) -> int:
 
 def product_latency(geometry: Geometry) -> int:
     """Cycles from x to its product."""
-    return _multiplier_latency(geometry) + len(set(BEFORE_PRODUCT) & set(geometry.cuts))
+    return _multiplier_latency(geometry) + len(set(BEFORE_PRODUCT) & set(geometry.registered_steps))
 
 
 def _fixed(stages: Stages, geometry: Geometry, x: Value, M: Value, k: Value) -> _Operands:
@@ -84,15 +86,15 @@ def _float(stages: Stages, geometry: Geometry, x: Value, M: Value, k: Value) -> 
     assert window.distance is not None
     constant, from_k = window.distance
     if not from_k and constant - 1 > window.width and not geometry.only_zero_is_zero:
-        # Nothing is left of subnormals, so nobody will see that they have no hidden bit and another exponent.
+        # Subnormals are shifted out whole, so their missing hidden bit and other exponent make no difference.
         hidden, exponent = Const(1, 1), biased
     else:
         hidden = stages.name(biased.any(), "hidden")
         exponent = stages.name(Mux(hidden, biased, 1), "exponent")
     distance, left = _distance(stages, geometry, k, exponent)
     late_nan = stages.delay(nan, latency, "late_nan")
-    # Left of the window even the smallest normal number saturates. A subnormal that gets there does so, or is 0,
-    # with distance 0 as well.
+    # Shifted to the left of the window, even the smallest normal number saturates. A subnormal there saturates or is
+    # 0 with distance 0 too.
     normal, special = stages.delay(hidden, latency, "late_hidden"), stages.delay(special, latency, "late_special")
     return _Operands(
         a=Cat(fraction, hidden),
@@ -106,21 +108,21 @@ def _float(stages: Stages, geometry: Geometry, x: Value, M: Value, k: Value) -> 
 
 
 class _Fields(NamedTuple):
-    """Of a float that is shifted before the multiplication: what four bits of it tell at a time."""
+    """First step of a shift before the multiplication: each signal is a function of few bits of the float."""
 
     fraction: Value
-    some_fraction: list[Value]  # any of these: not all of the fraction is 0
-    upper: Value  # the exponent's upper part: below that where shifting begins; that; that where it ends; above
-    lower_begins: Value  # in the first of them: the exponent is one to be shifted
-    lower_ends: Value  # in the one where shifting ends: it is larger than those
-    special: list[Value]  # all of these: infinite or NaN
+    some_fraction: list[Value]  # any is set: the fraction is not 0
+    upper: Value  # the exponent's upper bits: 0 below plan.first's, 1 at those, 2 at the end's if others, then above
+    lower_begins: Value  # the lower bits are at least those of plan.first
+    lower_ends: Value  # the lower bits are at least those of the end, plan.first + plan.count
+    special: list[Value]  # all are set: infinite or NaN
     coarse: Value
     fine: Value
     negative: Value
 
 
 class _Ranged(NamedTuple):
-    """``near``: the exponent is one to be shifted; ``large``: larger."""
+    """``near``: the exponent is in the range that is shifted; ``large``: it is above."""
 
     fraction: Value
     near: Value
@@ -144,7 +146,7 @@ class _Chosen(NamedTuple):
 def _preshifted(stages: Stages, geometry: Geometry, plan: Preshift, x: Value) -> _Operands:
     assert geometry.scale is not None
     fraction, biased = _fields(geometry, x)
-    bits = max(4, (plan.count - 1).bit_length())  # the lower part's: shifting takes one or two of its rounds
+    bits = max(4, (plan.count - 1).bit_length())  # lower bits: the range spans one or two values of the upper bits
     lower, upper = biased[:bits], biased[bits:]
     begin, end = plan.first >> bits, (plan.first + plan.count) >> bits
     coarse, fine = _coarse(plan), range(min(plan.radix, plan.count))
@@ -154,14 +156,14 @@ def _preshifted(stages: Stages, geometry: Geometry, plan: Preshift, x: Value) ->
         rows = [divmod((n - plan.first) % (1 << bits), plan.radix)[part] for n in range(1 << bits)]
         return table(lower, [min(row, most) for row in rows])
 
-    fields = stages.cut(
+    fields = stages.step(
         "fields",
         _Fields(
             fraction=fraction,
             some_fraction=[fraction[n : n + 4].any() for n in range(0, len(fraction), 4)],
             upper=table(upper, [(n >= begin) + (n >= end > begin) + (n > end) for n in range(1 << len(upper))], 2),
-            lower_begins=at_least(lower, plan.first % (1 << bits)),
-            lower_ends=at_least(lower, (plan.first + plan.count) % (1 << bits)),
+            lower_begins=greater_equal(lower, plan.first % (1 << bits)),
+            lower_ends=greater_equal(lower, (plan.first + plan.count) % (1 << bits)),
             special=[upper.all(), lower.all()],
             coarse=select(0, len(coarse) - 1),
             fine=select(1, len(fine) - 1),
@@ -173,10 +175,10 @@ def _preshifted(stages: Stages, geometry: Geometry, plan: Preshift, x: Value) ->
     near = (fields.upper == 1) & fields.lower_begins
     near = near | (fields.upper == 2) & ~fields.lower_ends if end > begin else near & ~fields.lower_ends
     nan = fields.special[0] & fields.special[1] & Cat(fields.some_fraction).any()
-    ranged = stages.cut(
+    ranged = stages.step(
         "range", _Ranged(fields.fraction, near, large, nan, fields.coarse, fields.fine, fields.negative)
     )
-    chosen = stages.cut(
+    chosen = stages.step(
         "operands",
         _Chosen(
             near=ranged.near,
@@ -194,7 +196,7 @@ def _preshifted(stages: Stages, geometry: Geometry, plan: Preshift, x: Value) ->
     a = pick(chosen.coarse, [resize(Cat(Const(0, n), significand), width) for n in coarse])
     # a product of 0 unless near
     b = table(Cat(chosen.fine, chosen.near), [0] * (1 << len(chosen.fine)) + [geometry.scale.M << n for n in fine])
-    shifted = stages.cut("shifted", _Operands(a, b, None, chosen.negative, chosen.too_large, chosen.nan, None))
+    shifted = stages.step("shifted", _Operands(a, b, None, chosen.negative, chosen.too_large, chosen.nan, None))
     latency = _multiplier_latency(geometry)
     return shifted._replace(
         negative=stages.delay(shifted.negative, latency, "late_negative"),
@@ -214,8 +216,10 @@ def _fields(geometry: Geometry, x: Value) -> tuple[Value, Value]:
 
 
 def _distance(stages: Stages, geometry: Geometry, k: Value, exponent: Value) -> tuple[Value, Value]:
-    """(shift still to do: 0 to the width, or all ones where nothing is left; whether it would be negative), as late as
-    the product, and in steps if that is late enough."""
+    """``(distance, left)``, delayed as the product is and pipelined if the product is late enough.
+
+    ``distance``: the right shift, 0 to the window's width, or all ones if no bit remains. ``left``: it is negative.
+    """
     window = geometry.window
     assert window.distance is not None
     constant, from_k = window.distance
@@ -229,12 +233,12 @@ def _distance(stages: Stages, geometry: Geometry, k: Value, exponent: Value) -> 
         wanted = stages.delay((base - exponent)[:12].as_signed(), steps >= 2, "wanted")
         wanted = stages.name(wanted, "wanted")
         negative = wanted[-1]
-        nothing = ~negative & at_least(wanted[:-1], window.width + 1)
+        nothing = ~negative & greater_equal(wanted[:-1], window.width + 1)
         low = wanted[:bits]
     else:
         # of the exponent alone: comparisons with constants, and the low bits of a difference
-        negative = stages.delay(at_least(exponent, constant + 1), steps - 1, "distance_negative")
-        nothing = stages.delay(~at_least(exponent, constant - window.width), steps - 1, "nothing_left")
+        negative = stages.delay(greater_equal(exponent, constant + 1), steps - 1, "distance_negative")
+        nothing = stages.delay(~greater_equal(exponent, constant - window.width), steps - 1, "nothing_left")
         low = stages.delay(subtract_from(constant, exponent, bits), steps - 1, "distance_low")
     negative, nothing = stages.name(negative, "left"), stages.name(nothing, "nothing")
     distance = low & (~negative).replicate(bits) | nothing.replicate(bits)

@@ -1,23 +1,23 @@
-"""The regions of a lane: what :mod:`qse_hw.rtl_gen.lane.decision` computes as constants, or the same from ports."""
+"""The regions of a lane: what :mod:`qse_hw.rtl_gen.lane.piecewise` computes as constants, or the same from ports."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Value
 
-from qse_hw.rtl_gen.lane.decision import regions
 from qse_hw.rtl_gen.lane.geometry import Geometry
-from qse_hw.rtl_gen.logic.select import at_least, resize
+from qse_hw.rtl_gen.lane.piecewise import regions
+from qse_hw.rtl_gen.logic.select import greater_equal, resize
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaneRegion:
-    """From ``D = first`` on: ``code = (D >> shift) + addend + carry``, of which the first only if ``formula``.
+    """From ``D = first`` on: ``code = (D >> shift) + addend + carry`` if ``formula``, else ``code = addend``.
 
     Attributes:
         first: None for the lowest region.
-        low: the addend's bits below ``shift``; with D's they make the carry.
-        addend: its other bits, or the region's one code, as wide as the code.
+        low: the addend's bits below ``shift``; added to D's bits there, they give the carry.
+        addend: the addend's other bits, or the region's one code; as wide as the code.
     """
 
     first: int | Value | None
@@ -28,14 +28,14 @@ class LaneRegion:
     saturated: bool
 
     def carry(self, base: Value, carry: Value) -> Value:
-        """What the bits of ``base + carry + low`` below ``shift`` carry."""
+        """The carry out of the bits of ``base + carry + low`` below ``shift``."""
         if not self.formula:
             return Const(0, 1)
         if isinstance(self.low, Value):
             total = resize(base, self.shift) + self.low + carry
             return total[self.shift]
         # low bits of base + carry + low >= 2**shift
-        return at_least(Cat(carry, base[: self.shift]), 2 * ((1 << self.shift) - self.low) - 1)
+        return greater_equal(Cat(carry, base[: self.shift]), 2 * ((1 << self.shift) - self.low) - 1)
 
     def slice(self, base: Value, field: int) -> Value:
         """``D >> shift`` without the carry, modulo ``2**field``."""
@@ -57,11 +57,11 @@ def lane_regions(geometry: Geometry, constants: Any = None) -> list[LaneRegion]:
             )
             for n, region in enumerate(geometry.family.regions)
         ]
-    found = []
+    table = []
     for region in regions(geometry.format):
         high, low = divmod(region.addend, 1 << region.shift)
         addend = high if region.constant is None else region.constant
-        found.append(
+        table.append(
             LaneRegion(
                 first=region.first,
                 formula=region.constant is None,
@@ -71,4 +71,4 @@ def lane_regions(geometry: Geometry, constants: Any = None) -> list[LaneRegion]:
                 saturated=region.saturated,
             )
         )
-    return found
+    return table

@@ -1,4 +1,4 @@
-"""Thresholds on the input itself: for hardware that compares before it multiplies."""
+"""Thresholds on the input itself, for hardware that compares before it multiplies."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -7,11 +7,11 @@ from math import floor
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import guard_bits
+from qse_hw.rtl_gen.lane.piecewise import guard_bits
 
 
 def position(format: SegmentedFormat, x: Fraction, scale: Scale) -> int:
-    """D of the value ``x`` (|x| for signed formats but two's complement), as :mod:`qse_hw.rtl_gen.lane.decision`
+    """D of the value ``x`` (|x| for signed formats but two's complement), as :mod:`qse_hw.rtl_gen.lane.piecewise`
     defines it.
     """
     half_steps = x * scale.reciprocal * Fraction(2) ** (format.fraction_bits + 1)
@@ -24,8 +24,9 @@ def position(format: SegmentedFormat, x: Fraction, scale: Scale) -> int:
 def least_input(format: SegmentedFormat, input: InputType, scale: Scale, first: int) -> int:
     """The least input whose D is ``first`` or more, as an ordinal.
 
-    The ordinal of fixed point is the integer, of floats the bit pattern without the sign, or, where D has a sign, for
-    negative ones its one's complement. One more than the largest if no input gets there.
+    Ordinals ascend with inputs. The ordinal of a fixed-point input is the integer. That of a float is the bit pattern
+    without the sign, inverted for negative floats if D has a sign. If no input has such a D, the result is the largest
+    ordinal plus 1.
     """
     magnitude = format.kind == "sign-magnitude"
     if input.is_float:
@@ -38,7 +39,7 @@ def least_input(format: SegmentedFormat, input: InputType, scale: Scale, first: 
 
 
 def _least(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The least n in low..high for which the monotone ``holds`` is true; it is at ``high``."""
+    """The least n in low..high for which ``holds(n)``, which is monotone and true at ``high``."""
     while low < high:
         middle = (low + high) // 2
         if holds(middle):

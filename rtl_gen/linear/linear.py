@@ -19,11 +19,12 @@ from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.units.linear import LinearConfig
 
 MANTISSA_BITS = {"generic": 8, "ecp5": 17}
-"""Magnitudes up to which segments share a shift. An ECP5's multiplier has 18 bits, used or not, so none is shifted."""
+"""Bits of a mantissa's magnitude up to which segments share a shift; 17 fill an ECP5 multiplier's operand, so that few
+segments need a shift."""
 
 
 class _Step(NamedTuple):
-    """What is issued: the ``place`` of its weights; whether ``more`` of the tile follows, or it is the ``last``."""
+    """An issued step: the address of its weights (``place``); ``more``: the tile goes on; ``last``: it ends here."""
 
     place: Signal
     more: Signal
@@ -34,14 +35,14 @@ class Linear(wiring.Component):
     """Multiplies vectors of codes by a matrix, ``rows`` x ``columns`` products per cycle.
 
     Arithmetic: ``y[n] = clamp(round((sum(W[n, i] * (value(c[i]) + Z)) + b[n]) * M / 2**k), -128, 127)``, half to even,
-    Z the format's zero point: exactly :func:`qse_hw.golden.reference.linear.linear_scalar`. The sum cannot leave int32,
-    whatever codes and weights are, if no bias is beyond :attr:`max_bias`.
+    Z the format's zero point: exactly :func:`qse_hw.golden.reference.linear.linear_scalar`. With biases of at most
+    :attr:`max_bias` the sum stays within int32 for all codes and weights.
 
     A vector is loaded into one of two buffers while the one in the other is multiplied, once for every ``rows`` rows.
-    Products, sums and requantized results move on in every cycle; a tile is begun only when the queue behind them has
-    room for its results, so nothing waits in between, and a stalled output stops the unit between tiles.
+    Products, sums and requantized results move on in every cycle: a tile begins only when the queue behind them has
+    room for its results. So a stalled output stops the unit between tiles.
 
-    Latency: :attr:`latency` cycles from a vector's last beat to its first results, if nothing is ahead of it.
+    Latency: :attr:`latency` cycles from a vector's last beat to its first results, if no other vector is in the unit.
     Throughput: a vector per ``tiling.cycles`` cycles.
 
     Parameters:
@@ -53,11 +54,11 @@ class Linear(wiring.Component):
         i: stream of ``columns`` codes, ``tiling.beats`` beats per vector; codes beyond ``inputs`` do not matter.
         o: stream of ``tiling.lanes`` int8 results, ``outputs / tiling.lanes`` beats per vector.
         weights: stream of words, ``columns`` weights and an address
-            (:func:`qse_hw.golden.reference.linear.pack_weights`); ready while the unit is idle: no beat, vector or
-            result is in it. The memory is 0 at first; a reset does not clear it.
-        biases: stream of words, a bias and an address (:func:`qse_hw.golden.reference.linear.pack_biases`); as
-            ``weights``.
-        scale_m, scale_k: M, and k from 0 to 63; followed while the unit is idle, kept from its first beat on.
+            (:func:`qse_hw.golden.reference.linear.pack_weights`); ready while the unit is idle: it holds no beat,
+            vector or result. The memory is 0 at first; a reset does not clear it.
+        biases: stream of words, a bias and an address (:func:`qse_hw.golden.reference.linear.pack_biases`); ready and
+            initialized as ``weights``.
+        scale_m, scale_k: M, and k from 0 to 63; sampled while the unit is idle, held from its first beat on.
         clear: clears ``saturated`` (an event in the same cycle is kept).
         saturated: sticky: a beat that left contained a clamped result.
     """
@@ -106,10 +107,10 @@ class Linear(wiring.Component):
 
     @property
     def queue_depth(self) -> int:
-        """Output beats for which there is room: enough that no tile waits for it while the output does not stall."""
+        """Places of the output queue, in beats: enough that no tile waits unless the output stalls."""
         per_tile = self.tiling.rows // self.tiling.lanes
-        # A tile's room is free two cycles after its last results have left. What was begun in the cycle before is not
-        # seen yet, hence one tile more, and one for the tile to begin.
+        # A tile's room is free two cycles after its last results have left. One tile more, since a tile begun in the
+        # last cycle is not counted yet, and one for the tile that is to begin.
         unfinished = -(-(self.result_delay + per_tile + 2) // self.tiling.beats)
         return per_tile * (unfinished + 2)
 
@@ -122,7 +123,7 @@ class Linear(wiring.Component):
         return m
 
     def _loadable(self, m: Module, name: str, idle: Signal) -> Store:
-        """The memory behind the stream of that name."""
+        """The memory that the stream ``name`` writes."""
         port = getattr(self, name)
         banks, depth, width = self.memories[name]
         m.submodules[name] = store = Store(banks=banks, depth=depth, width=width, target=self.config.target)
@@ -135,13 +136,13 @@ class Linear(wiring.Component):
         return store
 
     def _sequence(self, m: Module, idle: Signal) -> tuple[Store, _Step]:
-        """Fill the buffers of codes, issue steps, count the queue's room."""
+        """Fill the buffers of codes, issue steps, reserve room in the queue."""
         tiling, i = self.tiling, self.i
         per_tile = tiling.rows // tiling.lanes
         vectors = Signal(range(3))
         reserved = Signal(range(self.queue_depth + 1))
-        room = Signal()  # a cycle old
-        left = Signal()  # likewise
+        room = Signal()  # one cycle late
+        left = Signal()  # one cycle late
         accepted = Signal()
         filled = Signal()
         issue = Signal()
@@ -192,9 +193,9 @@ class Linear(wiring.Component):
         return codes, _Step(place, more, last)
 
     def _multiply(self, m: Module, codes: Store, step: _Step, weights: Store) -> tuple[Signal, list[Signal]]:
-        """From what is issued to the rows' totals, and whether they are those of a whole tile."""
+        """From issued steps to ``(done, totals)``: the rows' totals, and whether they cover a whole tile."""
         tiling, stages = self.tiling, Stages(m, ())
-        # so that weights meet mantissas
+        # delayed so that weights meet mantissas
         m.d.comb += weights.place.eq(stages.delay(step.place, self._split.latency, "place"))
         mantissas = [Mantissa(format=self.config.format, split=self._split) for _ in range(tiling.columns)]
         above = []
@@ -224,11 +225,11 @@ class Linear(wiring.Component):
         return done, totals
 
     def _finish(self, m: Module, done: Signal, totals: list[Signal], biases: Store, idle: Signal) -> None:
-        """From the rows' totals to the output stream, a beat per cycle."""
+        """From the rows' totals to the output stream, one beat per cycle."""
         tiling, stages = self.tiling, Stages(m, ())
         lanes, per_tile = tiling.lanes, tiling.rows // tiling.lanes
         kept = [Signal.like(total, name=f"kept{n}", reset_less=True) for n, total in enumerate(totals)]
-        waiting = Signal(per_tile)  # bit 0: the lowest of ``kept`` go now
+        waiting = Signal(per_tile)  # bit 0: the lowest of ``kept`` are requantized now
         scale_m = Signal(SCALE_M_BITS, reset_less=True)
         scale_k = Signal(SCALE_K_BITS, reset_less=True)
         with m.If(done):

@@ -1,18 +1,22 @@
-"""Codes as mantissa and shift: the decoder of a consumer that multiplies, where the shift can wait for the product."""
+"""Codes as mantissa and shift: a decoder for multiplications, which shift the product instead of the operand."""
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.lane.decision import Interval, intervals
-from qse_hw.rtl_gen.logic.select import at_least, choose, resize
+from qse_hw.rtl_gen.lane.piecewise import Interval, intervals
+from qse_hw.rtl_gen.logic.reset import omit_reset
+from qse_hw.rtl_gen.logic.select import choose, greater_equal, resize
 from qse_hw.rtl_gen.logic.stages import Stages
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """From the code ``first`` on: ``value + Z == ((code << left) + offset) << shift``; ``left`` None: without the code.
+    """From the code ``first`` on: ``value + Z == ((code << left) + offset) << shift``; if ``left`` is None, without
+    the code.
 
     ``first`` and ``code`` are without the sign bit of sign-magnitude formats; Z is the zero point.
     """
@@ -27,8 +31,8 @@ class Part:
 class Split:
     """A format as mantissas and shifts: ``value + Z == mantissa << shift``.
 
-    ``parts`` ascend from code 0; two's complement, whose mantissa is the code, has none. ``shifts``: those that occur,
-    ascending. ``width``: of the signed mantissas.
+    ``parts`` ascend from code 0; two's complement has none, as its mantissa is the code. ``shifts``: all shifts,
+    ascending. ``width``: bits of the signed mantissas.
     """
 
     parts: tuple[Part, ...]
@@ -42,10 +46,10 @@ class Split:
 
 
 def split(format: SegmentedFormat, mantissa_bits: int) -> Split:
-    """How ``format`` splits. Codes without a value stand for 0.
+    """Split ``format``; codes without a value stand for 0.
 
-    Segments share a shift where that makes a magnitude of at most ``mantissa_bits`` bits: the fewer shifts there are,
-    the smaller the multiplexer.
+    Segments share a shift if their mantissas then have at most ``mantissa_bits`` bits of magnitude: fewer shifts make a
+    smaller multiplexer.
     """
     if format.kind == "twos-complement":
         return Split(parts=(), shifts=(0,), width=format.bits)
@@ -71,7 +75,7 @@ def split(format: SegmentedFormat, mantissa_bits: int) -> Split:
 
 
 def _own_shift(interval: Interval, zero: int) -> int:
-    """The largest shift that the whole interval has."""
+    """The largest shift that fits every value of the interval."""
     if not interval.assigned:
         return 0
     offset = interval.offset + zero
@@ -82,19 +86,28 @@ def _axis(interval: Interval, code: int, zero: int) -> int:
     return (code << interval.shift) + interval.offset + zero if interval.assigned else zero
 
 
-class Mantissa(Elaboratable):
-    """One code per cycle to its mantissa, in two stages: a comparison and a choice of constants; one addition.
+class Mantissa(wiring.Component):
+    """A code to its mantissa, in two stages: a comparison and a choice of constants; one addition.
 
-    Members: ``code`` in; ``mantissa`` (signed) and ``above`` out, ``split.latency`` cycles later: bit n of ``above``
-    says that the shift is larger than ``split.shifts[n]``.
+    Latency: ``split.latency`` cycles. Throughput: one code per cycle.
+
+    Parameters:
+        format: of the codes.
+        split: of the format.
+
+    Members:
+        code: the code.
+        mantissa: its mantissa, signed.
+        above: bit n: the code's shift is larger than ``split.shifts[n]``.
     """
 
     def __init__(self, *, format: SegmentedFormat, split: Split) -> None:
         self._format = format
         self._split = split
-        self.code = Signal(format.bits)
-        self.mantissa = Signal(signed(split.width), reset_less=True)
-        self.above = Signal(len(split.shifts) - 1, reset_less=True)
+        super().__init__(
+            {"code": In(format.bits), "mantissa": Out(signed(split.width)), "above": Out(len(split.shifts) - 1)}
+        )
+        omit_reset(self, "mantissa", "above")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -107,7 +120,7 @@ class Mantissa(Elaboratable):
         flags = []
         for part in parts[1:]:
             flag = Signal(name=f"from{part.first}")
-            m.d.comb += flag.eq(at_least(field, part.first))
+            m.d.comb += flag.eq(greater_equal(field, part.first))
             flags.append(flag)
 
         def constants(values: list[int]) -> Value:

@@ -1,10 +1,13 @@
 """One row of a tile: products of mantissas and weights, shifted, added up, accumulated."""
 
-from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.reference.linear import MAX_WEIGHT
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
 from qse_hw.rtl_gen.linear.mantissa import Split
+from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import choose
 
 
@@ -18,32 +21,48 @@ def sum_latency(columns: int, split: Split, target: str) -> int:
     return multiplier_latency(split.width, target) + 1 + (columns - 1).bit_length()
 
 
-class Row(Elaboratable):
+class Row(wiring.Component):
     """``total = running + sum((mantissas[n] << shift[n]) * weights[n] for n)``; ``running = total if more else 0``.
 
-    The narrow mantissas are multiplied and the products shifted, by one of few constants. One adder per stage; a
-    register even behind products that need no shift, as DSPs lie far from the adders.
+    The narrow mantissas are multiplied and the products shifted by one of a few constants. One adder per stage.
+    Products are registered even without a shift, because DSPs lie far from the adders.
 
-    Members: ``mantissas`` and ``weights`` in; ``above`` in, the multiplier's latency later (bit r: the shift is larger
-    than ``split.shifts[r]``); ``more`` in, :func:`sum_latency` later; ``total`` out, one cycle after that.
+    Latency: :func:`sum_latency` + 1 cycles from mantissas and weights to the total. Throughput: ``columns`` products
+    per cycle.
 
-    Args:
+    Parameters:
         columns: products per cycle.
         split: of the codes' format.
         peak: the largest magnitude of a shifted mantissa.
         limit: the largest magnitude of a total.
         target: see :class:`Multiplier`.
+
+    Members:
+        mantissa0 ..., weight0 ...: the factors, signed.
+        above0 ...: bit r: the mantissa's shift is larger than ``split.shifts[r]``; as late as the product.
+        more: the total goes on with the next products; as late as their sum.
+        total: the sum so far.
+
+    Attributes:
+        mantissas, weights, above: the ports of these names, as lists.
     """
 
     def __init__(self, *, columns: int, split: Split, peak: int, limit: int, target: str) -> None:
         self._shifts = split.shifts
         self._term = peak * MAX_WEIGHT
         self._target = target
-        self.mantissas = [Signal(signed(split.width), name=f"mantissa{n}") for n in range(columns)]
-        self.weights = [Signal(signed(8), name=f"weight{n}") for n in range(columns)]
-        self.above = [Signal(len(split.shifts) - 1, name=f"above{n}") for n in range(columns)]
-        self.more = Signal()
-        self.total = Signal(signed(signed_for(limit)), reset_less=True)
+        ports = {"more": In(1), "total": Out(signed(signed_for(limit)))}
+        for n in range(columns):
+            ports |= {
+                f"mantissa{n}": In(signed(split.width)),
+                f"weight{n}": In(signed(8)),
+                f"above{n}": In(len(split.shifts) - 1),
+            }
+        super().__init__(ports)
+        omit_reset(self, "total")
+        self.mantissas, self.weights, self.above = (
+            [getattr(self, f"{name}{n}") for n in range(columns)] for name in ("mantissa", "weight", "above")
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -64,7 +83,7 @@ class Row(Elaboratable):
                 m.d.sync += total.eq(pair[0] + pair[1] if len(pair) == 2 else pair[0])
                 sums.append(total)
             terms = sums
-        # of two registers, one with a reset: to choose what is added would take a look-up table before the adder
+        # two registers, one with a reset: a choice of the addend would put a look-up table before the adder
         running, added = Signal.like(self.total, name="running"), Signal.like(self.total, name="added")
         m.d.comb += added.eq(running + terms[0])
         m.d.sync += [self.total.eq(added), running.eq(Mux(self.more, added, 0))]

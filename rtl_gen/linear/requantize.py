@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.reference.linear import SCALE_K_BITS, SCALE_M_BITS
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
+from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.stages import Stages
 
 ACCUMULATOR_BITS = 32
@@ -17,11 +20,12 @@ def requantizer_latency(target: str) -> int:
 
 
 class _Window(NamedTuple):
-    """What is left of a product after a shift by one of four amounts.
+    """A product after a shift by 0 to 3 units.
 
-    ``bits``: half (bit 0) and quotient, signed. ``sign``: of all. ``lost``: whether a set bit was lost below, before
-    this shift and in each quarter of the bits that it can drop. ``ones``, ``zeros``: whether there is one, a zero, in
-    each quarter of the bits that it can leave above; ``beyond``: whether there were more bits than a sign before.
+    ``bits``: the half (bit 0) and the quotient, signed. ``sign``: of the product. ``lost``: whether a set bit was
+    dropped below ``bits``: before this shift, and in each of the three units that it may drop. ``ones``, ``zeros``:
+    for four groups of bits, of which a shift by n units leaves groups n to 3 above ``bits``, whether a bit is 1, is 0.
+    ``beyond``: before this shift, a bit above differed from the sign.
     """
 
     bits: Value
@@ -36,30 +40,44 @@ class _Window(NamedTuple):
         return _choose([Cat(self.lost[: n + 1]).any() for n in range(4)], amount)
 
     def any_beyond(self, amount: Value) -> Value:
-        """Whether there are more bits than a sign above, if the shift was by ``amount`` units."""
+        """Whether a bit above ``bits`` differs from the sign, if the shift was by ``amount`` units."""
         more = [Mux(self.sign, zero, one) for one, zero in zip(self.ones, self.zeros, strict=True)]
         return self.beyond | _choose([Cat(more[n:]).any() for n in range(4)], amount)
 
 
-class Requantizer(Elaboratable):
-    """One value per cycle: ``clamp(round(a * M / 2**k), -128, 127)``, exactly
+class Requantizer(wiring.Component):
+    """``clamp(round(a * M / 2**k), -128, 127)``, half to even: exactly
     :func:`qse_hw.golden.reference.linear.requantize_scalar`.
 
     Stages: the product; a shift by 0, 16, 32 or 48; by 0, 4, 8 or 12; by 0 to 3; whether to round up; the addition;
-    clamping. A shift keeps only the bits that can still be chosen; of those above it keeps whether they are more than a
-    sign, of those below whether one is set.
+    clamping. A shift keeps only the bits that later shifts can choose; of the bits above it keeps whether one differs
+    from the sign, of those below whether one is set.
 
-    Members: ``a`` (signed), ``scale_m``, ``scale_k`` in, ``scale_k`` constant while values are on their way; ``value``
-    (signed) and ``saturated`` out, :func:`requantizer_latency` later.
+    Latency: :func:`requantizer_latency` cycles. Throughput: one value per cycle.
+
+    Parameters:
+        target: see :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`.
+
+    Members:
+        a: the accumulator, signed.
+        scale_m: M.
+        scale_k: k; must not change while values are in the requantizer.
+        value: the result, signed.
+        saturated: the result was clamped.
     """
 
     def __init__(self, *, target: str) -> None:
         self._target = target
-        self.a = Signal(signed(ACCUMULATOR_BITS))
-        self.scale_m = Signal(SCALE_M_BITS)
-        self.scale_k = Signal(SCALE_K_BITS)
-        self.value = Signal(signed(8), reset_less=True)
-        self.saturated = Signal(reset_less=True)
+        super().__init__(
+            {
+                "a": In(signed(ACCUMULATOR_BITS)),
+                "scale_m": In(SCALE_M_BITS),
+                "scale_k": In(SCALE_K_BITS),
+                "value": Out(signed(8)),
+                "saturated": Out(1),
+            }
+        )
+        omit_reset(self, "value", "saturated")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -67,12 +85,12 @@ class Requantizer(Elaboratable):
         m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.scale_m), multiplier.enable.eq(1)]
         stages = Stages(m, ("by16", "by4", "by1"))
         none = Const(0, 1)
-        # the half, which an unshifted product does not have, becomes bit 0; in the end there are 9 bits above it
+        # bit 0 is the half, 0 before any shift; at the end 9 bits remain above it
         window = _Window(Cat(none, multiplier.p), multiplier.p[-1], [none] * 4, [none] * 4, [none] * 4, none)
         amount = Const(0, 2)
         for low, keep in ((4, 25), (2, 13), (0, 10)):
             before, amount = amount, self.scale_k[low : low + 2]
-            window = stages.cut(f"by{1 << low}", _shifted(window, before, 1 << low, amount, keep))
+            window = stages.step(f"by{1 << low}", _shifted(window, before, 1 << low, amount, keep))
 
         quotient = stages.register(window.bits[1:].as_signed(), "quotient")
         up = stages.register(window.bits[0] & (window.any_lost(amount) | window.bits[1]), "up")
@@ -90,7 +108,7 @@ class Requantizer(Elaboratable):
 
 
 def _shifted(of: _Window, before: Value, unit: int, amount: Value, keep: int) -> _Window:
-    """The window, ``unit * amount`` bits lower, of which ``keep`` stay; ``before``: the amount of the last shift."""
+    """The window shifted right by ``unit * amount`` bits and cut to ``keep``; ``before``: the last shift's amount."""
     steps = [unit * n for n in range(4)]
     kept = [of.bits[low : low + keep] for low in steps]
     below = [of.bits[low : low + unit] for low in steps[:3]]

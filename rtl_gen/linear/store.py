@@ -1,6 +1,8 @@
 """A loadable memory that is read several words at a time."""
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 
@@ -10,14 +12,27 @@ def address_bits(banks: int, depth: int) -> int:
     return max(1, (banks - 1).bit_length() + (depth - 1).bit_length())
 
 
-class Store(Elaboratable):
+class Store(wiring.Component):
     """``banks`` memories of ``depth`` words: written one word at a time, read one word of each bank at a time.
 
-    Address: the bank in the low bits, as many as ``banks - 1`` has, above them the place in the bank; addresses that
-    do not exist are not written. All words are 0 at first, a reset does not clear them. What is read in the cycle in
-    which it is written must not matter (:class:`BlockRam`).
+    Address: the bank in the low bits (as many as ``banks - 1`` has), above them the place in the bank. Writes to
+    addresses that do not exist have no effect. All words are 0 at first, a reset does not clear them. A word read in
+    the cycle in which it is written is undefined (:class:`BlockRam`).
 
-    Members: ``write``, ``address``, ``data`` in; ``place`` in, ``words`` out, :attr:`latency` cycles later.
+    Latency: :attr:`latency` cycles from ``place`` to the words. Throughput: a word written and ``banks`` words read per
+    cycle.
+
+    Parameters:
+        banks, depth, width: memories, words of each, bits of a word.
+        target: see :class:`BlockRam`.
+
+    Members:
+        write, address, data: write ``data`` to ``address``.
+        place: the place to read in every bank.
+        word0 ...: what was read, a word per bank.
+
+    Attributes:
+        words: the ports ``word0 ...`` as a list.
     """
 
     latency = BlockRam.latency
@@ -26,11 +41,17 @@ class Store(Elaboratable):
         self._depth = depth
         self._target = target
         self._bank_bits = (banks - 1).bit_length()
-        self.write = Signal()
-        self.address = Signal(address_bits(banks, depth))
-        self.data = Signal(width)
-        self.place = Signal(range(depth))
-        self.words = [Signal(width, name=f"word{n}") for n in range(banks)]
+        words = [f"word{n}" for n in range(banks)]
+        super().__init__(
+            {
+                "write": In(1),
+                "address": In(address_bits(banks, depth)),
+                "data": In(width),
+                "place": In(range(depth)),
+                **dict.fromkeys(words, Out(width)),
+            }
+        )
+        self.words = [getattr(self, name) for name in words]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

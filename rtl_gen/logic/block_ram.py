@@ -1,7 +1,9 @@
-"""A memory with a register behind it: inferred, or the ECP5's block RAM, whose own register synthesis does not use."""
+"""A memory with an output register: inferred, or an ECP5 block RAM with its own, which synthesis does not use."""
 
-from amaranth.hdl import ClockSignal, Const, Elaboratable, Instance, Module, Signal
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 
 _SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words and bits of a DP16KD."""
@@ -10,16 +12,27 @@ _FEW = 32
 """Words up to which look-up tables are the better memory."""
 
 
-class BlockRam(Elaboratable):
+class BlockRam(wiring.Component):
     """``depth`` words of ``width`` bits, 0 at first; one is written and one read per cycle.
 
-    What is read in the cycle in which it is written must not matter: tools need not provide for it.
+    A word read in the cycle in which it is written is undefined, so that tools need no logic for it.
 
-    On the target ``ecp5`` as many DP16KD as hold ``depth`` words (up to 16384; beyond, as on other targets), with
-    output registers: the register that synthesis puts behind one is outside, and halves the speed.
+    On the target ``ecp5``, memories of 33 to 16384 words are DP16KD cells with output registers: the register that
+    synthesis would infer lies outside the cell and halves the speed. Smaller ones are distributed RAM, larger ones
+    inferred as on other targets.
 
-    Members: ``write``, ``write_place``, ``data`` in; ``place`` in, ``word`` out, :attr:`latency` cycles later; where an
-    ``EnableInserter`` enables the memory, ``enable`` in, its enable, for the cells, which are beyond its reach.
+    Latency: :attr:`latency` cycles from ``place`` to ``word``. Throughput: a word written and a word read per cycle.
+
+    Parameters:
+        width, depth: of the memory.
+        target: one of :data:`qse_hw.rtl_gen.units.shared.TARGETS`.
+
+    Members:
+        enable: the same signal as that of the ``EnableInserter`` around the memory, if there is one, which does not
+            reach the cells.
+        write, write_place, data: write ``data`` to the address ``write_place``.
+        place: the address to read.
+        word: what was read.
     """
 
     latency = 2
@@ -27,12 +40,16 @@ class BlockRam(Elaboratable):
     def __init__(self, *, width: int, depth: int, target: str) -> None:
         self._depth = depth
         self._ecp5 = target == "ecp5"
-        self.enable = Signal(init=1)
-        self.write = Signal()
-        self.write_place = Signal(range(depth))
-        self.data = Signal(width)
-        self.place = Signal(range(depth))
-        self.word = Signal(width)
+        super().__init__(
+            {
+                "enable": In(1, init=1),
+                "write": In(1),
+                "write_place": In(range(depth)),
+                "data": In(width),
+                "place": In(range(depth)),
+                "word": Out(width),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,13 +1,13 @@
-"""A counter that starts again."""
+"""A counter that wraps around."""
 
 from amaranth.hdl import Module, Signal, ValueLike
 
 
 def count(m: Module, period: int, name: str, *, restart: ValueLike = 0) -> tuple[Signal, Signal]:
-    """``(position, last)``: from 0 to ``period - 1`` over and over, and whether it is there.
+    """``(position, last)``: a position that cycles through 0 to ``period - 1``, and whether it is ``period - 1``.
 
-    It counts in the ``sync`` domain, under the conditions in which this is called; after ``restart`` it is 0. ``last``
-    is a register, since a comparison takes time.
+    It counts in the ``sync`` domain, under the ``m.If`` conditions around the call; ``restart`` sets it to 0. ``last``
+    is a register, to keep the comparison off the path.
     """
     position, last = Signal(range(period), name=name), Signal(init=int(period == 1), name=f"{name}_last")
     if period > 1:

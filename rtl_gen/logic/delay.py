@@ -1,6 +1,8 @@
-"""A delay line: registers if it is short, a memory with a running address if it is long."""
+"""A delay line: registers if it is short, a circular buffer in a memory if it is long."""
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
@@ -9,20 +11,24 @@ REGISTERS = 4
 """The longest delay that is made of registers."""
 
 
-class Delay(Elaboratable):
-    """``o`` is what ``i`` was ``slots`` slots ago, a slot being a cycle in which ``enable`` is high and with it the
-    ``sync`` domain enabled. What leaves in the first ``slots`` slots is not specified.
+class Delay(wiring.Component):
+    """``o`` is ``i`` of ``slots`` slots ago. A slot is a cycle in which ``enable`` is high and the ``sync`` domain, by
+    the same signal, enabled. In the first ``slots`` slots ``o`` is undefined.
 
-    Members: ``i``, ``enable`` in; ``o`` out; ``width`` bits. ``target``: see
-    :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
+    Parameters:
+        width: bits of ``i`` and ``o``.
+        slots: the delay, 0 or more.
+        target: see :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
+
+    Members:
+        enable: whether this cycle is a slot.
+        i, o: input and delayed output.
     """
 
     def __init__(self, *, width: int, slots: int, target: str) -> None:
         self._slots = slots
         self._target = target
-        self.enable = Signal()
-        self.i = Signal(width)
-        self.o = Signal(width)
+        super().__init__({"enable": In(1), "i": In(width), "o": Out(width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -37,7 +43,7 @@ class Delay(Elaboratable):
         return m
 
     def _memory(self, m: Module) -> None:
-        """The row that is read is the one to be written next."""
+        """A circular buffer: the row read now is the next to be written."""
         rows = self._slots + 1 - BlockRam.latency
         m.submodules.ram = ram = BlockRam(width=len(self.i), depth=rows, target=self._target)
         read_row, _ = count(m, rows, "read_row")

@@ -1,20 +1,27 @@
-"""A counter of what happens to several values at a time."""
+"""A counter of events, several per cycle."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 
-class EventCounter(Elaboratable):
-    """``count <= min((0 if clear else count) + events, 2**width - 1)``, events being those of one cycle before.
+class EventCounter(wiring.Component):
+    """``count <= min((0 if clear else count) + events, 2**width - 1)``, with the events of the cycle before.
 
-    So an event counts two cycles after it happened, and one that happens with a clear or in the cycle before is kept.
+    Latency: 2 cycles from an event to the count. A clear keeps the events of its own cycle and of the cycle before.
 
-    Members: ``lanes`` (a bit per value that may be an event), ``clear`` in; ``count`` out.
+    Parameters:
+        lanes: events that may happen in one cycle.
+        width: bits of the count.
+
+    Members:
+        lanes: a bit per event: whether it happens.
+        clear: starts again from 0.
+        count: the events so far, at most ``2**width - 1``.
     """
 
     def __init__(self, *, lanes: int, width: int = 32) -> None:
-        self.lanes = Signal(lanes)
-        self.clear = Signal()
-        self.count = Signal(width)
+        super().__init__({"lanes": In(lanes), "clear": In(1), "count": Out(width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -22,7 +29,8 @@ class EventCounter(Elaboratable):
         events = Signal(range(len(self.lanes) + 1))
         total = Signal(width + 1)
         m.d.sync += events.eq(_popcount(self.lanes))
-        # lanes are far fewer than 2**width; once past its end the total stays there, which no adder has to wait for
+        # lanes are far fewer than 2**width. The total stops once it has passed its end, and the count saturates by an
+        # OR behind the register, which keeps it off the adder's path
         past = total[width]
         m.d.comb += self.count.eq(total[:width] | past.replicate(width))
         with m.If(self.clear):

@@ -1,27 +1,38 @@
-"""A queue whose writer knows that there is room."""
+"""A queue without back pressure: its writer must know that there is room."""
 
-from amaranth.hdl import Cat, Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from qse_hw.rtl_gen.logic.reset import omit_reset
 
 
-class Queue(Elaboratable):
-    """First in, first out, ``depth`` items of ``width`` bits, one of them in a register in front of the memory.
+class Queue(wiring.Component):
+    """First in, first out: ``depth`` items of ``width`` bits in a memory, with an output register.
 
-    There is no way to refuse an item: who writes must know that fewer than ``depth`` are inside.
+    The queue cannot refuse an item: the writer must know that it holds fewer than ``depth``.
 
-    Members: ``write``, ``data`` in; the stream ``valid``, ``payload`` out and ``ready`` in, out of registers: an item
-    can leave :attr:`latency` cycles after it was written. One item each way per cycle.
+    Latency: :attr:`latency` cycles from writing an item until it can leave. Throughput: an item in and an item out per
+    cycle.
+
+    Parameters:
+        width: bits of an item.
+        depth: items that it holds.
+
+    Members:
+        write, data: put ``data`` into the queue.
+        valid, payload, ready: the output stream; ``valid`` and ``payload`` are registers.
     """
 
     latency = 2
 
     def __init__(self, *, width: int, depth: int) -> None:
         self._depth = depth
-        self.write = Signal()
-        self.data = Signal(width)
-        self.valid = Signal()
-        self.payload = Signal(width, reset_less=True)
-        self.ready = Signal()
+        super().__init__(
+            {"write": In(1), "data": In(width), "valid": Out(1), "payload": Out(width), "ready": In(1)}
+        )
+        omit_reset(self, "payload")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -30,7 +41,7 @@ class Queue(Elaboratable):
         )
         write = memory.write_port()
         read = memory.read_port(domain="comb")
-        # how many are in the memory, in unary: a number would have to be compared
+        # the number of items in the memory, in unary, which needs no comparison
         level = Signal(self._depth)
         take = Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""Small logic that synthesis tools do better when it is spelled out: choices, comparisons and sums with constants."""
+"""Choices, comparisons and sums with constants, written so that synthesis makes them smaller or faster."""
 
 from functools import reduce
 
@@ -11,23 +11,26 @@ def choose(values: list[Value], flags: list[Value]) -> Value:
 
 
 def rank(flags: list[Value]) -> Value:
-    """How many of ``flags`` are set, if each is set only with all before it."""
+    """How many of ``flags`` are set; a flag is set only if all before it are."""
     width = len(flags).bit_length()
 
     def bit(n: int) -> Value:
         # set from 2**n on, cleared from 2**(n + 1) on, set again ...
-        found: Value = Const(0, 1)
+        value: Value = Const(0, 1)
         for number in range(1 << n, len(flags) + 1, 1 << n):
             flag = flags[number - 1]
-            found = found | flag if number >> n & 1 else found & ~flag
-        return found
+            value = value | flag if number >> n & 1 else value & ~flag
+        return value
 
     return Cat(bit(n) for n in range(width))
 
 
 def pick(index: Value, values: list[Value]) -> Value:
-    """``values[index]``, all of one width; the last one for larger indices. Of ANDs and ORs: a multiplexer with a
-    constant input would become a reset, which is slow where registers have an enable."""
+    """``values[index]``, all of one width; the last one for larger indices.
+
+    Made of ANDs and ORs: synthesis would turn a multiplexer with a constant input into a reset, which is slow for
+    registers with an enable.
+    """
     if len(values) == 1:
         return values[0]
     half = 1 << ((len(values) - 1).bit_length() - 1)
@@ -51,12 +54,12 @@ def resize(value: Value, width: int) -> Value:
 
 
 def same_sign(value: Value, like: Value) -> Value:
-    """``value``, taken as signed if ``like`` is: slices and concatenations forget that."""
+    """``value``, as signed if ``like`` is signed; slices and concatenations are unsigned."""
     return value.as_signed() if like.shape().signed else value
 
 
-def at_least(value: Value, constant: int) -> Value:
-    """``value >= constant``, as a chain of ANDs and ORs: synthesis tools would spend a carry chain on it."""
+def greater_equal(value: Value, constant: int) -> Value:
+    """``value >= constant``, as a chain of ANDs and ORs; synthesis would make it a carry chain."""
     bits = [value[n] for n in range(len(value))]
     if value.shape().signed:  # to offset binary
         bits[-1] = ~bits[-1]
@@ -65,22 +68,22 @@ def at_least(value: Value, constant: int) -> Value:
         return Const(1, 1)
     if constant >> len(bits):
         return Const(0, 1)
-    found: Value = Const(1, 1)
+    result: Value = Const(1, 1)
     for n, bit in enumerate(bits):
-        found = bit & found if constant >> n & 1 else bit | found
-    return found
+        result = bit & result if constant >> n & 1 else bit | result
+    return result
 
 
 def subtract_from(constant: int, value: Value, bits: int) -> Value:
-    """``constant - value`` modulo ``2**bits``, for a few bits: a LUT each instead of a carry chain."""
-    found: list[Value] = []
+    """``constant - value`` modulo ``2**bits``, for a few bits: look-up tables instead of a carry chain."""
+    difference: list[Value] = []
     borrow: Value = Const(0, 1)
     for n in range(bits):
         bit = value[n] if n < len(value) else Const(0, 1)
         if constant >> n & 1:
-            found.append(~(bit ^ borrow))
+            difference.append(~(bit ^ borrow))
             borrow = bit & borrow
         else:
-            found.append(bit ^ borrow)
+            difference.append(bit ^ borrow)
             borrow = bit | borrow
-    return Cat(*found)
+    return Cat(*difference)

@@ -1,40 +1,40 @@
-"""Registers between the steps of a pipeline, where they are asked for."""
+"""Registers between the steps of a pipeline, behind chosen steps only."""
 
 from collections.abc import Collection
 from typing import Any, TypeVar
 
 from amaranth.hdl import Const, Module, Signal, Value
 
-Step = TypeVar("Step", bound=tuple[Any, ...])
+Results = TypeVar("Results", bound=tuple[Any, ...])
 
 
 class Stages:
-    """Puts registers of the ``sync`` domain, without reset, into ``m``.
+    """Adds registers of the ``sync`` domain, without reset, to ``m``.
 
     Args:
         m: the module.
-        cuts: names of the steps whose results are registered; those of the others are just named.
+        registered: names of the steps whose results are registered.
     """
 
-    def __init__(self, m: Module, cuts: Collection[str]) -> None:
+    def __init__(self, m: Module, registered: Collection[str]) -> None:
         self._m = m
-        self._cuts = cuts
+        self._registered = registered
 
-    def cut(self, name: str, step: Step) -> Step:
-        """``step``, a named tuple, every value of it a register if there is a cut of this ``name``, else a signal.
+    def step(self, name: str, results: Results) -> Results:
+        """The results of step ``name``, a named tuple: registers if the step is registered, else named signals.
 
-        Lists are taken item by item; None stays.
+        Each item of a list becomes a register or signal of its own; None stays None.
         """
-        make = self.register if name in self._cuts else self.name
+        make = self.register if name in self._registered else self.name
 
         def each(field: str, value: Value | list[Value] | None) -> Value | list[Value] | None:
             if isinstance(value, list):
                 return [make(item, f"{name}_{field}{n}") for n, item in enumerate(value)]
             return value if value is None else make(value, f"{name}_{field}")
 
-        named: Any = step
-        found: Step = type(named)(*(each(field, value) for field, value in named._asdict().items()))
-        return found
+        fields: Any = results
+        made: Results = type(fields)(*(each(field, value) for field, value in fields._asdict().items()))
+        return made
 
     def register(self, value: Value, name: str) -> Value:
         """``value`` one cycle later; constants stay as they are."""
@@ -45,7 +45,7 @@ class Stages:
         return register
 
     def name(self, value: Value, name: str) -> Value:
-        """``value`` as a signal: Amaranth builds an expression anew wherever it is used, and a signal once."""
+        """``value`` as a signal: an expression is converted again at each use, a signal once."""
         if isinstance(value, Const | Signal):
             return value
         named = Signal.like(value, name=name)
@@ -53,7 +53,7 @@ class Stages:
         return named
 
     def delay(self, value: Value, cycles: int, name: str) -> Value:
-        """``value``, ``cycles`` later."""
+        """``value``, ``cycles`` cycles later."""
         for number in range(cycles):
             value = self.register(value, f"{name}{number}")
         return value

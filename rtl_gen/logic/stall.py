@@ -1,14 +1,14 @@
-"""The stream control that every unit here shares: a pipeline that moves or stalls as a whole."""
+"""Flow control of a pipeline that advances or stalls as a whole."""
 
 from amaranth.hdl import Cat, Module, Signal, ValueLike
 
 
-def stall_all(m: Module, *, i_valid: ValueLike, o_ready: ValueLike, latency: int) -> tuple[Signal, Signal]:
+def stall_control(m: Module, *, i_valid: ValueLike, o_ready: ValueLike, latency: int) -> tuple[Signal, Signal]:
     """Add the valid bits of a ``latency``-stage pipeline to ``m``.
 
-    Returns ``(advance, o_valid)``: every stage moves on when ``advance`` is high, which is also the input's ready. It
-    goes back combinationally from ``o_ready``, so no buffers are needed; it is high while the output is empty, so
-    nothing can deadlock; and a stalled output keeps its payload, as the stream rules ask.
+    Returns ``(advance, o_valid)``. Every stage moves on while ``advance`` is high, which is also the input's ready. It
+    depends combinationally on ``o_ready``, so no buffer is needed; it is high while the output has no beat, so the
+    pipeline cannot deadlock; and a stalled output keeps its payload, as the stream rules require.
     """
     advance = Signal()
     valid = Signal(latency)  # bit 0: the first stage

@@ -1,30 +1,45 @@
-"""Sticky flags and a counter: what an encoder noticed since it was last asked."""
+"""Sticky flags and a saturating counter: an encoder's events since the last clear."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.units.shared import COUNTER_WIDTH
 
 
-class Status(Elaboratable):
+class Status(wiring.Component):
     """Accumulates events of ``lanes`` values per beat.
 
     ``saturated <= any(saturated_lanes) or (saturated and not clear)``; ``nan`` likewise;
     ``saturation_count <= min((0 if clear else saturation_count) + sum(saturated_lanes), 2**counter_width - 1)``.
     An event in the cycle of a clear is kept.
 
-    Members: ``enable`` (a beat counts now), ``clear``, ``saturated_lanes``, ``nan_lanes`` in; ``saturated``, ``nan``,
-    ``saturation_count`` out (one cycle later).
+    Latency: 1 cycle.
+
+    Parameters:
+        lanes: values per beat.
+        counter_width: bits of ``saturation_count``; 0: it stays 0.
+
+    Members:
+        enable: the events of this cycle count.
+        clear: clears flags and count.
+        saturated_lanes, nan_lanes: a bit per value: whether it saturates, is NaN.
+        saturated, nan, saturation_count: flags and count so far.
     """
 
     def __init__(self, *, lanes: int, counter_width: int) -> None:
         self._counter_width = COUNTER_WIDTH.kind.check("counter_width", counter_width)
-        self.enable = Signal()
-        self.clear = Signal()
-        self.saturated_lanes = Signal(lanes)
-        self.nan_lanes = Signal(lanes)
-        self.saturated = Signal()
-        self.nan = Signal()
-        self.saturation_count = Signal(counter_width)
+        super().__init__(
+            {
+                "enable": In(1),
+                "clear": In(1),
+                "saturated_lanes": In(lanes),
+                "nan_lanes": In(lanes),
+                "saturated": Out(1),
+                "nan": Out(1),
+                "saturation_count": Out(counter_width),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -32,7 +47,7 @@ class Status(Elaboratable):
             m.d.sync += flag.eq((self.enable & lanes.any()) | (flag & ~self.clear))
         if self._counter_width:
             count, width = self.saturation_count, self._counter_width
-            # signals, since Amaranth builds an expression anew wherever it is used
+            # signals, since Amaranth converts an expression again at each use
             happened = Signal.like(self.saturated_lanes)
             events = Signal(range(len(happened) + 1))
             total = Signal(max(width, len(events)) + 1)
@@ -43,10 +58,10 @@ class Status(Elaboratable):
                 events.eq(_popcount(happened)),
                 total.eq(count + events),
                 many.eq(events[width:].any()),
-                # a single event cannot carry a count that is not full past its end
+                # one event cannot take a count below its maximum past it
                 past.eq(total[width:].any() if len(happened) > 1 else 0),
             ]
-            with m.If(self.clear):  # makes it the flops' reset, but for the few bits of events
+            with m.If(self.clear):  # synthesis uses the flip-flops' reset, except for the few bits of events
                 m.d.sync += count.eq(events[:width] | many.replicate(width))
             with m.Elif(~count.all()):
                 m.d.sync += count.eq(total[:width] | past.replicate(width))

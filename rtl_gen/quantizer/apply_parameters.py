@@ -1,4 +1,4 @@
-"""From the parameters that software has written to the constants of the lanes: checked first, effective at once."""
+"""Checks the parameters that software has written, and computes the lanes' constants from them."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, SegmentedFormat
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.parameter_rules import least_count
 from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.quantizer.registers import K_WIDTH, REFUSALS, RegisterMap
@@ -16,29 +16,29 @@ _PHASES = 4  # cycles per step: operands, sums, differences, verdict
 
 
 class ApplyParameters(wiring.Component):
-    """Walks the segments, once to check them and once to compute the regions' constants from them.
+    """Walks through the segments, once to check them and once to compute the regions' constants.
 
-    Arithmetic: :func:`qse_hw.rtl_gen.quantizer.parameter_rules.refusal`, :meth:`RuntimeRegions.constants`. One step per
-    pair of segments (a segment against those before, then by itself) of four cycles each, so that no path is long.
+    Arithmetic: :func:`qse_hw.rtl_gen.quantizer.parameter_rules.refusal`, :meth:`FormatFamily.constants`. One step of
+    four cycles, which keeps paths short, per pair of segments: each segment with every earlier one, then alone.
 
     Parameters:
-        format: what is effective after a reset; its family is what can be set.
-        scale: likewise.
-        registers: the map, whose read-write registers are the parameters.
+        format: the format after a reset; software can set the formats of its family.
+        scale: the scale after a reset.
+        registers: the register map; its read-write registers are the parameters.
 
     Members:
-        parameters: must not change between ``check`` and the end of what follows it.
-        check, load: high for a cycle while ``done``: start to check, to make effective (what has been checked).
-        done: nothing is going on.
-        refused: the number in REFUSALS of what the last check has found, 0 for nothing.
-        scale_m, scale_k, bypass, regions: what is effective.
+        parameters: what software has written; must not change from ``check`` until they are refused or loaded.
+        check, load: high for one cycle while ``done``: check the parameters; make checked parameters effective.
+        done: no walk is in progress.
+        refused: result of the last check: a number in REFUSALS, 0 if the parameters are legal.
+        scale_m, scale_k, bypass, regions: the effective parameters.
 
     Raises:
         TypeError, InputError: for a format that has no family.
     """
 
     def __init__(self, *, format: SegmentedFormat, scale: Scale, registers: RegisterMap) -> None:
-        self.family = RuntimeRegions.of(format)
+        self.family = FormatFamily.of(format)
         self._scale = scale
         super().__init__(
             {
@@ -72,7 +72,7 @@ class ApplyParameters(wiring.Component):
         m.d.comb += [itself.eq(row == column), verdict.eq(~self.done & (phase == _PHASES - 1))]
         start = Signal(range(MAX_REACH + 1))
         place = self._place(m, row, column, start)
-        found = self._problem(m, row, itself, verdict, place)
+        problem = self._problem(m, row, itself, verdict, place)
 
         with m.If(self.check | self.load):
             m.d.sync += [self.done.eq(0), loading.eq(self.load)]
@@ -80,14 +80,14 @@ class ApplyParameters(wiring.Component):
             m.d.sync += self.refused.eq(self._scale_problem(m))
         m.d.sync += phase.eq(phase + 1)
         with m.If(verdict):
-            with m.If((self.refused == 0) & (found != 0)):
-                m.d.sync += self.refused.eq(found)
+            with m.If((self.refused == 0) & (problem != 0)):
+                m.d.sync += self.refused.eq(problem)
             m.d.sync += column.eq(column + 1)
             with m.If(itself):
                 m.d.sync += [column.eq(0), row.eq(row + 1), start.eq(place["end"])]
         with m.If(self.done):
             m.d.sync += [row.eq(0), column.eq(0), phase.eq(0), start.eq(0)]
-        # a cycle later, while the places of the segment are still what they were
+        # a cycle later, while the segment's registers still hold
         decided = verdict & itself
         last = Signal()
         storing = Signal(count)
@@ -107,14 +107,14 @@ class ApplyParameters(wiring.Component):
         return m
 
     def _place(self, m: Module, row: Signal, column: Signal, start: Signal) -> dict[str, Signal]:
-        """Where the segment of ``row`` lies, on both axes; each phase has its registers."""
+        """Registers, by phase, of the segment of ``row``: where it lies on the axis and among the codes."""
         family, shifts = self.family, self.family.shifts
-        found: dict[str, Signal] = {}
+        registers: dict[str, Signal] = {}
 
         def register(name: str, shape: Shape, value: Value) -> Signal:
-            found[name] = Signal(shape, name=name, reset_less=True)
-            m.d.sync += found[name].eq(value)
-            return found[name]
+            registers[name] = Signal(shape, name=name, reset_less=True)
+            m.d.sync += registers[name].eq(value)
+            return registers[name]
 
         def of_segment(number: Signal, values: list[Value]) -> Value:
             return Array(values)[number]
@@ -124,7 +124,7 @@ class ApplyParameters(wiring.Component):
 
         field, codes, sum_ = unsigned(family.field), unsigned(family.field + 1), unsigned(family.field + 2)
         signed_place = signed(MAX_REACH.bit_length() + 1)  # -MAX_REACH to MAX_REACH
-        longest = max(family.field + 1 + max(shifts), MAX_REACH.bit_length()) + 1  # of ends, the illegal ones too
+        longest = max(family.field + 1 + max(shifts), MAX_REACH.bit_length()) + 1  # of any end, also an illegal one
         # phase 0
         count = register("count", codes, parameter(row, "count"))
         first = register("first", field, parameter(row, "first"))
@@ -153,13 +153,13 @@ class ApplyParameters(wiring.Component):
         register("overlaps", unsigned(1), (first < other_end) & (other_first < code_end))
         register("no_codes", unsigned(1), count < least_count(family))
         register("no_field", unsigned(1), code_end > 1 << family.field)
-        register("no_reach", unsigned(1), found["end"] > MAX_REACH)
+        register("no_reach", unsigned(1), registers["end"] > MAX_REACH)
         finest = of_segment(row, [Const(int(e == 0), 1) for e in shifts])
         register("holds_zero", unsigned(1), finest & (base <= 0) & (beyond > 0))
-        return found
+        return registers
 
     def _border(self, segment: int, constant: bool) -> int:
-        """Of the segment's region by formula, or the one that gives its first code; 0 if it has none."""
+        """``border`` of the segment's region with a formula, or of its ``constant`` one; 0 if it has none."""
         for n, region in enumerate(self.family.regions[:-1]):
             if region.segment == segment and region.constant == constant and (n or not constant):
                 return region.border
@@ -168,25 +168,25 @@ class ApplyParameters(wiring.Component):
     def _problem(
         self, m: Module, row: Signal, itself: Signal, verdict: Signal, place: dict[str, Signal]
     ) -> Signal:
-        """What the verdict is, 0 if there is no problem."""
-        holds_zero = Signal()  # a segment before this
+        """The number in REFUSALS of the problem in this step, 0 for none."""
+        holds_zero = Signal()  # an earlier segment holds the value 0
         with m.If(self.check):
             m.d.sync += holds_zero.eq(0)
         with m.Elif(verdict & itself & place["holds_zero"]):
             m.d.sync += holds_zero.eq(1)
-        found = Signal(range(len(REFUSALS)))
+        problem = Signal(range(len(REFUSALS)), name="found")
         with m.If(~itself):
-            m.d.comb += found.eq(Mux(place["overlaps"], _NUMBER["OVERLAP"], 0))
+            m.d.comb += problem.eq(Mux(place["overlaps"], _NUMBER["OVERLAP"], 0))
         with m.Elif(place["no_codes"]):
-            m.d.comb += found.eq(_NUMBER["NO_CODES"])
+            m.d.comb += problem.eq(_NUMBER["NO_CODES"])
         with m.Elif(place["no_field"]):
-            m.d.comb += found.eq(_NUMBER["FIELD"])
+            m.d.comb += problem.eq(_NUMBER["FIELD"])
         with m.Elif(place["no_reach"]):
-            m.d.comb += found.eq(_NUMBER["REACH"])
+            m.d.comb += problem.eq(_NUMBER["REACH"])
         with m.Elif((row == len(self.family.shifts) - 1) & ~(holds_zero | place["holds_zero"])):
             if self.family.kind == "offset":
-                m.d.comb += found.eq(_NUMBER["ZERO_POINT"])
-        return found
+                m.d.comb += problem.eq(_NUMBER["ZERO_POINT"])
+        return problem
 
     def _scale_problem(self, m: Module) -> Value:
         M, k, bits = self.parameters.scale_m, self.parameters.scale_k, self._scale.bits

@@ -1,4 +1,4 @@
-"""The AXI4-Lite subordinate: five channels of a bus in, one register access at a time out."""
+"""An AXI4-Lite subordinate: translates the bus's five channels to single register accesses."""
 
 from operator import index
 
@@ -10,7 +10,7 @@ from qse_hw.golden.errors import InputError
 
 OKAY, SLVERR = 0b00, 0b10
 SETTLE = 3
-"""Cycles in which an access's index, data and strobe stand still before it is made, so that decoding may take them."""
+"""Cycles for which an access's index, data and strobe are stable before it: time for pipelined decoding."""
 
 
 def axi_lite_ports(address_width: int) -> dict[str, wiring.Member]:
@@ -39,23 +39,23 @@ def axi_lite_ports(address_width: int) -> dict[str, wiring.Member]:
 
 
 class AxiLite(wiring.Component):
-    """Takes a write address and its data in any order, performs the access, answers; reads likewise, beside writes.
+    """Accepts a write's address and data in any order, performs the access and responds; reads go on in parallel.
 
-    An access is one cycle, after :data:`SETTLE` in which its index, data and strobe are there already: ``write`` (or
-    ``read``) is high, and ``write_error`` (or ``read_data``, ``read_error``) is taken in the same cycle. Addresses that
-    are not multiples of 4 are not accessed. Errors are answered with SLVERR, read data is then 0. Protection bits do
-    not matter.
+    An access takes one cycle in which ``write`` (or ``read``) is high and ``write_error`` (or ``read_data`` and
+    ``read_error``) is sampled; its index, data and strobe are stable for :data:`SETTLE` cycles before. Addresses that
+    are not multiples of 4 cause no access. The response to an error is SLVERR, with read data 0. Protection bits are
+    ignored.
 
-    Latency: an answer is valid 2 + SETTLE cycles after its address (and data) were accepted. Throughput: a write and a
-    read in that time. No combinational path leads from an input of the bus to an output.
+    Latency: a response is valid 2 + SETTLE cycles after its address (and data) were accepted. Throughput: one write and
+    one read in that time. No combinational path leads from an input of the bus to an output.
 
     Parameters:
         address_width: bits of a byte address, 3 to 32.
 
     Members:
         awaddr ... rready: the bus.
-        write, write_index, write_data, write_strobe: write the bytes of a register that the strobe names.
-        write_error: the register refuses.
+        write, write_index, write_data, write_strobe: write those bytes of a register whose strobe bit is 1.
+        write_error: the write is refused.
         read, read_index, read_data, read_error: read a register.
 
     Raises:
@@ -85,7 +85,7 @@ class AxiLite(wiring.Component):
         m = Module()
 
         def slot(name: str, valid: Signal, ready: Signal, done: Signal, **ports: Signal) -> tuple[Signal, list[Signal]]:
-            """What was accepted stays until the access is done."""
+            """Hold a channel's accepted beat until its access is done."""
             full = Signal(name=f"{name}_full")
             held = [Signal.like(port, name=f"{name}_{part}", reset_less=True) for part, port in ports.items()]
             m.d.comb += ready.eq(~full)

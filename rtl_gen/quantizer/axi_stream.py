@@ -1,4 +1,4 @@
-"""AXI4-Stream: its signals, how values lie in its bytes, and a buffer that cuts every path through it."""
+"""AXI4-Stream: its signals, the packing of values into bytes, and a register slice."""
 
 from typing import Any
 
@@ -26,14 +26,14 @@ def axi_stream_ports(prefix: str, width: int, lanes: int, *, out: bool) -> dict[
 
 
 def kept(keep: Value, lanes: int) -> tuple[Value, Value]:
-    """(whether all of a lane's bytes are kept, whether some but not all are), a bit per lane."""
+    """``(kept, partial)``, a bit per lane: all of its bytes are kept; some but not all are."""
     size = len(keep) // lanes
     parts = [keep.word_select(lane, size) for lane in range(lanes)]
     return Cat(part.all() for part in parts), Cat(part.any() & ~part.all() for part in parts)
 
 
 class RegisterSlice(wiring.Component):
-    """Two beats of room; neither valid, nor ready, nor payload passes combinationally.
+    """A buffer of two beats without combinational paths between its sides.
 
     Latency: 1 cycle. Throughput: one beat per cycle.
 

@@ -1,4 +1,4 @@
-"""Between packets: when beats may enter, and when parameters may change."""
+"""Decides when beats may enter and when parameters may change: between packets."""
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
@@ -6,23 +6,23 @@ from amaranth.lib.wiring import In, Out
 
 
 class PacketGate(wiring.Component):
-    """Lets every packet through whole, and changes parameters only while nothing is within.
+    """Passes every packet whole, and changes parameters only while no beat is in the core.
 
-    After ``apply`` the parameters are checked at once, while packets pass. If they are legal, the packet that has begun
-    passes to its end, nothing more enters, what is within leaves, and they are loaded.
+    After ``apply`` the parameters are checked while packets pass. If they are legal, the current packet passes to its
+    end, no other beat enters, the beats in the core leave, and the parameters are loaded.
 
     Members:
         accepted, last: a beat enters in this cycle; it is its packet's last.
-        empty: nothing is within.
-        apply: start; not while ``pending``.
+        empty: no beat is in the core.
+        apply: check and load the parameters; ignored while ``pending``.
         soft_reset: the next beat starts a packet.
-        check, load: start to check or load the parameters
+        check, load: commands to check or load the parameters
             (:class:`qse_hw.rtl_gen.quantizer.apply_parameters.ApplyParameters`).
-        done, refused: that is done; the check has found something.
+        done, refused: the command is done; the check has refused the parameters.
         open: beats may enter.
         packet: a packet has begun and not ended.
-        pending: from ``apply`` to the end of what follows.
-        error: the parameters are refused, for a cycle.
+        pending: high from ``apply`` until the parameters are loaded or refused.
+        error: high for one cycle when the parameters are refused.
     """
 
     def __init__(self) -> None:

@@ -1,24 +1,24 @@
-"""What software may ask of a quantizer at run time, in Python integers: the truth for the hardware that checks it."""
+"""The rules for parameters that software sets at run time, in Python integers: the reference for the hardware."""
 
 from collections.abc import Mapping
 
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, Segment, SegmentedFormat
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 
 
 def parameters_of(format: SegmentedFormat, scale: Scale, *, bypass: bool = False) -> dict[str, int]:
     """The values of the read-write registers, by their names in lower case, for ``format`` and ``scale``."""
-    found = {"scale_m": scale.M, "scale_k": scale.k}
+    values = {"scale_m": scale.M, "scale_k": scale.k}
     if format.kind == "offset":
-        found["zero_point"] = format.zero_point
-    found["mode"] = int(bypass)
+        values["zero_point"] = format.zero_point
+    values["mode"] = int(bypass)
     for n, segment in enumerate(format.segments):
-        found |= {f"segment{n}_count": segment.codes, f"segment{n}_first": segment.first_code}
-    return found
+        values |= {f"segment{n}_count": segment.codes, f"segment{n}_first": segment.first_code}
+    return values
 
 
-def format_of(family: RuntimeRegions, parameters: Mapping[str, int]) -> SegmentedFormat:
+def format_of(family: FormatFamily, parameters: Mapping[str, int]) -> SegmentedFormat:
     """The inverse of :func:`parameters_of`.
 
     Raises:
@@ -37,11 +37,11 @@ def format_of(family: RuntimeRegions, parameters: Mapping[str, int]) -> Segmente
     )
 
 
-def refusal(family: RuntimeRegions, scale_bits: int, parameters: Mapping[str, int]) -> str:
-    """Which of :data:`qse_hw.rtl_gen.quantizer.registers.REFUSALS` is found first, NONE if the parameters are legal.
+def refusal(family: FormatFamily, scale_bits: int, parameters: Mapping[str, int]) -> str:
+    """The first of :data:`qse_hw.rtl_gen.quantizer.registers.REFUSALS` that applies; NONE if the parameters are legal.
 
-    Legal are those of which :func:`format_of` and :class:`Scale` make objects (and which have the fewest codes of the
-    family).
+    Parameters are legal if :func:`format_of` and :class:`Scale` accept them and there are at least the family's fewest
+    codes.
     """
     M, k = parameters["scale_m"], parameters["scale_k"]
     if M < 1 << (scale_bits - 1):
@@ -51,7 +51,7 @@ def refusal(family: RuntimeRegions, scale_bits: int, parameters: Mapping[str, in
     if not least <= k < scale_bits + MAX_LOG2_STEP:
         return "SCALE_K"
     point = parameters.get("zero_point", 0)
-    start, found = 0, False
+    start, has_zero = 0, False
     runs: list[tuple[int, int]] = []  # (first, one past the last) code of each segment so far
     for n, e in enumerate(family.shifts):
         count, first = parameters[f"segment{n}_count"], parameters[f"segment{n}_first"]
@@ -65,11 +65,11 @@ def refusal(family: RuntimeRegions, scale_bits: int, parameters: Mapping[str, in
         end = start + (count << e)
         if end > MAX_REACH:
             return "REACH"
-        found |= e == 0 and start <= point < end
+        has_zero |= e == 0 and start <= point < end
         start = end
-    return "NONE" if found or family.kind != "offset" else "ZERO_POINT"
+    return "NONE" if has_zero or family.kind != "offset" else "ZERO_POINT"
 
 
-def least_count(family: RuntimeRegions) -> int:
-    """Fewest codes of a segment: 0 alone has no sign."""
+def least_count(family: FormatFamily) -> int:
+    """Fewest codes of a segment: 2 for a single one with a sign, as the code 0 alone has none."""
     return 2 if family.kind != "offset" and len(family.shifts) == 1 else 1

@@ -26,29 +26,28 @@ class Quantizer(wiring.Component):
 
     Arithmetic: each value as :class:`qse_hw.rtl_gen.encoder.Encoder`'s; or, bypassed, the low bits pass unchanged.
 
-    A beat in gives a beat out. A value lies in as many whole bytes as it needs, a code likewise; bits above are not
-    read, and are 0. A lane with all its bytes kept is a value; any other gives the code of 0 with no byte kept and
-    counts nowhere. New parameters take effect between packets: a packet that has begun passes to its end with the old
-    ones, and meanwhile no other one enters. A soft reset discards what is within but for the beats (one or two) that
-    the output may have offered already; if the last of them does not end a packet, a beat follows that does and keeps
-    no byte.
+    Each input beat gives one output beat. Values and codes occupy whole bytes; surplus high bits are ignored at the
+    input and 0 at the output. A lane with all its bytes kept holds a value; any other lane gives the code of 0 with no
+    byte kept and is not counted. New parameters take effect between packets: a packet that has begun passes to its end
+    with the old ones, and no other packet enters meanwhile. A soft reset discards all beats inside except one or two
+    that the output may already offer; if the last of those does not end its packet, an extra beat without kept bytes
+    does.
 
     Latency: :attr:`latency` cycles from an accepted beat to its output. Throughput: one beat per cycle. No
     combinational path leads from an input to an output.
 
     Parameters:
-        config: what to build. ``format`` is what is effective after a reset; kind, bits and the segments' steps are so
-            for ever. So is the number of bits of ``scale``. For ``pipeline`` see
-            :class:`qse_hw.rtl_gen.lane.geometry.Geometry`.
+        config: what to build. ``format`` and ``scale`` are effective after a reset; the format's kind, bits and steps
+            and the scale's bits cannot change. For ``pipeline`` see :class:`qse_hw.rtl_gen.lane.geometry.Geometry`.
 
     Members:
         s_axis_*: stream of values.
         m_axis_*: stream of codes.
-        s_axi_*: AXI4-Lite bus; registers as :attr:`registers` says.
+        s_axi_*: AXI4-Lite bus, to the registers of :attr:`registers`.
 
     Raises:
-        InputError: for a format that cannot be set at run time, more optional registers than there are, or a scale
-            that the target's multipliers cannot take.
+        InputError: if the format cannot be set at run time, ``pipeline`` exceeds the number of optional steps, or M is
+            too wide for the target's multipliers.
     """
 
     def __init__(self, config: QuantizerConfig) -> None:
@@ -138,7 +137,7 @@ class Quantizer(wiring.Component):
         m.d.sync += cut.eq(accepted & partial.any() & ~registers.soft_reset)
 
     def _leave(self, m: Module, core: QuantizerCore, soft_reset: Signal) -> Signal:
-        """Returns whether a packet that was cut is about to be ended."""
+        """Connect the core to the output; returns whether a packet that a soft reset has cut is still to be ended."""
         m.submodules.slice = out = RegisterSlice(beat_layout(self.config.format.bits, self.config.lanes))
         size = bytes_of(self.config.format.bits)
         closing = Signal()
@@ -167,7 +166,7 @@ class Quantizer(wiring.Component):
         return closing
 
     def _count(self, m: Module, core: QuantizerCore, registers: RegisterBlock) -> None:
-        """What passes from the core to the slice is counted: a soft reset cannot take it back any more."""
+        """Count the beats that pass from the core to the register slice, which a soft reset no longer discards."""
         lanes = self.config.lanes
         beat = [Signal.like(part, reset_less=True) for part in (core.o.payload.keep, core.saturated, core.nan)]
         segment = Signal.like(core.segment, reset_less=True)

@@ -1,4 +1,4 @@
-"""The lanes of the quantizer, and beside them what goes past: which lanes count, the packet's end, the bypass."""
+"""The lanes of the quantizer, and the delay line beside them: kept lanes, the packet's end, bypassed values."""
 
 from amaranth.hdl import EnableInserter, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
@@ -7,20 +7,21 @@ from amaranth.lib.wiring import In, Out
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.lane import Lane, lane_latency
 from qse_hw.rtl_gen.logic.delay import Delay
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.quantizer.registers import K_WIDTH
 
 
 def beat_layout(width: int, lanes: int) -> data.StructLayout:
-    """A beat: ``values``, whether each is there (``keep``), whether it is the packet's ``last``."""
+    """A beat: ``values``, which of them count (``keep``), whether the beat is the packet's ``last``."""
     return data.StructLayout({"values": data.ArrayLayout(unsigned(width), lanes), "keep": lanes, "last": 1})
 
 
 class QuantizerCore(wiring.Component):
-    """Quantizes ``lanes`` values per beat with scale and format from ports, or lets their low bits pass.
+    """Quantizes ``lanes`` values per beat with scale and format from ports, or passes their low bits unchanged.
 
-    Lanes that are not kept give the code of 0, or 0 if bypassed, and no flags. Latency: :attr:`latency` cycles.
-    Throughput: one beat per cycle; stalls as a whole.
+    Lanes that are not kept give the code of 0, or 0 if bypassed, and no flags.
+
+    Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
 
     Parameters:
         geometry: of the lanes, with run-time scale and format.
@@ -28,10 +29,10 @@ class QuantizerCore(wiring.Component):
 
     Members:
         i, o: streams of :func:`beat_layout`.
-        scale_m, scale_k, regions, bypass: must not change while anything is within.
-        empty: nothing is within.
-        saturated, nan: of the beat at ``o``, a bit per lane.
-        segment: likewise, the number of the segment whose code each lane gives.
+        scale_m, scale_k, regions, bypass: the effective parameters; must not change unless ``empty``.
+        empty: no beat is in the core.
+        saturated, nan: flags of the beat at ``o``, a bit per lane.
+        segment: of the beat at ``o``, per lane, the number of its code's segment.
     """
 
     def __init__(self, *, geometry: Geometry, lanes: int) -> None:
@@ -61,7 +62,7 @@ class QuantizerCore(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         i, o, bits = self.i.payload, self.o.payload, self._geometry.format.bits
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         within = Signal(range(self.latency + 1))
         m.d.sync += within.eq(within + (self.i.valid & self.i.ready) - (self.o.valid & self.o.ready))
         m.d.comb += [self.i.ready.eq(advance), self.o.valid.eq(o_valid), self.empty.eq(within == 0)]

@@ -1,4 +1,4 @@
-"""The registers in hardware: storage, decoding and refusals, all from the register map."""
+"""The registers in hardware: storage, decoding and refusals, built from the register map."""
 
 from functools import reduce
 from operator import or_
@@ -26,19 +26,19 @@ def counter_layout(registers: RegisterMap) -> data.StructLayout:
 
 
 class RegisterBlock(wiring.Component):
-    """Answers the accesses of :class:`qse_hw.rtl_gen.quantizer.axi_lite.AxiLite`, using the cycles that they settle.
+    """Serves the accesses of :class:`qse_hw.rtl_gen.quantizer.axi_lite.AxiLite`, decoding them while they settle.
 
     Parameters:
-        registers: what there is.
+        registers: the register map.
 
     Members:
         write, write_index, write_data, write_strobe, write_error, read, read_index, read_data, read_error: the bus.
-        parameters: what software wrote.
-        locked: parameters are in use, so that writes to them are refused.
-        apply, soft_reset: high for one cycle, two after the command was written.
-        pending, busy, bypassed, error: of STATUS.
-        noticed: sets the sticky bit of that name, also in the cycle in which software clears it.
-        counts: of the counters.
+        parameters: what software has written.
+        locked: writes to parameters are refused, since these are being checked or loaded.
+        apply, soft_reset: high for one cycle, two cycles after the command was written.
+        pending, busy, bypassed, error: fields of STATUS.
+        noticed: sets sticky bits of STATUS, also in a cycle in which software clears them.
+        counts: values of the counters.
         clear: per counter, high in the cycle after it was written.
     """
 
@@ -91,7 +91,7 @@ class RegisterBlock(wiring.Component):
         return m
 
     def _selected(self, m: Module, index: Value, name: str) -> dict[str, Value]:
-        """Per register whether it is the one, a cycle after the index."""
+        """Per register, whether the index of the cycle before selects it."""
         selected = Signal(len(self.registers.registers), name=name)
         m.d.sync += selected.eq(Cat(index == register.index for register in self.registers.registers))
         return {register.name: selected[n] for n, register in enumerate(self.registers.registers)}
@@ -116,9 +116,9 @@ class RegisterBlock(wiring.Component):
         ]
 
     def _write(self, m: Module, held: dict[str, Signal]) -> Signal:
-        """Returns which bits of STATUS to clear.
+        """Decode and perform writes; returns which bits of STATUS to clear.
 
-        Three steps of a cycle each: selection, fitness, refusal; then ``write``, and what it does a cycle later.
+        Selection, range check and refusal take a cycle each; ``write`` follows, and its effect a cycle later.
         """
         selected = self._selected(m, self.write_index, "write_selected")
         strobed = Signal(32)

@@ -1,4 +1,4 @@
-"""The register map for others: C and Verilog headers, a Python module, a table to read."""
+"""The register map as files: C and Verilog headers, a Python module, a Markdown table."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from qse_hw.rtl_gen.quantizer.registers import ACCESS, ADDRESS_WIDTH, REFUSALS, 
 
 
 class Constant(NamedTuple):
-    """A name, its value, unsigned in 32 bits, and what it is; the comment of a register's first constant tells it."""
+    """A name, its value (unsigned, 32 bits) and a comment, empty if the register's first constant has told it."""
 
     name: str
     value: int
@@ -15,8 +15,9 @@ class Constant(NamedTuple):
 
 
 def constants(registers: RegisterMap) -> Iterator[Constant]:
-    """Per register ``NAME_OFFSET`` and ``NAME_RESET``; per field ``NAME_FIELD_SHIFT``, ``_MASK`` (in place) and, where
-    it is so, ``_SIGNED``; at last the values of STATUS.ERROR."""
+    """Per register ``NAME_OFFSET`` and ``NAME_RESET``; per field ``NAME_FIELD_SHIFT``, ``NAME_FIELD_MASK`` (shifted)
+    and, for signed fields, ``NAME_FIELD_SIGNED``; at the end the values of STATUS.ERROR.
+    """
     for register in registers.registers:
         yield Constant(f"{register.name}_OFFSET", register.offset, f"{register.access}: {register.meaning}")
         yield Constant(f"{register.name}_RESET", register.reset, "")
@@ -31,7 +32,7 @@ def constants(registers: RegisterMap) -> Iterator[Constant]:
 
 
 def c_header(registers: RegisterMap, prefix: str) -> str:
-    """``#define``s, all names behind ``prefix`` in capitals."""
+    """A C header of ``#define``s, whose names begin with ``prefix`` in capitals."""
     big = prefix.upper()
     lines = [f"/* Registers of {prefix}; offsets in bytes. Generated, do not edit. */", f"#ifndef {big}_REGISTERS_H"]
     lines += [f"#define {big}_REGISTERS_H", ""]
@@ -42,7 +43,7 @@ def c_header(registers: RegisterMap, prefix: str) -> str:
 
 
 def verilog_header(registers: RegisterMap, prefix: str) -> str:
-    """``localparam``s, to be included in a module; all names behind ``prefix`` in capitals."""
+    """``localparam``s to include in a module, whose names begin with ``prefix`` in capitals."""
     big = prefix.upper()
     lines = [f"// Registers of {prefix}; offsets in bytes. Generated, do not edit."]
     for name, value, comment in constants(registers):
@@ -53,7 +54,7 @@ def verilog_header(registers: RegisterMap, prefix: str) -> str:
 
 
 def python_module(registers: RegisterMap, prefix: str) -> str:
-    """Names and values."""
+    """A Python module of constants."""
     lines = [f'"""Registers of {prefix}; offsets in bytes. Generated, do not edit."""', ""]
     for name, value, comment in constants(registers):
         lines += [f"# {comment}"] if comment else []
@@ -62,13 +63,13 @@ def python_module(registers: RegisterMap, prefix: str) -> str:
 
 
 def markdown(registers: RegisterMap, prefix: str) -> str:
-    """A table of registers and their fields."""
+    """A Markdown table of registers and their fields."""
     lines = [
         f"# Registers of `{prefix}`",
         "",
-        f"AXI4-Lite, {ADDRESS_WIDTH} address bits, registers of 32 bits at multiples of 4. Accesses that are refused, "
-        "unknown addresses and addresses that are not multiples of 4 are answered with SLVERR and change nothing. Bits "
-        "without a meaning read as 0.",
+        f"AXI4-Lite, {ADDRESS_WIDTH} address bits, registers of 32 bits at multiples of 4. Refused accesses, unknown "
+        "addresses and addresses that are not multiples of 4 are answered with SLVERR and change nothing. Bits without "
+        "a meaning read as 0.",
         "",
         "| Offset | Register | Access | Reset | Bits | Field | Meaning |",
         "|---|---|---|---|---|---|---|",
@@ -82,11 +83,11 @@ def markdown(registers: RegisterMap, prefix: str) -> str:
             lines.append(f"| {start} | {bits} | `{field.name}` | {field.meaning}{sticky} |")
             start = " | | | "
     lines += ["", *(f"- **{name}**: {text}" for name, text in ACCESS.items()), ""]
-    lines += ["Why parameters are refused (`STATUS.ERROR`): the first of these that is found, segment by segment.", ""]
+    lines += ["Why parameters are refused (`STATUS.ERROR`): the first of these that applies, segment by segment.", ""]
     return "\n".join([*lines, *(f"{n}. `{k}`: {v}" for n, (k, v) in enumerate(REFUSALS.items())), ""])
 
 
 def register_files(registers: RegisterMap, prefix: str) -> dict[str, str]:
-    """All of them, text by file name."""
+    """All register files, text by name."""
     makers = {".h": c_header, ".vh": verilog_header, ".py": python_module, ".md": markdown}
     return {f"{prefix}_registers{suffix}": make(registers, prefix) for suffix, make in makers.items()}

@@ -1,7 +1,7 @@
-"""The registers of the quantizer, described once: hardware, headers, Python module and table are made from this.
+"""The registers of the quantizer: hardware, headers, Python module and table are made from this description.
 
-Offsets are in bytes; registers have 32 bits. They keep their offset in every configuration; what a configuration has no
-use for is absent, and answers like every unknown address.
+Offsets are in bytes; registers have 32 bits. A register has the same offset in every configuration; one that a
+configuration does not need is absent, and its address is unknown.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Literal
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, SegmentedFormat
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 
 ID = int.from_bytes(b"QSEQ", "big")
 VERSION = (1, 0, 0)  # of the map: incompatible, compatible, editorial changes
@@ -21,15 +21,14 @@ Access = Literal["read-only", "read-write", "command", "status", "counter"]
 ACCESS: dict[Access, str] = {
     "read-only": "Writes are refused.",
     "read-write": "A parameter: holds what was written until CONTROL.APPLY makes it effective. While "
-    "STATUS.PENDING is 1 writes are refused. Bytes that the strobe leaves out stay. A value that the register cannot "
-    "hold is refused.",
-    "command": "Writing 1 to a bit does something; reads give 0. Bits that have no meaning are refused.",
-    "status": "Writing 1 to a sticky bit clears it; what else is written does not matter.",
-    "counter": "Stops at its maximum. A write of anything, if the strobe names a byte, clears it; what happens in that "
-    "cycle is counted.",
+    "STATUS.PENDING is 1 writes are refused. Bytes whose strobe is 0 keep their value. A value that the register "
+    "cannot hold is refused.",
+    "command": "Writing 1 to a bit gives its command; reads give 0. Writing 1 to a bit without a meaning is refused.",
+    "status": "Writing 1 to a sticky bit clears it; other bits written are ignored.",
+    "counter": "Stops at its maximum. Any write with a strobe bit of 1 clears it; events of that cycle are counted.",
 }
 
-# what is wrong with parameters, STATUS.ERROR; the order in which hardware looks, first by segment
+# values of STATUS.ERROR, why parameters are refused, in the order in which the hardware checks each segment
 REFUSALS = {
     "NONE": "nothing",
     "SCALE_M": "SCALE_M must have its top bit set",
@@ -66,7 +65,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Register:
-    """A word; ``reset`` is what it reads as after a reset (signed parameters are read sign-extended)."""
+    """A word; ``reset`` is its value as read after a reset (signed parameters read sign-extended)."""
 
     name: str
     offset: int
@@ -77,7 +76,7 @@ class Register:
 
     @property
     def index(self) -> int:
-        """Which word of the map it is."""
+        """Its address in words."""
         return self.offset >> 2
 
     def field(self, name: str) -> Field:
@@ -96,13 +95,13 @@ class RegisterMap:
         return next(register for register in self.registers if register.name == name)
 
     def of_access(self, access: Access) -> tuple[Register, ...]:
-        """Those that are accessed so."""
+        """The registers of this access."""
         return tuple(register for register in self.registers if register.access == access)
 
     @classmethod
     def of(cls, *, format: SegmentedFormat, input: InputType, scale: Scale, lanes: int) -> "RegisterMap":
         """The map of a quantizer that starts with ``format`` and ``scale``."""
-        family = RuntimeRegions.of(format)
+        family = FormatFamily.of(format)
         registers = [*_identity(family, input, scale, lanes), *_control(), *_scale(scale)]
         if format.kind == "offset":
             meaning = "fine steps from the axis' start to the value 0"
@@ -118,7 +117,7 @@ class RegisterMap:
                        [("VALUE", 0, 32, "log2 of the step, signed", segment.log2_step % (1 << 32))], signed="VALUE"),
             ]  # fmt: skip
         registers += [
-            _counter("VALUES", 0x200, "values that passed, bypassed ones included, those not kept not"),
+            _counter("VALUES", 0x200, "values that passed, with bypassed ones, without those not kept"),
             _counter("SATURATED", 0x204, "values beyond the format's range"),
             _counter("NAN", 0x208, "values that were NaN"),
             *(
@@ -130,10 +129,10 @@ class RegisterMap:
         return cls(registers=tuple(registers), segments=len(format.segments))
 
 
-def _identity(family: RuntimeRegions, input: InputType, scale: Scale, lanes: int) -> list[Register]:
+def _identity(family: FormatFamily, input: InputType, scale: Scale, lanes: int) -> list[Register]:
     major, minor, patch = VERSION
     return [
-        _fixed("ID", 0x00, "what this is", [("ID", 0, 32, 'the letters "QSEQ"', ID)]),
+        _fixed("ID", 0x00, "what the block is", [("ID", 0, 32, 'the letters "QSEQ"', ID)]),
         _fixed("VERSION", 0x04, "version of this register map", [
             ("PATCH", 0, 8, "editorial changes", patch),
             ("MINOR", 8, 8, "compatible changes", minor),
@@ -161,18 +160,18 @@ def _control() -> list[Register]:
     return [
         Register(name="CONTROL", offset=0x10, access="command", meaning="commands", fields=(
             Field(name="APPLY", low=0, width=1, meaning="make the parameters effective, between packets"),
-            Field(name="SOFT_RESET", low=1, width=1, meaning="discard the beats within, end an open output packet, "
+            Field(name="SOFT_RESET", low=1, width=1, meaning="discard the beats inside, end an open output packet, "
                   "clear counters and sticky bits; parameters stay, the next beat starts a packet"),
         )),
-        Register(name="STATUS", offset=0x14, access="status", meaning="what is going on, and what was noticed", fields=(
+        Register(name="STATUS", offset=0x14, access="status", meaning="state and sticky flags", fields=(
             Field(name="PENDING", low=0, width=1, meaning="parameters are checked or wait for the end of a packet"),
-            Field(name="BUSY", low=1, width=1, meaning="beats are within, or a packet has begun and not ended"),
+            Field(name="BUSY", low=1, width=1, meaning="beats are inside, or a packet has begun and not ended"),
             Field(name="BYPASSED", low=2, width=1, meaning="the bypass is effective"),
             flag("SATURATED", 8, "a value saturated"),
             flag("NAN", 9, "a value was NaN"),
-            flag("PARAMETER_ERROR", 10, "parameters were refused; those before stay effective"),
-            flag("PARTIAL_KEEP", 11, "a value had some of its bytes kept, not all: it was taken for not kept"),
-            Field(name="ERROR", low=16, width=3, meaning="why parameters were refused last: "
+            flag("PARAMETER_ERROR", 10, "parameters were refused; the previous ones stay effective"),
+            flag("PARTIAL_KEEP", 11, "a value had some of its bytes kept, not all: it was treated as not kept"),
+            Field(name="ERROR", low=16, width=3, meaning="why parameters were last refused: "
                   + ", ".join(f"{number} {name}" for number, name in enumerate(REFUSALS))),
         )),
     ]  # fmt: skip
@@ -188,13 +187,13 @@ def _scale(scale: Scale) -> list[Register]:
 def _fixed(
     name: str, offset: int, meaning: str, fields: list[tuple[str, int, int, str, int]], signed: str = ""
 ) -> Register:
-    found = [
+    made = [
         Field(name=field, low=low, width=width, meaning=what, signed=field == signed)
         for field, low, width, what, _ in fields
     ]
     reset = sum(value << low for _, low, _, _, value in fields)
     return Register(
-        name=name, offset=offset, access="read-only", meaning=meaning, fields=tuple(found), reset=reset
+        name=name, offset=offset, access="read-only", meaning=meaning, fields=tuple(made), reset=reset
     )
 
 

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What a decoder is to be."""
+"""Configuration of a decoder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig(UnitConfig):
-    """See :class:`qse_hw.rtl_gen.decoder.Decoder`; ``scale`` makes no hardware, the manifest tells it."""
+    """See :class:`qse_hw.rtl_gen.decoder.Decoder`; ``scale`` only goes into the manifest."""
 
     unit: ClassVar[str] = "decoder"
     summary: ClassVar[str] = "codes to integers"
@@ -52,7 +52,7 @@ class DecoderConfig(UnitConfig):
         }
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Every code, padded with zeros to whole beats; its integer; whether it is invalid."""
+        """Every code, padded with zeros to whole beats; its integer; whether it has no value."""
         codes, decoded, invalid = decoder_vectors(self.format)
         codes = np.concatenate([codes, np.zeros(-len(codes) % self.lanes, codes.dtype)])
         return {"codes": codes, "decoded": decoded[codes], "invalid": invalid[codes]}

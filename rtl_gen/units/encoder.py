@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What an encoder is to be."""
+"""Configuration of an encoder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class EncoderConfig(UnitConfig):
     """See :class:`qse_hw.rtl_gen.encoder.Encoder`.
 
-    A ``scale`` that is a constant brings its own ``scale_bits``; None is one that is set at run time.
+    A constant ``scale`` sets ``scale_bits``; with None the scale is set at run time.
     """
 
     unit: ClassVar[str] = "encoder"
@@ -90,7 +90,7 @@ class EncoderConfig(UnitConfig):
     def vectors(self, scale: Scale | None = None) -> dict[str, np.ndarray[Any, Any]]:
         """Inputs that reach every decision, padded with zeros to whole beats, with codes, decoded integers and flags.
 
-        ``scale``: what to set at run time; default: :meth:`default_runtime_scale`.
+        ``scale``: the run-time scale; default: :meth:`default_runtime_scale`.
         """
         used = self.scale or scale or self.default_runtime_scale()
         result = encoder_vectors(self.format, self.input, used)
@@ -116,7 +116,7 @@ class EncoderConfig(UnitConfig):
         )
 
     def default_runtime_scale(self) -> Scale:
-        """A scale that makes the vectors of a run-time unit reach all of its format."""
+        """A run-time scale with which the vectors reach every code of the format."""
         exponent = -4 if self.input.is_float else self.input.exponent + max(0, self.input.width - 10)
         return Scale.from_step(2.0**exponent * 1.1, self.scale_bits)
 
@@ -125,12 +125,12 @@ CONFIG = EncoderConfig
 
 
 def code_facts(format: SegmentedFormat, scale: Scale | None) -> dict[str, Any]:
-    """How to read codes, and, where it is known, what a step of 1 stands for."""
+    """How to read codes, and the scale, None if it is set at run time."""
     return {"format": format_facts(format), "scale": scale_json(scale) if scale is not None else None}
 
 
 def format_facts(format: SegmentedFormat) -> dict[str, Any]:
-    """What a reader of codes has to know: the decoded value, in fine steps, of every code."""
+    """How to read codes: the value of every code, in fine steps."""
     return {
         "fraction_bits": format.fraction_bits,
         "zero_code": format.zero_code,
@@ -139,5 +139,5 @@ def format_facts(format: SegmentedFormat) -> dict[str, Any]:
 
 
 def scale_json(scale: Scale) -> dict[str, Any]:
-    """M, k, bits, and the step as a float for the reader."""
+    """M, k, bits, and the step as a float for readers."""
     return {"M": scale.M, "k": scale.k, "bits": scale.bits, "step": float(scale.step)}

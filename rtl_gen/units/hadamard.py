@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What a Hadamard transform is to be."""
+"""Configuration of a Hadamard transform."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.reference.hadamard import factorise, growth, transform
+from qse_hw.golden.reference.hadamard import factorize, growth, transform
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.kinds import Integer, Switch
@@ -40,12 +40,14 @@ class HadamardConfig(UnitConfig):
     )
     width: int = option(kind=Integer(), help="bits of the inputs", metavar="B", default=8, measure="bits")
     lanes: int = option(LANES, kind=Integer())
-    transpose: bool = option(kind=Switch(), help="multiply by the transposed matrix: the inverse's", default=False)
+    transpose: bool = option(
+        kind=Switch(), help="multiply by the transposed matrix, the inverse times the size", default=False
+    )
     target: str = option(TARGET)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        order, chunk = factorise(self.size)
+        order, chunk = factorize(self.size)
         widest = MAX_OUTPUT_WIDTH - growth(self.size)
         if not 1 <= self.width <= widest:
             raise InputError(f"Width must be from 1 to {widest} for size {self.size}, not {self.width!r}")
@@ -68,14 +70,14 @@ class HadamardConfig(UnitConfig):
 
     @property
     def gain(self) -> float:
-        """sqrt(size): by what outputs are larger than those of the orthonormal transform.
+        """sqrt(size): the factor from outputs of the orthonormal transform to those of this one.
 
         A quantizer that follows, for orthonormal values in units of the inputs' last bit, takes the step s * gain.
         """
         return math.sqrt(self.size)
 
     def facts(self) -> dict[str, Any]:
-        """Widths, the vector's length in beats, and what the quantizer's step has to be multiplied with."""
+        """Output width, beats per vector, and the gain, a factor of the following quantizer's step."""
         component = self.component()
         return {
             "output_width": component.output_width,

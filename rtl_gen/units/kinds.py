@@ -1,4 +1,4 @@
-"""What values a unit's option takes: how they are checked, read from text, and written as JSON and read back."""
+"""Kinds of option values: how a value is checked, read from text, written as JSON and read back."""
 
 import re
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ _BOOLEAN: Mapping[str, Any] = {"type": "boolean"}
 
 
 class Kind:
-    """What values an option takes.
+    """The values that an option takes.
 
     Attributes:
         rule: the values in a few words.
-        schema: of a value in JSON; empty where :meth:`from_json` checks.
+        schema: JSON Schema of a value; empty if :meth:`from_json` checks instead.
     """
 
     rule: str = ""
@@ -41,21 +41,21 @@ class Kind:
         raise NotImplementedError
 
     def parse(self, text: str, others: Mapping[str, Any]) -> Any:
-        """What ``text`` stands for; ``others``: the unit's further options that are known. Raises InputError."""
+        """The value of ``text``; ``others``: the unit's options read before. Raises InputError."""
         return text
 
     def to_json(self, value: Any) -> Any:
-        """The value in the manifest."""
+        """The value as JSON, for the manifest."""
         return value
 
     def from_json(self, value: Any) -> Any:
-        """What :meth:`to_json` made, read back. Raises InputError."""
+        """The value of :meth:`to_json`'s JSON. Raises InputError."""
         return value
 
 
 @dataclass(frozen=True)
 class Integer(Kind):
-    """An integer from ``low`` to ``high``, or any, whose range is checked with other options; ``zero``: what 0 means.
+    """An integer from ``low`` to ``high``; without ``low`` the configuration checks its range. ``zero``: what 0 means.
 
     ``optional``: None leaves the choice to the hardware.
     """
@@ -84,7 +84,7 @@ class Integer(Kind):
         return number
 
     def from_json(self, value: Any) -> int | None:
-        return None if value is None else int(value)  # JSON's 8.0 is an integer, too
+        return None if value is None else int(value)  # in JSON, 8.0 is an integer
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Number(Kind):
 
 
 class Input(Kind):
-    """A type of the values that come in; as text its name (:func:`qse_hw.golden.formats.inputs.input_type`)."""
+    """A type of input values; as text its name (:func:`qse_hw.golden.formats.inputs.input_type`)."""
 
     rule = "a type"
     schema = _TEXT
@@ -229,5 +229,5 @@ class Step(Kind):
 
 
 def subject(name: str) -> str:
-    """An option's name at the beginning of a sentence."""
+    """An option's name, to begin a sentence with."""
     return name.replace("_", " ").capitalize()

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What a linear unit is to be."""
+"""Configuration of a linear unit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class LinearConfig(UnitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        max_bias(self.format, self.tiling)  # raises where there is no such unit
+        max_bias(self.format, self.tiling)  # raises InputError if the sums can overflow
 
     @property
     def tiling(self) -> Tiling:
@@ -108,8 +108,8 @@ class LinearConfig(UnitConfig):
             "biases__payload": f"low bits: address ({bias_address}); above: int32 bias",
             "biases__valid": "bias is offered",
             "biases__ready": "bias is accepted: the unit is idle",
-            "scale_m": "M of the requantizer's scale; followed while the unit is idle",
-            "scale_k": "k of the requantizer's scale, 0 to 63; followed while the unit is idle",
+            "scale_m": "M of the requantizer's scale; sampled while the unit is idle",
+            "scale_k": "k of the requantizer's scale, 0 to 63; sampled while the unit is idle",
             "clear": "clears saturated",
             "saturated": "sticky: a result that left had been clamped",
         }

@@ -1,7 +1,7 @@
-"""A unit's options, declared once: as the fields of its frozen dataclass.
+"""A unit's options, declared once, as the fields of its frozen dataclass.
 
-From a declaration follow the check when a configuration is made, the parameters in the manifest, the arguments of the
-command line, the options of sweeps and the tables in the documentation.
+The check of a new configuration, the parameters in the manifest, the arguments of the command line, the options of
+sweeps and the tables in the documentation all follow from the declaration.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,23 +14,23 @@ from qse_hw.rtl_gen.units.kinds import Kind
 T = TypeVar("T")
 
 REQUIRED = object()
-"""In place of a default: the option must be given."""
+"""The default of an option that must be given."""
 _SAME = object()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """What an option takes, what it means and how it is called for.
+    """An option's values, meaning and presentation.
 
     Attributes:
         kind: its values.
-        help: what it means, in a few words.
-        metavar: what stands for its value on the command line.
+        help: its meaning, in a few words.
+        metavar: placeholder of its value on the command line.
         default: of the field.
-        text_default: of :attr:`default_as_text`, where options are text: on the command line and in sweeps. Default:
+        text_default: the default where options are text, on the command line and in sweeps, if it differs from
             ``default``.
         measure: unit of measure.
-        text_options: further options, by name, that only this one's text needs: no fields.
+        text_options: further options, by name, that are needed to read this one's text; they are no fields.
     """
 
     kind: Kind
@@ -43,22 +43,24 @@ class Option:
 
     @property
     def default_as_text(self) -> Any:
-        """What counts where options are text and this one is not given."""
+        """The default where options are text."""
         return self.default if self.text_default is _SAME else self.text_default
 
 
 def option(declared: Option | None = None, /, **attributes: Any) -> Any:
-    """A dataclass's field for an option: one with these attributes, or a declared one, of which they replace some."""
+    """A dataclass field for an option: a new one, or ``declared`` with some attributes replaced."""
     made = Option(**attributes) if declared is None else replace(declared, **attributes)
     return field(default=MISSING if made.default is REQUIRED else made.default, metadata={"option": made})
 
 
 def options(config: type) -> dict[str, Option]:
-    """The options of a unit's dataclass by name, in the order of its fields. A plain field is no option."""
-    found: dict[str, Option] = {}
+    """The options of a unit's dataclass by name, in the order of its fields. Fields made without :func:`option` are
+    none.
+    """
+    declared: dict[str, Option] = {}
     for name, option in _fields(config).items():
-        found |= {name: option, **option.text_options}
-    return found
+        declared |= {name: option, **option.text_options}
+    return declared
 
 
 def _fields(config: type) -> dict[str, Option]:
@@ -66,7 +68,7 @@ def _fields(config: type) -> dict[str, Option]:
 
 
 def check(config: Any) -> None:
-    """Check every option of a new configuration by itself; what is kept is what :meth:`Kind.check` returns."""
+    """Check every option of a new configuration by itself; the configuration keeps what :meth:`Kind.check` returns."""
     for name, option in _fields(type(config)).items():
         object.__setattr__(config, name, option.kind.check(name, getattr(config, name)))
 
@@ -78,33 +80,33 @@ def read(
     names: Collection[str] | None = None,
     others: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Values of options that are given as text, by name.
+    """The values of options given as text, by name.
 
     Args:
         config: the unit's dataclass.
-        given: text or values by name; None or absent: the default.
+        given: text or values by name; the default if absent or None.
         names: which options to read; default: all.
         others: options that were read before.
 
     Raises:
-        InputError: for one that must be given and is not, or that cannot be.
+        InputError: if an option is missing that must be given, or a value is not allowed.
     """
     wanted = {name: option for name, option in options(config).items() if names is None or name in names}
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, option in wanted.items():
         value = given.get(name)
-        found[name] = option.default_as_text if value is None else value
-        if found[name] is REQUIRED:
+        values[name] = option.default_as_text if value is None else value
+        if values[name] is REQUIRED:
             raise InputError(f"Option {flag(name)} must be given for unit {config.unit}")  # type: ignore[attr-defined]
-    known = dict(others or {}) | found
+    known = dict(others or {}) | values
     for name, option in wanted.items():
-        value = found[name]
-        found[name] = option.kind.check(name, option.kind.parse(value, known) if isinstance(value, str) else value)
-    return found
+        value = values[name]
+        values[name] = option.kind.check(name, option.kind.parse(value, known) if isinstance(value, str) else value)
+    return values
 
 
 def configure(config: type[T], values: Mapping[str, Any]) -> T:
-    """The configuration with these values, of which those that are no fields are left out."""
+    """The configuration with these values; values that are no fields are ignored."""
     names = [one.name for one in fields(config) if one.name in values]  # type: ignore[arg-type]
     return config(**{name: values[name] for name in names})
 
@@ -115,12 +117,12 @@ def to_json(config: Any) -> dict[str, Any]:
 
 
 def from_json(config: type, document: Mapping[str, Any]) -> dict[str, Any]:
-    """What :func:`to_json` made, read back. Raises InputError."""
+    """The values of :func:`to_json`'s JSON. Raises InputError."""
     return {name: option.kind.from_json(document[name]) for name, option in _fields(config).items()}
 
 
 def schema(config: type) -> dict[str, Any]:
-    """JSON Schema of what :func:`to_json` makes."""
+    """JSON Schema of :func:`to_json`'s JSON."""
     mine = _fields(config)
     return {"required": list(mine), "properties": {name: option.kind.schema for name, option in mine.items()}}
 

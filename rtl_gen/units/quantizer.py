@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""What a quantizer with buses is to be."""
+"""Configuration of a quantizer with bus interfaces."""
 
 import re
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from qse_hw.rtl_gen.quantizer.registers import RegisterMap
 
 _CHANNELS = {
-    "aw": "where to write",
-    "w": "what to write",
-    "b": "the answer to a write",
-    "ar": "where to read",
-    "r": "the answer to a read",
+    "aw": "write address",
+    "w": "write data",
+    "b": "write response",
+    "ar": "read address",
+    "r": "read data",
 }
 
 
@@ -74,7 +74,7 @@ class QuantizerConfig(UnitConfig):
         return RegisterMap.of(format=self.format, input=self.input, scale=self.scale, lanes=self.lanes)
 
     def facts(self) -> dict[str, Any]:
-        """What is so after a reset, and the registers."""
+        """Format and scale after a reset, and the registers."""
         return {
             "format": format_facts(self.format),
             "scale": scale_json(self.scale),
@@ -101,26 +101,26 @@ class QuantizerConfig(UnitConfig):
         from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
         from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH
 
-        found = {
+        texts = {
             f"s_axi_{name}": f"AXI4-Lite, {meaning}"
             for name in axi_lite_ports(ADDRESS_WIDTH)
             for channel, meaning in _CHANNELS.items()
             if re.match(f"{channel}(addr|data|strb|resp|valid|ready)$", name)
         }
-        found |= dict.fromkeys(("s_axi_awprot", "s_axi_arprot"), "AXI4-Lite, does not matter")
+        texts |= dict.fromkeys(("s_axi_awprot", "s_axi_arprot"), "AXI4-Lite, ignored")
         streams = {
             "s_axis": (f"values, {self.input.name}", self.input.width, "a lane counts if all its bytes are kept"),
             "m_axis": ("codes", self.format.bits, "a lane's bytes are kept if it counted"),
         }
         for name, (what, width, keep) in streams.items():
-            found |= {
+            texts |= {
                 f"{name}_tdata": f"{what}, in {8 * bytes_of(width)} bits each, lane 0 in the low ones",
                 f"{name}_tkeep": keep,
                 f"{name}_tlast": "the beat is its packet's last",
                 f"{name}_tvalid": "a beat is offered",
                 f"{name}_tready": "a beat is accepted",
             }
-        return found
+        return texts
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
         """Inputs that reach every decision of the initial format, padded with zeros to whole beats, with codes, decoded

@@ -1,4 +1,4 @@
-"""Cycle-accurate models: what is on every port of a unit in every cycle, without simulating its gates."""
+"""Cycle-accurate models: the value of every port of a unit in every cycle, without simulating its gates."""
 
 from importlib import import_module
 from typing import Any, Protocol
@@ -18,6 +18,6 @@ class Model(Protocol):
 def model(config: UnitConfig) -> Model:
     """The model of that unit: class ``NameModel`` of the module called like the unit."""
     module = import_module(f"{__name__}.{config.unit}")
-    found: Any = getattr(module, f"{config.unit.capitalize()}Model")
-    made: Model = found(config)
+    model_class: Any = getattr(module, f"{config.unit.capitalize()}Model")
+    made: Model = model_class(config)
     return made

@@ -12,7 +12,7 @@ from qse_hw.sim.packing import pack, unpack
 
 
 class DecoderModel:
-    """What is on every port of :class:`qse_hw.rtl_gen.decoder.Decoder` in every cycle; ``config``: which decoder.
+    """The value of every port of :class:`qse_hw.rtl_gen.decoder.Decoder` in every cycle; ``config``: which decoder.
 
     ``latency``: cycles from an accepted beat to its output.
     """

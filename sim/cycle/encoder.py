@@ -16,7 +16,7 @@ from qse_hw.sim.packing import pack, unpack
 
 
 class EncoderModel:
-    """What is on every port of :class:`qse_hw.rtl_gen.encoder.Encoder` in every cycle; ``config``: which encoder.
+    """The value of every port of :class:`qse_hw.rtl_gen.encoder.Encoder` in every cycle; ``config``: which encoder.
 
     ``latency``: cycles from an accepted beat to its output.
     """
@@ -29,7 +29,7 @@ class EncoderModel:
         """The trace of ``stimulus``.
 
         Raises:
-            InputError: if a scale set at run time is none while a beat is accepted: the hardware is not specified then.
+            InputError: if a beat is accepted with an illegal scale; the hardware is not specified then.
         """
         config = self._config
         handshake = pipeline.stall_all(stimulus, self.latency)
@@ -55,15 +55,15 @@ class EncoderModel:
     def _scales(
         self, stimulus: Stimulus, accepted: npt.NDArray[np.intp]
     ) -> list[tuple[Scale, npt.NDArray[np.intp] | slice]]:
-        """Each scale, and the beats that it is for."""
+        """Each scale, and the beats that it applies to."""
         config = self._config
         if config.scale is not None:
             return [(config.scale, slice(None))]
         pairs: npt.NDArray[Any] = np.stack(
             [stimulus.port(name)[accepted].astype(np.int64) for name in ("scale_m", "scale_k")], axis=1
         )
-        found, which = np.unique(pairs, axis=0, return_inverse=True)
+        distinct, which = np.unique(pairs, axis=0, return_inverse=True)
         return [
             (Scale(M=M, k=k, bits=config.scale_bits), np.flatnonzero(which.reshape(-1) == number))
-            for number, (M, k) in enumerate(found.tolist())
+            for number, (M, k) in enumerate(distinct.tolist())
         ]

@@ -12,7 +12,7 @@ from qse_hw.sim.packing import pack, unpack
 
 
 class HadamardModel:
-    """What is on every port of :class:`qse_hw.rtl_gen.hadamard.hadamard.Hadamard` in every cycle; ``config``: which
+    """The value of every port of :class:`qse_hw.rtl_gen.hadamard.hadamard.Hadamard` in every cycle; ``config``: which
     transform.
 
     ``latency``: cycles from a vector's first accepted beat to its first output beat, at full speed.
@@ -38,11 +38,11 @@ class HadamardModel:
         return pipeline.ports(stimulus, handshake, pack(y.reshape(-1, config.lanes), self._output_width))
 
     def _handshake(self, stimulus: Stimulus) -> pipeline.Handshake:
-        """Slots begin when there is room for what they bring, and arrive at the queue :attr:`hops` cycles later."""
+        """Slots begin when the queue has room for their beats, and arrive at it ``hops`` cycles later."""
         i_valid, i_ready, o_valid = (bytearray(stimulus.cycles) for _ in range(3))
         beats, slots, hops, places = self._beats, self._slots, self._hops, self._places
-        begun = bytearray(hops)  # whether a slot began, per cycle, before the first one included
-        brings = bytearray(slots)  # whether a beat entered, per slot, before the first one included
+        begun = bytearray(hops)  # whether a slot began, per cycle; first those before cycle 0
+        brings = bytearray(slots)  # whether a beat entered, per slot; first those before cycle 0
         arrived = 0
         left, held = len(stimulus.beats), False
         room, inside, entered, empty = True, False, 0, 0
@@ -72,5 +72,9 @@ class HadamardModel:
             shown = waits or shows
             room, taken, change = taken < places - 2, taken + change, slot - wasted - free
             held = valid and not slot
-        signals = (np.frombuffer(signal, np.bool_) for signal in (i_valid, i_ready, o_valid))
-        return pipeline.Handshake(*signals, stimulus.accept)
+        return pipeline.Handshake(
+            i_valid=np.frombuffer(i_valid, np.bool_),
+            i_ready=np.frombuffer(i_ready, np.bool_),
+            o_valid=np.frombuffer(o_valid, np.bool_),
+            o_ready=stimulus.accept,
+        )

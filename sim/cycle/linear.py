@@ -18,7 +18,7 @@ _STREAMS = ("weights", "biases")
 
 
 class _Run(NamedTuple):
-    """Handshakes; whether the unit is idle; per vector the last idle cycle before which its parameters were set."""
+    """Handshakes; whether the unit is idle; per vector the last idle cycle before it, the last to write parameters."""
 
     handshake: pipeline.Handshake
     idle: npt.NDArray[np.bool_]
@@ -26,7 +26,7 @@ class _Run(NamedTuple):
 
 
 class _Writes(NamedTuple):
-    """Words that were written: the cycle, the address, the bytes."""
+    """Words that were written: cycles, addresses, bytes."""
 
     cycles: npt.NDArray[np.intp]
     addresses: npt.NDArray[np.int64]
@@ -34,7 +34,7 @@ class _Writes(NamedTuple):
 
 
 class LinearModel:
-    """What is on every port of :class:`qse_hw.rtl_gen.linear.linear.Linear` in every cycle; ``config``: which unit.
+    """The value of every port of :class:`qse_hw.rtl_gen.linear.linear.Linear` in every cycle; ``config``: which unit.
 
     ``latency``: cycles from a vector's last beat to its first results.
     """
@@ -75,7 +75,7 @@ class LinearModel:
                 f"{name}__payload": payloads[name] * valid[:, None],
             }
         events, left = np.zeros(stimulus.cycles, np.bool_), run.handshake.left
-        events[left] = clamped.reshape(-1, tiling.lanes).any(axis=1)[: len(left)]
+        events[left] = np.logical_or.reduce(clamped.reshape(-1, tiling.lanes), axis=1)[: len(left)]
         trace["saturated"] = sticky(events, trace["clear"])
         return trace
 
@@ -84,9 +84,9 @@ class LinearModel:
         last_place = self._tiling.cycles - 1
         i_valid, i_ready, o_valid, idles = (bytearray(stimulus.cycles) for _ in range(4))
         epochs: list[int] = []
-        visible: list[int] = []  # when each output beat can leave
+        visible: list[int] = []  # the first cycle in which each output beat can leave
         left, held, idle, epoch = len(stimulus.beats), False, True, 0
-        has_room = has_left = False  # a cycle old
+        has_room = has_left = False  # delayed by a cycle
         fill = vectors = reserved = beat = place = out = 0
         for t, (offer, accept) in enumerate(zip(stimulus.offer.tolist(), stimulus.accept.tolist(), strict=True)):
             valid = held or (offer and left > 0)
@@ -116,10 +116,13 @@ class LinearModel:
                 if fill == beats:
                     epochs.append(epoch)
                     vectors, fill = vectors + 1, 0
-        signals = (np.frombuffer(signal, np.bool_) for signal in (i_valid, i_ready, o_valid))
-        return _Run(
-            pipeline.Handshake(*signals, stimulus.accept), np.frombuffer(idles, np.bool_), np.array(epochs, np.int64)
+        handshake = pipeline.Handshake(
+            i_valid=np.frombuffer(i_valid, np.bool_),
+            i_ready=np.frombuffer(i_ready, np.bool_),
+            o_valid=np.frombuffer(o_valid, np.bool_),
+            o_ready=stimulus.accept,
         )
+        return _Run(handshake, np.frombuffer(idles, np.bool_), np.array(epochs, np.int64))
 
     def _writes(
         self, stimulus: Stimulus, idle: npt.NDArray[np.bool_], name: str, payload: npt.NDArray[np.uint8]
@@ -147,7 +150,8 @@ def _memory(writes: _Writes, epoch: int, bits: tuple[int, int]) -> npt.NDArray[n
     """The words (addresses, bytes) after the writes up to the cycle ``epoch``."""
     memory = np.zeros((1 << bits[0], bits[1] // 8), np.uint8)
     count = int(np.searchsorted(writes.cycles, epoch, side="right"))
-    last = dict(zip(writes.addresses[:count].tolist(), range(count), strict=True))  # of several, the last one counts
+    # the last write to an address counts
+    last = dict(zip(writes.addresses[:count].tolist(), range(count), strict=True))
     memory[list(last)] = writes.words[list(last.values())]
     return memory
 

@@ -1,5 +1,5 @@
-"""The handshake of a pipeline that moves or stalls as a whole (:mod:`qse_hw.rtl_gen.logic.stall`), and what all models
-share.
+"""The handshake of a pipeline that stalls as a whole (:mod:`qse_hw.rtl_gen.logic.stall`), and the stream ports of all
+models.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Handshake(NamedTuple):
 
 
 def stall_all(stimulus: Stimulus, latency: int) -> Handshake:
-    """The handshake of a pipeline of ``latency`` stages under :func:`qse_hw.rtl_gen.logic.stall.stall_all`."""
+    """The handshake of a pipeline of ``latency`` stages under :func:`qse_hw.rtl_gen.logic.stall.stall_control`."""
     i_valid, i_ready, o_valid = (bytearray(stimulus.cycles) for _ in range(3))
     left, held, stages = len(stimulus.beats), False, 0
     last = 1 << latency - 1
@@ -61,9 +61,9 @@ def ports(
     """The ports of both streams, and other inputs, in every cycle.
 
     Args:
-        stimulus: what the unit was given.
-        handshake: what came of it.
-        outputs: packed output beats in order, (beats, bytes): at least as many as left, and one more if one waits.
+        stimulus: of the unit.
+        handshake: of both streams.
+        outputs: packed output beats in order, (beats, bytes): at least those that left, and one more if one waits.
         inputs: the unit's other inputs.
     """
     sides = (("i", stimulus.beats, handshake.i_valid, handshake.i_ready),

@@ -1,4 +1,4 @@
-"""The quantizer with buses in every cycle, as long as software lets it be."""
+"""The quantizer with buses in every cycle, without accesses to its registers."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,11 @@ _IDLE = {"awready": 1, "wready": 1, "bvalid": 0, "bresp": 0, "arready": 1, "rval
 
 
 class QuantizerModel:
-    """What is on every port of :class:`qse_hw.rtl_gen.quantizer.quantizer.Quantizer` in every cycle, with nothing on
+    """The value of every port of :class:`qse_hw.rtl_gen.quantizer.quantizer.Quantizer` in every cycle, with nothing on
     the register bus.
 
-    A beat of the stimulus is tdata, tkeep above it, tlast on top; what it says of ``i`` and ``o`` is for ``s_axis`` and
-    ``m_axis``. Of both streams tdata, tkeep and tlast are 0, by definition, where tvalid is.
+    A beat of the stimulus is tdata in the low bits, then tkeep, then tlast; the streams ``i`` and ``o`` of the stimulus
+    are ``s_axis`` and ``m_axis``. In both, tdata, tkeep and tlast are 0, by definition, where tvalid is 0.
 
     ``latency``: cycles from an accepted beat to its output.
     """
@@ -35,7 +35,7 @@ class QuantizerModel:
         """The trace of ``stimulus``.
 
         Raises:
-            InputError: if it has anything but the streams' inputs.
+            InputError: if it sets inputs other than the streams'.
         """
         config, lanes = self._config, self._config.lanes
         if stimulus.ports:
@@ -72,7 +72,7 @@ class QuantizerModel:
         return trace
 
     def _handshake(self, stimulus: Stimulus) -> Handshake:
-        """Of the core, which moves or stalls as a whole, with the slice behind it, which has room for two beats."""
+        """The handshake of the core, which stalls as a whole, followed by the register slice, which holds two beats."""
         i_valid, i_ready, o_valid = (bytearray(stimulus.cycles) for _ in range(3))
         left, held, stages, full, offered = len(stimulus.beats), False, 0, False, False
         last = 1 << self.latency - RegisterSlice.latency - 1
@@ -100,7 +100,7 @@ class QuantizerModel:
 
 
 def _port(rows: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.generic]:
-    """(cycles, bytes) as a :data:`Trace` has a port of that width."""
+    """(cycles, bytes) in the form that a :data:`Trace` has for a port of that width."""
     if width > 64:
         return rows
     padded = np.zeros((len(rows), 8), np.uint8)

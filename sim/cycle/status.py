@@ -1,4 +1,4 @@
-"""Sticky flags and a counter over all cycles at once: the model of :mod:`qse_hw.rtl_gen.logic.status`."""
+"""Sticky flags and a counter, vectorized over cycles: the model of :mod:`qse_hw.rtl_gen.logic.status`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from qse_hw.sim.cycle.stimulus import Bits
 
 
 def sticky(events: Bits, clear: npt.NDArray[Any]) -> Bits:
-    """``flag <= event or (flag and not clear)``, (cycles,) bool: what it is in each cycle."""
+    """``flag <= event or (flag and not clear)``: its value in each cycle, (cycles,) bool."""
     cycles = np.arange(len(events))
     last_event, last_clear = (
         np.maximum.accumulate(np.where(happened, cycles, -1)) for happened in (events, clear.astype(np.bool_))
@@ -18,12 +18,12 @@ def sticky(events: Bits, clear: npt.NDArray[Any]) -> Bits:
 
 
 def counter(events: npt.NDArray[np.int64], clear: npt.NDArray[Any], width: int) -> npt.NDArray[np.uint64]:
-    """``count <= min((0 if clear else count) + events, 2**width - 1)``, (cycles,): what it is in each cycle."""
+    """``count <= min((0 if clear else count) + events, 2**width - 1)``: its value in each cycle, (cycles,)."""
     total = np.cumsum(events)
     before_clear = np.maximum.accumulate(np.where(clear.astype(np.bool_), total - events, 0))
     return _a_cycle_later(np.minimum((total - before_clear).astype(np.uint64), np.uint64((1 << width) - 1)))
 
 
 def _a_cycle_later(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """What a register is that takes ``values``, and starts at 0."""
+    """A register's value in each cycle if it samples ``values`` and starts at 0."""
     return np.concatenate([np.zeros(1, values.dtype), values])[: len(values)]

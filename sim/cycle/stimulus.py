@@ -1,4 +1,4 @@
-"""What a unit is given: beats, when they are offered, when outputs are accepted, and its other inputs."""
+"""Stimuli of a unit: beats, when they are offered, when outputs are accepted, and its other inputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ Bits = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stimulus:
-    """Inputs of a unit over ``cycles`` cycles, the first of which follows its reset.
+    """Inputs of a unit over ``cycles`` cycles, the first of which follows the reset.
 
-    The driver's rule, in every cycle t: a beat that is being held (offered before, not accepted yet) is offered on,
-    unchanged; else, if ``offer[t]`` and beats are left, the next one is offered; else ``i__valid`` is 0.
+    The driver's rule in every cycle t: a beat that was offered and not accepted stays offered, unchanged; otherwise, if
+    ``offer[t]`` is true and beats are left, the next one is offered; otherwise ``i__valid`` is 0.
     ``o__ready`` is ``accept[t]``.
 
     Attributes:
@@ -71,7 +71,7 @@ def random_stalls(
 
 
 def random_runs(rng: np.random.Generator, cycles: int) -> Bits:
-    """(cycles,) bool that stays what it is for 1 to 12 cycles, mostly few, then changes."""
+    """(cycles,) bool that toggles after runs of 1 to 12 cycles, mostly short ones."""
     lengths = rng.choice((1, 1, 1, 2, 3, 5, 12), cycles)
     first = rng.integers(2)
     runs: Bits = np.repeat((np.arange(cycles) + first) % 2 == 0, lengths)[:cycles]

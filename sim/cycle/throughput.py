@@ -1,7 +1,7 @@
-"""Cycles of a Mamba-1 block's units at full speed: from what each component says of itself, without running anything.
+"""Cycles of a Mamba-1 block's units at full speed, computed from each component's latency and interval.
 
-A *vector* is what a unit takes for one token: d_inner values, as a rule. Units are coupled beat by beat, streams of
-different widths through converters that wait for nothing but their values.
+A *vector* is a unit's input for one token, usually d_inner values. Units are coupled beat by beat; streams of different
+widths are coupled by converters, which wait only for their values.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one vector costs a unit, in cycles.
+    """Cycles that a unit needs for one vector.
 
     Attributes:
         name: of the unit in the block.
-        label: which unit it is.
-        beats: input beats of the vector: cycles in which it enters.
+        label: the unit's configuration.
+        beats: input beats of the vector.
         interval: from one vector to the next, in steady state.
-        delay: from the vector's last input beat to its last output beat, if nothing is ahead of it.
-        load: to write the weights that another layer needs.
+        delay: from the vector's last input beat to its last output beat, if no other vector is ahead.
+        load: to write the weights of another layer.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Cost:
 
     @classmethod
     def of(cls, name: str, config: UnitConfig, values: int) -> "Cost":
-        """That of a vector of ``values`` values (a linear or Hadamard unit has its own size)."""
+        """The cost of a vector of ``values`` values (a linear or Hadamard unit has a fixed size)."""
         component = config.component()
         return _linear(name, config, component) if config.unit == "linear" else _stream(name, config, component, values)
 
@@ -45,7 +45,7 @@ def _stream(name: str, config: UnitConfig, component: Any, values: int) -> Cost:
 
 
 def _linear(name: str, config: UnitConfig, component: Any) -> Cost:
-    """Loaded once, multiplied a tile of rows at a time; a tile's results leave over several beats."""
+    """A vector is loaded once and multiplied a tile of rows at a time; a tile's results leave over several beats."""
     tiling = component.tiling
     rest = (tiling.tiles - 1) * tiling.beats + tiling.rows // tiling.lanes - 1
     return Cost(
@@ -65,11 +65,11 @@ def chain(costs: Sequence[Cost]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """The units of a block, one of each, that all layers use in turn.
+    """The units of a block, one of each, shared by all layers in turn.
 
     Attributes:
-        stages: one after the other; each is one or several chains of units that work at the same time.
-        layers: of the model.
+        stages: in order; each is one or more chains of units that work at the same time.
+        layers: number of layers of the model.
     """
 
     stages: tuple[tuple[tuple[Cost, ...], ...], ...]
@@ -82,7 +82,7 @@ class Block:
 
     @property
     def slowest(self) -> Cost:
-        """The unit that holds the others up when vectors follow each other."""
+        """The unit that limits throughput when vectors follow each other."""
         return max(self.units, key=lambda cost: cost.interval)
 
     @property

@@ -1,4 +1,4 @@
-"""What is on a unit's ports in every cycle: from a model, or recorded from Verilog (:mod:`qse_hw.sim.trace.trace`)."""
+"""Traces: a unit's ports in every cycle, from a model or recorded from Verilog (:mod:`qse_hw.sim.trace.trace`)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 Trace = dict[str, npt.NDArray[Any]]
-"""Per port (but for clk and rst) its value in every cycle, as the rising edge that ends the cycle sees it: (cycles,)
-bool for one bit, else uint64, int64 if the port is signed. Payloads and ports of more than 64 bits are (cycles, bytes)
+"""Each port's value (without clk and rst) in every cycle, sampled by the rising edge at its end: (cycles,) bool
+for one bit, else uint64, int64 if the port is signed. Payloads and ports of more than 64 bits are (cycles, bytes)
 uint8, little-endian. A payload is zero, by definition, where its valid is 0."""
 
 
 def first_difference(got: Mapping[str, npt.NDArray[Any]], want: Mapping[str, npt.NDArray[Any]]) -> str:
-    """The first cycle in which two traces differ, in words; "" if they are equal."""
+    """The first difference of two traces, in words; "" if they are equal."""
     if set(got) != set(want):
         return f"ports {', '.join(sorted(set(got) ^ set(want)))} are in one trace only"
     differences = []
@@ -30,7 +30,7 @@ def first_difference(got: Mapping[str, npt.NDArray[Any]], want: Mapping[str, npt
 
 
 def as_port(name: str, width: int, signed: bool, values: Sequence[int]) -> npt.NDArray[Any]:
-    """``values``, one per cycle, as a :data:`Trace` has those of the port ``name``."""
+    """``values``, one per cycle, in the form that a :data:`Trace` has for the port ``name``."""
     if name.endswith("__payload") or width > 64:
         size = -(-width // 8)
         packed = b"".join((value & ((1 << width) - 1)).to_bytes(size, "little") for value in values)
@@ -39,7 +39,7 @@ def as_port(name: str, width: int, signed: bool, values: Sequence[int]) -> npt.N
 
 
 def masked(trace: Trace) -> Trace:
-    """The trace with payloads zero where their valid is 0."""
+    """The trace with each payload 0 where its valid is 0."""
     return {
         name: values * trace[f"{name.removesuffix('__payload')}__valid"][:, None]
         if name.endswith("__payload")

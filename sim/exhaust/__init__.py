@@ -1,1 +1,1 @@
-"""Every input pattern through the compiled Verilog."""
+"""Exhaustive checks: every input pattern through the compiled Verilog."""

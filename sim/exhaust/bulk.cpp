@@ -1,4 +1,4 @@
-// Sends beats through the module `bulk` (sim/exhaust/bulk.py) at full speed: Vdut's ports in, what it answered out.
+// Sends beats through the module `bulk` (sim/exhaust/bulk.py) at full speed, and records its outputs.
 
 #include <cstdint>
 #include <cstring>
@@ -13,8 +13,8 @@ void vl_fatal(const char*, int, const char*, const char* message) { throw std::r
 namespace {
 
 constexpr long kStatus = 16;      // bytes
-constexpr long kPatience = 1000;  // cycles without an output beat until a silent design is given up
-constexpr long kAfterwards = 50;  // cycles in which nothing more may come
+constexpr long kPatience = 1000;  // cycles without an output beat after which the simulation ends
+constexpr long kAfterwards = 50;  // further cycles, in which no output beat may appear
 
 // Little-endian: Verilator keeps ports in integers or arrays of 32-bit words, the low bits first.
 template <typename Port>
@@ -30,7 +30,7 @@ void get(const Port& port, std::uint8_t* bytes, long size) {
 }  // namespace
 
 // `beats` of `i_size` bytes from `i`; outputs to `o` and, after each one's clock edge, status to `status`, room for
-// `beats` of each. Returns how many output beats came, those too many included; -1 if the simulation broke.
+// `beats` of each. Returns the number of output beats, extra ones included; -1 if the simulation failed.
 extern "C" __attribute__((visibility("default"))) long bulk(
     const std::uint8_t* i, std::uint8_t* o, std::uint8_t* status, long beats, long i_size, long o_size,
     std::uint32_t scale_m, std::uint32_t scale_k) {
@@ -42,7 +42,7 @@ extern "C" __attribute__((visibility("default"))) long bulk(
             dut->eval();
             dut->clk = 0;
         };
-        dut->clear = 1;  // so that the status is that of the last beat alone
+        dut->clear = 1;  // so that the status is the last beat's alone
         dut->o_ready = 1;
         dut->scale_m = scale_m;
         dut->scale_k = scale_k;

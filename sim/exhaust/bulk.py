@@ -1,6 +1,6 @@
-"""Many beats at once through an emitted encoder, decoder or function unit: Verilog compiled to a library that this process calls.
+"""Arrays of beats through the Verilog of an encoder, a decoder or a function unit, compiled to a library.
 
-No event loop and no callback stands between the arrays and the model, which makes it fast enough for every pattern.
+There is no event loop and no callback between the arrays and the model, so it is fast enough for every pattern.
 """
 
 import ctypes
@@ -29,19 +29,19 @@ _FLAGS = ("saturated", "nan", "invalid")  # bits 0, 1 and 2 of the status; from 
 
 
 def check_unit(config: UnitConfig) -> None:
-    """InputError unless the unit has one stream in and one out, whose beats depend on nothing but each other."""
+    """InputError unless the unit has one stream in and one out, and each output beat depends on one input beat."""
     if config.unit not in UNITS:
         raise InputError(f"Unit must be one of {', '.join(UNITS)}, not {config.unit!r}")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out.
+    """Output beats and status.
 
     Attributes:
         outputs: (n,) uint32, bit patterns.
-        flags: (beats,) bool of each flag that the unit has: what this beat alone raised.
-        saturation_count: (beats,) uint64, likewise; zeros if the unit has no counter.
+        flags: by name of the unit's flags, (beats,) bool: whether this beat alone raised it.
+        saturation_count: (beats,) uint64, of this beat alone; zeros if the unit has no counter.
     """
 
     outputs: npt.NDArray[np.uint32]
@@ -50,17 +50,15 @@ class Answer:
 
 
 class Bulk:
-    """A unit's Verilog, compiled; every call is a simulation of its own, from reset, so threads may call at once.
+    """A unit's compiled Verilog. Every call is a separate simulation from reset, so several threads may call it.
 
     Args:
-        config: an encoder, a decoder or a function unit.
-        folder: for what is made.
-        runtime: as of :func:`qse_hw.sim.simulators.verilate.verilate`: an earlier one's :attr:`built`.
-        build: makes the Verilog of a unit, or something that behaves so, such as its netlist.
+        config: of one of :data:`UNITS`.
+        folder: for all files that are made.
+        build: makes the Verilog of a unit, or an equivalent such as its netlist.
 
     Attributes:
-        config: of what was built.
-        built: where it was.
+        config: the unit's.
 
     Raises:
         InputError: for other units, and if Verilator or what it needs is missing.
@@ -72,18 +70,17 @@ class Bulk:
         config: UnitConfig,
         folder: Path,
         *,
-        runtime: Path | None = None,
         build: Callable[[UnitConfig], Emitted] = emit,
     ) -> None:
         check_unit(config)
         unit = build(config)
-        self.config, self.built = config, folder / "obj"
+        self.config = config
         folder.mkdir(parents=True, exist_ok=True)
         texts = {f"{config.top}.v": unit.text, **unit.models, "bulk.v": wrapper(unit), "lanes.vlt": VERILATOR_CONFIG}
         sources = [folder / name for name in texts]
         for path, text in zip(sources, texts.values(), strict=True):
             path.write_text(text)
-        library = verilate(sources, _MAIN, "bulk", self.built, arguments=_LIBRARY, runtime=runtime)
+        library = verilate(sources, _MAIN, "bulk", folder / "obj", arguments=_LIBRARY)
         self._call = ctypes.CDLL(str(library)).bulk
         self._call.restype = ctypes.c_long
         widths = {port["name"]: port["width"] for port in unit.ports}
@@ -92,14 +89,14 @@ class Bulk:
         self._flags = [name for name in _FLAGS if name in widths]
 
     def __call__(self, inputs: npt.NDArray[np.unsignedinteger], scale: Scale | None = None) -> Answer:
-        """Send bit patterns.
+        """Simulate bit patterns.
 
         Args:
             inputs: (n,), n a multiple of the lanes.
             scale: for the ports of a run-time scale.
 
         Raises:
-            RuntimeError: if as many beats do not come out as went in.
+            RuntimeError: if the number of output beats is not that of the input beats.
         """
         beats = pack(inputs.reshape(-1, self._lanes), self._in)
         outputs = np.zeros((len(beats), beat_bytes(self._out, self._lanes)), np.uint8)
@@ -112,20 +109,20 @@ class Bulk:
             ctypes.c_uint32(k),
         )
         if came != len(beats):
-            raise RuntimeError(f"{came} beats came out, not {len(beats)}" if came >= 0 else "the simulation broke")
+            raise RuntimeError(f"{came} beats came out, not {len(beats)}" if came >= 0 else "the simulation failed")
         flags = {name: (status[:, 0] >> np.uint64(_FLAGS.index(name)) & np.uint64(1)) != 0 for name in self._flags}
         return Answer(unpack(outputs, self._out, self._lanes).reshape(-1), flags, status[:, 1])
 
     def as_outputs(self, integers: npt.NDArray[np.integer]) -> npt.NDArray[np.uint32]:
-        """Signed integers as the bit patterns that :class:`Answer` has them in."""
+        """Signed integers as bit patterns, comparable with :attr:`Answer.outputs`."""
         patterns: npt.NDArray[np.uint32] = (integers.astype(np.int64) & ((1 << self._out) - 1)).astype(np.uint32)
         return patterns
 
 
 def wrapper(unit: Emitted) -> str:
-    """Verilog of the module ``bulk`` around one of :data:`UNITS`: ports whose names do not depend on the unit.
+    """Verilog of the module ``bulk`` around one of :data:`UNITS`, whose ports are the same for all units.
 
-    ``status``: the flags in the low bits (those that the unit has not are 0), the counter in the upper half.
+    ``status``: the flags in the low bits (0 for those that the unit lacks), the counter in the upper half.
     """
     widths: dict[str, int] = {port["name"]: port["width"] for port in unit.ports}
     given = [name for name in (*_FLAGS, "saturation_count") if name in widths]

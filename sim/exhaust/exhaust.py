@@ -1,8 +1,8 @@
-"""Every input pattern of an encoder or a function unit, every code of a decoder, through their Verilog, beside golden.
+"""Every input pattern of an encoder or a function unit and every code of a decoder through their Verilog, compared with golden.
 
-Inputs of up to 16 bits: all patterns, each in every lane, or with a run-time scale at every k. Wider ones: the patterns
-around every decision, and random ones; or all of them, too. Golden answers every single pattern that is sent; nothing
-is concluded from one to another.
+Inputs of up to 16 bits: all patterns, in every lane, or, with a run-time scale, at every k. Wider inputs: the patterns
+around every decision and random ones, or all patterns, too. Golden computes the answer to every pattern that is sent;
+nothing is extrapolated.
 """
 
 import tempfile
@@ -27,8 +27,8 @@ from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.sim.exhaust.bulk import Bulk, check_unit
 
 SEED = 20261123
-RANDOM = 10**8  # patterns of inputs of more than 16 bits
-_CHUNK = 1 << 20  # patterns of a simulation
+RANDOM = 10**8  # random patterns of inputs of more than 16 bits
+_CHUNK = 1 << 20  # patterns per simulation
 
 Unit = EncoderConfig | DecoderConfig | FunctionConfig
 Patterns = npt.NDArray[np.uint32]
@@ -36,7 +36,7 @@ Progress = Callable[[str, float], None]
 
 
 class Difference(NamedTuple):
-    """How many outputs, and how many beats' flags, are wrong; the first of them in words, or ""."""
+    """The number of wrong outputs, and of beats with wrong flags; the first difference in words, or ""."""
 
     wrong: int
     wrong_flags: int
@@ -45,14 +45,14 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What the check of one unit found.
+    """The result of the check of one unit.
 
     Attributes:
         label: the unit.
-        patterns: what was sent, in words.
-        scales: how many.
-        values: outputs compared.
-        wrong, wrong_flags: outputs and beats that differ from golden.
+        patterns: the patterns sent, in words.
+        scales: number of scales.
+        values: number of outputs compared.
+        wrong, wrong_flags: numbers of outputs, and of beats with flags, that differ from golden.
         first: the first difference in words, or "".
         compiling, seconds: wall time of generating and compiling, and of the rest.
     """
@@ -75,10 +75,10 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A unit and what to send it: ``random`` patterns of an input of more than 16 bits, or ``every`` one.
+    """A unit and its patterns: for an input of more than 16 bits, ``random`` ones or ``every`` one.
 
     Raises:
-        InputError: for other units, and for less than one random pattern.
+        InputError: for other units, and if ``random`` is less than 1.
     """
 
     config: Unit
@@ -98,7 +98,7 @@ class Check:
 
     @property
     def scales(self) -> Sequence[Scale | None]:
-        """Those that the encoder is driven with; None of other units."""
+        """The scales of the encoder's simulations; None for other units."""
         config = self.config
         if not isinstance(config, EncoderConfig):
             return [None]
@@ -108,7 +108,7 @@ class Check:
 
     @property
     def words(self) -> str:
-        """What is sent."""
+        """The patterns, in words."""
         if self.every or self.width <= 16:
             return f"all {1 << self.width:,} patterns"
         if isinstance(self.config, FunctionConfig):
@@ -116,7 +116,7 @@ class Check:
         return f"every decision +-2 steps and {self.random:,} random patterns"
 
     def simulations(self) -> list["Simulation"]:
-        """What to run, each from reset."""
+        """The simulations, each from reset."""
         width, lanes, config = self.width, self.config.lanes, self.config
         if width <= 16 and len(self.scales) == 1:
             return [Simulation(self.scales[0], partial(_in_every_lane, width, lanes))]
@@ -140,25 +140,25 @@ class Check:
 
 
 class Simulation(NamedTuple):
-    """A scale for the ports, if there are any, and what makes the patterns when it begins."""
+    """A scale, for its ports if the unit has them, and a function that makes the patterns on demand."""
 
     scale: Scale | None
     patterns: Callable[[], Patterns]
 
 
 def every_k(bits: int) -> list[Scale]:
-    """A scale for every k that scales of ``bits`` bits can have: by turns with the least M, the greatest and others."""
+    """A scale for every k that scales of ``bits`` bits can have; M is smallest, random, largest in turn."""
     rng = np.random.default_rng(SEED)
     low, high = 1 << (bits - 1), (1 << bits) - 1
-    found = []
-    for number, k in enumerate(range(bits - MAX_LOG2_STEP - 1, bits + MAX_LOG2_STEP)):  # at the first only M = low
+    scales = []
+    for number, k in enumerate(range(bits - MAX_LOG2_STEP - 1, bits + MAX_LOG2_STEP)):
         drawn = int(rng.integers(low, high, endpoint=True))
-        found.append(Scale(M=(low, drawn, high, drawn)[number % 4], k=k, bits=bits))
-    return found
+        scales.append(Scale(M=(low, drawn, high, drawn)[number % 4], k=k, bits=bits))  # the first k allows only M = low
+    return scales
 
 
 def _range(begin: int, end: int, shift: int) -> Patterns:
-    """The patterns from ``begin`` to before ``end``, the first ``shift`` of them last: so that lanes change."""
+    """The patterns from ``begin`` to before ``end``, rotated by ``shift``, so that each comes in different lanes."""
     return np.roll(np.arange(begin, end, dtype=np.uint64).astype(np.uint32), -shift)
 
 
@@ -167,7 +167,7 @@ def _random(number: int, size: int, width: int) -> Patterns:
 
 
 def _in_every_lane(width: int, lanes: int) -> Patterns:
-    """Every pattern in every lane, in an order that is random but for that."""
+    """Every pattern in every lane, otherwise in random order."""
     order = np.random.default_rng(SEED).permutation(1 << width).astype(np.uint32)
     whole = np.concatenate([order, np.resize(order, -len(order) % lanes)])
     return np.concatenate([np.roll(whole, lane) for lane in range(lanes)])
@@ -176,19 +176,19 @@ def _in_every_lane(width: int, lanes: int) -> Patterns:
 def exhaust(
     checks: Sequence[Check], *, build: Callable[..., Bulk] = Bulk, progress: Progress = lambda what, fraction: None
 ) -> Iterator[Finding]:
-    """Make every check, as many at a time as there are cores; of a single one the simulations share the cores.
+    """Run every check, as many at a time as there are cores; if there is one, its simulations run in parallel.
 
     Args:
-        checks: what to do.
-        build: makes a unit's library; like :class:`qse_hw.sim.exhaust.bulk.Bulk`.
-        progress: called with what is going on and how far it is, 0 to 1.
+        checks: the checks.
+        build: makes a unit's library, like :class:`qse_hw.sim.exhaust.bulk.Bulk`.
+        progress: called with the current step in words and the fraction done, 0 to 1.
 
     Yields:
         A finding per check, in order.
 
     Raises:
         InputError: if Verilator or what it needs is missing.
-        RuntimeError: if Verilog does not compile, or loses beats.
+        RuntimeError: if compilation fails, or the number of output beats is wrong.
     """
     available = cores()
     threads = available if len(checks) == 1 else 1
@@ -201,21 +201,18 @@ def exhaust(
 
         def one(number: int) -> Finding:
             place = Path(folder) / str(number)
-            return _check(checks[number], place, build, runtime, threads, lambda *now: report(number, *now))
+            return _check(checks[number], place, build, threads, lambda *now: report(number, *now))
 
-        runtime: Path | None = None
-        first = one(0)
-        runtime = Path(folder) / "0" / "obj"
-        yield first
+        yield one(0)  # and with it Verilator's runtime, which the others take from the compiler's cache
         yield from pool.map(one, range(1, len(checks)))
 
 
 def _check(
-    check: Check, folder: Path, build: Callable[..., Bulk], runtime: Path | None, threads: int, progress: Progress
+    check: Check, folder: Path, build: Callable[..., Bulk], threads: int, progress: Progress
 ) -> Finding:
     config, begun = check.config, time.perf_counter()
     progress(f"compiling {config.label}", 0)
-    dut = build(config, folder, runtime=runtime)
+    dut = build(config, folder)
     compiled = time.perf_counter()
     simulations = check.simulations()
 
@@ -224,27 +221,27 @@ def _check(
         padded = np.concatenate([patterns, np.zeros(-len(patterns) % config.lanes, np.uint32)])
         return len(patterns), compare(dut, config, padded, simulation.scale)
 
-    found, values = [], 0
+    differences, values = [], 0
     with ThreadPoolExecutor(threads) as pool:
         for number, (size, difference) in enumerate(pool.map(run, simulations)):
             values += size
-            found.append(difference)
+            differences.append(difference)
             progress(f"{config.label}, {check.words}", (number + 1) / len(simulations))
     return Finding(
         label=config.label,
         patterns=check.words,
         scales=len(check.scales),
         values=values,
-        wrong=sum(difference.wrong for difference in found),
-        wrong_flags=sum(difference.wrong_flags for difference in found),
-        first=next((difference.first for difference in found if difference.first), ""),
+        wrong=sum(difference.wrong for difference in differences),
+        wrong_flags=sum(difference.wrong_flags for difference in differences),
+        first=next((difference.first for difference in differences if difference.first), ""),
         compiling=compiled - begun,
         seconds=time.perf_counter() - compiled,
     )
 
 
 def compare(dut: Bulk, config: Unit, patterns: Patterns, scale: Scale | None) -> Difference:
-    """What ``dut`` makes of ``patterns``, whole beats, beside what golden says ``config`` must make of them."""
+    """Compare the outputs of ``dut`` for ``patterns``, whole beats, with golden's for ``config``."""
     answer = dut(patterns, scale)
     if isinstance(config, DecoderConfig):
         _, values, invalid = decoder_vectors(config.format)

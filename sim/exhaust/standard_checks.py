@@ -1,4 +1,4 @@
-"""What ``exhaust --all`` checks: the shipped formats and one of five segments, all kinds of input and architecture."""
+"""The checks of ``exhaust --all``: shipped formats and one of five segments, all kinds of input and architecture."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.sim.exhaust.exhaust import Check
 
-LANES = 16  # a compromise: more of them compile longer than they save
-FIVE = {  # as `calibrate --format tuned` finds them: steps neither rise nor fall throughout
+LANES = 16  # with more lanes, compilation takes longer than simulation saves
+FIVE = {  # as `calibrate --format tuned` makes them: the steps are not monotonic
     "name": "five",
     "bits": 8,
     "kind": "offset",
@@ -41,13 +41,13 @@ CONSTANTS: tuple[tuple[str, str, float, int, str, str, int | None], ...] = (
 
 
 def formats() -> dict[str, SegmentedFormat]:
-    """The formats, by what they are called here."""
+    """The formats by name."""
     narrow = replace(load_format("int8:narrow_range=1"), name="int8-narrow")
     return {name: load_format(name) for name in PRESETS} | {"int8-narrow": narrow, "five": format_from_json(FIVE)}
 
 
 def standard() -> list[Check]:
-    """The checks, the quick ones first."""
+    """The checks, short ones first."""
     known = formats()
     decoders = [Check(config=DecoderConfig(format=format, lanes=LANES)) for format in known.values()]
     narrow = [

@@ -1,8 +1,8 @@
 """Drivers and monitors for streams; they run inside the simulator.
 
-All of them move in step: after each falling edge of the clock every agent may ``drive``, then, when the logic has
-settled, every agent may ``observe`` what the coming rising edge will see. So nothing depends on the order in which a
-simulator runs callbacks at an edge.
+All agents are synchronous: after each falling edge of the clock every agent may ``drive``; then, when the logic has
+settled, every agent may ``observe`` the values that the next rising edge samples. So results do not depend on the order
+in which a simulator runs callbacks at an edge.
 """
 
 import random
@@ -18,10 +18,10 @@ class Agent(Protocol):
     """Something that takes part in every cycle."""
 
     def drive(self) -> None:
-        """Set inputs for the coming rising edge."""
+        """Set inputs for the next rising edge."""
 
     def observe(self) -> None:
-        """Look at what the coming rising edge will see."""
+        """Read the values that the next rising edge samples."""
 
 
 class Stall:

@@ -1,4 +1,4 @@
-"""The baseline of the replay benchmark: one lane, a coroutine step per cycle and agent, as tutorials write it."""
+"""The baseline of the replay benchmark: one lane, a coroutine step per cycle and agent, as in cocotb's tutorials."""
 
 import json
 import os
@@ -24,7 +24,7 @@ async def naive(dut: Any) -> None:
     width = len(dut.o__payload)
     scales = [(tensor.scale.M, tensor.scale.k)] * len(sent)
     want = predict(sent, scales, plan.format, plan.input, 1, len(dut.scale_m), width)
-    cocotb.start_soon(Clock(dut.clk, 2, "step").start())
+    Clock(dut.clk, 2, "step").start()
     dut.scale_m.value, dut.scale_k.value = tensor.scale.M, tensor.scale.k
     dut.clear.value, dut.i__valid.value, dut.o__ready.value, dut.rst.value = 0, 0, 1, 1
     await RisingEdge(dut.clk)

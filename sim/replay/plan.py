@@ -1,4 +1,4 @@
-"""What a replay is to do and what it found: the files between the command and the testbench inside the simulator."""
+"""Plan and outcome of a replay: the files between the command and the testbench inside the simulator."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -60,17 +60,17 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one pass found. Every count but the first two and the last two must be 0 for it to have passed.
+    """The outcome of one pass, which has passed if :attr:`mismatches` is 0.
 
     Attributes:
         values: values compared, at both the encoder's and the decoder's output.
         cycles: clock cycles from the first offer to the last output.
         wrong_codes, wrong_values: differences from golden at the encoder's output, at the decoder's.
-        missing, extra: beats too few, too many at the outputs.
+        missing, extra: beats that are missing, or too many, at the outputs.
         unknown: beats that held X or Z.
         violations: waiting beats that left or changed.
-        wrong_inputs: beats that did not pass the input as they were meant to.
-        wrong_flags: status outputs that do not tell what happened.
+        wrong_inputs: beats that differ at the input from those sent.
+        wrong_flags: status outputs with a wrong value.
         seconds: wall time of the pass.
         first: the first difference, in words.
     """
@@ -91,7 +91,7 @@ class Outcome:
 
     @property
     def mismatches(self) -> int:
-        """Everything that is not as it should be."""
+        """The number of all differences."""
         return (
             self.wrong_codes + self.wrong_values + self.missing + self.extra
             + self.unknown + self.violations + self.wrong_inputs + self.wrong_flags

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -33,7 +33,7 @@ Progress = Callable[[str, float], None]
 
 def replay(
     activations: Mapping[str, np.ndarray[Any, Any]],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, LayerCalibration],
     *,
     input: InputType,
     lanes: int,
@@ -54,10 +54,10 @@ def replay(
         simulator: verilator or icarus.
         counter_width: of the encoder.
         runs: the passes; full speed and random stalls by default.
-        wave: record every signal of all passes here, as :func:`qse_hw.sim.simulators.wave.kind_of` understands the
-            name; simulations of further formats go to :func:`wave_files`' other names.
-        build: makes the Verilog of a unit, or something that behaves so, such as its netlist.
-        progress: called with what is going on and how far it is, 0 to 1.
+        wave: file for every signal of all passes, with a suffix of :func:`qse_hw.sim.simulators.wave.kind_of`; the
+            simulations of further formats use the other names of :func:`wave_files`.
+        build: makes the Verilog of a unit, or an equivalent such as its netlist.
+        progress: called with the current step in words and the fraction done, 0 to 1.
 
     Returns:
         An outcome per format and run.
@@ -86,7 +86,7 @@ def replay(
 
 
 def wave_files(wave: Path, formats: int) -> list[Path]:
-    """Where the simulations of ``formats`` formats are recorded: ``w.vcd``, ``w-2.vcd``, ``w-3.vcd``."""
+    """The wave files of the simulations of ``formats`` formats: ``w.vcd``, ``w-2.vcd``, ``w-3.vcd``."""
     return [wave, *(wave.with_stem(f"{wave.stem}-{number}") for number in range(2, formats + 1))]
 
 
@@ -94,10 +94,10 @@ def run_passes(
     module: str, name: str, folder: Path, simulator: str, passes: int, progress: Callable[[float], None],
     wave: Wave | None = None,
 ) -> list[dict[str, Any]]:
-    """Run a testbench that reads ``folder/plan.json`` and tells of each pass in ``folder/result.jsonl``: what it told.
+    """Run a testbench that reads ``folder/plan.json``; return its results, a line each in ``folder/result.jsonl``.
 
     Raises:
-        RuntimeError: if the simulation breaks, or does not tell of every pass.
+        RuntimeError: if the simulation fails, or does not report every pass.
     """  # fmt: skip
     result = folder / RESULT
 
@@ -115,8 +115,8 @@ def run_passes(
     return told
 
 
-def measure_naive(x: np.ndarray[Any, Any], choice: Choice, *, input: InputType) -> float:
-    """Values per second of the one-lane, coroutine-per-cycle testbench on ``x``, without building: the baseline."""
+def measure_naive(x: np.ndarray[Any, Any], choice: LayerCalibration, *, input: InputType) -> float:
+    """Values per second of the baseline (one lane, a coroutine step per cycle) on ``x``; compilation excluded."""
     with tempfile.TemporaryDirectory(prefix="qse_hw_naive_") as name:
         folder = Path(name)
         plan, sources = _prepare(choice.format, {"x": x}, {"x": choice}, input, 1, 32, (), folder, "verilator", emit)
@@ -132,7 +132,7 @@ def measure_naive(x: np.ndarray[Any, Any], choice: Choice, *, input: InputType) 
 def _prepare(
     format: SegmentedFormat,
     activations: Mapping[str, np.ndarray[Any, Any]],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, LayerCalibration],
     input: InputType,
     lanes: int,
     counter_width: int,
@@ -164,7 +164,7 @@ def _prepare(
         file = folder / f"tensor{number}.npy"
         np.save(file, as_inputs(to_patterns(x, input), input, lanes))
         scale = choices[name].scale
-        missing = config.scale_bits - scale.bits  # M's top bit has to be the port's
+        missing = config.scale_bits - scale.bits  # M's top bit must be the port's top bit
         scale = Scale(M=scale.M << missing, k=scale.k + missing, bits=config.scale_bits)
         tensors.append(Tensor(name=name, file=str(file), values=x.size, scale=scale))
     plan = Plan(

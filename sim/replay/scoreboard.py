@@ -1,5 +1,6 @@
-"""The scoreboard: from what the monitors saw on the buses to what is wrong. No simulator needed."""
+"""The scoreboard: compares what the monitors recorded with golden. It needs no simulator."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ Packed = npt.NDArray[np.uint8]
 
 
 class Expected(NamedTuple):
-    """What must follow from accepted input beats: packed beats, and totals for the status outputs."""
+    """The expected outputs for accepted input beats: packed beats, and totals for the status outputs."""
 
     codes: Packed
     values: Packed
@@ -26,10 +27,10 @@ class Expected(NamedTuple):
 
 
 def predict(
-    inputs: Packed, scales: list[tuple[int, ...]], format: SegmentedFormat, input: InputType, lanes: int,
+    inputs: Packed, scales: Sequence[tuple[int, ...]], format: SegmentedFormat, input: InputType, lanes: int,
     scale_bits: int, value_width: int,
 ) -> Expected:
-    """Golden's answer to the packed input beats, the n-th of which came with ``scales[n]`` = (M, k)."""
+    """Golden's outputs for the packed input beats, the n-th with ``scales[n]`` = (M, k)."""
     codes, values, saturated, nan, begin = [], [], 0, 0, 0
     for (M, k), group in groupby(scales):
         end = begin + sum(1 for _ in group)
@@ -49,7 +50,7 @@ def predict(
 
 
 class Difference(NamedTuple):
-    """Values that differ, beats too few and too many, and the first difference in words ("" if there is none)."""
+    """Numbers of wrong values, missing beats and extra beats; the first difference in words ("" if there is none)."""
 
     wrong: int
     missing: int
@@ -80,7 +81,7 @@ def compare(name: str, got: Packed, want: Packed, width: int, lanes: int) -> Dif
 
 
 def describe_flags(got: dict[str, int], want: dict[str, int]) -> list[str]:
-    """The status outputs that are not what they should be."""
+    """The status outputs with a wrong value, in words."""
     return [f"{name} is {got[name]}, not {want[name]}" for name in want if got[name] != want[name]]
 
 

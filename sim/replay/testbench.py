@@ -17,8 +17,8 @@ from qse_hw.sim.replay.agents import Consumer, Driver, Monitor, Stall, cycles
 from qse_hw.sim.replay.plan import PLAN_VARIABLE, Outcome, Plan
 from qse_hw.sim.replay.scoreboard import compare, describe_flags, predict
 
-_PATIENCE = 1000  # cycles without an accepted input until we stop waiting: for outputs, or for a DUT that hangs
-_AFTERWARDS = 50  # cycles in which nothing more may come
+_PATIENCE = 1000  # cycles without an accepted input after which the run ends, complete or not
+_AFTERWARDS = 50  # further cycles, in which no beat may appear
 
 PLAN = Plan.read(Path(os.environ[PLAN_VARIABLE]))
 
@@ -26,7 +26,7 @@ PLAN = Plan.read(Path(os.environ[PLAN_VARIABLE]))
 @cocotb.test()
 @cocotb.parametrize(run=range(len(PLAN.runs)))
 async def replay(dut: Any, run: int) -> None:
-    """Send every tensor through once; record the outcome, and fail unless it is flawless."""
+    """Send every tensor once; record the outcome, and fail if there are mismatches."""
     name, seed = PLAN.runs[run]
     dut._log.info("run %s, seed of the stalls: %s", name, seed)
     outcome = await _run(dut, name, seed)
@@ -36,7 +36,7 @@ async def replay(dut: Any, run: int) -> None:
 
 
 async def _run(dut: Any, name: str, seed: int | None) -> Outcome:
-    clock = cocotb.start_soon(Clock(dut.clk, 2, "step").start())
+    clock = Clock(dut.clk, 2, "step").start()
     scale_bits = len(dut.scale_m)
     driver = Driver(dut, "i", _payloads(), Stall(None if seed is None else 2 * seed))
     consumer = Consumer(dut, "o", Stall(None if seed is None else 2 * seed + 1))

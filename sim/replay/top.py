@@ -3,7 +3,7 @@
 from qse_hw.rtl_gen.emit.emit import Emitted
 
 NAME = "replay_top"
-# Lanes are many and equal: compiled once each instead of once per instance, they fit into the processor's cache.
+# The many equal lanes are compiled once per module instead of once per instance, so that the code fits into the cache.
 VERILATOR_CONFIG = """`verilator_config
 no_inline -module "qse_encoder_lane"
 no_inline -module "qse_decoder_lane"
@@ -30,7 +30,7 @@ def top(encoder: Emitted, decoder: Emitted) -> str:
             declared.append(name)
             direction = "output" if name.startswith("link__") else port["direction"]
             width = f" [{port['width'] - 1}:0]" if port["width"] > 1 else ""
-            # public: for the testbench, when Verilator hides the rest
+            # public for the testbench; Verilator hides all other signals
             lines.append(f"  {direction} wire{width} {name} /*verilator public_flat_rw*/")
     return (
         f"module {NAME} (\n" + ",\n".join(lines) + "\n);\n"

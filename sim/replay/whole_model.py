@@ -1,7 +1,7 @@
 """Replaying all SSM inputs of a model of a published size: millions of values, many lanes, a compiled harness.
 
-As :mod:`qse_hw.sim.replay.replay`, but what its testbench does in Python in every cycle is done by ``whole_model.sv``,
-which cocotb starts and whose counters it reads; golden's answers are made before, as files.
+As :mod:`qse_hw.sim.replay.replay`, but the work of every cycle is done by ``whole_model.sv`` instead of Python. cocotb
+starts this harness and reads its counters; golden's answers are computed before, as files.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
@@ -35,7 +35,7 @@ from qse_hw.sim.replay.scoreboard import describe_flags
 from qse_hw.sim.simulators import simulate
 
 NAME = "whole_model"
-LANES = 16  # a multiple of 8, so that beats are whole bytes; more lanes compile longer than they save
+LANES = 16  # a multiple of 8, so that beats are whole bytes; with more, compilation takes longer than it saves
 _HARNESS = Path(__file__).with_name(f"{NAME}.sv")
 _SCALE_BITS = 16
 
@@ -43,10 +43,10 @@ Floats = npt.NDArray[np.float32]
 
 
 def spread(tensors: Sequence[Floats], *, layers: int, channels: int, tokens: int) -> dict[str, Floats]:
-    """Activations of a larger model's shape, made of a small one's.
+    """Activations with a large model's shape, made of a small model's.
 
-    Layer n takes those of the small model's layer n modulo their number, each layer where the one before it with the
-    same tensor ended; tensors are repeated from their begin when they are exhausted.
+    Layer n uses the small model's layer n modulo their number, and continues where the previous layer with the same
+    tensor ended; a tensor that is exhausted starts again.
 
     Args:
         tensors: a (tokens, channels) float32 per layer of the small model.
@@ -56,12 +56,12 @@ def spread(tensors: Sequence[Floats], *, layers: int, channels: int, tokens: int
         (tokens, channels) by name.
     """
     size = tokens * channels
-    found = {}
+    activations = {}
     for layer in range(layers):
         values = tensors[layer % len(tensors)].reshape(-1)
         begin = layer // len(tensors) * size % values.size
-        found[f"layers.{layer}.x"] = np.resize(np.roll(values, -begin), (tokens, channels))
-    return found
+        activations[f"layers.{layer}.x"] = np.resize(np.roll(values, -begin), (tokens, channels))
+    return activations
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count what happens inside to the stage ``name``."""
+        """Add the time of the block to the stage ``name``."""
         begun = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
@@ -80,7 +80,7 @@ class Stages:
 
 def replay_model(
     activations: Mapping[str, Floats],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, LayerCalibration],
     *,
     input: InputType,
     stages: Stages,
@@ -93,8 +93,8 @@ def replay_model(
         choices: format and scale of each tensor, of 16 bits; one simulation is made per distinct format, as many at a
             time as there are cores.
         input: the encoder's input type; values are rounded to it before they are sent.
-        stages: is told how long golden, generating, compiling and simulating took.
-        progress: called with what is going on and how far it is, 0 to 1.
+        stages: the times of golden, generating, compiling and simulating are added to it.
+        progress: called with the current step in words and the fraction done, 0 to 1.
 
     Returns:
         An outcome per format and run.
@@ -132,25 +132,25 @@ def replay_model(
                 _expect(format, input, tensors, folders[number])
             return sources
 
-        def build(number: int, sources: list[Path], runtime: Path | None) -> None:
+        def build(number: int, sources: list[Path]) -> None:
             report(number, 0.1)
             with stages.stage("compile"):
-                simulate.build(sources, NAME, folders[number], "verilator", aloof=True, runtime=runtime)
+                simulate.build(sources, NAME, folders[number], "verilator", optimize_runtime=False)
 
         def finish(number: int) -> list[Outcome]:
             if number:
-                build(number, prepared[number].result(), folders[0])
+                build(number, prepared[number].result())
             with stages.stage("simulate"):
                 passes = run_passes(
                     "qse_hw.sim.replay.whole_model_testbench", NAME, folders[number], "verilator", len(RUNS),
                     lambda part: report(number, 0.5 + 0.5 * part),
                 )  # fmt: skip
             plan = json.loads((folders[number] / PLAN).read_text())
-            return [outcome(found, plan) for found in passes]
+            return [outcome(counters, plan) for counters in passes]
 
         prepared = [pool.submit(prepare, number, *group) for number, group in enumerate(groups.items())]
-        build(0, prepared[0].result(), None)  # the others take its runtime
-        return [found for passes in pool.map(finish, range(len(groups))) for found in passes]
+        build(0, prepared[0].result())  # the others take Verilator's runtime from the compiler's cache
+        return [result for passes in pool.map(finish, range(len(groups))) for result in passes]
 
 
 def _generate(format: SegmentedFormat, input: InputType, folder: Path) -> list[Path]:
@@ -174,7 +174,7 @@ def _generate(format: SegmentedFormat, input: InputType, folder: Path) -> list[P
 
 
 def _expect(format: SegmentedFormat, input: InputType, tensors: list[tuple[Floats, Scale]], folder: Path) -> None:
-    """Write the harness's files and the plan."""
+    """Write the plan, and the harness's files of inputs and expected outputs."""
     saturated, nan, beats, values = 0, 0, 0, 0
     with ExitStack() as stack:
         inputs, codes, decoded = (
@@ -209,40 +209,40 @@ def _write(file: IO[bytes], beats: npt.NDArray[np.uint8]) -> None:
     file.write(np.ascontiguousarray(beats).data)
 
 
-def outcome(found: Mapping[str, Any], plan: Mapping[str, Any]) -> Outcome:
-    """What the harness's counters of a pass mean.
+def outcome(counters: Mapping[str, Any], plan: Mapping[str, Any]) -> Outcome:
+    """The outcome of a pass, from the harness's counters.
 
     Args:
-        found: the counters, by their names in ``whole_model.sv``; the pass's name and seconds.
-        plan: ``lanes``, values of a beat; ``beats`` sent; ``padding``, values that only fill the tensors' last beats;
-            ``flags``, what the status outputs must be.
+        counters: of a pass, by their names in ``whole_model.sv``; ``run``, its name; ``seconds``.
+        plan: ``lanes``, values per beat; ``beats`` sent; ``padding``, values that only fill up the tensors' last beats;
+            ``flags``, expected values of the status outputs.
 
     Raises:
         RuntimeError: if the harness could not read its files.
     """
-    if found["broken_files"]:
+    if counters["broken_files"]:
         raise RuntimeError("the harness could not read its files")
-    beats, flags, passed = plan["beats"], plan["flags"], (found["link_beats"], found["o_beats"])
-    wrong_flags = describe_flags({port: found[port] for port in flags}, flags)
+    beats, flags, passed = plan["beats"], plan["flags"], (counters["link_beats"], counters["o_beats"])
+    wrong_flags = describe_flags({port: counters[port] for port in flags}, flags)
     first = next(iter(wrong_flags), "")
-    if found["first_kind"]:
-        what = ("code", "value")[found["first_kind"] - 1]
-        got, want = found["first_got"], found["first_want"]
-        first = f"{what}, beat {found['first_beat']}, lane {found['first_lane']}: {got:#x}, not {want:#x}"
+    if counters["first_kind"]:
+        what = ("code", "value")[counters["first_kind"] - 1]
+        got, want = counters["first_got"], counters["first_want"]
+        first = f"{what}, beat {counters['first_beat']}, lane {counters['first_lane']}: {got:#x}, not {want:#x}"
     elif min(passed) != beats:
         first = f"{min(passed)} beats came out, not {beats}"
     return Outcome(
-        run=found["run"],
+        run=counters["run"],
         values=max(0, min(*passed, beats) * plan["lanes"] - plan["padding"]),
-        cycles=found["last"],
-        wrong_codes=found["wrong_codes"],
-        wrong_values=found["wrong_values"],
+        cycles=counters["last"],
+        wrong_codes=counters["wrong_codes"],
+        wrong_values=counters["wrong_values"],
         missing=sum(max(0, beats - count) for count in passed),
         extra=sum(max(0, count - beats) for count in passed),
-        unknown=0,  # a simulator of two states has none
-        violations=found["violations"],
-        wrong_inputs=abs(found["accepted"] - beats),
+        unknown=0,  # Verilator has no X and Z
+        violations=counters["violations"],
+        wrong_inputs=abs(counters["accepted"] - beats),
         wrong_flags=len(wrong_flags),
-        seconds=found["seconds"],
+        seconds=counters["seconds"],
         first=first,
     )

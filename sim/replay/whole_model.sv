@@ -1,5 +1,5 @@
-// Sends a file of beats through encoder and decoder and compares what passes with files of what must: all that a
-// testbench does per cycle, compiled. A beat in a file is in $fread's order, the high byte first.
+// Sends a file of beats through encoder and decoder and compares their outputs with files of expected beats: the
+// per-cycle work of the testbench, compiled. Beats in files are in $fread's order, the high byte first.
 
 module whole_model (
     input wire clk /*verilator public_flat_rw*/,
@@ -13,8 +13,8 @@ module whole_model (
     output wire [31:0] saturation_count /*verilator public_flat_rd*/
 );
   localparam LANES = `QSE_LANES;
-  localparam PATIENCE = 1000;  // cycles in which nothing passes until a design that hangs is given up
-  localparam AFTERWARDS = 50;  // cycles in which nothing more may come
+  localparam PATIENCE = 1000;  // cycles without any beat after which the pass ends
+  localparam AFTERWARDS = 50;  // further cycles, in which no beat may appear
 
   reg [63 + LANES * `QSE_INPUT:0] offered, next;  // k, M, payload
   reg i_valid, o_ready, stalling_i, stalling_o;

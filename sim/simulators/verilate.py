@@ -1,11 +1,11 @@
-"""Compiling Verilog and a C++ main into a program of its own: a simulation without cocotb, at the model's own speed."""
+"""Compiling Verilog and a C++ main into a program: simulation at full speed, without cocotb."""
 
 import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from qse_hw.sim.simulators.simulate import VERILATOR_ARGUMENTS, tail, take_runtime, toolchain
+from qse_hw.sim.simulators.simulate import VERILATOR_ARGUMENTS, tail, toolchain
 from qse_hw.sim.simulators.simulators import find, require
 
 
@@ -18,7 +18,6 @@ def verilate(
     arguments: Sequence[str] = (),
     defines: Sequence[str] = (),
     short: bool = False,
-    runtime: Path | None = None,
 ) -> Path:
     """Compile ``sources`` and ``main`` in ``folder``; the log is ``folder/build.log``.
 
@@ -26,12 +25,10 @@ def verilate(
         sources: Verilog, and Verilator configuration.
         main: C++ with the program's ``main``; it includes ``"Vdut.h"``, the class of the module ``top``, called Vdut.
         top: the module that it drives.
-        folder: for everything that is made.
-        arguments: more of Verilator's.
+        folder: for all files that are made.
+        arguments: further arguments of Verilator.
         defines: ``NAME`` or ``NAME=VALUE``, for the C++ compiler.
-        short: compiling takes longer than what is to be simulated, so compile quickly.
-        runtime: the folder of an earlier program with the same compiler options: what it compiled of Verilator's own
-            runtime, half of the work, is taken from there.
+        short: compile without optimization, because compilation takes longer than the simulation.
 
     Returns:
         The program.
@@ -42,8 +39,6 @@ def verilate(
     """
     require("verilator")
     folder.mkdir(parents=True, exist_ok=True)
-    if runtime is not None:
-        take_runtime(runtime, folder)
     log, program = folder / "build.log", folder / "dut"
     command = [find("verilator") or "verilator", "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1)]
     command += [*VERILATOR_ARGUMENTS, "--prefix", "Vdut", "--top-module", top]
@@ -51,7 +46,7 @@ def verilate(
     for define in defines:
         command += ["-CFLAGS", f"-D{define}"]
     command += [*arguments, *(str(path.absolute()) for path in (*sources, main))]
-    environment = os.environ | toolchain("-O0" if short else "-O2", "-O0")  # of the runtime it uses hardly anything
+    environment = os.environ | toolchain("-O0" if short else "-O2", "-O0")  # the program hardly uses the runtime
     with log.open("w") as output:
         status = subprocess.run(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False

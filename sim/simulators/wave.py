@@ -1,4 +1,4 @@
-"""Waveforms: every signal of a simulation in a file, written by the simulator itself."""
+"""Waveform files of all signals of a simulation, written by the simulator."""
 
 import json
 import subprocess
@@ -16,17 +16,17 @@ _DUMPER = "qse_wave"
 
 
 class Wave(NamedTuple):
-    """A file to record to; ``kind``, one of :data:`KINDS`, is its format, whatever it is called."""
+    """A file to record to; ``kind``, one of :data:`KINDS`, is its format, whatever its suffix is."""
 
     kind: str
     path: Path
 
 
 def kind_of(path: str | Path, simulator: str) -> str:
-    """The kind of wave that the name of a file asks for.
+    """The kind of waveform by the suffix of the file's name.
 
     Raises:
-        InputError: for other suffixes than .vcd and .fst, and if the simulator could not write that kind here.
+        InputError: for other suffixes than .vcd and .fst, and if the simulator cannot write that kind on this machine.
     """
     suffix = Path(path).suffix
     if suffix not in (f".{kind}" for kind in KINDS):
@@ -41,7 +41,7 @@ def kind_of(path: str | Path, simulator: str) -> str:
 
 @contextmanager
 def recording(path: Path | None, simulator: str) -> Iterator[Wave | None]:
-    """Where to record so that ``path`` appears when the block succeeds; None for None."""
+    """A temporary wave file that becomes ``path`` if the block succeeds; None for None."""
     if path is None:
         yield None
         return
@@ -57,7 +57,7 @@ def _has_headers(*names: str) -> bool:
 
 
 def dumper(wave: Wave, top: str, folder: Path) -> tuple[Path, str]:
-    """For Icarus: a Verilog file to compile along, which records all below ``top``, and its module."""
+    """For Icarus: an additional Verilog file whose module records everything below ``top``, and the module's name."""
     path = folder / f"{_DUMPER}.v"
     name = json.dumps(str(wave.path), ensure_ascii=False)
     text = f"module {_DUMPER};\n  initial begin\n    $dumpfile({name});\n    $dumpvars(0, {top});\n  end\nendmodule\n"

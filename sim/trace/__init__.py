@@ -1,1 +1,1 @@
-"""Traces of single beats, and what they cover."""
+"""Traces of a unit's ports in every cycle, and their functional coverage."""

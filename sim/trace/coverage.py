@@ -1,8 +1,8 @@
-"""Functional coverage: which cases of a unit's function, crossed with which stalls, a recorded trace has reached.
+"""Functional coverage: the cases of a unit's function, crossed with stalls, that a recorded trace has reached.
 
-A case of an encoder is a segment, a sign and where the value lies between two codes; or saturation, an infinity, NaN. A
-case of a decoder is a segment and a sign; or a redundant code, or one without a value. Every input pattern is
-classified, so cases that cannot occur are found by trying all patterns, not by assuming.
+A case of an encoder is a segment, a sign, and the value's place between two codes; or saturation, an infinity, NaN. A
+case of a decoder is a segment and a sign; or a redundant code, or a code without a value. All input patterns are
+classified, so the cases that cannot occur are known by exhaustion.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ Case = tuple[str, ...]
 SIGNS = ("+", "-")
 ROUNDINGS = ("exact", "below tie", "tie", "above tie")
 STALLS = ("none", "input bubble", "output stall", "full")
-MAX_WIDTH = 16  # of the patterns that are tried
+MAX_WIDTH = 16  # bits of patterns that are classified exhaustively
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,9 @@ class Cover:
     """The cases of a unit.
 
     Attributes:
-        cases: those that occur, in order.
-        table: by input pattern the number of its case, (2**width,) int.
-        impossible: the others, and why they cannot occur.
+        cases: the cases that can occur, in order.
+        table: the index of each input pattern's case, (2**width,) int.
+        impossible: the cases that cannot occur, and why.
     """
 
     cases: tuple[Case, ...]
@@ -42,23 +42,23 @@ class Cover:
     impossible: Mapping[Case, str]
 
     def count(self, patterns: npt.NDArray[np.integer], stalls: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
-        """How often each case met each of :data:`STALLS`, (cases, 4).
+        """Hits of each case crossed with each of :data:`STALLS`, (cases, 4).
 
         Args:
             patterns: inputs of the beats in order, (beats, lanes).
-            stalls: of those of them that left, as :func:`stall_cases` returns them.
+            stalls: of the beats that left, as :func:`stall_cases` returns them.
         """
         bins = self.table[patterns[: len(stalls)]] * len(STALLS) + stalls[:, None]
         counts: npt.NDArray[np.int64] = np.bincount(bins.reshape(-1), minlength=len(self.cases) * len(STALLS))
         return counts.reshape(-1, len(STALLS))
 
     def patterns(self, rng: np.random.Generator, each: int) -> npt.NDArray[np.intp]:
-        """``each`` patterns of every case, drawn from all that there are, in random order."""
+        """``each`` patterns of every case, drawn at random, in random order."""
         chosen = [rng.choice(np.flatnonzero(self.table == number), each) for number in range(len(self.cases))]
         return rng.permutation(np.concatenate(chosen))
 
     def empty(self, counts: npt.NDArray[np.int64]) -> list[str]:
-        """The bins without a hit, in words."""
+        """The bins without hits, in words."""
         return [
             ", ".join((*case, stall))
             for (case, stall), count in zip(product(self.cases, STALLS), counts.reshape(-1).tolist(), strict=True)
@@ -67,10 +67,10 @@ class Cover:
 
 
 def encoder_cover(format: SegmentedFormat, input: InputType, scale: Scale) -> Cover:
-    """The cases of an encoder with that constant scale.
+    """The cases of an encoder with a constant scale.
 
     Raises:
-        InputError: for inputs of more than 16 bits, of which not every pattern can be tried.
+        InputError: for inputs of more than 16 bits, whose patterns are too many to classify.
     """
     if input.width > MAX_WIDTH:
         raise InputError(f"Input of functional coverage must have at most {MAX_WIDTH} bits, not {input.width}")
@@ -78,7 +78,7 @@ def encoder_cover(format: SegmentedFormat, input: InputType, scale: Scale) -> Co
     cases = [*product(segments, SIGNS, ROUNDINGS), *product(("saturated",), SIGNS)]
     if input.is_float:
         cases += [*product(("infinity",), SIGNS), ("NaN",)]
-    found = [_encoder_case(bits, format, input, scale) for bits in range(1 << input.width)]
+    case_of = [_encoder_case(bits, format, input, scale) for bits in range(1 << input.width)]
 
     def reason(case: Case) -> str:
         number = segments.index(case[0]) if case[0] in segments else None
@@ -89,7 +89,7 @@ def encoder_cover(format: SegmentedFormat, input: InputType, scale: Scale) -> Co
                 return "the segment lies below the zero point"
         return f"none of the {1 << input.width} patterns of {input.name} at {scale} is such a value"
 
-    return _cover(cases, found, {case: reason(case) for case in set(cases) - set(found)})
+    return _cover(cases, case_of, {case: reason(case) for case in set(cases) - set(case_of)})
 
 
 def _encoder_case(bits: int, format: SegmentedFormat, input: InputType, scale: Scale) -> Case:
@@ -119,14 +119,14 @@ def decoder_cover(format: SegmentedFormat) -> Cover:
     """The cases of a decoder."""
     segments = [f"segment {number}" for number in range(len(format.segments))]
     cases = [*product(segments, SIGNS), ("redundant",), ("without a value",)]
-    found = [_decoder_case(code, format) for code in range(1 << format.bits)]
+    case_of = [_decoder_case(code, format) for code in range(1 << format.bits)]
 
     def reason(case: Case) -> str:
         if len(case) == 1:
             return f"none of the {1 << format.bits} codes is {case[0]}"
         return f"the segment lies {'above' if case[1] == '-' else 'below'} the zero point"
 
-    return _cover(cases, found, {case: reason(case) for case in set(cases) - set(found)})
+    return _cover(cases, case_of, {case: reason(case) for case in set(cases) - set(case_of)})
 
 
 def _decoder_case(code: int, format: SegmentedFormat) -> Case:
@@ -140,21 +140,21 @@ def _decoder_case(code: int, format: SegmentedFormat) -> Case:
     return f"segment {segment}", SIGNS[value < 0]
 
 
-def _cover(cases: list[Case], found: list[Case], impossible: Mapping[Case, str]) -> Cover:
+def _cover(cases: list[Case], case_of: list[Case], impossible: Mapping[Case, str]) -> Cover:
     kept = tuple(case for case in cases if case not in impossible)
     numbers = {case: number for number, case in enumerate(kept)}
-    table: npt.NDArray[np.intp] = np.array([numbers[case] for case in found], np.intp)
+    table: npt.NDArray[np.intp] = np.array([numbers[case] for case in case_of], np.intp)
     return Cover(cases=kept, table=table, impossible=impossible)
 
 
 def stall_cases(trace: Trace, capacity: int) -> npt.NDArray[np.intp]:
-    """For each beat that left, in order, the number of what it met, in :data:`STALLS`.
+    """For each beat that left, in order, the index of its stall in :data:`STALLS`.
 
-    Full: it waited at the output while the unit held as many beats as it can, and refused another. Output stall: it
-    waited otherwise. Input bubble: it did not wait, but there was no beat right before it. None: neither.
+    Full: it waited at the output while the unit was full and another beat was offered. Output stall: it waited
+    otherwise. Input bubble: it did not wait, but there was no beat right before it. None: none of these.
 
     Args:
-        trace: of a unit with streams ``i`` and ``o``, beats in order and one for one.
+        trace: of a unit with streams ``i`` and ``o`` that gives one beat for each, in order.
         capacity: beats that the unit holds when it is full.
     """
     offered, accepted = trace["i__valid"] & ~trace["i__ready"], trace["i__valid"] & trace["i__ready"]
@@ -163,7 +163,7 @@ def stall_cases(trace: Trace, capacity: int) -> npt.NDArray[np.intp]:
         np.cumsum(leaves) - leaves
     )  # at the cycle's beginning
     full = waits & offered & (held == capacity)
-    beat: npt.NDArray[np.intp] = (np.cumsum(leaves) - leaves).astype(np.intp)  # whose turn at the output it is
+    beat: npt.NDArray[np.intp] = (np.cumsum(leaves) - leaves).astype(np.intp)  # index of the beat at the output
     count = int(leaves.sum())
 
     def any_of(cycles: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

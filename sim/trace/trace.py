@@ -1,4 +1,4 @@
-"""Recording what is on every port of emitted Verilog in every cycle, in a simulator."""
+"""Recording every port of emitted Verilog in every cycle, in a simulator."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +21,13 @@ Port = Mapping[str, Any]
 
 
 def record(emitted: Emitted, stimulus: Stimulus, *, folder: Path, simulator: str = "verilator") -> Trace:
-    """What ``stimulus`` makes of the unit: 3 cycles of reset, then cycle 0. Files are left in ``folder``.
+    """The unit's trace under ``stimulus``: 3 cycles of reset, then cycle 0. Files are left in ``folder``.
 
-    Whatever is on a payload without valid must not matter: the recording puts noise there.
+    The payload is random without valid, as its value must not matter then.
 
     Raises:
         InputError: if the stimulus does not fit the unit, or the simulator is missing.
-        RuntimeError: if the simulation breaks, or if a port is X or Z (a payload: while it is valid).
+        RuntimeError: if the simulation fails, or a port is X or Z (a payload: while it is valid).
     """
     return record_all(emitted, [stimulus], folder=folder, simulator=simulator)[0]
 
@@ -35,7 +35,7 @@ def record(emitted: Emitted, stimulus: Stimulus, *, folder: Path, simulator: str
 def record_all(
     emitted: Emitted, stimuli: Sequence[Stimulus], *, folder: Path, simulator: str = "verilator"
 ) -> list[Trace]:
-    """As :func:`record`, one stimulus after another on a model that is compiled once; each begins with a reset."""
+    """As :func:`record`, for several stimuli with one compilation; each begins with a reset."""
     inputs, outputs = _fields(emitted.ports, "input"), _fields(emitted.ports, "output")
     for number, stimulus in enumerate(stimuli):
         (folder / f"seen{number}.npz").unlink(missing_ok=True)  # of an earlier recording
@@ -61,10 +61,10 @@ def record_all(
 
 
 def _fields(ports: Sequence[Port], direction: str) -> list[Port]:
-    """Ports in the order in which they lie, each on whole bytes, in the one vector that goes each way.
+    """The ports of a direction in the order of their bytes in a single vector.
 
-    One vector, because the time of a cycle is that of its accesses from Python. The input stream lies on top, since
-    it alone depends on what the unit does; its ready lies at the bottom, where it is found soonest.
+    A single vector, because accesses from Python dominate the time of a cycle. The input stream is at the top, as only
+    it depends on the unit's outputs; its ready is at the bottom, where it is read fastest.
     """
     chosen = [port for port in ports if port["direction"] == direction and port["name"] not in ("clk", "rst")]
     order = {"i__ready": -1, "i__payload": 1, "i__valid": 2}
@@ -148,7 +148,7 @@ def _read(file: Path, inputs: Sequence[Port], outputs: Sequence[Port], stimulus:
 
 
 def _wrap(emitted: Emitted) -> str:
-    """Verilog of the unit with all inputs in one vector and all outputs in another, which Verilator leaves visible."""
+    """Verilog of the unit with all inputs in one vector and all outputs in another, visible to the testbench."""
     pins = [".clk(clk)", ".rst(rst)"]
     unused = []
     widths = {}

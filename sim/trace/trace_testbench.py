@@ -1,4 +1,4 @@
-"""The cocotb testbench of a recording: one access each way per cycle. Runs in the simulator."""
+"""The cocotb testbench of a recording: one write and one read per cycle. Runs in the simulator."""
 
 import json
 import os
@@ -20,23 +20,24 @@ _NOISE = 20261  # seed
 
 @cocotb.test()
 async def record(dut: Any) -> None:
-    """Play every stimulus of the folder, each after a reset, and write down what was seen."""
+    """Apply every stimulus of the folder, each after a reset, and write what was recorded."""
     folder = Path(os.environ[FOLDER_VARIABLE])
     layout = json.loads((folder / "layout.json").read_text())
-    cocotb.start_soon(Clock(dut.clk, 2, "step").start())
+    Clock(dut.clk, 2, "step").start()
     for number in range(layout["recordings"]):
         with np.load(folder / f"stimulus{number}.npz") as stimulus:
-            arrays = await _play(dut, layout["payload_bits"], **stimulus)
-        np.savez(folder / f"seen{number}.npz", **arrays)
+            arrays = await _record(dut, layout["payload_bits"], **stimulus)
+        driven, seen, unknown = arrays
+        np.savez(folder / f"seen{number}.npz", driven=driven, seen=seen, unknown=unknown)
 
 
-async def _play(
+async def _record(
     dut: Any, payload_bits: int, *, static: npt.NDArray[np.uint8], beats: npt.NDArray[np.uint8],
     offer: npt.NDArray[np.bool_],
-) -> dict[str, npt.NDArray[np.uint8]]:
+) -> list[npt.NDArray[np.uint8]]:
     """``driven``, ``seen``, ``unknown`` (bits that are X or Z), each (cycles, bytes)."""
     driven_bytes, seen_bytes = len(dut.driven) // 8, len(dut.seen) // 8
-    at = 8 * static.shape[1]  # where the input stream begins
+    at = 8 * static.shape[1]  # first bit of the input stream
     valid = 1 << 8 * (driven_bytes - 1)
     noise = random.Random(_NOISE)
     falling, settled = FallingEdge(dut.clk), ReadOnly()
@@ -69,5 +70,5 @@ async def _play(
             seen += int("".join(bit if bit in "01" else "0" for bit in bits), 2).to_bytes(seen_bytes, "little")
             unknown += int("".join("0" if bit in "01" else "1" for bit in bits), 2).to_bytes(seen_bytes, "little")
     await falling
-    arrays = {"driven": (driven, driven_bytes), "seen": (seen, seen_bytes), "unknown": (unknown, seen_bytes)}
-    return {name: np.frombuffer(bytes(data), np.uint8).reshape(-1, size) for name, (data, size) in arrays.items()}
+    recorded = ((driven, driven_bytes), (seen, seen_bytes), (unknown, seen_bytes))
+    return [np.frombuffer(bytes(data), np.uint8).reshape(-1, size) for data, size in recorded]

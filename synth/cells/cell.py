@@ -12,12 +12,12 @@ EDGES = ("rise", "fall")
 
 @dataclass(frozen=True)
 class Table:
-    """A function of two numbers, given at points.
+    """A function of two numbers, given at grid points.
 
     Attributes:
-        xs, ys: the points, rising; one where nothing depends on that number. x is a slew, y a load; of a constraint x
-            is the clock's slew, y the data's.
-        values: per x, per y.
+        xs, ys: the grid, ascending; a single point if the function does not depend on that number. x is a slew, y a
+            load; of a constraint, x is the clock's slew and y the data's.
+        values: (xs, ys).
     """
 
     xs: tuple[float, ...]
@@ -25,7 +25,7 @@ class Table:
     values: tuple[tuple[float, ...], ...]
 
     def at(self, x: float, y: float) -> float:
-        """Bilinear between the points; beyond them the outermost patch goes on, as in ABC and OpenSTA."""
+        """Bilinear interpolation; beyond the grid the outermost patch is extrapolated, as in ABC and OpenSTA."""
         i, right = _place(self.xs, x)
         j, up = _place(self.ys, y)
         low = self.values[i]
@@ -45,10 +45,10 @@ def _place(points: tuple[float, ...], at: float) -> tuple[int, float]:
 
 @dataclass(frozen=True)
 class Arc:
-    """A ``timing`` group: how a pin follows, or must precede, another one.
+    """A ``timing`` group: a delay from a related pin, or a constraint relative to it.
 
     Attributes:
-        related: the other pin; "" if the file does not say.
+        related: the related pin; "" if the file does not say.
         kind: ``timing_type``: ``combinational``, ``rising_edge``, ``setup_rising``, ...
         sense: ``positive_unate``, ``negative_unate`` or ``non_unate``.
         tables: ``cell_rise``, ``rise_transition``, ``rise_constraint`` and of ``fall``; ns.
@@ -65,10 +65,10 @@ class Power:
     """An ``internal_power`` group: energy inside the cell per transition of the pin, pJ.
 
     Attributes:
-        related: the pin that causes it; "" of an input, where the pin does so itself.
+        related: the pin that causes the transition; "" of an input, which causes it itself.
         supply: ``related_pg_pin`` or ``power_level``; the energies of several supplies add up.
         when: the condition on other pins; "" if there is none.
-        rise, fall: by slew, ns, and load, pF; None for an edge that the group does not speak of, never for both.
+        rise, fall: by slew, ns, and load, pF; None for an edge that the group does not give, never for both.
     """
 
     related: str
@@ -84,11 +84,11 @@ class Pin:
 
     Attributes:
         direction: ``input``, ``output``, ``inout``, ``internal``.
-        capacitance: pF; NaN if the file does not say.
-        edges: the capacitance while it rises and falls, pF; NaN likewise.
-        clock: whether the file calls it a clock.
+        capacitance: pF; NaN if the file does not give it.
+        edges: rise and fall capacitance, pF; NaN likewise.
+        clock: whether the file declares it a clock.
         function: of an output; None if there is none.
-        arcs, powers: what ends here; one for each related pin.
+        arcs, powers: those whose groups are in this pin; one for each related pin.
     """
 
     direction: str
@@ -102,7 +102,7 @@ class Pin:
 
 @dataclass(frozen=True)
 class Flop:
-    """An ``ff`` group: the clock pin, whether its rising edge counts, and what is taken over."""
+    """An ``ff`` group: the clock pin, whether its rising edge is the active one, and the next state."""
 
     clock: str
     rising: bool
@@ -114,12 +114,12 @@ class Cell:
     """A cell.
 
     Attributes:
-        area: in the file's unit; NaN if it does not say.
-        leakage: W, the mean over the states; None if the file does not say.
-        no_leakage: why there is none.
+        area: in the file's unit; NaN if the file does not give it.
+        leakage: W, the mean over the states; None if the file does not give it.
+        no_leakage: why ``leakage`` is None; else "".
         pins: by name.
-        flop: None if it is none.
-        memory: it keeps something: a flop, a latch, a clock gate.
+        flop: None if the cell is no flop.
+        memory: whether it keeps state: a flop, a latch, a clock gate.
     """
 
     name: str
@@ -136,7 +136,7 @@ class Cell:
 
     @property
     def untimed(self) -> frozenset[str]:
-        """Pins of a gate that an output depends on, without a delay."""
+        """Input pins of a gate on which an output depends, but from which it has no delay."""
         if self.memory:
             return frozenset()
         return frozenset(
@@ -148,13 +148,13 @@ class Cell:
 
     @property
     def has_internal_energy(self) -> bool:
-        """Whether the file speaks of it; of a cell without an input it need not, since nothing toggles there."""
+        """Whether the file gives internal energy; a cell without inputs needs none, since nothing toggles in it."""
         inputs = any(pin.direction == "input" for pin in self.pins.values())
         return not inputs or any(pin.powers for pin in self.pins.values())
 
 
 def lacking(cell: str, what: str) -> InputError:
-    """The refusal of a cell, by name, that lacks something needed; it never counts as zero."""
+    """The error for a cell of the netlist that lacks ``what``: what is missing never counts as zero."""
     return InputError(
         f"Liberty cell {cell}, which the netlist uses, must have {what}; "
         "complete the file or mark the cell with dont_use : true"
@@ -167,12 +167,12 @@ class Library:
 
     Attributes:
         name: the library's.
-        voltage: nominal, V; None if the file does not say.
-        cells: by name; those that can be read.
-        left_out: why the others cannot, by name.
-        no_energy: why nothing in the file can be turned into an energy; "" if it can.
-        text: the file for other programs: unpacked, without the cells that are left out.
-        digest: SHA-256 of the unpacked file, in hexadecimal digits.
+        voltage: nominal, V; None if the file does not give it.
+        cells: the cells that can be read, by name.
+        left_out: why each of the other cells cannot be read, by name.
+        no_energy: why no energy can be computed with the file; "" if it can.
+        text: the file for other programs: uncompressed, without the cells that are left out.
+        digest: SHA-256 of the uncompressed file, in hexadecimal digits.
     """
 
     name: str

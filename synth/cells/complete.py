@@ -1,12 +1,12 @@
-"""Whether the cells of a netlist say all that static timing needs: nothing that is missing may count as zero.
+"""Whether the library gives everything that static timing of a netlist needs: what is missing must not count as zero.
 
-Needed are, of cells that the netlist uses and of outputs that something reads: delays and slews for each edge of an
-input and each edge of the output that it may cause, by the output's function; delays from a flop's clock; setup times
-of a flop's inputs. Inputs on a constant never change and need none. Hold times, pulse widths and shortest periods are
-not looked at.
+Of the cells that the netlist uses, and of outputs that something reads, it must give: delays and slews for each edge of
+an input and each edge of the output that it may cause, by the output's function; delays from a flop's clock; setup
+times of a flop's inputs. Inputs on a constant never change and need none. Hold times, pulse widths and minimum periods
+are not checked.
 
-One case is stated instead of refused: an input without any timing group of a flop whose other inputs have setup times.
-Paths to such a pin are timed up to the pin.
+One case is reported instead of refused: an input without any timing group, of a flop whose other inputs have setup
+times. Paths to such a pin are timed up to the pin.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from qse_hw.golden.errors import InputError
 from qse_hw.synth.cells.cell import EDGES, Arc, Cell, Flop, lacking
 from qse_hw.synth.cells.liberty_function import Function
-from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.mapped import MappedNetlist
 
 MOST_INPUTS = 16
-"""Of a function, as its whole truth table is made."""
+"""Of a function: its whole truth table is computed."""
 _KINDS = {"combinational": EDGES, "combinational_rise": ("rise",), "combinational_fall": ("fall",)}
 _CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
     "positive_unate": {edge: (edge,) for edge in EDGES},
@@ -27,7 +27,7 @@ _CAUSES: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def causes(arc: Arc, edge: str) -> tuple[str, ...]:
-    """The edges of ``arc``'s related pin that cause an ``edge`` of its pin, without a clock; both if not said."""
+    """The edges of ``arc``'s related pin that cause an ``edge`` of its pin, without a clock; both by default."""
     return _CAUSES.get(arc.sense, _CAUSES["non_unate"])[edge] if edge in _KINDS.get(arc.kind, ()) else ()
 
 
@@ -41,8 +41,8 @@ def captures(arc: Arc, flop: Flop | None) -> bool:
     return flop is not None and arc.related == flop.clock and arc.kind == "setup_rising"
 
 
-def check_complete(mapped: Mapped) -> frozenset[tuple[str, str]]:
-    """See the module.
+def check_complete(mapped: MappedNetlist) -> frozenset[tuple[str, str]]:
+    """Check the netlist's cells as the module says.
 
     Returns:
         Cell and pin of the flops' inputs that have no timing group.
@@ -51,7 +51,7 @@ def check_complete(mapped: Mapped) -> frozenset[tuple[str, str]]:
         InputError: with the cell, the pin and what it lacks.
     """
     read = mapped.readers.keys() | {net for nets in mapped.outputs.values() for net in nets}
-    uses = {}  # of each cell only once for each way to use it
+    uses = {}  # each cell once for each set of connected pins
     for instance in mapped.instances:
         live = frozenset(name for name, net in instance.nets.items() if isinstance(net, int))
         outputs = tuple(sorted(name for name, _, net in instance.pins("output") if net in read))
@@ -110,14 +110,14 @@ def _check_related(cell: Cell, name: str, arc: Arc) -> None:
 
 
 def _check_pair(cell: Cell, name: str, arc: Arc, edge: str) -> None:
-    """A delay without its slew, or a slew without its delay."""
+    """Refuse a delay without its slew, and a slew without its delay."""
     for one, other in ((f"cell_{edge}", f"{edge}_transition"), (f"{edge}_transition", f"cell_{edge}")):
         if one in arc.tables and other not in arc.tables:
             raise lacking(cell.name, f"{other} beside {one} in the timing of pin {name} by {arc.related}")
 
 
 def _needed(cell: Cell, name: str, live: frozenset[str]) -> Iterator[tuple[str, str, str]]:
-    """Related pin, its edge and the output's edge."""
+    """The delays that output ``name`` must have: related pin, its edge, the output's edge."""
     function = cell.pins[name].function
     if cell.flop is not None:
         yield from ((cell.flop.clock, "rise", edge) for edge in EDGES)

@@ -1,47 +1,46 @@
 """Energy per value of a netlist of standard cells: toggles times the Liberty file's capacitances and internal energies.
 
-A net that toggles costs C V^2 / 2, C the input pins on it. A cell's output that toggles costs the cell's internal
-energy besides, at the slew and load that :mod:`qse_hw.synth.cells.sta` finds, rising as often as falling; of several
-inputs that may have caused it, each counts by how often it toggles. Input pins with an internal energy of their own
-cost it at each toggle, clock pins at each of the clock's two edges. Conditions (``when``) count alike, whatever the
-state. Leakage is the cells' sum (:mod:`qse_hw.synth.cells.liberty_leakage`). What a library does not say of a cell in
-use counts as
-nothing at all: no sum with it is given, but the reason why there is none.
+Each toggle of a net costs C V^2 / 2, where C is the capacitance of the input pins on it. Each toggle of a cell's output
+also costs the cell's internal energy, at the slew and load that :mod:`qse_hw.synth.cells.sta` computes; rising and
+falling edges are equally frequent. If several inputs may have caused the toggle, their energies are averaged, weighted
+by how often each input toggles. Input pins that have an internal energy of their own cost it at each toggle, clock pins
+at each of the clock's two edges. The groups for different states (``when``) are averaged with equal weights. Leakage is
+the sum over the cells (:mod:`qse_hw.synth.cells.liberty_leakage`). If the library lacks a figure for a cell in use, no
+sum that needs it is given, but the reason.
 
-Limits: no wires, no clock tree (the flops' clock pins are driven from nowhere), typical conditions of the file; what is
-attached to the outputs is not known and costs nothing, while the unit's input pins count as the unit's; glitches only
-if the activity has them. Compare units with it; do not promise a battery's life.
+Limits: no wires; no clock tree (nothing drives the flops' clock pins); the file's operating conditions only; no load on
+output ports, while the unit's input pins load the input ports; glitches only if the activity has them. The figures
+compare units; they do not predict the power of a chip.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from qse_hw.synth.activity import Activity
 from qse_hw.synth.cells.cell import Cell, Library, Pin, Power
-from qse_hw.synth.cells.mapped import Bit, Instance, Mapped
-from qse_hw.synth.cells.sta import CLOCK_SLEW, PORT_SLEW, Timing
+from qse_hw.synth.cells.mapped import Bit, Instance, MappedNetlist
+from qse_hw.synth.cells.sta import CLOCK_SLEW, PORT_SLEW, TimingReport
 
 INPUTS = "(inputs)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
-    """Energy per value, pJ; all parts add up to :attr:`total`. None is what the library does not give.
+    """Energy per value, pJ; the parts add up to :attr:`total`. None: the library does not give it.
 
     Attributes:
-        switching: charging the nets, but for the clock's.
-        internal: within the cells, but for their clock pins.
+        switching: charging the nets, except the clock's.
+        internal: within the cells, except at their clock pins.
         clock: charging the clock net, and within the flops at each of its edges.
         by_cell: the same by type of the cell that drives the net or has the pin; :data:`INPUTS`: nets of input ports;
-            None where there is no total.
-        leakage: power, W, whatever happens; not in the total.
-        values: how many were played.
+            None if there is no total.
+        leakage: static power, W; not in the total.
+        values: number of values simulated.
         voltage: V.
-        missing: why, by the names ``energy`` (of the total) and ``leakage``, if either is None.
+        missing: why the total (``energy``) or ``leakage`` is None.
     """
 
     switching: float | None
@@ -61,13 +60,9 @@ class Energy:
         return self.switching + self.internal + self.clock
 
 
-def energy(netlist: Path, library: Library, activity: Activity, timing: Timing) -> Energy:
-    """Energy of the netlist in a file of ``write_json`` under ``activity``, with the slews of ``timing``, both its own.
-
-    Raises:
-        InputError: if the file is not such a netlist.
-    """
-    mapped = Mapped.read(netlist, library)
+def energy(mapped: MappedNetlist, activity: Activity, timing: TimingReport) -> Energy:
+    """Energy of a netlist under ``activity``, with the slews of ``timing``; both must be of this netlist."""
+    library = mapped.library
     used = {instance.cell.name: instance.cell for instance in mapped.instances}
     missing = _missing(library, used)
     volts = math.nan if library.voltage is None else library.voltage
@@ -89,8 +84,8 @@ def energy(netlist: Path, library: Library, activity: Activity, timing: Timing) 
                 each = _internal(mapped, instance, pin, net, activity, timing)
                 add(part, instance.cell.name, activity.toggles.get(net, 0), each)
 
-    def per_value(found: Sequence[float]) -> float:
-        return math.fsum(found) / activity.values
+    def per_value(energies: Sequence[float]) -> float:
+        return math.fsum(energies) / activity.values
 
     known: tuple[str, ...] = ("switching", "internal", "clock")
     if "energy" in missing:
@@ -98,7 +93,9 @@ def energy(netlist: Path, library: Library, activity: Activity, timing: Timing) 
     leaks = [instance.cell.leakage for instance in mapped.instances if instance.cell.leakage is not None]
     return Energy(
         **{part: per_value(parts[part]) if part in known else None for part in ("switching", "internal", "clock")},
-        by_cell=None if "energy" in missing else {cell: per_value(found) for cell, found in sorted(cells.items())},
+        by_cell=None
+        if "energy" in missing
+        else {cell: per_value(energies) for cell, energies in sorted(cells.items())},
         leakage=None if "leakage" in missing else math.fsum(leaks),
         values=activity.values,
         voltage=library.voltage,
@@ -107,25 +104,27 @@ def energy(netlist: Path, library: Library, activity: Activity, timing: Timing) 
 
 
 def _missing(library: Library, used: Mapping[str, Cell]) -> dict[str, str]:
-    """What cannot be given, and why."""
-    found = {}
+    """Why the total (``energy``) or ``leakage`` cannot be given."""
+    missing = {}
     without = [name for name, cell in sorted(used.items()) if not cell.has_internal_energy]
     if library.no_energy:
-        found["energy"] = library.no_energy
+        missing["energy"] = library.no_energy
     elif without:
-        found["energy"] = f"Library {library.name} has no internal_power for {_listed(without)}"
+        missing["energy"] = f"Library {library.name} has no internal_power for {_listed(without)}"
     silent = {name: cell.no_leakage for name, cell in sorted(used.items()) if cell.leakage is None}
     if silent:
         reason = next(iter(silent.values()))
-        found["leakage"] = f"Library {library.name} has no leakage for {_listed(list(silent))} ({reason})"
-    return found
+        missing["leakage"] = f"Library {library.name} has no leakage for {_listed(list(silent))} ({reason})"
+    return missing
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _internal(mapped: Mapped, instance: Instance, pin: Pin, net: Bit, activity: Activity, timing: Timing) -> float:
+def _internal(
+    mapped: MappedNetlist, instance: Instance, pin: Pin, net: Bit, activity: Activity, timing: TimingReport
+) -> float:
     """pJ within the cell per toggle of one of its pins, the mean of rising and falling."""
     causes: dict[str, list[Power]] = defaultdict(list)
     for power in pin.powers:
@@ -143,7 +142,7 @@ def _internal(mapped: Mapped, instance: Instance, pin: Pin, net: Bit, activity: 
 
 
 def _per_toggle(states: Sequence[Power], slew: float, load: float) -> float:
-    """The mean over the states and over the edges that the file speaks of: a reset only makes an output fall."""
+    """The mean over the states and over the edges that the file gives: a reset only makes an output fall."""
     edges = [[power.rise for power in states], [power.fall for power in states]]
     given = [[table.at(slew, load) for table in tables if table is not None] for tables in edges]
     return fmean(fmean(energies) for energies in given if energies)

@@ -1,12 +1,13 @@
-"""Reading Liberty files: their groups to :mod:`qse_hw.synth.cells.cell`'s objects.
+"""Reading Liberty files into the objects of :mod:`qse_hw.synth.cells.cell`.
 
-Read are non-linear delay models (NLDM, ``delay_model : table_lookup``), whatever their units: internal energy is in the
-file's capacitance times its voltage squared. Units that are missing are those of the Liberty reference manual: 1 ns and
-1 V; it has none for capacitance and leakage. All is as characterized, at ``nom_voltage`` and ``nom_temperature``, so
-operating conditions and the factors that scale for them (``k_volt_...``) do not matter.
+Supported are non-linear delay models (NLDM, ``delay_model : table_lookup``) in any units; the unit of internal energy
+is the file's unit of capacitance times the square of its unit of voltage. Units that are missing default to those of
+the Liberty reference manual, 1 ns and 1 V; it has no default for capacitance and leakage. All figures are as
+characterized, at ``nom_voltage`` and ``nom_temperature``; operating conditions and their scaling factors
+(``k_volt_...``) are ignored.
 
-What Yosys would refuse is refused here, with the line. A cell that cannot be read is left out: it is needed only if a
-netlist has it.
+Files that Yosys would refuse are refused here, with the line. A cell that cannot be read is left out; that is an error
+only if a netlist uses it.
 """
 
 import hashlib
@@ -45,9 +46,8 @@ def read_liberty(path: str | Path) -> Library:
 
     Raises:
         InputError: if it cannot be read, is too large (:data:`qse_hw.synth.cells.liberty_file.SIZE_LIMIT`), is no
-        Liberty file, has
-            a cell twice, or no inverter or flop with a rising clock that can be read; with the line, where there is
-            one.
+            Liberty file, defines a cell twice, or has no readable inverter or no readable flop with a rising clock;
+            with the line, where there is one.
     """
     data = read_file(path)
     try:
@@ -57,7 +57,7 @@ def read_liberty(path: str | Path) -> Library:
 
 
 class _Reader:
-    """Groups to objects."""
+    """Converts groups to objects."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._text = data, data.decode("utf-8", "replace")
@@ -69,7 +69,7 @@ class _Reader:
         self._templates = {group.name: group for group in self._group.all("lu_table_template", "power_lut_template")}
         self._time = self._unit("time_unit", "s") * 1e9
         self._lacks = [] if any(self._group.all("capacitive_load_unit")) else ["capacitive_load_unit"]
-        # without a unit of its own, load is one thing in tables and pins, and that is all that timing needs
+        # timing needs no unit of load: tables and pins have the same one
         self._farads = 1.0 if self._lacks else self._load_unit() * 1e12
         self._volts = self._unit("voltage_unit", "v")
         self._energy = self._farads * self._volts**2
@@ -98,7 +98,7 @@ class _Reader:
         )
 
     def _cells(self) -> tuple[dict[str, Cell], dict[str, str], list[tuple[int, int]]]:
-        """Those that can be read; why others cannot; and where these are."""
+        """Cells that can be read; why the others cannot; the others' places in the text."""
         cells, left_out, spans = {}, {}, []
         lines: dict[str, int] = {}
         for group in self._group.all("cell"):
@@ -120,12 +120,12 @@ class _Reader:
         raise LibertyError(self._group.line, f"the library must have {lacks}, and has none{why}{more}")
 
     def _voltage(self) -> float | None:
-        """What the file was characterized at, V; else what it is for."""
+        """The voltage of the characterization, V; else that of the default operating conditions."""
         name = self._group.text("default_operating_conditions")
         conditions = (group for group in self._group.all("operating_conditions") if group.name == name)
         for group, attribute in [(self._group, "nom_voltage"), *((group, "voltage") for group in conditions)]:
-            if (found := group.number(attribute)) is not None:
-                return _positive(found, group.values[attribute][1], attribute) * self._volts
+            if (voltage := group.number(attribute)) is not None:
+                return _positive(voltage, group.values[attribute][1], attribute) * self._volts
         return None
 
     def _cell(self, group: Group) -> Cell:
@@ -148,9 +148,9 @@ class _Reader:
     def _leakage(self, group: Group) -> tuple[float | None, str]:
         """W, or why there is none."""
         try:
-            found = leakage(group, self._group)
-            return found * self._unit("leakage_power_unit", "w") if found else 0.0, ""
-        except LibertyError as error:  # nothing else depends on it
+            power = leakage(group, self._group)
+            return power * self._unit("leakage_power_unit", "w") if power else 0.0, ""
+        except LibertyError as error:  # only the leakage is missing
             return None, str(error)
 
     def _flop(self, group: Group, names: set[str], cell: str) -> Flop:
@@ -183,7 +183,7 @@ class _Reader:
         )
 
     def _capacitances(self, group: Group, direction: str) -> tuple[float, float, float]:
-        """Of a pin, while it rises, while it falls; NaN where the file says nothing."""
+        """Of a pin: mean, rise and fall capacitance; NaN where the file gives none."""
         edges = [self._number(group, f"{edge}_capacitance", math.nan) for edge in EDGES]
         default = fmean(edges)
         if math.isnan(default):
@@ -197,12 +197,12 @@ class _Reader:
             return None
         text, line = group.values[name]
         try:
-            found = function(text)
+            parsed = function(text)
         except ValueError as error:
             raise LibertyError(line, f"{name} must be a function of pins: {error}") from error
-        if unknown := found.names - names:
+        if unknown := parsed.names - names:
             raise LibertyError(line, f"{name} {text!r} must be a function of the cell's pins, not of {min(unknown)}")
-        return found
+        return parsed
 
     def _arcs(self, group: Group) -> Iterator[Arc]:
         kinds = [kind for edge in EDGES for kind in (f"cell_{edge}", f"{edge}_transition", f"{edge}_constraint")]
@@ -260,19 +260,19 @@ class _Reader:
 
     def _unit(self, name: str, base: str) -> float:
         text, line = self._group.values.get(name, (_DEFAULT_UNITS.get(name, ""), self._group.line))
-        found = _UNIT.fullmatch(text.strip())
-        if found is None or found[3].lower() != base:
+        match = _UNIT.fullmatch(text.strip())
+        if match is None or match[3].lower() != base:
             raise LibertyError(line, f"{name} must be a number of {base.upper()}, m{base.upper()}, ..., not {text!r}")
-        return _positive(real(found[1], line, name), line, name) * _PREFIX[found[2].lower()]
+        return _positive(real(match[1], line, name), line, name) * _PREFIX[match[2].lower()]
 
     def _load_unit(self) -> float:
         part = next(self._group.all("capacitive_load_unit"), None)
-        found = re.fullmatch(r"([munpfk]?)f", part.arguments[1].lower()) if part and len(part.arguments) == 2 else None
-        if part is None or found is None:
+        match = re.fullmatch(r"([munpfk]?)f", part.arguments[1].lower()) if part and len(part.arguments) == 2 else None
+        if part is None or match is None:
             line = part.line if part else self._group.line
             raise LibertyError(line, "capacitive_load_unit must be a number and a unit, such as (1, pf)")
         number = real(part.arguments[0], part.line, part.kind)
-        return _positive(number, part.line, part.kind) * _PREFIX[found[1]]
+        return _positive(number, part.line, part.kind) * _PREFIX[match[1]]
 
 
 def _positive(number: float, line: int, name: str) -> float:

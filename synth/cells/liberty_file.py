@@ -1,4 +1,4 @@
-"""Liberty files as bytes: plain or gzipped, and without the cells that nobody can use."""
+"""Liberty files as bytes: reading plain and gzipped ones; removing cells."""
 
 import gzip
 import zlib
@@ -13,10 +13,10 @@ _GZIP = b"\x1f\x8b"
 
 
 def read_file(path: str | Path) -> bytes:
-    """What is in the file; of a gzipped one, whatever its name, what is packed in it.
+    """The content of the file, uncompressed; gzip is recognized by content, not by name.
 
     Raises:
-        InputError: if it cannot be read or unpacked, or has more than :data:`SIZE_LIMIT` bytes, packed or not.
+        InputError: if it cannot be read or uncompressed, or has more than :data:`SIZE_LIMIT` bytes, compressed or not.
     """
     what = f"Liberty file {path}"
     try:
@@ -36,7 +36,7 @@ def read_file(path: str | Path) -> bytes:
 
 
 def without(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """``text`` without what is between these places, but with its line breaks: lines keep their numbers."""
+    """``text`` without these spans, but with their line breaks, so that line numbers stay."""
     kept, at = [], 0
     for start, end in sorted(spans):
         kept += [text[at:start], "\n" * text.count("\n", start, end)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_][\w\[\]]*)|(?P<constant>[01])|(?P<mark>['!&*+|^()]))")
-_BINDS = {"!": 4, "^": 3, "&": 2, "|": 1, "(": 0}  # a prime binds what stands before it
+_BINDS = {"!": 4, "^": 3, "&": 2, "|": 1, "(": 0}  # the postfix ' becomes !
 _SAME = {"*": "&", "+": "|"}
 
 
@@ -14,18 +14,18 @@ class Function:
     """A function of pins.
 
     Attributes:
-        steps: names, constants and operators, these behind what they take.
+        steps: names, constants and operators in postfix order.
     """
 
     steps: tuple[str, ...]
 
     @property
     def names(self) -> frozenset[str]:
-        """The pins it speaks of."""
+        """The pins that it depends on."""
         return frozenset(step for step in self.steps if step not in _BINDS and step not in "01")
 
     def __call__(self, values: Mapping[str, int], ones: int = 1) -> int:
-        """Its value, bit by bit where ``values`` are words; ``ones`` is the word of ones."""
+        """Its value; bitwise if ``values`` are words, of which ``ones`` is the one with all bits set."""
         stack: list[int] = []
         for step in self.steps:
             if step == "!":
@@ -42,11 +42,11 @@ def function(text: str) -> Function:
     """Read a function; blanks between names mean "and".
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if the text is no function.
     """
     steps: list[str] = []
     waiting: list[str] = []  # operators
-    complete = False  # whether an operand stands before
+    complete = False  # whether the text so far ends with an operand
     at, text = 0, text.strip()
 
     def settle(binds: int) -> None:
@@ -54,19 +54,19 @@ def function(text: str) -> Function:
             steps.append(waiting.pop())
 
     while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
+        match = _TOKEN.match(text, at)
+        if match is None:
             raise ValueError(f"unexpected {text[at:].strip()[0]!r} in {text!r}")
-        at, token = found.end(), found[found.lastgroup or 0]
+        at, token = match.end(), match[match.lastgroup or 0]
         token = _SAME.get(token, token)
-        operand = token == "(" or token == "!" or found.lastgroup != "mark"
+        operand = token == "(" or token == "!" or match.lastgroup != "mark"
         if complete and operand:
             settle(_BINDS["&"])
             waiting.append("&")
         elif not complete and not operand:
             raise ValueError(f"unexpected {token!r} in {text!r}")
-        complete = found.lastgroup != "mark" or token in "')"
-        if found.lastgroup != "mark":
+        complete = match.lastgroup != "mark" or token in "')"
+        if match.lastgroup != "mark":
             steps.append(token)
         elif token == "'":
             steps.append("!")

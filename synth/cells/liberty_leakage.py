@@ -1,9 +1,9 @@
 """Leakage of a cell in a Liberty file: the mean over its states, summed over its supplies.
 
-As the Liberty reference manual has it: a ``leakage_power`` group with ``when`` is for the states in which that holds,
-one without for the supply's other states. States that have neither leak ``cell_leakage_power``, which is
-``default_cell_leakage_power`` where it is missing or negative. If that is missing, too, what counts is the area times
-``default_leakage_power_density``. All states that the cell can be in count alike.
+As the Liberty reference manual defines it: a ``leakage_power`` group with ``when`` holds for the states that satisfy
+the condition, one without ``when`` for the supply's other states. States that have neither leak ``cell_leakage_power``;
+if that is missing or negative, ``default_cell_leakage_power``; if that is missing, too, the area times
+``default_leakage_power_density``. All possible states of the cell have the same weight.
 """
 
 from collections import defaultdict
@@ -14,11 +14,11 @@ from qse_hw.synth.cells.liberty_function import Function, function
 from qse_hw.synth.cells.liberty_syntax import Group, LibertyError
 
 MOST_PINS = 16
-"""In a cell's conditions and what they depend on: every state is looked at."""
+"""In a cell's conditions and in what these depend on: every state is enumerated."""
 
 
 def supply(group: Group) -> str:
-    """Of a ``leakage_power`` or ``internal_power`` group; "" if it is for the whole cell."""
+    """The supply of a ``leakage_power`` or ``internal_power`` group; "" if the group is for the whole cell."""
     return group.text("related_pg_pin") or group.text("power_level")
 
 
@@ -26,7 +26,7 @@ def leakage(cell: Group, library: Group) -> float:
     """The cell's leakage, in the library's unit.
 
     Raises:
-        LibertyError: if the file says nothing of it, or contradicts itself.
+        LibertyError: if the file does not give it, or contradicts itself.
     """
     default = _default(cell, library)
     supplies: dict[str, list[Group]] = defaultdict(list)
@@ -44,9 +44,9 @@ def leakage(cell: Group, library: Group) -> float:
 
 def _default(cell: Group, library: Group) -> float | None:
     for group, name in ((cell, "cell_leakage_power"), (library, "default_cell_leakage_power")):
-        found = group.number(name)
-        if found is not None and found >= 0:
-            return found
+        power = group.number(name)
+        if power is not None and power >= 0:
+            return power
     density, area = library.number("default_leakage_power_density"), cell.number("area")
     return None if density is None or area is None else density * area
 
@@ -81,10 +81,10 @@ def _mean(supplies: Sequence[Sequence[Group]], states: "_States", default: float
 
 
 class _States:
-    """The states that a cell can be in, as words with a bit for each combination of levels of pins and what is kept.
+    """Sets of states of a cell, as words with a bit for each combination of levels of its pins and state variables.
 
     Attributes:
-        possible: which combinations occur.
+        possible: the set of states that occur.
     """
 
     def __init__(self, cell: Group) -> None:
@@ -107,7 +107,7 @@ class _States:
             self.possible &= rules[name](self._words, self._ones)
 
     def where(self, group: Group) -> int:
-        """In which of the possible states the group's condition holds."""
+        """The possible states in which the group's condition holds."""
         return _condition(group)(self._words, self._ones) & self.possible
 
 
@@ -116,7 +116,7 @@ def _condition(group: Group) -> Function:
 
 
 def _rules(cell: Group) -> Iterator[tuple[str, str]]:
-    """By pin or kept level: what holds in all states that the cell can be in."""
+    """For pins and state variables: a condition that every possible state of the cell satisfies."""
     for pin in cell.all("pin"):
         if pin.text("direction") == "output" and "function" in pin.values and "three_state" not in pin.values:
             yield from ((name, f"!({name} ^ ({pin.text('function')}))") for name in pin.arguments)

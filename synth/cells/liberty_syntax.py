@@ -1,6 +1,6 @@
 """The syntax of Liberty files: text to nested groups, with line numbers, as Yosys reads them.
 
-Ours because the one package that there is, ``liberty-parser``, is GPL-3.0-or-later and needs SymPy and Lark.
+Written here because the existing package, ``liberty-parser``, is GPL-3.0-or-later and needs SymPy and Lark.
 """
 
 import math
@@ -20,7 +20,7 @@ _DEPTH = 100  # groups within groups; real files have about 7
 
 
 class LibertyError(Exception):
-    """What is wrong, and in which line."""
+    """A problem in a Liberty file, with its line."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(f"line {line}: {' '.join(problem.split())}")
@@ -34,9 +34,9 @@ class Group:
         kind: e.g. ``cell``.
         arguments: without quotes and blanks around them.
         line: of its beginning, from 1.
-        start, end: where it is in the text, without what may stand between it and the next one.
-        values: the simple attributes ``name : value;`` with their lines; of several of a name the last, as in Yosys.
-        groups: what is inside, in order.
+        start, end: its place in the text.
+        values: the simple attributes ``name : value;`` with their lines; if a name occurs twice the last, as in Yosys.
+        groups: the groups inside, in order.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class Group:
         return self.values.get(name, (default, 0))[0]
 
     def number(self, name: str) -> float | None:
-        """A simple attribute's value; None if it is not there.
+        """A simple attribute's value; None if the attribute is missing.
 
         Raises:
             LibertyError: if it is no number.
@@ -70,7 +70,7 @@ class Group:
 
 
 def real(text: str, line: int, name: str) -> float:
-    """The finite number that ``text``, the value of ``name``, is.
+    """``text``, the value of ``name``, as a finite number.
 
     Raises:
         LibertyError: if it is none.
@@ -85,7 +85,7 @@ def real(text: str, line: int, name: str) -> float:
 
 
 def parse(text: str) -> Group:
-    """The groups of a file, in one without a name. Time and memory grow with the text's length, nothing else.
+    """The groups of a file, in one without a name; time and memory are linear in the length of the text.
 
     Raises:
         LibertyError: for what Yosys 0.70 calls a syntax error, and for braces or quotes without their partners.
@@ -123,14 +123,14 @@ _Token = tuple[str, str, int, int]
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    """(mark, word, line, place), at last an end of the line; words and strings have the mark ``word``."""
+    """(mark, word, line, place), with a line break at the end; words and strings have the mark ``word``."""
     line, at = 1, 0
     while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
+        match = _TOKEN.match(text, at)
+        if match is None:
             what = {'"': "a quote", "/": "a comment"}.get(text[at])
             raise LibertyError(line, f"{what} is never closed" if what else f"unexpected {text[at]!r}")
-        start, at, kind, token = at, found.end(), found.lastgroup, found[found.lastgroup or 0]
+        start, at, kind, token = at, match.end(), match.lastgroup, match[match.lastgroup or 0]
         if kind == "mark":
             yield token, "", line, start
         elif kind != "skip":
@@ -140,7 +140,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _value(tokens: Iterator[_Token], name: str) -> str:
-    """What follows a colon; ended by a semicolon or, in files in the wild, the line's end."""
+    """The value after a colon; it ends with a semicolon or, as some files have it, with the line."""
     parts: list[str] = []
     for mark, word, line, _ in tokens:
         if mark in _ENDS:
@@ -152,14 +152,14 @@ def _value(tokens: Iterator[_Token], name: str) -> str:
 
 
 def _arguments(tokens: Iterator[_Token]) -> list[str]:
-    found: list[str] = []
+    arguments: list[str] = []
     parts: list[str] = []
     for mark, word, line, _ in tokens:
         if mark in (",", ")"):
-            found.append(" ".join(parts).strip())
+            arguments.append(" ".join(parts).strip())
             parts.clear()
             if mark == ")":
-                return [argument for argument in found if argument]
+                return [argument for argument in arguments if argument]
         elif mark in ("{", "}", ";", "("):
             raise LibertyError(line, f"unexpected {mark!r} between brackets")
         elif mark != "\n":

@@ -1,4 +1,4 @@
-"""A flat netlist of a library's cells, read back from Yosys' ``write_json``."""
+"""A flat netlist of a library's cells, read from the output of Yosys' ``write_json``."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ Bit = int | str
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """A cell in the netlist, and which net is on each pin."""
+    """A cell of the netlist, with the net on each pin."""
 
     name: str
     cell: Cell
@@ -32,25 +32,26 @@ class Instance:
         )
 
 
-class Mapped:
-    """The netlist of one clock.
+class MappedNetlist:
+    """A netlist with one clock.
 
     Args:
         module: of a document of ``write_json``; its cells are the library's.
-        library: what the cells are.
+        library: defines the cells.
 
     Attributes:
         library: as given.
-        instances: the cells; their order means nothing.
+        instances: the cells, in no particular order.
         inputs, outputs: the ports' nets by name, low bit first.
-        names: the user's names of nets, ``signal[3]``; the least deep in the hierarchy of several.
+        names: the user's names of nets, ``signal[3]``; if a net has several, the one highest in the hierarchy.
         drivers: by net, instance and pin.
         readers: by net, instances and pins.
 
     Raises:
-        InputError: for a cell that the library lacks or that keeps something and is no flop with a rising clock; for
-            an input pin that is not connected or whose capacitance the file does not say; for a net with two drivers
-            or, if something reads it, none; for a clock that is not one input port or is read as data.
+        InputError: for a cell that the library lacks; for a cell that keeps state and is no flop with a rising clock;
+            for an input pin that is not connected or whose capacitance the file does not give; for a net with two
+            drivers, or without a driver if something reads it; for a clock that is not a single input port, or that is
+            read as data.
     """
 
     def __init__(self, module: Mapping[str, Any], library: Library) -> None:
@@ -85,7 +86,7 @@ class Mapped:
         self._check_clock(given)
 
     @classmethod
-    def read(cls, file: Path, library: Library) -> "Mapped":
+    def read(cls, file: Path, library: Library) -> "MappedNetlist":
         """The one module in a file of ``write_json``.
 
         Raises:
@@ -119,16 +120,16 @@ class Mapped:
         return frozenset(i.nets[i.cell.flop.clock] for i in self.instances if i.cell.flop is not None)
 
     def capacitance(self, net: Bit) -> float:
-        """Of all input pins on the net, pF; wires have none."""
+        """The capacitance of all input pins on the net, pF; wires have none."""
         return sum(instance.cell.pins[pin].capacitance for instance, pin in self.readers.get(net, ()))
 
     def loads(self, net: Bit) -> tuple[float, float]:
-        """As :meth:`capacitance`, while the net rises and while it falls."""
+        """As :meth:`capacitance`: rise and fall capacitance."""
         pins = [instance.cell.pins[pin].edges for instance, pin in self.readers.get(net, ())]
         return sum(rise for rise, _ in pins), sum(fall for _, fall in pins)
 
     def near(self, net: Bit) -> str:
-        """The user's name of the net, or of the named one the fewest cells ahead of it, else behind; "" if none."""
+        """The user's name of the net, else of the nearest named net downstream, else upstream; "" if there is none."""
         for forward in (True, False):
             seen, wave = {net}, [net]
             while wave:
@@ -148,29 +149,29 @@ class Mapped:
 
 
 def only_module(file: Path) -> dict[str, Any]:
-    """The one module, black boxes apart, in a file of Yosys' ``write_json``.
+    """The only module, except black boxes, in a file of Yosys' ``write_json``.
 
     Raises:
         InputError: if the file cannot be read, or has none or several.
     """
     document = read_json(file, f"Netlist {file}")
     modules = document.get("modules", {}) if isinstance(document, dict) else {}
-    found: list[dict[str, Any]] = [module for module in modules.values() if "blackbox" not in module["attributes"]]
-    if len(found) != 1:
-        raise InputError(f"Netlist {file} must have one module, not {len(found)}; flatten it")
-    return found[0]
+    flat: list[dict[str, Any]] = [module for module in modules.values() if "blackbox" not in module["attributes"]]
+    if len(flat) != 1:
+        raise InputError(f"Netlist {file} must have one module, not {len(flat)}; flatten it")
+    return flat[0]
 
 
 def user_names(module: Mapping[str, Any]) -> dict[Bit, str]:
-    """The user's names of a module's nets; none of the tools' own, which begin with ``$``."""
+    """The user's names of a module's nets, without the tools' own, which begin with ``$`` or ``_``."""
     nets = {name: net["bits"] for name, net in module["netnames"].items() if not net["hide_name"]}
     named = [name for name in nets if not any(part.startswith(("$", "_")) for part in name.split("."))]
-    found: dict[Bit, str] = {}
+    names: dict[Bit, str] = {}
     for name in sorted(named, key=lambda name: (name not in module["ports"], name.count("."), len(name), name)):
         for place, bit in enumerate(nets[name]):
             if isinstance(bit, int):
-                found.setdefault(bit, name if len(nets[name]) == 1 else f"{name}[{place}]")
-    return found
+                names.setdefault(bit, name if len(nets[name]) == 1 else f"{name}[{place}]")
+    return names
 
 
 def _instance(library: Library, name: str, kind: str, connections: Mapping[str, list[Bit]]) -> Instance:
@@ -185,9 +186,9 @@ def _instance(library: Library, name: str, kind: str, connections: Mapping[str, 
     if cell.flop is not None and (cell.flop.clock not in cell.pins or cell.pins[cell.flop.clock].direction != "input"):
         raise lacking(kind, f"an input pin as clock, not {cell.flop.clock}")
     nets = {pin: bits[0] for pin, bits in connections.items() if bits}
-    for pin, found in cell.pins.items():
-        if found.direction == "input" and pin not in nets:
+    for pin, properties in cell.pins.items():
+        if properties.direction == "input" and pin not in nets:
             raise InputError(f"Netlist must connect every input pin, but {pin} of {name}, a {kind}, is not connected")
-        if found.direction == "input" and math.isnan(sum(found.edges)):
+        if properties.direction == "input" and math.isnan(sum(properties.edges)):
             raise lacking(kind, f"a capacitance of pin {pin} (or the library a default_input_pin_cap)")
     return Instance(name, cell, nets)

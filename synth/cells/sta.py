@@ -1,20 +1,19 @@
 """Static timing of a netlist of standard cells, from the tables of its Liberty file.
 
-Delay and slew of a cell's output come from its tables by the input's slew and the load, which is the sum of the input
-pins' capacitances, apart for rising and falling; slews are the worst of all inputs. Limits: no wires, no crosstalk, no
-derating; the clock is ideal, comes everywhere at once and has no slew, nor have the ports; nothing is attached to
-output ports; false paths count. ABC's ``stime`` does the same to the logic between flops; of flops it knows nothing.
+The tables give delay and slew of a cell's output by the input's slew and the load. The load is the sum of the input
+pins' capacitances, computed for rising and falling separately; a slew is the worst over all inputs. Limits: no wires,
+no crosstalk, no derating; the clock is ideal, without skew or slew; input ports have no slew, output ports no load;
+false paths count. ABC's ``stime`` computes the same for the logic between flops; it does not support flops.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 from qse_hw.golden.errors import InputError
-from qse_hw.synth.cells.cell import EDGES, Arc, Library
+from qse_hw.synth.cells.cell import EDGES, Arc
 from qse_hw.synth.cells.complete import captures, causes, check_complete, launches
-from qse_hw.synth.cells.mapped import Bit, Instance, Mapped
+from qse_hw.synth.cells.mapped import Bit, Instance, MappedNetlist
 
 KINDS = ("register to register", "input to register", "register to output", "input to output")
 CLOCK_SLEW = PORT_SLEW = 0.0  # ns
@@ -23,12 +22,13 @@ _NEVER = float("-inf")
 
 @dataclass(frozen=True)
 class Step:
-    """One hop of a path.
+    """One step of a path: a cell, or the end.
 
     Attributes:
         cell: the cell's type; ``setup`` at a register's input, ``port`` at a port.
-        pin: from where to where, ``A to Y``; "" of a port.
-        net: the net behind, by the user's name; of a net without a name, that of the nearest one, in brackets.
+        pin: input and output pin, ``A to Y``; of a setup the flop's pin, of a port its name.
+        net: the net that the step drives, by the user's name; if it has none, that of the nearest named net, in
+            brackets.
         edge: of the net, ``rise`` or ``fall``.
         delay: ns.
         fanout: input pins on the net.
@@ -48,7 +48,7 @@ class TimingPath:
 
     Attributes:
         start, end: the registers' or ports' signals.
-        delay: ns, from the clock's edge to the next one it needs, setup included.
+        delay: ns, from the active clock edge to the earliest possible next one, setup included.
         steps: in order.
     """
 
@@ -59,12 +59,12 @@ class TimingPath:
 
 
 @dataclass(frozen=True)
-class Timing:
-    """What limits a netlist.
+class TimingReport:
+    """The timing of a netlist.
 
     Attributes:
-        paths: the slowest path by kind, one of :data:`KINDS`; kinds that there are not are missing.
-        slews: by net, ns, rising and falling, the worst.
+        paths: the slowest path of each of :data:`KINDS` that the netlist has.
+        slews: the worst slews by net, ns: rising and falling.
         without_setup: cell and pin of flops' inputs for which the library has no setup time; paths are timed up to
             the pin.
     """
@@ -83,7 +83,7 @@ class Timing:
         """MHz between registers.
 
         Raises:
-            InputError: if no path goes from one to another.
+            InputError: if there is no path from register to register.
         """
         if self.path is None:
             raise InputError("Netlist must have a path from register to register")
@@ -91,8 +91,8 @@ class Timing:
 
     @property
     def hops(self) -> tuple[tuple[str, float, float, int], ...]:
-        """The slowest path between registers from named signal to named signal: name, ns of cells, of wires, cells."""
-        path, found = self.path, []
+        """The slowest path between registers, cut at named signals: name, ns in cells, ns in wires, number of cells."""
+        path, hops = self.path, []
         if path is None:
             return ()
         name, delay, cells = path.start, 0.0, 0
@@ -100,14 +100,14 @@ class Timing:
             delay += step.delay
             cells += 0 < number < len(path.steps) - 1
             if 0 < number < len(path.steps) - 1 and not step.net.startswith("("):
-                found.append((name, delay, 0.0, cells))
+                hops.append((name, delay, 0.0, cells))
                 name, delay, cells = step.net, 0.0, 0
-        return (*found, (name, delay, 0.0, cells), (path.end, 0.0, 0.0, 0))
+        return (*hops, (name, delay, 0.0, cells), (path.end, 0.0, 0.0, 0))
 
 
 @dataclass
 class _Point:
-    """An edge of a net: the worst slew, and per origin (registers, inputs) when it comes and over what."""
+    """An edge of a net: the worst slew, and for each origin (registers, ports) the latest arrival and its arc."""
 
     slew: float
     arrival: list[float]
@@ -118,20 +118,19 @@ class _Point:
 class _Via:
     instance: Instance
     pins: tuple[str, str]
-    before: tuple[Bit, str] | None  # of the net; None behind a clock pin
+    before: tuple[Bit, str] | None  # net and edge at the input; None at a clock pin
     delay: float
 
 
 _Points = dict[tuple[Bit, str], _Point]
 
 
-def analyse(netlist: Path, library: Library) -> Timing:
-    """Timing of the netlist in a file of Yosys' ``write_json``: one flat module of the library's cells.
+def analyze(mapped: MappedNetlist) -> TimingReport:
+    """TimingReport of a netlist.
 
     Raises:
-        InputError: if it is none, has a loop without a register, or uses a cell that lacks what timing needs.
+        InputError: if it has a loop without a register, or uses a cell that lacks what timing needs.
     """
-    mapped = Mapped.read(netlist, library)
     without_setup = check_complete(mapped)
     points = _propagate(mapped)
     ends: dict[str, tuple[float, tuple[Bit, str], int, Step]] = {}
@@ -160,12 +159,13 @@ def analyse(netlist: Path, library: Library) -> Timing:
                 if (net, edge) in points:
                     end(KINDS[2:], (net, edge), 0.0, "port", port)
     paths = {kind: _path(mapped, points, *ends[kind]) for kind in KINDS if kind in ends}
-    both = {net for net, edge in points if edge == "rise" and (net, "fall") in points}  # an unread output may lack one
-    slews = {net: (points[net, "rise"].slew, points[net, "fall"].slew) for net in both}
-    return Timing(paths, slews, without_setup)
+    # an output that nothing reads may lack an edge
+    complete = {net for net, edge in points if edge == "rise" and (net, "fall") in points}
+    slews = {net: (points[net, "rise"].slew, points[net, "fall"].slew) for net in complete}
+    return TimingReport(paths, slews, without_setup)
 
 
-def _propagate(mapped: Mapped) -> _Points:
+def _propagate(mapped: MappedNetlist) -> _Points:
     points: _Points = {}
     for net in {net for nets in mapped.inputs.values() for net in nets} - mapped.clocks:
         for edge in EDGES:
@@ -191,7 +191,7 @@ def _propagate(mapped: Mapped) -> _Points:
 
 
 def _through(points: _Points, instance: Instance, pin: str, arc: Arc, edge: str, load: float, point: _Point) -> None:
-    """Make ``point``, an edge of the cell's output ``pin``, at least as late and as slow as ``arc`` makes it."""
+    """Raise arrivals and slew of ``point``, an edge of the cell's output ``pin``, to those through ``arc``."""
     delays, slews = arc.tables.get(f"cell_{edge}"), arc.tables.get(f"{edge}_transition")
     if delays is None or slews is None:
         return
@@ -213,7 +213,9 @@ def _through(points: _Points, instance: Instance, pin: str, arc: Arc, edge: str,
                         point.via[origin] = _Via(instance, pins, at, delay)
 
 
-def _path(mapped: Mapped, points: _Points, delay: float, at: tuple[Bit, str], origin: int, last: Step) -> TimingPath:
+def _path(
+    mapped: MappedNetlist, points: _Points, delay: float, at: tuple[Bit, str], origin: int, last: Step
+) -> TimingPath:
     steps, (net, edge) = [last], at
     while (via := points[net, edge].via[origin]) is not None:
         name = mapped.names.get(net) or f"({mapped.near(net)})"

@@ -1,7 +1,7 @@
-"""Formal proofs: what holds of a unit's Verilog for all inputs, shown by SymbiYosys.
+"""Formal proofs by SymbiYosys: properties of a unit's Verilog that hold for all inputs.
 
-Each module of properties has ``tasks(config)``, what is to be proved of a unit (nothing, if the module has nothing to
-say about it), and ``faults(config)``, the same of units that are wrong: every property has one that it catches.
+Each module of properties has ``tasks(config)``, the proofs for a unit (none if its properties do not apply to it), and
+``faults(config)``, the same proofs of faulty units, which must fail: every property catches at least one fault.
 """
 
 from importlib import import_module
@@ -14,7 +14,7 @@ PROPERTIES = ("function", "equivalence", "cover", "stream", "axi")
 
 
 def tasks(config: UnitConfig) -> list[Task]:
-    """All that is to be proved of the unit."""
+    """All proofs for the unit."""
     return [task for name in PROPERTIES for task in _module(name).tasks(config)]
 
 

@@ -1,7 +1,7 @@
-"""AXI4-Lite rules of the quantizer, and what its registers answer.
+"""AXI4-Lite rules of the quantizer, and the answers of its registers.
 
-The registers' model is written from the register map (:mod:`qse_hw.rtl_gen.quantizer.registers`) alone. It follows one
-register, any: as the solver chooses which, what is shown of it holds of each.
+The model of the registers comes from the register map (:mod:`qse_hw.rtl_gen.quantizer.registers`) alone. It tracks a
+single register that the solver chooses freely, so that what is proved of it holds for every register.
 """
 
 from dataclasses import replace
@@ -13,8 +13,8 @@ from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal.axi_faults import wrong_buses
+from qse_hw.synth.formal.harness import TOP, harness, instance, shipped
 from qse_hw.synth.formal.stream_faults import Wrong, bounded
-from qse_hw.synth.formal.stream_harness import TOP, around, instance, shipped
 from qse_hw.synth.formal.stream_quantizer import quantizer_probes, quantizer_shown
 from qse_hw.synth.formal.task import Fault, Task
 
@@ -33,7 +33,7 @@ def tasks(config: UnitConfig) -> list[Task]:
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    """Quantizers whose bus is wrong, each with the property that catches it."""
+    """Quantizers with faulty buses, each with the property that catches the fault."""
     if not isinstance(config, QuantizerConfig):
         return []
     unit = emit(config)
@@ -48,13 +48,13 @@ def faults(config: UnitConfig) -> list[Fault]:
 
 
 def _bounded(task: Task, wrong: Wrong) -> Task:
-    """By z3 in any case: ABC's traces cannot be replayed where what was only there for the induction is gone."""
-    found = bounded(task, wrong, _DEEP)
-    return replace(found, engine="smtbmc z3", depth=2 * _DEEP) if wrong.line else found
+    """The search for a fault, always by z3: without the helpers of the induction, ABC's traces cannot be replayed."""
+    search = bounded(task, wrong, _DEEP)
+    return replace(search, engine="smtbmc z3", depth=2 * _DEEP) if wrong.line else search
 
 
 def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]:
-    """By name; ``text``: the Verilog, the unit's own or a wrong one."""
+    """The tasks by name; ``text``: the Verilog of the unit, or of a faulty one."""
     probes = quantizer_probes(unit, config)
     files = {f"{config.top}.v": text, **unit.models, "axi.sv": shipped("axi.sv")}
     control = {"clk": "clk", "rst": "rst"}
@@ -72,14 +72,14 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
         ),
     ]
     cover = instance("axi_cover", "reach", {}, control | handshakes | {"pending": "probe_pending"})
-    found = [
+    tasks = [
         Task(
             name="axi_rules",
             claim="Each write that is accepted, address and data in any order, gets exactly one answer, each read "
             "too, and nothing is answered unasked; an answer stays until it is taken; answers come, and the next "
             f"request is accepted, within {SETTLE + 1} cycles in which the manager does its part; a reset ends all.",
             mode="prove",
-            files={**files, f"{TOP}.sv": around(unit, [rules], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [rules], (), probes)},
             top=TOP,
             engine="abc pdr",
         ),
@@ -91,7 +91,7 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
             files={
                 **files,
                 "axi_map.sv": register_map(config.registers),
-                f"{TOP}.sv": around(unit, registers, (), probes),
+                f"{TOP}.sv": harness(unit, registers, (), probes),
             },
             top=TOP,
             engine="abc pdr",
@@ -101,17 +101,17 @@ def _tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]
             claim="Reached: answers that wait with further requests behind them, address first and data first, refused "
             "writes and reads, a refusal because parameters are being applied, a reset within accesses.",
             mode="cover",
-            files={**files, f"{TOP}.sv": around(unit, [cover], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [cover], (), probes)},
             top=TOP,
             engine="smtbmc z3",
             depth=24,
         ),
     ]
-    return {task.name: task for task in found}
+    return {task.name: task for task in tasks}
 
 
 def register_map(registers: RegisterMap) -> str:
-    """The map as Verilog: module ``axi_map``, what a register is; ``axi_held``, its value among all parameters."""
+    """The map as Verilog: ``axi_map`` gives a register's properties, ``axi_held`` its value among the parameters."""
     rows = []
     for register in registers.registers:
         width = register.fields[-1].low + register.fields[-1].width

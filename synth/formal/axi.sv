@@ -1,10 +1,10 @@
-// The rules of an AXI4-Lite subordinate that answers in order, and what its registers are to answer.
+// The rules of an AXI4-Lite subordinate that answers in order, and the answers of its registers.
 //
-// Nothing is assumed of the manager: its signals are free in every cycle, the reset too.
+// There are no assumptions on the manager: its signals and the reset are free in every cycle.
 
-// The handshakes: one answer to each request, and none without.
+// The handshakes: exactly one answer to each request.
 module axi_rules #(
-  parameter SETTLED = 4  // cycles from the later of address and data to the answer, if that has not to wait
+  parameter SETTLED = 4  // cycles from the later of address and data to the answer, unless it has to wait
 ) (
   input clk, rst,
   input awvalid, awready, wvalid, wready, bvalid, bready, arvalid, arready, rvalid, rready,
@@ -42,7 +42,7 @@ module axi_rules #(
     quiet_after_reset: assert (!was_reset || (!bvalid && !rvalid));
   end
 
-  // no deadlock: how long an answer, and the next request, may have to wait when the manager does its part
+  // no deadlock: bounds on the wait for an answer, and for the next request, while the manager is ready
   reg [3:0] write_waits = 0, read_waits = 0, aw_waits = 0, w_waits = 0, ar_waits = 0;
   wire b_free = !bvalid || bready, r_free = !rvalid || rready;
   function [3:0] waits(input [3:0] before, input waiting);
@@ -51,7 +51,7 @@ module axi_rules #(
   always @(posedge clk) begin
     write_waits <= waits(write_waits, !rst && addresses != 0 && data != 0 && !bvalid);
     read_waits <= waits(read_waits, !rst && reads != 0 && !rvalid);
-    // a cycle in which the manager keeps the other channel waiting does not count
+    // a cycle in which the manager withholds the other channel does not count
     if (rst || awready || wready) aw_waits <= 0;
     else if (b_free) aw_waits <= waits(aw_waits, 1);
     if (rst || wready || awready) w_waits <= 0;
@@ -68,14 +68,14 @@ module axi_rules #(
   end
 
   always @* begin
-    // what is asked and not answered is in its slot, or its answer is offered
+    // a request without an answer is in its slot, or its answer is offered
     helper_addresses: assert (addresses == bvalid + !awready);
     helper_data: assert (data == bvalid + !wready);
     helper_reads: assert (reads == rvalid + !arready);
   end
 endmodule
 
-// What the registers answer; registers, their access and width come from the module axi_map (generated).
+// The answers of the registers; their access and width come from the generated module axi_map.
 module axi_registers (
   input clk, rst,
   input awvalid, awready, wvalid, wready, bvalid, bready, arvalid, arready, rvalid, rready,
@@ -84,8 +84,8 @@ module axi_registers (
   input [3:0] wstrb,
   input [1:0] bresp, rresp,
   input locked,  // the unit's: STATUS.PENDING, in which parameters refuse writes
-  input [31:0] held,  // the unit's parameter that is watched: helps the induction
-  output [7:0] watched  // any register
+  input [31:0] held,  // the unit's value of the watched parameter: helps the induction
+  output [7:0] watched  // index of an arbitrary register
 );
   localparam FIXED = 0, PARAMETER = 1, COMMAND = 2, STATUS = 3, COUNTER = 4;
   localparam OKAY = 2'b00, SLVERR = 2'b10;
@@ -102,7 +102,7 @@ module axi_registers (
     if (arvalid && arready) ar <= araddr;
   end
 
-  reg open_b = 0, open_r = 0;  // an answer that is offered now is a new one
+  reg open_b = 0, open_r = 0;  // whether an answer that is offered now is a new one
   reg locked1 = 0, locked2 = 0;
   always @(posedge clk) begin
     open_b <= !rst && (!bvalid || bready);
@@ -133,7 +133,7 @@ module axi_registers (
   wire [31:0] bits = {{8{strobe[3]}}, {8{strobe[2]}}, {8{strobe[1]}}, {8{strobe[0]}}};
   wire [31:0] merged = (data & bits) | (now & ~bits);
   wire excess = width != 32 && ((data & bits) >> width) != 0;
-  wire signed [31:0] sign = $signed(merged) >>> (width - 1);  // all bits alike if the register can hold it
+  wire signed [31:0] sign = $signed(merged) >>> (width - 1);  // all bits are equal if the register can hold the value
   wire unfit = extends ? sign != 0 && ~sign != 0 : excess;
   wire mine = aw[9:2] == which;
   wire refused = aw[1:0] != 0 || !there || access == FIXED || (access == COMMAND && excess)

@@ -1,4 +1,4 @@
-"""Quantizers whose bus is wrong on purpose."""
+"""Quantizers with deliberate faults of the bus."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +9,7 @@ _WAS_RESET = "reg was = 0;\n  always @(posedge clk) was <= rst;"
 
 
 def wrong_buses(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator[Wrong]:
-    """One at least for every property of ``axi.sv``; ``text`` shows ``probes``."""
+    """At least one fault for every property of ``axi.sv``; ``text`` has ``probes`` as outputs."""
     rules: list[tuple[str, str, Mapping[str, str], str]] = [
         (
             "a write's answer changes while it waits",
@@ -33,7 +33,7 @@ def wrong_buses(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator
         valid, ready = f"s_axi_{channel}valid", f"s_axi_{channel}ready"
         swallow = f"""reg first = 1;
   always @(posedge clk) if (inner_{valid}) first <= 0;"""
-        changes = {valid: f"inner_{valid} & !first", f"inner_{ready}": f"{ready} | first"}
+        changes: Mapping[str, str] = {valid: f"inner_{valid} & !first", f"inner_{ready}": f"{ready} | first"}
         rules.append((f"the answer to the first {kind} is swallowed", f"{kind}_answered_in_time", changes, swallow))
     for channel, catches in (("aw", "address_ready_again"), ("w", "data_ready_again"), ("ar", "read_ready_again")):
         valid, ready = f"s_axi_{channel}valid", f"s_axi_{channel}ready"

@@ -1,4 +1,4 @@
-"""That what the properties speak of happens: every segment, saturation, NaN, a full stall are reached from a reset."""
+"""Covers that show that properties are not vacuous: every segment, saturation, NaN and a full stall can be reached."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,18 +14,18 @@ from qse_hw.synth.formal.task import Fault, Task
 from qse_hw.synth.formal.verilog import declared, emitted, instance, ports, tapped
 
 _STALL = 3
-"""Cycles for which a full unit waits."""
+"""Cycles for which a full unit is stalled."""
 
 
 def tasks(config: UnitConfig) -> list[Task]:
-    """Of encoders and decoders."""
+    """The covers of an encoder or a decoder."""
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
     return [_cover(emitted(config), _places(config))]
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    """Units that do not get there."""
+    """Faulty units that do not reach the covers."""
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
     unit, places = emitted(config), _places(config)
@@ -46,7 +46,7 @@ def faults(config: UnitConfig) -> list[Fault]:
 
 
 def _places(config: EncoderConfig | DecoderConfig) -> dict[str, str]:
-    """What is to be reached, by label, as conditions; what the scale puts beyond all inputs is left out."""
+    """The conditions to reach, by label, without those that no input can reach with the unit's scale."""
     format, ranges = config.format, None
     if isinstance(config, EncoderConfig) and config.scale is not None:
         ranges = spec.ranges(format, config.input, config.scale)
@@ -54,15 +54,15 @@ def _places(config: EncoderConfig | DecoderConfig) -> dict[str, str]:
     for level in spec.levels(format):
         if ranges is None or level.code in ranges.keys:
             places.setdefault(_label(level), []).append(f"lane == {_output(config, level)}")
-    found = {label: f"left && ({' || '.join(codes)})" for label, codes in places.items()}
+    conditions = {label: f"left && ({' || '.join(codes)})" for label, codes in places.items()}
     if isinstance(config, EncoderConfig):
         if any(saturating(config)):
-            found["saturation"] = "saturated"
+            conditions["saturation"] = "saturated"
         if config.input.is_float:
-            found["not_a_number"] = "nan"
+            conditions["not_a_number"] = "nan"
     elif len(spec.decoded(format)) < 1 << format.bits:
-        found["no_value"] = "invalid"
-    return found | {"full_stall": f"stalled == {_STALL}"}
+        conditions["no_value"] = "invalid"
+    return conditions | {"full_stall": f"stalled == {_STALL}"}
 
 
 def _label(level: spec.Level) -> str:
@@ -70,7 +70,7 @@ def _label(level: spec.Level) -> str:
 
 
 def _output(config: EncoderConfig | DecoderConfig, level: spec.Level) -> int:
-    """What a lane of the output is at ``level``, as an unsigned number."""
+    """The output of a lane at ``level``, as an unsigned number."""
     if isinstance(config, EncoderConfig):
         return level.code
     return int(level.value / spec.fine_step(config.format)) % (1 << value_width(config.format))

@@ -1,4 +1,4 @@
-"""What a decoder computes, for all codes: the number that the definition of its format gives to each."""
+"""The function of a decoder, for all codes: each becomes the number that the format defines."""
 
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
@@ -9,7 +9,7 @@ from qse_hw.synth.formal.verilog import cases, constant, ports
 
 
 def value(config: DecoderConfig, unit: Emitted) -> Task:
-    """That every code becomes its number, a code that has none 0, and that the flag tells of the latter."""
+    """Every code becomes its number, a code without a number becomes 0 and sets the flag."""
     widths = ports(unit)
     width = widths["o__payload"] // config.lanes
     lines = [

@@ -1,6 +1,4 @@
-"""What an encoder computes, for all inputs: what the definition of its format says
-(:mod:`qse_hw.synth.formal.nearest`).
-"""
+"""The function of an encoder, for all inputs: the format's definition (:mod:`qse_hw.synth.formal.nearest`)."""
 
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
@@ -11,20 +9,18 @@ from qse_hw.synth.formal.task import Task
 from qse_hw.synth.formal.verilog import instance, ports
 
 ALL_M = 4
-"""Bits of a run-time M for all of whose values a solver decides; of wider ones three are taken."""
-
-
+"""Bits of an M set at run time up to which the proof is for every M; beyond it is for three values."""
 EVERY_K = 12
-"""Bits of a number (of a float's significand and sign) with which a solver decides for every k."""
+"""Bits of an input (significand and sign) up to which the proof is for every k."""
 
 
 def watched(config: EncoderConfig) -> list[str]:
-    """The inputs that enter with a beat."""
+    """The input ports that are sampled with a beat."""
     return ["i__payload"] if config.scale is not None else ["i__payload", "scale_m", "scale_k"]
 
 
 def saturating(config: EncoderConfig) -> tuple[bool, bool]:
-    """Whether any input lies below, and above, what the format reaches."""
+    """Whether any input lies below, and whether any lies above, the range of the format."""
     if config.scale is None:
         return True, True
     ranges, (low, high) = spec.ranges(config.format, config.input, config.scale), spec.keys(config.input)
@@ -32,7 +28,7 @@ def saturating(config: EncoderConfig) -> tuple[bool, bool]:
 
 
 def _judges(config: EncoderConfig, unit: Emitted) -> list[str]:
-    """An instance of ``nearest`` per lane; wires ``lane_NAME`` for its outputs, a bit per lane; legal scales."""
+    """An instance of ``nearest`` per lane; wires ``lane_NAME`` for its outputs, a bit per lane; assumed scales."""
     scale = "" if config.scale is not None else ", .m(x_scale_m), .k(x_scale_k)"
     pins = {name: f"lane_{name}" for name in OUTPUTS}
     lines = [f"  wire [{config.lanes - 1}:0] {', '.join(pins.values())};", *_legal(config)]
@@ -46,7 +42,7 @@ def _judges(config: EncoderConfig, unit: Emitted) -> list[str]:
 
 
 def _legal(config: EncoderConfig) -> list[str]:
-    """The scales that there are: steps from 2**-100 to 2**100, M with its top bit set; of wide M only some."""
+    """Assumptions on the scale: a step from 2**-100 to 2**100, M with its top bit set; for wide M only some values."""
     if config.scale is not None:
         return []
     bits, power = config.scale_bits, 1 << (config.scale_bits - 1)
@@ -62,7 +58,7 @@ def _legal(config: EncoderConfig) -> list[str]:
 
 
 def _multipliers(config: EncoderConfig) -> list[int]:
-    """The M of a scale set at run time for which something is shown; none: for all of them."""
+    """The values of an M set at run time for which the proof is; none: all values."""
     bits = config.scale_bits
     if config.scale is not None or bits <= ALL_M:
         return []
@@ -72,19 +68,19 @@ def _multipliers(config: EncoderConfig) -> list[int]:
 
 
 def _one_scale(config: EncoderConfig) -> bool:
-    """Whether a solver decides one scale only, of all that can be set at run time: products of two wide numbers."""
+    """Whether the proof is for a single scale set at run time, because products of two wide numbers are too hard."""
     input = config.input
     significand = input.width - input.exponent_bits if input.is_float else input.width
     return config.scale is None and config.scale_bits > ALL_M and significand > EVERY_K
 
 
 def _k(config: EncoderConfig) -> int:
-    """The k of the one scale: for fixed-point numbers one that reaches every segment of 8-bit codes."""
+    """The k of the single scale; with fixed-point inputs it reaches every segment of 8-bit codes."""
     return config.scale_bits + (6 if config.input.is_float else config.input.width - 10)
 
 
 def _limit(config: EncoderConfig) -> str:
-    """For which scales, if not for all that there are."""
+    """The scales for which the proof is, if not all."""
     some = _multipliers(config)
     if _one_scale(config):
         return f"one scale: M {some[0]}, k {_k(config)}"
@@ -103,10 +99,10 @@ def _definition(config: EncoderConfig) -> str:
 
 
 def code(config: EncoderConfig, unit: Emitted) -> Task:
-    """That every code is the nearest level's."""
+    """Every code is the nearest level's."""
     format = config.format
-    found = spec.levels(format)
-    zero, least, most = (f"{format.bits}'d{code}" for code in (spec.zero_code(format), found[0].code, found[-1].code))
+    levels = spec.levels(format)
+    zero, least, most = (f"{format.bits}'d{code}" for code in (spec.zero_code(format), levels[0].code, levels[-1].code))
     ends = saturating(config)
     claims = []
     for n, given in enumerate(lanes(unit, "o__payload", format.bits)):
@@ -118,7 +114,7 @@ def code(config: EncoderConfig, unit: Emitted) -> Task:
         ]
         if config.input.is_float:
             claims.append(f"    nan_{n}: assert (!lane_is_nan[{n}] || {given} == {zero});")
-        if len(found) < 1 << format.bits:
+        if len(levels) < 1 << format.bits:
             claims.append(f"    canonical_{n}: assert (lane_canonical[{n}]);")
     return window(
         unit,
@@ -133,7 +129,7 @@ def code(config: EncoderConfig, unit: Emitted) -> Task:
 
 
 def closest(config: EncoderConfig, unit: Emitted) -> Task:
-    """That no other level is nearer, by exact arithmetic on the number itself."""
+    """No other level is nearer, by exact arithmetic on the number itself."""
     scale = config.scale
     bits = scale.bits if scale is not None else config.scale_bits
     pins = ".m(x_scale_m), .k(x_scale_k)"
@@ -166,7 +162,7 @@ def closest(config: EncoderConfig, unit: Emitted) -> Task:
 
 
 def monotone(config: EncoderConfig, unit: Emitted) -> Task:
-    """That the larger of two numbers never has the smaller value: of the same lane, in two copies of the unit."""
+    """The larger of two numbers never gets the smaller value; in the same lane of two copies of the unit."""
     payload = ports(unit)["i__payload"]
     pins = {name: name for name in input_ports(unit)} | {"i__payload": "twin_payload"}
     scale = "" if config.scale is not None else ", .m(x_scale_m), .k(x_scale_k)"
@@ -207,7 +203,7 @@ def monotone(config: EncoderConfig, unit: Emitted) -> Task:
 
 
 def flags(config: EncoderConfig, unit: Emitted) -> Task:
-    """That flags and counter tell of exactly the saturated values and NaNs that leave."""
+    """Flags and counter count exactly the saturated values and NaNs that leave."""
     count, last = config.counter_width, unit.latency
     lines = [
         *_judges(config, unit),

@@ -1,4 +1,4 @@
-"""That the paper's drawing (``--arch parallel``) and one multiplier for all (``fused``) are the same function."""
+"""Equivalence of the paper's architecture (``--arch parallel``) and the one with a single multiplier (``fused``)."""
 
 import re
 from dataclasses import replace
@@ -14,7 +14,7 @@ from qse_hw.synth.formal.verilog import emitted, instance, ports, tapped
 
 
 def tasks(config: UnitConfig) -> list[Task]:
-    """Of encoders at a constant scale; ``parallel`` has no other."""
+    """The proof for an encoder with a constant scale; ``parallel`` supports no other."""
     if not isinstance(config, EncoderConfig) or config.scale is None:
         return []
     fused, parallel = (emitted(replace(config, arch=arch)) for arch in ("fused", "parallel"))
@@ -22,7 +22,7 @@ def tasks(config: UnitConfig) -> list[Task]:
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    """Of one of the two, a code or a flag is another."""
+    """Pairs in which one encoder has a wrong code or flag."""
     if not isinstance(config, EncoderConfig) or config.scale is None:
         return []
     fused, parallel = (emitted(replace(config, arch=arch)) for arch in ("fused", "parallel"))
@@ -42,7 +42,7 @@ def faults(config: UnitConfig) -> list[Fault]:
 
 
 def equivalent(one: Emitted, other: Emitted) -> Task:
-    """That two encoders give the same codes and tell of the same, whatever their latencies are."""
+    """Two encoders give the same codes and flags, whatever their latencies."""
     widths, top = ports(other), f"other_{other.config.top}"
     names = [name for name in ("o__payload", "saturated", "nan") if name in widths]
     lines = [
@@ -56,7 +56,7 @@ def equivalent(one: Emitted, other: Emitted) -> Task:
             o__valid="other_valid",
             **{name: f"other_{name}" for name in names},
         ).replace(other.config.top, top, 1),
-        # so every beat is followed by its flags, and by nothing of others
+        # so the flags after a beat are those of this beat alone
         "  always @* assume (i__valid && o__ready && clear);",
     ]
     last = max(one.latency, other.latency)

@@ -1,4 +1,4 @@
-"""What encoder, decoder and quantizer compute, for all inputs; and wrong ones, for each property at least one."""
+"""The function of encoder, decoder and quantizer, for all inputs; at least one fault for each property."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -16,30 +16,30 @@ from qse_hw.synth.formal.task import Fault, Task
 from qse_hw.synth.formal.verilog import emitted, ports, tapped
 
 _SMALL = 16
-"""Bits of inputs for which distances and pairs of inputs are proved, too, for one lane; else ``code`` alone tells."""
+"""Bits of inputs up to which ``closest`` and ``monotone`` are proved, too, for one lane; beyond only ``code``."""
 
 
 def tasks(config: UnitConfig) -> list[Task]:
     """The function of an encoder, a decoder or a quantizer."""
     if isinstance(config, EncoderConfig):
         unit = emitted(config)
-        found = [stall.hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
+        chosen = [stall.hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
         if config.scale is not None and config.input.width <= _SMALL and config.lanes == 1:
-            found.append(encoder.monotone(config, unit))
-            if not any(segment.exact_end for segment in config.format.segments):  # where the nearest is not the rule
-                found.append(encoder.closest(config, unit))
-        return found
+            chosen.append(encoder.monotone(config, unit))
+            if not any(segment.exact_end for segment in config.format.segments):  # its codes are not always the nearest
+                chosen.append(encoder.closest(config, unit))
+        return chosen
     if isinstance(config, DecoderConfig):
         unit = emitted(config)
         return [stall.hold(unit), decoder.value(config, unit)]
     if isinstance(config, QuantizerConfig):
-        unit = quantizer.in_sight(emitted(config), config)
+        unit = quantizer.with_probes(emitted(config), config)
         return [quantizer.parameters(config, unit), stall.hold(emitted(config)), quantizer.code(config, unit)]
     return []
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    """Wrong ones: another constant, an input taken for another, a code given for another, a flag that is lost."""
+    """Faulty units: a wrong constant, an input or a code replaced by another, a lost flag."""
     proved = {task.name for task in tasks(config)}
     if isinstance(config, EncoderConfig):
         return [fault for fault in _encoder_faults(config) if fault.task.name in proved]
@@ -49,7 +49,7 @@ def faults(config: UnitConfig) -> list[Fault]:
 
 
 def _caught(label: str, name: str, task: Task) -> Fault:
-    """A fault that the assertion finds by itself."""
+    """A fault that the assertion ``label`` catches alone."""
     return Fault(name=name, task=alone(task, label), catches=label)
 
 
@@ -107,7 +107,7 @@ def _encoder_faults(config: EncoderConfig) -> Iterator[Fault]:
 
 
 def _other_constants(config: EncoderConfig) -> Iterator[tuple[str, EncoderConfig]]:
-    """The unit for a scale or a format that is not quite the right one, if any input shows the difference."""
+    """The unit for a slightly different scale or format, if any input gets another code then."""
     for name, other in _nearly(config):
         if config.scale is None or other.scale is None or _keys(config) != _keys(other):
             yield name, other
@@ -135,7 +135,7 @@ def _nearly(config: EncoderConfig) -> Iterator[tuple[str, EncoderConfig]]:
 
 
 def _tie(config: EncoderConfig) -> tuple[str, int]:
-    """A number exactly in the middle of two levels, if an input is one; else the first of some code."""
+    """An input exactly in the middle of two levels, if there is one; else the smallest input of some code."""
     assert config.scale is not None
     ends = spec.keys(config.input)
     first = [(cut, spec.first_key(cut, config.input, config.scale)) for cut in spec.cuts(config.format)[1:-1]]
@@ -147,7 +147,7 @@ def _tie(config: EncoderConfig) -> tuple[str, int]:
 
 
 def _swap(unit: Emitted, width: int, value: int, instead: int, port: str, prefix: str = "") -> str:
-    """The port with ``instead`` for ``value`` in lane 0."""
+    """An expression for the port with ``value`` replaced by ``instead`` in lane 0."""
     whole, name = ports(unit)[port], prefix + port
     low = f"{name}[{width - 1}:0]"
     lane = f"({low} == {width}'d{value} ? {width}'d{instead} : {low})"
@@ -182,13 +182,13 @@ def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
 
 def _quantizer_faults(config: QuantizerConfig) -> Iterator[Fault]:
     yield from stall.faults(emitted(config))
-    unit = quantizer.in_sight(emitted(config), config)
+    unit = quantizer.with_probes(emitted(config), config)
     other = replace(config, scale=replace(config.scale, M=config.scale.M ^ 1))
-    wrong = quantizer.in_sight(emitted(other), other)
+    wrong = quantizer.with_probes(emitted(other), other)
     yield Fault(name=f"M is {other.scale.M}", task=quantizer.parameters(config, wrong), catches="stays")
-    found = spec.levels(config.format)
+    levels = spec.levels(config.format)
     width, zero = config.format.bits, spec.zero_code(config.format)
-    near = next(level.code for level in found if level.code != zero)
+    near = next(level.code for level in levels if level.code != zero)
 
     def given(code: int, instead: int) -> str:
         return _swap(unit, width, code, instead, "m_axis_tdata", "inner_")

@@ -1,8 +1,8 @@
-"""The definition of a format as a module ``nearest`` in SystemVerilog: is this the code of that number?
+"""The definition of a format as a SystemVerilog module ``nearest``: whether a code is the right one for a number.
 
-From :mod:`qse_hw.synth.formal.spec` alone. There are two ways to say where a number lies. At a constant scale it is
-between two keys, computed exactly, which takes nothing but comparisons of the input itself. At a scale set at run time
-it is its exact position ``x * M * 2**-k``, a wide integer without any rounding, between two cuts.
+It is derived from :mod:`qse_hw.synth.formal.spec` alone. With a constant scale, the input's key is compared with exact
+limits. With a scale set at run time, the exact position ``x * M * 2**-k``, a wide integer without rounding, is compared
+with the cuts.
 """
 
 from fractions import Fraction
@@ -18,21 +18,21 @@ K_BITS = K_SHAPE.width
 """Bits of ``k``."""
 
 OUTPUTS = ("right", "is_nan", "is_zero", "below", "above", "canonical")
-"""Its outputs of one bit."""
+"""One-bit outputs of ``nearest``."""
 
 
 def nearest(format: SegmentedFormat, input: InputType, scale: Scale | None, scale_bits: int) -> str:
     """The module.
 
-    Inputs: ``x``, ``code`` and, where ``scale`` is None, ``m`` and ``k``. Outputs: ``right``, whether ``code`` is the
+    Inputs: ``x``, ``code`` and, if ``scale`` is None, ``m`` and ``k``. Outputs: ``right``, whether ``code`` is the
     nearest level's, ties as specified (for numbers, not for NaN); ``is_nan``, ``is_zero``; ``below``, ``above``,
-    whether the number lies beyond what the format reaches, so that it saturates; ``canonical``, whether an encoder may
-    give that code at all; ``value``, the code's number in fine steps; ``key``, the input's;
-    ``place``, what the cuts are compared with: the key or the position.
+    whether the number lies beyond the format's range, so that it saturates; ``canonical``, whether an encoder may give
+    that code; ``value``, the code's number in fine steps; ``key``, the input's; ``place``, the key or the position,
+    which is compared with the limits.
     """
     width, bits = input.width, format.bits
-    found = spec.levels(format)
-    value_bits = max(abs(int(level.value / spec.fine_step(format))) for level in found).bit_length() + 1
+    levels = spec.levels(format)
+    value_bits = max(abs(int(level.value / spec.fine_step(format))) for level in levels).bit_length() + 1
     ends = [f"input [{width - 1}:0] x", f"input [{bits - 1}:0] code"]
     if scale is None:
         ends += [f"input [{scale_bits - 1}:0] m", f"input signed [{K_BITS - 1}:0] k"]
@@ -47,7 +47,7 @@ def nearest(format: SegmentedFormat, input: InputType, scale: Scale | None, scal
     ]
     step = spec.fine_step(format)
     rows = []
-    for level in found:
+    for level in levels:
         low, high = table.get(level.code, (constant(1, place_bits), constant(0, place_bits)))
         assigned = {"from": low, "to": high, "value": constant(int(level.value / step), value_bits), "known": "1"}
         rows.append((f"{bits}'d{level.code}", assigned))
@@ -97,7 +97,7 @@ def _by_key(format: SegmentedFormat, input: InputType, scale: Scale) -> _Place:
 
 
 def fraction_bits_of_position(input: InputType, scale_bits: int) -> int:
-    """So many that a product that lies wholly within them is less than half a half fine step: it is as good as 0."""
+    """Fraction bits of a position in half fine steps; a product that needs more is irrelevantly small."""
     return input.significand_bits + scale_bits + 1
 
 
@@ -107,7 +107,7 @@ def position_width(format: SegmentedFormat, input: InputType, scale_bits: int) -
 
 
 def _by_position(format: SegmentedFormat, input: InputType, scale_bits: int) -> _Place:
-    """A place is the exact position in half fine steps, with fraction bits, all of which are kept."""
+    """The place is the exact position in half fine steps, with all its fraction bits."""
     product, below = position(input, scale_bits, spec.fine_step(format))
     reach, width = _reach(format), position_width(format, input, scale_bits)
 
@@ -117,11 +117,11 @@ def _by_position(format: SegmentedFormat, input: InputType, scale_bits: int) -> 
         return (int(at) << below) + (not cut.belongs)
 
     least, most = -(1 << (width - 1)), (1 << (width - 1)) - 1
-    found, limits = spec.levels(format), [limit(cut) for cut in spec.cuts(format)]
+    levels, limits = spec.levels(format), [limit(cut) for cut in spec.cuts(format)]
     starts = [least, *limits[1:-1], most]
     table = {
         level.code: (constant(a, width), constant(b, width))
-        for level, a, b in zip(found, starts[:-1], starts[1:], strict=True)
+        for level, a, b in zip(levels, starts[:-1], starts[1:], strict=True)
     }
     place = "\n".join(
         [
@@ -140,7 +140,7 @@ def _by_position(format: SegmentedFormat, input: InputType, scale_bits: int) -> 
 
 
 def _reach(format: SegmentedFormat) -> int:
-    """Bits of the furthest cut in half fine steps: a product shifted so far left saturates."""
+    """Bits of the furthest cut in half fine steps; a product shifted left by as many saturates."""
     return max(abs(int(cut.at * 2 / spec.fine_step(format))) for cut in spec.cuts(format)).bit_length() + 1
 
 

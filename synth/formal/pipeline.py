@@ -1,10 +1,10 @@
-"""Frames for what a pipeline that moves or stalls as a whole does to a beat, for any state it may be in.
+"""Formal harnesses for one beat in a pipeline that stalls as a whole, from an arbitrary state.
 
-Registers begin with *any* contents (their initial values are taken away), a beat enters, the unit moves ``latency``
-times, the beat is at the output. What is shown so for one such window holds for every beat of every run without a
-stall, however long, as every window of it begins in some state. That a stall changes nothing, for any state again, is
-shown by :mod:`qse_hw.synth.formal.stall`; that the unit has moved ``latency`` times since a beat was accepted when the
-beat leaves is ``stream_order``'s claim (:mod:`qse_hw.synth.formal.stream`).
+Registers start with *arbitrary* contents (their initial values are removed); a beat enters, the unit moves ``latency``
+times, and the beat is at the output. What is proved for this window holds for every beat of every run without stalls,
+as every window of such a run starts in some state. :mod:`qse_hw.synth.formal.stall` proves that a stall changes
+nothing, also from an arbitrary state; ``stream_order`` (:mod:`qse_hw.synth.formal.stream`) proves that the unit has
+moved ``latency`` times since it accepted a beat when the beat leaves.
 """
 
 import re
@@ -18,7 +18,7 @@ from qse_hw.synth.formal.verilog import declared, instance, ports
 TOP = "formal"
 DUT, FRAME = "unit.v", "formal.sv"
 ANY_STATE = f"hierarchy -top {TOP}\nproc\nsetattr -unset init {TOP} %n"
-"""Yosys: the registers of all modules but the frame begin with any contents."""
+"""Yosys script: the registers of all modules except the harness start with arbitrary contents."""
 MOVING = "Registers begin with any contents; what is at the output {} moves after is what entered then, in every run."
 
 
@@ -38,14 +38,15 @@ def window(
 
     Args:
         unit: the unit.
-        name: the property's.
-        claim: what it says.
-        watched: input ports of which ``x_PORT`` is what enters with the beat.
-        watching: SystemVerilog in the frame; ``tick`` counts cycles, the beat is at the output when it is the latency.
+        name: name of the property.
+        claim: the property in words.
+        watched: input ports; ``x_PORT`` is the value that enters with the beat.
+        watching: SystemVerilog in the harness; ``tick`` counts cycles: when it equals the latency, the beat is at the
+            output.
         modules: further modules.
         beyond: cycles after that.
         engine: SymbiYosys' engine.
-        limit: for what alone it is shown.
+        limit: the restriction under which the claim is proved.
     """
     widths, last = ports(unit), unit.latency + beyond
     inputs, outputs = input_ports(unit), output_ports(unit)
@@ -83,7 +84,7 @@ def window(
 
 
 def input_ports(unit: Emitted) -> list[str]:
-    """Names of the unit's inputs, the clock among them."""
+    """Names of the unit's inputs, including the clock."""
     return [port["name"] for port in unit.ports if port["direction"] == "input"]
 
 
@@ -93,12 +94,12 @@ def output_ports(unit: Emitted) -> list[str]:
 
 
 def at_output(unit: Emitted, claims: Sequence[str], *, beyond: int = 0) -> str:
-    """Claims, ``label: assert (...);``, that are to hold ``beyond`` cycles after the beat is at the output."""
+    """Claims, ``label: assert (...);``, for the cycle ``beyond`` cycles after the beat is at the output."""
     return "\n".join([f"  always @* if (tick == {unit.latency + beyond}) begin", *claims, "  end"])
 
 
 def alone(task: Task, label: str) -> Task:
-    """The task with no assertion in its frame but the one called ``label``: what that one finds by itself."""
+    """The task with no assertion in its harness except ``label``."""
     lines = task.files[FRAME].splitlines(keepends=True)
     others = re.compile(rf" *(?!{label}: )\w+: assert \(.*\);\n")
     kept = "".join(line for line in lines if not others.fullmatch(line))
@@ -106,5 +107,5 @@ def alone(task: Task, label: str) -> Task:
 
 
 def lanes(unit: Emitted, port: str, width: int) -> list[str]:
-    """What each lane has of a stream's payload that is called ``port``."""
+    """The slice of each lane in the payload ``port``."""
     return [f"{port}[{width * (n + 1) - 1}:{width * n}]" for n in range(unit.config.lanes)]

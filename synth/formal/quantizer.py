@@ -1,21 +1,21 @@
-"""What the quantizer with buses computes with the format and the scale that it has after a reset.
+"""The function of the quantizer with buses, with the format and the scale that it has after a reset.
 
-The data path is shown as the encoder's is (:mod:`qse_hw.synth.formal.pipeline`), for any state of all registers but
-those of the effective parameters, which have their initial values; that they keep them while software writes nothing is
-a property of its own. The consumer is always ready here: what stalls, resets and other parameters do to beats is told
-by :mod:`qse_hw.synth.formal.stream_quantizer`.
+The data path is proved as the encoder's is (:mod:`qse_hw.synth.formal.pipeline`), for arbitrary contents of all
+registers except the effective parameters, which have their initial values; another property is that they keep them
+while software writes nothing. The consumer is always ready here: :mod:`qse_hw.synth.formal.stream_quantizer` covers
+stalls, resets and other parameters.
 """
 
 from dataclasses import replace
 
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal import spec
+from qse_hw.synth.formal.harness import probed
 from qse_hw.synth.formal.nearest import K_BITS, nearest
 from qse_hw.synth.formal.pipeline import DUT, FRAME, MOVING, TOP, input_ports
-from qse_hw.synth.formal.stream_harness import probed
 from qse_hw.synth.formal.task import Task
 from qse_hw.synth.formal.verilog import declared, instance, ports
 
@@ -23,11 +23,11 @@ _KEPT = "qse_quantizer_apply"  # the module whose registers are the effective pa
 
 
 def _probes(config: QuantizerConfig) -> dict[str, int]:
-    regions = RuntimeRegions.of(config.format).layout.size
+    regions = FormatFamily.of(config.format).layout.size
     return {"scale_m": config.scale.bits, "scale_k": K_BITS, "bypass": 1, "soft_reset": 1, "regions": regions}
 
 
-def in_sight(unit: Emitted, config: QuantizerConfig) -> Emitted:
+def with_probes(unit: Emitted, config: QuantizerConfig) -> Emitted:
     """The unit with its effective parameters as further outputs, ``probe_NAME``."""
     probes = _probes(config)
     more = tuple({"name": f"probe_{name}", "direction": "output", "width": width} for name, width in probes.items())
@@ -35,9 +35,10 @@ def in_sight(unit: Emitted, config: QuantizerConfig) -> Emitted:
 
 
 def _frame(config: QuantizerConfig, unit: Emitted, watching: list[str], modules: str = "") -> dict[str, str]:
-    """The files: the unit and a frame for it.
+    """The files: the unit and its harness.
 
-    ``effective`` is whether its parameters are those after a reset; the constants are compared with themselves.
+    The wire ``effective`` is whether its parameters are those after a reset; the format's constants are compared with
+    those in the first cycle.
     """
     widths, inputs, probes = ports(unit), input_ports(unit), _probes(config)
     outputs = [name for name in widths if name not in inputs and not name.startswith("probe_")]
@@ -59,7 +60,7 @@ def _frame(config: QuantizerConfig, unit: Emitted, watching: list[str], modules:
 
 
 def parameters(config: QuantizerConfig, unit: Emitted) -> Task:
-    """That parameters stay as they are while nobody writes; ``unit`` is one with its parameters in sight."""
+    """Parameters do not change without writes; ``unit``: of :func:`with_probes`."""
     watching = [
         "  always @* assume (!s_axi_awvalid && !s_axi_wvalid);",
         "  always @* stays: assert (effective);",
@@ -76,7 +77,7 @@ def parameters(config: QuantizerConfig, unit: Emitted) -> Task:
 
 
 def code(config: QuantizerConfig, unit: Emitted) -> Task:
-    """That every code is the nearest level's; ``unit`` is one with its parameters in sight."""
+    """Every code is the nearest level's; ``unit``: of :func:`with_probes`."""
     widths, format, input = ports(unit), config.format, config.input
     size, out = 8 * bytes_of(input.width), 8 * bytes_of(format.bits)
     zero = f"{format.bits}'d{spec.zero_code(format)}"

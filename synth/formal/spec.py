@@ -1,11 +1,11 @@
-"""What a format means, from its definition alone: the numbers it can represent, and which of them is the nearest.
+"""The meaning of a format, from its definition alone: the numbers that it represents, and the nearest of them.
 
-Nothing here knows how the hardware or the golden models compute. A format is a list of levels, fractions in units of
-the scale's step ``s``, each with its code. A number goes to the nearest level; on a tie to the one further from zero
-(signed formats) or the larger one (offset formats). So between two neighbouring levels there is one cut, and a code is
-given to the numbers between two cuts; the outer codes also to those beyond the last cuts, half a step from the last
-level, of which saturation is told. (A segment with ``exact_end`` is the exception: its last level gets nothing that
-is above it.)
+This module shares nothing with the hardware generator or the golden models. A format is a list of levels, fractions in
+units of the scale's step ``s``, each with its code. A number is rounded to the nearest level; on a tie to the one
+further from zero (signed formats) or the larger one (offset formats). So between two neighbouring levels there is one
+cut, and a code stands for the numbers between two cuts. The outer codes also stand for the numbers beyond the last
+cuts, which are half a step from the last level; these numbers saturate. (A segment with ``exact_end`` is the exception:
+no number above its last level is rounded to it.)
 
 Inputs are compared by their *keys*: integers in the order of the numbers that they stand for. For fixed point that is
 the integer itself, for floats the sign and the other bits of the pattern.
@@ -22,7 +22,7 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """A representable number, in units of s, its canonical code and the segment whose code it is."""
+    """A representable number, in units of s, its canonical code, and the segment of the code."""
 
     value: Fraction
     code: int
@@ -31,9 +31,9 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """Where one thing ends and another begins, in units of s.
+    """A limit between two codes, in units of s.
 
-    ``belongs``: whether the number at the cut itself is above it.
+    ``belongs``: whether the number at the limit itself belongs to the upper code.
     """
 
     at: Fraction
@@ -47,18 +47,18 @@ def levels(format: SegmentedFormat) -> list[Level]:
         step = Fraction(2) ** segment.log2_step
         axis += [(start + step * n, segment.first_code + n, number) for n in range(segment.codes)]
         start += step * segment.codes
-    found = [Level(value=value, code=code, segment=number) for value, code, number in axis]
+    unsorted = [Level(value=value, code=code, segment=number) for value, code, number in axis]
     sign = 1 << (format.bits - 1)
     if format.kind == "offset":
         zero = format.zero_point * fine_step(format)
-        found = [Level(value=level.value - zero, code=level.code, segment=level.segment) for level in found]
+        unsorted = [Level(value=level.value - zero, code=level.code, segment=level.segment) for level in unsorted]
     elif format.kind == "sign-magnitude":
-        found += [Level(value=-x.value, code=x.code | sign, segment=x.segment) for x in found if x.value]
+        unsorted += [Level(value=-x.value, code=x.code | sign, segment=x.segment) for x in unsorted if x.value]
     else:
-        found += [Level(value=-x.value, code=2 * sign - x.code, segment=0) for x in found if x.value]
+        unsorted += [Level(value=-x.value, code=2 * sign - x.code, segment=0) for x in unsorted if x.value]
         if not format.narrow_range:
-            found.append(Level(value=-start, code=sign, segment=0))
-    return sorted(found, key=lambda level: level.value)
+            unsorted.append(Level(value=-start, code=sign, segment=0))
+    return sorted(unsorted, key=lambda level: level.value)
 
 
 def fine_step(format: SegmentedFormat) -> Fraction:
@@ -72,12 +72,12 @@ def zero_code(format: SegmentedFormat) -> int:
 
 
 def cuts(format: SegmentedFormat) -> list[Cut]:
-    """The cuts below and above every level: one more than levels; beyond the outer ones is saturation."""
-    found = levels(format)
-    last = [Fraction(2) ** format.segments[n].log2_step / 2 for n in (found[0].segment, found[-1].segment)]
-    places = [found[0].value - last[0], *((a.value + b.value) / 2 for a, b in pairwise(found))]
-    made = [_cut(at, format) for at in [*places, found[-1].value + last[1]]]
-    for n, (low, high) in enumerate(pairwise(found), start=1):
+    """The cuts below and above every level, one more than levels; numbers beyond the outer cuts saturate."""
+    ascending = levels(format)
+    last = [Fraction(2) ** format.segments[n].log2_step / 2 for n in (ascending[0].segment, ascending[-1].segment)]
+    places = [ascending[0].value - last[0], *((a.value + b.value) / 2 for a, b in pairwise(ascending))]
+    made = [_cut(at, format) for at in [*places, ascending[-1].value + last[1]]]
+    for n, (low, high) in enumerate(pairwise(ascending), start=1):
         inner, outer = (low, high) if high.value > 0 or not format.signed else (high, low)
         if inner.segment != outer.segment and format.segments[inner.segment].exact_end:
             made[n] = Cut(at=inner.value, belongs=inner is high)  # the number at the cut belongs to the inner level
@@ -91,18 +91,18 @@ def _cut(at: Fraction, format: SegmentedFormat) -> Cut:
 def decoded(format: SegmentedFormat) -> dict[int, int]:
     """The number, in fine steps, of every code that a decoder accepts: the levels' and the redundant ones."""
     step, sign = fine_step(format), 1 << (format.bits - 1)
-    found = {level.code: int(level.value / step) for level in levels(format)}
-    aliases = {alias: found[code] for alias, code in format.aliases}
+    canonical = {level.code: int(level.value / step) for level in levels(format)}
+    aliases = {alias: canonical[code] for alias, code in format.aliases}
     if format.kind == "sign-magnitude":
         aliases |= {alias | sign: -value for alias, value in aliases.items()}
         aliases[zero_code(format) | sign] = 0
     if format.narrow_range:
         aliases[sign] = -sign
-    return found | aliases
+    return canonical | aliases
 
 
 def keys(input: InputType) -> tuple[int, int]:
-    """The smallest and the largest key: infinities, or the integers' ends."""
+    """The smallest and the largest key: those of the infinities, or of the extreme integers."""
     if not input.is_float:
         return -(1 << (input.width - 1)), (1 << (input.width - 1)) - 1
     infinity = ((1 << input.exponent_bits) - 1) << (input.width - 1 - input.exponent_bits)
@@ -125,7 +125,7 @@ def number(key: int, input: InputType) -> Fraction | float:
 
 
 def first_key(cut: Cut, input: InputType, scale: Scale) -> int:
-    """The smallest key above ``cut``; one more than the largest, if there is none."""
+    """The smallest key above ``cut``; one more than the largest key if there is none."""
     low, high = keys(input)
     high += 1
     limit = cut.at * Fraction(2) ** scale.k / scale.M  # as an input
@@ -141,10 +141,10 @@ def first_key(cut: Cut, input: InputType, scale: Scale) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
-    """Which keys become which code, at a constant scale.
+    """The range of keys of each code, with a constant scale.
 
     Attributes:
-        keys: by code, the first key and the one after the last; codes that no input becomes are left out.
+        keys: by code, the first key and the one after the last; codes that no input gets are left out.
         low, high: keys below ``low`` and from ``high`` on saturate.
     """
 
@@ -154,12 +154,12 @@ class Ranges:
 
 
 def ranges(format: SegmentedFormat, input: InputType, scale: Scale) -> Ranges:
-    """The keys of every code."""
-    found = levels(format)
+    """The ranges of keys of all codes."""
+    ascending = levels(format)
     first = [first_key(cut, input, scale) for cut in cuts(format)]
     ends = keys(input)
     starts = [ends[0], *first[1:-1], ends[1] + 1]
-    given = {level.code: (a, b) for level, (a, b) in zip(found, pairwise(starts), strict=True) if a < b}
+    given = {level.code: (a, b) for level, (a, b) in zip(ascending, pairwise(starts), strict=True) if a < b}
     return Ranges(keys=given, low=first[0], high=first[-1])
 
 

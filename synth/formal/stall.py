@@ -1,8 +1,8 @@
-"""That a pipeline which does not move keeps all that it has, register by register, and stands still only if it must.
+"""A stalled pipeline keeps the contents of every register, and it stalls only if its output is stalled.
 
-Every register gets an assertion of its own, by Yosys' techmap. What :mod:`qse_hw.synth.formal.pipeline` shows of a beat
-in a pipeline that moves is true of every run only if nothing is lost in between. Exempt are the sticky flags and
-counters that software may clear at any time; no data depend on them.
+Yosys' techmap adds an assertion to every register. The proofs of :mod:`qse_hw.synth.formal.pipeline`, for a pipeline
+that moves, extend to runs with stalls only with this one. Exempt are sticky flags and counters, which software may
+clear at any time; no data depend on them.
 """
 
 import re
@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.harness import probe, probed
 from qse_hw.synth.formal.pipeline import ANY_STATE, DUT, FRAME, TOP, input_ports, output_ports
-from qse_hw.synth.formal.stream_harness import probe, probed
 from qse_hw.synth.formal.task import Fault, Task
 from qse_hw.synth.formal.verilog import instance, ports, tapped
 
@@ -33,7 +33,7 @@ _PROBES = {"soft_reset": 1, "core.advance": 1, "core.o__valid": 1, "core.o__read
 
 
 def hold(unit: Emitted) -> Task:
-    """That a stalled unit keeps all that it has; of a quantizer the pipeline between its buffers."""
+    """A stalled unit keeps its registers; of a quantizer, the pipeline between its buffers does."""
     if isinstance(unit.config, QuantizerConfig):
         shown = replace(unit, text=probed(unit.text, unit.config.top, _PROBES))
         advance, valid, ready = (probe(f"core.{name}") for name in ("advance", "o__valid", "o__ready"))
@@ -44,7 +44,7 @@ def hold(unit: Emitted) -> Task:
 
 
 def faults(unit: Emitted) -> Iterator[Fault]:
-    """A unit for every register that moves in a stall, and one that stands still for no reason."""
+    """For every register a unit in which it changes in a stall; and a unit that stalls without a reason."""
     for name, text in _unheld(unit):
         yield Fault(name=f"{name} moves in a stall", task=hold(replace(unit, text=text)), catches="hold")
     if isinstance(unit.config, QuantizerConfig):
@@ -57,7 +57,7 @@ def faults(unit: Emitted) -> Iterator[Fault]:
 def _task(
     unit: Emitted, modules: str, still: str, why: str, *, exempt: Sequence[str] = (), probes: Sequence[str] = ()
 ) -> Task:
-    """``modules``: whose registers must not change while ``still``, which may be only if ``why``."""
+    """Registers of ``modules`` must not change while ``still``; and ``still`` implies ``why``."""
     widths, inputs, outputs = ports(unit), input_ports(unit), output_ports(unit)
     header = [f"{'input' if port in inputs else 'output'} [{widths[port] - 1}:0] {port}" for port in inputs + outputs]
     frame = [
@@ -69,8 +69,8 @@ def _task(
         "endmodule",
         "",
     ]
-    # Registers without users stay; those that Yosys makes for a memory's ports, and does not use, go. A port, the wire
-    # that it shows and its register are two steps (%ci2).
+    # Registers that nothing reads are kept, except those that Yosys makes for a memory's ports and does not use. From a
+    # port to the register behind it are two steps (%ci2).
     script = [
         *("design -save unit", "design -reset", f"read_verilog -formal -sv -icells {HELD}", "design -stash held"),
         *("design -load unit", ANY_STATE, "setattr -set keep 1 t:$dff w:$*memwr* %ci1 %d", "memory"),
@@ -94,16 +94,16 @@ def _task(
 
 
 def _others(modules: str) -> str:
-    """Yosys' selection of registers that are of another kind than :data:`_MAP` is for."""
+    """Yosys' selection of the registers that :data:`_MAP` does not support."""
     return f"{modules}/t:$*ff* {modules}/t:$*latch* {modules}/t:$mem* %u %u {modules}/t:$dff %d"
 
 
 def _unheld(unit: Emitted) -> Iterator[tuple[str, str]]:
-    """The unit without one of its registers' enables: the register's name and the Verilog, for each."""
+    """For each register its name, and the Verilog of the unit without its enable."""
     core = f"{unit.config.top}_core" if isinstance(unit.config, QuantizerConfig) else unit.config.top
     for module in re.finditer(rf"^module {core}.*?^endmodule$", unit.text, re.MULTILINE | re.DOTALL):
         enable = r"= (?P<name>[^;]+);\n +if \((?P<enable>enable|advance|i__ready)\) begin|\.CE0\((?P<dsp>\w+)\)"
-        for found in re.finditer(enable, module[0]):
-            begin, end = (module.start() + at for at in found.span("enable" if found["enable"] else "dsp"))
-            name = found["name"].strip("\\ ") if found["name"] else "the multiplier"
+        for match in re.finditer(enable, module[0]):
+            begin, end = (module.start() + at for at in match.span("enable" if match["enable"] else "dsp"))
+            name = match["name"].strip("\\ ") if match["name"] else "the multiplier"
             yield name, f"{unit.text[:begin]}1'h1{unit.text[end:]}"

@@ -1,4 +1,4 @@
-"""The units that are proved for the record: every kind of format, input and implementation, each at least once."""
+"""The units of the recorded proofs: every kind of format, input and implementation at least once."""
 
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
@@ -22,7 +22,7 @@ FIVE = SegmentedFormat(
     ),
     zero_point=36,
 )
-"""Five segments, whose steps shrink and grow."""
+"""Five segments whose steps decrease and increase."""
 
 SMALL = SegmentedFormat(
     name="small",
@@ -31,10 +31,10 @@ SMALL = SegmentedFormat(
     segments=(Segment(codes=9, log2_step=-1, first_code=0), Segment(codes=7, log2_step=1, first_code=9)),
     zero_point=3,
 )
-"""The smallest whose quantizer has every kind of register."""
+"""The smallest format whose quantizer has every kind of register."""
 
 _FLOAT, _FIXED = 0.0147, 0.0018
-"""Steps: in units of a float, and of a fixed-point number's range."""
+"""Steps for floating-point inputs, and for fixed-point inputs relative to half their range."""
 
 
 def standard() -> list[UnitConfig]:
@@ -69,12 +69,12 @@ def standard() -> list[UnitConfig]:
 
 
 def quick() -> list[UnitConfig]:
-    """A minute's worth of it."""
+    """Units whose proofs take about a minute."""
     return [_encoder("se8", "bf16"), DecoderConfig(format=_format("se8"))]
 
 
 def wrong() -> list[UnitConfig]:
-    """Small units whose faults, together, are of every property that there is."""
+    """Small units whose faults, together, cover every property."""
     return [
         _encoder("se8", "s12", scale=Scale.from_step(8.3, 6), counter_width=4),
         _encoder("se8-silu", "bf16", scale=Scale.from_step(_FLOAT, 6)),
@@ -98,5 +98,5 @@ def _encoder(format: str | SegmentedFormat, input: str, **others: object) -> Enc
 
 
 def _quantizer(format: str) -> QuantizerConfig:
-    """A small one: what is around its lanes does not depend on their arithmetic, which is cut there."""
+    """A quantizer with a small lane: its properties do not depend on the lanes' arithmetic, which is cut out."""
     return QuantizerConfig(format=_format(format), input=input_type("s8"), scale=Scale.from_step(1.4, 8), pipeline=0)

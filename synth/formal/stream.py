@@ -1,8 +1,9 @@
-"""Stream rules of encoder, decoder and quantizer, and what units notice of what leaves.
+"""Stream rules of encoder, decoder and quantizer, and their status outputs.
 
-Why nothing is lost, duplicated or reordered: ``stream_order`` follows any beat by counting. It leaves after exactly the
-beats before it, in a cycle in which the unit has moved ``latency`` times since. What is at the output then is made of
-its payload alone, as :mod:`qse_hw.synth.formal.pipeline` shows: of what entered ``latency`` moves ago.
+Why nothing is lost, duplicated or reordered: ``stream_order`` tracks an arbitrary beat by counting. The beat leaves
+after exactly the beats before it, in a cycle in which the unit has moved ``latency`` times since. The output then
+depends on this beat's payload alone, as :mod:`qse_hw.synth.formal.pipeline` proves: on what entered ``latency`` moves
+ago.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.synth.formal.harness import TOP, harness, instance, lane_outputs, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_faults import bounded, wrong_units
-from qse_hw.synth.formal.stream_harness import TOP, around, instance, lane_outputs, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
 from qse_hw.synth.formal.stream_quantizer_faults import wrong_streams
 from qse_hw.synth.formal.stream_walk import walk_faults
@@ -23,8 +24,8 @@ _STREAM = {name: name for name in ("clk", "rst")} | {
     f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready")
 }
 _VALID = {"valid": "probe_valid"}
-_DEEP = 12  # cycles in which what is wrong at the ports of the quantizers shows
-_COVERED = 6  # cycles beyond the latency that the covers take, their own counters included
+_DEEP = 12  # cycles within which faults at the quantizer's ports are detected
+_COVERED = 6  # cycles that the covers take beyond the latency, including their own counters
 
 
 def tasks(config: UnitConfig) -> list[Task]:
@@ -39,7 +40,7 @@ def tasks(config: UnitConfig) -> list[Task]:
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    """Units that are wrong, each with the property that catches it."""
+    """Faulty units, each with the property that catches the fault."""
     if isinstance(config, QuantizerConfig):
         unit = emit(config)
         probes = quantizer_probes(unit, config)
@@ -73,7 +74,7 @@ def _shown(unit: Emitted) -> str:
 
 
 def _tasks(unit: Emitted, text: str) -> dict[str, Task]:
-    """By name; ``text``: the Verilog with its valid bits shown, the unit's own or a wrong one."""
+    """The tasks by name; ``text``: Verilog of the unit, or of a faulty one, with the valid bits as outputs."""
     return {
         task.name: task for task in (_rules(unit, text), _order(unit, text), _status(unit, text), _cover(unit, text))
     }
@@ -116,6 +117,7 @@ def _order(unit: Emitted, text: str) -> Task:
 
 def _status(unit: Emitted, text: str) -> Task:
     config = unit.config
+    flags: tuple[str, ...]
     if isinstance(config, EncoderConfig):
         flags, value, count, bits = ("saturated", "nan"), "code", config.counter_width, config.format.bits
     else:
@@ -161,5 +163,5 @@ def _files(unit: Emitted, text: str, checks: list[str], free: Sequence[str] = ()
         f"{unit.config.top}.v": text,
         **unit.models,
         "stream.sv": shipped("stream.sv"),
-        f"{TOP}.sv": around(unit, checks, free, _probes(unit)),
+        f"{TOP}.sv": harness(unit, checks, free, _probes(unit)),
     }

@@ -1,8 +1,8 @@
-// The rules of a stream through a pipeline that moves or stalls as a whole.
+// The rules of a stream through a pipeline that stalls as a whole.
 //
-// Nothing is assumed of the environment: every input is free in every cycle, the reset too.
+// There are no assumptions on the environment: every input, the reset included, is free in every cycle.
 
-// What any unit with streams i and o promises at its ports.
+// The rules at the ports of any unit with streams i and o.
 module stream_rules #(
   parameter LATENCY = 1,
   parameter WIDTH = 1
@@ -41,7 +41,7 @@ module stream_rules #(
   end
 
   always @* begin
-    // a shadow in registers: so valid cannot depend on this cycle's ready either
+    // the shadow is in registers, so this also shows that valid does not depend on this cycle's ready
     offered_when_due: assert (o_valid == inside[LATENCY-1]);
     valid_stays: assert (!was_offered || o_valid);
     payload_stays: assert (!was_offered || o_payload == was_payload);
@@ -55,7 +55,7 @@ module stream_rules #(
   end
 endmodule
 
-// One beat, any: when it leaves, and as which.
+// An arbitrary beat: when it leaves, and in which place.
 module stream_order #(
   parameter LATENCY = 1
 ) (
@@ -101,7 +101,7 @@ module stream_order #(
       leaves_in_time: assert (chances < LATENCY);
     end
 
-  // what makes these inductive: where the beats are
+  // helpers that make these inductive: the places of the beats
   reg [LATENCY-1:0] inside = 0;
   always @(posedge clk)
     if (rst) inside <= 0;
@@ -130,12 +130,12 @@ module stream_order #(
   end
 endmodule
 
-// What a unit notices of the beats that leave, with the lanes cut: of every lane the lowest output bits are its events.
+// The status outputs, with the lanes cut out: the lowest output bits of each lane are its events.
 module stream_status #(
   parameter LANES = 1,
   parameter BITS = 1,  // of a lane's output
   parameter FLAGS = 1,  // sticky flags; flag n is about bit n of every lane
-  parameter POSSIBLE = 1,  // bit n: what flag n is about can happen
+  parameter POSSIBLE = 1,  // bit n: whether the event of flag n can happen
   parameter COUNT = 0  // bits of the counter of the events of flag 0; 0: none
 ) (
   input clk, rst, clear, o_valid, o_ready,
@@ -172,7 +172,7 @@ module stream_status #(
   end endgenerate
 endmodule
 
-// What happens at all.
+// Covers.
 module stream_cover #(
   parameter LATENCY = 1
 ) (
@@ -187,7 +187,7 @@ module stream_cover #(
     within <= rst ? 0 : within + accept - leave;
     stalled <= rst || within != LATENCY || !o_valid || o_ready ? 0 : stalled + (stalled != 3);
     streak <= rst || !(accept && leave) ? 0 : streak + (streak != LATENCY + 1);
-    cut <= cut || rst && within > 1;  // a reset has found beats
+    cut <= cut || rst && within > 1;  // a reset while beats were within
     gap <= !rst && (gap || o_valid && o_ready && within > 1);
   end
 

@@ -1,4 +1,4 @@
-"""Units that are wrong on purpose: a wrapper between the ports and the unit that breaks one rule, or a changed line."""
+"""Deliberately faulty units: a wrapper around the unit that breaks one rule, or a changed line within it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
-from qse_hw.synth.formal.stream_harness import bits, probe
+from qse_hw.synth.formal.harness import bits, probe
 from qse_hw.synth.formal.task import Task
 
 _LONG = 52  # cycles
@@ -17,9 +17,9 @@ _WITHIN = """reg [7:0] within = 0;
 
 @dataclass(frozen=True, kw_only=True)
 class Wrong:
-    """A wrong unit: what is wrong, its Verilog, the task and the property that must notice.
+    """A faulty unit: the fault in words, the Verilog, and the task and property that must catch it.
 
-    ``line``: a line within is changed; otherwise there is a wrapper.
+    ``line``: whether a line within the unit is changed; else there is a wrapper.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Wrong:
 
 
 def wrong_units(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator[Wrong]:
-    """Wrong encoders or decoders, one at least for every property of ``stream.sv``; ``text`` shows ``probes``."""
+    """Faulty encoders or decoders, at least one per property of ``stream.sv``; ``text`` has ``probes`` as outputs."""
     last = unit.latency - 1
     slow = {"i__ready": "inner_i__ready & odd", "inner_i__valid": "i__valid & odd"}
     rules: list[tuple[str, str, Mapping[str, str], str]] = [
@@ -112,10 +112,10 @@ def wrong_units(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator
 
 
 def bounded(task: Task, wrong: Wrong, depth: int) -> Task:
-    """``task`` as a search for the fault, without what only helps the induction.
+    """``task`` as a bounded search for the fault, without the assertions that only help the induction.
 
-    A fault of a wrapper shows within ``depth`` cycles, with all properties that it breaks; a changed line may have to
-    wait until parameters have been written, checked and loaded, and breaks its property first.
+    A wrapper's fault is detected within ``depth`` cycles, by all properties that it breaks. A changed line may take
+    effect only after parameters have been written, checked and loaded; there the first broken property counts.
     """
     files = {name: re.sub(r"^.*helper_\w+: assert.*\n", "", text, flags=re.M) for name, text in task.files.items()}
     if task.mode == "cover":
@@ -131,15 +131,15 @@ def bounded(task: Task, wrong: Wrong, depth: int) -> Task:
 
 
 def wrapped(unit: Emitted, text: str, changes: Mapping[str, str], body: str, probes: Mapping[str, int]) -> str:
-    """Verilog whose top module is called by another of the same name and ports.
+    """Verilog of the unit within a wrapper of the same name and ports.
 
     Args:
         unit: the unit.
-        text: its Verilog, which shows ``probes`` (:func:`qse_hw.synth.formal.stream_harness.probed`).
-        changes: what drives an output of the unit, or ``inner_NAME``, an input of the one within, by its name; the
-            others are connected.
+        text: its Verilog, with ``probes`` as outputs (:func:`qse_hw.synth.formal.harness.probed`).
+        changes: expressions, by name, that drive outputs of the wrapper, or ``inner_NAME``, an input of the unit
+            within; other ports are connected directly.
         body: Verilog that the changes use; it may drive ``inner_NAME`` itself.
-        probes: what is shown.
+        probes: widths of the additional outputs, by signal.
     """
     top = unit.config.top
     ports = [(port["name"], port["direction"], port["width"]) for port in unit.ports]
@@ -163,10 +163,10 @@ def changed(text: str, pattern: str, replacement: str) -> str:
     Raises:
         ValueError: if there is not exactly one.
     """
-    found, count = re.subn(pattern, replacement, text, flags=re.M)
+    edited, count = re.subn(pattern, replacement, text, flags=re.M)
     if count != 1:
         raise ValueError(f"Pattern {pattern} must be found once, not {count} times")
-    return found
+    return edited
 
 
 def _has(unit: Emitted, name: str) -> bool:

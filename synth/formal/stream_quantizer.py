@@ -1,27 +1,27 @@
 """Stream rules of the quantizer: packets, soft resets, parameters that change between packets.
 
-Beats are followed by counting, as in :mod:`qse_hw.synth.formal.stream`, and by what goes past the lanes, which are cut:
-the end of the packet and which lanes count.
+Beats are tracked by counting, as in :mod:`qse_hw.synth.formal.stream`, and by the signals that bypass the lanes (which
+are cut): last and keep.
 """
 
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
-from qse_hw.synth.formal.stream_harness import TOP, around, instance, probed, shipped, without_lanes
+from qse_hw.synth.formal.harness import TOP, harness, instance, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_walk import walk, walk_cycles
 from qse_hw.synth.formal.task import Task
 
 _CONTROL = {"clk": "clk", "rst": "rst", "soft_reset": "probe_soft_reset"}
-_INDUCTION = 7  # cycles: a register write and what it does
-_COVERED = 14  # cycles beyond twice the latency that the covers take
+_INDUCTION = 7  # cycles: a register write and its effect
+_COVERED = 14  # cycles that the covers take beyond twice the latency
 _ACCESSES = 28  # cycles of two accesses, of starting to load and of the first segment
 _INPUT = {f"s_{name}": f"s_axis_t{name}" for name in ("valid", "ready", "last")}
 
 
 def quantizer_probes(unit: Emitted, config: QuantizerConfig) -> dict[str, int]:
-    """The unit's signals that its properties need beside its ports, with their widths."""
+    """The unit's internal signals that the properties need, with their widths."""
     flags = ("soft_reset", "o__valid", "i__valid", "o__ready", "empty", "apply", "pending", "locked", "refused")
     count, latency = len(config.format.segments), unit.latency - 1
     helpers = {"core.valid": latency, "core.within": latency.bit_length(), "gate.packet": 1, "gate.fsm_state": 3}
@@ -33,19 +33,19 @@ def quantizer_probes(unit: Emitted, config: QuantizerConfig) -> dict[str, int]:
 
 
 def quantizer_shown(unit: Emitted, config: QuantizerConfig) -> str:
-    """The unit's Verilog, its lanes cut, that shows :func:`quantizer_probes`."""
+    """The unit's Verilog with its lanes cut and :func:`quantizer_probes` as outputs."""
     return probed(without_lanes(unit.text), config.top, quantizer_probes(unit, config))
 
 
 def _effective(config: QuantizerConfig) -> dict[str, int]:
-    """What software can set, as it is effective."""
+    """The effective parameters that software can set, with their widths."""
     k = parameter_layout(config.registers)["scale_k"].width
-    regions = RuntimeRegions.of(config.format).layout.size
+    regions = FormatFamily.of(config.format).layout.size
     return {"scale_m": config.scale.bits, "scale_k": k, "bypass": 1, "regions": regions}
 
 
 def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[str, Task]:
-    """By name; ``text``: the Verilog, the unit's own or a wrong one, that shows :func:`quantizer_probes`."""
+    """The tasks by name; ``text``: Verilog of the unit or a faulty one, with :func:`quantizer_probes` as outputs."""
     layout = parameter_layout(config.registers)
     probes, effective = quantizer_probes(unit, config), _effective(config)
     files = {f"{config.top}.v": text, **unit.models, "stream_quantizer.sv": shipped("stream_quantizer.sv")}
@@ -112,7 +112,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
         | {name: f"s_axi_{name}" for name in ("awaddr", "wdata", "wstrb")}
         | {"pending": "probe_pending", "refused": "probe_refused", "effective_m": "probe_scale_m"},
     )
-    found = [
+    tasks = [
         Task(
             name="stream_packets",
             claim=f"Any beat leaves once, in order, with its last and its keep, {unit.latency} cycles after it was "
@@ -121,7 +121,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             "the consumer has been five times; packets stay whole, one that a soft reset has cut is "
             "ended; what is offered stays, through a soft reset too; nothing outlives a reset.",
             mode="prove",
-            files={**files, f"{TOP}.sv": around(unit, [packets], ["watch"], probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [packets], ["watch"], probes)},
             top=TOP,
             engine="abc pdr",
         ),
@@ -131,7 +131,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             "APPLY; refused parameters change nothing, others become effective as a whole; what is applied cannot be "
             "written meanwhile.",
             mode="prove",
-            files={**files, f"{TOP}.sv": around(unit, [parameters], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [parameters], (), probes)},
             top=TOP,
             engine="smtbmc z3",
             depth=_INDUCTION,
@@ -141,7 +141,7 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             claim="Reached: all full and stalled, beats back to back, a soft reset within a packet and a packet after "
             "it, a packet that goes on while parameters wait.",
             mode="cover",
-            files={**files, f"{TOP}.sv": around(unit, [cover], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [cover], (), probes)},
             top=TOP,
             engine="smtbmc z3",
             depth=2 * unit.latency + _COVERED,
@@ -150,11 +150,11 @@ def quantizer_tasks(unit: Emitted, config: QuantizerConfig, text: str) -> dict[s
             name="stream_parameters_cover",
             claim="Reached by two accesses: parameters become effective; parameters are refused.",
             mode="cover",
-            files={**files, f"{TOP}.sv": around(unit, [changes], (), probes)},
+            files={**files, f"{TOP}.sv": harness(unit, [changes], (), probes)},
             top=TOP,
             engine="smtbmc z3",
             depth=_ACCESSES + walk_cycles(config),
         ),
         walk(unit, config),
     ]
-    return {task.name: task for task in found}
+    return {task.name: task for task in tasks}

@@ -1,7 +1,7 @@
 // The rules of the quantizer's streams: AXI4-Stream in and out, packets, soft resets, parameters between packets.
 //
-// Nothing is assumed of the environment. Signals of the unit that are no ports (the passage from the lanes to the
-// output's buffer, the soft reset, what is effective) come through further outputs.
+// There are no assumptions on the environment. Internal signals of the unit (between the lanes and the output's
+// buffer, the soft reset, the effective parameters) come through additional outputs.
 
 module stream_packets #(
   parameter CORE = 1,  // stages before the output's buffer
@@ -31,7 +31,7 @@ module stream_packets #(
     else if (leave) out_packet <= !m_last;
   end
 
-  // one beat, any, unless a soft reset finds it before the output's buffer
+  // an arbitrary beat, unless a soft reset removes it before the output's buffer
   reg in_core = 0, in_slice = 0, last = 0, starts = 0;
   reg [LANES-1:0] keep = 0;
   reg [COUNT-1:0] ahead = 0, moves = 0, chances = 0;
@@ -97,7 +97,7 @@ module stream_packets #(
     end
   end
 
-  // what helps the induction: where the beats are
+  // helpers of the induction: the places of the beats
   reg [CORE-1:0] inside = 0;
   always @(posedge clk)
     if (rst || soft_reset) inside <= 0;
@@ -128,8 +128,8 @@ endmodule
 
 // Parameters change between packets only, and as a whole.
 module stream_parameters #(
-  parameter EFFECTIVE = 1,  // bits of all that is effective
-  parameter SET = 1,  // bits of what software has written
+  parameter EFFECTIVE = 1,  // bits of all effective parameters
+  parameter SET = 1,  // bits of the parameters that software has written
   parameter CORE = 1  // stages before the output's buffer
 ) (
   input clk, rst, soft_reset,
@@ -138,7 +138,7 @@ module stream_parameters #(
   input [SET-1:0] set,
   input [31:0] effective_m, effective_k, set_m, set_k,
   input effective_bypass, set_bypass,
-  // what follows helps the induction
+  // helpers of the induction
   input [2:0] gate, input gate_packet,
   input [CORE-1:0] valid, input [7:0] within,
   input done, loading, last, input [1:0] phase, input [7:0] row, storing
@@ -177,14 +177,14 @@ module stream_parameters #(
     end
   end
 
-  // the states of the gate, and what else is so in each
+  // invariants of each state of the gate
   localparam IDLE = 0, CHECK = 1, WAIT = 2, START = 3, LOAD = 4;
   reg was_load = 0, was_refused = 0;
   always @(posedge clk) begin
     was_load <= gate == LOAD && !rst;
     was_refused <= refused;
   end
-  // what the walk that loads finds is what the one that checked has found: the task stream_walk
+  // the loading walk finds what the checking walk has found: proved by the task stream_walk
   always @* if (was_load && !was_refused) assume (!refused);
 
   integer n;
@@ -210,7 +210,7 @@ module stream_parameters #(
   end
 endmodule
 
-// What happens at all.
+// Covers.
 module stream_packets_cover #(
   parameter CORE = 1
 ) (
@@ -240,7 +240,7 @@ module stream_packets_cover #(
   end
 endmodule
 
-// Two accesses, SCALE_M and APPLY, as fast as they go: parameters are refused, or become effective.
+// Covers by two accesses, to SCALE_M and APPLY, at full speed: parameters are refused, or become effective.
 module stream_parameters_cover #(
   parameter SCALE_M = 0, CONTROL = 0,  // offsets of the registers
   parameter LEGAL = 0  // another M

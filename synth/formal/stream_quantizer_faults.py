@@ -1,4 +1,4 @@
-"""Quantizers that are wrong on purpose."""
+"""Quantizers with deliberate faults of the streams."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,7 +13,7 @@ _LOSES = """reg [1:0] number = 0;
 
 
 def wrong_streams(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator[Wrong]:
-    """One at least for every property of ``stream_quantizer.sv``; ``text`` shows ``probes``."""
+    """At least one fault for every property of ``stream_quantizer.sv``; ``text`` has ``probes`` as outputs."""
     packets: list[tuple[str, str, Mapping[str, str], str]] = [
         ("last changes in a stall", "offer_stays", {"m_axis_tlast": "inner_m_axis_tlast ^ m_axis_tready"}, ""),
         ("valid rises after a reset", "quiet_after_reset", {"m_axis_tvalid": "inner_m_axis_tvalid | was"}, _WAS_RESET),

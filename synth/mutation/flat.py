@@ -1,13 +1,13 @@
-"""A unit without its pipeline: what a fault does to a beat as a question about one cycle.
+"""A unit with wires instead of its pipeline registers: the effect of a fault on a beat becomes combinational.
 
-The registers of a pipeline move together, when ``i__ready`` is high, or not at all. So what comes out of it is a
-function of what went in at one time, however long that was stalled on the way; and the unit with wires in their place
-does in a cycle all that the unit may do in one, if its inputs may be anything in every cycle. A fault that changes
-neither an output nor what the other registers load, whatever they hold, shows nowhere.
+The registers of a pipeline are all enabled by ``i__ready``. So each output beat is a function of one input beat,
+however long it was stalled; and with wires instead of these registers and free inputs, the unit does in one cycle
+everything that it can do in any cycle. A fault cannot be observed if it changes neither an output nor the next state of
+the remaining registers, for any state.
 
-That holds if, as is checked, all ways through the pipeline have as many registers, and a valid takes as many cycles.
-What the pipeline holds from the start or a reset, which may be the function of nothing, comes out without a valid then:
-so its last registers give anything without one, and in the mutant something else.
+Two conditions are checked: all paths through the pipeline have the same number of registers, and valid has that
+latency, too. The initial contents of the pipeline, and those after a reset, need not be a function of any input, but
+come out without valid. So the pipeline's last registers have arbitrary outputs without valid, other ones in the mutant.
 """
 
 from collections.abc import Mapping
@@ -21,20 +21,20 @@ _DATA = ("i__payload", "scale_m", "scale_k")
 
 
 class _Register:
-    """One of the pipeline: the net that it loads when it moves, those that choose, and those it has for itself."""
+    """A pipeline register: its data net, the select nets of its enable and reset, the nets of these multiplexers."""
 
     def __init__(self, data: int, selects: set[int], inside: set[int]) -> None:
         self.data, self.selects, self.inside = data, selects, inside
 
 
 class Flat:
-    """The unit with wires for its pipeline.
+    """The unit with wires instead of its pipeline registers.
 
     Attributes:
-        graph: of it, with an input for each register that is left.
+        graph: its and-inverter graph, with an input for each remaining register.
 
     Raises:
-        ValueError: if the unit has no pipeline as the module says.
+        ValueError: if the unit has no pipeline as described in the module.
     """
 
     def __init__(self, netlist: Netlist) -> None:
@@ -65,29 +65,29 @@ class Flat:
         self._chooses = {net for register in pipeline.values() for net in register.selects} | {self._valid}
 
     def wrong(self, select: int = 0) -> int | None:
-        """True if something that shows is wrong due to the fault that the net ``select`` switches on (0: without one).
+        """A literal: whether the fault that the net ``select`` switches on can be observed; 0: no fault.
 
-        None if the fault is one of ready or valid.
+        None if the fault affects ready or valid.
         """
         graph, base = self.graph, self._circuit.base
         now = self._other | ({select: 1} if select else {})
         self._circuit.changed(now)
         if self._chooses & now.keys():
             return None
-        found = 0
+        shows = 0
         for name, _, net in bits(self._netlist.outputs):
-            different = graph.differ(base[net], now.get(net, base[net]))
-            found = graph.either(found, graph.both(different, base[self._valid]) if name == "o__payload" else different)
+            different = graph.xor(base[net], now.get(net, base[net]))
+            shows = graph.or_(shows, graph.and_(different, base[self._valid]) if name == "o__payload" else different)
         for _, d in self._left:
-            found = graph.either(found, graph.differ(base[d], now.get(d, base[d])))
+            shows = graph.or_(shows, graph.xor(base[d], now.get(d, base[d])))
         if not select:
-            return found
+            return shows
         for net, value in self._bottlenecks(select):
-            found = graph.both(found, graph.differ(base[net], value))
-        return graph.supposed(found)
+            shows = graph.and_(shows, graph.xor(base[net], value))
+        return graph.propagated(shows)
 
     def _bottlenecks(self, select: int) -> list[tuple[int, int]]:
-        """Nets that all a fault changes must pass: they are wrong, or else nothing is. With the mutant's literals."""
+        """Nets through which every effect of the fault passes, with the mutant's literals."""
         circuit, now = self._circuit, {select: 1}
         circuit.changed(now)
         places = [place for place, gate in enumerate(circuit.gates) if gate[1] in now]
@@ -100,44 +100,44 @@ class Flat:
             for net in (b, s) if chosen == 1 else (a, s) if chosen == 0 else (a, b, s):
                 if y in last_use and net in now:
                     last_use[net] = max(place, last_use.get(net, 0))
-        found, until = [], last_use.get(select, 0)
+        bottlenecks, until = [], last_use.get(select, 0)
         for place in places:
             net = circuit.gates[place][1]
             if net in last_use:
                 if place >= until:
-                    found.append((net, now[net]))
+                    bottlenecks.append((net, now[net]))
                 until = max(until, last_use[net])
-        return found
+        return bottlenecks
 
 
 def _pipeline(netlist: Netlist, drivers: Mapping[int, Gate]) -> tuple[dict[int, _Register], set[int]]:
-    """The registers of the pipeline by their nets; all nets that depend on more than it and the data."""
+    """The registers of the pipeline by their nets; the nets that depend on more than the pipeline and the data."""
     graph = Graph()
     base = Circuit(graph, netlist.gates, sources(graph, netlist, graph.latch), {}).base
     ready, reset = base[netlist.outputs["i__ready"][0]], base[netlist.inputs["rst"][0]]
-    found = {}
+    enabled = {}
     for q, d in netlist.registers:
         selects, inside, at = set(), {d}, drivers.get(d)
         if at and at[0] == _MUX and base[at[4]] == reset and base[at[3]] == 0:
             selects, inside, at = {at[4]}, {d, at[2]}, drivers.get(at[2])
         if at and at[0] == _MUX and base[at[4]] == ready and at[2] == q:
-            found[q] = _Register(at[3], selects | {at[4]}, inside)
-    inside = set[int]().union(*(register.inside for register in found.values()))
+            enabled[q] = _Register(at[3], selects | {at[4]}, inside)
+    inside = set[int]().union(*(register.inside for register in enabled.values()))
     users: dict[int, list[int]] = {}
     for y, (_, _, *pins) in drivers.items():
         for net in pins if y not in inside else ():
             users.setdefault(net, []).append(y)
-    for q, register in found.items():
+    for q, register in enabled.items():
         users.setdefault(register.data, []).append(q)
     control = {net for name, _, net in bits(netlist.inputs) if name not in _DATA}
-    control |= {q for q, _ in netlist.registers if q not in found}
+    control |= {q for q, _ in netlist.registers if q not in enabled}
     todo = list(control)
     while todo:
         for net in users.get(todo.pop(), ()):
             if net not in control:
                 control.add(net)
                 todo.append(net)
-    return {q: register for q, register in found.items() if q not in control}, control
+    return {q: register for q, register in enabled.items() if q not in control}, control
 
 
 def _ordered(gates: Mapping[int, Gate]) -> list[Gate]:
@@ -146,20 +146,20 @@ def _ordered(gates: Mapping[int, Gate]) -> list[Gate]:
 
 
 def _registers_before(netlist: Netlist, gates: list[Gate], registers: set[int], last: list[int]) -> int | None:
-    """How many registers are on every way from the data to the last ones; None if that is not one number."""
+    """The number of registers on every path from the data to the last registers; None if paths differ."""
     depth = {net: 0 for name, _, net in bits(netlist.inputs) if name in _DATA}
     for _, y, *pins in gates:
-        found = {depth[net] for net in pins if net in depth}
-        if len(found) > 1:
+        counts = {depth[net] for net in pins if net in depth}
+        if len(counts) > 1:
             return None
-        for one in found:
+        for one in counts:
             depth[y] = one + (y in registers)
-    found = {depth[q] for q in last if q in depth}
-    return found.pop() if len(found) == 1 else None
+    counts = {depth[q] for q in last if q in depth}
+    return counts.pop() if len(counts) == 1 else None
 
 
 def _latency(netlist: Netlist) -> int | None:
-    """Cycles that a valid takes from start and reset on, if it takes the same and stays away until then; else None."""
+    """The latency of valid, measured after start and after a reset; None if the two differ or valid comes earlier."""
     state, seen, most = dict.fromkeys((q for q, _ in netlist.registers), 0), [], 40
     for cycle in range(2 * most):
         now = [0] * netlist.nets

@@ -1,4 +1,4 @@
-"""And-inverter graphs of a netlist and of its mutants, which share what is the same."""
+"""And-inverter graphs of a netlist and of its mutants, which share equal nodes."""
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from qse_hw.synth.mutation.netlist import Gate, Netlist, bits
 
 
 class Graph:
-    """Ands of literals: ``2 * node + inverted``; literal 0 is false. Equal nodes are made once."""
+    """An and-inverter graph. A literal is ``2 * node + inverted``; literal 0 is false. Equal nodes are made once."""
 
     def __init__(self) -> None:
         self.ands: dict[int, tuple[int, int]] = {}
@@ -26,7 +26,7 @@ class Graph:
         self.latches.append(self._node())
         return self.latches[-1]
 
-    def both(self, a: int, b: int) -> int:
+    def and_(self, a: int, b: int) -> int:
         if a > b:
             a, b = b, a
         if a == 0 or a == b ^ 1:
@@ -38,44 +38,44 @@ class Graph:
             self.ands[made] = (a, b)
         return self._known[a, b]
 
-    def either(self, a: int, b: int) -> int:
-        return self.both(a ^ 1, b ^ 1) ^ 1
+    def or_(self, a: int, b: int) -> int:
+        return self.and_(a ^ 1, b ^ 1) ^ 1
 
-    def differ(self, a: int, b: int) -> int:
+    def xor(self, a: int, b: int) -> int:
         if a < 2 or b < 2:
             return a ^ b if a < 2 else b ^ a
         if a >> 1 == b >> 1:
             return (a ^ b) & 1
         inverted = (a ^ b) & 1
         a, b = a & ~1, b & ~1
-        return self.either(self.both(a, b ^ 1), self.both(a ^ 1, b)) ^ inverted
+        return self.or_(self.and_(a, b ^ 1), self.and_(a ^ 1, b)) ^ inverted
 
     def at_least(self, number: Sequence[int], limit: int) -> int:
         """Whether ``number``, two's complement, low bit first, is ``limit`` or more."""
         wanted = limit + (1 << (len(number) - 1))  # offset binary
-        found = 1
+        result = 1
         for place, bit in enumerate((*number[:-1], number[-1] ^ 1)):
-            found = self.both(bit, found) if wanted >> place & 1 else self.either(bit, found)
-        return found
+            result = self.and_(bit, result) if wanted >> place & 1 else self.or_(bit, result)
+        return result
 
     def gate(self, type: int, a: int, b: int, s: int) -> int:
-        """As numbered by :data:`qse_hw.synth.mutation.netlist.GATES`."""
+        """The gate of index ``type`` in :data:`qse_hw.synth.mutation.netlist.GATES`."""
         if type == 0:
             return a ^ 1
         if type == 1:
-            return self.both(a, b)
+            return self.and_(a, b)
         if type == 2:
-            return self.either(a, b)
+            return self.or_(a, b)
         if type in (3, 4):
-            return self.differ(a, b) ^ (type == 4)
-        return self.either(self.both(s, b), self.both(s ^ 1, a)) if a != b else a
+            return self.xor(a, b) ^ (type == 4)
+        return self.or_(self.and_(s, b), self.and_(s ^ 1, a)) if a != b else a
 
     def _node(self) -> int:
         self._nodes += 1
         return 2 * (self._nodes - 1)
 
     def write(self, file: Path, outputs: Sequence[int], next_state: Mapping[int, int]) -> None:
-        """Binary AIGER of what ``outputs`` need."""
+        """Write ``outputs`` and the nodes that they need as binary AIGER."""
         needed, todo = set(self.inputs), [lit & ~1 for lit in outputs]
         while todo:
             node = todo.pop()
@@ -102,8 +102,8 @@ class Graph:
                 data.append(delta)
         file.write_bytes(data)
 
-    def supposed(self, literal: int) -> int:
-        """A literal that can be true if and only if ``literal`` can: what it needs is put in wherever it occurs."""
+    def propagated(self, literal: int) -> int:
+        """A literal that is satisfiable if and only if ``literal`` is; literals implied by it become constants."""
         while True:
             needs, todo = set(), [literal]
             while todo:
@@ -116,33 +116,33 @@ class Graph:
                 return 0
             fixed = {lit & ~1: lit & 1 ^ 1 for lit in needs}
             new = {node: value for node, value in fixed.items() if node not in self.ands}
-            found = 1
-            for node in sorted(self._cone(needs)):  # what it is made of was made before it
+            result = 1
+            for node in sorted(self._cone(needs)):  # operands were made before their ands
                 a, b = (new.get(lit & ~1, lit & ~1) ^ lit & 1 for lit in self.ands[node])
-                new[node] = self.both(a, b)
+                new[node] = self.and_(a, b)
                 if node in fixed:
-                    found = self.both(found, new[node] ^ fixed[node] ^ 1)
+                    result = self.and_(result, new[node] ^ fixed[node] ^ 1)
                     new[node] = fixed[node]
-            if found == literal:
-                return found
-            literal = found
+            if result == literal:
+                return result
+            literal = result
 
     def _cone(self, literals: Iterable[int]) -> set[int]:
-        """The ands that literals are made of."""
-        found: set[int] = set()
+        """The ands in the cone of influence of ``literals``."""
+        cone: set[int] = set()
         todo = [lit & ~1 for lit in literals]
         while todo:
             node = todo.pop()
-            if node in self.ands and node not in found:
-                found.add(node)
+            if node in self.ands and node not in cone:
+                cone.add(node)
                 todo += [lit & ~1 for lit in self.ands[node]]
-        return found
+        return cone
 
 
 def sources(graph: Graph, netlist: Netlist, register: Callable[[], int]) -> list[int]:
-    """Literals of a netlist's nets: inputs, constants, registers, made by ``register``; of all other nets 0.
+    """Literals of a netlist's nets: inputs, constants and registers, which ``register`` makes; of all other nets 0.
 
-    ``scale_m`` has its top bit set and ``scale_k`` is in its range, as the encoder's contract demands.
+    ``scale_m`` has its top bit set and ``scale_k`` is in its range, as the encoder requires.
     """
     base = [0] * netlist.nets
     base[1] = 1
@@ -152,20 +152,24 @@ def sources(graph: Graph, netlist: Netlist, register: Callable[[], int]) -> list
         m, k = netlist.inputs["scale_m"], netlist.inputs["scale_k"]
         base[m[-1]] = 1
         given = [base[net] for net in k]
-        # one below what is legal for all M but the smallest
+        # one below the range: legal with the smallest M only
         low, high = len(m) - MAX_LOG2_STEP - 1, len(m) + MAX_LOG2_STEP - 1
-        legal = graph.both(graph.at_least(given, low), graph.at_least(given, high + 1) ^ 1)
+        legal = graph.and_(graph.at_least(given, low), graph.at_least(given, high + 1) ^ 1)
         for net, bit in zip(k, given, strict=True):
-            base[net] = graph.both(bit, legal)  # 0 is legal
+            base[net] = graph.and_(bit, legal)  # 0 is legal
     for q, _ in netlist.registers:
         base[q] = register()
     return base
 
 
 class Circuit:
-    """Literals of the nets of ``gates``, which are in order, over given ``base`` ones; and, of a mutant, what differs.
+    """Literals of a netlist's nets, and for a mutant those that differ.
 
-    ``loads``: registers, by what they load, that become registers of the mutant's own if it loads something else.
+    Args:
+        graph: where the gates are made.
+        gates: in topological order.
+        base: literals of all sources, by net; those of gates are written into it.
+        loads: registers by the net that they load; a mutant in which that net differs has latches of its own for them.
     """
 
     def __init__(
@@ -179,7 +183,11 @@ class Circuit:
                 self.users[net].append(place)
 
     def changed(self, now: dict[int, int]) -> dict[int, int]:
-        """Adds to ``now``, literals that differ, all that do so then; returns own registers, with what they load."""
+        """Add to ``now``, the literals of a mutant that differ, all that differ in consequence.
+
+        Returns:
+            Registers of which the mutant has latches of its own, with the nets that they load.
+        """
         graph, base, users = self.graph, self.base, self.users
         todo = sorted({place for net in now for place in users[net]})
         own: dict[int, int] = {}

@@ -1,10 +1,10 @@
-// Many faults at once: every net is a word with a bit per lane, every lane a copy of the netlist with one fault.
+// Simulates many faults at a time: a net is a word with a bit per lane; each lane is the netlist with one fault.
 //
 // mutate NETLIST PROGRAM MUTANTS RESULTS
 //   NETLIST  int32: nets, registers, gates, inputs, outputs, mutants; (q, d) per register; (type, y, a, b, s) per gate,
-//            in order; nets of the inputs, of the outputs, of the mutants' selects
-//   PROGRAM  bytes, one per input and output bit, per cycle: 0, 1; of an output 2: whatever it is
-//   MUTANTS  int32: which mutants, from 1; 0 is the netlist without a fault
+//            in topological order; nets of inputs, outputs and the mutants' selects
+//   PROGRAM  bytes, one per input and output bit, per cycle: 0, 1; for an output 2: not compared
+//   MUTANTS  int32: numbers of mutants, from 1; 0 is the netlist without a fault
 //   RESULTS  int32 per mutant: the first cycle in which an output differs, or -1
 
 #include <algorithm>
@@ -57,7 +57,7 @@ struct Netlist {
     }
 };
 
-// What of the netlist is needed for some of its faults: the switches of the others are closed.
+// The part of the netlist that some of its faults need; the selects of all other faults are 0.
 struct Batch {
     std::vector<Gate> gates;
     std::vector<Run> runs;

@@ -1,8 +1,8 @@
-"""Mutation of the netlist: whether what the regression plays to the Verilog notices faults in it.
+"""Mutation testing of the netlist: whether the stimuli of the regression detect faults in it.
 
-Each fault is of Yosys' ``mutate``. A mutant is killed by the first cycle in which an output differs from what the cycle
-model says (:mod:`qse_hw.synth.mutation.stimuli`); what survives is proved equivalent
-(:mod:`qse_hw.synth.mutation.prove`) or told.
+Yosys' ``mutate`` makes the faults. A mutant is killed by the first cycle in which an output differs from the cycle
+model's (:mod:`qse_hw.synth.mutation.stimuli`). Survivors are proved equivalent (:mod:`qse_hw.synth.mutation.prove`) or
+reported.
 """
 
 import os
@@ -31,7 +31,7 @@ from qse_hw.synth.mutation.stimuli import program, stimuli
 
 SEED = 2601
 SAMPLE = 1000
-"""Mutants of each configuration; all, if there are fewer."""
+"""Number of mutants per configuration; all if there are fewer."""
 FORMATS = ("se8", "se8-silu", "se9-paper")
 STEPS = {"s16": 120.4, "bf16": 0.0147, "fp32": 0.0147}
 
@@ -40,18 +40,18 @@ Report = Callable[[str, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of the mutants of a configuration.
+    """The results of the mutants of a configuration.
 
     Attributes:
         name: the unit and the level.
         level: of the netlist.
-        mutants: how many there were.
-        killed: by the stimuli.
-        equivalent: survivors that were proved equivalent, by the way of the proof.
-        survivors: the others, one dictionary each: where, whether the solver found a difference or gave up, and beats
-            that show it, for :data:`qse_hw.synth.mutation.stimuli.FOUND`.
-        cycles: simulated at most, per mutant.
-        seconds: it took.
+        mutants: their number.
+        killed: number of mutants that the stimuli detect.
+        equivalent: number of survivors that were proved equivalent, by kind of proof.
+        survivors: the others, a dictionary each: where, whether the solver found a difference or gave up, and beats
+            that show the difference, for :data:`qse_hw.synth.mutation.stimuli.DIRECTED_BEATS`.
+        cycles: cycles simulated per mutant at most.
+        seconds: wall time.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Outcome:
 
     @property
     def score(self) -> float:
-        """Killed of those that are not proved equivalent; 1 if there are none."""
+        """Killed mutants divided by those that are not proved equivalent; 1 if there are none."""
         return self.killed / (self.killed + len(self.survivors)) if self.killed or self.survivors else 1.0
 
     def item(self) -> dict[str, Any]:
@@ -93,22 +93,20 @@ def mutate(
     level: Level,
     count: int,
     seed: int,
-    simulator: Path,
     report: Report = lambda what, fraction: None,
 ) -> Outcome:
-    """Make ``count`` mutants of a unit (0: all there can be), simulate them, and prove what survives equivalent.
+    """Make ``count`` mutants of a unit (0: all possible), simulate them, and try to prove survivors equivalent.
 
     Args:
         config: an encoder or a decoder.
         level: of the netlist, ``word`` or ``gate``.
         count: how many mutants, drawn with ``seed``; 0 for all.
         seed: of the sample and of the stimuli.
-        simulator: of :func:`qse_hw.synth.mutation.simulate.compile_simulator`.
-        report: told what is being done, and how much of that is.
+        report: called with the current step and the fraction of it that is done.
 
     Raises:
-        InputError: for another unit, for a level or count that there is not; if a tool is missing.
-        RuntimeError: if the netlist without a fault is not what golden says.
+        InputError: for another unit, or an unknown level or a negative count; if a tool is missing.
+        RuntimeError: if the netlist without a fault differs from golden.
     """
     began = time.monotonic()
     name = f"{config.label}, {level}s"
@@ -124,7 +122,7 @@ def mutate(
         left = [mutant.number for mutant in netlist.mutants]
         for number, rows in enumerate(programs):
             within = _within(report, f"{name}: simulation", number, len(programs))
-            unharmed, *first = simulate(simulator, netlist, rows, [0, *left], folder, within).tolist()
+            unharmed, *first = simulate(netlist, rows, [0, *left], folder, within).tolist()
             if unharmed >= 0:
                 raise RuntimeError(f"{name}: without a fault, outputs are wrong in cycle {unharmed}")
             left = [mutant for mutant, cycle in zip(left, first, strict=True) if cycle < 0]
@@ -147,7 +145,7 @@ def mutate(
 
 
 def standard() -> Iterator[tuple[UnitConfig, Level]]:
-    """The configurations of the score: counters of 6 bits, since faults of a wide one show after 2**31 beats only."""
+    """The configurations of the score; counters have 6 bits, as some faults of wide ones take 2**31 beats to show."""
     for name in FORMATS:
         yield from ((DecoderConfig(format=load_format(name)), level) for level in LEVELS)
     for constant, name, (input_name, step) in product((True, False), FORMATS, STEPS.items()):
@@ -159,16 +157,16 @@ def standard() -> Iterator[tuple[UnitConfig, Level]]:
 def mutate_all(
     jobs: Sequence[tuple[UnitConfig, Level]], *, count: int, seed: int, report: Report = lambda what, fraction: None
 ) -> Iterator[Outcome]:
-    """:func:`mutate` of each, as many at a time as there are cores; outcomes in their order."""
-    with tempfile.TemporaryDirectory(prefix="qse-mutate-") as made, ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Run :func:`mutate` for each of ``jobs``, as many at a time as there are cores; outcomes in the order of jobs."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         report("compiling the simulator", 0.0)
-        simulator = compile_simulator(Path(made))
+        compile_simulator()  # once, before the threads need it
         finished = 0
 
         def one(job: tuple[UnitConfig, Level]) -> Outcome:
             config, level = job
             within: Report = lambda what, fraction: report(what, (finished + fraction) / len(jobs))  # noqa: E731
-            return mutate(config, level=level, count=count, seed=seed, simulator=simulator, report=within)
+            return mutate(config, level=level, count=count, seed=seed, report=within)
 
         for outcome in pool.map(one, jobs):
             finished += 1

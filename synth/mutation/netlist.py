@@ -1,4 +1,4 @@
-"""The netlist of a unit with many faults in it, of which an input picks one: Yosys' ``mutate``, read back as gates."""
+"""The netlist of a unit with many faults of Yosys' ``mutate``, one of which an input selects; read back as gates."""
 
 import json
 import random
@@ -22,7 +22,7 @@ _LOWER: dict[Level, str] = {
     "gate": "techmap; opt; simplemap; opt; abc -g AND,OR,XOR,MUX; opt_clean; ",
 }
 _SELECT = "mutant_select"
-# Comparisons with the control input stay cells, of a type that techmap does not know: they are no part of the unit.
+# Comparisons with the control input become cells of a type that techmap does not know, to tell them from the unit's.
 _MAP = f"""select -set control t:$eq i:mutsel %co1 %i
 chtype -set {_SELECT} @control
 dffunmap
@@ -46,12 +46,12 @@ class Mutant:
     """A fault.
 
     Attributes:
-        number: from 1; what ``mutsel`` is to be.
-        mode: ``inv``, ``const0``, ``const1``; ``cnot0``, ``cnot1``: inverted while bit ``control`` of the port is so.
+        number: from 1; the value of ``mutsel`` that selects it.
+        mode: ``inv``, ``const0``, ``const1``; ``cnot0``, ``cnot1``: inverted while bit ``control`` of the port is 0, 1.
         cell: the cell's type and name.
         port: the port's bit, e.g. ``A[3]``.
-        control: see ``mode``, or None.
-        signal: a signal of the emitted Verilog on that bit, or, if it has none, on the cell's output; "" if none.
+        control: see ``mode``; None for other modes.
+        signal: the emitted Verilog's name of that bit, else of the cell's output; "" if neither has one.
     """
 
     number: int
@@ -67,21 +67,20 @@ class Mutant:
 
 
 Gate = tuple[int, int, int, int, int]
-"""Type, output, inputs (a, b, s of a multiplexer: b if s); unused ones are 0."""
+"""Type, output, inputs a, b, s (a multiplexer is b if s else a); unused inputs are 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Netlist:
-    """Gates and registers of one clock; nets are numbers, 0 and 1 the constants.
+    """Gates and registers of one clock. Nets are numbers; 0 and 1 are the constants.
 
     Attributes:
-        nets: how many there are.
+        nets: their number.
         inputs, outputs: nets of every port but the clock, low bit first; ports in the order of the emitted ones.
-        gates: in an order in which they can be computed.
+        gates: in topological order.
         registers: (output, input) each; all start at 0.
         mutants: the faults, in the order of their numbers.
-        selects: per mutant the net that switches it on, low where nothing drives it; 0 if the fault is where nothing
-            depends on it.
+        selects: per mutant the net that switches it on; 0 if nothing depends on the fault.
     """
 
     nets: int
@@ -94,14 +93,14 @@ class Netlist:
 
 
 def mutants(emitted: Emitted, *, level: Level, count: int, seed: int, folder: Path) -> Netlist:
-    """A sample of ``count`` of all faults of ``mutate``, all if there are fewer or ``count`` is 0.
+    """A sample of ``count`` of all faults of ``mutate``; all if there are fewer or ``count`` is 0.
 
-    The netlist is ``proc; flatten; opt`` of the Verilog, cells of words; at level ``gate`` mapped to two-input gates by
-    ABC, too. Faults on clock pins are left out: what they make is no synchronous circuit. Files are left in ``folder``:
-    ``prepared.il``, the netlist; ``mutants.ys``, which puts the faults into it.
+    The netlist is the Verilog after ``proc; flatten; opt``, with word-level cells; at level ``gate`` ABC also maps it
+    to two-input gates. Faults on clock pins are left out: such circuits are not synchronous. Files are left in
+    ``folder``: ``prepared.il``, the netlist; ``mutants.ys``, which puts the faults into it.
 
     Raises:
-        InputError: for a level or count that there is not; if Yosys is missing or fails.
+        InputError: for an unknown level or a negative count; if Yosys is missing or fails.
     """
     if level not in LEVELS:
         raise InputError(f"Level must be one of {', '.join(LEVELS)}, not {level!r}")
@@ -124,16 +123,16 @@ def mutants(emitted: Emitted, *, level: Level, count: int, seed: int, folder: Pa
     if 0 < count < len(candidates):
         chosen = sorted(random.Random(seed).sample(range(len(candidates)), count))
         candidates = [candidates[n] for n in chosen]
-    found = [prepared.mutant(number, match) for number, (_, match) in enumerate(candidates, 1)]
-    width = len(found).bit_length()
+    sample = [prepared.mutant(number, match) for number, (_, match) in enumerate(candidates, 1)]
+    width = len(sample).bit_length()
     lines = [
         f"mutate -ctrl mutsel {width} {mutant.number}{line.removeprefix('mutate')}"
-        for mutant, (line, _) in zip(found, candidates, strict=True)
+        for mutant, (line, _) in zip(sample, candidates, strict=True)
     ]
     (folder / "mutants.ys").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "map.ys").write_text(f"read_rtlil prepared.il\nscript mutants.ys\n{_MAP}", encoding="utf-8")
     tools.run(tools.YOSYS, ["-q", "-s", "map.ys"], folder, log="map.log")
-    return _Module(folder / "mutants.json", top).netlist(found, [port["name"] for port in emitted.ports])
+    return _Module(folder / "mutants.json", top).netlist(sample, [port["name"] for port in emitted.ports])
 
 
 class _Module:
@@ -149,16 +148,16 @@ class _Module:
 
     @cached_property
     def signals(self) -> dict[int, str]:
-        """A name for bits that have one: the user's, the least deep in the hierarchy of several."""
-        found: dict[int, str] = {}
+        """The user's names of bits; if a bit has several, the one highest in the hierarchy."""
+        signal_of: dict[int, str] = {}
         names = [(name.count("."), len(name), name) for name, net in self._names.items() if not net["hide_name"]]
         for *_, name in sorted(names):
             if "$" not in name:
                 bits = self._names[name]["bits"]
                 for place, bit in enumerate(bits):
                     if isinstance(bit, int):  # no constant
-                        found.setdefault(bit, name if len(bits) == 1 else f"{name}[{place}]")
-        return found
+                        signal_of.setdefault(bit, name if len(bits) == 1 else f"{name}[{place}]")
+        return signal_of
 
     def mutant(self, number: int, match: re.Match[str]) -> Mutant:
         name, port, bit = match["cell"].removeprefix("\\"), match["port"].removeprefix("\\"), int(match["bit"])
@@ -170,16 +169,16 @@ class _Module:
         control = None if match["ctrl"] is None else int(match["ctrl"])
         return Mutant(number, match["mode"], f"{cell['type']} {name}", f"{port}[{bit}]", control, signal)
 
-    def netlist(self, found: Sequence[Mutant], names: Sequence[str]) -> Netlist:
+    def netlist(self, mutants: Sequence[Mutant], names: Sequence[str]) -> Netlist:
         numbers: dict[int | str, int] = {"0": 0, "1": 1}
 
         def net(bit: int | str) -> int:
-            # opt_dff makes x of data that the enable keeps out
+            # opt_dff replaces data that the enable never lets through by x
             return 0 if bit == "x" else numbers.setdefault(bit, len(numbers))
 
         gates: dict[int, Gate] = {}
         registers: list[tuple[int, int]] = []
-        selects = [0] * len(found)
+        selects = [0] * len(mutants)
         for cell in self._cells.values():
             kind, pins = cell["type"], cell["connections"]
             if kind == _SELECT:
@@ -209,7 +208,7 @@ class _Module:
             outputs=ports["output"],
             gates=[gates[out] for out in order if out in gates],
             registers=registers,
-            mutants=found,
+            mutants=mutants,
             selects=selects,
         )
 

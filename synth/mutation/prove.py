@@ -1,9 +1,9 @@
-"""Whether a mutant is equivalent: the same outputs as the unit's in every cycle, for all inputs, from the start on.
+"""Proofs that mutants are equivalent: the same outputs as the unit's in every cycle after start, for all inputs.
 
-Unit and mutants share one and-inverter graph. A register of a mutant is the unit's own while what it loads is literally
-the same, which is an induction over cycles: all registers start at 0. What is left is for ABC: first the unit without
-its pipeline (:mod:`qse_hw.synth.mutation.flat`), one cycle of which a SAT solver is asked about; then signal
-correspondence (van Eijk's induction), and property directed reachability. A payload counts only while its valid is 1.
+Unit and mutants share one and-inverter graph. A mutant shares each register of the unit whose next state is the same
+literal; that is sound by induction over cycles, since all registers start at 0. ABC decides the rest: first a SAT
+solver on the unit without its pipeline registers (:mod:`qse_hw.synth.mutation.flat`), then signal correspondence (van
+Eijk's induction), then property directed reachability. A payload is compared only while its valid is 1.
 """
 
 import subprocess
@@ -19,13 +19,13 @@ from qse_hw.synth.mutation.graph import Circuit, Graph, sources
 from qse_hw.synth.mutation.netlist import Netlist, bits
 
 Verdict = Literal["unconnected", "function", "induction", "reachability", "different", "unresolved"]
-"""Equivalent: the fault changes nothing that an output depends on (``unconnected``), or by the means that proved it."""
+"""Equivalent mutants: no output depends on the fault (``unconnected``), or the kind of proof; then the others."""
 
 EQUIVALENT: tuple[Verdict, ...] = ("unconnected", "function", "induction", "reachability")
 SECONDS = 15
-"""Of the clock, for one mutant, of bounded search and of reachability each."""
+"""Wall time for one mutant, of bounded search and of reachability each."""
 PATIENCE = 300
-"""Seconds of the clock, for one mutant, of the question about one cycle: none took a tenth alone on a core."""
+"""Wall time in seconds of the combinational proof of one mutant; on an idle core, none took a tenth of that."""
 FRAMES = 24
 """Cycles of the bounded search: two latencies."""
 _INDUCTION = "scorr -C 1000; scorr -F 2 -C 1000"
@@ -36,7 +36,7 @@ MITER = "miter.aig"
 
 @dataclass(frozen=True, kw_only=True)
 class _Miter:
-    """Literals that are true in a cycle in which a mutant's outputs are wrong; what every latch loads."""
+    """Per mutant a literal that is true in cycles in which its outputs are wrong; the next state of every latch."""
 
     graph: Graph
     wrong: Mapping[int, int]
@@ -49,10 +49,10 @@ def prove(
     folder: Path,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[int, Verdict]:
-    """Per mutant, by its number, whether it is equivalent. Files are left in ``folder``.
+    """For each mutant, by number, whether it is equivalent. Files are left in ``folder``.
 
-    ``scale_m`` has its top bit set and ``scale_k`` is in its range, as the encoder's contract demands; all other inputs
-    may be anything at any time.
+    ``scale_m`` has its top bit set and ``scale_k`` is in its range, as the encoder requires; all other inputs are free
+    in every cycle.
 
     Raises:
         InputError: if ABC is missing.
@@ -73,9 +73,9 @@ def prove(
 
 
 def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[int, list[dict[str, int]]]:
-    """Per mutant that is ``different``, beats that show it: of each what is on ``i__payload`` and the scale's ports.
+    """For mutants that are ``different``, beats that show it: ``i__payload`` and the scale's ports.
 
-    Mutants that the bounded search finds nothing for are left out.
+    Mutants for which the bounded search finds no beats are left out.
 
     Raises:
         InputError: if ABC is missing.
@@ -85,7 +85,7 @@ def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[in
     tool = abc()
     miter = _miter(netlist, mutants)
     names = [(name, place) for name, place, _ in bits(netlist.inputs)]
-    found = {}
+    beats_of = {}
     for number in mutants:
         file = folder / "witness.txt"
         file.unlink(missing_ok=True)
@@ -101,12 +101,12 @@ def witnesses(netlist: Netlist, mutants: Sequence[int], folder: Path) -> dict[in
                 ports[name] = ports.get(name, 0) | (value == "1") << place
             if ports["i__valid"]:
                 beats.append(_contract(ports, netlist))
-        found[number] = beats
-    return found
+        beats_of[number] = beats
+    return beats_of
 
 
 def _contract(ports: Mapping[str, int], netlist: Netlist) -> dict[str, int]:
-    """The beat as :func:`qse_hw.synth.mutation.graph.sources` takes it: M with its top bit, k in its range or 0."""
+    """The beat as :func:`qse_hw.synth.mutation.graph.sources` restricts it: M with its top bit set, illegal k as 0."""
     beat = {name: ports[name] for name in ("i__payload", "scale_m", "scale_k") if name in ports}
     if "scale_m" in beat:
         bits, wide = len(netlist.inputs["scale_m"]), len(netlist.inputs["scale_k"])
@@ -117,7 +117,7 @@ def _contract(ports: Mapping[str, int], netlist: Netlist) -> dict[str, int]:
 
 
 def _flat(tool: str, netlist: Netlist, folder: Path) -> Flat | None:
-    """The unit without its pipeline, if it has one, of which nothing shows without a valid."""
+    """The unit without its pipeline registers; None if it has no pipeline, or outputs depend on beats without valid."""
     try:
         flat = Flat(netlist)
     except ValueError:
@@ -126,7 +126,7 @@ def _flat(tool: str, netlist: Netlist, folder: Path) -> Flat | None:
 
 
 def _never(tool: str, flat: Flat, wrong: int | None, folder: Path) -> bool:
-    """Whether a literal is proved to be false whatever the inputs are."""
+    """Whether a literal is proved to be false for all inputs."""
     if wrong is None or wrong == 0:
         return wrong == 0
     flat.graph.write(folder / MITER, [wrong], {})
@@ -174,10 +174,11 @@ def _miter(netlist: Netlist, mutants: Sequence[int]) -> _Miter:
         for q, d in own.items():
             next_state[now[q]] = now[d]
         valid = base[netlist.outputs["o__valid"][0]]
-        found = 0
+        wrong_outputs = 0
         for name, _, net in bits(netlist.outputs):
-            different = graph.differ(base[net], now.get(net, base[net]))
-            found = graph.either(found, graph.both(different, valid) if name == "o__payload" else different)
-        return found
+            different = graph.xor(base[net], now.get(net, base[net]))
+            shows = graph.and_(different, valid) if name == "o__payload" else different
+            wrong_outputs = graph.or_(wrong_outputs, shows)
+        return wrong_outputs
 
     return _Miter(graph=graph, wrong={number: wrong(number) for number in mutants}, next_state=next_state)

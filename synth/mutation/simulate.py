@@ -1,4 +1,4 @@
-"""Simulating all mutants of a netlist, many at a time: which of them the outputs betray, and when."""
+"""Simulating the mutants of a netlist, many at a time: the first cycle in which the outputs of each are wrong."""
 
 import os
 import subprocess
@@ -8,52 +8,49 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.errors import InputError
-from qse_hw.sim.simulators.simulate import tail
-from qse_hw.sim.simulators.simulators import find
+from qse_hw.golden.io.compiler import compile_cpp
 from qse_hw.synth.mutation.netlist import Netlist, bits
 from qse_hw.synth.mutation.stimuli import Rows
 
 SOURCE = Path(__file__).with_name("mutate.cpp")
 
 
-def compile_simulator(folder: Path) -> Path:
-    """The program of :data:`SOURCE`, made in ``folder``.
+def compile_simulator() -> Path:
+    """The program of :data:`SOURCE`, which is compiled if that has not been done before.
 
     Raises:
         InputError: if there is no C++ compiler.
-        RuntimeError: if it fails.
+        RuntimeError: if compilation fails.
     """
-    compiler = find("g++")
-    if compiler is None:
-        raise InputError("Program g++ was not found; install a C++ compiler (Debian: apt-get install g++)")
-    made, log = folder / "mutate", folder / "compile.log"
-    command = [compiler, "-O3", "-march=native", "-std=c++20", "-o", str(made), str(SOURCE)]
-    with log.open("w") as output:
-        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode:
-            raise RuntimeError(f"g++ failed\n{tail(log)}")
-    return made
+    return compile_cpp(SOURCE, ("-O3", "-march=native", "-std=c++20"))
 
 
 def simulate(
-    simulator: Path,
     netlist: Netlist,
     program: Rows,
     mutants: Sequence[int],
     folder: Path,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> npt.NDArray[np.int32]:
-    """Per mutant (its number; 0: the netlist without a fault) the first cycle with a wrong output, or -1."""
+    """For each mutant (by number; 0 is the netlist without a fault), the first cycle with a wrong output, or -1.
+
+    ``progress`` is called with the fraction of mutants that is done; files are left in ``folder``.
+
+    Raises:
+        InputError: if there is no C++ compiler.
+        RuntimeError: if the compiler or the simulator fails.
+    """
     files = {name: folder / f"{name}.bin" for name in ("netlist", "program", "mutants", "results")}
     _packed(netlist).tofile(files["netlist"])
     program.tofile(files["program"])
     np.asarray(mutants, np.int32).tofile(files["mutants"])
-    with subprocess.Popen([simulator, *map(str, files.values())], stdout=subprocess.PIPE, text=True) as running:
+    command = [compile_simulator(), *files.values()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         for line in running.stdout:
             progress(int(line) / len(mutants))
     if running.returncode:
-        raise RuntimeError(f"the simulator of mutants ended with status {running.returncode}")
+        raise RuntimeError(f"the simulator of mutants failed with status {running.returncode}")
     results: npt.NDArray[np.int32] = np.fromfile(os.fspath(files["results"]), np.int32)
     return results
 

@@ -1,9 +1,9 @@
-"""What mutants of encoder and decoder are given, and what must come: inputs and outputs, bit by bit and cycle by cycle.
+"""Stimuli of mutants of encoder and decoder, and their expected outputs: every bit in every cycle.
 
-The stimuli are of the regression's kinds (``tests/sim/cycle``, ``tests/rtl_gen``): inputs around every decision under
-random stalls with ``clear`` at any time and seldom, at full speed, every pattern, other scales in every beat, a reset
-in the middle. Outputs are those of the cycle models, whose numbers are golden's.
-``tests/synth/mutation/test_stimuli.py`` plays the same to the emitted Verilog.
+The stimuli are of the regression's kinds (``tests/sim/cycle``, ``tests/rtl_gen``): inputs around every decision, under
+random stalls with frequent and with rare ``clear``, and at full speed; every pattern; another scale in every beat; a
+reset in the middle. The expected outputs are those of the cycle models, whose values golden computes.
+``tests/synth/mutation/test_stimuli.py`` applies the same stimuli to the emitted Verilog.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,25 +38,27 @@ from qse_hw.synth.mutation.scales import (
 )
 
 ANYTHING = 2
-"""An output that is not compared: a payload without valid, any in a cycle of reset."""
+"""An output that is not compared: a payload without valid, every output during reset."""
 TAIL = 20
-"""Cycles after the last beat, more than any latency here."""
+"""Cycles after the last beat; more than any latency."""
 
 DISTANT = 100_000
-"""Inputs at all distances from decisions, where not all inputs are played, or scales are many."""
+"""Number of inputs at all distances from decisions, where not every pattern is sent or there are many scales."""
 STALLED = 60
-"""Beats of each scale at which a solver found something."""
+"""Beats under stalls for each scale of :data:`DIRECTED_BEATS`."""
 
 Rows = npt.NDArray[np.uint8]
 
 
-FOUND: dict[str, list[dict[str, int]]] = read_json(Path(__file__).with_name("found.json"), "Found beats")
-"""Beats that solvers found for mutants which nothing else noticed, by the unit's label; ports as in ``survivors``."""
+DIRECTED_BEATS: dict[str, list[dict[str, int]]] = read_json(
+    Path(__file__).with_name("directed_beats.json"), "Directed beats"
+)
+"""Beats, found by solvers, that kill mutants which nothing else kills; by unit label; ports as in ``survivors``."""
 
 
 @singledispatch
 def stimuli(config: UnitConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
-    """Programs, short ones first: each a list of stimuli with a reset between them.
+    """Programs, short ones first; each is a list of stimuli, with a reset between them.
 
     Raises:
         InputError: if it is none of encoder, decoder and function.
@@ -98,11 +100,11 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
     every = vectors["input_bits"]
     zeros, saturated = every[vectors["codes"] == config.format.zero_code], every[vectors["saturated"]]
     nans = every[vectors["nan"]]
-    if config.input.is_float and width > 16:  # NaNs of a single bit, which are not among the vectors
+    if config.input.is_float and width > 16:  # NaNs with a single fraction bit, which the vectors lack
         infinity = ((1 << config.input.exponent_bits) - 1) << config.input.fraction_bits
         single = infinity | 1 << np.arange(config.input.fraction_bits)
         every = np.concatenate([every, np.tile(np.r_[single, single | 1 << (width - 1)], lanes)]).astype(np.uint32)
-    # few values saturate near decisions, few are NaN, and few are zero, which has a path of its own
+    # near decisions few values saturate and few are NaN or zero, which has logic of its own
     decisions = [near(scale) for scale in ((first,) if config.scale is not None else (first, thin_scales(first)[0]))]
     mixed = rng.permutation(
         np.concatenate(
@@ -118,9 +120,9 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
             rng.choice(patterns, DISTANT if config.scale else DISTANT // SCALES), config.input, rng
         )
 
-    found = _found(config)
+    directed = _directed(config)
     if config.scale is not None:
-        every = np.concatenate([every, *found.values()])
+        every = np.concatenate([every, *directed.values()])
         programs = [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
         return programs if width <= 16 else [*programs, [_each_by_itself(_beats(distant(decisions[0]), lanes, width))]]
     scales = [first, *any_scales(first, rng)]
@@ -131,7 +133,7 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         return _ports(mostly, rng.choice(len(mostly), cycles, p=often))
 
     def own(scales: Sequence[Scale], parts: Sequence[Rows]) -> Stimulus:
-        """Each scale with inputs of its own, in random order."""
+        """Each scale with its own inputs, in random order."""
         of_beat = np.repeat(np.arange(len(scales)), [len(part) for part in parts])
         order = rng.permutation(len(of_beat))
         ports = _ports(scales, np.r_[of_beat[order], np.zeros(TAIL, np.intp)])
@@ -152,14 +154,14 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
         [own(scales, [beats(distant(near(one)), 2000) for one in scales])],
         [own(scales, [beats(distant(sizes(one)), 2000) for one in scales])],
         [_each_by_itself(_beats(every, lanes, width), _ports(scales, constant))],
-        *_stalled(found, lanes, width, rng),
+        *_stalled(directed, lanes, width, rng),
     ]
 
 
-def _found(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
-    """:data:`FOUND` of the unit: patterns by scale, None being its own; each in every lane."""
+def _directed(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
+    """:data:`DIRECTED_BEATS` of the unit: patterns by scale (None: the unit's constant one), each in every lane."""
     patterns: dict[Scale | None, list[int]] = {}
-    for beat in FOUND.get(config.label, ()):
+    for beat in DIRECTED_BEATS.get(config.label, ()):
         bits, scale = config.scale_bits, None
         if config.scale is None:
             scale = Scale(M=beat["scale_m"], k=within(beat["scale_k"], bits), bits=bits)
@@ -168,11 +170,11 @@ def _found(config: EncoderConfig) -> dict[Scale | None, npt.NDArray[np.uint32]]:
 
 
 def _stalled(
-    found: Mapping[Scale | None, npt.NDArray[np.uint32]], lanes: int, width: int, rng: np.random.Generator
+    directed: Mapping[Scale | None, npt.NDArray[np.uint32]], lanes: int, width: int, rng: np.random.Generator
 ) -> list[list[Stimulus]]:
-    """Each scale's patterns many times, each by itself, and in order under stalls."""
+    """Each scale's patterns, repeated: with ``clear`` held, and under stalls."""
     programs = []
-    for scale, patterns in found.items():
+    for scale, patterns in directed.items():
         assert scale is not None
         rows = _beats(np.tile(patterns, -(-STALLED // len(patterns))), lanes, width)
         cycles = 4 * len(rows)
@@ -188,19 +190,19 @@ def _stalled(
 def _at_all_distances(
     patterns: npt.NDArray[np.uint32], input: InputType, rng: np.random.Generator
 ) -> npt.NDArray[np.uint32]:
-    """Patterns as often 1 to 2 away from the given ones as 2 to 4, 4 to 8 and so on: products of any low bits."""
+    """The patterns moved by a distance whose logarithm is uniform, so that products have any low bits."""
     away = np.exp2(rng.uniform(0, input.fraction_bits, len(patterns))).astype(np.int64)
     moved = patterns + away * rng.choice((-1, 1), len(patterns))
-    found: npt.NDArray[np.uint32] = (moved % (1 << input.width)).astype(np.uint32)
-    return found
+    patterns_there: npt.NDArray[np.uint32] = (moved % (1 << input.width)).astype(np.uint32)
+    return patterns_there
 
 
 def program(emitted: Emitted, given: Sequence[Stimulus], rng: np.random.Generator) -> Rows:
-    """What the stimuli make of the unit: (cycles, input bits + output bits), 0, 1 or, of outputs, :data:`ANYTHING`.
+    """Inputs and expected outputs, (cycles, input bits + output bits): 0, 1 or, for outputs, :data:`ANYTHING`.
 
-    Bits are those of :func:`pins`. A reset of three cycles comes first; one of one cycle before every other stimulus.
-    Noise is on all inputs in a reset, but for ``clear``, which is low in every other one, so that it is the reset that
-    clears; and on the input's payload without valid.
+    Bits are in the order of :func:`pins`. A reset of three cycles comes first, one of one cycle before every other
+    stimulus. During resets all inputs are random, except ``clear``, which is low in every other reset, so that only
+    the reset clears. The input's payload is random without valid.
     """
     unit, (inputs, outputs) = model(emitted.config), pins(emitted)
     count = {side: sum(widths.values()) for side, widths in (("in", inputs), ("out", outputs))}
@@ -232,9 +234,9 @@ def pins(emitted: Emitted) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> list[Stimulus]:
-    """Stalls with ``clear`` at any time, and with little of it, so that the counter fills; full speed.
+    """Random stalls with frequent ``clear``; with rare ``clear``, so that the counter fills; full speed.
 
-    Each stops in the middle, with beats inside; the second with a full counter, so that a reset shows in all its bits.
+    Each stops with beats inside; the second one with a full counter, so that the reset after it changes all its bits.
     """
 
     def ports(cycles: int, clear: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
@@ -251,7 +253,7 @@ def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> l
 
 
 def _each_by_itself(beats: Rows, ports: Mapping[str, npt.NDArray[Any]] | None = None) -> Stimulus:
-    """At full speed with ``clear`` held, so that the flags tell of every beat."""
+    """Full speed with ``clear`` held, so that the flags are those of the last beat alone."""
     cycles = len(beats) + TAIL
     return full_speed(beats, cycles=cycles, ports={"clear": np.ones(cycles, np.bool_), **(ports or {})})
 

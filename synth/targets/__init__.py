@@ -18,8 +18,8 @@ DEVICES: Mapping[str, str] = {
 
 def targets(names: Iterable[str], *, freq: float = 400.0, liberty: Path | None = None) -> list[Target]:
     """The targets of several names, each once; see :func:`target`."""
-    found = [target(name, freq=freq, liberty=liberty) for name in names]
-    return list({one.name: one for one in found}.values())
+    chosen = [target(name, freq=freq, liberty=liberty) for name in names]
+    return list({one.name: one for one in chosen}.values())
 
 
 def target(name: str, *, freq: float = 400.0, liberty: Path | None = None) -> Target:
@@ -43,5 +43,5 @@ def target(name: str, *, freq: float = 400.0, liberty: Path | None = None) -> Ta
     options: dict[str, Any] = {"part": part} if colon else {}
     if family == "cells":
         options["liberty"] = liberty
-    found: Target = getattr(import_module(f"qse_hw.synth.targets.{family}"), DEVICES[family])(freq=freq, **options)
-    return found
+    made: Target = getattr(import_module(f"qse_hw.synth.targets.{family}"), DEVICES[family])(freq=freq, **options)
+    return made

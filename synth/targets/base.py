@@ -1,4 +1,4 @@
-"""What all targets share."""
+"""The interface of all targets."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from qse_hw.synth.result import Area, Timing
 
 @dataclass(frozen=True, kw_only=True)
 class Target(ABC):
-    """Where a unit is to be built.
+    """A device, or a library of standard cells, for which units are built.
 
     Args:
         freq: the clock that the tools aim at, MHz.
 
     Attributes:
         family: the part of the name before the colon.
-        builds: values of a unit's own ``target`` that can be built here.
-        programs: the tools that are needed.
-        seeded: whether there is a placement that depends on a seed.
+        builds: values of a unit's own ``target`` that can be built for it.
+        programs: the tools that it needs.
+        seeded: whether it has a placement, which depends on a seed.
     """
 
     freq: float = 400.0
@@ -42,24 +42,24 @@ class Target(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """All that results depend on, as JSON."""
+        """Everything that results depend on, as JSON."""
 
     def can_build(self, unit: Emitted) -> bool:
-        """Whether the unit is made of cells that there are here."""
+        """Whether the target has all cells that the unit instantiates."""
         return getattr(unit.config, "target", "generic") in self.builds
 
     @abstractmethod
     def area(self, unit: Emitted, folder: Path) -> Area:
-        """Synthesize the bare unit in ``folder``, a place of its own, and count its cells.
+        """Synthesize the bare unit in ``folder``, which nothing else uses, and count its cells.
 
         Raises:
             InputError: if a tool is missing or fails, or the unit does not fit.
         """
 
     @abstractmethod
-    def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
-        """Synthesize what :meth:`timing` needs: the unit in the frame of :mod:`qse_hw.synth.harness`, Verilog
-        ``framed``.
+    def prepare(self, unit: Emitted, wrapped: str, folder: Path) -> None:
+        """Synthesize what :meth:`timing` needs: ``wrapped``, Verilog of the unit in its
+        :mod:`qse_hw.synth.timing_wrapper`.
 
         Raises:
             InputError: if a tool is missing or fails.
@@ -67,15 +67,15 @@ class Target(ABC):
 
     @abstractmethod
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
-        """Fmax and critical path of what was prepared in ``folder``, placed with ``seed``.
+        """Fmax and critical path of the design that was prepared in ``folder``, placed with ``seed``.
 
         Raises:
-            InputError: if a tool fails, or nothing is clocked.
+            InputError: if a tool fails, or the design has no path between flops.
         """
 
     @abstractmethod
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
-        """The synthesized bare unit for a simulator: instead of its Verilog its netlist, with its cells as models.
+        """The synthesized bare unit for a simulator: the netlist instead of the Verilog, with models of its cells.
 
         Top module, ports and behaviour are the unit's.
 

@@ -11,15 +11,16 @@ from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.synth import yosys as tools
 from qse_hw.synth.cells.cell import lacking
 from qse_hw.synth.cells.liberty import Library, read_liberty
-from qse_hw.synth.cells.sta import analyse
+from qse_hw.synth.cells.mapped import MappedNetlist
+from qse_hw.synth.cells.sta import analyze
 from qse_hw.synth.result import Area, Hop, Timing
 from qse_hw.synth.targets.base import Target
 from qse_hw.synth.targets.nextpnr import cell_models, cells_of
 
 LIBRARY = "cells.lib"
-"""In the folder of a synthesis: the library as the tools read it."""
+"""File of the library, in the folder of a synthesis, as the tools read it."""
 KNOWN = (Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib"),)
-"""Where free libraries are installed: Debian's package qflow-tech-osu018, Oklahoma State University's 0.18 um cells."""
+"""Paths of free libraries: Debian's package qflow-tech-osu018, Oklahoma State University's 0.18 um cells."""
 
 _ABC = """strash
 ifraig
@@ -53,7 +54,7 @@ write_verilog -noattr cells.v
 
 @dataclass(frozen=True, kw_only=True)
 class Cells(Target):
-    """Cells without wires: what placement and routing would add is left out, so this is a bound from below.
+    """Standard cells without wires: placement and routing would add area and delay, so the figures are lower bounds.
 
     Args:
         liberty: the library's file, plain or gzipped; None for a known one that is installed (:data:`KNOWN`).
@@ -71,12 +72,12 @@ class Cells(Target):
 
     @cached_property
     def library(self) -> Library:
-        """What the Liberty file says."""
+        """The content of the Liberty file."""
         return read_liberty(self.path)
 
     @cached_property
     def path(self) -> Path:
-        """Of the Liberty file."""
+        """The Liberty file."""
         if self.liberty is not None:
             return self.liberty
         installed = next((path for path in KNOWN if path.exists()), None)
@@ -93,9 +94,10 @@ class Cells(Target):
 
     def describe(self) -> dict[str, Any]:
         library = self.library
-        found = {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc()}
+        settings = {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc()}
         left_out = {"left_out": dict(library.left_out)} if library.left_out else {}
-        return {**found, "liberty": library.digest, **left_out}
+        no_energy = {"no_energy": library.no_energy} if library.no_energy else {}
+        return {**settings, "liberty": library.digest, **left_out, **no_energy}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top
@@ -118,14 +120,14 @@ class Cells(Target):
             cells=cells,
         )
 
-    def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
-        if not (folder / f"{unit.config.top}.json").exists():  # there may be the one whose area was taken
+    def prepare(self, unit: Emitted, wrapped: str, folder: Path) -> None:
+        if not (folder / f"{unit.config.top}.json").exists():  # the area's netlist is the same
             self.synthesize(unit, folder)
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
-        found = analyse(folder / f"{unit.config.top}.json", self.library)
-        without_setup = tuple(f"{pin} of {cell}" for cell, pin in sorted(found.without_setup))
-        return Timing(mhz=found.fmax, path=tuple(Hop(*hop) for hop in found.hops), without_setup=without_setup)
+        report = analyze(MappedNetlist.read(folder / f"{unit.config.top}.json", self.library))
+        without_setup = tuple(f"{pin} of {cell}" for cell, pin in sorted(report.without_setup))
+        return Timing(mhz=report.fmax, path=tuple(Hop(*hop) for hop in report.hops), without_setup=without_setup)
 
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
         used = cells_of(self.synthesize(unit, folder), unit.config.top)
@@ -137,7 +139,7 @@ class Cells(Target):
         """Map the bare unit: ``TOP.json`` and ``TOP_netlist.v`` in ``folder``.
 
         Raises:
-            InputError: if a tool is missing or fails, with ABC's own words if it is ABC.
+            InputError: if a tool is missing or fails, with ABC's message if it was ABC.
         """
         top = unit.config.top
         (folder / LIBRARY).write_bytes(self.library.text)

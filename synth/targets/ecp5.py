@@ -15,7 +15,7 @@ PACKAGE = "CABGA381"
 
 @dataclass(frozen=True, kw_only=True)
 class Ecp5(Fpga):
-    """LFE5U-25F, -45F or -85F; the DSP's inside is not modelled by nextpnr, so a multiplier's own limit is not seen.
+    """LFE5U-25F, -45F or -85F; nextpnr does not model timing inside the DSP, so a multiplier never limits the clock.
 
     Args:
         part: thousands of look-up tables and speed grade (8 is the fastest), one of :data:`DEVICES`.
@@ -36,7 +36,7 @@ class Ecp5(Fpga):
         device = {"device": f"LFE5U-{size}F", "package": PACKAGE, "speed": int(grade)}
         return super().describe() | device
 
-    def synth(self, *, framed: bool) -> str:
+    def synth(self, *, wrapped: bool) -> str:
         return "synth_ecp5"
 
     def reading(self) -> str:

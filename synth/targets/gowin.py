@@ -13,7 +13,7 @@ from qse_hw.synth.targets.nextpnr import Fpga, cells_of
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A device: its full name, nextpnr's and Yosys' names of its family, and four of its pins for the frame."""
+    """A device: its full name, nextpnr's and Yosys' names of its family, and four pins for the timing wrapper."""
 
     device: str
     family: str
@@ -32,7 +32,8 @@ DEVICES = {
 class Gowin(Fpga):
     """The small, slow GW1NR-9 or the larger, fast GW2AR-18.
 
-    nextpnr wants a pin for every port, which a bare unit need not have: the area is what Yosys maps to, without pins.
+    nextpnr needs a pin for every port, and a bare unit may have more ports than there are pins: the area is that of
+    Yosys' netlist, without pins.
 
     Args:
         part: one of :data:`DEVICES`.
@@ -49,8 +50,8 @@ class Gowin(Fpga):
     def describe(self) -> dict[str, Any]:
         return super().describe() | {"device": DEVICES[self.part].device}
 
-    def synth(self, *, framed: bool) -> str:
-        return f"synth_gowin -family {DEVICES[self.part].yosys}" + ("" if framed else " -noiopads")
+    def synth(self, *, wrapped: bool) -> str:
+        return f"synth_gowin -family {DEVICES[self.part].yosys}" + ("" if wrapped else " -noiopads")
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top
@@ -58,7 +59,7 @@ class Gowin(Fpga):
 
     def counted(self, cells: Mapping[str, int], used: Mapping[str, int]) -> Area:
         real = {cell: count for cell, count in cells.items() if not cell.startswith("$")}
-        tables = ("LUT1", "LUT2", "LUT3", "LUT4", "ALU", "RAM16S", "RAM16SDP")  # an ALU takes a look-up table's place
+        tables = ("LUT1", "LUT2", "LUT3", "LUT4", "ALU", "RAM16S", "RAM16SDP")  # an ALU occupies a look-up table
         return Area(
             comb=sum(count for cell, count in real.items() if cell.startswith(tables)),
             ff=sum(count for cell, count in real.items() if cell.startswith("DFF")),

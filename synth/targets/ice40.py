@@ -30,11 +30,11 @@ class Ice40(Fpga):
     library: ClassVar[str] = "ice40"
     pins: ClassVar[tuple[str, ...]] = ("SB_IO", "SB_GB")
 
-    def synth(self, *, framed: bool) -> str:
+    def synth(self, *, wrapped: bool) -> str:
         return "synth_ice40 -dsp -device u" if self.part == "up5k" else "synth_ice40 -device hx"
 
     def fitting(self) -> str:
-        # Small queues ask for memory made of look-up tables, which these devices do not have.
+        # Small queues request memory made of look-up tables, which these devices do not have.
         return "setattr -unset ram_style m:*; "
 
     def device(self, folder: Path) -> list[str]:

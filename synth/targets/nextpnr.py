@@ -1,4 +1,4 @@
-"""What all FPGAs share: synthesis with Yosys, placing and routing with a nextpnr."""
+"""FPGAs: synthesis with Yosys, place and route with nextpnr."""
 
 import json
 import re
@@ -11,30 +11,30 @@ from typing import Any, ClassVar
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.emit import MODELS, Emitted
 from qse_hw.synth import yosys as tools
-from qse_hw.synth.harness import HARNESS
 from qse_hw.synth.path import critical_path, signals
 from qse_hw.synth.result import Area, Timing
 from qse_hw.synth.targets.base import Target
+from qse_hw.synth.timing_wrapper import WRAPPER
 
 _MODULE = re.compile(r"^module\s+(\w+).*?\bendmodule\b", re.MULTILINE | re.DOTALL)
-# Verilator takes the iCE40 models' defaults of inputs for drivers.
+# Verilator would treat the default values of inputs in the iCE40 models as drivers.
 _MACROS = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"
 OWN_MODELS = Path(__file__).parent / "models"
-"""Verilog of cells for which neither Yosys nor the generator has a model, named by the cell."""
+"""Verilog models, named by the cell, of cells for which neither Yosys nor the generator has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fpga(Target):
-    """A device that nextpnr places and routes for.
+    """A device that nextpnr supports.
 
     Args:
         part: one of :attr:`devices`.
 
     Attributes:
-        devices: the parts.
-        nextpnr: the program.
+        devices: the values of ``part``.
+        nextpnr: the program for the family.
         library: folder of the family in Yosys' library.
-        pins: cells, as nextpnr counts them, that the bare unit has and would not have within a design.
+        pins: types of cells, by nextpnr's names, that only pins need: they are not counted as the unit's.
     """
 
     part: str
@@ -54,8 +54,8 @@ class Fpga(Target):
         return f"{self.family}:{self.part}"
 
     @abstractmethod
-    def synth(self, *, framed: bool) -> str:
-        """The synthesis command of Yosys, with the device's options; ``framed``: not the bare unit."""
+    def synth(self, *, wrapped: bool) -> str:
+        """Yosys' synthesis command, with the device's options; ``wrapped``: for the unit in its timing wrapper."""
 
     @abstractmethod
     def device(self, folder: Path) -> list[str]:
@@ -66,7 +66,7 @@ class Fpga(Target):
         """The area, from the cells of the netlist and those that nextpnr packed them into."""
 
     def describe(self) -> dict[str, Any]:
-        return {"name": self.name, "freq": self.freq, "synthesis": self.fitting() + self.synth(framed=True)}
+        return {"name": self.name, "freq": self.freq, "synthesis": self.fitting() + self.synth(wrapped=True)}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         netlist = self.synthesize(unit.text, unit.config.top, folder)
@@ -92,45 +92,45 @@ class Fpga(Target):
         """Options of nextpnr for packing the bare unit."""
         return []
 
-    def prepare(self, unit: Emitted, framed: str, folder: Path) -> None:
-        self.synthesize(framed, HARNESS, folder)
+    def prepare(self, unit: Emitted, wrapped: str, folder: Path) -> None:
+        self.synthesize(wrapped, WRAPPER, folder)
 
     def timing(self, unit: Emitted, folder: Path, seed: int) -> Timing:
-        netlist = folder / f"{HARNESS}.json"
+        netlist = folder / f"{WRAPPER}.json"
         options = ["--freq", str(self.freq), "--seed", str(seed), "--timing-allow-fail"]
         try:
             report = self.place(netlist, options, folder, f"seed{seed}.json")
         except InputError as error:
-            self.packed(netlist, folder)  # says by how much it does not fit, if that is why
+            self.packed(netlist, folder)  # if the unit does not fit, its error says by how much
             raise InputError(f"{error} (place and route for {self.name}, seed {seed})") from error
         clocks = [clock["achieved"] for clock in report["fmax"].values()]
         if len(clocks) != 1:
             raise InputError(f"Unit must have one clock, not {len(clocks)} (place and route, seed {seed})")
-        names = signals(folder / f"{HARNESS}.names")
+        names = signals(folder / f"{WRAPPER}.names")
         return Timing(mhz=float(clocks[0]), path=critical_path(report["critical_paths"], names))
 
     def synthesize(self, verilog: str, top: str, folder: Path) -> Path:
-        """Verilog to a netlist of the device's cells, ``TOP.json`` in ``folder``; ``TOP.names``: its signals before."""
+        """Synthesize Verilog: the netlist ``TOP.json`` in ``folder``; ``TOP.names``: the signals before mapping."""
         (folder / f"{top}.v").write_text(verilog, encoding="utf-8")
-        # Without aliases: Amaranth names an array's element "o__payload[0]", and abc9 (Yosys 0.70) may stumble over a
-        # wire that is called as a bit of another one.
+        # opt_clean removes aliases: Amaranth names an array's element "o__payload[0]", and abc9 (Yosys 0.70) may fail
+        # on a wire whose name is that of a bit of another wire.
         flat = f"hierarchy -check -top {top}; proc; flatten; opt_clean -purge; tee -q -o {top}.names select -list w:*"
         read = f"{self.reading()}read_verilog {top}.v"
-        synthesis = f"{self.synth(framed=top == HARNESS)} -top {top} -json {top}.json"
+        synthesis = f"{self.synth(wrapped=top == WRAPPER)} -top {top} -json {top}.json"
         script = f"{read}; {flat}; {self.fitting()}{synthesis}; write_verilog -noattr {top}_netlist.v"
         tools.run(tools.YOSYS, ["-q", "-p", script], folder, log=f"{top}.log")
         return folder / f"{top}.json"
 
     def reading(self) -> str:
-        """Commands of Yosys before the unit is read: declarations of the cells that units instantiate."""
+        """Commands of Yosys that declare the cells which units instantiate, before the unit is read."""
         return ""
 
     def fitting(self) -> str:
-        """Commands of Yosys between the flat unit and its synthesis: what the device cannot have as it is."""
+        """Commands of Yosys that replace, before synthesis, what the device does not have."""
         return ""
 
     def place(self, netlist: Path, options: list[str], folder: Path, report: str) -> dict[str, Any]:
-        """Run nextpnr; its report."""
+        """Run nextpnr; returns its report."""
         common = ["--json", netlist.name, "--threads", "1", "--quiet", "--report", report]
         tools.run(self.nextpnr, [*self.device(folder), *common, *options], folder, log=f"{report}.log")
         document: dict[str, Any] = json.loads((folder / report).read_text(encoding="utf-8"))
@@ -144,7 +144,7 @@ class Fpga(Target):
 
 
 def cell_models(cells: Iterable[str], library: str) -> dict[str, str]:
-    """Verilog of ``cells`` by file name: of our own models if there is one, else from Yosys' ``library``.
+    """Verilog models of ``cells`` by file name: this package's if there is one, else from Yosys' ``library``.
 
     Raises:
         InputError: if a cell has none.
@@ -169,7 +169,7 @@ def cell_models(cells: Iterable[str], library: str) -> dict[str, str]:
 
 
 def cells_of(netlist: Path, top: str) -> dict[str, int]:
-    """How many cells of each type a netlist has."""
+    """The number of cells of each type in a netlist."""
     module = json.loads(netlist.read_text(encoding="utf-8"))["modules"][top]
     counts: dict[str, int] = {}
     for cell in module["cells"].values():

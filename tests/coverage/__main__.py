@@ -74,7 +74,7 @@ MEASURES = {"functional": _functional, "verilog": _verilog, "python": _python}
 
 
 def figures(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """What all items say together."""
+    """The figures of all items together."""
     found: dict[str, Any] = {}
     for item in items:
         if "line_percent" in item:

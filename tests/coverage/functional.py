@@ -32,7 +32,7 @@ def scale_for(format: SegmentedFormat, input: InputType) -> Scale:
 
 
 def stimuli(cover: Cover, width: int) -> tuple[np.ndarray, list[Stimulus]]:
-    """Patterns (beats, 1) that are in every case often, and stalls of the input, of the output, of both, of neither."""
+    """Patterns (beats, 1) with every case many times, and stalls of the input, the output, both and neither."""
     rng = np.random.default_rng(SEED)
     patterns = cover.patterns(rng, EACH)[:, None]
     beats = pack(patterns, width)
@@ -55,7 +55,7 @@ def units() -> list[Any]:
 
 
 def name_of(unit: Any) -> str:
-    """What tells the units apart."""
+    """The unit's label, with the range where that is narrow."""
     return unit.label + (" narrow range" if unit.format.narrow_range else "")
 
 

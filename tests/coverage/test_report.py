@@ -1,4 +1,4 @@
-"""What is made of coverage.py's figures; and one unit's bins, collected from its Verilog, as the report has them."""
+"""The report from coverage.py's figures, and the bins of one unit, collected from its Verilog."""
 
 import os
 import subprocess

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.coverage.verilog import Point, _bit, constants, points, summarise
 
 UNIT = """
@@ -48,6 +50,7 @@ def test_points(tmp_path):
     )
 
 
+@pytest.mark.full
 def test_constants_are_proved_and_others_are_not(tmp_path):
     source = tmp_path / "unit.v"
     source.write_text(UNIT)

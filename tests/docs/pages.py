@@ -1,4 +1,4 @@
-"""Reading a page, and holding what it shows against values. Nothing here is the pages' generators'."""
+"""Reads a page and compares what it shows with values; shares no code with the pages' generators."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?![\w.]*\d)")
 
 
 class Pair(NamedTuple):
-    """What a page shows, and the text or number that it must be; where, for people."""
+    """What a page shows, and the text or number that it must be; ``where`` is for the message."""
 
     where: str
     shown: str
@@ -37,7 +37,7 @@ def blocks(page: str) -> dict[str, str]:
 
 def tables(block: str) -> list[list[dict[str, str]]]:
     """The tables of a block, each row by its headings."""
-    found: list[list[dict[str, str]]] = []
+    read: list[list[dict[str, str]]] = []
     headings: list[str] | None = None
     for line in block.splitlines():
         if not line.startswith("|"):
@@ -46,14 +46,14 @@ def tables(block: str) -> list[list[dict[str, str]]]:
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if headings is None:
             headings = cells
-            found.append([])
+            read.append([])
         elif set(cells) != {"---"}:
-            found[-1].append(dict(zip(headings, cells, strict=True)))
-    return found
+            read[-1].append(dict(zip(headings, cells, strict=True)))
+    return read
 
 
 def rows(block: str) -> list[dict[str, str]]:
-    """Those of all tables."""
+    """The rows of all tables."""
     return [row for table in tables(block) for row in table]
 
 
@@ -63,7 +63,7 @@ def numbers(text: str) -> list[str]:
 
 
 def same(shown: str, value: Any) -> bool:
-    """Whether a cell says ``value``: a text, the rounded number, or - for what there is not."""
+    """Whether a cell shows ``value``: a text, the rounded number, or - for None."""
     if value is None:
         return shown in ("-", "")
     if isinstance(value, str):
@@ -76,13 +76,18 @@ def same(shown: str, value: Any) -> bool:
     return distance < Decimal("0.499999") or (distance < Decimal("0.500001") and float(number) == round(value, digits))
 
 
+def today(text: str) -> str:
+    """A text of an older report, as pages spell it."""
+    return text.replace("quantis", "quantiz")
+
+
 def significant(shown: str, value: float, digits: int) -> bool:
     """Whether a number is ``value`` to so many significant digits, without zeros at its end."""
     return float(shown) == float(f"{value:.{digits}g}")
 
 
 def older(document: dict[str, Any], shown: str, page: str) -> Pair:
-    """What a page must say of a report's age: by the digests that it was compared with, which it names itself."""
+    """The age that a page must show for a report, by the digests that the page itself names."""
     name = document.get("command", document.get("schema"))
     line = next(line for line in page.splitlines() if line.startswith("Compared with the sources"))
     now = dict(re.findall(r"`(\w+) ([0-9a-f]{12})`", line))
@@ -96,7 +101,7 @@ def older(document: dict[str, Any], shown: str, page: str) -> Pair:
 
 
 def ages(block: str, names: Iterable[str]) -> Iterator[Pair]:
-    """What a page must say of the age of its reports."""
+    """The age that a page must show for each of its reports."""
     listed = {
         name: row
         for row in rows(block)
@@ -111,12 +116,12 @@ def ages(block: str, names: Iterable[str]) -> Iterator[Pair]:
 
 
 def wrong(pairs: Iterable[Pair]) -> list[str]:
-    """What a page shows, but should not."""
+    """What a page shows wrongly, in words."""
     return [f"{where}: {shown!r}, but {value!r}" for where, shown, value in pairs if not same(shown, value)]
 
 
 def unnoticed(page: str, names: Iterable[str], check: Callable[[str], Iterator[Pair]], count: int = 60) -> list[str]:
-    """Damaged rows of blocks that ``check`` takes for right: each has one digit that is another, ``count`` of them."""
+    """Of ``count`` rows with one changed digit each, those that ``check`` accepts."""
     assert wrong(check(page)) == [], "the page as it is must be right"
     random = Random(20260)
     places = [
@@ -141,7 +146,7 @@ def unnoticed(page: str, names: Iterable[str], check: Callable[[str], Iterator[P
 
 def _lines(page: str, name: str) -> Iterator[tuple[int, str]]:
     """The rows of a block's tables, without headings, and where each begins."""
-    block = next(found for found in _BLOCK.finditer(page) if found[1] == name)
+    block = next(match for match in _BLOCK.finditer(page) if match[1] == name)
     place, before = block.start(2), ""
     for line in block[2].splitlines(keepends=True):
         if line.startswith("|") and not line.startswith("| ---") and before.startswith("|"):

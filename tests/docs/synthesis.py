@@ -10,7 +10,7 @@ Result = dict[str, Any]
 
 
 def row_of(row: dict[str, str], one: Result) -> Iterator[Pair]:
-    """A row against the result that it is of."""
+    """A row against its result."""
     for heading, shown in row.items():
         for text, value in zip(*_shown(heading, shown, one), strict=True):
             yield Pair(f"{heading} of {row}", text, value)
@@ -39,19 +39,19 @@ def _shown(heading: str, shown: str, one: Result) -> tuple[list[str], list[Any]]
 
 def speed(shown: str, fmax: dict[str, Any]) -> tuple[list[str], list[Any]]:
     """The median of the seeds, their range, and perhaps their number."""
-    found = sorted(fmax["mhz"])
-    middle = len(found) // 2
-    median = found[middle] if len(found) % 2 else (found[middle - 1] + found[middle]) / 2
-    if len(found) == 1:
+    speeds = sorted(fmax["mhz"])
+    middle = len(speeds) // 2
+    median = speeds[middle] if len(speeds) % 2 else (speeds[middle - 1] + speeds[middle]) / 2
+    if len(speeds) == 1:
         return [shown], [median]
     parts = re.fullmatch(r"(\d+) \((\d+)-(\d+)(?:, (\d+))?\)", shown)
-    values = [median, found[0], found[-1], len(fmax["seeds"])]
+    values = [median, speeds[0], speeds[-1], len(fmax["seeds"])]
     return [text for text in parts.groups() if text], values[: 4 if parts[4] else 3]
 
 
 def real(one: Result, kind: str, stimulus: str = "real") -> list[float] | None:
-    """What data made of it, without and with glitches."""
-    return next((found.get(kind) for found in one.get("energy", ()) if found["stimulus"] == stimulus), None)
+    """A figure of a stimulus, without and with glitches."""
+    return next((energy.get(kind) for energy in one.get("energy", ()) if energy["stimulus"] == stimulus), None)
 
 
 def pair(shown: str, values: list[float] | None) -> tuple[list[str], list[Any]]:

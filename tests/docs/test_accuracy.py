@@ -58,14 +58,14 @@ def claims(page: str) -> Iterator[Pair]:
         ).groups()
         run, text = f"x-{MODELS[model]}", {"held-out text": "held_out", "the text fitted to": "calibration"}[text]
         if sign == "most":
-            found = less(run, SPECS[spec], text)
-            broken = [str(n) for n, value in enumerate(found) if value > float(limit)]
+            margins = less(run, SPECS[spec], text)
+            broken = [str(n) for n, value in enumerate(margins) if value > float(limit)]
             yield Pair(f"{row}", limit, {"tuned, 6 segments": 1.1, "tuned, 4 segments": 1.9}[spec])
         else:
-            found = over(sqnr(run, SPECS[spec], text), sqnr(run, RIVALS[rival], text))
-            broken = [str(n) for n, value in enumerate(found) if value < float(limit)]
+            margins = over(sqnr(run, SPECS[spec], text), sqnr(run, RIVALS[rival], text))
+            broken = [str(n) for n, value in enumerate(margins) if value < float(limit)]
             yield Pair(f"{row}", limit, {"se9-paper": 0, "quamba": 10}[RIVALS[rival]])
-        yield from by_layer(row, found)
+        yield from by_layer(row, margins)
         yield Pair(f"{row}", row["claim"], f"**not in layer {', '.join(broken)}**" if broken else "holds")
 
 
@@ -81,7 +81,7 @@ def quality(page: str, model: str) -> Iterator[Pair]:
 
 
 def parameters(words: str, spec: str) -> Iterator[Pair]:
-    """A format's name begins as its family's, and the numbers in it are those of its key."""
+    """A format's name begins with its family's name, and has the numbers of its key."""
     begin, end = FAMILIES[spec.partition(":")[0]]
     yield Pair(spec, str(words.startswith(begin) and words.endswith(end)), "True")
     wanted = {"segments": r"(\d) segments", "L": r"L = (\d+)", "alpha": r"alpha (0\.\d+)"}
@@ -107,7 +107,7 @@ def asymmetric(page: str) -> Iterator[Pair]:
     yield Pair("rows", str(len(shown)), len(MODELS) * len(PAPER))
     for row in shown:
         model, words = row["dB over INT8 with zero point"].split(": ")
-        kind, spec = next(found for part, found in PAPER.items() if part in words)
+        kind, spec = next(pair for part, pair in PAPER.items() if part in words)
         run = f"{kind}-{MODELS[model]}"
         gain = over(sqnr(run, spec), sqnr(run, "int8-asym"))
         yield from by_layer(row, gain)
@@ -131,20 +131,20 @@ def ladder(page: str) -> Iterator[Pair]:
 
 
 def ladder_cells(page: str, row: dict[str, str]) -> list[str]:
-    """Both columns ``adds`` have one name: the cells as they are."""
+    """The cells in order, as two columns have the name ``adds``."""
     begin = f"| {row['order']} | {row['change']} | {row['Mamba-1 dB']} |"
     line = next(line for line in blocks(page)["ladder"].splitlines() if line.startswith(begin))
     return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
-def estimate(where: str, shown: str, found: dict[str, Any], *, sign: bool) -> Iterator[Pair]:
+def estimate(where: str, shown: str, value: dict[str, Any], *, sign: bool) -> Iterator[Pair]:
     """Mean and interval, in thousandths; = for a difference that may be none."""
-    if sign and found["low"] <= 0 <= found["high"]:
+    if sign and value["low"] <= 0 <= value["high"]:
         yield Pair(where, shown, "=")
         return
     written = re.fullmatch(r"([-+]?[\d.e-]+) \(([-\d.e]+) to ([-\d.e]+)\)", shown)
     for part, name in zip(written.groups() if written else [], ("mean", "low", "high"), strict=True):
-        yield Pair(where, part, part if significant(part, 1e3 * found[name], 3) else 1e3 * found[name])
+        yield Pair(where, part, part if significant(part, 1e3 * value[name], 3) else 1e3 * value[name])
     yield Pair(where, str(shown.startswith(("+", "-"))), str(sign))
 
 
@@ -154,14 +154,14 @@ def whole(page: str, run: str) -> Iterator[Pair]:
     windows, plain = re.search(r"(\d+) windows; unquantized: ([\d.]+) bits", text).groups()
     yield Pair(run, windows, document["windows"])
     yield Pair(run, plain, document["unquantised"]["bits_per_byte"]["mean"])
-    for row, (spec, found) in zip(rows(text), document["formats"].items(), strict=True):
+    for row, (spec, losses) in zip(rows(text), document["formats"].items(), strict=True):
         yield from parameters(row["x"], spec)
-        yield from estimate(f"{row}", row["KL (mnat/token)"], found["kl"], sign=False)
+        yield from estimate(f"{row}", row["KL (mnat/token)"], losses["kl"], sign=False)
         if spec == "quamba":
             yield Pair(f"{row}", row["KL minus Quamba INT8's"], "reference")
         else:
-            yield from estimate(f"{row}", row["KL minus Quamba INT8's"], found["kl_difference"], sign=True)
-        bits = found["bits_per_byte_difference"]
+            yield from estimate(f"{row}", row["KL minus Quamba INT8's"], losses["kl_difference"], sign=True)
+        bits = losses["bits_per_byte_difference"]
         yield from estimate(f"{row}", row["bits per byte (thousandths)"], bits, sign=True)
 
 
@@ -172,29 +172,29 @@ def sharing(page: str) -> Iterator[Pair]:
         model, words = row["format"].split(", ", 1)
         yield from parameters(words, SPECS[words])
         run = f"{next(kind for begin, kind in KINDS.items() if row['tuned'].startswith(begin))}-{MODELS[model]}"
-        values, found = sqnr(run, SPECS[words]), report(run)["formats"][SPECS[words]]
+        values, losses = sqnr(run, SPECS[words]), report(run)["formats"][SPECS[words]]
         yield Pair(f"{row}", row["mean SQNR"], mean(values))
         yield Pair(f"{row}", row["worst layer"], min(values))
-        yield from estimate(f"{row}", row["KL (mnat/token)"], found["kl"], sign=False)
-        bits = found["bits_per_byte_difference"]
+        yield from estimate(f"{row}", row["KL (mnat/token)"], losses["kl"], sign=False)
+        bits = losses["bits_per_byte_difference"]
         yield from estimate(f"{row}", row["bits per byte (thousandths)"], bits, sign=True)
 
 
 def readings(page: str) -> Iterator[Pair]:
     for row, spec in zip(rows(blocks(page)["readings"]), ("se8", "se9-paper"), strict=True):
         for column, run in (("x_proj reads the code", "quamba"), ("x_proj reads INT8", "int8-in")):
-            found = report(f"{run}-mamba-bytes")["formats"][spec]["kl"]
+            kl = report(f"{run}-mamba-bytes")["formats"][spec]["kl"]
             yield from parameters(row["x"], spec)
-            yield from estimate(f"{row}", row[column], found, sign=False)
+            yield from estimate(f"{row}", row[column], kl, sign=False)
 
 
 def large(page: str) -> Iterator[Pair]:
     for row in rows(blocks(page)["large"]):
-        found = report(f"calibrate-{row['shape']}")
+        calibration = report(f"calibrate-{row['shape']}")
         for name in ("layers", "channels", "tokens"):
-            yield Pair(f"{row}", row[name], found[name])
-        yield Pair(f"{row}", row["time"].removesuffix(" s"), found["seconds"])
-        yield Pair(f"{row}", row["peak memory"].removesuffix(" GiB"), found["peak_memory_gib"])
+            yield Pair(f"{row}", row[name], calibration[name])
+        yield Pair(f"{row}", row["time"].removesuffix(" s"), calibration["seconds"])
+        yield Pair(f"{row}", row["peak memory"].removesuffix(" GiB"), calibration["peak_memory_gib"])
 
 
 def made(page: str) -> Iterator[Pair]:

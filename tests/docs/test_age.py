@@ -50,11 +50,11 @@ def test_a_block_names_what_is_old_and_what_it_was_compared_with(age):
     assert text.endswith("Compared with the sources `golden 000000000000`, `sim 222222222222`.")
     assert age["digests"](text, check=True) == {"golden": NOW["golden"], "sim": NOW["sim"]}
     text = age["block"]({"a": (made(), ("golden",))}, NOW)
-    assert text.startswith("No figure is older than the code that it speaks of.\n")
+    assert text.startswith("No figure is older than the code that it measures.\n")
 
 
 def test_the_check_of_the_pages_notices_what_is_not_marked(age, monkeypatch):
-    """:func:`tests.docs.pages.ages`, which shares nothing with docs/age.py, agrees with it, and not with damage."""
+    """:func:`tests.docs.pages.ages`, which shares no code with docs/age.py, accepts its block, and no damaged one."""
     reports = {"a": made(), "b": made(golden="f" * 12)}
     monkeypatch.setattr(pages, "report", reports.get)
     block = age["block"]({name: (one, ("golden", "sim")) for name, one in reports.items()}, NOW)
@@ -84,7 +84,7 @@ def test_a_page_that_is_made_is_compared_with_the_checkout(age):
 
 
 def test_checking_a_page_does_not_depend_on_later_edits(tmp_path):
-    """As long as a page was right when it was made, the check agrees; when it is made anew, it is marked."""
+    """A page that was right when it was made passes the check; made anew after an edit, it marks the report."""
     for name in ("docs", *FLOORS):
         shutil.copytree(DOCS.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.png"))
     page = tmp_path / "docs" / "pytorch.md"
@@ -109,5 +109,5 @@ def test_checking_a_page_does_not_depend_on_later_edits(tmp_path):
 
 def test_each_page_names_its_sources():
     for name in ("accuracy", "hardware", "pytorch", "units", "verification"):
-        found = blocks((DOCS / f"{name}.md").read_text(encoding="utf-8"))
-        assert any("\nCompared with the sources `golden " in text for text in found.values()), name
+        parts = blocks((DOCS / f"{name}.md").read_text(encoding="utf-8"))
+        assert any("\nCompared with the sources `golden " in text for text in parts.values()), name

@@ -40,11 +40,11 @@ def the(name: str, device: str, **wanted: Any) -> Result:
     def of(one: Result, key: str) -> Any:
         return one["parameters"]["format"]["name"] if key == "format" else one["parameters"][key]
 
-    (found,) = [
+    (matching,) = [
         one for one in report(name)["results"]
         if one["target"] == device and all(of(one, key) == value for key, value in wanted.items())
     ]  # fmt: skip
-    return found
+    return matching
 
 
 def ratios(row: dict[str, str], one: Result, base: Result, energy: str) -> Iterator[Pair]:

@@ -1,4 +1,4 @@
-"""Reading a page: what counts as the same figure, and that a page which shows nothing is not taken for right."""
+"""Reading a page: which figures are equal, and that an empty page is not accepted."""
 
 import pytest
 
@@ -24,9 +24,9 @@ Between.
 
 
 def check(page):
-    found = rows(blocks(page)["one"])
-    yield Pair("a", found[0]["found"], 1234)
-    yield Pair("b", found[1]["found"], 0.5)
+    cells = rows(blocks(page)["one"])
+    yield Pair("a", cells[0]["found"], 1234)
+    yield Pair("b", cells[1]["found"], 0.5)
 
 
 @pytest.mark.parametrize(

@@ -32,17 +32,17 @@ def measured(page: str, unit: str) -> Iterator[Pair]:
             lanes = one["parameters"].get("lanes", 1)
             if "area_per_lane" in one:
                 each = {kind: one["area"][kind] / lanes for kind in COLUMNS.values()}
-                yield from below(next(shown), "- per lane", each)
+                yield from below(next(shown), "per lane", each)
             if "ratio" in one:
-                yield from below(next(shown), "- over the next row's", ratio(one, results[number + 1]))
+                yield from below(next(shown), "ratio to the next row", ratio(one, results[number + 1]))
     yield Pair(unit, str(list(shown)), "[]")
 
 
 def ratio(one: Result, base: Result) -> dict[str, float | None]:
-    found = {kind: one["area"][kind] / base["area"][kind] if base["area"][kind] else None for kind in COLUMNS.values()}
+    ratios = {kind: one["area"][kind] / base["area"][kind] if base["area"][kind] else None for kind in COLUMNS.values()}
     both = one["transistors"] is not None and base["transistors"] is not None
-    found["kT"] = one["transistors"] / base["transistors"] if both else None
-    return found | {"Fmax": median(one["fmax"]["mhz"]) / median(base["fmax"]["mhz"])}
+    ratios["kT"] = one["transistors"] / base["transistors"] if both else None
+    return ratios | {"Fmax": median(one["fmax"]["mhz"]) / median(base["fmax"]["mhz"])}
 
 
 def below(row: dict[str, str], words: str, values: dict[str, float | None]) -> Iterator[Pair]:
@@ -57,7 +57,7 @@ def age(page: str) -> Iterator[Pair]:
 
 
 def options(page: str, unit: str) -> Iterator[Pair]:
-    """By the command's help, and what it says to the first value beyond a range."""
+    """By the command's help, and by its message for the first value beyond a range."""
     said = StringIO()
     with redirect_stdout(said), suppress(SystemExit):
         main(["gen", unit, "--help"])

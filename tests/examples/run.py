@@ -1,4 +1,4 @@
-"""Running an example as its reader does."""
+"""Runs an example as a reader would."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The example from calibration to Verilog: runs, and what it says is so."""
+"""The example from calibration to Verilog runs, and its statements are true."""
 
 import json
 

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 import qse_hw
 from qse_hw.golden.calibration.histogram import sqnr_db
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from tests.examples.run import refusal, run
 
 NAME = "own_activations.py"
@@ -40,7 +40,8 @@ def test_own_array(tmp_path, rng):
     found, step = lines(done)
     assert list(found) == formats
     assert "written: found.json, se8:L=6," in done.stdout
-    again = Segmented(format=qse_hw.load_format(str(tmp_path / "found.json")), scale=qse_hw.Scale.from_step(step))
+    format = qse_hw.load_format(str(tmp_path / "found.json"))
+    again = SegmentedQuantizer(format=format, scale=qse_hw.Scale.from_step(step))
     assert again.format == qse_hw.load_format("se8:L=6")
     assert sqnr_db(x, again) == pytest.approx(found["se8:L=6"], abs=0.05)
     assert json.loads((tmp_path / "found.json").read_text())["bits"] == 8

@@ -13,7 +13,7 @@ LINE = r"^(\S+) +SQNR of x (\S+) to (\S+) dB, KL divergence (\S+), greatest diff
 
 
 def figures(done):
-    """By format what it costs."""
+    """The losses of each format."""
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(LINE, done.stdout, re.MULTILINE)
     return {name: tuple(map(float, numbers)) for name, *numbers in found}
@@ -32,6 +32,7 @@ def test_the_random_model(tmp_path):
     compare(figures(run(NAME, folder=tmp_path)), "tuned")
 
 
+@pytest.mark.full
 def test_a_checkpoint(tmp_path):
     torch.manual_seed(1)
     config = Mamba2Config(

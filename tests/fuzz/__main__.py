@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def fuzz(seconds: float) -> list[dict[str, Any]]:
-    """Turns until the time is up, each target at least once; per target what was found."""
+    """Take turns until the time is up, each target at least once; returns the results per target."""
     items: dict[str, dict[str, Any]] = {
         name: {"name": name, "passed": True, "cases": 0, "accepted": 0, "findings": []} for name in TARGETS
     }
@@ -71,10 +71,10 @@ def fuzz(seconds: float) -> list[dict[str, Any]]:
             name = list(TARGETS)[number % len(TARGETS)]
             item = items[name]
             report(f"{name}, round {number // len(TARGETS) + 1}", min(1.0, (time.monotonic() - begun) / seconds))
-            found = _turn(name, SEED + SEEDS * number, length, Path(folder) / "case")
-            item["cases"] += found["cases"]
-            item["accepted"] += found["accepted"]
-            item["findings"] += [finding for finding in found["findings"] if finding not in item["findings"]]
+            turn = _turn(name, SEED + SEEDS * number, length, Path(folder) / "case")
+            item["cases"] += turn["cases"]
+            item["accepted"] += turn["accepted"]
+            item["findings"] += [finding for finding in turn["findings"] if finding not in item["findings"]]
             item["passed"] = not item["findings"]
             number += 1
     return list(items.values())

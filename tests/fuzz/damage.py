@@ -64,7 +64,7 @@ def _places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def _edited(document: Any, path: tuple[Any, ...], edit: Any) -> Any:
-    """``document`` with ``edit(value)`` at ``path``; a list of values there replaces the one (none: it goes)."""
+    """``document`` with ``edit(value)`` at ``path``; a list of values replaces the value there (none: delete)."""
     if not path:
         return edit(document)
     key, rest = path[0], path[1:]
@@ -87,11 +87,11 @@ def hostile_json(draw: st.DrawFn, document: Any) -> bytes:
             document = _edited(document, path[:-1], lambda parent, key=path[-1]: _without(parent, key))
         elif kind == "add":
             value = draw(st.sampled_from(VALUES))
-            document = _edited(document, path, lambda found, value=value: _with(found, value))
+            document = _edited(document, path, lambda here, value=value: _with(here, value))
         elif kind == "double":
-            document = _edited(document, path, lambda found: found * 2 if isinstance(found, list) else found)
+            document = _edited(document, path, lambda here: here * 2 if isinstance(here, list) else here)
         elif kind == "float":
-            document = _edited(document, path, lambda found: float(found) if type(found) is int else found)
+            document = _edited(document, path, lambda here: float(here) if type(here) is int else here)
     text = json.dumps(document)
     for mark, raw in _RAW.items():
         text = text.replace(f'"{mark}"', raw)
@@ -109,7 +109,7 @@ def _without(parent: Any, key: Any) -> Any:
     return [value for place, value in enumerate(parent) if place != key]
 
 
-def _with(found: Any, value: Any) -> Any:
-    if isinstance(found, dict):
-        return found | {"surplus": value}
-    return [*found, value] if isinstance(found, list) else found
+def _with(here: Any, value: Any) -> Any:
+    if isinstance(here, dict):
+        return here | {"surplus": value}
+    return [*here, value] if isinstance(here, list) else here

@@ -1,4 +1,4 @@
-"""Files that lie: headers of .npy and .safetensors, pickles that would run code."""
+"""Hostile files: contradictory headers of .npy and .safetensors, pickles that would run code."""
 
 import io
 import json
@@ -38,7 +38,7 @@ class Bomb:
 
 
 def _mostly(sound: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """What is sound three times out of four, so that more than one lie at a time is rare."""
+    """A sound value three times out of four, so that few files have more than one fault."""
     return st.integers(0, 3).flatmap(lambda n: st.sampled_from(others) if n == 3 else st.just(sound))
 
 
@@ -67,7 +67,7 @@ def lying_npy(draw: st.DrawFn, content: bytes) -> bytes:
 
 @st.composite
 def lying_safetensors(draw: st.DrawFn, content: bytes) -> bytes:
-    """A .safetensors file whose header lies about names, dtypes, shapes, offsets or itself, or that is damaged."""
+    """A .safetensors file with wrong names, dtypes, shapes, offsets or length in its header, or that is damaged."""
     kind = draw(st.integers(0, 9))
     if kind == 0:
         return draw(damaged(content))
@@ -100,7 +100,7 @@ def lying_safetensors(draw: st.DrawFn, content: bytes) -> bytes:
 
 @cache
 def _legacy(content: bytes) -> bytes:
-    """The same in PyTorch's old file format; once, as it holds addresses."""
+    """The same in PyTorch's old file format; made once, as it contains addresses."""
     return _saved(torch.load(io.BytesIO(content), weights_only=True), _use_new_zipfile_serialization=False)
 
 

@@ -1,4 +1,4 @@
-"""What must hold whatever a command is given: the oracle of all fuzzing.
+"""The oracle of all fuzzing: the rules that a command must keep for every input.
 
 A case is files and a command line. The command must end with status 0 and nothing on stderr, or with status 2 and one
 sentence there; within the limits of time and memory; with no file of its own but whole results; and without running
@@ -41,11 +41,11 @@ class Case:
 
 
 class Finding(AssertionError):
-    """A command did what no input may make it do."""
+    """A command broke a rule."""
 
 
 class Reached(BaseException):
-    """The input was accepted, and the long work would begin."""
+    """The input is accepted, and the long work would begin now."""
 
 
 class _Late(BaseException):

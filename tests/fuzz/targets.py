@@ -1,4 +1,4 @@
-"""What is fuzzed: for each kind of input the cases, and how many a quick run takes."""
+"""The targets of fuzzing: for each kind of input its cases, and the number in a quick run."""
 
 import json
 from typing import NamedTuple
@@ -24,8 +24,8 @@ def _one(
 ) -> st.SearchStrategy[Case]:
     """A file of that path, given to one of the command lines; what else is in its folder, and ``beside``, is sound."""
     folders = (f"{path.partition('/')[0]}/",) if "/" in path else ()
-    sound = {name: found for name, found in some(*folders, *beside).items() if name != path}
-    files = content.map(lambda found: {**sound, path: found})
+    sound = {name: document for name, document in some(*folders, *beside).items() if name != path}
+    files = content.map(lambda document: {**sound, path: document})
     return st.builds(Case, argv=st.sampled_from(lines), files=files)
 
 

@@ -1,4 +1,4 @@
-"""What fuzzing found, each case as small as it became; every one of them once broke the oracle's rules."""
+"""Findings of fuzzing, made as small as possible; each of them once broke the oracle's rules."""
 
 import pickle
 

@@ -22,6 +22,7 @@ def run(name, times):
     every_case()
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", TARGETS)
 def test_some_cases(name):
     run(name, 1)
@@ -35,5 +36,5 @@ def test_many_cases(name):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_fuzzed(command):
-    found = {action.dest for action in actions(parser(command))} - set(LEFT_OUT)
-    assert found <= SOUND.keys(), "values for the option are missing in tests/fuzz/arguments.py"
+    options = {action.dest for action in actions(parser(command))} - set(LEFT_OUT)
+    assert options <= SOUND.keys(), "values for the option are missing in tests/fuzz/arguments.py"

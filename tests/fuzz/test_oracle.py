@@ -81,7 +81,7 @@ LINES = [*_ARRAY[:2], _CODES[0], *_ACTIVATIONS, *_FORMAT[:1], *_CALIBRATION[:1],
 
 @pytest.mark.parametrize("argv", LINES, ids=lambda argv: " ".join(argv[:3]))
 def test_sound_files_are_accepted(argv):
-    """Else the fuzzing would not reach beyond the first check."""
+    """If they did not, fuzzing would not reach beyond the first check."""
     assert check(Case(argv=argv, files=files())) == ""
 
 
@@ -92,15 +92,16 @@ def test_edits_of_documents():
     assert document == {"a": [1, {"b": 2}]}
 
 
+@pytest.mark.full
 def test_a_turn_counts_cases_and_makes_findings_small(monkeypatch):
     monkeypatch.setattr(worker, "CASES", 15)
     seen = []
     assert turn("numerics", 1, 0.001, seen.append)["cases"] == len(seen) >= 10
     monkeypatch.setattr("qse_hw.golden.formats.presets.read_json", lambda *_: {}["x"])
-    found = turn("numerics", 1, 0.001)["findings"]
-    assert len(found) == 1
-    assert found[0].startswith("Finding: a traceback: KeyError: 'x'\n")
-    assert "argv=('quantize'," in found[0]
+    findings = turn("numerics", 1, 0.001)["findings"]
+    assert len(findings) == 1
+    assert findings[0].startswith("Finding: a traceback: KeyError: 'x'\n")
+    assert "argv=('quantize'," in findings[0]
 
 
 @pytest.mark.full
@@ -108,6 +109,6 @@ def test_a_crash_is_a_finding(tmp_path, monkeypatch):
     assert _turn("npy", 1, 0.01, tmp_path / "case")["findings"] == []
     note = tmp_path / "other"
     note.write_text("the case")
-    assert "crashed" in (found := _turn("no target", 1, 0.01, note)["findings"][0])
-    assert found.endswith("case: the case")
-    assert json.dumps(found)
+    assert "crashed" in (finding := _turn("no target", 1, 0.01, note)["findings"][0])
+    assert finding.endswith("case: the case")
+    assert json.dumps(finding)

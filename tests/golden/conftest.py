@@ -14,5 +14,5 @@ def tensors():
 
 
 @pytest.fixture(scope="module")
-def found(tensors):
+def calibration(tensors):
     return calibrate([Layer(x=x) for x in tensors.values()], "se8", model="0123456789abcdef" * 4)

@@ -148,7 +148,7 @@ def _left_alone(node: cst.CSTNode) -> bool:
 
 
 def _without_strict(call: cst.BaseExpression) -> list[str]:
-    """What a call is and gets, apart from the ``strict`` of zip."""
+    """The function and the arguments of a call, without the ``strict`` of zip."""
     if not isinstance(call, cst.Call):
         return []
     code = cst.Module([]).code_for_node

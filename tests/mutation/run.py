@@ -1,4 +1,4 @@
-"""Mutation tests of the golden models and of the generator: would the tests notice a small fault?
+"""Mutation tests of the golden models and of the generator: do the tests detect small faults?
 
     python -m tests.mutation.run [--modules golden/formats/segmented.py golden/models/quamba ...] [--sample N] [--seed
     S] [-o FILE]
@@ -45,7 +45,7 @@ HEART = (
     "golden/formats/presets.py", "golden/formats/tables.py", "golden/formats/codes.py", "golden/quantize/array.py",
     "golden/quantize/tensor.py", "golden/reference/linear.py", "golden/reference/hadamard.py",
     "golden/reference/vectors.py", "golden/calibration/quantizers.py", "golden/calibration/percentile.py",
-    "golden/calibration/histogram.py", "golden/calibration/headroom.py", "golden/calibration/breakpoints.py",
+    "golden/calibration/histogram.py", "golden/calibration/headroom.py", "golden/calibration/segmentation.py",
     "golden/calibration/fitting.py", "golden/calibration/lloyd.py", "golden/io/npy.py", "golden/io/files.py",
 )  # fmt: skip
 
@@ -173,7 +173,7 @@ def _status(part: Part, root: Path, chosen: Sequence[Mutant]) -> dict[str, str]:
 
 
 def verdict(status: str, explained: bool) -> str:
-    """What a mutant counts as; ``mistaken`` if it is called equivalent, yet a test fails for it."""
+    """The category of a mutant; ``mistaken`` if it is listed as equivalent, yet a test fails for it."""
     if status in ("killed", "timeout"):
         return "mistaken" if explained else status
     return "equivalent" if explained else "survived"
@@ -206,7 +206,7 @@ def interval(successes: int, trials: int) -> tuple[float, float]:
 
 
 def equivalents(path: Path) -> dict[str, str]:
-    """The reason why each mutant (by key) cannot be told from the original."""
+    """By key, the reason why a mutant is equivalent to the original."""
     groups = tomllib.loads(path.read_text(encoding="utf-8"))["equivalent"]
     return {mutant["key"]: group["reason"] for group in groups for mutant in group["mutants"]}
 

@@ -216,7 +216,7 @@ class _Exchange:
                 self.send((mutant.key, "cannot", ""))
                 continue
             chosen = [(items[name], seconds) for name, seconds in tests if name in items]
-            self.send((mutant.key, *verdict(Fork(functools.partial(_run, self, live, code, chosen)), self.root)))
+            self.send((mutant.key, *verdict(Fork(functools.partial(_run, self, live, code, chosen)))))
         return True
 
 
@@ -264,7 +264,7 @@ def afresh(root: Path, mutant: Mutant, tests: list[tuple[str, float]]) -> tuple[
 
     try:
         path.write_text(mutant.source, encoding="utf-8")
-        return verdict(Fork(work), root)
+        return verdict(Fork(work))
     finally:
         path.write_text(original, encoding="utf-8")
 

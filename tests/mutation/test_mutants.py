@@ -1,4 +1,4 @@
-"""What is mutated, what is left alone, and how mutants are named."""
+"""Which code is mutated, which is not, and how mutants are named."""
 
 import ast
 

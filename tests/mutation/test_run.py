@@ -1,4 +1,4 @@
-"""The command on a toy tree: what it counts, what it writes, how it goes on, what it refuses."""
+"""The command on a toy tree: counts, files, resumption, refusals."""
 
 import json
 import shutil
@@ -73,6 +73,7 @@ def test_the_command(toy, capsys):
     assert "golden/toy.py: not reached: 50.0% is below the goal of 95%" in out
 
 
+@pytest.mark.full
 def test_the_generator_has_a_goal_that_it_can_miss(toy, capsys):
     for place in ("", "tests/"):
         shutil.copytree(toy / place / "golden", toy / place / "rtl_gen", dirs_exist_ok=True)

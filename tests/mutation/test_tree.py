@@ -1,4 +1,4 @@
-"""A toy package: what is tested dies, what is not survives, wherever it is."""
+"""A toy package: mutants of tested code are killed, others survive."""
 
 import importlib
 import os
@@ -102,7 +102,7 @@ IMPORTING = "from qse_hw.golden import toy; print(toy.__file__, toy.LIMIT)"
 
 
 def test_nothing_but_the_tree_is_imported(tree, tmp_path):
-    """By the process that enters it, and by those that this one starts, in the tree or elsewhere."""
+    """The tree is imported by the process that enters it and by its children, in the tree or elsewhere."""
     path = tree.root / "golden" / "toy.py"
     path.write_text(TOY.replace("LIMIT = 3", "LIMIT = 4"))
     assert find_spec("qse_hw.golden.errors"), "what the tree does not have is found in the checkout"
@@ -136,6 +136,7 @@ def judge(tree, chosen):
     return found
 
 
+@pytest.mark.full
 def test_what_is_tested_dies_and_what_is_not_survives(tree):
     source = (tree.root / "golden/toy.py").read_text()
     all_mutants = {mutant.key: mutant for mutant in mutants("golden/toy.py", source)}
@@ -202,6 +203,7 @@ def test_a_suite_that_fails_judges_nothing(tree):
         _ = tree.reached
 
 
+@pytest.mark.full
 def test_a_test_that_needs_another_judges_nothing(tree):
     test = """
 from qse_hw.golden import toy
@@ -229,6 +231,7 @@ def test_third():
     assert set(Found(tree).status) == {found["spin"].key}, "what the others have seen is kept"
 
 
+@pytest.mark.full
 def test_a_test_by_itself_has_the_time_that_its_fixtures_take(tree):
     """The first test to use a fixture that is slow is not the only one that may need it."""
     test = """
@@ -264,7 +267,7 @@ def test_second(slow):
 @pytest.mark.parametrize(
     ("package", "file", "forgotten"),
     [
-        ("golden", "golden/quantize/native.cpp", True),
+        ("golden", "golden/quantize/cpu_kernels.cpp", True),
         ("golden", "rtl_gen/emit/unit.py", False),
         ("golden", "tests/golden/formats/oracles.py", True),
         ("golden", "tests/golden/test_toy.py", True),

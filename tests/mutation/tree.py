@@ -1,4 +1,4 @@
-"""A copy of the sources in which mutants are tested, and what was found there, kept for the next run."""
+"""A copy of the sources in which mutants are tested, and the results, kept for the next run."""
 
 import hashlib
 import json
@@ -157,7 +157,7 @@ class Tree:
 
 
 class Found:
-    """What was found of a tree's mutants, as far as it still holds: (status, test that failed) by a mutant's key."""
+    """The results of a tree's mutants that are still valid: (status, test that failed) by a mutant's key."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -170,7 +170,7 @@ class Found:
                 self._take(json.loads(line))
 
     def _take(self, one: dict[str, str]) -> None:
-        """A death holds while the sources and the test that saw it stay; a survival, while all tests stay."""
+        """A kill holds while the sources and the test that killed stay; a survival, while all tests stay."""
         test = one["test"]
         tests = self.tree.digests.get(test.partition("::")[0]) if test else self.tests
         if (one["sources"], one["tests"]) == (self.sources, tests):
@@ -179,7 +179,7 @@ class Found:
             self.status.pop(one["key"], None)
 
     def check(self, chosen: Sequence[Mutant]) -> None:
-        """The control of what was found of ``chosen``.
+        """The control of the results of ``chosen``.
 
         Raises:
             InputError: if a test fails for no reason; what that one has seen is forgotten.
@@ -206,7 +206,7 @@ class Found:
 
 
 def _part(found: dict[str, Any], file: str) -> dict[str, Any]:
-    """What the tests of one file reach."""
+    """The lines that the tests of one file reach."""
     begin = f"{file}::"
     return {
         **{

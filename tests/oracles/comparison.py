@@ -1,4 +1,4 @@
-"""What comparing this project's arithmetic with somebody else's found."""
+"""The result of comparing this project's arithmetic with another implementation."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""What bit patterns mean, and rounding to them, against struct, NumPy, ml_dtypes and PyTorch; float8 contenders."""
+"""What bit patterns mean, and rounding to them, against struct, NumPy, ml_dtypes and PyTorch; float8 candidates."""
 
 import struct
 from collections.abc import Callable
@@ -9,8 +9,9 @@ import ml_dtypes
 import numpy as np
 import torch
 
-from qse_hw.golden.calibration.contenders import FP8, float8_levels
-from qse_hw.golden.calibration.quantizers import Codebook
+from qse_hw.golden.calibration.candidates import float8_levels
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer
+from qse_hw.golden.calibration.spec import FLOAT8
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.reference.vectors import from_patterns, to_patterns
 from tests.oracles.comparison import Comparison, patterns, same
@@ -74,32 +75,32 @@ def cast(name: str) -> Comparison:
     return same("PyTorch, NumPy and ml_dtypes", *((_comparable(ours), _comparable(y)) for y in (in_torch, in_numpy)))
 
 
-def float8_levels_by_definition(contender: str) -> Comparison:
+def float8_levels_by_definition(candidate: str) -> Comparison:
     """Levels from sign, exponent and mantissa; of E4M3 only the last code is NaN, E3M4 has IEEE's infinities."""
-    mantissa, bias, last = (3, 7, 0x7E) if contender == "fp8-e4m3" else (4, 3, 0x6F)
+    mantissa, bias, last = (3, 7, 0x7E) if candidate == "fp8-e4m3" else (4, 3, 0x6F)
     magnitudes = [
         ((code & (1 << mantissa) - 1) + (1 << mantissa) * (code >> mantissa > 0))
         * 2.0 ** (max(code >> mantissa, 1) - bias - mantissa)
         for code in range(last + 1)
     ]
     want = np.array([*(-m for m in reversed(magnitudes[1:])), *magnitudes], np.float32)
-    pairs = [(float8_levels(FP8[contender])[0], want)]
-    if contender == "fp8-e4m3":
+    pairs = [(float8_levels(FLOAT8[candidate])[0], want)]
+    if candidate == "fp8-e4m3":
         values = torch.arange(256, dtype=torch.uint8).view(torch.float8_e4m3fn).float().numpy()
         pairs.append((want, np.unique(values[np.isfinite(values)] + np.float32(0))))
-    return same("the format's definition" + ", PyTorch" * (contender == "fp8-e4m3"), *pairs)
+    return same("the format's definition" + ", PyTorch" * (candidate == "fp8-e4m3"), *pairs)
 
 
-def float8_rounding(contender: str) -> Comparison:
-    """Every fp16 within reach, rounded as the contender does it and as casts do."""
-    levels, ties_down = float8_levels(FP8[contender])
+def float8_rounding(candidate: str) -> Comparison:
+    """Every fp16 within reach, rounded as the candidate does it and as casts do."""
+    levels, ties_down = float8_levels(FLOAT8[candidate])
     x = patterns("fp16")
     x = x[np.abs(x) <= levels[-1]].astype(np.float32)
-    ours = Codebook.nearest(levels, ties_down=ties_down).array(x)
-    pairs = [(ours, x.astype(getattr(ml_dtypes, FP8[contender])).astype(np.float32))]
-    if contender == "fp8-e4m3":
+    ours = CodebookQuantizer.nearest(levels, ties_down=ties_down).array(x)
+    pairs = [(ours, x.astype(getattr(ml_dtypes, FLOAT8[candidate])).astype(np.float32))]
+    if candidate == "fp8-e4m3":
         pairs.append((ours, torch.from_numpy(x).to(torch.float8_e4m3fn).float().numpy()))
-    return same("ml_dtypes" + ", PyTorch" * (contender == "fp8-e4m3"), *pairs)
+    return same("ml_dtypes" + ", PyTorch" * (candidate == "fp8-e4m3"), *pairs)
 
 
 def _comparable(x: np.ndarray) -> np.ndarray:
@@ -110,6 +111,6 @@ CHECKS: dict[str, Callable[[], Comparison]] = {
     **{f"decoding {name}": partial(decoded, name) for name in ("fp16", "bf16", "fp32")},
     **{f"decoding all {name}, arrays": partial(as_arrays, name) for name in ("fp16", "bf16")},
     **{f"rounding fp32 to {name}, all ties": partial(cast, name) for name in ("fp16", "bf16")},
-    **{f"{name}, levels": partial(float8_levels_by_definition, name) for name in FP8},
-    **{f"{name}, rounding all fp16 within reach": partial(float8_rounding, name) for name in FP8},
+    **{f"{name}, levels": partial(float8_levels_by_definition, name) for name in FLOAT8},
+    **{f"{name}, rounding all fp16 within reach": partial(float8_rounding, name) for name in FLOAT8},
 }

@@ -73,7 +73,7 @@ ROUNDED = "their float32 product or quotient rounds before the quantizer does"
 
 
 def compare(oracle: str, spec: str, x: np.ndarray, by: Scale) -> Comparison:
-    """Where their arithmetic is exact but for the tie."""
+    """Comparisons where their arithmetic is exact and only ties differ."""
     s = np.float32(float(by.step))
     assert Fraction(float(np.float32(1) / s)) == by.reciprocal, f"1/s must be exact in float32, not {by}"
     ours, theirs = _codes(oracle, spec, x, by)
@@ -86,7 +86,7 @@ def compare(oracle: str, spec: str, x: np.ndarray, by: Scale) -> Comparison:
 
 
 def compare_rounded(oracle: str, spec: str, x: np.ndarray, by: Scale) -> Comparison:
-    """Where their arithmetic rounds."""
+    """Comparisons where their arithmetic rounds."""
     ours, theirs = _codes(oracle, spec, x, by)
     different = x[ours != theirs]
     u = [Fraction(float(value)) * by.reciprocal for value in different.tolist()]
@@ -107,7 +107,7 @@ def parting_ties(spec: str, r: Fraction, *, sums_first: bool) -> np.ndarray:
         sums_first: whether even is meant of u + zero point, instead of u.
     """
     zero, (low, high) = ZERO_POINTS[spec], _range(spec)
-    found = []
+    ties = []
     for n in range(low - zero - 1, high - zero + 1):
         tie = n + Fraction(1, 2)
         even = n + (n + zero * sums_first) % 2
@@ -115,8 +115,8 @@ def parting_ties(spec: str, r: Fraction, *, sums_first: bool) -> np.ndarray:
         x = tie / r
         clamped = {min(max(q + zero, low), high) for q in (even, other)}
         if len(clamped) == 2 and Fraction(float(x)) == x:
-            found.append(float(x))
-    return np.array(found)
+            ties.append(float(x))
+    return np.array(ties)
 
 
 def near_tie(u: Fraction, zero: int) -> bool:

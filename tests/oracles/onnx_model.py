@@ -46,7 +46,7 @@ def _session(element: int) -> onnxruntime.InferenceSession:
 
 
 def quantize_linear(x: np.ndarray, scale: np.float32, zero: int, dtype: type) -> np.ndarray:
-    """What ONNX Runtime makes of x (n,) float32."""
+    """The codes of ONNX Runtime for x (n,) float32."""
     feed = {"x": x, "scale": np.array(scale), "zero": np.array(zero, dtype)}
-    (found,) = _session(TYPES[dtype]).run(None, feed)
-    return found
+    (codes,) = _session(TYPES[dtype]).run(None, feed)
+    return codes

@@ -1,4 +1,4 @@
-"""Every comparison with somebody else's arithmetic passes, and would not with other arithmetic."""
+"""Every comparison with another implementation passes, and fails if the arithmetic is changed."""
 
 import ast
 import re
@@ -18,9 +18,9 @@ from tests.oracles.comparison import Comparison, same, total
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_agreement(name):
-    found = CHECKS[name]()
-    assert found.passed, found
-    assert found.values >= 200
+    comparison = CHECKS[name]()
+    assert comparison.passed, comparison
+    assert comparison.values >= 200
 
 
 def test_the_published_arithmetic_knows_nothing_of_golden():
@@ -38,9 +38,9 @@ def test_the_published_arithmetic_by_hand():
 
 @pytest.mark.parametrize("spec", ["se8", "se8:L=15", "int8"])
 def test_another_format_is_not_the_published_one(spec):
-    found = soft_edge.exact("fp16", Scale.from_step(0.0176), spec)
-    assert not found.passed
-    assert found.differences > 1000
+    comparison = soft_edge.exact("fp16", Scale.from_step(0.0176), spec)
+    assert not comparison.passed
+    assert comparison.differences > 1000
 
 
 def test_another_scale_or_zero_point_is_noticed(monkeypatch):
@@ -57,15 +57,15 @@ def test_another_scale_or_zero_point_is_noticed(monkeypatch):
 def test_a_difference_that_is_no_tie(monkeypatch, oracle):
     right, sums_first = int8.ORACLES[oracle]
     monkeypatch.setitem(int8.ORACLES, oracle, (lambda x, *rest: right(x, *rest) + (x == 1.0), sums_first))
-    found = int8.compare(oracle, "int8", int8.finite("fp16"), Scale(M=1, k=-6, bits=1))
-    assert (found.differences, found.ties, found.unexplained, found.passed) == (129, 128, 1, False)
+    comparison = int8.compare(oracle, "int8", int8.finite("fp16"), Scale(M=1, k=-6, bits=1))
+    assert (comparison.differences, comparison.ties, comparison.unexplained, comparison.passed) == (129, 128, 1, False)
 
 
 def test_a_tie_at_which_nothing_differs(monkeypatch):
     right = int8.parting_ties
     monkeypatch.setattr(int8, "parting_ties", lambda *a, **o: np.append(right(*a, **o), 1.5 / 64))  # both rules say 2
-    found = int8.compare("onnxruntime QuantizeLinear", "int8", int8.finite("fp16"), Scale(M=1, k=-6, bits=1))
-    assert (found.differences, found.ties, found.unexplained, found.passed) == (128, 128, 1, False)
+    comparison = int8.compare("onnxruntime QuantizeLinear", "int8", int8.finite("fp16"), Scale(M=1, k=-6, bits=1))
+    assert (comparison.differences, comparison.ties, comparison.unexplained, comparison.passed) == (128, 128, 1, False)
 
 
 def test_rounding_explains_only_what_is_near_a_tie():
@@ -77,8 +77,8 @@ def test_rounding_explains_only_what_is_near_a_tie():
     right, _ = int8.ORACLES[oracle]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(int8.ORACLES, oracle, (lambda x, *rest: right(x, *rest) + (x == 1.0), True))
-        found = int8.compare_rounded(oracle, "int8", int8.finite("fp16"), Scale.from_step(0.0176))
-    assert found.unexplained == 1
+        comparison = int8.compare_rounded(oracle, "int8", int8.finite("fp16"), Scale.from_step(0.0176))
+    assert comparison.unexplained == 1
 
 
 def test_parting_ties_by_hand():
@@ -93,10 +93,10 @@ def test_parting_ties_by_hand():
 
 def test_the_model_without_the_onnx_package():
     x = np.array([0.0, 0.5, 1.5, 2.5, -0.5, 300, -300], np.float32)
-    found = onnx_model.quantize_linear(x, np.float32(1), 0, np.int8)
-    assert (found.dtype, found.tolist()) == (np.int8, [0, 0, 2, 2, 0, 127, -128])
-    found = onnx_model.quantize_linear(x, np.float32(0.5), 7, np.uint8)
-    assert (found.dtype, found.tolist()) == (np.uint8, [7, 8, 10, 12, 6, 255, 0])
+    codes = onnx_model.quantize_linear(x, np.float32(1), 0, np.int8)
+    assert (codes.dtype, codes.tolist()) == (np.int8, [0, 0, 2, 2, 0, 127, -128])
+    codes = onnx_model.quantize_linear(x, np.float32(0.5), 7, np.uint8)
+    assert (codes.dtype, codes.tolist()) == (np.uint8, [7, 8, 10, 12, 6, 255, 0])
 
 
 def test_other_matrices_are_noticed(monkeypatch):

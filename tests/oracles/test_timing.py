@@ -1,4 +1,4 @@
-"""The comparison with OpenSTA notices what it should; that it passes is in test_oracles."""
+"""The comparison with OpenSTA detects differences; test_oracles tests that it passes."""
 
 import math
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 
 from qse_hw.synth.cells import sta
-from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.targets.cells import Cells
 from tests.oracles import timing
 from tests.synth.small import SMALL, chain
@@ -26,16 +26,16 @@ def test_three_libraries():
 def test_other_conventions_are_noticed(monkeypatch):
     liberty = next(path for path in timing.LIBRARIES.values() if path.exists())
     monkeypatch.setattr(sta, "PORT_SLEW", 0.05)
-    found = timing.compare(liberty)
-    assert not found.passed
-    assert found.differences > 50
+    comparison = timing.compare(liberty)
+    assert not comparison.passed
+    assert comparison.differences > 50
 
 
 @opensta
 def test_every_step_is_compared(monkeypatch):
     """A load that is a thousandth too large, on one net alone."""
     liberty = next(path for path in timing.LIBRARIES.values() if path.exists())
-    right, once = Mapped.loads, []
+    right, once = MappedNetlist.loads, []
 
     def wrong(mapped, net):
         rise, fall = right(mapped, net)
@@ -43,7 +43,7 @@ def test_every_step_is_compared(monkeypatch):
             once.append(net)
         return (rise * (1 + 1e-3 * (net in once)), fall)
 
-    monkeypatch.setattr(Mapped, "loads", wrong)
+    monkeypatch.setattr(MappedNetlist, "loads", wrong)
     assert timing.compare(liberty).differences > 0
 
 
@@ -75,7 +75,7 @@ Startpoint: n5 (input port clocked by clk)
 
 
 def test_reading_reports():
-    empty = sta.Timing({}, {})
+    empty = sta.TimingReport({}, {})
     (first, *others) = timing.delays(empty, [REPORT, "No paths found.", "", ""])
     assert first == (None, pytest.approx(0.4))
     assert others == [(None, None)] * 3
@@ -89,7 +89,7 @@ def test_reading_reports():
 def test_flat_verilog(tmp_path):
     """Constants and nets on several ports; names are numbers."""
     path = chain(tmp_path, nand=("NAND2", {"A": 4, "B": "x", "Y": 6}))
-    text = timing.flat(Mapped.read(path, Cells(liberty=SMALL).library))
+    text = timing.flat(MappedNetlist.read(path, Cells(liberty=SMALL).library))
     assert "NAND2 c1 (.A(n4), .B(1'b0), .Y(n6));" in text
     assert text.startswith(
         "module flat (n2, n3, n5, o0);\ninput n2;\ninput n3;\ninput n5;\noutput o0; assign o0 = n8;\n"

@@ -20,8 +20,8 @@ from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
-from qse_hw.synth.cells.mapped import Mapped
-from qse_hw.synth.cells.sta import KINDS, Timing, analyse
+from qse_hw.synth.cells.mapped import MappedNetlist
+from qse_hw.synth.cells.sta import KINDS, TimingReport, analyze
 from qse_hw.synth.targets.cells import Cells
 from tests.oracles.comparison import Comparison
 
@@ -83,8 +83,8 @@ def close(ours: float | None, theirs: float | None) -> bool:
 
 def values(netlist: Path, target: Cells, folder: Path) -> Iterator[tuple[float | None, float | None]]:
     """Ours and theirs: delays, ns (None: no such path), loads, pF, and slews, ns."""
-    mapped, timing = Mapped.read(netlist, target.library), analyse(netlist, target.library)
-    reports = opensta(mapped, target.path, folder)
+    mapped = MappedNetlist.read(netlist, target.library)
+    timing, reports = analyze(mapped), opensta(mapped, target.path, folder)
     yield from delays(timing, reports)
     for report in reports:
         for capacitance, slew, edge, name, pin in _STEP.findall(report):
@@ -94,7 +94,7 @@ def values(netlist: Path, target: Cells, folder: Path) -> Iterator[tuple[float |
             yield timing.slews[net][falls], float(slew)
 
 
-def delays(timing: Timing, reports: list[str]) -> Iterator[tuple[float | None, float | None]]:
+def delays(timing: TimingReport, reports: list[str]) -> Iterator[tuple[float | None, float | None]]:
     """By kind."""
     for kind, report in zip(KINDS, reports, strict=True):
         theirs = max(map(_delay, report.split("Startpoint:")[1:]), default=None)
@@ -107,7 +107,7 @@ def _delay(path: str) -> float:
     return float(arrival[1]) - (float(setup[1]) if setup else 0.0)
 
 
-def opensta(mapped: Mapped, liberty: Path, folder: Path) -> list[str]:
+def opensta(mapped: MappedNetlist, liberty: Path, folder: Path) -> list[str]:
     """OpenSTA's reports, one for each of :data:`KINDS`."""
     (clock,) = mapped.clocks
     inputs = " ".join(f"n{net}" for nets in mapped.inputs.values() for net in nets if net != clock)
@@ -122,7 +122,7 @@ def opensta(mapped: Mapped, liberty: Path, folder: Path) -> list[str]:
     return done.stdout.split("KIND\n")[1:]
 
 
-def flat(mapped: Mapped) -> str:
+def flat(mapped: MappedNetlist) -> str:
     """Verilog that OpenSTA reads: it knows no concatenation on the left of an assignment."""
     given = [net for nets in mapped.inputs.values() for net in nets]
     outputs = [_net(net) for nets in mapped.outputs.values() for net in nets]

@@ -1,4 +1,4 @@
-"""The package as a user has it: built as a wheel, installed, without the checkout, called in a folder of the user's."""
+"""The package as a user has it: installed from a wheel, without the checkout, called in the user's folder."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if not finder.__module__.
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    """Built from a copy of the checkout, as setuptools would put into the wheel what an earlier build left there."""
+    """Built from a copy of the checkout, as setuptools would include leftovers of an earlier build."""
     folder = tmp_path_factory.mktemp("wheel")
     for name in FLOORS:
         shutil.copytree(ROOT / name, folder / "sources" / name, ignore=shutil.ignore_patterns("__pycache__"))

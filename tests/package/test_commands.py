@@ -25,9 +25,11 @@ QUICK = (
     "doctor",
     "capture --tokens 16 -o made.safetensors",  # of the bundled model
     "calibrate --model mamba2-bytes --tokens 16 -o made.json",
+    "synth decoder --format int8 --baseline none --on cells --liberty cells.lib --no-cache",
+)
+LONG = (
     "replay --activations a.safetensors --format int8 --input bf16 --lanes 1",
     "exhaust decoder --format int8",
-    "synth decoder --format int8 --baseline none --on cells --liberty cells.lib --no-cache",
     "report decoder --format int8 --on cells --liberty cells.lib --activations a.safetensors -o made",
     "sweep own.toml --cache kept -o made",  # on the bundled activations
     "prove decoder --format int8 --property hold",
@@ -36,8 +38,6 @@ QUICK = (
     "compare --activations a.safetensors",
     "plan --model mamba-130m",
     "bench --parts generate",
-)
-LONG = (
     "replay --format int8 --input bf16 --lanes 32",  # of the bundled model
     "eval --tokens 512 --calibration-tokens 512 --formats int8,quamba2",
     "replay --whole-model mamba-130m",
@@ -47,7 +47,7 @@ LONG = (
 
 @pytest.fixture
 def command(run, mine, tmp_path):
-    """Runs a command line; what it makes goes to a folder that no other one uses."""
+    """Run a command line; its outputs go to a folder of its own."""
     for name, content in {**files(), "own.toml": SPEC.encode()}.items():
         path = mine / name
         path.parent.mkdir(parents=True, exist_ok=True)

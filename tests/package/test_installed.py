@@ -37,7 +37,7 @@ def test_no_checkout_is_found_in_its_place(run, site):
 
 
 def test_its_sources_have_the_checkout_s_digests_and_no_commit(run):
-    """So results that are kept, and workers of a sweep, do for both."""
+    """So kept results and workers of a sweep serve both."""
     own = sources.read(ROOT)
     del own["tests"]
     assert json.loads(run(sys.executable, "-c", SOURCES)) == [None, own]

@@ -37,7 +37,7 @@ def calibration(tensors, tmp_path_factory):
 
 @pytest.fixture
 def out(tmp_path):
-    """Where commands shall write; empty."""
+    """An empty output folder."""
     path = tmp_path / "out"
     path.mkdir()
     return path

@@ -12,7 +12,7 @@ from qse_hw.golden.errors import InputError
 
 
 def collatz(job: dict[str, Any]) -> dict[str, Any]:
-    """How many steps Collatz' sequence takes from ``n`` to 1."""
+    """The number of steps of Collatz' sequence from ``n`` to 1."""
     n, length = job["n"], 0
     while n != 1:
         n, length = (n // 2 if n % 2 == 0 else 3 * n + 1), length + 1

@@ -1,4 +1,4 @@
-"""The names that qse_hw hands on."""
+"""The public names of qse_hw."""
 
 import subprocess
 import sys
@@ -25,6 +25,11 @@ def test_what_needs_pytorch_loads_it_when_used():
         "assert qse_hw.operators.quantize\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_every_public_name_is_listed():
+    script = "import qse_hw; assert {*qse_hw.__all__, '__doc__'} <= {*dir(qse_hw)}"
+    subprocess.run([sys.executable, "-c", script], check=True)  # anew: in this process the lazy names may be loaded
 
 
 def test_unknown_names():

@@ -55,7 +55,7 @@ TENSOR, TENSOR_CODES = torch.from_numpy(X), torch.from_numpy(CODES)
 WEIGHT = torch.ones(2, 8, dtype=torch.int8)
 LAYER = qse_hw.Layer(x=X)
 CALIBRATION = qse_hw.calibrate([LAYER], "se8")
-SEGMENTED = qse_hw.Segmented(format=FORMAT, scale=SCALE)
+SEGMENTED = qse_hw.SegmentedQuantizer(format=FORMAT, scale=SCALE)
 OPERATORS = qse_hw.operators
 
 
@@ -98,9 +98,9 @@ def calls(model, folder):
         "quantize, exponent": {"exponent": lambda odd: qse_hw.quantize(X, FORMAT, SCALE, exponent=odd)},
         "quantize_flags": positions(qse_hw.quantize_flags, x=X, format=FORMAT, scale=SCALE),
         "dequantize_integers": positions(qse_hw.dequantize_integers, codes=CODES, format=FORMAT),
-        "Segmented": keywords(qse_hw.Segmented, format=FORMAT, scale=SCALE),
-        "Segmented.array": {"x": SEGMENTED.array},
-        "Segmented.tensor": {"x": SEGMENTED.tensor},
+        "SegmentedQuantizer": keywords(qse_hw.SegmentedQuantizer, format=FORMAT, scale=SCALE),
+        "SegmentedQuantizer.array": {"x": SEGMENTED.array},
+        "SegmentedQuantizer.tensor": {"x": SEGMENTED.tensor},
         "FakeQuantize": positions(qse_hw.FakeQuantize, format=FORMAT, scale=SCALE),
         "FakeQuantize.forward": {"x": qse_hw.FakeQuantize(FORMAT, SCALE)},
         "operators.quantize": positions(OPERATORS.quantize, x=TENSOR, format=FORMAT, scale=SCALE),

@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def update() -> int:
-    """Write the digests anew; nobody has checked them yet."""
+    """Write the digests anew, with an empty list of checked processors."""
     with progress() as bar:
         found: dict[str, str] = {}
         for number, group in enumerate(ALL):
@@ -208,7 +208,7 @@ def item(run: str, found: Mapping[str, str], expected: Mapping[str, str]) -> dic
 
 
 def machines(expected: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The processors, other than the one that made the digests, on which they were found the same; with this one."""
+    """The processors, besides the one that made the digests, that gave the same ones; with this one."""
     processor, checked = environment()["machine"]["processor"], list(expected["checked"])
     if processor not in (expected["made"]["machine"]["processor"], *(one["processor"] for one in checked)):
         today = datetime.now(UTC).strftime("%Y-%m-%d")

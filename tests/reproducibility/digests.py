@@ -27,7 +27,7 @@ def of_groups(expected: Mapping[str, str], groups: tuple[str, ...]) -> dict[str,
 
 
 def complaint(names: list[str], made: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """What to tell when digests have moved: which, what else is not as it was, and how to accept it."""
+    """The message for changed digests: which changed, what else differs, and how to accept the change."""
     packages = made["versions"].keys() & here["versions"].keys()
     changed = [
         f"{name} {made['versions'][name]} -> {here['versions'][name]}"

@@ -1,4 +1,4 @@
-"""Not a bit of Verilog, vectors, tables or calibrations moves unnoticed, be it by our code or by a package's."""
+"""A changed bit of Verilog, vectors, tables or calibrations is detected, be it by our code or by a package."""
 
 import json
 import re

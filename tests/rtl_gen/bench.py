@@ -1,4 +1,4 @@
-"""Running components in Amaranth's simulator, one step of both streams per cycle, and what golden says to it."""
+"""Runs components in Amaranth's simulator, both streams in every cycle, and compares them with the golden model."""
 
 import gc
 import random
@@ -147,7 +147,7 @@ def check_encoder(
     input: InputType,
     **pauses: Pause,
 ) -> Run:
-    """Everything an encoder says to ``beats``, the n-th of which has ``scales[n]``, equals
+    """Every output of an encoder for ``beats``, the n-th with ``scales[n]``, equals
     qse_hw.golden.formats.scalar.
     """
     runtime = dut.config.scale is None
@@ -187,6 +187,6 @@ def refused(error: type[Exception], text: str, make: Callable[[], object]) -> No
 
 
 def used(component):
-    """``component``, elaborated, so that Amaranth knows that it was wanted."""
+    """``component``, elaborated, so that Amaranth does not warn that it is unused."""
     Fragment.get(component, None)
     return component

@@ -3,11 +3,11 @@
 import numpy as np
 
 from qse_hw.golden.formats.segmented import MAX_REACH, Segment, SegmentedFormat
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 
 
-def member(rng: np.random.Generator, family: RuntimeRegions) -> SegmentedFormat:
-    """A format of the family: counts, codes in any order with gaps, zero point, whatever the rules allow."""
+def member(rng: np.random.Generator, family: FormatFamily) -> SegmentedFormat:
+    """A format of the family: counts, codes in any order with gaps, zero point, at random within the rules."""
     count, limit = len(family.shifts), 1 << family.field
     while True:
         codes = rng.integers(1, rng.choice([3, 8, max(4, limit // count)]), count)

@@ -1,4 +1,4 @@
-"""Formats, input types and scales that the hardware is tested with."""
+"""Formats, input types and scales for tests of the hardware."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def scale_for(input: InputType, bits: int) -> Scale:
 
 
 def random_scale(rng: np.random.Generator, bits: int) -> Scale:
-    """Any scale at all."""
+    """A random scale of the whole range."""
     k = int(rng.integers(bits - MAX_LOG2_STEP, bits + MAX_LOG2_STEP))
     return Scale(M=int(rng.integers(1 << (bits - 1), 1 << bits)), k=k, bits=bits)
 
@@ -60,7 +60,7 @@ def special_patterns(input: InputType) -> np.ndarray:
 
 
 def random_format(rng: np.random.Generator) -> SegmentedFormat:
-    """1 to 8 segments, steps in any order, codes in any order with gaps, aliases: whatever the rules allow."""
+    """1 to 8 segments, steps in any order, codes in any order with gaps, aliases: at random within the rules."""
     kind = str(rng.choice(["sign-magnitude", "offset", "offset", "sign-magnitude", "twos-complement"]))
     if kind == "twos-complement":
         bits = int(rng.integers(2, 11))

@@ -56,6 +56,7 @@ def configurations():
                     )  # fmt: skip
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "input_name", "runtime", "bits"), [*configurations()])
 def test_shipped_formats(name, input_name, runtime, bits, rng):
     format, input = make(name), input_type(input_name)
@@ -67,6 +68,7 @@ def test_shipped_formats(name, input_name, runtime, bits, rng):
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("runtime", [False, True], ids=["constant", "runtime"])
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_formats_of_a_users_own(name, runtime, rng):
@@ -82,6 +84,7 @@ def test_formats_of_a_users_own(name, runtime, rng):
 EXTREMES = [2.0**-100, 2.0**-90, 3e-20, 2.0**-30, 2.0**30, 3e20, 2.0**70, 2.0**100]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("step", EXTREMES, ids=str)
 @pytest.mark.parametrize(
     "input_name", [pytest.param(name, marks=() if name in ("fp32", "s16e-8") else pytest.mark.full) for name in INPUTS]
@@ -94,6 +97,7 @@ def test_extreme_scales(input_name, step, rng):
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("input_name", ["fp32", "bf16", "s8", "s32e-20", "s32e-64", "s32e64"])
 def test_every_beat_may_bring_any_scale(input_name, rng):
     format, input = make("se8-silu"), input_type(input_name)
@@ -142,6 +146,7 @@ def test_full_speed(input_name, runtime, latency, lanes, rng):
     assert run.left == [cycle + latency for cycle in run.accepted]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("input_name", "runtime", "latency"), STREAMS)
 @pytest.mark.parametrize(
     ("lanes", "sides"), [(1, "both"), (2, "both"), (3, "both"), (5, "both"), (2, "input"), (2, "output")]
@@ -194,7 +199,7 @@ def test_accepts_while_the_output_waits_until_it_is_full(rng):
 
 @pytest.mark.parametrize("runtime", [False, True])
 def test_reset_in_the_middle_of_a_stream(runtime, rng):
-    """What is under way is gone, flags and counter are zero, and what comes afterwards is right."""
+    """A reset discards the beats inside and clears flags and counter; later beats are correct."""
     dut, input, scale = unit("fp16", runtime, 2)
     format = dut.config.format
     infinite, nan, beat = join([0x7C00, 0xFC00], 16), join([0x7E00, 0x3C00], 16), [0x2400, 0xA800]

@@ -1,7 +1,6 @@
-"""The emitted Verilog and the vectors that come with it, in a testbench that knows nothing but the manifest."""
+"""The emitted Verilog and its vectors, in a testbench written from the manifest alone."""
 
 import json
-import shutil
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +15,9 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from tests.rtl_gen.bench import join, split
 from tests.rtl_gen.formats import SHIPPED, make, scale_for
 from tests.rtl_gen.verilog import Job, off_by_one, run_verilog
+from tests.simulators import icarus
 
 SIXTEEN = ("fp16", "bf16", "s16")
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
 
 
 def files_of(config, folder):
@@ -118,7 +115,7 @@ def test_vectors_through_verilator(tmp_path):
 
 @pytest.mark.parametrize("simulator", [icarus])
 def test_vectors_through_icarus(tmp_path, simulator):
-    """A four-state simulator that shares nothing with the other one; small vectors, as it is slow."""
+    """An independent four-state simulator; small vectors, as it is slow."""
     configs = [encoder("se8", "s8", 8), encoder("se9-paper", "s8", 1, runtime=True, lanes=2), decoder("se9-paper")]
     replay_vectors(configs, tmp_path, simulator)
 

@@ -1,4 +1,4 @@
-"""Emitted Verilog in a plain Verilog testbench, compiled by Verilator or Icarus; no cocotb, nothing of ``sim``'s own.
+"""Emitted Verilog in a plain Verilog testbench, compiled by Verilator or Icarus; without cocotb and ``sim``.
 
 The testbench is written from the manifest's ports alone: it offers one beat per cycle, holds ``clear`` and prints what
 leaves. Several units go into one model, since compiling takes longest.
@@ -12,10 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qse_hw.sim.simulators.simulators import search_path
+from qse_hw.sim.simulators.simulators import find, search_path
 
 ENVIRONMENT = os.environ | {
     "PATH": search_path(),
+    "OBJCACHE": find("ccache") or "",
     # the wheel does not know how g++ includes a precompiled header
     "MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
 }
@@ -32,7 +33,7 @@ class Job(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A beat that left: its payload, and the status outputs with ``clear`` held: what the beat alone made of them."""
+    """A beat that left: its payload, and the status outputs of this beat alone, as ``clear`` is held."""
 
     payload: int
     flags: dict[str, int]
@@ -78,7 +79,7 @@ endmodule
 
 
 def commands(simulator: str, top: str, sources: Sequence[Path], folder: Path) -> list[list[str]]:
-    """What compiles and runs ``sources`` in ``folder``."""
+    """The commands that compile and run ``sources`` in ``folder``."""
     files = [str(source) for source in sources]
     if simulator == "icarus":
         program = str(folder / "bench.vvp")

@@ -9,5 +9,5 @@ from tests.golden.formats import oracles
 
 @pytest.fixture(scope="session")
 def decoder(tmp_path_factory):
-    """A compiled decoder of se8, two lanes; others take Verilator's runtime from it, which takes longest to compile."""
+    """A compiled decoder of se8, two lanes."""
     return Bulk(DecoderConfig(format=oracles.make("se8"), lanes=2), tmp_path_factory.mktemp("decoder"))

@@ -86,7 +86,7 @@ def faulty_top(encoder: Emitted, decoder: Emitted) -> str:
     end
 """.replace("wire saturation_count =", "wire saturation_count_ =")
     instances = "".join(
-        f"  qse_{name} {name} ({', '.join(f'.{pin}({net})' for pin, net in found.items())});\n"
-        for name, found in pins.items()
+        f"  qse_{name} {name} ({', '.join(f'.{pin}({net})' for pin, net in nets.items())});\n"
+        for name, nets in pins.items()
     )
     return header + body + instances + "endmodule\n"

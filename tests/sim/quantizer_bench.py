@@ -16,7 +16,7 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import format_from_json
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.quantizer.parameter_rules import parameters_of, refusal
 from qse_hw.rtl_gen.quantizer.registers import REFUSALS
@@ -44,9 +44,9 @@ def config():
 
 def generated_constants():
     """The generated Python module."""
-    found = importlib.util.spec_from_file_location("registers", folder() / "qse_quantizer_registers.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    spec = importlib.util.spec_from_file_location("registers", folder() / "qse_quantizer_registers.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 
@@ -86,15 +86,15 @@ class Packet:
     def answer(self, format, scale, bypass=False):
         """Golden's vectors for what is kept, and the frame that must come."""
         values = np.where(self.kept, self.values, 0)
-        found = expected(values, format, self.config.input, scale)
+        want = expected(values, format, self.config.input, scale)
         if bypass:
-            found = found._replace(
+            want = want._replace(
                 codes=(values & ((1 << format.bits) - 1)).astype(np.uint16),
-                saturated=np.zeros_like(found.saturated), nan=np.zeros_like(found.nan),
+                saturated=np.zeros_like(want.saturated), nan=np.zeros_like(want.nan),
             )  # fmt: skip
         size = bytes_of(format.bits)
-        data = found.codes.astype("<u2").view(np.uint8).reshape(-1, 2)[:, :size].tobytes()
-        return found, (data, np.repeat(self.kept, size).astype(int).tolist())
+        data = want.codes.astype("<u2").view(np.uint8).reshape(-1, 2)[:, :size].tobytes()
+        return want, (data, np.repeat(self.kept, size).astype(int).tolist())
 
 
 class Counts(dict):
@@ -105,13 +105,13 @@ class Counts(dict):
         super().__init__(dict.fromkeys(names, 0))
 
     def add(self, packet, format, scale, bypass=False):
-        found, _ = packet.answer(format, scale, bypass)
+        want, _ = packet.answer(format, scale, bypass)
         self["VALUES"] += int(packet.kept.sum())
         if bypass:
             return
-        self["SATURATED"] += int((found.saturated & packet.kept).sum())
-        self["NAN"] += int((found.nan & packet.kept).sum())
-        codes = found.codes[packet.kept] & ((1 << format.code_field_bits) - 1)
+        self["SATURATED"] += int((want.saturated & packet.kept).sum())
+        self["NAN"] += int((want.nan & packet.kept).sum())
+        codes = want.codes[packet.kept] & ((1 << format.code_field_bits) - 1)
         for n, segment in enumerate(format.segments):
             inside = (codes >= segment.first_code) & (codes < segment.first_code + segment.codes)
             self[f"SEGMENT{n}_VALUES"] += int(inside.sum())
@@ -122,7 +122,7 @@ class Bench:
 
     def __init__(self, dut, stalled):
         self.dut, self.config, self.rng = dut, config(), np.random.default_rng(SEED)
-        self.registers, self.family = self.config.registers, RuntimeRegions.of(self.config.format)
+        self.registers, self.family = self.config.registers, FormatFamily.of(self.config.format)
         self.setting = (self.config.format, self.config.scale, False)
         self.patterns = encoder_vectors(self.config.format, self.config.input, self.config.scale).input_bits
         dut.rst.value = 1
@@ -162,9 +162,9 @@ class Bench:
         return int((await self.master.write(self.registers[name].offset, data)).resp)
 
     async def read(self, name):
-        found = await self.master.read(self.registers[name].offset, 4)
-        assert found.resp == 0
-        return int.from_bytes(found.data, "little")
+        response = await self.master.read(self.registers[name].offset, 4)
+        assert response.resp == 0
+        return int.from_bytes(response.data, "little")
 
     async def status(self):
         word = await self.read("STATUS")

@@ -257,8 +257,8 @@ async def generated_constants_agree_with_the_hardware(dut):
     module = generated_constants()
     for register in bench.registers.registers:
         offset, reset = (getattr(module, f"{register.name}_{what}") for what in ("OFFSET", "RESET"))
-        found = await bench.master.read(offset, 4)
-        assert (found.resp, int.from_bytes(found.data, "little")) == (0, reset), register.name
+        response = await bench.master.read(offset, 4)
+        assert (response.resp, int.from_bytes(response.data, "little")) == (0, reset), register.name
         if register.access != "read-write":
             continue
         name = f"{register.name}_{register.fields[0].name}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.codes import to_bits
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -33,7 +33,7 @@ def recipe():
         format = load_format(spec)
         factor = 1.0 if format.kind == "twos-complement" else 0.5
         x_quantizers = [
-            Segmented(format=format, scale=Scale.from_step(float(layer.x.step) * factor))
+            SegmentedQuantizer(format=format, scale=Scale.from_step(float(layer.x.step) * factor))
             for layer in calibration.layers
         ]
         quantized, seen = QuambaMamba(model, calibration, x_quantizers), {}
@@ -60,6 +60,7 @@ def test_golden(recipe, spec):
         assert np.abs(want).max() > 60
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("spec", [*(pytest.param(spec, marks=pytest.mark.full) for spec in ("int8", "se8:L=12")),
                                   "se8-silu:K=40,zero_point=30"])  # fmt: skip
 def test_verilog(recipe, spec, tmp_path, rng):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 
 import pytest
@@ -16,13 +15,9 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.sim.simulators import simulate
 from tests.sim.quantizer_bench import FOLDER_VARIABLE
+from tests.simulators import icarus
 
-SIMULATORS = (
-    "verilator",
-    pytest.param(
-        "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-    ),
-)
+SIMULATORS = ("verilator", icarus)
 TEN_BITS = SegmentedFormat(  # codes of two bytes, steps that fall and rise
     name="ten", bits=10, kind="offset", zero_point=80,
     segments=(

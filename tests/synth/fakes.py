@@ -35,9 +35,9 @@ class Fake(Target):
         self._ask(f"area {unit.config.format.name}")
         return Area(comb=10 * len(unit.config.format.name), ff=60, dsp=unit.config.lanes, cells={"X": 3})
 
-    def prepare(self, unit, framed, folder):
-        assert framed.startswith(unit.text)
-        assert "module qse_harness" in framed
+    def prepare(self, unit, wrapped, folder):
+        assert wrapped.startswith(unit.text)
+        assert "module qse_harness" in wrapped
         self._ask(f"prepare {unit.config.format.name}")
 
     def timing(self, unit, folder, seed):

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+from qse_hw.synth.cells.liberty import Library
+from qse_hw.synth.cells.mapped import MappedNetlist
+from qse_hw.synth.cells.sta import TimingReport, analyze
 from qse_hw.synth.targets.cells import KNOWN
 from qse_hw.synth.yosys import run_native_yosys
 
@@ -27,6 +30,10 @@ def map_to_cells(verilog: str, top: str, folder: Path, liberty: Path = SMALL) ->
     (folder / "cells.lib").write_bytes(liberty.read_bytes())
     (folder / "cells.abc").write_text(_ABC)
     return folder / f"{top}.json", run_native_yosys(_MAP.format(top=top), folder, "map.log")
+
+
+def analyze_file(netlist: Path, library: Library) -> TimingReport:
+    return analyze(MappedNetlist.read(netlist, library))
 
 
 def write_netlist(path: Path, cells: dict, ports: dict, names: dict | None = None) -> Path:

@@ -17,7 +17,7 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.sim.simulators.verilate import verilate
 from qse_hw.synth.activity import LENGTH, RESET, STREAMS, WARM_UP, Simulator
 from qse_hw.synth.cells.liberty import read_liberty
-from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.yosys import library, run_native_yosys
 from tests.synth.small import SMALL, map_to_cells, write_netlist
 
@@ -56,12 +56,12 @@ def test_codes(simulator, rng, beats):
     assert activity.streams == (1 if beats == 100 else STREAMS)
     assert (activity.lanes, activity.beats) == (2, beats - beats % activity.streams)
     assert activity.values == 2 * activity.beats
-    found = by_name(activity)
-    assert found["clk"] == 2 * activity.beats
-    assert found["i__payload[3]"] == np.count_nonzero(np.diff(patterns[: activity.beats, 0] >> 3 & 1, prepend=patterns[activity.beats - 1, 0] >> 3 & 1))  # fmt: skip  # noqa: E501
+    counted = by_name(activity)
+    assert counted["clk"] == 2 * activity.beats
+    assert counted["i__payload[3]"] == np.count_nonzero(np.diff(patterns[: activity.beats, 0] >> 3 & 1, prepend=patterns[activity.beats - 1, 0] >> 3 & 1))  # fmt: skip  # noqa: E501
     for name, toggles in code_toggles(patterns[: activity.beats]).items():
-        assert found[name] == toggles, name
-    assert found["i__valid"] == found["rst"] == 0
+        assert counted[name] == toggles, name
+    assert counted["i__valid"] == counted["rst"] == 0
 
 
 def test_streams_change_nothing(simulator, rng):
@@ -76,7 +76,7 @@ def test_streams_change_nothing(simulator, rng):
 def test_cell_by_cell(simulator, netlist, rng):
     """Every net as an interpreter of the Liberty file's functions finds it: at once, and all cells a step at a time."""
     patterns = rng.integers(0, 1 << 12, (30, 2), dtype=np.uint32)
-    mapped = Mapped.read(netlist, read_liberty(SMALL))
+    mapped = MappedNetlist.read(netlist, read_liberty(SMALL))
     clock, reset, valid, ready, payload = (
         mapped.inputs[name] for name in ("clk", "rst", "i__valid", "o__ready", "i__payload")
     )
@@ -115,10 +115,10 @@ def test_cell_by_cell(simulator, netlist, rng):
         for net in nets:
             ends[net] += cycle >= 0 and values[net] != begun[net]
     for glitches, wanted in ((False, ends), (True, steps)):
-        found = simulator(patterns, glitches=glitches).toggles
-        assert found.pop(clock[0]) == 2 * len(patterns)
-        assert {net: wanted[net] for net in found} == found
-        assert sum(count > 0 for count in found.values()) > 200
+        counted = simulator(patterns, glitches=glitches).toggles
+        assert counted.pop(clock[0]) == 2 * len(patterns)
+        assert {net: wanted[net] for net in counted} == counted
+        assert sum(count > 0 for count in counted.values()) > 200
 
 
 def circuit(tmp_path):
@@ -170,13 +170,13 @@ def test_vcd(simulator, netlist, rng, tmp_path):
     subprocess.run([made], cwd=tmp_path, check=True)
     counts = vcd_toggles((tmp_path / "x.vcd").read_text())
     names = json.loads(netlist.read_text())["modules"][CONFIG.top]["netnames"]
-    found = simulator(patterns)
+    counted = simulator(patterns)
     compared = 0
     for name, net in names.items():
         for at, bit in enumerate(net["bits"]):
-            if name != "clk" and bit in found.toggles and (name, at) in counts:
-                assert counts[name, at] == found.toggles[bit], name
-                compared += found.toggles[bit] > 0
+            if name != "clk" and bit in counted.toggles and (name, at) in counts:
+                assert counts[name, at] == counted.toggles[bit], name
+                compared += counted.toggles[bit] > 0
     assert compared > 200
 
 
@@ -188,9 +188,9 @@ def test_fpga(rng, tmp_path):
     (tmp_path / "cells.v").write_text(library("ice40/cells_sim.v"))
     patterns = rng.integers(0, 1 << 12, (2000, 2), dtype=np.uint32)
     activity = Simulator(tmp_path / "netlist.v", [tmp_path / "cells.v"])(patterns)
-    found = by_name(activity)
+    counted = by_name(activity)
     for name, toggles in code_toggles(patterns).items():
-        assert found[name] == toggles, name
+        assert counted[name] == toggles, name
     assert len(activity.toggles) > 150
 
 

@@ -29,12 +29,12 @@ def estimates(monkeypatch):
 def test_all_units_on_all_targets():
     other, a, b, told = encoder(), Fake(), Fake(part="b"), []
     points = [Point(unit, target) for target in (a, b) for unit in (SMALL, other)]
-    found = measure(points, seeds=3, step=told.append)
-    assert [(one.unit, one.target) for one in found] == [(point.unit, point.target.name) for point in points]
-    assert [one.area.comb for one in found] == [40, 30, 40, 30]
-    assert {seed: timing.mhz for seed, timing in found[0].timing.items()} == {1: 110.0, 2: 120.0, 3: 130.0}
-    assert [one.transistors for one in found] == [None, 1234, None, 1234]
-    assert found[0].timing[1].path[0].signal == "a"
+    results = measure(points, seeds=3, step=told.append)
+    assert [(one.unit, one.target) for one in results] == [(point.unit, point.target.name) for point in points]
+    assert [one.area.comb for one in results] == [40, 30, 40, 30]
+    assert {seed: timing.mhz for seed, timing in results[0].timing.items()} == {1: 110.0, 2: 120.0, 3: 130.0}
+    assert [one.transistors for one in results] == [None, 1234, None, 1234]
+    assert results[0].timing[1].path[0].signal == "a"
     assert Counter(a.asked) == Counter(b.asked)
     assert a.asked.count("prepare se8") == 1  # for three seeds
     assert len(told) == steps(points, 3) == 4 * 4
@@ -70,17 +70,17 @@ def test_an_interrupted_run_goes_on(tmp_path):
         measure([Point(SMALL, target)], seeds=2, cache=Cache(tmp_path))
     assert "area int8" in target.asked
     again = Fake()
-    found = measure([Point(SMALL, again)], seeds=2, cache=Cache(tmp_path))
+    results = measure([Point(SMALL, again)], seeds=2, cache=Cache(tmp_path))
     assert "area int8" not in again.asked
     assert "timing int8 2" in again.asked
-    assert list(found[0].timing) == [1, 2]
+    assert list(results[0].timing) == [1, 2]
 
 
 def test_a_target_without_placements(monkeypatch):
     monkeypatch.setattr(Fake, "seeded", False)
     target = Fake()
-    (found,) = measure([Point(SMALL, target)], seeds=5)
-    assert list(found.timing) == [1]
+    (result,) = measure([Point(SMALL, target)], seeds=5)
+    assert list(result.timing) == [1]
     assert steps([Point(SMALL, target)], 5) == 2
 
 

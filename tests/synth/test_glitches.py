@@ -21,8 +21,8 @@ from qse_hw.synth.activity import RESET, WARM_UP, Activity, Simulator
 from qse_hw.synth.cells.cell import EDGES
 from qse_hw.synth.cells.energy import energy
 from qse_hw.synth.cells.liberty import read_liberty
-from qse_hw.synth.cells.mapped import Mapped
-from qse_hw.synth.cells.sta import analyse
+from qse_hw.synth.cells.mapped import MappedNetlist
+from qse_hw.synth.cells.sta import analyze
 from tests.synth.small import OSU, SMALL, map_to_cells
 
 BEATS, PERIOD = 300, 20  # ns, longer than any path
@@ -43,8 +43,8 @@ def test_between(format, input, step, liberty, tmp_path):
     x = read_activations(Path(golden.__file__).parent / "assets" / "activations.safetensors")[0]["layers.3.x"]
     patterns = to_patterns(x * np.float32(step / percentile_step(x)), type).reshape(-1, 1)[:BEATS]
     netlist, _ = map_to_cells(emit(config).text, config.top, tmp_path, liberty)
-    library, simulator = read_liberty(liberty), Simulator(netlist, [liberty])
-    timing, mapped = analyse(netlist, library), Mapped.read(netlist, library)
+    mapped, simulator = MappedNetlist.read(netlist, read_liberty(liberty)), Simulator(netlist, [liberty])
+    timing = analyze(mapped)
     calm, busy = simulator(patterns), simulator(patterns, glitches=True)
     (tmp_path / "tb.v").write_text(bench(mapped, timing, patterns[:, 0]))
     subprocess.run(["iverilog", "-g2012", "-o", "tb", "tb.v"], cwd=tmp_path, check=True)
@@ -57,8 +57,8 @@ def test_between(format, input, step, liberty, tmp_path):
         assert calm.toggles[net] == counts[net] == busy.toggles[net]
     assert all(counts[net] >= count for net, count in calm.toggles.items())
     events = Activity(counts, {}, BEATS, 1, 1)
-    low, real, high = (energy(netlist, library, found, timing).total for found in (calm, events, busy))
-    print(f"{config.label}, {library.name}: {low:.2f}, {real:.2f}, {high:.2f} pJ")
+    low, real, high = (energy(mapped, activity, timing).total for activity in (calm, events, busy))
+    print(f"{config.label}, {mapped.library.name}: {low:.2f}, {real:.2f}, {high:.2f} pJ")
     assert low < real < high < 1.5 * real < 2.5 * low
 
 
@@ -78,8 +78,8 @@ def bench(mapped, timing, patterns):
             delays = []
             for edge, load in zip(EDGES, mapped.loads(net), strict=True):
                 slews = {arc.related: np.mean(timing.slews.get(instance.nets[arc.related], 0)) for arc in pin.arcs}
-                found = [arc.tables[f"cell_{edge}"].at(slews[arc.related], load) for arc in pin.arcs]
-                delays.append(max(0.001, *found, 0))
+                times = [arc.tables[f"cell_{edge}"].at(slews[arc.related], load) for arc in pin.arcs]
+                delays.append(max(0.001, *times, 0))
             if instance.cell.flop:
                 data = word(instance.nets[min(instance.cell.flop.next_state.names)])
                 lines.append(f"always @(posedge {clock}) n{net} <= #{np.mean(delays):.3f} {data};")

@@ -44,13 +44,13 @@ CLOCK = {"from": "posedge clk", "to": "posedge clk"}
 def test_critical_path():
     across = {"from": "<async>", "to": "posedge clk", "path": [step("logic", 100.0, begin="x", end="y")]}
     shorter = CLOCK | {"path": PATH[:3]}
-    found = critical_path([across, shorter, CLOCK | {"path": PATH}], NAMES)
-    assert found == (
+    path = critical_path([across, shorter, CLOCK | {"path": PATH}], NAMES)
+    assert path == (
         Hop("lane0.sum", 1.0, 1.125, 2),
         Hop("code", 0.3125, 2.5, 1),
         Hop("code", 0.0, 0.0, 0),
     )
-    assert sum(hop.logic + hop.routing for hop in found) == sum(step["delay"] for step in PATH)
+    assert sum(hop.logic + hop.routing for hop in path) == sum(step["delay"] for step in PATH)
 
 
 def test_nothing_between_registers():

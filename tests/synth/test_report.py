@@ -110,10 +110,10 @@ SILICON = measured("se8", {"comb": 9, "ff": 2, "silicon": 1234.5, "nand2": 51.5}
 
 
 def document(measured, baselines, command="python -m qse_hw synth"):
-    found = report.document(measured, {"ecp5:45k-6": Ecp5()}, command, baselines)
-    Draft202012Validator(SCHEMA).validate(found)
-    assert json.loads(json.dumps(found)) == found
-    return found
+    made = report.document(measured, {"ecp5:45k-6": Ecp5()}, command, baselines)
+    Draft202012Validator(SCHEMA).validate(made)
+    assert json.loads(json.dumps(made)) == made
+    return made
 
 
 def test_beside_a_baseline():
@@ -136,9 +136,9 @@ def test_lanes():
     assert result["area_per_lane"] == {"comb": 22.5, "ff": 0, "dsp": 1, "bram": 0, "silicon": None, "nand2": None}
 
 
-def shown(found):
+def shown(document):
     file = StringIO()
-    Console(width=140, file=file).print(report.table(found))
+    Console(width=140, file=file).print(report.table(document))
     return [re.findall(r"[^\s│]+", line) for line in file.getvalue().splitlines() if line.startswith("│")]
 
 
@@ -179,10 +179,10 @@ def test_notes():
     """What there is no figure for is a dash, and why stands below, once."""
     whole = document([SILICON, OURS], [None, None])
     assert report.notes(whole) == []
-    played = {"stimulus": "real", "values": 1000, "toggles": [1.0, 2.0], "energy": [0.5, 0.7], "leakage": 3e-9}
-    lacking = played | {"energy": None, "leakage": None, "missing": {"energy": "no volts", "leakage": "no watts"}}
-    whole["results"][0]["energy"] = [played, lacking, lacking]
-    whole["results"][1]["energy"] = [{key: played[key] for key in ("stimulus", "values", "toggles")}]
+    known = {"stimulus": "real", "values": 1000, "toggles": [1.0, 2.0], "energy": [0.5, 0.7], "leakage": 3e-9}
+    lacking = known | {"energy": None, "leakage": None, "missing": {"energy": "no volts", "leakage": "no watts"}}
+    whole["results"][0]["energy"] = [known, lacking, lacking]
+    whole["results"][1]["energy"] = [{key: known[key] for key in ("stimulus", "values", "toggles")}]
     assert [row[-2:] for row in report.energy_rows(whole)] == [["0.5-0.7", "3.0"], ["-", "-"], ["-", "-"], ["-", "-"]]
     whole["targets"]["ecp5:45k-6"]["left_out"] = {f"C{number}": "why" for number in range(7)}
     assert report.notes(whole) == [
@@ -192,3 +192,7 @@ def test_notes():
     ]
     assert "\nno energy on cells:x: no volts.\n" in report.markdown(whole)
     assert "no watts." in str(section_cost(whole))
+    whole["targets"]["cells:x"] = {"no_energy": "no volts"}
+    assert len(report.notes(whole)) == 3
+    del whole["results"][0]["energy"], whole["results"][1]["energy"], whole["targets"]["ecp5:45k-6"]["left_out"]
+    assert report.notes(whole) == ["no energy on cells:x: no volts"], "which was not asked for, and cannot be had"

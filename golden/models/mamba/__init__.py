@@ -1,4 +1,4 @@
 """A real Mamba-1: the model in plain PyTorch, its checkpoints, text, training and activation capture.
 
-Nothing is imported here, so that ``qse_hw.golden.models.mamba.text`` and friends load only what they need.
+Nothing is imported here, so that each module loads only what it needs.
 """

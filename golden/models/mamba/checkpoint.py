@@ -1,6 +1,6 @@
 """Local Mamba-1 and Mamba-2 checkpoints: the original layout and Hugging Face's in, the original layout out.
 
-Nothing is downloaded, and nothing is ever unpickled beyond plain tensors.
+Nothing is downloaded; only plain tensors are unpickled.
 """
 
 import json
@@ -25,7 +25,7 @@ BUNDLED_MAMBA2 = Path(golden.__file__).parent / "assets" / "mamba2-bytes"
 
 
 def locate(directory: Path | str | None) -> Path:
-    """The folder that is meant: None is the bundled Mamba-1, and a bundled one's name is it unless a folder has it."""
+    """The checkpoint's folder; None or a bundled model's name, unless a folder has it: that of the bundled model."""
     if directory is None:
         return BUNDLED
     if is_random(directory):
@@ -55,7 +55,7 @@ def load_model(directory: Path | str | None = None) -> Mamba:
 def save_model(model: Mamba, directory: Path | str, dtype: torch.dtype = torch.float16) -> None:
     """Write ``directory``/model.safetensors and config.json in the original layout."""
     directory, content = Path(directory), settings(model.config)
-    tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.named_parameters()}  # tied ones once
+    tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.named_parameters()}  # tied: once
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise InputError(f"Weight {name} must be finite as {dtype}, and is not; save with a wider dtype")

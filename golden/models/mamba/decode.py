@@ -1,6 +1,6 @@
-"""The unquantized Mamba-1 one token at a time: what the quantized one is measured against.
+"""The unquantized Mamba-1 one token at a time: the reference for the quantized one.
 
-Weights and what passes between the parts are float16 (or another dtype); the residual stream, the convolution's sum,
+Weights and the tensors between the parts are float16 (or another dtype); the residual stream, the convolution's sum,
 the norm and the scan are computed in float32. Shapes: batch b, ``d_model`` m, ``d_inner`` d, ``d_state`` n.
 """
 
@@ -53,7 +53,7 @@ class MambaLayer(nn.Module):
 
 
 class MambaDecoder(Decoder):
-    """A Mamba-1 that goes one token at a time.
+    """A Mamba-1 that processes one token at a time.
 
     Args:
         config: the sizes.

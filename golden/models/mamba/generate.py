@@ -4,13 +4,13 @@ Shapes: batch b, prompt length l.
 """
 
 import functools
-import operator
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from qse_hw.golden.checks import boolean, instance, integer
 from qse_hw.golden.errors import InputError
 
 Region = Callable[..., Any]
@@ -20,13 +20,13 @@ _WARM_UPS = 3  # before capture: compiles, fills caches and lets libraries alloc
 
 
 def unfused(region: Region) -> Region:
-    """The region as it is, an operation at a time."""
+    """The region itself: one kernel per operation."""
     return region
 
 
 @functools.cache
 def fused(region: Region, *, exact: bool) -> Region:
-    """The region as compiled by ``torch.compile``: few kernels.
+    """The region compiled by ``torch.compile`` into few kernels.
 
     Coordinate descent tuning also turns a product with one row into a fused sum that reads the weight as it is stored,
     8 bits wide or 16 (torch/_inductor/decomposition.py, ``mm`` and ``bmm``). Unless ``exact``, Inductor leaves out
@@ -40,8 +40,8 @@ def fused(region: Region, *, exact: bool) -> Region:
 class Decoder(nn.Module):
     """A language model that has a state and takes one token of each of ``batch`` sequences at a time.
 
-    All that :meth:`step` reads or changes are buffers, at the same addresses as long as the decoder lives: it stays on
-    the device on which it was made.
+    Everything that :meth:`step` reads or changes is a buffer whose address never changes: the decoder stays on the
+    device on which it was made.
 
     Args:
         batch: sequences.
@@ -50,8 +50,8 @@ class Decoder(nn.Module):
         compiled: whether elementwise operations are fused by ``torch.compile``; None: on a GPU only.
 
     Attributes:
-        exact: whether roundings to float16 matter, where operations are fused.
-        token: what the next step reads, int64 (b,); afterwards its greedy successor.
+        exact: whether fused operations must keep their roundings to float16.
+        token: input of the next step, int64 (b,); after the step its greedy successor.
         logits: of the last step, float32 (b, vocab_size).
     """
 
@@ -61,9 +61,9 @@ class Decoder(nn.Module):
 
     def __init__(self, *, batch: int, vocab_size: int, device: torch.device, compiled: bool | None = None) -> None:
         super().__init__()
-        if operator.index(batch) < 1:
+        if integer(batch, "Batch") < 1:
             raise InputError(f"Batch must be at least 1 sequence, not {batch!r}")
-        compiled = device.type == "cuda" if compiled is None else compiled
+        compiled = device.type == "cuda" if compiled is None else boolean(compiled, "compiled")
         self.fuse: Callable[[Region], Region] = functools.partial(fused, exact=self.exact) if compiled else unfused
         self.register_buffer("token", torch.zeros(batch, dtype=torch.int64, device=device))
         self.register_buffer("logits", torch.zeros(batch, vocab_size, device=device))
@@ -90,7 +90,7 @@ class Decoder(nn.Module):
         self.token.copy_(self.logits.argmax(-1))
 
     def ready(self) -> Callable[[], Any]:
-        """What does the same as :meth:`advance`, as fast as it can; on a GPU the replay of a graph, captured once."""
+        """The fastest form of :meth:`advance`: on a GPU the replay of a CUDA graph, captured once."""
         if self._ready is None:
             if self.token.is_cuda:
                 kept = [*self.states(), self.token, self.logits]
@@ -104,10 +104,10 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def prefill(self, ids: Tensor) -> Tensor:
-        """Logits (b, vocab_size) after the tokens ids (b, l), taken one by one; the state goes on from where it was.
+        """Logits (b, vocab_size) after the tokens ids (b, l), one by one; the state continues from its present value.
 
         Raises:
-            InputError: for another shape, or ids that are no token's.
+            InputError: for another shape, or ids outside the vocabulary.
         """
         advance = self.ready()
         for column in self._checked(ids).unbind(1):
@@ -117,33 +117,35 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def generate(self, ids: Tensor, tokens: int) -> Tensor:
-        """The greedy continuation, int64 (b, tokens), of a prompt ids (b, l); the state goes on from where it was.
+        """The greedy continuation, int64 (b, tokens), of a prompt ids (b, l); the state is not reset before.
 
         Raises:
             InputError: as :meth:`prefill`; for less than one token.
         """
-        if operator.index(tokens) < 1:
+        if integer(tokens, "Tokens") < 1:
             raise InputError(f"Tokens must be at least 1, not {tokens!r}")
         self.prefill(ids)
         advance = self.ready()
-        found = torch.empty(len(self.token), tokens, dtype=torch.int64, device=self.token.device)
+        continuation = torch.empty(len(self.token), tokens, dtype=torch.int64, device=self.token.device)
         for i in range(tokens):
             if i:
                 advance()
-            found[:, i].copy_(self.token)
-        return found
+            continuation[:, i].copy_(self.token)
+        return continuation
 
     def _checked(self, ids: Tensor) -> Tensor:
         batch, vocab_size = self.logits.shape
+        instance(ids, Tensor, "Prompt", f"an integer tensor of shape ({batch}, at least 1)")
         if ids.dim() != 2 or len(ids) != batch or ids.shape[1] < 1:
             raise InputError(f"Prompt must have shape ({batch}, at least 1), not {tuple(ids.shape)}")
-        if ids.is_floating_point() or int(ids.min()) < 0 or int(ids.max()) >= vocab_size:
+        whole = not (ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool)
+        if not whole or int(ids.min()) < 0 or int(ids.max()) >= vocab_size:
             raise InputError(f"Prompt must be integers from 0 to {vocab_size - 1}, the vocabulary's")
         return ids.to(self.token)
 
 
 def captured(work: Callable[[], Any]) -> Callable[[], Any]:
-    """``work`` as the replay of a CUDA graph; runs it a few times before, as PyTorch's notes on CUDA graphs ask for."""
+    """``work`` as the replay of a CUDA graph; it is run a few times before, as PyTorch requires for CUDA graphs."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

@@ -1,10 +1,10 @@
-"""Mambas of ``transformers``: a place on x's way in every mixer, and the model a layer at a time.
+"""Mambas of ``transformers``: a quantizer of x in every mixer, and the model a layer at a time.
 
-A mixer's forward calls functions of its module, of which the convolution (with SiLU) returns x. A mixer that is given a
-quantizer becomes an instance of a subclass whose forward is its own, run with a convolution that then quantizes, and
-without the fused kernel that would hide x. That reaches x_proj, the scan and the step with a cache alike, needs no hook
-and no global state, and is what ``torch.compile`` sees. Written for transformers 5.23; where a mixer calls other
-functions it is refused.
+A mixer's forward calls functions of its module; one of them, the convolution (with SiLU), returns x. A mixer that is
+given a quantizer becomes an instance of a subclass. Its forward is a copy of the mixer's, in which the convolution also
+quantizes and the fused kernel, which would hide x, is left out. So x_proj, the scan and the step with a cache all read
+the quantized x, without hooks or global state, and ``torch.compile`` compiles it. Written for transformers 5.23; a
+mixer that calls other functions is refused.
 
 Shapes: batch b, length l, channels d.
 """
@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.models.mamba.common import LayerTransform
 from qse_hw.golden.models.mamba.model import Block, Config
-from qse_hw.golden.models.mamba.parts import LayerTransform
 from qse_hw.golden.models.mamba.weights import digest
 
 _ARCHITECTURES = {"mamba": ("mamba1", "Mamba"), "mamba2": ("mamba2", "Mamba2")}  # package: ours, prefix of its classes
@@ -31,7 +31,7 @@ _FUSED = {"mamba": "mamba_inner_fn", "mamba2": "mamba2_split_conv1d_scan_combine
 
 @dataclass(frozen=True)
 class _Sizes:
-    """What :mod:`qse_hw.golden.models.mamba.stream` asks of a config."""
+    """The part of a config that :mod:`qse_hw.golden.models.mamba.stream` reads."""
 
     architecture: str
     n_layer: int
@@ -64,7 +64,7 @@ class HuggingFace:
         return [layer.mixer for layer in self._backbone.layers]
 
     def embed(self, ids: Tensor) -> Tensor:
-        """The residual stream (b, l, m) before the first layer, as wide as it will be after it."""
+        """The residual stream (b, l, m) before the first layer, in the dtype that it has after it."""
         embedded: Tensor = self._backbone.embeddings(ids.to(self._backbone.embeddings.weight.device))
         return embedded.float() if self._backbone.config.residual_in_fp32 else embedded
 
@@ -83,7 +83,7 @@ class HuggingFace:
         return cast(Block, run)
 
     def fingerprint(self) -> str:
-        """That of the same weights in our own model; "" for a model without its head."""
+        """The fingerprint of the same weights in our own model; "" for a model without its head."""
         if self._model is self._backbone:
             return ""
         named = {
@@ -94,7 +94,7 @@ class HuggingFace:
 
 
 def is_hugging_face(model: object) -> bool:
-    """Whether :class:`HuggingFace` takes ``model``; transformers is not loaded to find out."""
+    """Whether :class:`HuggingFace` takes ``model``, without loading transformers."""
     return any(isinstance(model, _classes(kind)) for kind in _ARCHITECTURES)
 
 
@@ -109,7 +109,7 @@ def check_mixer(mixer: nn.Module) -> None:
 
 
 def put(mixer: nn.Module, quantizer: nn.Module | None) -> None:
-    """Let ``quantizer``, which takes x (b, d, l), have a place on x's way; None: no longer."""
+    """Put ``quantizer``, which takes x (b, d, l), into the mixer; None: take it out."""
     plain = _plain(mixer)
     if quantizer is None:
         mixer.__class__ = plain
@@ -133,10 +133,10 @@ class _Tap(nn.Module):
 
 
 class _Activation(NamedTuple):
-    """What a quantizing mixer hands its convolution as the name of the activation."""
+    """Passed to the convolution of a quantizing mixer in place of the activation's name."""
 
     name: str
-    channels: int  # of x, which are the first
+    channels: int  # the first channels are those of x
     quantizer: nn.Module
 
 
@@ -150,7 +150,7 @@ def _then_quantizing(convolution: Callable[..., Tensor]) -> Callable[..., Tensor
 
 
 def _not_fused(*args: Any, **kwargs: Any) -> None:
-    """What the fused kernels' place holders return, too: the mixer goes on without them."""
+    """Returns None, as the fused kernels' placeholders do: the mixer then computes without them."""
 
 
 @functools.cache
@@ -179,7 +179,7 @@ def _quantizing(kind: Any) -> type[nn.Module]:
 
 
 def _blank(kind: Any) -> nn.Module:
-    """For copies and pickles, which then fill it."""
+    """An empty mixer, which copying and unpickling then fill."""
     subclass = _quantizing(kind)
     blank: nn.Module = subclass.__new__(subclass)
     return blank
@@ -194,13 +194,13 @@ def _rebound(function: Any, names: dict[str, Any], required: set[str]) -> Functi
     """A copy of ``function``, and of what its decorators wrap, in which the global ``names`` have other values.
 
     Raises:
-        ValueError: where it does not use all ``required`` names, or a decorator hides it.
+        ValueError: if it does not use all ``required`` names, or a decorator hides it.
     """
     inner, cells = getattr(function, "__wrapped__", None), function.__closure__
     if inner is None:
         if not required <= set(function.__code__.co_names):
             raise ValueError
-        # Without its name, by which torch.compile would find the module again, and the old values there.
+        # without the name by which torch.compile would look up the module, and the old values in it
         scope = {key: value for key, value in function.__globals__.items() if key != "__name__"} | names
     else:
         scope = function.__globals__

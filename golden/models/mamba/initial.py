@@ -1,4 +1,4 @@
-"""The published initialisation of a block and of a model, from a seed.
+"""The published initialization of a block and of a model, from a seed.
 
 Source: both papers' code releases. Time steps are log-uniform in [1e-3, 1e-1], residual outputs scaled down by depth.
 """
@@ -14,7 +14,7 @@ from qse_hw.golden.models.mamba.model import Block, Config, Mamba
 
 @torch.no_grad()
 def initialise_block(block: Block, n_layer: int, draw: torch.Generator) -> None:
-    """Set every weight of a block, whatever it held."""
+    """Set every weight of a block."""
     mixer = block.mixer
     block.norm.weight.fill_(1.0)
     for linear in (mixer.in_proj, mixer.out_proj):
@@ -49,7 +49,7 @@ def embedding(config: Config, seed: int) -> Tensor:
 
 
 def random_block(config: Config, layer: int, seed: int) -> Block:
-    """Block ``layer``, the same for the same seed however many are made, and in whatever order."""
+    """Block ``layer``, which depends on the seed and its number alone."""
     with torch.device("meta"):  # skips the constructor's own random weights
         block = Block(config)
     block.to_empty(device="cpu")

@@ -30,7 +30,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_config(directory: Path) -> Config:
-    """The sizes, from either layout; whatever the models of this package do not compute is refused."""
+    """The sizes, from either layout; settings that the models of this package do not implement are refused."""
     raw = read_json(directory / "config.json")
     try:
         if "model_type" not in raw:
@@ -70,7 +70,7 @@ def _require(condition: bool, rule: str, value: object) -> None:
 
 
 def _fixed(raw: dict[str, Any], prefix: str = "", /, **values: Any) -> None:
-    """Settings that have one computed value; where they are absent they have it."""
+    """Settings of which one value is implemented; it is also their default."""
     for key, value in values.items():
         given = raw.get(key, value)
         _require(type(given) is type(value) and given == value, f"{prefix}{key} must be {json.dumps(value)}", given)
@@ -150,7 +150,7 @@ def _hugging_face_2(raw: dict[str, Any]) -> Mamba2Config:
 
 
 def _hugging_face(raw: dict[str, Any], *, tied: bool) -> dict[str, Any]:
-    """What both architectures call the same; ``tied`` is the default, which differs."""
+    """The settings that both architectures name alike; ``tied`` is the default of tied embeddings, which differs."""
     _fixed(raw, use_conv_bias=True, use_bias=False, hidden_act="silu")
     return {
         "d_model": raw["hidden_size"],

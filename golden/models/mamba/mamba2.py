@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.mamba.parts import Kernels, LayerTransform, RMSNorm, Sizes
+from qse_hw.golden.models.mamba.common import Kernels, LayerTransform, RMSNorm, Sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,8 @@ def ssd(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, chunk: int) -> T
 
     h_t = exp(dt_t A) h_(t-1) + dt_t B_t x_t, y_t = C_t h_t, from h = 0, with x (b, l, h, p), dt (b, l, h) positive,
     A (h) negative, B and C (b, l, g, n); head i reads group i g / h. Within a chunk y is a masked (q, q) matrix times
-    x; from chunk to chunk only the state (n, p) is handed on. State and logarithms of decays are as precise as dt, also
-    under autocast.
+    x; from chunk to chunk only the state (n, p) is passed on. State and logarithms of decays have the precision of dt,
+    also under autocast.
     """
     batch, length, heads, width = x.shape
     groups = B.shape[2]
@@ -85,8 +85,8 @@ def ssd(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, chunk: int) -> T
     # Log of the decay since the chunk began, float64: differences of nearly equal large sums are taken below.
     total = torch.cumsum((dt * A.view(groups, 1, -1)).double(), dim=3)
 
-    # Within the chunk. The mask goes in before exp, which could overflow above the diagonal. Factors are brought to
-    # one type before they are multiplied, since PyTorch is slow at mixed ones.
+    # Within the chunk. The mask is applied before exp, which could overflow above the diagonal. Factors are
+    # converted to one type before they are multiplied, since PyTorch is slow at mixed ones.
     future = torch.ones(q, q, dtype=torch.bool, device=x.device).triu(1)
     by_head = total.transpose(3, 4)
     since = (by_head[..., :, None] - by_head[..., None, :]).to(dt.dtype)
@@ -94,7 +94,7 @@ def ssd(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, chunk: int) -> T
     scores = (C @ B.transpose(-1, -2)).unsqueeze(3)  # (b, c, g, 1, q, q), shared by the group's heads
     near = (scores * decay.to(scores.dtype)) @ inflow.transpose(3, 4)  # (b, c, g, h/g, q, p)
 
-    # From chunk to chunk: what each adds to the state, the state each begins with, what that gives.
+    # From chunk to chunk: what each adds to the state, the state at its start, and the outputs from that state.
     rest = (total[..., -1:, :] - total).to(dt.dtype).exp()[..., None]  # decay from a step to the chunk's end
     added = B.transpose(-1, -2) @ (inflow * rest).flatten(-2)  # (b, c, g, n, h/g p)
     added = added.to(dt.dtype).view(*added.shape[:-1], -1, width)

@@ -1,7 +1,7 @@
 """Mamba language models in plain PyTorch, named and shaped like ``state-spaces/mamba-130m`` and ``mamba2-130m``.
 
-Here are the Mamba-1 block and what holds blocks of either kind; :mod:`qse_hw.golden.models.mamba.mamba2` has the
-Mamba-2 block.
+This file has the Mamba-1 block, and the models made of blocks of either kind;
+:mod:`qse_hw.golden.models.mamba.mamba2` has the Mamba-2 block.
 Source: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces" (2023), section 3.
 Shapes: batch b, length l, ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r.
 """
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba import mamba2
+from qse_hw.golden.models.mamba.common import Kernels, LayerTransform, RMSNorm, Sizes, Transform, conv_silu
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config, Mamba2Mixer
-from qse_hw.golden.models.mamba.parts import Kernels, LayerTransform, RMSNorm, Sizes, Transform, conv_silu
 
 _CHUNK = 32  # time steps whose decays and inflows, each (steps, b, d, n), are held at once
 
@@ -88,7 +88,7 @@ def selective_scan(
     inflow, B, C = delta * x.transpose(0, 1), B.transpose(0, 1), C.transpose(0, 1)
     h = x.new_zeros(x.shape[0], x.shape[2], A.shape[1])
     outputs = []
-    for start in range(0, x.shape[1], _CHUNK):  # all but the recurrence itself is done for a chunk at a time
+    for start in range(0, x.shape[1], _CHUNK):  # everything but the recurrence is computed for a whole chunk
         chunk = slice(start, start + _CHUNK)
         decays = torch.exp(delta[chunk, :, :, None] * A)
         inflows = inflow[chunk, :, :, None] * B[chunk, :, None, :]
@@ -175,12 +175,12 @@ class Mamba(nn.Module):
         return logits
 
     def features(self, ids: Tensor, transform: Transform | None = None) -> Tensor:
-        """The normalised residual stream (b, l, m) that ``lm_head`` reads."""
+        """The normalized residual stream (b, l, m) that ``lm_head`` reads."""
         residual: Tensor = self.backbone.embedding(ids)
         for i, block in enumerate(self.blocks):
             residual = block(residual, self.kernels, None if transform is None else functools.partial(transform, i))
-        normalised: Tensor = self.backbone.norm_f(residual)
-        return normalised
+        normalized: Tensor = self.backbone.norm_f(residual)
+        return normalized
 
     @property
     def blocks(self) -> list[Block]:

@@ -1,7 +1,7 @@
-"""Soft-edge formats in a Mamba: x of every layer is replaced by what its codes stand for. Ours and transformers'.
+"""Quantizers in a Mamba, ours or transformers': x of every layer is replaced by the decoded values of its codes.
 
-What is replaced is x after convolution and SiLU, on its way into x_proj (Mamba-1) and the scan, where the hardware's
-quantizer sits; everything else stays as it is.
+Replaced is x after convolution and SiLU, before x_proj (Mamba-1) and the scan, where the hardware has its quantizer;
+everything else stays as it is.
 """
 
 import os
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
 from qse_hw.golden.calibration.calibration import METHODS, Calibration, read_calibration
-from qse_hw.golden.calibration.fitting import check_spec
-from qse_hw.golden.calibration.modes import check_mode
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import check_mode
+from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.golden.checks import boolean, one_of
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.scale import as_scale
+from qse_hw.golden.formats.scale import as_scale, check_scale_bits
 from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
 from qse_hw.golden.models.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face, put
 from qse_hw.golden.models.mamba.model import Mamba
@@ -28,14 +28,14 @@ from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.quantize.operators import fake_quantize
 
 Model = TypeVar("Model", bound=nn.Module)
-Source = Calibration | str | os.PathLike[str] | Sequence[Segmented]
-"""Where a model's quantizers come from: a calibration, its file, or one for each layer."""
+Source = Calibration | str | os.PathLike[str] | Sequence[SegmentedQuantizer]
+"""The source of a model's quantizers: a calibration, its file, or a quantizer for each layer."""
 
 _SEQUENCE = 512  # tokens, as in calibration from a checkpoint
 
 
 class FakeQuantize(nn.Module):
-    """Replaces every value by the one that its code stands for; see
+    """Replaces every value by the decoded value of its code; see
     :func:`qse_hw.golden.quantize.operators.fake_quantize`.
 
     It has no parameters and no buffers, so a model's ``state_dict`` is the same with and without it.
@@ -46,7 +46,7 @@ class FakeQuantize(nn.Module):
         nan_to_zero: whether NaN becomes 0, as in hardware, instead of staying NaN.
 
     Raises:
-        InputError: for what is no format, or a scale that breaks a rule.
+        InputError: for anything but a format, or a scale that breaks a rule.
     """
 
     def __init__(self, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> None:
@@ -71,23 +71,23 @@ def quantize_model(
     nan_to_zero: bool = False,
     check_weights: bool = True,
 ) -> Model:
-    """Quantize x of every layer of a Mamba, in place; what was so quantized before is replaced.
+    """Quantize x of every layer of a Mamba, in place; quantizers already there are replaced.
 
     Gradients go straight through, so the model can be trained on. Dtype, device, ``state_dict`` and ``generate()`` stay
     as they are. :mod:`qse_hw.golden.models.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantized model
-    see x as it arrives at a layer's quantizer, the layers before being quantized; take the quantizers out for the
-    model's own x.
+    see x at the input of a layer's quantizer, with the layers before it quantized; take the quantizers out to see the
+    unquantized model's x.
 
     Args:
         model: our :class:`qse_hw.golden.models.mamba.model.Mamba`; or of transformers ``MambaForCausalLM``,
             ``MambaModel``, ``Mamba2ForCausalLM``, ``Mamba2Model``.
         calibration: a calibration, its file, or one quantizer per layer; None takes the quantizers out again. A
-            calibration must be for these weights. That is checked where they are all there and float32; others may be
-            rounded from what was calibrated. Quantizers go into any model of as many layers.
-        method: which of a calibration's choices, "least_squares" or "percentile".
-        nan_to_zero: whether NaN becomes 0 on its way through a quantizer, as in hardware, instead of staying NaN.
-        check_weights: False takes a calibration of other weights, such as those before the model was trained further;
-            layers and channels must still be as many.
+            calibration must be for these weights. That is checked if all of them are float32 and in memory; others may
+            have been rounded since. A list of quantizers fits any model of as many layers.
+        method: which of a calibration's quantizers, "least_squares" or "percentile".
+        nan_to_zero: whether a quantizer makes NaN 0, as in hardware, instead of keeping it.
+        check_weights: False accepts a calibration of other weights, such as those before further training; the numbers
+            of layers and channels must still match.
 
     Returns:
         ``model``.
@@ -96,12 +96,12 @@ def quantize_model(
         InputError: for another model, or a calibration that does not fit; the model is then as it was.
     """
     layers = _layers(model)
-    found = None if calibration is None else _quantizers(
+    quantizers = None if calibration is None else _quantizers(
         model, layers, calibration, method, boolean(check_weights, "check_weights")
     )
     modules: list[FakeQuantize | None] = [None] * layers.config.n_layer
-    if found is not None:
-        modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in found]
+    if quantizers is not None:
+        modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in quantizers]
     if isinstance(layers, HuggingFace):
         for mixer in layers.mixers:
             check_mixer(mixer)
@@ -116,7 +116,7 @@ def quantize_model(
 def calibrate_model(
     model: nn.Module,
     ids: Tensor,
-    format: str | SegmentedFormat = "tuned",
+    format: FormatSpec | SegmentedFormat | str | os.PathLike[str] = "tuned",
     *,
     mode: str = "free",
     alpha: float = ALPHA,
@@ -125,7 +125,7 @@ def calibrate_model(
 ) -> Calibration:
     """Find every layer's format and scale for x of a model in memory, by least squared error of x and by percentile.
 
-    The model is run a layer at a time: in memory are the residual stream of all tokens before and after a layer, and x
+    The model is run a layer at a time. In memory are the residual stream of all tokens before and after a layer, and x
     of that layer (float32).
 
     Args:
@@ -135,33 +135,34 @@ def calibrate_model(
         format: a preset's name, which leaves its parameters open, ``tuned`` or
             ``tuned:segments=N,bits=B,headroom=M``, or a JSON file; or a format, as ``load_format`` gives it, of which
             only the scale is sought.
-        mode: what tuned layers share, one of :data:`qse_hw.golden.calibration.modes.MODES`.
+        mode: what tuned layers share, one of :data:`qse_hw.golden.calibration.sharing.MODES`.
         alpha: quantile of the percentile method.
         scale_bits: width of M.
-        progress: called with each layer's number when it has been seen.
+        progress: called with each layer's number when the layer is done.
 
     Returns:
-        The calibration, with the fingerprint of the weights, which is that of their checkpoint if no value was rounded;
-        a transformers model without its head has none.
+        The calibration, with the fingerprint of the weights, which equals the checkpoint's if no value was rounded; a
+        transformers model without its head has no fingerprint.
 
     Raises:
         InputError: for another model, format or ids; naming the layer, where its values cannot be calibrated.
     """
     layers = _layers(model)
-    check_spec(format, scale_bits)
+    spec = parse_format(format)
+    check_scale_bits(scale_bits)
     check_mode(mode)
     check_alpha(alpha)
     check_ids(ids, layers.config.vocab_size, ("(count,)", "(b, l)"))
     length = ids.shape[1] if ids.dim() == 2 else _SEQUENCE
-    found = activations(layers, ids.flatten().long(), tokens=ids.numel(), batch_length=length)
+    streamed = activations(layers, ids.flatten().long(), tokens=ids.numel(), batch_length=length)
     return calibrate(
-        _inputs(found), format, model=layers.fingerprint(), mode=mode, alpha=alpha, scale_bits=scale_bits,
+        _inputs(streamed), spec, model=layers.fingerprint(), mode=mode, alpha=alpha, scale_bits=scale_bits,
         progress=progress,
     )  # fmt: skip
 
 
-def _inputs(found: Iterator[tuple[int, dict[str, Any], Any, Tensor]]) -> Iterator[Layer]:
-    for _, tensors, block, residual in found:
+def _inputs(streamed: Iterator[tuple[int, dict[str, Any], Any, Tensor]]) -> Iterator[Layer]:
+    for _, tensors, block, residual in streamed:
         yield Layer(x=tensors["x"])
         del tensors, block, residual  # before the next layer is run
 
@@ -179,7 +180,7 @@ def _layers(model: nn.Module) -> Layers:
 
 def _quantizers(
     model: nn.Module, layers: Layers, calibration: Source, method: str, check_weights: bool
-) -> list[Segmented]:
+) -> list[SegmentedQuantizer]:
     """One per layer, checked to be for this model."""
     one_of(method, METHODS, "Method")
     if isinstance(calibration, str | os.PathLike):
@@ -196,12 +197,12 @@ def _quantizers(
             )
         return [calibration.layer(number, method).quantizer for number in range(config.n_layer)]
     given = list(calibration) if isinstance(calibration, Sequence) else [None]
-    found = [quantizer for quantizer in given if isinstance(quantizer, Segmented)]
-    if len(found) != len(given):
+    quantizers = [quantizer for quantizer in given if isinstance(quantizer, SegmentedQuantizer)]
+    if len(quantizers) != len(given):
         raise InputError(
-            "Calibration must be a Calibration, the path of one, a sequence of a Segmented for each layer, or None, "
-            f"not {type(calibration).__name__}"
+            "Calibration must be a Calibration, the path of one, a sequence of a SegmentedQuantizer for each layer, or "
+            f"None, not {type(calibration).__name__}"
         )
-    if len(found) != config.n_layer:
-        raise InputError(f"Calibration must have the model's {config.n_layer} layers, not {len(found)}")
-    return found
+    if len(quantizers) != config.n_layer:
+        raise InputError(f"Calibration must have the model's {config.n_layer} layers, not {len(quantizers)}")
+    return quantizers

@@ -1,6 +1,6 @@
 // The two memory-bound parts of a Mamba block for training on a CPU, forward and backward.
 //
-// Everything is vectorised over 16 neighbouring channels (one 64-byte cache line), so that the sum over the
+// Everything is vectorized over 16 neighboring channels (one 64-byte cache line), so that the sum over the
 // state stays inside a lane. Threads share out the batch. Tensors are float32 (batch, length, channels), rows may be
 // strided; the caller (scan.py) checks shapes.
 #include <torch/extension.h>

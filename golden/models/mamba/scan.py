@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qse_hw.golden.io.compiler import processor
 from qse_hw.golden.io.sources import files_digest
-from qse_hw.golden.models.mamba.parts import Kernels
-from qse_hw.golden.quantize.native import processor
+from qse_hw.golden.models.mamba.common import Kernels
 
 LANES, D_STATE = 16, 16  # as in scan.cpp
 SOURCE = Path(__file__).with_name("scan.cpp")
@@ -31,7 +31,7 @@ def _extension() -> ModuleType:
     folder = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root()) / _name()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "builder").open("w") as builder:
-        # PyTorch waits forever for a process that was killed while it built: its lock stays. This one the system frees.
+        # PyTorch waits forever for the lock of a process that was killed while building; the system frees this one.
         fcntl.flock(builder, fcntl.LOCK_EX)
         (folder / "lock").unlink(missing_ok=True)
         module: ModuleType = load(
@@ -41,16 +41,16 @@ def _extension() -> ModuleType:
 
 
 def _name() -> str:
-    """Of the extension, one for each source, PyTorch and processor.
+    """The extension's name: one for each source, PyTorch and processor.
 
-    PyTorch keeps what it built under the name alone, and takes it for the source's unless the source's file is newer.
+    PyTorch caches a build by name alone, and rebuilds only if the source's file is newer.
     """
     key = "\n".join((files_digest([SOURCE], SOURCE.parent), *FLAGS, torch.__version__, processor()))
     return f"golden_mamba_scan_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _rows(*tensors: Tensor) -> list[Tensor]:
-    """As float32 with a contiguous last axis, which is all that the C++ code asks for."""
+    """As float32 with a contiguous last axis, as the C++ code requires."""
     return [t.float() if t.stride(-1) == 1 else t.float().contiguous() for t in tensors]
 
 

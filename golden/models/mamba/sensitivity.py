@@ -1,8 +1,8 @@
-"""What an error of x does at the layer's output: through x_proj, the scan, the gate and out_proj.
+"""The effect of an error of x on the layer's output, through x_proj, the scan, the gate and out_proj.
 
 For small errors e of x, the output moves by J e, J the Jacobian. Quantization errors of different values are nearly
 uncorrelated, so the output's mean squared error is near ``sum_i |J[:, i]|**2 e_i**2``: a weighted squared error of x.
-The weights are estimated as ``(J^T v)**2`` for random signs v, whose mean they are (Hutchinson 1990).
+The weights are the mean of ``(J^T v)**2`` over random signs v (Hutchinson 1990), and are estimated from a few v.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ SEED = 2601
 def output_weights(
     block: Block, residual: Tensor, *, probes: int = PROBES, seed: int = SEED
 ) -> npt.NDArray[np.float32]:
-    """What the squared error of every value of x counts at the block's output.
+    """How much the squared error of every value of x counts at the block's output.
 
     Args:
         block: the layer.
@@ -34,7 +34,7 @@ def output_weights(
         (sequences * length, d_inner).
     """
     generator = torch.Generator().manual_seed(seed)
-    found = []
+    weights = []
     with torch.enable_grad():
         for sequence in residual:
             leaf: list[Tensor] = []
@@ -51,18 +51,18 @@ def output_weights(
                 signs = torch.randint(0, 2, output.shape, generator=generator).to(output) * 2 - 1
                 (gradient,) = torch.autograd.grad(output, leaf[0], signs, retain_graph=probe + 1 < probes)
                 weight += gradient.square() / probes
-            found.append(weight[0].detach().cpu().numpy())
-    return np.concatenate(found)
+            weights.append(weight[0].detach().cpu().numpy())
+    return np.concatenate(weights)
 
 
 @torch.inference_mode()
 def output_error(block: Block, residual: Tensor, quantizers: Sequence[Quantizer]) -> list[float]:
-    """Relative squared error of the block's output (before the residual is added) with x quantized by each.
+    """Relative squared error of the block's output (before the residual is added) with x quantized by each quantizer.
 
     Args:
         block: the layer.
         residual: (sequences, length, d_model), its input.
-        quantizers: those to compare.
+        quantizers: of x, to compare.
     """
     power, errors = 0.0, [0.0] * len(quantizers)
     for sequence in residual:

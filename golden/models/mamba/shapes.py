@@ -1,4 +1,4 @@
-"""The sizes of the published models, to measure what their sizes cost without their weights."""
+"""The sizes of the published models, for measurements that need no trained weights."""
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
@@ -18,7 +18,7 @@ RANDOM = "random:"
 
 
 def is_random(model: object) -> bool:
-    """Whether no checkpoint is meant, but a published shape with random weights: ``random:NAME``."""
+    """Whether ``random:NAME`` is given, a published shape with random weights, instead of a checkpoint."""
     return str(model).startswith(RANDOM)
 
 

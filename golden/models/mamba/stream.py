@@ -24,7 +24,7 @@ _SEQUENCES = 8  # at a time: enough for two cores, little memory
 
 
 class Layers(Protocol):
-    """A model of which a layer at a time is wanted."""
+    """A model that is read a layer at a time."""
 
     @property
     def config(self) -> Config:
@@ -37,16 +37,16 @@ class Layers(Protocol):
         """One layer in float32, in evaluation mode."""
 
     def fingerprint(self) -> str:
-        """What tells these weights from others, SHA-256 (hex)."""
+        """The fingerprint of the weights, SHA-256 (hex)."""
 
 
 def open_layers(directory: Path | str | None = None) -> Layers:
-    """The checkpoint that ``load_model`` would load, and as well checked, but each layer is read when it is asked for.
+    """The checkpoint as ``load_model`` loads and checks it, but each layer is read on demand.
 
     ``random:NAME`` is a model of a published shape (:mod:`qse_hw.golden.models.mamba.shapes`) with random weights.
 
     Raises:
-        InputError: when the folder does not hold a sound checkpoint; if only a value is not finite, when it is read.
+        InputError: if the folder does not hold a sound checkpoint; a value that is not finite raises when it is read.
     """
     if is_random(directory):
         return random_layers(shape(str(directory).removeprefix(RANDOM)), seed=0)
@@ -59,9 +59,9 @@ def layers_of(model: Mamba) -> Layers:
 
 
 def random_layers(config: Config, seed: int) -> Layers:
-    """The published initialisation, made per layer on demand and the same for the same seed.
+    """The published initialization, computed per layer on demand, and determined by the seed.
 
-    The fingerprint is that of config and seed, as all the weights would take long to make.
+    The fingerprint is that of config and seed, since computing all weights would take long.
     """
     return _Random(config, seed)
 
@@ -69,15 +69,15 @@ def random_layers(config: Config, seed: int) -> Layers:
 def activations(
     layers: Layers, ids: Tensor, *, tokens: int, batch_length: int = 512, names: Sequence[str] = ("x",)
 ) -> Iterator[tuple[int, dict[str, np.ndarray], Block, Tensor]]:
-    """For each layer its number, its SSM inputs by name, itself, and the residual stream that enters it.
+    """For each layer: its number, its SSM inputs by name, its block, and the residual stream that enters it.
 
     SSM inputs are float32 (tokens, channels), for the first ``tokens`` of ids (count,), cut into sequences of
     ``batch_length`` tokens (or ``tokens``, if fewer), each starting from an empty state. The residual stream is
-    (sequences, length, m): its first ``tokens`` rows, when flattened, are those of the SSM inputs, and what comes after
-    them in the last sequence is padding (more text), which they do not depend on.
+    (sequences, length, m): flattened, its first ``tokens`` rows belong to the SSM inputs; the rest of the last sequence
+    is padding (more text), on which they do not depend.
 
-    Memory: the residual stream before and after the layer, one layer's weights and inputs; and of the layer before what
-    the caller still holds.
+    Memory: the residual stream before and after the layer, one layer's weights and inputs, and whatever the caller
+    keeps of earlier layers.
 
     Raises:
         InputError: when ``tokens`` or ``batch_length`` is not positive, there are fewer ids than ``tokens``, the
@@ -98,7 +98,7 @@ def _activations(
     layers: Layers, ids: Tensor, tokens: int, length: int, names: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, np.ndarray], Block, Tensor]]:
     lacking = -tokens % length
-    text = torch.cat((ids[:tokens], ids[:lacking]))  # the padding is any text, so that nothing unusual comes of it
+    text = torch.cat((ids[:tokens], ids[:lacking]))  # padded with text, so that no unusual values arise
     with torch.no_grad():
         residual = layers.embed(text.view(-1, length))
     for layer in range(layers.config.n_layer):
@@ -115,7 +115,7 @@ def _activations(
         residual = following
 
 
-@torch.no_grad()  # here and not in the generator, which would set it for its caller between two layers
+@torch.no_grad()  # not in the generator, where it would stay set for the caller between two layers
 def _through(block: Block, residual: Tensor, tokens: int, names: Sequence[str]) -> tuple[dict[str, np.ndarray], Tensor]:
     """The block's SSM inputs (tokens, channels), and the residual stream after it."""
     following = torch.empty_like(residual)

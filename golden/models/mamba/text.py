@@ -31,13 +31,13 @@ class Tokenizer(Protocol):
 
     @property
     def prefix(self) -> int:
-        """The id that stands where a text has nothing before it."""
+        """The id that stands for the empty context before a text."""
 
     def encode(self, text: str) -> list[int]:
-        """Ids, with nothing added before or after."""
+        """Ids, without special tokens."""
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text; what is not UTF-8 becomes U+FFFD."""
+        """Text; bytes that are not UTF-8 become U+FFFD."""
 
 
 class Bytes:
@@ -53,7 +53,7 @@ class Bytes:
 
 
 def check_ids(ids: Any, vocab_size: int, shapes: Sequence[str] = ("(count,)",)) -> None:
-    """InputError unless ``ids`` is a tensor of tokens, of one axis, or of as many as one of ``shapes`` has."""
+    """InputError unless ``ids`` is an integer tensor of tokens of the vocabulary, of 1 to ``len(shapes)`` axes."""
     whole = isinstance(ids, Tensor) and ids.dtype in _INTEGERS and ids.numel() > 0
     if not whole or not 1 <= ids.dim() <= len(shapes):
         what = f"{ids.dtype} {tuple(ids.shape)}" if isinstance(ids, Tensor) else type(ids).__name__
@@ -130,9 +130,9 @@ class _HuggingFace:
 
     @property
     def prefix(self) -> int:
-        for found in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):
-            if found is not None:
-                return int(found)
+        for token in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):
+            if token is not None:
+                return int(token)
         return 0  # in the vocabulary of every model; <|endoftext|> in EleutherAI/gpt-neox-20b's
 
     def encode(self, text: str) -> list[int]:

@@ -3,7 +3,7 @@
 
 The matrices in and out of each block are trained by Muon, all else by AdamW, in bfloat16 products over float32 weights.
 The learning rate follows the share of the budget that is spent (time or steps), so that its decay ends with the budget
-however busy the machine is. DIR/state.pt is renewed at every validation; the same command continues from it.
+at any speed of the machine. DIR/state.pt is renewed at every validation; the same command continues from it.
 """
 
 import argparse

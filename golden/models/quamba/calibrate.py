@@ -1,4 +1,4 @@
-"""Finds the static scales of a quantized Mamba-1 in one pass of the unquantized model over a text."""
+"""Calibrates the static scales of a quantized Mamba-1 in one pass of the unquantized model over a text."""
 
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -11,17 +11,17 @@ from qse_hw.golden.calibration.percentile import ALPHA, SEQUENCE, check_alpha
 from qse_hw.golden.checks import instance, integer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
+from qse_hw.golden.models.mamba.common import Kernels
 from qse_hw.golden.models.mamba.model import PLAIN, Block, Mamba, MambaConfig, Mixer
-from qse_hw.golden.models.mamba.parts import Kernels
 from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.models.quamba.calibration import TENSORS, LayerScales, QuambaCalibration
 from qse_hw.golden.models.quamba.integer import HALF_MAX
 from qse_hw.golden.models.quamba.observe import MinMax, Percentile
 from qse_hw.golden.models.quamba.scan import selective_scan
-from qse_hw.golden.reference.hadamard import factorise, transform_tensor
+from qse_hw.golden.reference.hadamard import factorize, transform_tensor
 
 _SEQUENCES = 8  # at a time
-_STATE_EVERY = 16  # of a sequence's states, every 16th is looked at: d_state times as many values as x has elsewhere
+_STATE_EVERY = 16  # every 16th state of a sequence is used: states have d_state times as many values as x
 
 See = Callable[[str, Tensor], None]
 Observers = dict[str, MinMax | Percentile]
@@ -47,20 +47,20 @@ def calibrate_quamba(
         model: Mamba-1, unquantized.
         ids: (count,).
         tokens: how many of them to use, at least one sequence; rounded down to whole sequences.
-        alpha: quantile of |x|. It alone has moved task scores by points, so sweep it.
-        state_alpha: quantile of |state|, of which every 16th time step's is looked at.
+        alpha: quantile of |x|; alone it moves task scores by points, so sweep it.
+        state_alpha: quantile of |state|, over every 16th time step.
         sequence: tokens per sequence.
         progress: called with the number of tokens done.
 
     Raises:
         InputError: for Mamba-2, a d_inner without a Hadamard matrix, too short a text, or a tensor (named with its
-            layer) that is zero, not finite, or beyond float16 where it is to be stored so.
+            layer) that is zero, not finite, or, if it is to be stored as float16, beyond its range.
     """
     instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
     config = model.config
     if not isinstance(config, MambaConfig):
-        raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.calibrate2")
-    factorise(config.d_inner)
+        raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.calibrate_mamba2")
+    factorize(config.d_inner)
     check_ids(ids, config.vocab_size)
     check_alpha(alpha)
     check_alpha(state_alpha)
@@ -87,11 +87,11 @@ def calibrate_quamba(
 def calibrate_layer(block: Block, residual: Tensor, *, layer: int = 0) -> tuple[LayerScales, Tensor]:
     """The scales of one layer of a Mamba-1 from one batch, and the residual stream (b, l, m) after it.
 
-    For models of which one layer at a time is in memory; quantiles as :func:`calibrate_quamba`'s defaults.
+    For models that have one layer at a time in memory; quantiles are the defaults of :func:`calibrate_quamba`.
 
     Args:
         block: unquantized.
-        residual: what enters it (b, l, m).
+        residual: its input (b, l, m).
         layer: its number, for messages.
 
     Raises:
@@ -117,9 +117,9 @@ def _see_layer(block: Block, residual: Tensor, kernels: Kernels, observed: Obser
     def see(name: str, x: Tensor) -> None:
         observed[name].see(x)
 
-    normalised = F.rms_norm(residual, residual.shape[-1:], eps=block.norm.eps)
-    see("norm", normalised)
-    return residual + _mix(cast(Mixer, block.mixer), normalised * block.norm.weight, kernels, see)
+    normalized = F.rms_norm(residual, residual.shape[-1:], eps=block.norm.eps)
+    see("norm", normalized)
+    return residual + _mix(cast(Mixer, block.mixer), normalized * block.norm.weight, kernels, see)
 
 
 def _scales(observed: Observers) -> LayerScales:
@@ -145,7 +145,7 @@ def batches(ids: Tensor, tokens: int, sequence: int) -> Iterator[Tensor]:
 
 
 def _mix(mixer: Mixer, hidden: Tensor, kernels: Kernels, see: See) -> Tensor:
-    """The unquantized mixer, seen at every place where the quantized one will have a scale."""
+    """The unquantized mixer, observed wherever the quantized one has a scale."""
     xz = mixer.in_proj(hidden)
     see("xz", xz)
     x, z = xz.chunk(2, dim=-1)
@@ -165,6 +165,6 @@ def _mix(mixer: Mixer, hidden: Tensor, kernels: Kernels, see: See) -> Tensor:
     y = selective_scan(x, dt, -torch.exp(mixer.A_log), B, C, mixer.D, z, mixer.dt_proj.bias, observe=observe)
     see("state", torch.stack(states, dim=1))
     see("gated", y)
-    see("y", transform_tensor(y, normalise=False))
+    see("y", transform_tensor(y, normalize=False))
     output: Tensor = mixer.out_proj(y)
     return output

@@ -7,8 +7,8 @@ from typing import Any
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, Scale, scale_from_json
-from qse_hw.golden.io.documents import checked_document
 from qse_hw.golden.io.files import write_json
+from qse_hw.golden.io.schema import checked_document
 
 SCHEMA_NAME = "qse-hw/quamba/1"
 
@@ -18,12 +18,12 @@ class LayerScales:
     """One layer's activation scales. MinMax over all calibration tokens, except for x and state (percentile).
 
     Attributes:
-        norm: RMSNorm's output before its weight, which in_proj has taken.
+        norm: RMSNorm's output without its weight, which is folded into in_proj.
         xz: in_proj's output, x and z alike.
         x: SSM input after convolution and SiLU: the percentile scale of plain INT8.
         x_proj: x_proj's output: dt_low, B and C alike.
         dt: dt_proj's output without its bias.
-        y: unnormalised Hadamard transform of the gated scan's output; over sqrt(d_inner), the orthonormal one's step.
+        y: unnormalized Hadamard transform of the gated scan's output; over sqrt(d_inner), the orthonormal one's step.
         state: SSM state.
     """
 
@@ -65,7 +65,7 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class QuambaCalibration:
-    """What :func:`qse_hw.golden.models.quamba.calibrate.calibrate_quamba` found.
+    """The result of :func:`qse_hw.golden.models.quamba.calibrate.calibrate_quamba`.
 
     Attributes:
         model: fingerprint of the model (SHA-256, hex).

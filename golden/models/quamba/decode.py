@@ -1,9 +1,9 @@
-"""The quantized Mamba-1 one token at a time, with 8-bit weights and states stored as they are counted.
+"""The quantized Mamba-1 one token at a time, with int8 weights, and states stored in their stated dtype.
 
 Each product reads int8 weights and 8-bit codes (:func:`qse_hw.golden.quantize.operators.linear`); no float copy of a
-weight is held. Equal to :class:`qse_hw.golden.models.quamba.model.QuambaMamba` on every code; what float operations may
-leave in the last bit is told in tests/golden/models/quamba/test_decode.py. Shapes: batch b, ``d_model`` m, ``d_inner``
-d, ``d_state`` n.
+weight is held. Every code equals that of :class:`qse_hw.golden.models.quamba.model.QuambaMamba`; where float operations
+may differ in the last bit, tests/golden/models/quamba/test_decode.py states.
+Shapes: batch b, ``d_model`` m, ``d_inner`` d, ``d_state`` n.
 """
 
 import math
@@ -16,17 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.tables import value_table
 from qse_hw.golden.models.mamba.generate import Decoder, Region
 from qse_hw.golden.models.mamba.model import MambaConfig
-from qse_hw.golden.models.quamba import regions
+from qse_hw.golden.models.quamba import fused_ops
 from qse_hw.golden.models.quamba.model import QuambaBlock, QuambaMamba
 from qse_hw.golden.quantize import operators
-from qse_hw.golden.reference.hadamard import core, factorise, sylvester
+from qse_hw.golden.reference.hadamard import core, factorize, sylvester
 
 _INT8 = int8()
 _STATES = {"fp32": torch.float32, "fp16": torch.float16, "int8": torch.int8}
@@ -36,12 +36,12 @@ class QuambaLayer(nn.Module):
     """One layer's int8 weights, constants and state, on the block's device.
 
     Args:
-        block: whose int8 weights it shares.
+        block: the quantized block; its int8 weights are shared.
         batch: sequences.
         where: what messages call it.
 
     Raises:
-        InputError: if x has no segmented format: only such a one has codes that a product can read.
+        InputError: if x has no segmented format, whose codes the integer product needs.
     """
 
     in_proj: Tensor
@@ -54,7 +54,7 @@ class QuambaLayer(nn.Module):
     def __init__(self, block: QuambaBlock, *, batch: int, where: str) -> None:
         super().__init__()
         quantizer, source = block.x_proj.quantizer, block.x_proj.source
-        if not isinstance(quantizer, Segmented) or not isinstance(source, Segmented):
+        if not isinstance(quantizer, SegmentedQuantizer) or not isinstance(source, SegmentedQuantizer):
             raise InputError(f"{where}: x must have a segmented format to be decoded, not {type(quantizer).__name__}")
         self.x, self.x_proj_reads, self.recoded = quantizer, source, block.x_proj.reads == "int8"
         self.y_scale, self.eps, self.split = block.out_proj.scale, block.eps, block.split[0]
@@ -80,41 +80,41 @@ class QuambaLayer(nn.Module):
             "D": block.D,
             "out_proj": block.out_proj.linear.codes,
             "values": torch.from_numpy(value_table(quantizer.format, quantizer.scale)),
-            "norm_factor": regions.factor_of(scales.norm),
-            "state_factor": regions.factor_of(scales.state),
+            "norm_factor": fused_ops.factor_of(scales.norm),
+            "state_factor": fused_ops.factor_of(scales.state),
             "window": torch.zeros(batch, block.conv.codes.shape[0], block.conv.codes.shape[1] - 1, dtype=torch.int8),
             "state": torch.zeros(batch, *block.A.shape, dtype=_STATES[block.state]),
         }
-        buffers |= {name: regions.step_of(step) for name, step in steps.items()}
-        buffers |= {name: regions.requantization(by) for name, by in rules.items()}
+        buffers |= {name: fused_ops.step_of(step) for name, step in steps.items()}
+        buffers |= {name: fused_ops.requantization(by) for name, by in rules.items()}
         for name, value in buffers.items():
             self.register_buffer(name, value.to(device))
 
     def forward(self, residual: Tensor, fuse: Callable[[Region], Region]) -> Tensor:
         """The residual stream (b, m), float32, after this layer."""
-        norm = fuse(regions.normalise)(residual, self.norm_factor, self.eps)
+        norm = fuse(fused_ops.normalize)(residual, self.norm_factor, self.eps)
         sums = operators.linear(norm, self.in_proj, _INT8)
-        x, gate = fuse(regions.convolve)(sums, self.to_xz, self.window, self.taps, self.conv_step, self.conv_bias)
+        x, gate = fuse(fused_ops.convolve)(sums, self.to_xz, self.window, self.taps, self.conv_step, self.conv_bias)
         codes = operators.quantize(x, self.x.format, self.x.scale)
         read = codes
         if self.recoded:
-            x = fuse(regions.decoded)(codes, self.values)
+            x = fuse(fused_ops.decoded)(codes, self.values)
             read = operators.quantize(x, self.x_proj_reads.format, self.x_proj_reads.scale)
         sums = operators.linear(read, self.x_proj, self.x_proj_reads.format)
-        low, BC = fuse(regions.project)(sums, self.to_x_proj, self.split)
+        low, BC = fuse(fused_ops.project)(sums, self.to_x_proj, self.split)
         sums = operators.linear(low, self.dt_proj, _INT8)
-        y = fuse(regions.scan)(
+        y = fuse(fused_ops.scan)(
             codes, self.values, sums, self.to_dt, self.dt_step, self.dt_bias, self.A, BC, self.x_proj_step, self.D,
             gate, self.gate_step, self.state, self.state_factor, self.state_step,
         )  # fmt: skip
         codes = operators.quantize(self.transform(y), _INT8, self.y_scale)
         sums = operators.linear(codes, self.out_proj, _INT8)
-        after: Tensor = fuse(regions.finish)(residual, sums, self.out_step)
+        after: Tensor = fuse(fused_ops.finish)(residual, sums, self.out_step)
         return after
 
 
 class Hadamard(nn.Module):
-    """:func:`qse_hw.golden.reference.hadamard.transform_tensor`, not normalised, as two products with matrices that are
+    """:func:`qse_hw.golden.reference.hadamard.transform_tensor`, not normalized, as two products with matrices that are
     on the device.
 
     Exact for float16 values: float64 (b, n) -> float64 (b, n).
@@ -125,7 +125,7 @@ class Hadamard(nn.Module):
 
     def __init__(self, n: int, device: torch.device) -> None:
         super().__init__()
-        m, chunk = factorise(n)
+        m, chunk = factorize(n)
         inner = min(chunk, 1 << math.isqrt(n).bit_length() - 1)  # both factors near the root of n
         matrices = {"left": np.kron(core(m), sylvester(chunk // inner)), "right": sylvester(inner)}
         for name, H in matrices.items():
@@ -136,14 +136,14 @@ class Hadamard(nn.Module):
 
 
 class QuambaDecoder(Decoder):
-    """A quantized Mamba-1 that goes one token at a time.
+    """A quantized Mamba-1 that processes one token at a time.
 
     Embedding and head are int8 where the recipe quantizes them, else float16.
 
     Args:
         config: the sizes.
-        blocks: first to last; each is dropped before the next is asked for, but for its int8 weights.
-        embedding: (vocab_size, m), float32, and the step at which it has 8-bit codes, or None.
+        blocks: first to last; of each only the int8 weights are kept when the next is requested.
+        embedding: (vocab_size, m), float32, and the step of its 8-bit codes; None: it has none.
         head: the same.
         norm: weight of the last norm (m).
         batch: sequences.
@@ -173,12 +173,12 @@ class QuambaDecoder(Decoder):
     ) -> None:
         super().__init__(batch=batch, vocab_size=len(head[0]), device=norm.device, compiled=compiled)
         self.config = config
-        matrix, step = regions.stored(*embedding)
+        matrix, step = fused_ops.stored(*embedding)
         self.register_buffer("embedding", matrix)
         self.register_buffer("embedding_step", step.to(norm.device))
         if not (embedding[1] == head[1] and torch.equal(embedding[0], head[0])):
-            matrix, step = regions.stored(*head)
-        self.register_buffer("head", matrix)  # the same memory where it is tied
+            matrix, step = fused_ops.stored(*head)
+        self.register_buffer("head", matrix)  # the same memory if tied
         self.register_buffer("head_step", step.to(norm.device))
         self.register_buffer("norm", norm.detach())
         self.layers = nn.ModuleList(
@@ -213,5 +213,5 @@ class QuambaDecoder(Decoder):
         residual = F.embedding(ids, self.embedding).float() * self.embedding_step
         for layer in self.layers:
             residual = layer(residual, self.fuse)
-        logits: Tensor = self.fuse(regions.head)(residual, self.norm, self.head, self.head_step, self.config.eps)
+        logits: Tensor = self.fuse(fused_ops.head)(residual, self.norm, self.head, self.head_step, self.config.eps)
         return logits

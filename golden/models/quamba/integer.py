@@ -1,7 +1,7 @@
 """The integer arithmetic of a quantized layer: int8 codes, int32 accumulators, dyadic requantization.
 
-Every function here has one right answer, which the tests compute a second time in Python integers. Floating point
-serves only where it is exact: float64 for the product of a float32 and a 16-bit multiplier, float32 or float64 for sums
+Every function has one exact result, which the tests also compute in Python integers. Floating point is used only where
+it is exact: float64 for the product of a float32 and a 16-bit multiplier, float32 or float64 for sums
 of integers that stay below 2^24 or 2^53.
 """
 
@@ -28,7 +28,7 @@ MIN_PEAK, MAX_PEAK = 2.0**-119, 2.0**127  # of weights: their steps, and 127 tim
 
 _INT8 = int8()
 _BLOCK = 1 << 15  # values at a time on a CPU: they stay in its cache
-MAX_SHIFT = 62  # int64; whatever 2^62 would shift to 0, more would, too
+MAX_SHIFT = 62  # of int64; larger shifts give 0, as this one does
 
 
 def quantize(x: Tensor, scale: Scale, rounding: Rounding) -> Tensor:
@@ -51,12 +51,12 @@ def quantize(x: Tensor, scale: Scale, rounding: Rounding) -> Tensor:
 
 
 def dequantize(codes: Tensor, step: Fraction) -> Tensor:
-    """Code times step in float32, as a unit does it that stores the step so: both step and product are rounded."""
+    """Code times step in float32, as in a unit that stores the step as float32: step and product are both rounded."""
     return codes.float() * float(step)
 
 
 class Weight(NamedTuple):
-    """int8 codes and their step (the real number that a code of 1 stands for), one for the whole tensor."""
+    """int8 codes and their step (the value of code 1), one for the whole tensor."""
 
     codes: Tensor
     step: Fraction
@@ -68,7 +68,7 @@ class Weight(NamedTuple):
 
 
 def check_step(step: Fraction, where: str) -> Fraction:
-    """``step`` itself, or an InputError where float32 would make it subnormal, and products with it inexact."""
+    """``step`` itself; InputError if it is subnormal in float32, where products with it would be inexact."""
     if step < Fraction(1, 2**126):
         raise InputError(
             f"{where}: step must be at least 2**-126, not {float(step):.4g}; scale weights and activations up"
@@ -96,24 +96,24 @@ def quantize_weight(weight: Tensor, where: str) -> Weight:
         raise InputError(
             f"{where} must be zero or have a peak from 2**-119 to 2**127, not {peak:.4g}; set it to zero or scale it"
         )
-    # 127 w is exact, and a quotient of 31 by 24 bits that is no tie is 2^-33 away from one: dividing makes none
+    # 127 w is exact; a quotient of 31 by 24 bits that is no tie is at least 2^-33 away from one: float64 makes none
     return Weight((w.double() * HIGH / peak).round_().to(torch.int8), Fraction(peak) / HIGH)
 
 
 def multiplier(accumulator_step: Fraction, output: Scale, where: str) -> Scale:
-    """The dyadic r = M 2^-k (16 bits) that takes accumulators to codes: the step of the one over that of the other.
+    """The dyadic r = M 2^-k (16 bits) from accumulators to codes: the accumulators' step over the codes' step.
 
     Raises:
         InputError: if the ratio is 2^16 or more (k negative: the output's scale is far too small) or not representable.
     """
     try:
-        found = Scale.from_step(output.step / accumulator_step)
+        result = Scale.from_step(output.step / accumulator_step)
     except InputError as error:
         raise InputError(f"{where}: the output's scale does not fit its accumulators: {error}") from error
-    if found.k < 0:
-        ratio = float(found.reciprocal)
+    if result.k < 0:
+        ratio = float(result.reciprocal)
         raise InputError(f"{where}: accumulator over output step must be below 2^16, not {ratio:g}; calibrate again")
-    return found
+    return result
 
 
 def requantize(accumulators: Tensor, by: Scale) -> Tensor:
@@ -178,5 +178,5 @@ class IntegerLinear(nn.Module):
         return F.linear(x.to(self._matrix.dtype), self._matrix).to(torch.int32)
 
     def product(self, x: Tensor) -> Tensor:
-        """Codes times real inputs (..., in), float64: for inputs that are no integers at one step."""
+        """Codes times real inputs (..., in), float64: for inputs that are not integers times one step."""
         return F.linear(x.double(), self.codes.double())

@@ -1,4 +1,4 @@
-"""The three parts of a quantized Mamba block that are more than an integer product."""
+"""The three parts of a quantized Mamba block that are more than one integer product."""
 
 from fractions import Fraction
 from typing import Literal
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
+from qse_hw.golden.calibration.quantizers import Quantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.codes import code_dtype
 from qse_hw.golden.formats.presets import int8
@@ -73,11 +73,11 @@ class IntegerConv(nn.Module):
 class XProjection(nn.Module):
     """Quantizes x and projects it to dt_low, B and C.
 
-    ``reads`` is what the product reads of x:
+    ``reads`` is the product's input:
 
-    * "code": the decoded integer of x's code, the hardware's way: one code for both consumers. A quantizer that is not
-      a :class:`Segmented` has no such integer: then it is the decoded float32 value, in float64 products.
-    * "int8": what the paper's simulation computes, INT8 at the percentile scale of the decoded value: rounded twice.
+    * "code": the decoded integer of x's code, as in hardware, where one code serves both consumers. A quantizer that is
+      not a :class:`SegmentedQuantizer` has no such integer; its decoded float32 values are used, in float64 products.
+    * "int8": INT8 of the decoded value at the percentile scale, as in the paper's simulation: x is rounded twice.
 
     Args:
         weight: float32 (r + 2 n, d).
@@ -94,9 +94,9 @@ class XProjection(nn.Module):
         super().__init__()
         if reads not in X_PROJ_INPUTS:
             raise InputError(f"What x_proj reads must be one of {', '.join(X_PROJ_INPUTS)}, not {reads!r}")
-        self.quantizer, self.reads, self.plain = quantizer, reads, Segmented(format=int8(), scale=plain)
+        self.quantizer, self.reads, self.plain = quantizer, reads, SegmentedQuantizer(format=int8(), scale=plain)
         self.source = self.plain if reads == "int8" else quantizer
-        if isinstance(self.source, Segmented):
+        if isinstance(self.source, SegmentedQuantizer):
             format = self.source.format
             step = self.source.scale.step / Fraction(2) ** format.fraction_bits
             largest = max(abs(value) for value in format.values.values())
@@ -107,7 +107,7 @@ class XProjection(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x float32 (..., d) -> x decoded, float32 (..., d), and int8 (..., r + 2 n)."""
-        if not isinstance(self.source, Segmented):
+        if not isinstance(self.source, SegmentedQuantizer):
             decoded = self.quantizer.tensor(x)
             real = self.linear.product(decoded) * float(self.by.reciprocal)
             return decoded, real.round_().clamp_(LOW, HIGH).to(torch.int8)
@@ -120,9 +120,9 @@ class XProjection(nn.Module):
         return decoded, requantize(self.linear(decoded_integers(codes, self.source)), self.by)
 
 
-def decoded_integers(codes: Tensor, quantizer: Segmented) -> Tensor:
-    """What codes of ``qse_hw.golden.quantize.operators.quantize`` stand for, in fine steps; int8 codes are their own,
-    others int32.
+def decoded_integers(codes: Tensor, quantizer: SegmentedQuantizer) -> Tensor:
+    """Decoded integers, in fine steps, of codes as ``qse_hw.golden.quantize.operators.quantize`` gives them: int8 codes
+    themselves, others as int32.
     """
     format = quantizer.format
     if format.kind == "twos-complement" and format.bits == 8 and format.fraction_bits == 0:
@@ -136,12 +136,12 @@ def decoded_integers(codes: Tensor, quantizer: Segmented) -> Tensor:
 class HadamardLinear(nn.Module):
     """out_proj: the float16 input transformed, quantized to int8, times a weight that holds the inverse transform.
 
-    The transform of float16 values is exact in float64, and so is the decision of every code, in whatever order the
-    hardware adds. The transform is not normalised: 1/n is in the weight's step and sqrt(n) in the input's.
+    The transform of float16 values is exact in float64, and so is every code, for any order in which the hardware adds.
+    The transform is not normalized: 1/n is in the weight's step and sqrt(n) in the input's.
 
     Args:
         weight: float32 (m, d).
-        scale: of the unnormalised transform.
+        scale: of the unnormalized transform.
         where: what messages call it.
 
     Raises:
@@ -156,7 +156,7 @@ class HadamardLinear(nn.Module):
 
     def quantize(self, y: Tensor) -> Tensor:
         """float16 (..., d) -> int8 codes of its transform, half away from zero."""
-        return operators.quantize(transform_tensor(y.double(), normalise=False), int8(), self.scale)
+        return operators.quantize(transform_tensor(y.double(), normalize=False), int8(), self.scale)
 
     def forward(self, y: Tensor) -> Tensor:
         """Floating point (..., d), taken as float16 -> float32 (..., m) that float16 holds exactly."""

@@ -1,4 +1,4 @@
-"""Mamba-2 as Quamba2 quantizes what enters and leaves its SSM; everything else stays floating point.
+"""Mamba-2 with the inputs and the output of its SSM quantized as in Quamba2; everything else stays floating point.
 
 Source: "Quamba2" (2025, arXiv 2503.22879). Quantized here: x, its channels sorted by their absolute maxima and cut into
 groups with a scale each; B and C, INT8 with a scale for each SSD group; the gated norm's output y, Hadamard transform
@@ -18,14 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from qse_hw.golden.calibration.quantizers import Quantizer
+from qse_hw.golden.checks import instance
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
 from qse_hw.golden.models.mamba.model import Mamba
-from qse_hw.golden.models.quamba.calibrate2 import config_of
-from qse_hw.golden.models.quamba.calibration2 import Quamba2Calibration
+from qse_hw.golden.models.quamba.calibrate_mamba2 import config_of
+from qse_hw.golden.models.quamba.calibration_mamba2 import Quamba2Calibration
 from qse_hw.golden.models.quamba.layers import HadamardLinear
-from qse_hw.golden.models.quamba.model import check_count
+from qse_hw.golden.models.quamba.model import check_quantizers
 
 
 class QuambaMamba2(nn.Module):
@@ -34,8 +35,8 @@ class QuambaMamba2(nn.Module):
     Args:
         model: the unquantized model; it is not changed.
         calibration: of that very model.
-        x_quantizers: per layer, what x (b, l, d) becomes, e.g. ``Layer2Scales.x_quantizer`` of a format; None: INT8 at
-            the groups' percentile scales.
+        x_quantizers: of x (b, l, d), one per layer, e.g. ``Layer2Scales.x_quantizer`` of a format; None: INT8 at the
+            groups' percentile scales.
 
     Raises:
         InputError: for a calibration of another checkpoint or a wrong number of quantizers.
@@ -46,10 +47,11 @@ class QuambaMamba2(nn.Module):
     ) -> None:
         super().__init__()
         config = config_of(model)
+        instance(calibration, Quamba2Calibration, "Calibration", "a Quamba2Calibration, as calibrate_quamba2 gives it")
         calibration.check(fingerprint(model), config.n_layer, config.d_inner, config.ngroups)
         if x_quantizers is None:
             x_quantizers = [layer.x_quantizer(int8()) for layer in calibration.layers]
-        check_count(x_quantizers, config.n_layer)
+        check_quantizers(x_quantizers, config.n_layer)
         self.config = config
         self.quantizers: list[dict[str, Quantizer]] = [
             {"x": x} | {name: layer.state_quantizer(name, config.d_state) for name in ("B", "C")}

@@ -1,4 +1,4 @@
-"""Mamba-1 with 8-bit weights and activations: simulated in PyTorch, its integer parts as hardware computes them.
+"""Mamba-1 with 8-bit weights and activations: simulated in PyTorch, its integer parts bit-exact to hardware.
 
 Source: Chiang et al., "Quamba: A Post-Training Quantization Recipe for Selective State Space Models" (2024,
 arXiv 2410.13229); formats of x: arXiv 2601.09451.
@@ -17,12 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.calibration.quantizers import Quantizer, Segmented
-from qse_hw.golden.checks import instance
-from qse_hw.golden.errors import InputError
+from qse_hw.golden.calibration.quantizers import Quantizer, SegmentedQuantizer
+from qse_hw.golden.checks import boolean, function, instance, shown
+from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.model import Block, Mamba, MambaConfig, Mixer
+from qse_hw.golden.models.mamba.text import check_ids
 from qse_hw.golden.models.quamba.calibration import LayerScales, QuambaCalibration
 from qse_hw.golden.models.quamba.integer import (
     MAX_INT8,
@@ -38,7 +39,7 @@ from qse_hw.golden.models.quamba.layers import HadamardLinear, IntegerConv, XPro
 from qse_hw.golden.models.quamba.scan import State, selective_scan, store_as
 
 Tap = Callable[[int, str, Tensor], None]
-"""``(layer, name, tensor)``: sees what passes between the parts of every layer, under the names of :data:`TAPS`."""
+"""``(layer, name, tensor)``: is called with every intermediate tensor of a layer that :data:`TAPS` names."""
 
 TAPS = ("norm", "in_proj", "xz", "conv", "x", "x_decoded", "x_proj", "dt_proj", "dt", "y", "y_code", "out")
 """int8: norm, xz, x_proj, dt, y_code. int32 accumulators: in_proj, conv, dt_proj. float32: x before and after it is
@@ -90,8 +91,8 @@ class QuambaBlock(nn.Module):
             return value
 
         scales = self.scales
-        normalised = F.rms_norm(residual, residual.shape[-1:], eps=self.eps)
-        norm = tapped("norm", quantize(normalised, scales.norm, "half even"))
+        normalized = F.rms_norm(residual, residual.shape[-1:], eps=self.eps)
+        norm = tapped("norm", quantize(normalized, scales.norm, "half even"))
         xz = tapped("xz", requantize(tapped("in_proj", self.in_proj(norm)), self.to_xz))
         before, gate = xz.chunk(2, dim=-1)
         x = tapped("x", self.conv(tapped("conv", self.conv.accumulate(before))))
@@ -122,8 +123,8 @@ class QuambaMamba(nn.Module):
     Args:
         model: the unquantized model; it is not changed.
         calibration: of that very model.
-        x_quantizers: per layer, what x becomes: a :class:`Segmented` (the soft edge, INT8, tuned formats) or any other
-            quantizer, of which x_proj then reads the decoded values; None: INT8 at the percentile scale, as in Quamba.
+        x_quantizers: of x, one per layer: a :class:`SegmentedQuantizer` (the soft edge, INT8, tuned formats), or any
+            other quantizer, whose decoded values x_proj then reads; None: INT8 at the percentile scale, as in Quamba.
         x_proj_input: "code" or "int8", see :class:`XProjection`.
         state: "fp32", "fp16" or "int8": how the SSM state is stored between time steps.
         quantize_head: whether embedding and lm_head have 8-bit weights (per tensor; their inputs stay floating point).
@@ -150,10 +151,12 @@ class QuambaMamba(nn.Module):
         instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
         if not isinstance(model.config, MambaConfig):
             raise InputError("Model must be a Mamba-1, not a Mamba-2; use qse_hw.golden.models.quamba.mamba2")
+        instance(calibration, QuambaCalibration, "Calibration", "a QuambaCalibration, as calibrate_quamba gives it")
+        boolean(quantize_head, "quantize_head")
         calibration.check(fingerprint(model), model.config.n_layer)
         if x_quantizers is None:
-            x_quantizers = [Segmented(format=int8(), scale=layer.x) for layer in calibration.layers]
-        check_count(x_quantizers, model.config.n_layer)
+            x_quantizers = [SegmentedQuantizer(format=int8(), scale=layer.x) for layer in calibration.layers]
+        check_quantizers(x_quantizers, model.config.n_layer)
         self.config = model.config
         self.layers = nn.ModuleList(
             QuambaBlock(block, scales, quantizer, x_proj_input=x_proj_input, state=state, layer=i)
@@ -180,7 +183,11 @@ class QuambaMamba(nn.Module):
 
     @torch.no_grad()
     def features(self, ids: Tensor, tap: Tap | None = None) -> Tensor:
-        """The normalised residual stream (b, l, m) that the head reads."""
+        """The normalized residual stream (b, l, m) that the head reads."""
+        if not isinstance(ids, Tensor) or ids.dim() != 2:
+            raise InputTypeError(f"Ids must be an integer tensor (b, l), not {shown(ids)}")
+        check_ids(ids, self.config.vocab_size, ("(count,)", "(b, l)"))
+        function(tap, "Tap")
         residual = F.embedding(ids, self.embedding)
         for i, layer in enumerate(self.layers):
             see = None if tap is None else lambda name, value, i=i: tap(i, name, value)
@@ -188,7 +195,13 @@ class QuambaMamba(nn.Module):
         return cast(Tensor, self.norm_f(residual))
 
 
-def check_count(quantizers: Sequence[Quantizer], layers: int) -> None:
+def check_quantizers(quantizers: Sequence[Quantizer], layers: int) -> None:
     """InputError unless there is one quantizer for every layer."""
+    each = list(quantizers) if isinstance(quantizers, Sequence) else [None]
+    if not all(callable(getattr(quantizer, "tensor", None)) for quantizer in each):
+        raise InputTypeError(
+            f"Quantizers of x must be a sequence of a quantizer for each of the {layers} layers, such as a "
+            f"SegmentedQuantizer, not {shown(quantizers)}"
+        )
     if len(quantizers) != layers:
         raise InputError(f"There must be one quantizer of x for each of the {layers} layers, not {len(quantizers)}")

@@ -1,4 +1,4 @@
-"""What is remembered of a tensor while calibration text streams by: a maximum, or a moving average of quantiles."""
+"""Running statistics of a tensor during calibration: a maximum, or a moving average of quantiles."""
 
 import math
 
@@ -13,7 +13,7 @@ from qse_hw.golden.models.quamba.integer import HIGH
 
 
 class MinMax:
-    """The largest magnitude of all that was seen; ``where`` is what messages call the tensor."""
+    """The largest magnitude seen so far; ``where`` names the tensor in messages."""
 
     def __init__(self, where: str, limit: float = math.inf) -> None:
         self.where, self.limit, self.peak = where, limit, 0.0

@@ -69,7 +69,7 @@ def selective_scan(
         z: gate.
         dt_bias: bias of the time steps.
         store: what happens to h from one step to the next; None: nothing.
-        observe: called with every time step's number and its state (b, d, n) before it is stored.
+        observe: called with the number of every time step and its state (b, d, n) before it is stored.
     """
     delta = F.softplus(dt + dt_bias, threshold=20.0).transpose(0, 1)  # time first, so that a step is contiguous
     inflow, B, C = delta * x.transpose(0, 1), B.transpose(0, 1), C.transpose(0, 1)

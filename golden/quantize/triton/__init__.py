@@ -1,7 +1,7 @@
-"""The quantizer on a GPU: Triton kernels and how they are launched. The functions are those of
+"""The quantizer on a GPU: Triton kernels and their launches. The functions are those of
 :mod:`qse_hw.golden.quantize.tensor`.
 
-A device needs no float64 but for float64 and int32 inputs. Without a GPU the kernels run in Triton's interpreter
+A device needs float64 only for float64 and int32 inputs. Without a GPU the kernels run in Triton's interpreter
 (``TRITON_INTERPRET=1``, set before this is imported), on tensors in the CPU's memory: slow, and the same bits.
 """
 
@@ -24,9 +24,9 @@ from qse_hw.golden.quantize.triton.layout import decoding, encoding
 from qse_hw.golden.quantize.triton.products import gemm_kernel, gemv_kernel
 
 BLOCK = 4096
-LAUNCH = {"num_warps": 8, "enable_fp_fusion": False}  # 16 values for each thread; every fma is one that is written
-FEW_ROWS = 16  # up to so many rows the products are bound by reading the weight
-MANY_OUTPUTS, GEMV_TILE = 1024, 4096  # fewer outputs are spread over more programs, so that all of the GPU reads
+LAUNCH = {"num_warps": 8, "enable_fp_fusion": False}  # 16 values per thread; no fma but those that are written
+FEW_ROWS = 16  # with at most so many rows the products are bound by reading the weight
+MANY_OUTPUTS, GEMV_TILE = 1024, 4096  # with fewer outputs, more programs share the work, so that the whole GPU reads
 
 _SIGNIFICANDS = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8, torch.int8: 8, torch.int16: 16}
 _WIDE = (torch.float64, torch.int32)  # more digits than float32 has
@@ -60,7 +60,7 @@ def fake_quantize(x: Tensor, format: SegmentedFormat, scale: Scale, *, nan_to_ze
 def dequantize(
     codes: Tensor, format: SegmentedFormat, scale: Scale, *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Decoded values, as :func:`qse_hw.golden.quantize.tensor.dequantize`, but 0 of codes that the format does not
+    """Decoded values, as :func:`qse_hw.golden.quantize.tensor.dequantize`, but 0 for codes that the format does not
     assign.
     """
     flat = codes.contiguous()
@@ -109,11 +109,11 @@ def _quantize(
 
 
 def _blocks(flat: Tensor) -> tuple[int]:
-    return (max(1, triton.cdiv(flat.numel(), BLOCK)),)  # a launch of no programs is an error
+    return (max(1, triton.cdiv(flat.numel(), BLOCK)),)  # launching no programs is an error
 
 
 def _product(dtype: torch.dtype, format: SegmentedFormat, scale: Scale, exponent: int) -> tuple[int, bool, bool]:
-    """The factor as the bits of a float64; whether it takes float64; whether its digits times a value's fit.
+    """The factor as the bits of a float64; whether float64 is needed; whether its digits times a value's fit.
 
     A product whose digits fit is exact unless it underflows or overflows.
     """

@@ -1,10 +1,10 @@
 """The arithmetic that the kernels share: a value's position, a position's code, a code's integer, an integer's value.
 
-Exact without float64. A product of a value and the factor is its rounding and what that cut off, which an fma gives
-(an error-free transformation: Dekker, "A floating-point technique for extending the available precision", 1971).
-That needs no care where products overflow, since all that is so large saturates, and where they are subnormal, since
-all between 0 and 1 have the same position. Only a product that becomes 0 has lost on which side of 0 it was, and so has
-a negative subnormal one when Triton's floor, which flushes such numbers on a GPU, makes it 0.
+Exact without float64. A product of a value and the factor is the sum of its rounding and the rounding error, which an
+fma gives (an error-free transformation: Dekker, "A floating-point technique for extending the available precision",
+1971). Overflow does no harm, since such values saturate, nor do subnormal products, since all positions between 0 and 1
+are alike. Only a product that becomes 0 has lost its side of 0; so has a negative subnormal one, which Triton's floor
+flushes to 0 on a GPU.
 """
 
 import triton
@@ -19,7 +19,7 @@ _TWOS_COMPLEMENT = tl.constexpr(TWOS_COMPLEMENT)
 
 @triton.jit
 def position(x, factor, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr):
-    """T from the axis' start (int32), whether anything was truncated, and the sign; of NaN, whatever may come.
+    """T from the axis' start (int32), whether anything was truncated, and the sign; undefined for NaN.
 
     ``x`` and ``factor`` are both float32, or both float64.
     """
@@ -30,7 +30,7 @@ def position(x, factor, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr):
     t = tl.floor(product)
     inexact = t != product
     if not PRODUCT_EXACT:
-        cut = tl.fma(x, factor, -product)  # where the product is infinite, t stays so, whatever this is
+        cut = tl.fma(x, factor, -product)  # an infinite product stays infinite, whatever this is
         t = tl.where((cut < 0) & (t == product), t - 1, t)
         inexact = inexact | (cut != 0)
     if E.sticky and E.kind == _OFFSET:  # an exact end may be at 0; other formats have one code on both sides of 0
@@ -50,7 +50,7 @@ def encode(T, inexact, negative, E: tl.constexpr):
     if E.kind == _TWOS_COMPLEMENT:
         index = tl.minimum((T + 1) >> 1, tl.where(negative, E.last_negative, E.last))
         return tl.where(negative, -index, index), segment
-    T = tl.minimum(tl.maximum(T, 0), E.limits[len(E.limits) - 1] - 1)  # all that saturates has the last code
+    T = tl.minimum(tl.maximum(T, 0), E.limits[len(E.limits) - 1] - 1)  # values that saturate have the last code
     segment += len(E.limits) - 1
     add = tl.zeros_like(T) + E.adds[len(E.limits) - 1]
     shift = tl.zeros_like(T) + E.shifts[len(E.limits) - 1]
@@ -80,7 +80,7 @@ def saturated(T, negative, E: tl.constexpr):
 
 @triton.jit
 def decode(code, D: tl.constexpr):
-    """Integers in fine steps, int32, of codes as they are stored; 0 of those that the format does not assign."""
+    """Integers in fine steps, int32, of stored codes; 0 for codes that the format does not assign."""
     code = code.to(tl.int32)
     if D.kind == _TWOS_COMPLEMENT:
         if D.bits < D.container:
@@ -106,8 +106,8 @@ def scaled(integer, M, reciprocal, power):
 
     ``reciprocal`` is 1/M in float32, ``power`` a power of two. A first quotient is corrected by its exact remainder
     (Markstein, "Computation of elementary functions on the IBM RISC System/6000 processor", 1990): the result is within
-    2**-23 ulp of the true quotient before it is rounded, which, of an integer below 2**15 by one below 2**20, is no
-    nearer than 2**-21 ulp to a tie.
+    2**-23 ulp of the true quotient before it is rounded. A quotient of an integer below 2**15 by one below 2**20 is at
+    least 2**-21 ulp away from a tie.
     """
     n = integer.to(tl.float32)
     first = n * reciprocal
@@ -138,7 +138,7 @@ def digit(integer, number: tl.constexpr, D: tl.constexpr):
     half = 1 << (D.digit_bits - 1)
     rest = integer
     for _ in tl.static_range(number):
-        rest = (rest + half) >> D.digit_bits  # what is left without the lowest digit
+        rest = (rest + half) >> D.digit_bits  # the remainder without the lowest digit
     if number < D.digits - 1:
         rest = ((rest + half) & (2 * half - 1)) - half
     return rest.to(tl.int8)
@@ -146,7 +146,7 @@ def digit(integer, number: tl.constexpr, D: tl.constexpr):
 
 @triton.jit
 def from_bits(bits, WIDE: tl.constexpr):
-    """A float argument handed over as the bits of a float64, so that Triton does not round it; WIDE: as float64."""
+    """A float argument passed as the bits of a float64, so that Triton does not round it; WIDE: as float64."""
     value = tl.cast(bits, tl.int64).to(tl.float64, bitcast=True)
     if WIDE:
         return value

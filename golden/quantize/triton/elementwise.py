@@ -33,7 +33,7 @@ def fake_quantize_kernel(
     WIDE: tl.constexpr, PRODUCT_EXACT: tl.constexpr, E: tl.constexpr, D: tl.constexpr, KEEP_NAN: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Decoded values of the codes of x (n values), in the dtype of the result; KEEP_NAN: NaN of NaN, else 0."""
+    """Decoded values of the codes of x (n values), in the dtype of the result; KEEP_NAN: NaN stays NaN, else 0."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = place < n
     x = widened(tl.load(x_ptr + place, mask=there, other=0), WIDE)
@@ -42,7 +42,7 @@ def fake_quantize_kernel(
     code, _ = encode(T, inexact, negative, E)
     value = scaled(decode(code, D), M.to(tl.float32), from_bits(reciprocal, False), from_bits(power, False))
     value = rounded(value, values_ptr.dtype.element_ty)
-    if KEEP_NAN:  # now, as conversions differ in which NaN they make
+    if KEEP_NAN:  # conversions differ in the bits of NaN
         value = tl.where(x == x, value, tl.full([1], float("nan"), value.dtype))
     tl.store(values_ptr + place, value, mask=there)
 

@@ -1,4 +1,4 @@
-"""What a Triton kernel is told of a format: tuples of integers, constants when it is compiled."""
+"""A format as Triton kernels take it: tuples of integers, constant when a kernel is compiled."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,13 +18,13 @@ class Encoding(NamedTuple):
 
     Attributes:
         kind: one of :data:`KINDS`.
-        sticky: whether any segment looks at what was truncated.
+        sticky: whether any segment depends on the truncated part.
         zero: half fine steps from the axis' start to 0.
         low, high: positions, counted from 0, beyond which all are alike.
         limits: T of a segment is below it; or where its end is exact, ``2 T + truncated`` is.
         exact: whether the segment's end is exact.
         adds, shifts: the code is ``(T + add) >> shift``,
-        floors, shrinking: and no less than the floor; of use only where a segment is finer than the one before.
+        floors, shrinking: and at least the floor, which matters only where a segment is finer than the one before.
         last, last_negative: of two's complement the largest magnitudes, of positive and negative codes.
         below, above: positions from which on negative (signed: as a magnitude) and positive numbers saturate.
         zero_code: the code of 0.
@@ -60,8 +60,8 @@ class Decoding(NamedTuple):
         firsts: the code, without sign, from which on a run of codes has its rule; ascending from 0.
         shifts, adds: the rule: ``(code << shift) + add``.
         assigned: whether the run has values at all; others decode as 0.
-        aliases, alias_values: codes that are told apart by themselves.
-        digits, digit_bits: so many signed digits hold any decoded integer.
+        aliases, alias_values: redundant codes, each compared by itself.
+        digits, digit_bits: the number and width of signed digits that hold any decoded integer.
     """
 
     kind: int

@@ -42,7 +42,7 @@ def gemm_kernel(
             codes_ptr + row[:, None] * inputs + place[None, :],
             mask=(row[:, None] < rows) & (place[None, :] < inputs), other=0,
         )  # fmt: skip
-        weight = tl.load(  # 0 where there is no input, whatever code 0 stands for
+        weight = tl.load(  # 0 where there is no input, even if code 0 does not decode to 0
             weight_ptr + out[None, :] * inputs + place[:, None],
             mask=(out[None, :] < outputs) & (place[:, None] < inputs), other=0,
         )  # fmt: skip

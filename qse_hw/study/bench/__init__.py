@@ -1,7 +1,7 @@
 """The parts of the bench command, one module each.
 
 ``WORDS`` says what it does, ``measure(report)`` makes its figures, as JSON (``report``: how far it is, 0 to 1), and
-``show(found)`` prints them.
+``show(figures)`` prints them.
 """
 
 from collections.abc import Callable

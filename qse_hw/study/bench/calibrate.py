@@ -10,6 +10,7 @@ import numpy as np
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.lloyd import lloyd_max
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.study.bench import SEED, Report
 from qse_hw.study.console import table
@@ -24,10 +25,11 @@ def measure(report: Report) -> dict[str, Any]:
 
     Growth is the slope of log seconds against log values; beside it, that of n log n over the same sizes.
     """
+    six, four, *presets = map(parse_format, ("tuned:segments=6", "tuned:segments=4", *PRESETS))
     work: dict[str, Callable[[Histogram], Any]] = {
-        "tuned, 6 segments": lambda histogram: Fitter(histogram).least_squares("tuned:segments=6"),
-        "tuned, 4 segments": lambda histogram: Fitter(histogram).least_squares("tuned:segments=4"),
-        "presets": lambda histogram: [Fitter(histogram).least_squares(name) for name in PRESETS],
+        "tuned, 6 segments": lambda histogram: Fitter(histogram).least_squares(six),
+        "tuned, 4 segments": lambda histogram: Fitter(histogram).least_squares(four),
+        "presets": lambda histogram: [Fitter(histogram).least_squares(preset) for preset in presets],
         "Lloyd-Max": lloyd_max,
     }
     z = np.random.default_rng(SEED).standard_normal((max(VALUES) // 512, 512), np.float32) * np.float32(2)
@@ -56,17 +58,17 @@ def _growth(amounts: Sequence[float]) -> float:
     return float(np.polyfit(np.log(VALUES), np.log(amounts), 1)[0])
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table of times and of their growth."""
     table(
-        f"Fitting formats to one layer, seconds, median of {found['repeats']}",
-        ["what", *(f"{n:,} values" for n in found["values"]), "growth: n **"],
+        f"Fitting formats to one layer, seconds, median of {figures['repeats']}",
+        ["what", *(f"{n:,} values" for n in figures["values"]), "growth: n **"],
         [
             *(
-                [name, *(f"{seconds:.2f}" for seconds in times), f"{found['growth'][name]:.2f}"]
-                for name, times in found["seconds"].items()
+                [name, *(f"{seconds:.2f}" for seconds in times), f"{figures['growth'][name]:.2f}"]
+                for name, times in figures["seconds"].items()
             ),
-            ["n log n, for comparison", *("" for _ in found["values"]), f"{found['growth_n_log_n']:.2f}"],
+            ["n log n, for comparison", *("" for _ in figures["values"]), f"{figures['growth_n_log_n']:.2f}"],
         ],
         caption="each with the histogram of the values, all that grows with them",
     )

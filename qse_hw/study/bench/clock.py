@@ -45,12 +45,12 @@ def times(work: Callable[[], Any], count: int, device: torch.device) -> list[flo
             mark.record()
         torch.cuda.synchronize()
         return [float(a.elapsed_time(b)) for a, b in pairwise(marks)]
-    found = []
+    milliseconds = []
     for _ in range(count):
         begun = time.perf_counter()
         work()
-        found.append((time.perf_counter() - begun) * 1e3)
-    return found
+        milliseconds.append((time.perf_counter() - begun) * 1e3)
+    return milliseconds
 
 
 def copy_bandwidth(device: torch.device) -> float:

@@ -1,4 +1,4 @@
-"""The cycle models, beside Amaranth's simulator on the same traces."""
+"""Speed of the cycle models, beside Amaranth's simulator on the same traces."""
 
 import statistics
 import time
@@ -25,11 +25,11 @@ LANES = 8
 def measure(report: Report) -> dict[str, Any]:
     """Seconds of a trace under random stalls in Amaranth's simulator and in the cycle model, medians, and their ratio.
 
-    What the simulator takes to be made, measured on a trace of no cycles, is not counted. Both traces are compared.
+    The time to set up the simulator, measured on a trace of no cycles, is subtracted. Both traces must be equal.
     """
     from qse_hw.sim.cycle import model
     from qse_hw.sim.cycle.trace import first_difference
-    from qse_hw.sim.trace.gates import simulate
+    from qse_hw.sim.trace.amaranth_trace import simulate
 
     units: dict[str, Any] = {}
     given = [*stimuli()]
@@ -97,12 +97,12 @@ def stimuli() -> Iterator[tuple[UnitConfig, Stimulus]]:
     yield unit, replace(stimulus, offer=stimulus.offer & (np.arange(CYCLES) >= writes))
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table of speeds."""
     rows = [
         [label, f"{unit['cycles'] / unit['amaranth_seconds']:,.0f}", f"{unit['cycles'] / unit['model_seconds']:,.0f}",
          f"{unit['ratio']:.1f}"]
-        for label, unit in found["units"].items()
+        for label, unit in figures["units"].items()
     ]  # fmt: skip
     columns = ["cycles per second", "Amaranth's simulator", "cycle model", "ratio"]
-    table(f"One trace under random stalls, median of {found['repeats']}", columns, rows)
+    table(f"One trace under random stalls, median of {figures['repeats']}", columns, rows)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -41,7 +41,7 @@ SHAPES = {"cpu": ("130m:4",), "cuda": ("130m", "1.4b", "2.8b")}
 PROMPT, TOKENS = 16, {"cpu": 8, "cuda": 256}
 CALIBRATION = 64  # tokens
 BASELINE = "float16"
-FORMATS = ("int8", "se8-silu")  # of x: at the percentile step; so that the codes begin where SiLU does
+FORMATS = ("int8", "se8-silu")  # of x: int8 at the percentile step, se8-silu with its first code at SiLU's minimum
 STATES: tuple[State, ...] = ("fp16", "int8")
 SILU_FLOOR = Fraction("0.2785")
 QUOTED = {
@@ -67,13 +67,13 @@ def measure(report: Report, *, device: str = "cpu", shapes: Sequence[str] | None
     place = clock.place(device)
     configs = {name: _config(name) for name in (SHAPES[place.type] if shapes is None else shapes)}
     bandwidth = copy_bandwidth(place)
-    found = {}
+    results = {}
     for number, (name, config) in enumerate(configs.items()):
 
         def partly(share: float, number: int = number) -> None:
             report((number + share) / len(configs))
 
-        found[name] = _measure_shape(config, place, bandwidth, partly)
+        results[name] = _measure_shape(config, place, bandwidth, partly)
     return {
         "device": torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
@@ -82,7 +82,7 @@ def measure(report: Report, *, device: str = "cpu", shapes: Sequence[str] | None
         "tokens": TOKENS[place.type],
         "copy_bytes_per_second": bandwidth,
         "quoted": QUOTED,
-        "shapes": found,
+        "shapes": results,
     }
 
 
@@ -101,15 +101,15 @@ def _measure_shape(config: MambaConfig, device: torch.device, bandwidth: float, 
     for spec in FORMATS:
         for state in STATES:
             models[f"W8A8, x {spec}, state {state}"] = partial(random.quantized, spec, state)
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for number, (name, build) in enumerate(models.items()):
-        found[name] = _measure_model(build, device, bandwidth)
+        results[name] = _measure_model(build, device, bandwidth)
         report((number + 1) / len(models))
-    slow = found[BASELINE]
-    for model in found.values():
+    slow = results[BASELINE]
+    for model in results.values():
         model["speed_over_float16"] = slow["ms_per_token"] / model["ms_per_token"]
         model["weight_bytes_over_float16"] = model["weight_bytes"] / slow["weight_bytes"]
-    return {"layers": config.n_layer, "d_model": config.d_model, "models": found}
+    return {"layers": config.n_layer, "d_model": config.d_model, "models": results}
 
 
 def _measure_model(build: Callable[[], Decoder], device: torch.device, bandwidth: float) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _measure_model(build: Callable[[], Decoder], device: torch.device, bandwidth
     weights = _weight_bytes(decoder)
     floor = (weights["read"] + 2 * states) / bandwidth * 1e3
     median = statistics.median(milliseconds)
-    found = {
+    figures = {
         "ms_per_token": median,
         "all_ms": milliseconds,
         "weight_bytes": weights["held"],
@@ -140,12 +140,12 @@ def _measure_model(build: Callable[[], Decoder], device: torch.device, bandwidth
         "profile_ms": profiled(advance, device),
     }
     if isinstance(decoder, QuambaDecoder):
-        found["x_saturated"] = _saturated(decoder)
-    return found
+        figures["x_saturated"] = _saturated(decoder)
+    return figures
 
 
 class _Random:
-    """Decoders of one model with random weights; the scales are found when the first of them needs them."""
+    """Decoders of one model with random weights; the scales are calibrated when the first of them needs them."""
 
     def __init__(self, config: MambaConfig, device: torch.device) -> None:
         self.config, self.device = config, device
@@ -171,13 +171,13 @@ class _Random:
         for i in range(self.config.n_layer):
             block = self.layers.block(i).to(self.device)
             if i == len(self.scales):
-                found, residual = calibrate_layer(block, residual, layer=i)
-                self.scales.append(found)
+                fitted, residual = calibrate_layer(block, residual, layer=i)
+                self.scales.append(fitted)
             scales = self.scales[i]
             step = scales.x.step
             if format.kind == "offset":
                 step = SILU_FLOOR * 2**format.fraction_bits / format.zero_point
-            quantizer = Segmented(format=format, scale=Scale.from_step(step))
+            quantizer = SegmentedQuantizer(format=format, scale=Scale.from_step(step))
             yield QuambaBlock(block, scales, quantizer, state=state, layer=i)
 
 
@@ -191,7 +191,7 @@ def _weight_bytes(decoder: Decoder) -> dict[str, int]:
 
 
 def _check(decoder: Decoder) -> None:
-    """Figures of a model that computes nothing are worth nothing."""
+    """Stop if the decoder computes nothing: its speed would mean nothing."""
     if not bool(decoder.logits.isfinite().all()) or not all(bool(state.count_nonzero()) for state in decoder.states()):
         raise SystemExit("a decoder's logits are not finite or a state is empty; no figures")
 
@@ -202,10 +202,10 @@ def _saturated(decoder: QuambaDecoder) -> float:
 
     def watch(region: Callable[..., Any]) -> Callable[..., Any]:
         def watched(*args: Any) -> Any:
-            found = region(*args)
+            outputs = region(*args)
             if region.__name__ == "convolve":
-                seen.append(found[0])
-            return found
+                seen.append(outputs[0])
+            return outputs
 
         return watched
 
@@ -220,9 +220,9 @@ def _saturated(decoder: QuambaDecoder) -> float:
     return statistics.mean(shares)
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table per shape, and where the time goes."""
-    for name, of in found["shapes"].items():
+    for name, of in figures["shapes"].items():
         columns = ["model", "ms/token", "speed / float16", "floor ms", "floor / time"]
         columns += ["weights MB", "states MB", "peak MB"]
         rows = [
@@ -234,15 +234,15 @@ def show(found: dict[str, Any]) -> None:
             for model, m in of["models"].items()
         ]  # fmt: skip
         table(
-            f"Mamba-{name}, {of['layers']} layers, batch 1, {found['device']}, "
-            f"median of {found['tokens']} tokens after {found['prompt']}",
+            f"Mamba-{name}, {of['layers']} layers, batch 1, {figures['device']}, "
+            f"median of {figures['tokens']} tokens after {figures['prompt']}",
             columns,
             rows,
             caption=f"floor: weights read, states read and written, at a copy's "
-            f"{found['copy_bytes_per_second'] / 1e9:,.1f} GB/s",
+            f"{figures['copy_bytes_per_second'] / 1e9:,.1f} GB/s",
         )
         for model, m in of["models"].items():
             parts = [f"{what} {ms:.3f}" for what, ms in m["profile_ms"].items()]
             console.print(f"{model}, ms/token by part: {', '.join(parts)}")
-    quoted = found["quoted"]
+    quoted = figures["quoted"]
     console.print(f"published ({quoted['source']}): {quoted['what']}, {quoted['device']}: {quoted['ratio']} x")

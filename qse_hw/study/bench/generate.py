@@ -36,8 +36,8 @@ def measure(report: Report) -> dict[str, Any]:
     return {"encoder_seconds": statistics.median(work), "help_seconds": statistics.median(help_)}
 
 
-def show(found: dict[str, Any]) -> None:
-    """A line."""
+def show(figures: dict[str, Any]) -> None:
+    """Print the seconds in a line."""
     console.print(
-        f"generating the encoder: {found['encoder_seconds']:.3f} s; gen --help: {found['help_seconds']:.3f} s"
+        f"generating the encoder: {figures['encoder_seconds']:.3f} s; gen --help: {figures['help_seconds']:.3f} s"
     )

@@ -1,4 +1,4 @@
-"""What a GPU executes per value: Triton's kernels compiled for it, whether it is here or not, and disassembled."""
+"""Instructions per value on a GPU: Triton's kernels, compiled for it (which needs no GPU) and disassembled."""
 
 import re
 import subprocess
@@ -22,26 +22,26 @@ _INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P[0-9T]+ )?([A-Z][A
 
 def compiled(capability: int) -> dict[str, Any]:
     """Every kernel as Triton compiled it for compute capability 80, 90, ...; not under its interpreter."""
-    found = {}
+    kernels = {}
     for name in FORMATS:
         format = load_format(name)
         codes = {"E": encoding(format), "BLOCK": BLOCK}
         values = {"D": decoding(format), "BLOCK": BLOCK}
         for x in INPUTS:
             product = codes | {"WIDE": False, "PRODUCT_EXACT": x == "bf16"}
-            found[f"quantize {name} {x}"] = _compiled(quantize_kernel, capability, x, product | {"COUNT": False}, 8)
-            found[f"quantize and count {name} {x}"] = _compiled(
+            kernels[f"quantize {name} {x}"] = _compiled(quantize_kernel, capability, x, product | {"COUNT": False}, 8)
+            kernels[f"quantize and count {name} {x}"] = _compiled(
                 quantize_kernel, capability, x, product | {"COUNT": True}, 8
             )
-            found[f"fake quantize {name} {x}"] = _compiled(
+            kernels[f"fake quantize {name} {x}"] = _compiled(
                 fake_quantize_kernel, capability, x, product | values | {"KEEP_NAN": True}, 8
             )
-        found[f"dequantize {name} bf16"] = _compiled(dequantize_kernel, capability, "", values, 8)
+        kernels[f"dequantize {name} bf16"] = _compiled(dequantize_kernel, capability, "", values, 8)
         few = {"D": decoding(format), "BLOCK_OUT": 8, "BLOCK_IN": 512}
-        found[f"gemv {name}"] = _compiled(gemv_kernel, capability, "", few, 4)
+        kernels[f"gemv {name}"] = _compiled(gemv_kernel, capability, "", few, 4)
         many = {"D": decoding(format), "BLOCK_ROWS": 64, "BLOCK_OUT": 64, "BLOCK_IN": 64}
-        found[f"gemm {name}"] = _compiled(gemm_kernel, capability, "", many, 4)
-    return found
+        kernels[f"gemm {name}"] = _compiled(gemm_kernel, capability, "", many, 4)
+    return kernels
 
 
 def per_value(capability: int) -> dict[str, float]:
@@ -63,7 +63,7 @@ def instructions(kernel: Any) -> list[str]:
         tool = triton.knobs.nvidia.nvdisasm.path
         done = subprocess.run([tool, str(file)], capture_output=True, text=True, check=True)
     names = _INSTRUCTION.findall(done.stdout)
-    while names and names[-1] in ("NOP", "BRA"):  # what fills the last line of the code
+    while names and names[-1] in ("NOP", "BRA"):  # padding
         names.pop()
     return names
 

@@ -45,17 +45,17 @@ def measure(report: Report) -> dict[str, Any]:
     return {"values": VALUES, "seconds": medians, "all_seconds": seconds, "speed_relative_to": ratios}
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table of times, and of speeds relative to the baselines."""
-    baselines = [name for name in found["seconds"] if not name.startswith("se8")]
+    baselines = [name for name in figures["seconds"] if not name.startswith("se8")]
     table(
-        f"Quantizing {found['values']:,} fp32 values, median of {REPEATS}",
+        f"Quantizing {figures['values']:,} fp32 values, median of {REPEATS}",
         ["what", "ms", *(f"speed / {name}" for name in baselines)],
         [
             [
                 name, f"{seconds * 1e3:.1f}",
-                *(f"{found['seconds'][baseline] / seconds:.2f}" for baseline in baselines),
+                *(f"{figures['seconds'][baseline] / seconds:.2f}" for baseline in baselines),
             ]
-            for name, seconds in found["seconds"].items()
+            for name, seconds in figures["seconds"].items()
         ],
     )  # fmt: skip

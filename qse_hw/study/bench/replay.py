@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -22,7 +22,7 @@ def measure(report: Report) -> dict[str, Any]:
     from qse_hw.sim.replay.replay import measure_naive, replay
 
     x = np.random.default_rng(SEED).standard_normal((VALUES // 512, 512), np.float32)
-    choice = Choice(format=load_format("se8"), scale=Scale.from_step(0.02), sqnr_db=0.0)
+    choice = LayerCalibration(format=load_format("se8"), scale=Scale.from_step(0.02), sqnr_db=0.0)
     fp32 = input_type("fp32")
     report(0)
     naive = measure_naive(x.reshape(-1)[:NAIVE_VALUES].reshape(1, -1), choice, input=fp32)
@@ -42,9 +42,9 @@ def measure(report: Report) -> dict[str, Any]:
     }
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table of speeds."""
-    rows = [[f"replay, {found['lanes']} lanes, {run}", f"{speed:,.0f}", f"{found['ratio'][run]:.1f}"]
-            for run, speed in found["values_per_second"].items()]  # fmt: skip
-    rows.append(["one lane, a coroutine step per cycle", f"{found['naive_values_per_second']:,.0f}", "1.0"])
+    rows = [[f"replay, {figures['lanes']} lanes, {run}", f"{speed:,.0f}", f"{figures['ratio'][run]:.1f}"]
+            for run, speed in figures["values_per_second"].items()]  # fmt: skip
+    rows.append(["one lane, a coroutine step per cycle", f"{figures['naive_values_per_second']:,.0f}", "1.0"])
     table("Simulation", ["testbench", "values/s", "ratio"], rows)

@@ -34,8 +34,9 @@ def measure(report: Report) -> dict[str, Any]:
     }
 
 
-def show(found: dict[str, Any]) -> None:
-    """A line."""
+def show(figures: dict[str, Any]) -> None:
+    """Print the seconds in a line."""
     console.print(
-        f"synthesis report: {found['empty_cache_seconds']:.1f} s, from the cache {found['full_cache_seconds']:.2f} s"
+        f"synthesis report: {figures['empty_cache_seconds']:.1f} s, "
+        f"from the cache {figures['full_cache_seconds']:.2f} s"
     )

@@ -41,12 +41,12 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         InputError: for a device that PyTorch does not find.
     """
     place = clock.place(device)
-    cases: list[tuple[str, torch.dtype, Callable[[Tensor], Work]]] = [
+    kinds: list[tuple[str, torch.dtype, Callable[[Tensor], Work]]] = [
         (verb, dtype, make) for dtype in DTYPES for verb, make in (("quantize", _quantizing), ("dequantize", _decoding))
     ]
-    found: dict[str, Any] = {}
+    cases: dict[str, Any] = {}
     turns = random.Random(SEED)
-    for number, (verb, dtype, make) in enumerate(cases):
+    for number, (verb, dtype, make) in enumerate(kinds):
         draw = torch.Generator(device=place).manual_seed(SEED)
         x = torch.randn(VALUES[place.type], device=place, dtype=torch.float32, generator=draw).to(dtype)
         contenders = make(x)
@@ -55,10 +55,10 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         for turn in range(repeats + 1):
             for name in turns.sample(names, len(names)):  # the caches hold what the one before left
                 seconds[name] += clock.times(contenders[name], 1, place)
-            report((number + turn / (repeats + 1)) / len(cases))
+            report((number + turn / (repeats + 1)) / len(kinds))
         medians = {name: statistics.median(spent[1:]) for name, spent in seconds.items()}  # the first warms up
         bytes_moved = x.numel() * (x.itemsize + 1)
-        found[f"{verb} {str(dtype).removeprefix('torch.')}"] = {
+        cases[f"{verb} {str(dtype).removeprefix('torch.')}"] = {
             "values": x.numel(),
             "bytes_per_value": x.itemsize + 1,
             "copy_bytes_per_second": 2 * (bytes_moved // 2) / medians[COPY] * 1e3,
@@ -70,7 +70,7 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
         "device": torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "instructions_per_value": _instructions(place),
-        "cases": found,
+        "cases": cases,
     }
 
 
@@ -80,8 +80,8 @@ def _quantizing(x: Tensor) -> Work:
     plain = _plain(format, scale, x.device)
     compiled = torch.compile(plain)
     expected = tensor.quantize(x[:4096], format, scale)
-    for name, found in (("operator", operators.quantize(x, format, scale)), ("compiled", compiled(x))):
-        if not torch.equal(found[:4096], expected):
+    for name, codes in (("operator", operators.quantize(x, format, scale)), ("compiled", compiled(x))):
+        if not torch.equal(codes[:4096], expected):
             raise SystemExit(f"the {name}'s codes differ from those of golden.quantize.tensor; run the compare command")
     work: Work = {COPY: _copy(x)}
     for name in FORMATS:
@@ -148,21 +148,21 @@ def _instructions(device: torch.device) -> dict[str, Any] | None:
     return {"compute_capability": capability, "kernels": per_value(capability)}
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """A table per case: times, and shares of a copy's speed."""
-    for name, case in found["cases"].items():
+    for name, case in figures["cases"].items():
         rows = [
             [contender, f"{spent:.2f}", f"{case['values'] / spent / 1e6:.2f}", f"{case['of_copy'][contender]:.2f}"]
             for contender, spent in case["milliseconds"].items()
         ]
         table(
-            f"To {name}: {case['values']:,} values on {found['device']}",
+            f"To {name}: {case['values']:,} values on {figures['device']}",
             ["what", "ms", "billion values/s", "of the copy's speed"], rows,
             caption=f"medians; {case['bytes_per_value']} bytes per value, a copy moves "
             f"{case['copy_bytes_per_second'] / 1e9:.1f} GB/s",
         )  # fmt: skip
-    if found["instructions_per_value"] is not None:
-        counted = found["instructions_per_value"]
+    if figures["instructions_per_value"] is not None:
+        counted = figures["instructions_per_value"]
         console.print(
             f"instructions per value on compute capability {counted['compute_capability']}: "
             + ", ".join(f"{kernel} {count:.0f}" for kernel, count in counted["kernels"].items())

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.calibration.calibration import Calibration, size_in_words
-from qse_hw.golden.calibration.contenders import Sample
-from qse_hw.golden.calibration.quantizers import Floats, Segmented
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.quantizers import Floats, SegmentedQuantizer
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.tables import value_table
@@ -25,7 +26,7 @@ class Unit:
     """A format and scale behind an input type: what encoder and decoder make of values together."""
 
     input: InputType
-    choice: Segmented
+    choice: SegmentedQuantizer
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         format, scale = self.choice.format, self.choice.scale
@@ -35,7 +36,7 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """SQNR in dB by column, then by layer; infinite where nothing is lost.
+    """SQNR in dB by column, then by layer; infinite where there is no error.
 
     Attributes:
         origin: where the activations come from.
@@ -50,7 +51,7 @@ class Accuracy:
     best: list[float]
 
 
-def scales(config: Any, calibration: Calibration | None, layers: int) -> list[Segmented] | None:
+def scales(config: Any, calibration: Calibration | None, layers: int) -> list[SegmentedQuantizer] | None:
     """Format and scale that each layer's values meet in the unit; None where nobody knows.
 
     A scale for integers whose unit is not known (``s16``, without an exponent) says nothing about activations.
@@ -62,16 +63,19 @@ def scales(config: Any, calibration: Calibration | None, layers: int) -> list[Se
         return [calibration.layer(number).quantizer for number in range(layers)]
     if config.unit != "encoder" or config.scale is None:
         return None
-    return [Segmented(format=config.format, scale=config.scale)] * layers
+    return [SegmentedQuantizer(format=config.format, scale=config.scale)] * layers
 
 
 def measure(
-    found: Activations, config: Any, calibration: Calibration | None, step: Callable[[float], None] = lambda share: None
+    activations: Activations,
+    config: Any,
+    calibration: Calibration | None,
+    step: Callable[[float], None] = lambda share: None,
 ) -> Accuracy:
-    """SQNR of every layer, each column's quantizer fitted as :mod:`qse_hw.golden.calibration.contenders` does.
+    """SQNR of every layer, each column's quantizer fitted as :mod:`qse_hw.golden.calibration.candidates` does.
 
     Args:
-        found: the activations.
+        activations: of every layer.
         config: a unit with a format.
         calibration: the one that its format and scale are from, if any, of the activations' layers.
         step: called with the share that is done.
@@ -79,7 +83,7 @@ def measure(
     Raises:
         InputError: if a layer cannot be measured.
     """
-    layers = len(found.tensors)
+    layers = len(activations.tensors)
     given = scales(config, calibration, layers)
     input = getattr(config, "input", None)
     scale = getattr(config, "scale", None)
@@ -87,7 +91,7 @@ def measure(
     name = config.format.name
     columns: dict[str, list[float]] = {}
     best = []
-    for number, x in enumerate(found.tensors.values()):
+    for number, x in enumerate(activations.tensors.values()):
         step(number / layers)
         try:
             sample = Sample(x, scale_bits=bits)
@@ -98,14 +102,15 @@ def measure(
                 rivals[heading] = given[number] if input is None else Unit(input=input, choice=given[number])
             rivals[f"{name}, best s"] = own
             if name != "int8":
-                rivals["int8, best s"] = sample.fit("int8").quantizer
+                rivals["int8, best s"] = sample.fit(parse_format("int8")).quantizer
             rivals["limit"] = sample.limit
         except InputError as error:
             raise InputError(f"Layer {number}: {error}") from error
         for heading, quantizer in rivals.items():
             columns.setdefault(heading, []).append(sample.sqnr_db(quantizer))
         best.append(float(own.scale.step))
-    return Accuracy(origin=found.origin, shape=(found.tokens, found.channels), columns=columns, best=best)
+    shape = activations.tokens, activations.channels
+    return Accuracy(origin=activations.origin, shape=shape, columns=columns, best=best)
 
 
 def section_accuracy(accuracy: Accuracy, config: Any) -> Html:
@@ -124,10 +129,10 @@ def section_accuracy(accuracy: Accuracy, config: Any) -> Html:
         + ("." if input is None else ", values rounded to the unit's input type before."),
         f"{name}, best s": "the unit's format at the scale of least squared error of each layer.",
         "int8, best s": "plain INT8, likewise.",
-        "limit": "256 levels wherever they serve a layer best (Lloyd-Max): no scalar quantizer of 8 bits does better.",
+        "limit": "256 levels, placed best for each layer (Lloyd-Max): no scalar quantizer of 8 bits does better.",
     }
     unknown = (
-        f"The input type {input.name} stands for integers whose unit is the design's affair, so there is no column for "
+        f"The input type {input.name} stands for integers whose unit only the design knows, so there is no column for "
         "the unit's own scale."
         if input is not None and not input.is_float and not input.exponent
         else "The unit has no scale of its own, or one that is set while it runs, so there is no column for it."

@@ -22,7 +22,7 @@ def section_cost(document: Mapping[str, Any]) -> Html:
     from qse_hw.synth.report import notes
 
     results = document["results"]
-    played = [result for result in results if result.get("energy")]
+    with_energy = [result for result in results if result.get("energy")]
     seeds = max(len(result["fmax"]["seeds"]) for result in results)
     placed = "of one placement or mapping"
     if seeds > 1:
@@ -30,13 +30,13 @@ def section_cost(document: Mapping[str, Any]) -> Html:
     compared = " Beside it the same component built for plain INT8, and the ratio to it."
     return section(
         "cost",
-        "Area, speed, energy" if played else "Area and speed",
+        "Area, speed, energy" if with_energy else "Area and speed",
         paragraph(
             "Area is the bare unit's. Fmax is the fastest clock between registers, as the place-and-route or timing "
             f"tool estimates it, {placed}." + compared * any("baseline" in result for result in results)
         ),
         *(_target(name, [one for one in results if one["target"] == name]) for name in document["targets"]),
-        *([_energy(document)] if played else []),
+        *([_energy(document)] if with_energy else []),
         *(paragraph(f"{note}.") for note in notes(document)),
     )
 

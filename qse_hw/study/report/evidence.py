@@ -50,7 +50,7 @@ def run(config: UnitConfig, verilog: Path, progress: Progress) -> Evidence | Non
     Args:
         config: the unit.
         verilog: the folder that :func:`qse_hw.rtl_gen.emit.emit.write` wrote it to.
-        progress: called with what is going on and how far it is, 0 to 1.
+        progress: called with the current step in words and the share that is done, 0 to 1.
 
     Raises:
         InputError: if Verilator or what it needs is missing.
@@ -70,18 +70,18 @@ def exhausted(config: Any, progress: Progress) -> Evidence:
 
     digests = []
 
-    def build(config: UnitConfig, folder: Path, *, runtime: Path | None) -> Bulk:
-        made = Bulk(config, folder, runtime=runtime)
+    def build(config: UnitConfig, folder: Path) -> Bulk:
+        made = Bulk(config, folder)
         digests.append(digest(folder / f"{config.top}.v"))
         return made
 
-    (found,) = exhaust([Check(config=config, random=RANDOM)], build=build, progress=progress)
-    scales = f", at each of {found.scales} scales" if found.scales > 1 else ""
+    (finding,) = exhaust([Check(config=config, random=RANDOM)], build=build, progress=progress)
+    scales = f", at each of {finding.scales} scales" if finding.scales > 1 else ""
     return Evidence(
-        what=f"{found.patterns}{scales} (seed {SEED}); every output and flag beside the golden model's",
-        compared=f"{found.values:,} values",
-        passed=found.passed,
-        first=found.first,
+        what=f"{finding.patterns}{scales} (seed {SEED}); every output and flag beside the golden model's",
+        compared=f"{finding.values:,} values",
+        passed=finding.passed,
+        first=finding.first,
         digest=digests[0],
     )
 
@@ -113,14 +113,14 @@ def self_checked(config: UnitConfig, verilog: Path, progress: Progress) -> Evide
             said = done.stdout
             if done.returncode and not number:
                 raise RuntimeError(f"verilator failed: status {done.returncode}\n{said[-1000:]}")
-        found = re.search(r"^(?:PASS (\d+ beats)|(FAIL .*))$", said, re.MULTILINE)
-        if found is None:
+        verdict = re.search(r"^(?:PASS (\d+ beats)|(FAIL .*))$", said, re.MULTILINE)
+        if verdict is None:
             raise RuntimeError(f"{bench} did not come to an end: {said[-500:]}")
         return Evidence(
             what=f"{bench}, the testbench beside this page: all vectors, at full speed and with random stalls",
-            compared=found[1] or "not all of them",
-            passed=found[2] is None,
-            first=found[2] or "",
+            compared=verdict[1] or "not all of them",
+            passed=verdict[2] is None,
+            first=verdict[2] or "",
             digest=digest(folder / f"{config.top}.v"),
         )
 
@@ -134,7 +134,7 @@ def section_evidence(evidence: Evidence | None, config: UnitConfig, options: lis
         options: of the command line, that describe the unit.
         written: SHA-256 of the Verilog beside the page.
     """
-    parts = [paragraph("This page's command ran no simulation: no check of the kind suits this unit.")]
+    parts = [paragraph("This page's command ran no simulation: this unit has no check of this kind.")]
     if evidence is not None:
         word = "passed" if evidence.passed else "failed"
         verdict = tag("strong", word, class_=word)

@@ -54,15 +54,15 @@ def owners(format: SegmentedFormat) -> dict[int, int]:
     """The segment of every code that has a value, redundant ones included."""
     field = (1 << format.code_field_bits) - 1
     aliases = dict(format.aliases)
-    found = {}
+    owner = {}
     for code in format.decoded:
         if format.kind == "twos-complement":
-            found[code] = 0
+            owner[code] = 0
             continue
         index = aliases.get(code & field, code & field)
         places = enumerate(format.segments)
-        found[code] = next(n for n, part in places if part.first_code <= index < part.first_code + part.codes)
-    return found
+        owner[code] = next(n for n, part in places if part.first_code <= index < part.first_code + part.codes)
+    return owner
 
 
 def spans(format: SegmentedFormat) -> list[tuple[int, float, float]]:
@@ -143,14 +143,14 @@ def rounding(format: SegmentedFormat, x: tuple[float, float]) -> tuple[npt.NDArr
 def errors(format: SegmentedFormat, others: list[SegmentedFormat]) -> Html:
     """The picture of the rounding errors."""
     x = extent([format, *others], BEYOND)
-    found = [(one, *rounding(one, x)) for one in (format, *others)]
+    curves = [(one, *rounding(one, x)) for one in (format, *others)]
     low = 2.0 ** (min(part.log2_step for one in (format, *others) for part in one.segments) - 2)
-    high = max(float(errors.max()) for *_, errors in found) * 1.3
+    high = max(float(errors.max()) for *_, errors in curves) * 1.3
     plot = Plot(f"Rounding error of {format.name} over the range of values", x=x, y=(low, high), log=True)
     plot.axes("value / s", "error / s", x_ticks=ticks(*x), y_ticks=powers(low, high))
-    for number, (_, places, errors) in reversed(list(enumerate(found))):
+    for number, (_, places, errors) in reversed(list(enumerate(curves))):
         plot.line(zip(places, np.maximum(errors, low), strict=True), "other" if number else "c1")
-    plot.legend([(one.name, "other" if number else "c1") for number, (one, *_) in enumerate(found)])
+    plot.legend([(one.name, "other" if number else "c1") for number, (one, *_) in enumerate(curves)])
     return plot.svg()
 
 

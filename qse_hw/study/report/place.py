@@ -14,7 +14,7 @@ from qse_hw.study.report.files import VERILOG
 
 PAGE = "index.html"
 MARK = '<meta name="generator" content="qse-hw report"/>'
-"""What tells a report's page from others."""
+"""Marks the page of a report."""
 
 
 @contextmanager
@@ -66,9 +66,9 @@ def _check(path: Path) -> None:
         text = page.read_text(encoding="utf-8", errors="replace")
         if MARK in text:
             known = {PAGE, *(unquote(name) for name in re.findall(rf'href="({VERILOG}/[^"]+)"', text))}
-    for found in sorted(path.rglob("*")):
-        name = str(found.relative_to(path))
-        if name not in known and not (name == VERILOG and found.is_dir() and known):
+    for entry in sorted(path.rglob("*")):
+        name = str(entry.relative_to(path))
+        if name not in known and not (name == VERILOG and entry.is_dir() and known):
             raise InputError(
                 f"Output {path} must be empty or an earlier report, but holds {name}; choose another place"
             )

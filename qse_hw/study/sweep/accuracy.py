@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.calibration.contenders import Sample
+from qse_hw.golden.calibration.candidates import Sample
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import sqnr_db
-from qse_hw.golden.calibration.modes import fit_layers
-from qse_hw.golden.calibration.quantizers import Floats, Segmented
+from qse_hw.golden.calibration.quantizers import Floats, SegmentedQuantizer
+from qse_hw.golden.calibration.sharing import fit_layers
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.formats.presets import format_from_json, format_to_json, load_format
@@ -37,7 +38,7 @@ class Fed:
     """A quantizer behind an input type: values are first rounded to it, as a unit gets them."""
 
     input: InputType
-    quantizer: Segmented
+    quantizer: SegmentedQuantizer
 
     def array(self, x: npt.NDArray[np.floating[Any]]) -> Floats:
         """Decoded values, float32, of x's shape."""
@@ -57,7 +58,7 @@ def fit(job: Json) -> Json:
     """One format for all layers, with the least squared error, and each layer's best scale: a job.
 
     A format that leaves nothing open is fitted as ``eval`` does. What is open, and differs from layer to layer, is
-    chosen for all of them by :mod:`qse_hw.golden.calibration.modes`.
+    chosen for all of them by :mod:`qse_hw.golden.calibration.sharing`.
 
     Args:
         job: ``activations``, a file; ``scale_bits``; ``format``, as ``calibrate`` takes it, or null: no format, but the
@@ -71,22 +72,23 @@ def fit(job: Json) -> Json:
         return {"limit_db": [finite(sample.sqnr_db(sample.limit)) for sample in samples]}
     fitters = [Fitter(sample.histogram, scale_bits=sample.fitter.scale_bits) for sample in samples]
     try:
-        found = fit_layers(fitters, job["format"], "free")
-        if len({one.format for one in found}) > 1:
-            found = fit_layers(fitters, job["format"], "shared")
+        spec = parse_format(job["format"])
+        quantizers = fit_layers(fitters, spec, "free")
+        if len({one.format for one in quantizers}) > 1:
+            quantizers = fit_layers(fitters, spec, "shared")
     except InputError as error:
         return {"error": str(error)}
-    return {"layers": [{"format": format_to_json(one.format), "scale": asdict(one.scale)} for one in found]}
+    return {"layers": [{"format": format_to_json(one.format), "scale": asdict(one.scale)} for one in quantizers]}
 
 
-@lru_cache(maxsize=1)  # what one search found serves the next
+@lru_cache(maxsize=1)  # the searches of one width serve the next format
 def _samples(path: str, scale_bits: int) -> list[Sample]:
     tensors, _ = read_activations(path)
     return [Sample(x, scale_bits=scale_bits) for x in tensors.values()]
 
 
-def fitted(result: Json) -> list[Segmented]:
-    """The layers' quantizers that :func:`fit` found.
+def fitted(result: Json) -> list[SegmentedQuantizer]:
+    """The layers' quantizers, from the result of :func:`fit`.
 
     Raises:
         InputError: if there are none.
@@ -94,20 +96,20 @@ def fitted(result: Json) -> list[Segmented]:
     if "error" in result:
         raise InputError(result["error"])
     return [
-        Segmented(format=format_from_json(layer["format"]), scale=scale_from_json(layer["scale"], "Fit"))
+        SegmentedQuantizer(format=format_from_json(layer["format"]), scale=scale_from_json(layer["scale"], "Fit"))
         for layer in result["layers"]
     ]
 
 
 def measure(
     layers: Sequence[npt.NDArray[Any]],
-    quantizers: Sequence[Segmented],
+    quantizers: Sequence[SegmentedQuantizer],
     input: InputType,
     limits: Sequence[float | None],
 ) -> Json:
     """SQNR of x in dB by layer, and how far it is below the limit; null where it is infinite.
 
-    The error is that of what the unit's codes stand for against x before it is rounded to the unit's input type.
+    The error is the difference of the decoded values from x, before x is rounded to the unit's input type.
 
     Args:
         layers: x, (tokens, channels), of each.

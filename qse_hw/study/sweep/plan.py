@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json
 from qse_hw.golden.formats.scale import Scale
@@ -49,7 +49,7 @@ def scale_bits(unit: str, chosen: Json) -> int:
     return int(chosen.get("scale-bits", option.default))
 
 
-def settled(unit: str, chosen: Json, fitted: Sequence[Segmented]) -> tuple[Json, list[Segmented]]:
+def settled(unit: str, chosen: Json, fitted: Sequence[SegmentedQuantizer]) -> tuple[Json, list[SegmentedQuantizer]]:
     """The options to build a unit with, and what the layers' values meet in it.
 
     A format becomes the fitted one. The scale ``runtime`` is each layer's own; so it is with ``fitted``, where every
@@ -69,7 +69,7 @@ def settled(unit: str, chosen: Json, fitted: Sequence[Segmented]) -> tuple[Json,
         made["scale"] = repr(float(fitted[0].scale.step))
     elif scale not in (None, RUNTIME) and unit == "encoder":  # a quantizer's is only where its register begins
         constant = Scale.from_step(float(scale), scale_bits(unit, chosen))
-        return made, [Segmented(format=one.format, scale=constant) for one in fitted]
+        return made, [SegmentedQuantizer(format=one.format, scale=constant) for one in fitted]
     return made, list(fitted)
 
 
@@ -90,7 +90,7 @@ def key(point: flow.Point, seeds: int) -> Json:
     """All that a point's cost depends on."""
     return {
         "what": "sweep point",
-        "verilog": digest(point.framed),
+        "verilog": digest(point.wrapped),
         "target": point.target.describe(),
         "tools": flow.check_tools([point.target]),
         "sources": sources.digest("qse_hw"),
@@ -136,23 +136,23 @@ def measured(job: Json) -> Json:
         )
     cache = Cache(None if job["cache"] is None else Path(job["cache"]))
     try:
-        found = flow.measure([point], seeds=job["seeds"], cache=cache, jobs=1)
+        measurements = flow.measure([point], seeds=job["seeds"], cache=cache, jobs=1)
     except InputError as error:
         return {"error": str(error)}
-    result: Json = report.document(found, {chosen.name: chosen}, "", [None])["results"][0]
+    result: Json = report.document(measurements, {chosen.name: chosen}, "", [None])["results"][0]
     return result
 
 
 def _check_file(path: Path, wanted: str) -> None:
     """InputError unless this machine's file is the one that the sweep was started with."""
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        actual = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     else:
-        if found == wanted:
+        if actual == wanted:
             return
-        problem = f"has SHA-256 {found[:12]}..., not {wanted[:12]}..."
+        problem = f"has SHA-256 {actual[:12]}..., not {wanted[:12]}..."
     raise InputError(
         f"File {path} must be on every worker as on the machine that the sweep was started on, but on worker "
         f"{platform.node()} it {problem}; copy it there"

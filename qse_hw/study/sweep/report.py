@@ -38,7 +38,7 @@ def document(
     Raises:
         InputError: if a target has none of the objectives.
     """
-    found = environment()
+    provenance = environment()
     used = dict.fromkeys(tool for target in targets for tool in target.programs)
     shown: list[Json] = []
     described: Json = {}
@@ -51,8 +51,8 @@ def document(
     return {
         "schema": SCHEMA,
         "command": command,
-        **found,
-        "versions": found["versions"] | {tool: version(tool) for tool in used},
+        **provenance,
+        "versions": provenance["versions"] | {tool: version(tool) for tool in used},
         "spec": spec.document,
         "activations": activations,
         "targets": described,
@@ -69,12 +69,12 @@ def _figures(point: Json, names: Sequence[str]) -> dict[str, float | None]:
 def rows(report: Mapping[str, Any], target: str, *, front: bool) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of a target's points, or of its front only, best first by the first objective."""
     names = report["targets"][target]["objectives"]
-    found = [point for point in report["points"] if point["target"] == target and (point["front"] or not front)]
+    points = [point for point in report["points"] if point["target"] == target and (point["front"] or not front)]
     if names:
         first = OBJECTIVES[names[0]].sign
-        found.sort(key=lambda point: -first * _number(point["objectives"][names[0]]))
+        points.sort(key=lambda point: -first * _number(point["objectives"][names[0]]))
     headings = ["unit", *(OBJECTIVES[name].heading for name in names)]
-    return headings, [[point["name"], *(_text(point["objectives"][name]) for name in names)] for point in found]
+    return headings, [[point["name"], *(_text(point["objectives"][name]) for name in names)] for point in points]
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -86,15 +86,15 @@ def markdown(report: Mapping[str, Any]) -> str:
         lines += [f"Accuracy on {about['origin']}: {size}.", ""]
     for target in report["targets"]:
         for front in (True, False):
-            headings, found = rows(report, target, front=front)
-            if not found:
+            headings, cells = rows(report, target, front=front)
+            if not cells:
                 continue
-            lines += [f"## {target}: {'Pareto front' if front else 'all points'}", "", *_markdown(headings, found), ""]
+            lines += [f"## {target}: {'Pareto front' if front else 'all points'}", "", *_markdown(headings, cells), ""]
     if report["skipped"]:
         lines += ["## Skipped", ""]
         lines += [f"- {one['name']}{_where(one)}: {one['reason']}" for one in report["skipped"]]
         lines.append("")
-    tools = [f"{tool} {found}" for tool, found in report["versions"].items() if tool.startswith(("yowasp", "pyosys"))]
+    tools = [f"{tool} {cells}" for tool, cells in report["versions"].items() if tool.startswith(("yowasp", "pyosys"))]
     return "\n".join([*lines, f"{', '.join(tools)}; commit {report['commit']}.", ""])
 
 
@@ -102,9 +102,9 @@ def _where(skipped: Json) -> str:
     return "" if skipped["target"] is None else f" on {skipped['target']}"
 
 
-def _markdown(headings: list[str], found: list[list[str]]) -> list[str]:
+def _markdown(headings: list[str], cells: list[list[str]]) -> list[str]:
     marks = ["---", *("---:" for _ in headings[1:])]
-    return [f"| {' | '.join(row)} |" for row in (headings, marks, *found)]
+    return [f"| {' | '.join(row)} |" for row in (headings, marks, *cells)]
 
 
 def _text(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Running a function on many jobs: in processes of this machine, or on a Dask cluster. Both give the same.
+"""Running a function on many jobs: in processes of this machine, or on a Dask cluster, with the same results.
 
 Jobs and results are JSON; a job's key is a digest of all that its result depends on, so that none is run twice.
 """
@@ -29,7 +29,7 @@ def local(function: Function, jobs: Jobs) -> Iterator[tuple[str, Json]]:
     """A process per core; a job should keep to one.
 
     Raises:
-        InputError: of a job; if a process is killed.
+        InputError: raised by a job; if a process is killed.
     """
     processes = min(cores(), len(jobs))
     if not processes:
@@ -55,7 +55,7 @@ def cluster(address: str) -> Runner:
 
     Raises:
         InputError: if the package distributed is missing, the scheduler does not answer or has no worker within
-            :data:`TIMEOUT`; of a job; if a job ends one worker after the other.
+            :data:`TIMEOUT`; raised by a job; if a job kills one worker after the other.
     """
 
     try:
@@ -91,7 +91,7 @@ def cluster(address: str) -> Runner:
 
 
 async def _answer(dask: Any, address: str) -> None:
-    """Make sure that a scheduler is there: a client would wait for ever for what listens and is none."""
+    """Make sure that a scheduler is there: a client would wait for ever for a server that is no scheduler."""
     comm = await asyncio.wait_for(dask.core.connect(address, timeout=TIMEOUT), TIMEOUT)
     await comm.close()
 

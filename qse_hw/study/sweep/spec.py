@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qse_hw.golden.calibration.fitting import check_spec
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.io.kinds import refuse_our_json
+from qse_hw.golden.io.schema import check_schema
 from qse_hw.rtl_gen.emit.unit import UNITS, unit_class
 from qse_hw.rtl_gen.units.kinds import RUNTIME, Integer, Switch
 from qse_hw.rtl_gen.units.options import options
@@ -75,7 +76,7 @@ class Spec:
     folder: Path
 
     def place(self, format: str) -> str:
-        """A format for who does not know the SPEC: of a file the absolute path, else as it is written."""
+        """A format that does not depend on where the SPEC lies: of a file the absolute path, else the name."""
         return str(self.folder / format) if format.endswith(".json") else format
 
 
@@ -85,9 +86,6 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
     Raises:
         InputError: if it cannot be read, is not TOML (with the line), or breaks a rule.
     """
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
     where = f"Sweep {Path(path)}"
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -96,10 +94,7 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         refuse_our_json(path, where, "sweep", "a SPEC in TOML")
         raise InputError(f"{where} must be TOML: {error}") from error
-    problem = best_match(Draft202012Validator(SCHEMA).iter_errors(document))
-    if problem is not None:
-        place = "/".join(str(part) for part in problem.absolute_path) or "document"
-        raise InputError(f"{where}: {place}: {problem.message[:200]}")
+    check_schema(document, SCHEMA, where)
     folder = Path(path).absolute().parent
     try:
         spec = Spec(
@@ -137,7 +132,7 @@ def _values(unit: str, name: str, given: Any) -> list[Any]:
 
 
 def _check(spec: Spec) -> None:
-    """InputError for values that no combination could make right."""
+    """InputError for values that are wrong in every combination."""
     known = options(unit_class(spec.unit))
     if "format" in known and "format" not in spec.options:
         raise InputError(f"Option format must be given for unit {spec.unit}")
@@ -146,7 +141,7 @@ def _check(spec: Spec) -> None:
         raise InputError(f"Objectives must not include {wanted[0]} for unit {spec.unit}, which has no format")
     for format in spec.options.get("format", []):
         if format != CALIBRATION:
-            check_spec(spec.place(format))
+            parse_format(spec.place(format))
     for input in spec.options.get("input", []):
         input_type(input)
     for scale in spec.options.get("scale", []):

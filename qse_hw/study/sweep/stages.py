@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from qse_hw.golden.calibration.calibration import Calibration
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
@@ -47,7 +47,7 @@ def fits(spec: Spec, file: str, cache: Cache, report: Report) -> tuple[dict[tupl
             wanted[None, 16] = None
             if options["format"] != CALIBRATION:
                 wanted[options["format"], plan.scale_bits(spec.unit, options)] = None
-    # one width after the other: what is found for one format helps the next
+    # sorted by width, as searches of one width share intermediate results
     order = sorted(wanted, key=lambda one: one[1])
     jobs = [
         {"activations": file, "format": None if format is None else spec.place(format), "scale_bits": bits}
@@ -55,9 +55,9 @@ def fits(spec: Spec, file: str, cache: Cache, report: Report) -> tuple[dict[tupl
     ]
     work = [(accuracy.key(job), job) for job in jobs]
     results = finished(accuracy.fit, work, local, cache, partial(report, "fitting formats"))
-    found = dict(zip(order, results, strict=True))
-    limit = found.pop((None, 16), {"limit_db": []})["limit_db"]
-    return {(format, bits): result for (format, bits), result in found.items() if format is not None}, limit
+    by_format = dict(zip(order, results, strict=True))
+    limit = by_format.pop((None, 16), {"limit_db": []})["limit_db"]
+    return {(format, bits): result for (format, bits), result in by_format.items() if format is not None}, limit
 
 
 def build(
@@ -108,18 +108,18 @@ def build(
 
 def _layers(
     unit: str, options: Json, fitted: Mapping[tuple[str, int], Json], calibration: Calibration | None
-) -> list[Segmented]:
+) -> list[SegmentedQuantizer]:
     bits = plan.scale_bits(unit, options)
     if options["format"] != CALIBRATION:
         return accuracy.fitted(fitted[options["format"], bits])
     if calibration is None:
         raise InputError(f"Format {CALIBRATION} needs one: give --calibration FILE")
-    found = [calibration.layer(number).quantizer for number in range(len(calibration.layers))]
-    if len({one.format for one in found}) > 1:
+    quantizers = [calibration.layer(number).quantizer for number in range(len(calibration.layers))]
+    if len({one.format for one in quantizers}) > 1:
         raise InputError(f"Format {CALIBRATION} must be one for all layers; calibrate with --mode shared")
-    if found[0].scale.bits != bits:
-        raise InputError(f"Scale bits must be the calibration's {found[0].scale.bits}, not {bits}")
-    return found
+    if quantizers[0].scale.bits != bits:
+        raise InputError(f"Scale bits must be the calibration's {quantizers[0].scale.bits}, not {bits}")
+    return quantizers
 
 
 def cost(

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
-from qse_hw.golden.calibration.fitting import Fitter, budget
+from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.headroom import with_headroom
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.modes import MODES, fit_layers, loss_db
 from qse_hw.golden.calibration.percentile import percentile_step
+from qse_hw.golden.calibration.sharing import MODES, fit_layers, loss_db
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.calibration.tune import Budget
 from qse_hw.golden.formats.presets import PRESETS
 
@@ -42,7 +43,7 @@ HEADROOMS = (1, Budget.headroom)
 def error(values, spec):
     """Of the best format, on what it is fitted to: the values and the headroom's."""
     fitter = Fitter(Histogram(values))
-    return fitter.of(spec).histogram.squared_error(fitter.least_squares(spec))
+    return fitter.of(parse_format(spec)).histogram.squared_error(fitter.least_squares(parse_format(spec)))
 
 
 @pytest.fixture(params=range(0, 9, 2))
@@ -50,27 +51,31 @@ def values(request, rng):
     return awkward(rng, request.param)
 
 
+@pytest.mark.every(3)
 def test_tuned_is_no_worse_than_the_percentile(values, rng):
     """The table's own column; for a preset likewise."""
     for spec in ("tuned:bits=3,segments=2", *PRESETS):
         for alpha in ALPHAS:
-            found = calibrate([Layer(x=values)], spec, alpha=alpha).layers[0]
-            if found["percentile"] is not None:
-                assert found["least_squares"].sqnr_db >= found["percentile"].sqnr_db
+            calibration = calibrate([Layer(x=values)], spec, alpha=alpha).layers[0]
+            if calibration["percentile"] is not None:
+                assert calibration["least_squares"].sqnr_db >= calibration["percentile"].sqnr_db
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("headroom", HEADROOMS)
 def test_more_segments_are_no_worse(values, headroom):
     errors = [error(values, f"tuned:bits=3,segments={n},headroom={headroom}") for n in (1, 2, 4)]
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("headroom", HEADROOMS)
 def test_more_bits_are_no_worse(values, headroom):
     errors = [error(values, f"tuned:bits={bits},segments=2,headroom={headroom}") for bits in (2, 3, 4)]
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("headroom", HEADROOMS)
 def test_either_sign_is_no_worse_than_one(values, headroom):
     spec = f"tuned:bits=3,segments=2,headroom={headroom}"
@@ -86,14 +91,15 @@ def test_tuned_is_no_worse_than_any_preset(rng, seed):
         histogram = with_headroom(plain, headroom)
         for spec in (f"tuned:segments=1,sign={sign},headroom={headroom}" for sign in (0, 1)):
             fitter = Fitter(plain)
-            presets = fitter.presets(budget(spec))
+            presets = fitter.presets(parse_format(spec).budget)
             assert presets
-            tuned = histogram.squared_error(fitter.least_squares(spec))
+            tuned = histogram.squared_error(fitter.least_squares(parse_format(spec)))
             for preset in presets:
-                alone = Fitter(histogram).least_squares(preset.format.name)
+                alone = Fitter(histogram).least_squares(parse_format(preset.format.name))
                 assert tuned <= histogram.squared_error(alone)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("seed", range(2))
 def test_modes_are_no_worse_than_percentiles_that_they_may_have(rng, mode, seed):
@@ -101,8 +107,8 @@ def test_modes_are_no_worse_than_percentiles_that_they_may_have(rng, mode, seed)
     steps = [[percentile_step(x, 1.0)] for x in layers]
     for spec in ("tuned:bits=3,segments=2", "int8", "se8", "se8-silu"):
         fitters = [Fitter(Histogram(x), steps=step) for x, step in zip(layers, steps, strict=True)]
-        given = [one for fitter in fitters for one in fitter.given(spec)]
-        loss = loss_db(fitters, fit_layers(fitters, spec, mode))
+        given = [one for fitter in fitters for one in fitter.given(parse_format(spec))]
+        loss = loss_db(fitters, fit_layers(fitters, parse_format(spec), mode))
         if len(given) < len(layers):
             continue
         same = {
@@ -125,6 +131,6 @@ def test_the_output_is_no_worse_than_at_the_percentile(rng, seed):
 
     for spec in ("tuned:bits=3,segments=2", "se8"):
         layer = Layer(x=x, weights=weights, output_error=output_error)
-        found = calibrate([layer], spec, alpha=1.0).layers[0]
-        if found["percentile"] is not None:
-            assert found["least_squares"].output_sqnr_db >= found["percentile"].output_sqnr_db
+        calibration = calibrate([layer], spec, alpha=1.0).layers[0]
+        if calibration["percentile"] is not None:
+            assert calibration["least_squares"].output_sqnr_db >= calibration["percentile"].output_sqnr_db

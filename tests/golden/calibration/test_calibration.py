@@ -10,7 +10,14 @@ from dataclasses import replace
 import pytest
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
-from qse_hw.golden.calibration.calibration import METHODS, Calibration, Choice, read_calibration, write_calibration
+from qse_hw.golden.calibration.calibration import (
+    METHODS,
+    Calibration,
+    LayerCalibration,
+    read_calibration,
+    write_calibration,
+)
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8, se8, se9_paper
 from qse_hw.golden.formats.scale import Scale
@@ -23,8 +30,8 @@ def layers_of(tensors):
 
 
 @pytest.fixture
-def document(found, tmp_path):
-    write_calibration(tmp_path / "c.json", found)
+def document(calibration, tmp_path):
+    write_calibration(tmp_path / "c.json", calibration)
     return json.loads((tmp_path / "c.json").read_text())
 
 
@@ -34,17 +41,17 @@ def document(found, tmp_path):
     + [(spec, mode) for spec in ("se8", "tuned:bits=4,segments=3") for mode in ("runtime", "shared")],
 )
 def test_round_trip(tensors, tmp_path, spec, mode):
-    found = calibrate(layers_of(tensors), spec, model=MODEL, mode=mode)
+    calibration = calibrate(layers_of(tensors), spec, model=MODEL, mode=mode)
     path = tmp_path / "new" / "c.json"
-    write_calibration(path, found)
+    write_calibration(path, calibration)
     got = read_calibration(path)
     assert [{m: (c.format, c.scale) for m, c in layer.items()} for layer in got.layers] == [
-        {m: (c.format, c.scale) for m, c in layer.items()} for layer in found.layers
+        {m: (c.format, c.scale) for m, c in layer.items()} for layer in calibration.layers
     ]
-    for layer, original in zip(got.layers, found.layers, strict=True):
+    for layer, original in zip(got.layers, calibration.layers, strict=True):
         assert all(abs(layer[method].sqnr_db - original[method].sqnr_db) <= 5e-5 for method in METHODS)
     for name in ("model", "format", "mode", "objective", "alpha", "tokens", "channels"):
-        assert getattr(got, name) == getattr(found, name)
+        assert getattr(got, name) == getattr(calibration, name)
     content = path.read_bytes()
     write_calibration(path, got)
     assert path.read_bytes() == content  # nothing is lost by a second trip
@@ -60,7 +67,7 @@ def calibration(choice):
 
 @pytest.mark.parametrize(("sqnr", "written"), [(math.inf, None), (-0.00001, 0.0), (12.34567, 12.3457), (0.0, 0.0)])
 def test_sqnr_in_the_file(tmp_path, sqnr, written):
-    choice = Choice(format=int8(), scale=Scale.from_step(1.0), sqnr_db=sqnr)
+    choice = LayerCalibration(format=int8(), scale=Scale.from_step(1.0), sqnr_db=sqnr)
     one = calibration(choice)
     write_calibration(tmp_path / "c.json", one)
     stored = json.loads((tmp_path / "c.json").read_text())["layers"][0]["least_squares"]["sqnr_db"]
@@ -70,48 +77,46 @@ def test_sqnr_in_the_file(tmp_path, sqnr, written):
 
 
 @pytest.mark.parametrize("number", [3, -1, 10**30])
-def test_no_such_layer(found, number):
+def test_no_such_layer(calibration, number):
     with pytest.raises(InputError, match=rf"^Layer must be from 0 to 2 \(the calibration's layers\), not {number}$"):
-        found.layer(number)
+        calibration.layer(number)
 
 
-def test_belongs_to_its_activations(found):
-    found.check(layers=3, channels=24, model=MODEL)
-    found.check(layers=3, channels=24, model="")  # of an unknown model: shapes must do
-    Calibration(**vars(found) | {"model": ""}).check(layers=3, channels=24, model=MODEL)
+def test_belongs_to_its_activations(calibration):
+    calibration.check(layers=3, channels=24, model=MODEL)
+    calibration.check(layers=3, channels=24, model="")  # of an unknown model: shapes must do
+    Calibration(**vars(calibration) | {"model": ""}).check(layers=3, channels=24, model=MODEL)
 
 
 @pytest.mark.parametrize("whose", ["activations'", "checkpoint's"])
-def test_of_another_model(found, whose):
+def test_of_another_model(calibration, whose):
     text = f"^Calibration must be for the {whose} model ffffffffffff, but is for 0123456789ab; calibrate again$"
     with pytest.raises(InputError, match=text):
-        found.check(layers=3, channels=24, model="f" * 64, whose=whose)
+        calibration.check(layers=3, channels=24, model="f" * 64, whose=whose)
 
 
 @pytest.mark.parametrize(
     ("layers", "channels", "text"),
     [(2, 24, "2 layers of 24 channels, but is for 3 of 24"), (3, 23, "3 layers of 23 channels, but is for 3 of 24")],
 )
-def test_of_other_shapes(found, layers, channels, text):
+def test_of_other_shapes(calibration, layers, channels, text):
     with pytest.raises(InputError, match=rf"^Calibration must be for the activations' {text}; calibrate again$"):
-        found.check(layers=layers, channels=channels, model=MODEL)
+        calibration.check(layers=layers, channels=channels, model=MODEL)
 
 
-def test_format_asked_for(tensors, found, tmp_path):
-    L = found.layer(0).format.segments[0].codes // 4
-    found.check_format(0, "se8")  # leaves L open
-    found.check_format(0, f"se8:L={L}")
+def test_format_asked_for(tensors, calibration, tmp_path):
+    L = calibration.layer(0).format.segments[0].codes // 4
+    calibration.check_format(0, parse_format("se8"))  # leaves L open
+    calibration.check_format(0, parse_format(f"se8:L={L}"))
     (tmp_path / "mine.json").write_text(json.dumps({"name": "se8", "bits": 8, "kind": "offset", "segments": [
         {"codes": 256, "log2_step": 0}]}))  # fmt: skip
     for other in ("int8", "se8-silu", "se8:L=1", f"se8:L={L - 1}", str(tmp_path / "mine.json")):
         text = rf"^Format must be the calibration's, se8 of {4 * L} \+ 64 \+ {64 - 4 * L} codes in layer 0, not "
         with pytest.raises(InputError, match=text + re.escape(other)):
-            found.check_format(0, other)
-    with pytest.raises(InputError, match=r"^Format must be one of"):
-        found.check_format(0, "int9")
+            calibration.check_format(0, parse_format(other))
     with pytest.raises(InputError, match=r"^Format tuned must be searched for first"):
-        found.check_format(0, "tuned")
-    Calibration(**vars(found) | {"format": "tuned"}).check_format(0, "tuned")
+        calibration.check_format(0, parse_format("tuned"))
+    Calibration(**vars(calibration) | {"format": "tuned"}).check_format(0, parse_format("tuned"))
 
 
 def set_(*path, to):
@@ -186,7 +191,7 @@ def test_the_other_method_is_checked_too(document, tmp_path):
         read_calibration(tmp_path / "bad.json")
 
 
-def test_integers_that_json_wrote_as_floats(document, found, tmp_path):
+def test_integers_that_json_wrote_as_floats(document, calibration, tmp_path):
     floating = copy.deepcopy(document)
     for layer in floating["layers"]:
         for choice in layer.values():
@@ -197,7 +202,7 @@ def test_integers_that_json_wrote_as_floats(document, found, tmp_path):
     got = read_calibration(tmp_path / "b.json")
     assert got == read_calibration(tmp_path / "a.json")
     assert type(got.tokens) is int
-    assert got.layer(0).scale == found.layer(0).scale
+    assert got.layer(0).scale == calibration.layer(0).scale
 
 
 @pytest.mark.parametrize(
@@ -209,7 +214,7 @@ def test_integers_that_json_wrote_as_floats(document, found, tmp_path):
         (b"[" * 100_000, "must be JSON: maximum recursion depth"),
         (b"9" * 5000, "must be JSON: Exceeds the limit"),
         (b"1", "document: 1 is not of type 'object'"),
-        (b"[" + b"1," * 999 + b"1]", r"document: \.\.\. .*1, 1\] is not of type 'object'$"),
+        (b"[" + b"1," * 999 + b"1]", r"document: \[1, 1, .* \.\.\. .*1, 1\] is not of type 'object'$"),
         (b'{"schema": ' + b"[" * 900 + b"]" * 900 + b"}", ""),
         (b'{"layers": ' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
     ],
@@ -239,7 +244,7 @@ def test_no_file(tmp_path):
 
 
 def test_aliases_survive(tmp_path):
-    choice = Choice(format=se9_paper(), scale=Scale(M=1, k=-3, bits=1), sqnr_db=40.0)
+    choice = LayerCalibration(format=se9_paper(), scale=Scale(M=1, k=-3, bits=1), sqnr_db=40.0)
     one = calibration(choice)
     write_calibration(tmp_path / "c.json", one)
     assert read_calibration(tmp_path / "c.json") == one
@@ -247,7 +252,7 @@ def test_aliases_survive(tmp_path):
 
 @pytest.mark.parametrize("output", [None, 33.3333])
 def test_round_trip_of_every_field(tmp_path, output):
-    choice = Choice(format=se8(3), scale=Scale.from_step(0.1, 8), sqnr_db=12.25, output_sqnr_db=output)
+    choice = LayerCalibration(format=se8(3), scale=Scale.from_step(0.1, 8), sqnr_db=12.25, output_sqnr_db=output)
     one = Calibration(**vars(calibration(choice)) | {"mode": "runtime", "objective": "output", "model": MODEL})
     write_calibration(tmp_path / "c.json", one)
     assert read_calibration(tmp_path / "c.json") == one
@@ -255,15 +260,15 @@ def test_round_trip_of_every_field(tmp_path, output):
     assert ("output_sqnr_db" in stored["layers"][0]["percentile"]) == (output is not None)
 
 
-def test_a_percentile_that_was_not_had(found, tmp_path):
-    layers = [dict(layer) for layer in found.layers]
+def test_a_percentile_that_was_not_had(calibration, tmp_path):
+    layers = [dict(layer) for layer in calibration.layers]
     layers[1]["percentile"] = None
     path = tmp_path / "c.json"
-    write_calibration(path, replace(found, layers=tuple(layers)))
+    write_calibration(path, replace(calibration, layers=tuple(layers)))
     assert json.loads(path.read_text())["layers"][1]["percentile"] is None
     got = read_calibration(path)
     assert [layer["percentile"] is None for layer in got.layers] == [False, True, False]
-    assert got.layer(1).format == found.layer(1).format
+    assert got.layer(1).format == calibration.layer(1).format
     with pytest.raises(InputError, match=r"^Method must be least_squares for layer 1, .*, not 'percentile'$"):
         got.layer(1, "percentile")
 
@@ -275,9 +280,9 @@ def test_the_best_must_be_there(document, tmp_path):
         read_calibration(tmp_path / "bad.json")
 
 
-def test_layers_that_differ_in_shape(found, tmp_path):
+def test_layers_that_differ_in_shape(calibration, tmp_path):
     path = tmp_path / "c.json"
-    write_calibration(path, replace(found, tokens=(40, 40, 20), channels=(24, 24, 48)))
+    write_calibration(path, replace(calibration, tokens=(40, 40, 20), channels=(24, 24, 48)))
     assert json.loads(path.read_text())["channels"] == [24, 24, 48]
     got = read_calibration(path)
     assert (got.tokens, got.channels) == ((40, 40, 20), (24, 24, 48))
@@ -289,10 +294,10 @@ def test_layers_that_differ_in_shape(found, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["tokens", "channels"])
-def test_as_many_shapes_as_layers(found, document, tmp_path, name):
+def test_as_many_shapes_as_layers(calibration, document, tmp_path, name):
     text = rf"Calibration's {name} must be one number, or one for each of 3 layers, not 2 numbers$"
     with pytest.raises(InputError, match=f"^{text}"):
-        replace(found, **{name: (1, 2)})
+        replace(calibration, **{name: (1, 2)})
     (tmp_path / "bad.json").write_text(json.dumps(document | {name: [1, 2]}))
     with pytest.raises(InputError, match=rf"^Calibration .*bad.json: {text}"):
         read_calibration(tmp_path / "bad.json")
@@ -301,6 +306,6 @@ def test_as_many_shapes_as_layers(found, document, tmp_path, name):
         read_calibration(tmp_path / "bad.json")
 
 
-def test_no_layers(found):
+def test_no_layers(calibration):
     with pytest.raises(InputError, match=r"^Calibration must have at least one layer, not none$"):
-        replace(found, layers=())
+        replace(calibration, layers=())

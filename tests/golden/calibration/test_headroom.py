@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
-from qse_hw.golden.calibration.fitting import Fitter, budget, spec_with_headroom
+from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.headroom import COUNT, with_headroom
 from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram
-from qse_hw.golden.calibration.modes import MODES, fit_layers
+from qse_hw.golden.calibration.sharing import MODES, fit_layers
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.calibration.tune import Budget, Tuner
 from qse_hw.golden.errors import InputError
 
@@ -84,13 +85,14 @@ def test_together_they_weigh_as_one_value_in_1024_within_bounds(size, together):
         assert counts.tolist() == pytest.approx([together / 32] * 32)
 
 
+@pytest.mark.full
 def test_integers_end_where_their_type_does():
     """What int8 can be, 8 bits represent exactly, headroom or not."""
     x = np.arange(-128, 128, dtype=np.int8)[None]
     roomy = with_headroom(Histogram(x), 1.5)
     assert (roomy.low, roomy.high, roomy.values[0], roomy.values[-1]) == (-128, 127, -128, 127)
     assert with_headroom(Histogram(x.astype(np.int16)), 1.5).high == 190.5
-    assert math.isinf(Histogram(x).sqnr_db(Fitter(Histogram(x)).least_squares("tuned:segments=1")))
+    assert math.isinf(Histogram(x).sqnr_db(Fitter(Histogram(x)).least_squares(parse_format("tuned:segments=1"))))
 
 
 def test_no_headroom_changes_nothing(rng):
@@ -98,9 +100,9 @@ def test_no_headroom_changes_nothing(rng):
     assert with_headroom(histogram, 1) is histogram
     fitter = Fitter(histogram)
     assert fitter.with_headroom(1.0) is fitter
-    wanted = budget(f"{SPEC},headroom=1")
+    wanted = parse_format(f"{SPEC},headroom=1").budget
     own = [Tuner(histogram, wanted).best(4), *fitter.presets(wanted)]
-    assert fitter.least_squares(f"{SPEC},headroom=1") == min(own, key=histogram.squared_error)
+    assert fitter.least_squares(parse_format(f"{SPEC},headroom=1")) == min(own, key=histogram.squared_error)
 
 
 @pytest.mark.parametrize("headroom", [0.999, 8.001, math.nan, -1, math.inf])
@@ -109,13 +111,14 @@ def test_headrooms_that_make_no_sense(headroom):
         with_headroom(Histogram(np.ones((1, 1), np.float32)), headroom)
 
 
+@pytest.mark.full
 def test_an_outlier_that_comes_later(rng):
     """Without headroom it saturates and takes more than 10 dB; with it, it costs next to nothing; nor does the room."""
     seen, later = (silu(rng, (2048, 64)) for _ in range(2))
     seen, later = np.minimum(seen, 8), np.minimum(later, 8)
     later[:40, 0] = 11.9
     fitter, after = Fitter(Histogram(seen)), Histogram(later)
-    tight, roomy = (fitter.least_squares(f"tuned:headroom={headroom}") for headroom in (1, 1.5))
+    tight, roomy = (fitter.least_squares(parse_format(f"tuned:headroom={headroom}")) for headroom in (1, 1.5))
     assert after.sqnr_db(tight) < fitter.histogram.sqnr_db(tight) - 10
     assert after.sqnr_db(roomy) > fitter.histogram.sqnr_db(roomy) - 1
     assert fitter.histogram.sqnr_db(roomy) > fitter.histogram.sqnr_db(tight) - 0.5
@@ -126,19 +129,20 @@ def test_an_outlier_that_comes_later(rng):
     assert tight.format.reach * float(tight.scale.step) < 1.1 * peak
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("segments", [1, 3, 6])
 def test_the_default_is_judged_with_headroom(rng, segments):
     """The tuned format beats every preset on values and headroom together."""
     fitter = Fitter(Histogram(silu(rng, size=0.5)))
     spec = f"tuned:segments={segments}"
-    assert budget(spec).headroom == Budget().headroom > 1
-    found, roomy = fitter.least_squares(spec), fitter.with_headroom(Budget().headroom)
-    assert found == fitter.least_squares(f"{spec},headroom={Budget().headroom}")
-    assert fitter.presets(budget(spec)) == roomy.presets(budget(spec))
-    error = roomy.histogram.squared_error(found)
-    assert error <= min(roomy.histogram.squared_error(one) for one in fitter.presets(budget(spec)))
-    assert fitter.at(spec, 0.01) == roomy.at(spec, 0.01)
-    assert roomy.histogram.squared_error(fitter.at(spec, 0.01)) >= error
+    assert parse_format(spec).budget.headroom == Budget().headroom > 1
+    quantizer, roomy = fitter.least_squares(parse_format(spec)), fitter.with_headroom(Budget().headroom)
+    assert quantizer == fitter.least_squares(parse_format(f"{spec},headroom={Budget().headroom}"))
+    assert fitter.presets(parse_format(spec).budget) == roomy.presets(parse_format(spec).budget)
+    error = roomy.histogram.squared_error(quantizer)
+    assert error <= min(roomy.histogram.squared_error(one) for one in fitter.presets(parse_format(spec).budget))
+    assert fitter.at(parse_format(spec), 0.01) == roomy.at(parse_format(spec), 0.01)
+    assert roomy.histogram.squared_error(fitter.at(parse_format(spec), 0.01)) >= error
 
 
 def test_a_fitter_with_headroom_is_its_own(rng):
@@ -150,21 +154,23 @@ def test_a_fitter_with_headroom_is_its_own(rng):
     assert roomy.with_headroom(1) is fitter
     assert roomy.scale_bits == 8
     assert more.histogram.peak == pytest.approx(2 * fitter.histogram.peak)
-    assert roomy.least_squares(SPEC) == fitter.least_squares(SPEC)
+    assert roomy.least_squares(parse_format(SPEC)) == fitter.least_squares(parse_format(SPEC))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("mode", MODES)
 def test_what_layers_share_has_headroom(rng, mode):
     layers = [np.minimum(silu(rng, size=size), 3 * size) for size in (0.7, 2)]
-    found = {
-        headroom: fit_layers([Fitter(Histogram(x)) for x in layers], f"{SPEC},headroom={headroom}", mode)
+    quantizers = {
+        headroom: fit_layers([Fitter(Histogram(x)) for x in layers], parse_format(f"{SPEC},headroom={headroom}"), mode)
         for headroom in (1, 2)
     }
-    for x, tight, roomy in zip(layers, found[1], found[2], strict=True):
+    for x, tight, roomy in zip(layers, quantizers[1], quantizers[2], strict=True):
         later = np.append(x, np.float32(1.9) * x.max()).astype(np.float32)[None]
         assert Histogram(later).sqnr_db(roomy) > Histogram(later).sqnr_db(tight) + 1
 
 
+@pytest.mark.full
 def test_the_output_is_judged_with_headroom(rng):
     """Of two formats that err alike at the output, the one with room for what comes later is chosen."""
     x = np.minimum(silu(rng, (16, 4)), 4)  # so few that what is made up weighs as much as one in 64
@@ -174,23 +180,16 @@ def test_the_output_is_judged_with_headroom(rng):
         asked.extend(rivals)
         return [1e-4] * len(rivals)
 
-    found = calibrate([Layer(x=x, weights=np.ones_like(x), output_error=output_error)], "tuned:segments=3,headroom=2")
+    layer = Layer(x=x, weights=np.ones_like(x), output_error=output_error)
+    calibration = calibrate([layer], "tuned:segments=3,headroom=2")
     plain = Histogram(x)
     roomy = with_headroom(plain, 2)
     growth = [roomy.squared_error(rival) / plain.squared_error(rival) for rival in asked]
     assert max(growth) > 1.2 * min(growth)
-    assert growth[asked.index(found.layer(0).quantizer)] == min(growth)
+    assert growth[asked.index(calibration.layer(0).quantizer)] == min(growth)
 
 
 @pytest.mark.parametrize("peak", [MIN_PEAK, MAX_PEAK, -MAX_PEAK])
 def test_as_much_as_there_may_be(peak):
     fitter = Fitter(Histogram(np.array([[peak, peak / 3, peak / 7]], np.float32)))
-    assert fitter.histogram.sqnr_db(fitter.least_squares("tuned:bits=4,headroom=8")) > 0
-
-
-def test_specs_with_headroom():
-    assert spec_with_headroom("se8", None) == "se8"
-    assert spec_with_headroom("tuned", 1.25) == "tuned:headroom=1.25"
-    assert spec_with_headroom("tuned:", 2.0) == "tuned:headroom=2"
-    assert spec_with_headroom("tuned:bits=5", 1.5) == "tuned:bits=5,headroom=1.5"
-    assert budget(spec_with_headroom("tuned:bits=5", 1.5)) == Budget(bits=5, headroom=1.5)
+    assert fitter.histogram.sqnr_db(fitter.least_squares(parse_format("tuned:bits=4,headroom=8"))) > 0

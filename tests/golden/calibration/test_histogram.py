@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram, parts, sqnr_db
-from qse_hw.golden.calibration.quantizers import Codebook, Grouped, Segmented
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format, se8
 from qse_hw.golden.formats.scale import Scale
@@ -29,7 +29,7 @@ def rounding(x, weights=1.0):
 
 
 def segmented(name, step):
-    return Segmented(format=load_format(name), scale=Scale.from_step(step))
+    return SegmentedQuantizer(format=load_format(name), scale=Scale.from_step(step))
 
 
 @pytest.mark.parametrize("name", ["se8:L=12", "int8", "se8-silu", "se9-paper"])
@@ -39,10 +39,10 @@ def test_error_is_the_tensors(rng, name, weighted):
     weights = rng.exponential(size=x.shape).astype(np.float32) if weighted else None
     w = 1.0 if weights is None else weights.astype(np.float64)
     histogram, quantizer = Histogram(x, weights), segmented(name, 0.03)
-    found, direct = math.sqrt(histogram.squared_error(quantizer)), math.sqrt(squared_error(x, quantizer, w))
-    assert abs(found - direct) <= rounding(x, w)
+    result, direct = math.sqrt(histogram.squared_error(quantizer)), math.sqrt(squared_error(x, quantizer, w))
+    assert abs(result - direct) <= rounding(x, w)
     assert histogram.power == pytest.approx(float((w * x.astype(np.float64) ** 2).sum()), rel=2.0**-10)
-    assert histogram.sqnr_db(quantizer) == pytest.approx(20 * math.log10(math.sqrt(histogram.power) / found))
+    assert histogram.sqnr_db(quantizer) == pytest.approx(20 * math.log10(math.sqrt(histogram.power) / result))
 
 
 def test_values_are_rounded_to_11_bits(rng):
@@ -69,9 +69,9 @@ def test_few_values_are_exact(dtype):
     assert histogram.values.tolist() == [-0.25, 0, 0.5, 3]
     assert histogram.counts.tolist() == [300, 600, 300, 300]
     # decoded: 0.5, -0.25, 3.0, 0 are multiples of a quarter; at twice the step, -0.25 becomes -0.5 (half away)
-    assert histogram.squared_error(Segmented(format=se8(8), scale=Scale.from_step(1.0))) == 0
-    assert histogram.sqnr_db(Segmented(format=se8(8), scale=Scale.from_step(1.0))) == math.inf
-    assert histogram.squared_error(Segmented(format=se8(8), scale=Scale.from_step(2.0))) == 300 * 0.25**2
+    assert histogram.squared_error(SegmentedQuantizer(format=se8(8), scale=Scale.from_step(1.0))) == 0
+    assert histogram.sqnr_db(SegmentedQuantizer(format=se8(8), scale=Scale.from_step(1.0))) == math.inf
+    assert histogram.squared_error(SegmentedQuantizer(format=se8(8), scale=Scale.from_step(2.0))) == 300 * 0.25**2
 
 
 def test_weights_are_repetitions():
@@ -87,13 +87,13 @@ def test_larger_than_one_part(rng):
     x = silu(rng, (1100, 1000))  # more than 2**20 values
     weights = rng.uniform(0.5, 2, x.shape).astype(np.float32)
     assert [len(part) for part in parts(x)] == [1 << 20, x.size - (1 << 20)]
-    quantizer = Segmented(format=se8(8), scale=Scale.from_step(0.05))
+    quantizer = SegmentedQuantizer(format=se8(8), scale=Scale.from_step(0.05))
     want = 10 * math.log10(float((x.astype(np.float64) ** 2).sum()) / squared_error(x, quantizer))
     assert sqnr_db(x, quantizer) == pytest.approx(want, rel=1e-6)
     for w in (None, weights):
-        found = math.sqrt(Histogram(x, w).squared_error(quantizer))
+        histogram = math.sqrt(Histogram(x, w).squared_error(quantizer))
         direct = 1.0 if w is None else w.astype(np.float64)
-        assert abs(found - math.sqrt(squared_error(x, quantizer, direct))) <= rounding(x, direct)
+        assert abs(histogram - math.sqrt(squared_error(x, quantizer, direct))) <= rounding(x, direct)
 
 
 def test_sqnr_by_hand():
@@ -107,14 +107,14 @@ def test_sqnr_by_hand():
 def test_sqnr_tells_channels_apart(rng):
     x = np.stack([rng.standard_normal(3000), 100 * rng.standard_normal(3000)], axis=1).astype(np.float32)
     fine, coarse = segmented("int8", 0.03), segmented("int8", 3.0)
-    grouped = Grouped((fine, coarse), np.array([0, 1]))
+    grouped = GroupedQuantizer((fine, coarse), np.array([0, 1]))
     error = squared_error(x[:, :1], fine) + squared_error(x[:, 1:], coarse)
     assert sqnr_db(x, grouped) == pytest.approx(10 * math.log10(float((x.astype(np.float64) ** 2).sum()) / error))
 
 
 def test_any_quantizer():
     x = np.array([[1.0, 2.0, 5.0]], np.float32)
-    assert Histogram(x).squared_error(Codebook.nearest(np.array([1.0, 4.0]))) == 2  # 2 -> 1, 5 -> 4
+    assert Histogram(x).squared_error(CodebookQuantizer.nearest(np.array([1.0, 4.0]))) == 2  # 2 -> 1, 5 -> 4
 
 
 def test_all_zero():
@@ -176,14 +176,15 @@ def test_values_are_float32():
 
 def test_squares_do_not_overflow(rng):
     x = rng.standard_normal((50, 8)).astype(np.float32)
-    near, far = (Segmented(format=load_format("se8"), scale=Scale.from_step(0.03 * unit)) for unit in (1.0, 2.0**80))
+    scales = [Scale.from_step(0.03 * unit) for unit in (1.0, 2.0**80)]
+    near, far = (SegmentedQuantizer(format=load_format("se8"), scale=scale) for scale in scales)
     assert sqnr_db(x * np.float32(2.0**80), far) == sqnr_db(x, near)
 
 
 def test_channels_are_the_last_axis(rng):
     x = rng.standard_normal((4, 3, 8)).astype(np.float32)
-    grouped = Grouped(
-        tuple(Segmented(format=load_format("int8"), scale=Scale.from_step(step)) for step in (0.05, 0.01)),
+    grouped = GroupedQuantizer(
+        tuple(SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(step)) for step in (0.05, 0.01)),
         np.arange(8) % 2,
     )
     assert sqnr_db(x, grouped) == sqnr_db(x.reshape(12, 8), grouped)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qse_hw.golden.calibration.contenders import BASELINES, LIMIT, Sample
+from qse_hw.golden.calibration.candidates import Sample
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.lloyd import lloyd_max
+from qse_hw.golden.calibration.spec import BASELINES, LLOYD_MAX, parse_candidate
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS, load_format
 
@@ -125,8 +126,8 @@ def test_gaussian_source_by_panter_and_dite():
     histogram = source(x, density / density.sum())
     for levels, correction in ((64, 0.04), (256, 0.01)):
         asymptote = math.sqrt(3) * math.pi / 2 / levels**2
-        found = error_of(lloyd_max(histogram, levels), histogram)
-        assert asymptote * (1 - correction) < found < asymptote  # approached from below
+        codebook = error_of(lloyd_max(histogram, levels), histogram)
+        assert asymptote * (1 - correction) < codebook < asymptote  # approached from below
 
 
 @pytest.mark.parametrize(("levels", "snr"), [(2, 3.01), (4, 7.54), (8, 12.64), (16, 18.13), (32, 23.87)])
@@ -151,16 +152,16 @@ def test_uniform_source_is_exact():
 
 
 @pytest.mark.parametrize("size", [0.3, 2.0, 6.0])
-def test_no_contender_beats_it(rng, size):
+def test_no_candidate_beats_it(rng, size):
     z = size * rng.standard_normal((64, 32))
     sample = Sample((z / (1 + np.exp(-z))).astype(np.float32))
     limit = sample.histogram.squared_error(sample.limit)
     assert limit > 0
     scalar = [name for name in PRESETS if load_format(name).bits <= 8]
-    scalar += [name for name in BASELINES if name not in ("quamba2", "quamba-se", LIMIT)] + ["tuned:bits=5"]
+    scalar += [name for name in BASELINES if name not in ("quamba2", "quamba-se", LLOYD_MAX)] + ["tuned:bits=5"]
     for spec in scalar:
-        assert sample.histogram.squared_error(sample.fit(spec).quantizer) >= limit
-    assert sample.fit(LIMIT).quantizer is sample.limit
+        assert sample.histogram.squared_error(sample.fit(parse_candidate(spec)).quantizer) >= limit
+    assert sample.fit(parse_candidate(LLOYD_MAX)).quantizer is sample.limit
 
 
 def test_few_values_are_kept(rng):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.calibration.percentile import ALPHA, percentile_step
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import se8
 from qse_hw.golden.formats.scale import Scale
@@ -83,7 +83,7 @@ def test_sparse_activations_have_no_percentile():
 
 def test_a_choice_at_work():
     scale = Scale.from_step(0.5)
-    choice = Choice(format=se8(8), scale=scale, sqnr_db=30.0)
+    choice = LayerCalibration(format=se8(8), scale=scale, sqnr_db=30.0)
     assert choice.output_sqnr_db is None
-    assert choice.quantizer == Segmented(format=se8(8), scale=scale)
+    assert choice.quantizer == SegmentedQuantizer(format=se8(8), scale=scale)
     assert choice.quantizer.array(np.array([0.13, -9.9], np.float32)).tolist() == [0.125, -10]

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from qse_hw.golden.calibration.contenders import FP8, float8_levels
-from qse_hw.golden.calibration.quantizers import Codebook, Grouped, Segmented
+from qse_hw.golden.calibration.candidates import float8_levels
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, SegmentedQuantizer
+from qse_hw.golden.calibration.spec import FLOAT8
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 
@@ -35,12 +36,12 @@ def floats(rng, count=20_000):
 
 
 def codebook(rng, levels=256):
-    return Codebook.nearest(np.unique(rng.standard_normal(levels).astype(np.float32)))
+    return CodebookQuantizer.nearest(np.unique(rng.standard_normal(levels).astype(np.float32)))
 
 
 @pytest.mark.parametrize("name", ["int8", "int8-asym", "se8:L=12", "se8-silu", "se9-paper"])
 def test_segmented_on_arrays_and_tensors(rng, name):
-    quantizer = Segmented(format=load_format(name), scale=Scale.from_step(0.0203))
+    quantizer = SegmentedQuantizer(format=load_format(name), scale=Scale.from_step(0.0203))
     for x in (FP16, floats(rng)):
         same(quantizer.array(x), quantizer.tensor(torch.from_numpy(x.copy())))
     finest = quantizer.scale.step / 2**quantizer.format.fraction_bits
@@ -74,23 +75,23 @@ def test_codebook_of_any_shape(rng):
 
 
 def test_codebook_detaches():
-    book = Codebook.nearest(np.array([-1.0, 0.5]))
+    book = CodebookQuantizer.nearest(np.array([-1.0, 0.5]))
     x = torch.tensor([0.2, -3.0], requires_grad=True)
     assert not book.tensor(x).requires_grad
     assert book.tensor(x).tolist() == [0.5, -1.0]
 
 
 def test_nan_stays_and_infinities_have_the_outermost_levels():
-    book = Codebook.nearest(np.array([-3.0, -0.25, 0.5, 7.0]))
-    found = book.array(np.array([np.nan, -np.inf, np.inf], np.float32))
-    assert np.isnan(found[0])
-    assert found[1:].tolist() == [-3.0, 7.0]
+    book = CodebookQuantizer.nearest(np.array([-3.0, -0.25, 0.5, 7.0]))
+    values = book.array(np.array([np.nan, -np.inf, np.inf], np.float32))
+    assert np.isnan(values[0])
+    assert values[1:].tolist() == [-3.0, 7.0]
 
 
 @pytest.mark.parametrize("magnitude", [1.0, 1e-41, 1e38])
 def test_nearest_is_nearest_and_ties_go_up(rng, magnitude):
     levels = np.unique((rng.uniform(-3, 3, 41) * magnitude).astype(np.float32))
-    book = Codebook.nearest(levels)
+    book = CodebookQuantizer.nearest(levels)
     edges = np.concatenate([levels, book.thresholds])
     x = np.concatenate([edges, np.nextafter(edges, -np.float32(np.inf)), np.nextafter(edges, np.float32(np.inf))])
     x = np.concatenate([x, (rng.uniform(-4 if magnitude < 1e38 else -3, 3, 3000) * magnitude).astype(np.float32)])
@@ -103,36 +104,36 @@ def test_ties_go_up_or_down_as_told():
     levels = np.array([-2.0, 0.0, 1.0, 4.0])
     ties = np.array([-1.0, 0.5, 2.5], np.float32)
     up, down = np.nextafter(ties, np.float32(9)), np.nextafter(ties, np.float32(-9))
-    assert Codebook.nearest(levels).array(ties).tolist() == [0, 1, 4]
-    mixed = Codebook.nearest(levels, ties_down=np.array([True, False, True]))
+    assert CodebookQuantizer.nearest(levels).array(ties).tolist() == [0, 1, 4]
+    mixed = CodebookQuantizer.nearest(levels, ties_down=np.array([True, False, True]))
     assert mixed.array(ties).tolist() == [-2, 1, 1]
     assert mixed.array(up).tolist() == [0, 1, 4]
     assert mixed.array(down).tolist() == [-2, 0, 1]
     # the middle of neighbouring float32s is no float32: there is no tie to tell about
     one, next_ = np.float32(1), np.nextafter(np.float32(1), np.float32(2))
     for ties_down in (None, np.array([True]), np.array([False])):
-        close = Codebook.nearest(np.array([one, next_]), ties_down=ties_down)
+        close = CodebookQuantizer.nearest(np.array([one, next_]), ties_down=ties_down)
         assert close.array(np.array([one, next_])).tolist() == [one, next_]
 
 
 @pytest.mark.parametrize("tiny", [1e-20, -1e-20, 1e-45])
 def test_a_level_beside_which_the_middle_is_no_float64(tiny):
-    book = Codebook.nearest(np.array([tiny, 3.0]))
+    book = CodebookQuantizer.nearest(np.array([tiny, 3.0]))
     assert book.array(np.array([1.5], np.float32)) == np.float32(tiny if tiny > 0 else 3.0)
-    down = Codebook.nearest(np.array([tiny, 3.0]), ties_down=np.array([True]))
+    down = CodebookQuantizer.nearest(np.array([tiny, 3.0]), ties_down=np.array([True]))
     assert down.array(np.array([1.5], np.float32)) == np.float32(tiny if tiny > 0 else 3.0)  # no tie
-    mirrored = Codebook.nearest(np.array([-3.0, tiny]))
+    mirrored = CodebookQuantizer.nearest(np.array([-3.0, tiny]))
     assert mirrored.array(np.array([-1.5], np.float32)) == np.float32(-3.0 if tiny > 0 else tiny)
 
 
-@pytest.mark.parametrize("dtype", FP8.values())
+@pytest.mark.parametrize("dtype", FLOAT8.values())
 def test_float8_is_the_cast(rng, dtype):
     levels, ties_down = float8_levels(dtype)
     float8 = getattr(ml_dtypes, dtype)
     top = float(ml_dtypes.finfo(float8).max)
     assert (levels[0], levels[-1], len(levels)) == (-top, top, len(np.unique(levels)))
     assert 0 in levels
-    book = Codebook.nearest(levels, ties_down=ties_down)
+    book = CodebookQuantizer.nearest(levels, ties_down=ties_down)
     edges = np.concatenate([levels, book.thresholds, (levels[1:] + levels[:-1]) / 2])
     around = [edges, np.nextafter(edges, np.float32(np.inf)), np.nextafter(edges, np.float32(-np.inf))]
     inside = rng.uniform(-top, top, 5000), top * rng.standard_normal(5000) * 2.0 ** rng.integers(-20, 0, 5000)
@@ -149,13 +150,13 @@ def test_float8_is_the_cast(rng, dtype):
 
 def test_grouped_is_each_group_by_itself(rng):
     quantizers = (
-        Segmented(format=load_format("int8"), scale=Scale.from_step(0.1)),
+        SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(0.1)),
         codebook(rng, 16),
-        Segmented(format=load_format("se8"), scale=Scale.from_step(0.003)),
+        SegmentedQuantizer(format=load_format("se8"), scale=Scale.from_step(0.003)),
     )
     groups = rng.permutation(np.arange(11) % 3)
     x = rng.standard_normal((5, 4, 11)).astype(np.float32)
-    grouped = Grouped(quantizers, groups)
+    grouped = GroupedQuantizer(quantizers, groups)
     got = grouped.array(x)
     for channel, group in enumerate(groups):
         assert np.array_equal(got[..., channel], quantizers[group].array(x[..., channel]))
@@ -165,14 +166,14 @@ def test_grouped_is_each_group_by_itself(rng):
 
 def test_tensors_stay_on_their_device(rng):
     x = torch.empty((2, 3), device="meta")  # a device that is not the default, and has no values
-    grouped = Grouped((codebook(rng, 4), codebook(rng, 5)), np.array([0, 1, 0]))
+    grouped = GroupedQuantizer((codebook(rng, 4), codebook(rng, 5)), np.array([0, 1, 0]))
     for quantizer in (codebook(rng, 16), grouped):
         decoded = quantizer.tensor(x)
         assert (decoded.device.type, decoded.shape, decoded.dtype) == ("meta", (2, 3), torch.float32)
 
 
 def test_grouped_gives_float32_whatever_the_default_is(rng):
-    grouped = Grouped((codebook(rng, 4), codebook(rng, 5)), np.array([0, 1, 0]))
+    grouped = GroupedQuantizer((codebook(rng, 4), codebook(rng, 5)), np.array([0, 1, 0]))
     x = torch.ones(2, 3)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)

@@ -7,18 +7,17 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qse_hw import golden
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram
-from qse_hw.golden.calibration.quantizers import Segmented
-from qse_hw.golden.calibration.tune import MAX_POSITIONS, SIGNS, Axis, Budget, Tuner
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.spec import parse_format
+from qse_hw.golden.calibration.tune import MAX_POSITIONS, SIGNS, Budget, SegmentSearch, Tuner
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json, load_format
 from qse_hw.golden.formats.scale import Scale
@@ -56,20 +55,21 @@ KINDS = (
 )  # fmt: skip
 
 
-def check(found, budget):
+def check(result, budget, scale_bits=16):
     """A sound format within the budget, with an exact zero."""
-    assert len(found.format.segments) <= budget.segments
-    assert found.format.bits == budget.bits
-    assert found.format.kind in budget.signs
-    assert found.scale.bits == budget.scale_bits
-    assert found.format.values[found.format.zero_code] == 0
-    assert found.array(np.array([0.0, -0.0], np.float32)).tolist() == [0, 0]
-    assert math.isnan(found.array(np.array([math.nan], np.float32))[0])
-    assert format_from_json(format_to_json(found.format)) == found.format
-    most = max(segment.codes for segment in found.format.segments)  # whose step s is
-    assert 0 in [segment.log2_step for segment in found.format.segments if segment.codes == most]
+    assert len(result.format.segments) <= budget.segments
+    assert result.format.bits == budget.bits
+    assert result.format.kind in budget.signs
+    assert result.scale.bits == scale_bits
+    assert result.format.values[result.format.zero_code] == 0
+    assert result.array(np.array([0.0, -0.0], np.float32)).tolist() == [0, 0]
+    assert math.isnan(result.array(np.array([math.nan], np.float32))[0])
+    assert format_from_json(format_to_json(result.format)) == result.format
+    most = max(segment.codes for segment in result.format.segments)  # whose step s is
+    assert 0 in [segment.log2_step for segment in result.format.segments if segment.codes == most]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("peak", [MIN_PEAK, 1.0, MAX_PEAK])
 def test_formats_are_sound(rng, kind, peak):
@@ -77,12 +77,13 @@ def test_formats_are_sound(rng, kind, peak):
     x = np.clip(x * np.float32(peak / np.abs(x).max()), -np.float32(peak), np.float32(peak))
     x[np.abs(x).argmax()] = np.copysign(peak, x[np.abs(x).argmax()])
     histogram = Histogram(x)
-    for budget in (Budget(segments=3, bits=4, scale_bits=1), Budget(segments=2, bits=2), Budget(segments=8, bits=3)):
-        tuner = Tuner(histogram, budget)
-        found = [tuner.best(segments) for segments in range(1, budget.segments + 1)]
-        errors = [histogram.squared_error(one) for one in found]
-        for segments, one in enumerate(found, 1):
-            check(one, replace(budget, segments=segments))
+    budgets = [(Budget(segments=3, bits=4), 1), (Budget(segments=2, bits=2), 16), (Budget(segments=8, bits=3), 16)]
+    for budget, scale_bits in budgets:
+        tuner = Tuner(histogram, budget, scale_bits)
+        quantizers = [tuner.best(segments) for segments in range(1, budget.segments + 1)]
+        errors = [histogram.squared_error(one) for one in quantizers]
+        for segments, one in enumerate(quantizers, 1):
+            check(one, replace(budget, segments=segments), scale_bits)
         assert errors[-1] <= histogram.power * (1 + 1e-6)  # no worse than nothing at all
 
 
@@ -91,18 +92,20 @@ def test_formats_are_sound(rng, kind, peak):
     seed=st.integers(0, 2**32 - 1),
     exponent=st.integers(-60, 60),
     budget=st.builds(
-        Budget, segments=st.integers(1, 8), bits=st.integers(2, 4), scale_bits=st.sampled_from([1, 4, 8, 16]),
+        Budget, segments=st.integers(1, 8), bits=st.integers(2, 4),
         signs=st.sampled_from([SIGNS, SIGNS[:1], SIGNS[1:]]),
     ),
+    scale_bits=st.sampled_from([1, 4, 8, 16]),
 )  # fmt: skip
 @settings(max_examples=25)
-def test_formats_are_sound_whatever_the_values(kind, seed, exponent, budget):
+def test_formats_are_sound_whatever_the_values(kind, seed, exponent, budget, scale_bits):
     histogram = Histogram(distribution(kind, np.random.default_rng(seed), 2.0**exponent))
-    found = Tuner(histogram, budget).best(budget.segments)
-    check(found, budget)
-    assert histogram.squared_error(found) <= histogram.power * (1 + 1e-6)
+    quantizer = Tuner(histogram, budget, scale_bits).best(budget.segments)
+    check(quantizer, budget, scale_bits)
+    assert histogram.squared_error(quantizer) <= histogram.power * (1 + 1e-6)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", ["one-sided", "symmetric", "one outlier", "all negative"])
 @pytest.mark.parametrize("exponent", [-50, 50])
 def test_powers_of_two_change_nothing(rng, kind, exponent):
@@ -113,23 +116,27 @@ def test_powers_of_two_change_nothing(rng, kind, exponent):
     assert other.scale.step == one.scale.step * Fraction(2) ** exponent
 
 
-@pytest.mark.parametrize(("scale_bits", "segments"), [(1, 1), (1, 3), (1, 6), (4, 3), (8, 3), (16, 3)])
+@pytest.mark.parametrize(
+    ("scale_bits", "segments"),
+    [(1, 1), (1, 3), (1, 6), *(pytest.param(bits, 3, marks=pytest.mark.full) for bits in (4, 8, 16))],
+)
 def test_never_worse_than_a_preset(rng, scale_bits, segments):
     fitter = Fitter(Histogram(silu(rng, size=0.5)), scale_bits=scale_bits)
-    found = fitter.least_squares(f"tuned:segments={segments},bits=8,sign=0,headroom=1")
-    assert found.scale.bits == scale_bits
-    assert len(found.format.segments) <= segments
-    error = fitter.histogram.squared_error(found)
+    quantizer = fitter.least_squares(parse_format(f"tuned:segments={segments},bits=8,sign=0,headroom=1"))
+    assert quantizer.scale.bits == scale_bits
+    assert len(quantizer.format.segments) <= segments
+    error = fitter.histogram.squared_error(quantizer)
     within = ["int8-asym", "se8-silu"] if segments >= 3 else ["int8-asym"]
-    presets = min(fitter.histogram.squared_error(fitter.least_squares(name)) for name in within)
+    presets = min(fitter.histogram.squared_error(fitter.least_squares(parse_format(name))) for name in within)
     assert error <= presets
-    alone = Tuner(fitter.histogram, Budget(segments=segments, scale_bits=scale_bits, signs=("offset",)))
+    alone = Tuner(fitter.histogram, Budget(segments=segments, signs=("offset",)), scale_bits)
     assert fitter.histogram.squared_error(alone.best(segments)) <= 1.01 * presets  # without the presets' help
     if segments > 1:  # with as many segments as se8-silu has, only their steps and the other codes are freer
-        silu_error = fitter.histogram.squared_error(fitter.least_squares("se8-silu"))
+        silu_error = fitter.histogram.squared_error(fitter.least_squares(parse_format("se8-silu")))
         assert error < (0.9 if segments > 3 else 0.96) * silu_error
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("budget", "best"),
     [("segments=1", "int8-asym"), ("segments=3", "se8-silu"), ("segments=4,bits=9,sign=1", "se9-paper"),
@@ -138,17 +145,17 @@ def test_never_worse_than_a_preset(rng, scale_bits, segments):
 )  # fmt: skip
 def test_presets_rescue_a_search_that_failed(rng, monkeypatch, budget, best):
     class Poor:
-        def __init__(self, histogram, budget):
+        def __init__(self, histogram, budget, scale_bits):
             self.budget = budget
 
         def best(self, segments):
-            return Segmented(format=load_format("int8"), scale=Scale.from_step(1e9))
+            return SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(1e9))
 
     monkeypatch.setattr("qse_hw.golden.calibration.fitting.Tuner", Poor)
     fitter = Fitter(Histogram(silu(rng)))
-    assert fitter.least_squares(f"tuned:{budget},headroom=1") == fitter.least_squares(best)
+    assert fitter.least_squares(parse_format(f"tuned:{budget},headroom=1")) == fitter.least_squares(parse_format(best))
     with pytest.raises(AssertionError):  # the stub serves
-        assert fitter.least_squares("tuned:bits=7") == fitter.least_squares(best)
+        assert fitter.least_squares(parse_format("tuned:bits=7")) == fitter.least_squares(parse_format(best))
 
 
 def test_more_of_anything_is_no_worse(rng):
@@ -169,12 +176,13 @@ def test_more_of_anything_is_no_worse(rng):
 
 
 def test_a_budget_is_of_bytes():
-    assert (Budget().segments, Budget().bits, Budget().scale_bits, Budget().signs) == (6, 8, 16, SIGNS)
+    assert (Budget().segments, Budget().bits, Budget().signs) == (6, 8, SIGNS)
 
 
+@pytest.mark.full
 def test_tuned_formats_are_of_bytes(rng):
-    found = Fitter(Histogram(silu(rng))).least_squares("tuned:segments=2")
-    assert (found.format.bits, found.scale.bits) == (8, 16)
+    quantizer = Fitter(Histogram(silu(rng))).least_squares(parse_format("tuned:segments=2"))
+    assert (quantizer.format.bits, quantizer.scale.bits) == (8, 16)
 
 
 def test_fewer_segments_are_served_by_the_same_search(rng):
@@ -187,46 +195,48 @@ def test_fewer_segments_are_served_by_the_same_search(rng):
 def test_scans_are_fine_enough(rng):
     """Against every fine step, 200 to the octave."""
     histogram = Histogram(silu(rng))
-    found = Tuner(histogram, Budget(segments=3, bits=4)).best(3)
-    axes = [Axis(histogram, sign, 4, 3) for sign in SIGNS]
+    quantizer = Tuner(histogram, Budget(segments=3, bits=4)).best(3)
+    searches = [SegmentSearch(histogram, sign, 4, 3) for sign in SIGNS]
     dense = min(
-        axis.paths(axis.companded_step() * 2 ** (n / 200))[2].error for axis in axes for n in range(-200, 400, 10)
+        search.paths(search.companded_step() * 2 ** (n / 200))[2].error
+        for search in searches
+        for n in range(-200, 400, 10)
     )
-    assert histogram.squared_error(found) <= 1.02 * dense  # 0.1 dB
+    assert histogram.squared_error(quantizer) <= 1.02 * dense  # 0.1 dB
 
 
 @pytest.mark.parametrize("scale_bits", [1, 4, 16])
 @pytest.mark.parametrize("outlier", [102.0, 1000.0, 20475.0])
 @pytest.mark.parametrize("sign", SIGNS)
 def test_an_outlier_leaves_steps_to_try(rng, scale_bits, outlier, sign):
-    """Where the axis would be too long, longer steps are tried, and in phase or not there is one."""
+    """Where the search would be too long, longer steps are tried, and in phase or not there is one."""
     x = np.append(np.clip(0.08 * rng.standard_normal(4000), -0.25, 0.25), outlier).astype(np.float32)
-    axis = Axis(Histogram(x[:, None]), sign, 8, 6)
+    search = SegmentSearch(Histogram(x[:, None]), sign, 8, 6)
     for in_phase in (False, True):
-        found = axis.near(axis.companded_step(), range(-8, 16), 8, scale_bits, in_phase=in_phase)
-        assert found
-        assert all(float(scale.step) >= axis.shortest() and scale.bits == scale_bits for scale in found)
+        result = search.near(search.companded_step(), range(-8, 16), 8, scale_bits, in_phase=in_phase)
+        assert result
+        assert all(float(scale.step) >= search.shortest() and scale.bits == scale_bits for scale in result)
 
 
 def test_steps_near_one_are_what_is_asked_for(rng):
-    axis = Axis(Histogram(silu(rng)), "offset", 4, 3)
-    found = axis.near(0.375, range(-2, 4), 2, 16)
+    search = SegmentSearch(Histogram(silu(rng)), "offset", 4, 3)
+    result = search.near(0.375, range(-2, 4), 2, 16)
     wanted = [0.375 * 2 ** (n / 2) for n in range(-2, 4)]
-    assert [float(scale.step) for scale in found] == pytest.approx(wanted, rel=1e-4)
+    assert [float(scale.step) for scale in result] == pytest.approx(wanted, rel=1e-4)
 
 
-def test_the_longest_axis_is_not_too_long():
+def test_the_longest_search_is_not_too_long():
     """8190 fine steps between the least and the greatest value, and room for one more at either end: all positions."""
-    axis = Axis(Histogram(np.array([[-2.0, 1, 8188]], np.float32)), "offset", 2, 1)
-    assert axis.shortest() == 1
-    assert axis.near(1.0, range(-1, 2), 1, 16) == [Scale.from_step(1.0), Scale.from_step(2.0)]
-    assert len(axis.costs(1.0).above) <= MAX_POSITIONS
+    search = SegmentSearch(Histogram(np.array([[-2.0, 1, 8188]], np.float32)), "offset", 2, 1)
+    assert search.shortest() == 1
+    assert search.near(1.0, range(-1, 2), 1, 16) == [Scale.from_step(1.0), Scale.from_step(2.0)]
+    assert len(search.costs(1.0).above) <= MAX_POSITIONS
 
 
 def test_values_from_zero_up_are_in_phase_as_they_are(rng):
-    axis = Axis(Histogram(np.abs(silu(rng))), "offset", 4, 3)
-    zero = Axis(Histogram(np.maximum(silu(rng), 0)), "offset", 4, 3)
-    for one in (axis, zero):
+    search = SegmentSearch(Histogram(np.abs(silu(rng))), "offset", 4, 3)
+    zero = SegmentSearch(Histogram(np.maximum(silu(rng), 0)), "offset", 4, 3)
+    for one in (search, zero):
         step = one.companded_step()
         assert one.near(step, range(-8, 16), 8, 16, in_phase=True) == one.near(step, range(-8, 16), 8, 16)
 
@@ -237,15 +247,15 @@ def test_at_a_given_step(rng):
     scale = Scale.from_step(0.37)
     errors = []
     for segments in (1, 2, 4):
-        found = tuner.at(scale, segments)
-        assert len(found.format.segments) <= segments
-        assert found.scale == scale
-        fine = found.scale.step / 2**found.format.fraction_bits
+        quantizer = tuner.at(scale, segments)
+        assert len(quantizer.format.segments) <= segments
+        assert quantizer.scale == scale
+        fine = quantizer.scale.step / 2**quantizer.format.fraction_bits
         assert math.log2(scale.step / fine) in range(-7, 5)
-        errors.append(tuner.histogram.squared_error(found))
+        errors.append(tuner.histogram.squared_error(quantizer))
     assert errors == sorted(errors, reverse=True)
     direct = min(
-        axis.paths(float(scale.step) / 2**j)[3].error for axis in tuner.axes for j in range(5)
+        search.paths(float(scale.step) / 2**j)[3].error for search in tuner.searches for j in range(5)
     )
     assert errors[-1] == pytest.approx(direct, rel=1e-4)
 
@@ -265,7 +275,6 @@ def test_at_a_step_too_small():
         ({"segments": 9}, "Segments must be from 1 to 8, not 9"),
         ({"bits": 1}, "Bits of a tuned format must be from 2 to 10, not 1"),
         ({"bits": 11}, "Bits of a tuned format must be from 2 to 10, not 11"),
-        ({"scale_bits": 0}, "Scale bits must be from 1 to 20, not 0"),
         ({"signs": ()}, "Signs must be among offset, sign-magnitude, not ()"),
         ({"signs": ("twos-complement",)}, "Signs must be among offset, sign-magnitude, not ('twos-complement',)"),
         ({"headroom": 0.99}, "Headroom must be from 1 to 8, not 0.99"),
@@ -284,20 +293,23 @@ import json, sys
 import numpy as np
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.presets import format_to_json
 z = np.random.default_rng(int(sys.argv[1])).standard_normal((60, 20))
 fitter = Fitter(Histogram((z / (1 + np.exp(-z))).astype(np.float32)))
-found = [fitter.least_squares(spec) for spec in ("tuned:segments=3,bits=4", "tuned:bits=5", "se8-silu")]
-print(json.dumps([[format_to_json(one.format), one.scale.M, one.scale.k] for one in found]))
+specs = map(parse_format, ("tuned:segments=3,bits=4", "tuned:bits=5", "se8-silu"))
+quantizers = [fitter.least_squares(spec) for spec in specs]
+print(json.dumps([[format_to_json(one.format), one.scale.M, one.scale.k] for one in quantizers]))
 """
 
 
+@pytest.mark.full
 def test_deterministic(rng):
     seed = str(rng.integers(1 << 30))
     said = {
         subprocess.run(
             [sys.executable, "-c", PROGRAM, seed], check=True, capture_output=True, timeout=60,
-            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(golden.__file__).parents[1])},
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
         ).stdout
         for hash_seed in ("0", "1", "77")
     }  # fmt: skip

@@ -22,8 +22,8 @@ def test_deterministic_and_seeded():
 def test_covers_a_known_mean(windows):
     rng = np.random.default_rng(windows)
     draws = Bootstrap(windows)
-    found = [draws.estimate(3 + rng.normal(size=windows)) for _ in range(1000)]
-    hits = sum(estimate.low <= 3 <= estimate.high for estimate in found)
+    results = [draws.estimate(3 + rng.normal(size=windows)) for _ in range(1000)]
+    hits = sum(estimate.low <= 3 <= estimate.high for estimate in results)
     assert 930 <= hits <= 970
 
 
@@ -36,9 +36,9 @@ def test_intervals_are_as_much_wider_as_students_t(windows, t):
 
 def test_interval_of_a_large_sample_is_the_normal_one():
     values = np.random.default_rng(2).normal(size=400)
-    found = Bootstrap(400, resamples=20000).estimate(values)
+    result = Bootstrap(400, resamples=20000).estimate(values)
     half = 1.96 * values.std(ddof=1) / 20
-    np.testing.assert_allclose([found.low, found.high], [values.mean() - half, values.mean() + half], atol=0.1 * half)
+    np.testing.assert_allclose([result.low, result.high], [values.mean() - half, values.mean() + half], atol=0.1 * half)
 
 
 def test_paired():
@@ -52,9 +52,9 @@ def test_paired():
 
 def test_few_windows_cannot_tell():
     for windows in (1, LEAST - 1):
-        found = Bootstrap(windows).estimate(np.full(windows, 7.0))
-        assert found == Estimate(mean=7.0, low=None, high=None)
-        assert found.within_noise
+        result = Bootstrap(windows).estimate(np.full(windows, 7.0))
+        assert result == Estimate(mean=7.0, low=None, high=None)
+        assert result.within_noise
 
 
 @pytest.mark.parametrize(

@@ -63,38 +63,39 @@ def requests(*arguments):
     return [SimpleNamespace(args=one) for one in arguments]
 
 
+@pytest.mark.full
 def test_tasks_by_hand(model, tasks):
-    found = {(one.task, one.metric): one for one in tasks.run(HarnessModel(model, Bytes()))}
-    right, normalised = [], []
+    metrics = {(one.task, one.metric): one for one in tasks.run(HarnessModel(model, Bytes()))}
+    right, normalized = [], []
     for line in map(json.loads, (HERE / "choice.jsonl").read_text().splitlines()):
         nats = np.array([by_hand(model, line["question"], " " + choice) for choice in line["choices"]])
         right.append(nats.argmax() == line["answer"])
-        normalised.append((nats / [len(choice) for choice in line["choices"]]).argmax() == line["answer"])
-    for metric, answers in (("acc", right), ("acc_norm", normalised)):
-        one = found["tiny_choice", metric]
+        normalized.append((nats / [len(choice) for choice in line["choices"]]).argmax() == line["answer"])
+    for metric, answers in (("acc", right), ("acc_norm", normalized)):
+        one = metrics["tiny_choice", metric]
         assert one.value == np.mean(answers)
         assert one.stderr == pytest.approx(np.std(answers, ddof=1) / 2)
         assert (one.samples, one.higher_is_better) == (4, True)
     texts = ["The whale swam away, and nobody saw it again.", "She opened the letter with a trembling hand.", "£5"]
     nats = -sum(by_hand(model, "\n", text) for text in texts)
-    bits = found["tiny_prose", "bits_per_byte"]
+    bits = metrics["tiny_prose", "bits_per_byte"]
     assert bits.value == pytest.approx(nats / math.log(2) / sum(len(text.encode()) for text in texts), rel=1e-5)
     assert (bits.stderr, bits.samples, bits.higher_is_better) == (None, 3, False)
 
 
 def test_limit_and_same_answers_twice(model, tasks):
-    found = tasks.run(HarnessModel(model, Bytes()), limit=2)
-    assert {one.samples for one in found} == {2}
-    assert tasks.run(HarnessModel(model, Bytes()), limit=2) == found
+    metrics = tasks.run(HarnessModel(model, Bytes()), limit=2)
+    assert {one.samples for one in metrics} == {2}
+    assert tasks.run(HarnessModel(model, Bytes()), limit=2) == metrics
 
 
 def test_loglikelihood_in_batches(model):
     pairs = [("The ship", " sails"), ("", "x"), ("\n", "é!"), ("a" * 50, "b"), ("ab ", "cd"), ("", "\n")]
     scored = [("The ship", " sails"), ("\n", "x"), ("\n", "\né!"), ("a" * 50, "b"), ("ab", " cd")]  # as HFLM does
-    found = HarnessModel(model, Bytes()).loglikelihood(requests(*pairs))
-    for (context, continuation), (nats, _) in zip(scored, found[:-1], strict=True):
+    result = HarnessModel(model, Bytes()).loglikelihood(requests(*pairs))
+    for (context, continuation), (nats, _) in zip(scored, result[:-1], strict=True):
         assert nats == pytest.approx(by_hand(model, context, continuation), rel=1e-5)
-    assert found[-1] == (0.0, True)  # nothing is left to predict after the prefix itself
+    assert result[-1] == (0.0, True)  # nothing is left to predict after the prefix itself
 
 
 def test_greedy_or_not(model):
@@ -116,14 +117,14 @@ def test_greedy_or_not(model):
 @pytest.mark.parametrize("length", [4, 7, 100])
 def test_rolling(model, length):
     text = "Call me Ishmael."
-    (found,) = HarnessModel(model, Bytes(), max_length=length).loglikelihood_rolling(requests((text,)))
+    (result,) = HarnessModel(model, Bytes(), max_length=length).loglikelihood_rolling(requests((text,)))
     ids, total = [10, *text.encode()], 0.0
     for begin in range(1, len(ids), length):
         end = min(begin + length, len(ids))
         window = torch.tensor([ids[max(0, end - 1 - length) : end]])
         logs = model(window[:, :-1]).double().log_softmax(-1)[0, begin - end :]
         total += float(logs.gather(-1, window[0, begin - end :, None]).sum())
-    assert found == pytest.approx(total, rel=1e-5)
+    assert result == pytest.approx(total, rel=1e-5)
     assert HarnessModel(model, Bytes()).loglikelihood_rolling(requests(("",))) == [0.0]
 
 

@@ -27,10 +27,10 @@ def noisy(model, ids):
 
 
 def test_identity_is_exactly_zero(model, windows):
-    found = score(model, {"same": model}, windows, vocab_size=VOCABULARY)
-    assert found.predictions == 99
-    assert not found.kl["same"].any()
-    np.testing.assert_array_equal(found.nll, found.contender_nll["same"])
+    scores = score(model, {"same": model}, windows, vocab_size=VOCABULARY)
+    assert scores.predictions == 99
+    assert not scores.kl["same"].any()
+    np.testing.assert_array_equal(scores.nll, scores.candidate_nll["same"])
 
 
 @pytest.mark.parametrize("logits", [100 * VOCABULARY, 3 * 100 * VOCABULARY, 1 << 26])
@@ -39,15 +39,15 @@ def test_against_float64(model, windows, monkeypatch, logits, values):
     monkeypatch.setattr(module, "_LOGITS", logits)
     monkeypatch.setattr(module, "_ROW_VALUES", values)
     shares = []
-    found = score(
+    scores = score(
         model, {"noisy": lambda ids: noisy(model, ids)}, windows, vocab_size=VOCABULARY, progress=shares.append
     )
     p, q = (softmax64(forward(windows)[:, :-1]) for forward in (model, lambda ids: noisy(model, ids)))
     kl = (np.exp(p) * (p - q)).sum((1, 2))
     assert kl.min() > 0.1
-    np.testing.assert_allclose(found.kl["noisy"], kl, rtol=1e-5)
+    np.testing.assert_allclose(scores.kl["noisy"], kl, rtol=1e-5)
     wanted = windows[:, 1:, None].numpy()
-    for own, logs in ((found.nll, p), (found.contender_nll["noisy"], q)):
+    for own, logs in ((scores.nll, p), (scores.candidate_nll["noisy"], q)):
         np.testing.assert_allclose(own, -np.take_along_axis(logs, wanted, -1).sum((1, 2)), rtol=1e-6)
     assert shares == sorted(shares)
     assert 0 < shares[-1] <= 1

@@ -263,7 +263,7 @@ def test_only_zero_is_found_by_trying_every_input(name, type):
     for power in range(-20, 30):
         scale = Scale.from_step(1.3 * 2.0**power)
         codes = {quantize(bits, input, format, scale).code for bits in range(1 << input.width)}
-        found = only_zero(input, format, scale)
-        assert found == (codes == {format.zero_code})
-        seen.add(found)
+        result = only_zero(input, format, scale)
+        assert result == (codes == {format.zero_code})
+        seen.add(result)
     assert seen == {False, True}

@@ -64,7 +64,7 @@ def test_values_are_rounded_once(M, k, name):
 
 @pytest.mark.parametrize("name", oracles.ORACLES)
 def test_only_offset_formats_with_an_exact_end_tell_the_sides_of_zero_apart(name):
-    """Which is why qse_hw.golden.quantize.array.unflush and the kernels look at products of 0 in those alone."""
+    """So qse_hw.golden.quantize.array.undo_flush_to_zero and the kernels look at products of 0 in those alone."""
     format = oracles.make(name)
     table = tables(format)
     below, above = -1 if table.sticky or not format.signed else 0, 1 if table.sticky else 0  # of the least numbers

@@ -42,9 +42,11 @@ def test_without_torch(tmp_path: Path) -> None:
     [
         ({"layers.13.x": np.zeros((5, 4), np.float32)}, "named layers.0.x, layers.1.x and so on"),
         ({"other": np.zeros((5, 4), np.float32)}, "named layers.0.x, layers.1.x and so on"),
-        ({"layers.2.x": np.zeros((5, 4, 1), np.float32)}, r"layers.2.x has \(5, 4, 1\)"),
-        ({"layers.2.x": np.zeros((6, 4), np.float32)}, r"layers.2.x has \(6, 4\)"),
-        ({"layers.2.x": np.zeros((5, 0), np.float32)}, r"layers.2.x has \(5, 0\)"),
+        ({"layers.2.x": np.zeros((5, 4, 1), np.float32)}, r"\(tokens, channels\), but layers.2.x has \(5, 4, 1\)"),
+        ({"layers.2.x": np.zeros((6, 4), np.float32)}, r"tokens as layers.0.x, 5, but layers.2.x has \(6, 4\)"),
+        ({"layers.2.x": np.zeros((5, 0), np.float32)}, r"every tensor, but layers.2.x has shape \(5, 0\)"),
+        ({"layers.0.x": np.zeros((0, 4), np.float32)}, r"every tensor, but layers.0.x has shape \(0, 4\)"),
+        ({"layers.0.x": np.zeros(0, np.float32)}, r"every tensor, but layers.0.x has shape \(0,\)"),
         ({"layers.2.x": np.zeros((5, 4), np.int8)}, "must be float32 or float16, but layers.2.x is (int8|I8)$"),
         ({"layers.2.x": np.full((5, 4), np.inf, np.float32)}, "layers.2.x has NaN or infinity"),
     ],
@@ -60,10 +62,24 @@ def test_bad_contents(tmp_path: Path, changes: dict[str, np.ndarray], text: str)
 
 
 def test_empty_and_missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="named"):
+    none = r"must have at least one tensor, named layers\.0\.x, not none$"
+    with pytest.raises(InputError, match=f"^Activations {none}"):
         write_activations(tmp_path / "a.safetensors", {})
+    save_file({}, tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=rf"^Activations .*a\.safetensors {none}"):
+        read_activations(tmp_path / "a.safetensors")
     with pytest.raises(InputError, match="cannot be read"):
         read_activations(tmp_path / "nowhere")
+
+
+def test_a_npy_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((5, 4), np.float32))
+    said = (
+        r"^Activations .*a\.npy must be a \.safetensors file, as capture writes it, not a \.npy file; save the array "
+        r"with safetensors\.numpy\.save_file\({'layers\.0\.x': array}, FILE\)$"
+    )
+    with pytest.raises(InputError, match=said):
+        read_activations(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("kept", [0, 7, 60, -1])

@@ -19,15 +19,15 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_it_is_true_and_json():
-    found = environment()
-    assert json.loads(json.dumps(found)) == found
+    result = environment()
+    assert json.loads(json.dumps(result)) == result
     for name in ("amaranth", "numpy", "torch", "transformers", "safetensors", "ml-dtypes", "jsonschema", "qse-hw"):
-        assert found["versions"][name] == version(name)
-    assert found["python"] == platform.python_version()
-    assert found["machine"]["cores"] == os.cpu_count()
-    assert found["sources"] == sources.read(ROOT)
-    assert list(found["sources"]) == [*sources.FLOORS, "tests"]
-    assert found["machine"]["processor"].startswith(platform.machine())
+        assert result["versions"][name] == version(name)
+    assert result["python"] == platform.python_version()
+    assert result["machine"]["cores"] == os.cpu_count()
+    assert result["sources"] == sources.read(ROOT)
+    assert list(result["sources"]) == [*sources.FLOORS, "tests"]
+    assert result["machine"]["processor"].startswith(platform.machine())
 
 
 def test_packages_have_the_names_that_registries_know():

@@ -10,7 +10,7 @@ from qse_hw.golden.io.evidence import SCHEMA, evidence
 
 def test_a_report_is_complete_json():
     items = (MappingProxyType({"name": "one", "passed": True}), {"name": "two", "passed": False})
-    found = evidence(
+    result = evidence(
         claim="It holds.",
         command="python -m x",
         seconds=1.26,
@@ -18,9 +18,9 @@ def test_a_report_is_complete_json():
         figures=MappingProxyType({"count": 2}),
         items=items,
     )
-    assert json.loads(json.dumps(found)) == found
-    assert re.fullmatch(r"20\d\d-\d\d-\d\d", found.pop("date"))
-    assert found == {
+    assert json.loads(json.dumps(result)) == result
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", result.pop("date"))
+    assert result == {
         "schema": SCHEMA,
         "claim": "It holds.",
         "command": "python -m x",

@@ -159,11 +159,22 @@ def test_bfloat16_is_read_as_it_was_saved(tmp_path, rng):
     x = rng.standard_normal((5, 7)).astype(ml_dtypes.bfloat16)
     np.save(tmp_path / "a.npy", x)
     read = read_array(tmp_path / "a.npy")
-    assert read.dtype.name == "void16"  # all that NumPy keeps
     for dtype in (None, "bfloat16"):
-        found = numbers(read, dtype, "Array")
-        assert found.dtype == ml_dtypes.bfloat16
-        assert np.array_equal(found.view(np.uint16), x.view(np.uint16))
+        values = numbers(read, dtype, "Array")
+        assert values.dtype == ml_dtypes.bfloat16
+        assert np.array_equal(values.view(np.uint16), x.view(np.uint16))
+    said = r"^Array must be given no dtype, as its own is bfloat16, not 'float8_e4m3fn'$"
+    with pytest.raises(InputError, match=said):
+        numbers(read, "float8_e4m3fn", "Array")
+
+
+def test_two_bytes_without_a_type_are_bfloat16_only_if_told_so(tmp_path):
+    x = np.arange(16256, 16263, dtype=np.uint16)
+    np.save(tmp_path / "a.npy", x.view("V2"))
+    read = read_array(tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"^Array must be given its dtype, .* 2 bytes: --dtype with one of bfloat16$"):
+        numbers(read, None, "Array")
+    assert np.array_equal(numbers(read, "bfloat16", "Array"), x.view(ml_dtypes.bfloat16))
     with pytest.raises(InputError, match=r"^Array must have a dtype of 2 bytes, one of bfloat16, not 'float8_e4m3fn'$"):
         numbers(read, "float8_e4m3fn", "Array")
 
@@ -181,9 +192,9 @@ def test_float8_is_read_by_its_name(tmp_path, dtype):
     np.save(tmp_path / "a.npy", x)
     read = read_array(tmp_path / "a.npy")
     assert read.dtype.name == "void8"
-    found = numbers(read, dtype, "Array")
-    assert found.dtype == np.float32
-    assert np.array_equal(found, x.astype(np.float32), equal_nan=True)
+    values = numbers(read, dtype, "Array")
+    assert values.dtype == np.float32
+    assert np.array_equal(values, x.astype(np.float32), equal_nan=True)
     with pytest.raises(InputError, match=r"^Array must be given its dtype, .*: --dtype with one of float8_e3m4, "):
         numbers(read, None, "Array")
     with pytest.raises(InputError, match=r"^Array must have a dtype of 1 byte, one of float8_.*, not 'bfloat16'$"):

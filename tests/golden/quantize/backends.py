@@ -20,12 +20,12 @@ FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 SPECIAL = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-45, -1e-45, 1e-38, 3e38, -3e38]
 
 
-def equal(found: Tensor, expected: Tensor) -> bool:
+def equal(result: Tensor, expected: Tensor) -> bool:
     """Same dtype, shape and bits."""
-    found = found.cpu()
-    if found.dtype != expected.dtype or found.shape != expected.shape:
+    result = result.cpu()
+    if result.dtype != expected.dtype or result.shape != expected.shape:
         return False
-    bits = [values.contiguous().flatten().view(torch.uint8) for values in (found, expected)]
+    bits = [values.contiguous().flatten().view(torch.uint8) for values in (result, expected)]
     return torch.equal(*bits)
 
 
@@ -56,9 +56,9 @@ def check_floats(
     x = inputs(name, dtype, scale, rng, count)
     codes = tensor.quantize(x, format, scale)
     assert equal(backend.quantize(x.to(device), format, scale), codes)
-    found, counts = backend.quantize_histogram(x.to(device), format, scale)
+    result, counts = backend.quantize_histogram(x.to(device), format, scale)
     expected = tensor.quantize_histogram(x, format, scale)
-    assert equal(found, expected[0])
+    assert equal(result, expected[0])
     assert equal(counts, expected[1])
     assert int(counts[:-2].sum()) == x.numel()
     assert equal(backend.fake_quantize(x.to(device), format, scale), tensor.fake_quantize(x, format, scale))
@@ -153,16 +153,16 @@ def check_equal_to_array(
     backend: ModuleType, x: Tensor, format: SegmentedFormat, scale: Scale, *, device: str
 ) -> None:
     """Codes, counts and values of floating ``x``, as :mod:`qse_hw.golden.quantize.array` has them."""
-    found = array.quantize_flags(as_numpy(x), format, scale)
-    codes = torch.from_numpy(found.codes).to(tensor.torch_code_dtype(format))
-    numbers = segment_table(format)[to_bits(found.codes, format)]
+    result = array.quantize_flags(as_numpy(x), format, scale)
+    codes = torch.from_numpy(result.codes).to(tensor.torch_code_dtype(format))
+    numbers = segment_table(format)[to_bits(result.codes, format)]
     counts = np.bincount(numbers, minlength=len(format.segments)).tolist()
     assert equal(backend.quantize(x.to(device), format, scale), codes)
     mine, counted = backend.quantize_histogram(x.to(device), format, scale)
     assert equal(mine, codes)
-    assert counted.tolist() == [*counts, int(found.saturated.sum()), int(found.nan.sum())]
+    assert counted.tolist() == [*counts, int(result.saturated.sum()), int(result.nan.sum())]
     with np.errstate(over="ignore"):
-        values = array.dequantize(found.codes, format, scale).astype(as_numpy(x).dtype)
+        values = array.dequantize(result.codes, format, scale).astype(as_numpy(x).dtype)
     expected, nan = from_numpy(values, x.dtype), x.isnan()
     assert equal(backend.fake_quantize(x.to(device), format, scale, nan_to_zero=True), expected)
     kept = backend.fake_quantize(x.to(device), format, scale).cpu()

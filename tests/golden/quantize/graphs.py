@@ -60,9 +60,9 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         if function.__name__.split(".")[0] in Capture.SYNCHRONISING:
             raise RuntimeError(f"{function} waits for the device")
-        found = function(*args, **(kwargs or {}))
-        self.calls.append((function, args, kwargs or {}, found))
-        return found
+        result = function(*args, **(kwargs or {}))
+        self.calls.append((function, args, kwargs or {}, result))
+        return result
 
 
 def _refuse(*_):

@@ -57,6 +57,7 @@ def check_scalar(name, input_name, scale, patterns):
 TWENTY = pytest.param(20, marks=pytest.mark.full)  # s32 with 20 bits, the widest product, is below
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("bits", [1, 8, 16, TWENTY])
 @pytest.mark.parametrize("input_name", ["fp16", "bf16", "s16"])
 @pytest.mark.parametrize("name", oracles.SHIPPED)
@@ -343,3 +344,9 @@ def test_unassigned_codes_of_eight_bits_are_refused():
 def test_codes_of_another_dtype_are_refused(name, dtype):
     with pytest.raises(InputError, match=f"Codes of format {name} must have dtype u?int.*, not {np.dtype(dtype)}"):
         array.dequantize(np.zeros(3, dtype), oracles.make(name), Scale.from_step(1.0))
+
+
+def test_bytes_without_a_type_are_no_codes():
+    format, scale = se8(), Scale.from_step(0.5)
+    with pytest.raises(InputError, match=r"^Codes of format se8 must have dtype uint8, not void8, "):
+        array.dequantize(np.zeros(3, "V1"), format, scale)

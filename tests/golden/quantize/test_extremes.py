@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from qse_hw.golden.formats.codes import to_bits  # noqa: E402
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale  # noqa: E402
 from qse_hw.golden.formats.tables import decode_table, value_table  # noqa: E402
-from qse_hw.golden.quantize import array, native, tensor  # noqa: E402
+from qse_hw.golden.quantize import array, cpu_kernels, tensor  # noqa: E402
 from qse_hw.golden.quantize.saturation import limits  # noqa: E402
 from tests.golden.formats import oracles  # noqa: E402
 from tests.golden.quantize import backends  # noqa: E402
@@ -21,7 +21,7 @@ from tests.golden.quantize import backends  # noqa: E402
 STICKY = ("sticky-zero", "sticky-zero-within", "sticky-offset", "sticky-signed")
 NAMES = (*STICKY, "int8", "int12", "se8-silu", "se9-paper", "eight")
 WIDTHS = (1, 8, 16, 20)
-CPU = [tensor, *([native] if native.available() else [])]
+CPU = [tensor, *([cpu_kernels] if cpu_kernels.available() else [])]
 
 
 def test_the_scales_are_the_last_ones():
@@ -32,6 +32,7 @@ def test_the_scales_are_the_last_ones():
             Scale(M=scale.M, k=scale.k + beyond)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("bits", WIDTHS)
 def test_codes_and_flags(name, bits):
@@ -60,8 +61,8 @@ def test_codes_of_integers(name, exponent):
             codes = array.quantize(x.numpy(), format, scale, exponent=exponent)
             assert to_bits(codes, format).tolist() == expected
             for backend in CPU:
-                found = backend.quantize(x, format, scale, exponent=exponent)
-                assert backends.equal(found, torch.from_numpy(codes).to(tensor.torch_code_dtype(format)))
+                result = backend.quantize(x, format, scale, exponent=exponent)
+                assert backends.equal(result, torch.from_numpy(codes).to(tensor.torch_code_dtype(format)))
 
 
 @pytest.mark.parametrize("name", NAMES)

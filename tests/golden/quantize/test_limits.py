@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from qse_hw.golden.calibration import breakpoints, histogram
+from qse_hw.golden.calibration import histogram, segmentation
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, MAX_SCALE_BITS, Scale
 from qse_hw.golden.reference import vectors
@@ -13,7 +13,7 @@ from qse_hw.golden.reference.linear import MAX_ACCUMULATOR, MAX_PRODUCTS, Tiling
 
 def test_constants():
     assert MAX_ACCUMULATOR == 2**31 - 1, "int32"
-    assert breakpoints.STEPS == 8
+    assert segmentation.STEPS == 8
     assert (histogram.MIN_PEAK, histogram.MAX_PEAK) == (2.0**-70, 2.0**90)
     assert vectors.RANDOM == 16384
     assert inspect.signature(vectors.encoder_vectors).parameters["seed"].default == 0

@@ -6,7 +6,7 @@ import pytest
 
 from qse_hw.golden.calibration.calibrate import Layer, calibrate
 from qse_hw.golden.calibration.calibration import read_calibration, write_calibration
-from qse_hw.golden.calibration.modes import MODES
+from qse_hw.golden.calibration.sharing import MODES
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json, load_format
 
@@ -21,9 +21,9 @@ def test_arrays_and_tensors_of_numpy_s_dtypes(dtype):
     x = (20 * X).astype(dtype)
     for given in (x, torch.from_numpy(x), torch.from_numpy(x.reshape(3, 8, 10)), x.reshape(3, 8, 10), x[None]):
         layer = Layer(x=given, weights=given)
-        for found in (layer.x, layer.weights):
-            assert found.dtype == x.dtype
-            assert np.array_equal(found, x)
+        for result in (layer.x, layer.weights):
+            assert result.dtype == x.dtype
+            assert np.array_equal(result, x)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, FLOAT8, torch.float8_e5m2], ids=str)
@@ -31,13 +31,13 @@ def test_dtypes_that_numpy_lacks_are_float32(dtype):
     x = torch.from_numpy(X).to(dtype)
     expected = x.float().numpy()
     for given in (x, x.t().contiguous().t(), x.view(2, 12, 10)):
-        found = Layer(x=given).x
-        assert found.dtype == np.float32
-        assert np.array_equal(found, expected)
+        result = Layer(x=given).x
+        assert result.dtype == np.float32
+        assert np.array_equal(result, expected)
     name = str(dtype).removeprefix("torch.")
-    found = Layer(x=X.astype(getattr(ml_dtypes, name))).x
-    assert found.dtype == np.float32
-    assert np.array_equal(found, X.astype(getattr(ml_dtypes, name)).astype(np.float32))
+    result = Layer(x=X.astype(getattr(ml_dtypes, name))).x
+    assert result.dtype == np.float32
+    assert np.array_equal(result, X.astype(getattr(ml_dtypes, name)).astype(np.float32))
 
 
 def test_tensors_that_are_more_than_memory():
@@ -77,6 +77,7 @@ def test_what_is_no_layer(given, said):
         Layer(x=X, weights=given)
 
 
+@pytest.mark.every(6)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("spec", ["se8", "tuned:segments=2", "int8"])
@@ -91,18 +92,18 @@ def test_what_is_not_finite_is_an_error_that_names_the_layer(bad, mode, spec):
 @pytest.mark.parametrize("spec", ["se8:L=5", "int8", "se9-paper"])
 def test_a_format_is_its_name_with_all_parameters(tmp_path, mode, spec):
     layers = [Layer(x=X), Layer(x=3 * X)]
-    found, expected = (calibrate(layers, given, mode=mode) for given in (load_format(spec), spec))
-    assert found.layers == expected.layers
-    assert found.format == load_format(spec).name
-    write_calibration(tmp_path / "c.json", found)
+    calibrations, expected = (calibrate(layers, given, mode=mode) for given in (load_format(spec), spec))
+    assert calibrations.layers == expected.layers
+    assert calibrations.format == load_format(spec).name
+    write_calibration(tmp_path / "c.json", calibrations)
     again = read_calibration(tmp_path / "c.json")
-    assert [again.layer(n).quantizer for n in (0, 1)] == [found.layer(n).quantizer for n in (0, 1)]
+    assert [again.layer(n).quantizer for n in (0, 1)] == [calibrations.layer(n).quantizer for n in (0, 1)]
 
 
 def test_a_format_of_one_s_own():
     own = format_from_json(format_to_json(load_format("se8:L=3")) | {"name": "own"})
-    found = calibrate([Layer(x=X)], own)
-    assert found.format == "own"
-    assert found.layer(0).format is own
-    assert found.layer(0, "percentile").format is own
-    assert found.layer(0).scale == calibrate([Layer(x=X)], "se8:L=3").layer(0).scale
+    calibration = calibrate([Layer(x=X)], own)
+    assert calibration.format == "own"
+    assert calibration.layer(0).format is own
+    assert calibration.layer(0, "percentile").format is own
+    assert calibration.layer(0).scale == calibrate([Layer(x=X)], "se8:L=3").layer(0).scale

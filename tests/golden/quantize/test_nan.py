@@ -9,13 +9,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from qse_hw.golden.calibration.contenders import FP8, float8_levels  # noqa: E402
-from qse_hw.golden.calibration.quantizers import Codebook, Grouped, Segmented  # noqa: E402
+from qse_hw.golden.calibration.candidates import float8_levels  # noqa: E402
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, SegmentedQuantizer  # noqa: E402
+from qse_hw.golden.calibration.spec import FLOAT8  # noqa: E402
 from qse_hw.golden.errors import InputError  # noqa: E402
 from qse_hw.golden.formats.presets import PRESETS, load_format  # noqa: E402
 from qse_hw.golden.formats.scale import Scale  # noqa: E402
 from qse_hw.golden.models.mamba.quantize import FakeQuantize  # noqa: E402
-from qse_hw.golden.quantize import array, dispatch, native, operators, tensor  # noqa: E402
+from qse_hw.golden.quantize import array, cpu_kernels, dispatch, operators, tensor  # noqa: E402
 from tests.golden.formats import oracles  # noqa: E402
 from tests.golden.quantize import backends  # noqa: E402
 
@@ -47,8 +48,8 @@ def bits(x: torch.Tensor) -> set[int]:
 def test_every_implementation_keeps_nan(name, dtype):
     format, x = oracles.make(name), nans(dtype)
     ways = [operators.fake_quantize, tensor.fake_quantize]
-    if native.available():
-        ways.append(native.fake_quantize)
+    if cpu_kernels.available():
+        ways.append(cpu_kernels.fake_quantize)
     for way in ways:
         kept = way(x, format, SCALE)
         assert bits(kept[1:-1]) == {QUIET[dtype]}
@@ -83,8 +84,8 @@ def test_triton_as_plain_operations(name, dtype):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     format, x = oracles.make(name), nans(dtype)
     for nan_to_zero in (False, True):
-        found = kernels.fake_quantize(x.to(device), format, SCALE, nan_to_zero=nan_to_zero)
-        assert backends.equal(found, tensor.fake_quantize(x, format, SCALE, nan_to_zero=nan_to_zero))
+        values = kernels.fake_quantize(x.to(device), format, SCALE, nan_to_zero=nan_to_zero)
+        assert backends.equal(values, tensor.fake_quantize(x, format, SCALE, nan_to_zero=nan_to_zero))
 
 
 @pytest.mark.parametrize("nan_to_zero", [False, True])
@@ -113,28 +114,28 @@ def test_compiled_exported_and_by_the_operator_s_name():
 
 
 def test_quantizers_keep_nan():
-    levels, ties_down = float8_levels(FP8["fp8-e4m3"])
-    segmented = Segmented(format=load_format("se8"), scale=SCALE)
-    book = Codebook.nearest(levels, ties_down=ties_down)
+    levels, ties_down = float8_levels(FLOAT8["fp8-e4m3"])
+    segmented = SegmentedQuantizer(format=load_format("se8"), scale=SCALE)
+    book = CodebookQuantizer.nearest(levels, ties_down=ties_down)
     x = np.array([[1.0, math.nan, -2.0, math.nan]])
-    for quantizer in (segmented, book, Grouped((segmented, book), np.array([0, 0, 1, 1]))):
+    for quantizer in (segmented, book, GroupedQuantizer((segmented, book), np.array([0, 0, 1, 1]))):
         for dtype in (np.float16, np.float32, np.float64):
-            found = quantizer.array(x.astype(dtype))
-            assert np.isnan(found).tolist() == [[False, True, False, True]]
-            np.testing.assert_array_equal(found, quantizer.tensor(torch.from_numpy(x.astype(dtype))).numpy())
+            values = quantizer.array(x.astype(dtype))
+            assert np.isnan(values).tolist() == [[False, True, False, True]]
+            np.testing.assert_array_equal(values, quantizer.tensor(torch.from_numpy(x.astype(dtype))).numpy())
 
 
 def test_values_beyond_a_narrow_dtype_are_float32_s():
     """x in float16, its decoded value beyond float16: a quantizer tells it, a value of x's dtype is infinite."""
-    wide = Segmented(format=load_format("se8"), scale=Scale.from_step(1000.0))
+    wide = SegmentedQuantizer(format=load_format("se8"), scale=Scale.from_step(1000.0))
     x = np.array([65000.0], np.float16)
     assert wide.array(x)[0] > 6e4
     assert wide.tensor(torch.from_numpy(x))[0] == wide.array(x)[0]
     huge = Scale.from_step(2.0**20)
     assert dispatch.fake_quantize(np.array([60000.0], np.float16), load_format("int8"), huge) == 0
     coarse = Scale.from_step(100_000.0)
-    found = dispatch.fake_quantize(np.array([60000.0], np.float16), load_format("int8"), coarse)
-    assert np.isposinf(found)
+    format = dispatch.fake_quantize(np.array([60000.0], np.float16), load_format("int8"), coarse)
+    assert np.isposinf(format)
     assert torch.isposinf(dispatch.fake_quantize(torch.tensor([60000.0]).half(), load_format("int8"), coarse))
 
 
@@ -155,8 +156,8 @@ def test_integers_have_no_values_to_be_replaced(dtype):
         lambda: tensor.fake_quantize(x, format, scale),
         lambda: torch.ops.qse_hw.fake_quantize(x, text, scale.M, scale.k),
         lambda: FakeQuantize(format, scale)(x),
-        lambda: Segmented(format=format, scale=scale).array(codes),
-        lambda: Segmented(format=format, scale=scale).tensor(x),
+        lambda: SegmentedQuantizer(format=format, scale=scale).array(codes),
+        lambda: SegmentedQuantizer(format=format, scale=scale).tensor(x),
         lambda: tensor.dequantize(torch.ones(2, dtype=torch.int8), format, scale, dtype=x.dtype),
         lambda: torch.ops.qse_hw.dequantize(torch.ones(2, dtype=torch.int8), text, scale.M, scale.k, x.dtype),
     ):

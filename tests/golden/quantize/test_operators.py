@@ -31,13 +31,14 @@ def test_equal_to_plain_operations(name, device):
     assert backends.equal(codes, tensor.quantize(x.cpu(), format, SCALE))
     assert backends.equal(operators.dequantize(codes, format, SCALE), tensor.dequantize(codes.cpu(), format, SCALE))
     assert backends.equal(operators.fake_quantize(x, format, SCALE), tensor.fake_quantize(x.cpu(), format, SCALE))
-    found, counts = operators.quantize_histogram(x, format, SCALE)
-    assert backends.equal(found, codes.cpu())
+    result, counts = operators.quantize_histogram(x, format, SCALE)
+    assert backends.equal(result, codes.cpu())
     assert backends.equal(counts, tensor.quantize_histogram(x.cpu(), format, SCALE)[1])
     weight = (torch.arange(5 * 300) % 251 - 125).to(device, torch.int8).view(5, 300)
     assert backends.equal(operators.linear(codes, weight, format), tensor.linear(codes.cpu(), weight.cpu(), format))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["int8", "se8-silu", "se9-paper"])
@@ -71,18 +72,18 @@ def test_compiled_whole(dtype, device):
     compiled = torch.compile(everything, fullgraph=True, backend="aot_eager", dynamic=True)
     for format in (se8(), int8(), se8(L=12)):
         for rows in (7, 5):
-            for found, expected in zip(
+            for result, expected in zip(
                 compiled(x[:rows], weight, format), everything(x[:rows], weight, format), strict=True
             ):
-                assert backends.equal(found, expected.cpu())
+                assert backends.equal(result, expected.cpu())
 
 
 @pytest.mark.full
 def test_compiled_by_inductor():
     x, weight = values(), torch.ones((3, 300), dtype=torch.int8)
     compiled = torch.compile(everything, fullgraph=True)
-    for found, expected in zip(compiled(x, weight, se8()), everything(x, weight, se8()), strict=True):
-        assert backends.equal(found, expected)
+    for result, expected in zip(compiled(x, weight, se8()), everything(x, weight, se8()), strict=True):
+        assert backends.equal(result, expected)
 
 
 class Fake(torch.nn.Module):
@@ -109,9 +110,9 @@ def test_autocast_changes_nothing(autocast, device):
     for dtype in DTYPES:
         x = values(dtype, device)
         with torch.autocast(device, autocast):
-            found = operators.quantize(x, se8(), SCALE), operators.fake_quantize(x, se8(), SCALE)
-        assert backends.equal(found[0], tensor.quantize(x.cpu(), se8(), SCALE))
-        assert backends.equal(found[1], tensor.fake_quantize(x.cpu(), se8(), SCALE))
+            result = operators.quantize(x, se8(), SCALE), operators.fake_quantize(x, se8(), SCALE)
+        assert backends.equal(result[0], tensor.quantize(x.cpu(), se8(), SCALE))
+        assert backends.equal(result[1], tensor.fake_quantize(x.cpu(), se8(), SCALE))
 
 
 def test_vmap():

@@ -31,11 +31,11 @@ def golden_codes(x, format=SE8, scale=SCALE, exponent=0):
     return torch.from_numpy(codes.astype(np.int16) if codes.dtype == np.uint16 else codes)
 
 
-def same(found, wanted):
+def same(result, wanted):
     """Equal in shape, dtype and every bit."""
-    assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
-    as_integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[found.itemsize]
-    assert torch.equal(found.contiguous().view(as_integers), wanted.contiguous().view(as_integers))
+    assert (result.shape, result.dtype) == (wanted.shape, wanted.dtype)
+    as_integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[result.itemsize]
+    assert torch.equal(result.contiguous().view(as_integers), wanted.contiguous().view(as_integers))
 
 
 def golden_values(codes, dtype=torch.float32, format=SE8, scale=SCALE):

@@ -40,24 +40,24 @@ def test_first_row_and_column_are_ones(m):
 
 @pytest.mark.parametrize("n", SIZES + LARGE)
 def test_order_is_natural_within_chunks_then_across_them(n):
-    m, chunk = hadamard.factorise(n)
+    m, chunk = hadamard.factorize(n)
     x = np.random.default_rng(n).integers(-128, 128, (3, n))
     within = parity_matrix(chunk)
     expected = np.empty_like(x)
     for row, out in zip(x, expected, strict=True):
         chunks = np.stack([within @ row[c * chunk : (c + 1) * chunk] for c in range(m)])
         out[:] = np.concatenate([sum(hadamard.core(m)[d, c] * chunks[c] for c in range(m)) for d in range(m)])
-    found = hadamard.transform(x)
-    assert found.dtype == np.int64
-    assert np.array_equal(found, expected)
-    assert np.array_equal(found[:1], x[:1] @ hadamard.matrix(n).T)
+    transformed = hadamard.transform(x)
+    assert transformed.dtype == np.int64
+    assert np.array_equal(transformed, expected)
+    assert np.array_equal(transformed[:1], x[:1] @ hadamard.matrix(n).T)
 
 
 def test_the_sizes_of_real_models_factorise_as_the_recipe_says():
     expected = {512: (1, 512), 768: (12, 64), 1536: (12, 128), 2048: (1, 2048), 3072: (12, 256), 4096: (1, 4096)}
-    assert {n: hadamard.factorise(n) for n in expected} == expected
-    assert hadamard.factorise(5120) == (40, 128)
-    assert hadamard.factorise(20) == (20, 1)
+    assert {n: hadamard.factorize(n) for n in expected} == expected
+    assert hadamard.factorize(5120) == (40, 128)
+    assert hadamard.factorize(20) == (20, 1)
 
 
 def test_powers_of_two_equal_scipys():
@@ -77,11 +77,11 @@ def test_tensors_equal_integers_where_the_sums_are_exact(n):
     exact = hadamard.transform(x)
     for dtype in (torch.float32, torch.float64):
         t = torch.from_numpy(x).to(dtype)
-        assert np.array_equal(hadamard.transform_tensor(t, normalise=False).numpy(), exact)
+        assert np.array_equal(hadamard.transform_tensor(t, normalize=False).numpy(), exact)
         orthonormal = hadamard.transform_tensor(t)
         assert orthonormal.dtype == dtype
         np.testing.assert_allclose(orthonormal.numpy(), exact / np.sqrt(n), rtol=1e-6)
-    backward = hadamard.transform_tensor(torch.from_numpy(x).double(), transpose=True, normalise=False)
+    backward = hadamard.transform_tensor(torch.from_numpy(x).double(), transpose=True, normalize=False)
     assert np.array_equal(backward.numpy(), hadamard.transform(x, transpose=True))
 
 
@@ -104,8 +104,8 @@ def test_any_float16_is_transformed_exactly():
     x = bits.view(np.float16)
     x = np.where(np.isfinite(x), x, np.float16(0))
     units = np.rint(x.astype(np.float64) * 2.0**24).astype(np.int64)
-    found = hadamard.transform_tensor(torch.from_numpy(x).double(), normalise=False)
-    assert np.array_equal(found.numpy() * 2.0**24, hadamard.transform(units))
+    transformed = hadamard.transform_tensor(torch.from_numpy(x).double(), normalize=False)
+    assert np.array_equal(transformed.numpy() * 2.0**24, hadamard.transform(units))
 
 
 def test_a_folded_inverse_undoes_the_transform():
@@ -113,7 +113,7 @@ def test_a_folded_inverse_undoes_the_transform():
     weight, y = torch.randn(7, 80, generator=generator), torch.randn(80, 4, generator=generator)
     folded = hadamard.fold_inverse(weight)
     assert folded.dtype == weight.dtype
-    transformed = hadamard.transform_tensor(y.T, normalise=False).T
+    transformed = hadamard.transform_tensor(y.T, normalize=False).T
     assert torch.allclose(folded @ transformed, weight @ y, atol=1e-4)
 
 
@@ -133,7 +133,7 @@ def test_bit_growth_is_enough_and_no_more(n):
 @pytest.mark.parametrize("n", [0, 3, 10, 36, 1280 * 3, 28])
 def test_other_orders_are_refused(n):
     with pytest.raises(InputError, match=f"not {n}; pad"):
-        hadamard.factorise(n)
+        hadamard.factorize(n)
     with pytest.raises(InputError, match="order must be"):
         hadamard.transform_tensor(torch.zeros(2, n))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8, int8_asym
 from qse_hw.golden.formats.scale import Scale
@@ -80,7 +80,7 @@ def test_equals_the_recipe(name, rng):
     format, step = oracles.make(name), 0.0176
     scale, output = Scale.from_step(step), Scale.from_step(0.01)
     weight = torch.from_numpy(rng.normal(0, 0.2, (6, 40)).astype(np.float32))
-    block = XProjection(weight, Segmented(format=format, scale=scale), scale, output, "code", "test")
+    block = XProjection(weight, SegmentedQuantizer(format=format, scale=scale), scale, output, "code", "test")
     x = torch.from_numpy(rng.normal(0, 1, (50, 40)).astype(np.float32))
     codes = quantize(x, format, scale).numpy()
     weights = block.linear.codes.numpy()
@@ -238,9 +238,9 @@ def test_results_have_their_dtypes(rng):
 
 def test_the_largest_sums_are_taken():
     for bias in (MAX_ACCUMULATOR, -MAX_ACCUMULATOR):
-        (found,) = linear_scalar([0], [[0]], [bias], int8(), Scale(M=1 << 15, k=46))
-        assert found.value == (1 if bias > 0 else -1)
-        assert not found.saturated
+        (result,) = linear_scalar([0], [[0]], [bias], int8(), Scale(M=1 << 15, k=46))
+        assert result.value == (1 if bias > 0 else -1)
+        assert not result.saturated
 
 
 def test_the_largest_weights_have_words():

@@ -221,9 +221,9 @@ def test_the_ends_of_floats_are_there(name, dtype):
     wanted = np.array([0.0, subnormal, normal - subnormal, normal, float(finfo.max), np.inf], np.float64).astype(dtype)
     bits = wanted.view(f"u{wanted.itemsize}").astype(int)
     infinity, sign = int(bits[-1]), 1 << (type.width - 1)
-    found = set(around_decisions(load_format("int8"), type, Scale.from_step(0.01)).tolist())
+    format = set(around_decisions(load_format("int8"), type, Scale.from_step(0.01)).tolist())
     for pattern in [*bits.tolist(), infinity + 1, sign - 1]:  # and NaNs, signalling and quiet
-        assert {pattern, pattern | sign} <= found
+        assert {pattern, pattern | sign} <= format
 
 
 def test_dtypes():

@@ -2,10 +2,13 @@
 
 import argparse
 import os
+import re
+from importlib import import_module
 
 import pytest
 
-from qse_hw.cli.arguments import check_output, command_without
+from qse_hw.cli import COMMANDS
+from qse_hw.cli.arguments import INPUTS, OUTPUTS, check_output, check_outputs_differ, command_without
 from qse_hw.golden.errors import InputError
 from qse_hw.study.sources import integer
 
@@ -38,6 +41,34 @@ def test_an_output_that_cannot_be_written(tmp_path):
         with pytest.raises(InputError, match=r"^Output .*; choose another place$"):
             check_output(str(tmp_path / name))
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_is_no_file_does_not_collide_with_an_output(tmp_path, monkeypatch):
+    """A preset and an output of the same name, and options without a value."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "se8").touch()
+    others = {"json": None, "energy": "", "text": "a\0", "calibration": []}
+    check_outputs_differ(argparse.Namespace(format="se8", output="se8", **others))
+
+
+def test_every_option_that_names_a_file_to_read_or_write_is_known():
+    """By the metavar, on the command line of every command."""
+    names = {}
+    for command in COMMANDS:
+        parser = argparse.ArgumentParser()
+        import_module(f"qse_hw.cli.{command}").add_arguments(parser)
+        names |= {action.dest: action.metavar for action in _actions(parser)}
+    file = re.compile(r"FILE(\.\w+)?|\S+\.\w+|ACTIVATIONS")
+    files = {name for name, metavar in names.items() if file.fullmatch(str(metavar))}
+    assert files - {"output", "format"} == {*INPUTS, *OUTPUTS} - {"output", "format"}
+
+
+def _actions(parser):
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for name in action.choices:
+                yield from _actions(action.choices[name])
 
 
 def test_a_command_without_what_does_not_make_its_figures():

@@ -1,4 +1,4 @@
-"""bench: every speed beside its baseline. How fast is for the command to say; here on few values."""
+"""bench: every speed stands beside its baseline. The tests use few values and do not judge the speeds."""
 
 import json
 import math
@@ -25,7 +25,7 @@ def outcome(run, seconds, **changes):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Few values, and simulations that only pretend; returns what they were given."""
+    """Few values, and stand-ins for the simulations; returns the arguments that they got."""
     seen = {}
 
     def naive(x, choice, *, input):
@@ -45,12 +45,13 @@ def small(monkeypatch):
     monkeypatch.setattr(cycle, "CYCLES", 400)
     monkeypatch.setattr(synth, "UNIT", "decoder --format int8 --baseline none --seeds 1")
     monkeypatch.setattr(synth, "REPEATS", 1)
-    monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec))
+    monkeypatch.setattr(Fitter, "least_squares", lambda fitter, spec: seen.setdefault("specs", []).append(spec.name))
     monkeypatch.setattr("qse_hw.sim.replay.replay.measure_naive", naive)
     monkeypatch.setattr("qse_hw.sim.replay.replay.replay", simulate)
     return seen
 
 
+@pytest.mark.full
 def test_figures(small, out, capsys):
     parts = "quantize,calibrate,generate,replay,cycle,synth"  # the others: test_bench_tensors.py, test_bench_decode.py
     assert main(["bench", "--parts", parts, "--json", str(out / "new" / "b.json")]) == 0
@@ -58,40 +59,40 @@ def test_figures(small, out, capsys):
     document = json.loads((out / "new" / "b.json").read_text())
     assert (document["schema"], document["seed"]) == ("qse-hw/bench/1", 2601)
     assert {"versions", "python", "machine", "commit"} <= set(document)
-    found = document["quantize"]
-    assert found["values"] == 1 << 14
+    figures = document["quantize"]
+    assert figures["values"] == 1 << 14
     ours, baselines = ["se8, NumPy"], ["INT8, plain NumPy", "float8_e4m3fn, ml_dtypes cast"]
-    assert [*ours, *baselines] == [*found["seconds"]]
-    assert all(len(times) == 2 and min(times) > 0 for times in found["all_seconds"].values())
+    assert [*ours, *baselines] == [*figures["seconds"]]
+    assert all(len(times) == 2 and min(times) > 0 for times in figures["all_seconds"].values())
     for name in ours:
         for baseline in baselines:
-            ratio = found["seconds"][baseline] / found["seconds"][name]
-            assert found["speed_relative_to"][name][baseline] == ratio
-    found = document["calibrate"]
-    assert (found["values"], found["repeats"]) == ([1 << 10, 1 << 12, 1 << 13], 2)
+            ratio = figures["seconds"][baseline] / figures["seconds"][name]
+            assert figures["speed_relative_to"][name][baseline] == ratio
+    figures = document["calibrate"]
+    assert (figures["values"], figures["repeats"]) == ([1 << 10, 1 << 12, 1 << 13], 2)
     names = ["tuned, 6 segments", "tuned, 4 segments", "presets", "Lloyd-Max"]
-    assert [*found["seconds"]] == [*found["growth"]] == [*found["all_seconds"]] == names
+    assert [*figures["seconds"]] == [*figures["growth"]] == [*figures["all_seconds"]] == names
     assert small["specs"] == 6 * ["tuned:segments=6", "tuned:segments=4", *PRESETS]
     for name in names:
-        assert [len(times) for times in found["all_seconds"][name]] == [2, 2, 2]
-        assert found["seconds"][name] == [sum(times) / 2 for times in found["all_seconds"][name]]
-        logs = [[math.log(amount) for amount in amounts] for amounts in (found["values"], found["seconds"][name])]
-        assert found["growth"][name] == pytest.approx(statistics.linear_regression(*logs).slope)
-    assert 1.1 < found["growth_n_log_n"] < 1.15
+        assert [len(times) for times in figures["all_seconds"][name]] == [2, 2, 2]
+        assert figures["seconds"][name] == [sum(times) / 2 for times in figures["all_seconds"][name]]
+        logs = [[math.log(amount) for amount in amounts] for amounts in (figures["values"], figures["seconds"][name])]
+        assert figures["growth"][name] == pytest.approx(statistics.linear_regression(*logs).slope)
+    assert 1.1 < figures["growth_n_log_n"] < 1.15
     assert document["generate"]["encoder_seconds"] > 0
     assert document["generate"]["help_seconds"] > 0
-    found = document["replay"]
-    assert (found["naive_values_per_second"], found["lanes"]) == (100, 128)
-    assert found["values_per_second"] == {"full speed": 4000, "random stalls": 2000}
-    assert found["ratio"] == {"full speed": 40, "random stalls": 20}
+    figures = document["replay"]
+    assert (figures["naive_values_per_second"], figures["lanes"]) == (100, 128)
+    assert figures["values_per_second"] == {"full speed": 4000, "random stalls": 2000}
+    assert figures["ratio"] == {"full speed": 40, "random stalls": 20}
     assert small["tensors"]["x"].size == 1 << 12
     assert small["naive"].shape[0] == 1
-    found = document["cycle"]
-    assert [*found["units"]] == [
+    figures = document["cycle"]
+    assert [*figures["units"]] == [
         "encoder se8 fp32 scale=runtime", "encoder se8 fp32 scale=runtime x8",
         "decoder se8 x8", "hadamard 96 s8 x8", "linear se8 64:16 4x8"
     ]  # fmt: skip
-    for unit in found["units"].values():
+    for unit in figures["units"].values():
         assert unit["cycles"] == 400
         assert [len(times) for times in unit["all_seconds"].values()] == [3, 3]
         assert unit["amaranth_seconds"] == statistics.median(unit["all_seconds"]["amaranth"])

@@ -9,6 +9,7 @@ import torch
 from qse_hw.cli import main
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram, sqnr_db
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.golden.io.activations import write_activations
 from qse_hw.golden.quantize import operators
@@ -34,7 +35,7 @@ def test_no_differences(compared, tensors, capsys):
     ]
     assert list(document["sqnr_db"]) == list(PRESETS)
     for name, layers in document["sqnr_db"].items():
-        assert layers == [sqnr_db(x, Fitter(Histogram(x)).least_squares(name)) for x in tensors.values()]
+        assert layers == [sqnr_db(x, Fitter(Histogram(x)).least_squares(parse_format(name))) for x in tensors.values()]
     said = capsys.readouterr().out
     for name, layers in document["sqnr_db"].items():
         assert any(name in line and all(f" {value:.1f} " in line for value in layers) for line in said.splitlines())

@@ -9,7 +9,7 @@ from qse_hw.cli import doctor, main
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine that has everything but what is named."""
+    """A machine that has all tools except the named ones."""
 
     def lacks(*names):
         version = {item.name: f"{number}.5" for number, item in enumerate((*doctor.PACKAGES, *doctor.PROGRAMS))}

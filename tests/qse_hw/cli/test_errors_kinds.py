@@ -1,4 +1,4 @@
-"""One of our JSON files in the place of another: called by its name, with what to do instead."""
+"""A JSON file of ours where another kind is expected: the message names its kind and the remedy."""
 
 import json
 
@@ -37,7 +37,7 @@ KINDS = {
 
 @pytest.fixture
 def files(tmp_path, monkeypatch, calibration, capsys):
-    """One file of each kind, written by what writes it where that is quick."""
+    """One file of each kind, written by its command where that is quick."""
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", np.zeros(3, np.float32))
     assert main(["gen", "decoder", "--format", "se8", "-o", "unit"]) == 0
@@ -55,6 +55,7 @@ def files(tmp_path, monkeypatch, calibration, capsys):
     return documents
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_file_of_another_kind(files, refused, activations, place, kind):
@@ -70,7 +71,12 @@ def test_a_file_of_another_kind(files, refused, activations, place, kind):
     ("place", "kind", "remedy"),
     [
         ("format", "manifest", "give what it has under parameters, format, as a file of its own"),
-        ("format", "calibration", "give it as --calibration FILE, with --layer K"),
+        (
+            "format",
+            "calibration",
+            "give what it has under layers, K, least_squares, format, as a file of its own, or where the command takes "
+            "it --calibration FILE with --layer K",
+        ),
         ("calibration", "format", "give it as --format FILE"),
         ("SPEC", "format", "name it in the SPEC, under options, format"),
     ],
@@ -84,6 +90,13 @@ def test_the_remedy_of_a_manifest_works(files, tmp_path, capsys):
     assert main(["gen", "decoder", "--format", "own.json", "-o", "again"]) == 0
     again = json.loads((tmp_path / "again" / "manifest.json").read_text())
     assert again["parameters"] == files["manifest"]["parameters"]
+
+
+def test_the_remedy_of_a_calibration_works_for_a_command_without_that_option(files, tmp_path):
+    (tmp_path / "own.json").write_text(json.dumps(files["calibration"]["layers"][1]["least_squares"]["format"]))
+    words = ("quantize", "x.npy", "--scale", "1", "-o", "codes.npy", "--format")
+    assert main([*words, "calibration.json"]) == 2
+    assert main([*words, "own.json"]) == 0
 
 
 def test_a_manifest_where_its_folder_must_be(files, refused, activations):

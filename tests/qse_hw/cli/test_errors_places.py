@@ -1,4 +1,4 @@
-"""Places where nothing can be written, said before the long part."""
+"""Outputs that cannot be written are refused before the long part of a command."""
 
 import os
 import re
@@ -108,3 +108,37 @@ def test_a_file_where_a_folder_must_be(refused, tmp_path, inputs, words):
         said,
     )
     assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "output", "option"),
+    [
+        ("quantize x.npy --format se8 --scale 1 -o x.npy", "x.npy", "array"),
+        ("quantize x.npy --format se8 --scale 1 -o ./link.npy", "./link.npy", "array"),
+        ("quantize x.npy --format own.json --scale 1 -o own.json", "own.json", "format"),
+        ("dequantize codes.npy --format se8 --scale 1 -o codes.npy", "codes.npy", "codes"),
+        ("capture --text text -o text", "text", "text"),
+        ("calibrate --activations A.safetensors -o A.safetensors", "A.safetensors", "activations"),
+        ("calibrate --activations A.safetensors -o c.json --json c.json", "c.json", "output"),
+        ("replay --activations A.safetensors --calibration c.json --json c.json", "c.json", "calibration"),
+        ("replay --activations A.safetensors --json wave.vcd --wave wave.vcd", "wave.vcd", "json"),
+        ("compare --activations A.safetensors --json A.safetensors", "A.safetensors", "activations"),
+        ("eval --calibration-text text --json text", "text", "calibration text"),
+        ("eval --recipe quamba --scales s.json --json s.json", "s.json", "json"),
+        ("synth decoder --format se8 own.json --on cells --json own.json", "own.json", "format"),
+        ("synth decoder --format se8 --on cells --liberty text --png text", "text", "liberty"),
+        ("synth decoder --format se8 --on cells --markdown a --png a", "a", "markdown"),
+    ],
+)
+def test_a_file_that_would_be_both_read_and_written_or_written_twice(refused, tmp_path, inputs, words, output, option):
+    for name in ("A.safetensors", "c.json", "own.json", "text"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link.npy").symlink_to("x.npy")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    said = refused(*words.split())
+    assert re.fullmatch(
+        rf"Output \S+ must be another file than \S+, given as {option}, which it would replace; choose another place",
+        said,
+    )
+    assert said.startswith(f"Output {output} ")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before

@@ -72,8 +72,8 @@ def test_replay_options(refused, out, monkeypatch, arguments, sentence):
 def test_a_missing_program(refused, out, monkeypatch, program):
     from qse_hw.sim.simulators import simulators as tools
 
-    found = tools.find
-    monkeypatch.setattr(tools, "find", lambda name: None if name == program else found(name))
+    find = tools.find
+    monkeypatch.setattr(tools, "find", lambda name: None if name == program else find(name))
     sentence = f"Program {program} was not found; install "
     assert refused("replay", "--json", out / "r.json").startswith(sentence)
     assert refused("bench", "--json", out / "b.json").startswith(sentence)

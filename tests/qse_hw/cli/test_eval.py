@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 
 from qse_hw.cli import eval as command
 from qse_hw.cli import main
-from qse_hw.golden.calibration.contenders import Sample, specs
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.spec import parse_candidate, parse_candidates
 from qse_hw.golden.evaluate.layers import fit, measure
 from qse_hw.golden.evaluate.recipes import x_only
 from qse_hw.golden.evaluate.score import score
@@ -64,6 +65,7 @@ def evaluated(out, capsys):
     return run
 
 
+@pytest.mark.every(2)
 def test_report(evaluated, any_model, out):
     document, said = evaluated("--model", any_model, *FEW, "--formats", "se8,int8", "--reference", "int8")
     assert document["schema"] == "qse-hw/eval/1"
@@ -81,41 +83,41 @@ def test_report(evaluated, any_model, out):
     }
     texts = {name: (command.TEXTS / f"{name}.txt").read_bytes() for name in ("calibration", "held-out")}
     for key, name, tokens in (("calibration", "calibration", 64), ("held_out", "held-out", 1024)):
-        found = document["texts"][key]
-        assert (found["name"], found["bytes"], found["tokens"]) == (f"bundled {name}.txt", len(texts[name]), tokens)
-        assert found["sha256"] in (command.TEXTS / "README.md").read_text()
+        entry = document["texts"][key]
+        assert (entry["name"], entry["bytes"], entry["tokens"]) == (f"bundled {name}.txt", len(texts[name]), tokens)
+        assert entry["sha256"] in (command.TEXTS / "README.md").read_text()
     assert [document[key] for key in ("recipe", "mode", "window", "windows", "reference", "tasks")] == [
         "x-only", "free", 512, 2, "int8", {}
     ]  # fmt: skip
 
     ids = {name: torch.tensor(list(text)) for name, text in texts.items()}
-    contenders, fitted = fit(layers_of(model), ids["calibration"], ["se8", "int8"], tokens=64)
-    measured = measure(layers_of(model), ids["held-out"], contenders, tokens=1024)
-    forwards = x_only(model)({name: [one.quantizer for one in found] for name, found in contenders.items()})
+    candidates, fitted = fit(layers_of(model), ids["calibration"], parse_candidates("se8,int8"), tokens=64)
+    measured = measure(layers_of(model), ids["held-out"], candidates, tokens=1024)
+    forwards = x_only(model)({name: [one.quantizer for one in layers] for name, layers in candidates.items()})
     scores = score(model, forwards, ids["held-out"][:1024].view(2, 512), vocab_size=256)
     assert document["limit_sqnr_db"] == {"calibration": fitted.limit_db, "held_out": measured.limit_db}
     tokens = 2 * 511
     assert document["unquantised"]["bits_per_byte"]["mean"] == pytest.approx(scores.nll.sum() / tokens / math.log(2))
     assert list(document["formats"]) == ["se8", "int8"]
-    for spec, found in document["formats"].items():
-        assert found["bits"] == 8
-        for layer, row in enumerate(found["layers"]):
-            assert row["detail"] == contenders[spec][layer].detail
+    for spec, entry in document["formats"].items():
+        assert entry["bits"] == 8
+        for layer, row in enumerate(entry["layers"]):
+            assert row["detail"] == candidates[spec][layer].detail
             for key, losses in (("calibration", fitted), ("held_out", measured)):
                 assert row[key] == {
                     "sqnr_db": losses.sqnr_db[spec][layer],
                     "distance_db": losses.distance_db(spec)[layer],
                 }
-        worst = found["worst"]["held_out"]
+        worst = entry["worst"]["held_out"]
         assert (worst["layer"], worst["distance_db"]) == measured.worst(spec)
-        assert found["kl"]["mean"] == pytest.approx(scores.kl[spec].sum() / tokens)
-        assert found["kl"]["low"] is None  # two windows cannot tell
+        assert entry["kl"]["mean"] == pytest.approx(scores.kl[spec].sum() / tokens)
+        assert entry["kl"]["low"] is None  # two windows cannot tell
         gap = (scores.kl[spec] - scores.kl["int8"]).sum() / tokens
-        assert found["kl_difference"] == {"mean": pytest.approx(gap), "low": None, "high": None, "within_noise": True}
-        bits = scores.contender_nll[spec].sum() / tokens / math.log(2)
-        assert found["bits_per_byte"]["mean"] == found["bits_per_token"] == pytest.approx(bits)
-        assert found["perplexity"] == pytest.approx(2**bits)
-        more = found["bits_per_byte_difference"]
+        assert entry["kl_difference"] == {"mean": pytest.approx(gap), "low": None, "high": None, "within_noise": True}
+        bits = scores.candidate_nll[spec].sum() / tokens / math.log(2)
+        assert entry["bits_per_byte"]["mean"] == entry["bits_per_token"] == pytest.approx(bits)
+        assert entry["perplexity"] == pytest.approx(2**bits)
+        more = entry["bits_per_byte_difference"]
         assert more["mean"] == pytest.approx(bits - document["unquantised"]["bits_per_token"], abs=1e-12)
         assert more["within_noise"] is True
     assert "with so few windows every difference may be noise" in said
@@ -124,8 +126,9 @@ def test_report(evaluated, any_model, out):
         assert any(line.startswith(f"│ {spec} ") and worst in line for line in said.splitlines())
 
 
+@pytest.mark.every(2)
 def test_calibration(evaluated, any_model, out, capsys):
-    """What calibrate wrote is evaluated as it stands, and only with its own checkpoint."""
+    """eval takes a calibration as calibrate wrote it, and only with its own checkpoint."""
     text = command.TEXTS / "calibration.txt"
     words = ["--model", str(any_model), "--text", str(text), "--tokens", "64", "--format", "tuned:segments=2,bits=4"]
     assert main(["calibrate", *words, "-o", str(out / "c.json")]) == 0
@@ -139,6 +142,7 @@ def test_calibration(evaluated, any_model, out, capsys):
     assert "Calibration must be for the checkpoint's " in capsys.readouterr().err
 
 
+@pytest.mark.every(2)
 def test_scales_are_kept(evaluated, any_model, out):
     """The scales of the other tensors, written by one run and read by the next, which gives the same."""
     words = ("--model", any_model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "se8:L=8")
@@ -182,6 +186,7 @@ def test_equals_sign_where_differences_are_noise(evaluated, model, capsys):
         assert row.split("│")[4].center(40).count(sign) == 1
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("option", [[], ["--x-proj-input", "int8", "--state", "fp16"]])
 def test_quamba_recipe(evaluated, model, option):
     few = ["--model", model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "int8,se8"]
@@ -210,11 +215,11 @@ def test_texts_of_ones_own(evaluated, model, tmp_path):
 
 
 def test_default_formats_are_known():
-    found = specs(command.FORMATS)
-    assert len(found) == 14
-    assert {"quamba", "lloyd-max", "tuned:segments=6"} <= set(found)
+    formats = [spec.name for spec in parse_candidates(command.FORMATS)]
+    assert len(formats) == 14
+    assert {"quamba", "lloyd-max", "tuned:segments=6"} <= set(formats)
     x = np.random.default_rng(1).normal(size=(8, 8)).astype(np.float32)
-    assert Sample(x).fit("fp8-e4m3").bits == 8
+    assert Sample(x).fit(parse_candidate("fp8-e4m3")).bits == 8
 
 
 @pytest.fixture(scope="session")
@@ -225,6 +230,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.full
 def test_tasks(evaluated, model, folder):
     document, said = evaluated(
         "--model", model, "--tokens", "512", "--calibration-tokens", "64", "--formats", "int8,se8",
@@ -314,7 +320,7 @@ def test_nothing_held_out(capsys):
 
 
 def test_tokenizer(evaluated, tmp_path):
-    """Not bytes: perplexity and bits per token are shown, too, and bits per byte are by the text's bytes."""
+    """With other tokens than bytes, perplexity and bits per token are shown; bits per byte count the text's bytes."""
     words = ["[UNK]", "quiet", "flows", "the", "Don"]
     plain = Tokenizer(models.WordLevel({word: id for id, word in enumerate(words)}, unk_token="[UNK]"))
     plain.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -18,7 +18,7 @@ FINDING = {
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Runs nothing: gives a finding per check, or raises; returns the checks that were asked for."""
+    """A stand-in that gives a finding per check, or raises; returns the checks that were requested."""
     checks = []
 
     def run(*words, error=None, **changes):

@@ -114,9 +114,9 @@ def test_what_is_loaded(out, calibration):
     }
     code = f"import sys; from qse_hw.cli import main; assert main(sys.argv[1:]) == 0; {loaded}"
     unit = ("encoder", "--calibration", calibration, "--layer", 0, "--input", "s8")
-    found = process(code, "gen", *unit, "-o", out).split()
-    assert "amaranth" in found
-    assert not {"torch", "safetensors", "transformers", "cocotb", "matplotlib"} & {*found}
+    loaded = process(code, "gen", *unit, "-o", out).split()
+    assert "amaranth" in loaded
+    assert not {"torch", "safetensors", "transformers", "cocotb", "matplotlib"} & {*loaded}
 
 
 def test_public_names():
@@ -133,7 +133,7 @@ def test_public_names():
      ("encoder", "fp16", 2.0**100, True), ("encoder", "bf16", 2.0**100, False), ("encoder", "fp16", 1, False)],
 )  # fmt: skip
 def test_a_scale_at_which_every_code_is_that_of_0(tmp_path, capsys, unit, input, scale, warned):
-    """-128 is a quarter of s where s is 512: at an eighth of s, half a fine step, codes of se8 begin."""
+    """At s = 512, -128 is s/4; the first code of se8 that is not 0 begins at s/8, half a fine step."""
     factor = 2 if input == "s8" else 1
     words = ["gen", unit, "--format", "se8", "--input", input, "--scale", str(factor * scale), "-o", str(tmp_path)]
     assert main(words) == 0

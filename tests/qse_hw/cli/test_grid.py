@@ -21,8 +21,8 @@ def labels(*words):
 
 def test_every_combination():
     inputs = ["--input", "s16", "bf16", "--scale", "0.5"]
-    found = labels("encoder", "--format", "se8", "int8", *inputs, "--lanes", "1", "4")
-    assert found == [
+    units = labels("encoder", "--format", "se8", "int8", *inputs, "--lanes", "1", "4")
+    assert units == [
         f"encoder {format} {input}{lanes}"
         for format in ("se8", "int8")
         for input in ("s16", "bf16")
@@ -31,10 +31,10 @@ def test_every_combination():
 
 
 def test_several_units():
-    """An option that only one of them has is that one's."""
-    found = configs("encoder", "decoder", "--format", "se8", "int8", "--scale", "runtime", "--scale-bits", "4", "8")
-    assert [config.unit for config in found] == ["encoder"] * 4 + ["decoder"] * 2
-    assert [config.scale_bits for config in found[:4]] == [4, 8, 4, 8]
+    """An option that only one of the units has applies to that one."""
+    units = configs("encoder", "decoder", "--format", "se8", "int8", "--scale", "runtime", "--scale-bits", "4", "8")
+    assert [config.unit for config in units] == ["encoder"] * 4 + ["decoder"] * 2
+    assert [config.scale_bits for config in units[:4]] == [4, 8, 4, 8]
 
 
 def test_one_value_each_is_what_gen_takes():
@@ -55,8 +55,8 @@ def test_every_option_is_offered(unit):
     ("words", "match"),
     [
         (["adder"], "Unit must be one of encoder, decoder, linear, hadamard, quantizer, not 'adder'"),
-        (["decoder", "--size", "8"], "Option --size must be one of unit decoder, which has no such one"),
-        (["decoder", "encoder", "--size", "8"], "Option --size must be one of unit decoder or encoder"),
+        (["decoder", "--size", "8"], "Option --size must be one that unit decoder has; leave it out"),
+        (["decoder", "encoder", "--size", "8"], "Option --size must be one that unit decoder or encoder has"),
         (["hadamard"], "Option --size must be given for unit hadamard"),
         (["encoder", "--scale", "1", "0"], "Scale must be finite and positive, not 0.0"),
         (["encoder", "--scale", "1", "--format", "se8", "int9"], "Format must be one of"),

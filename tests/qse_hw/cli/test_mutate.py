@@ -31,11 +31,11 @@ def test_a_decoder(tmp_path, capsys):
 
 def test_survivors_are_an_error(monkeypatch, capsys, tmp_path):
     survivor = {"where": "inv at $and x A[0], signal o__valid", "verdict": "different"}
-    found = mutate.Outcome(
+    outcome = mutate.Outcome(
         name="decoder se8, words", level="word", mutants=10, killed=8, equivalent={"induction": 1},
         survivors=[survivor], cycles=9, seconds=1.0,
     )  # fmt: skip
-    monkeypatch.setattr(mutate, "mutate_all", lambda jobs, **how: iter([found]))
+    monkeypatch.setattr(mutate, "mutate_all", lambda jobs, **how: iter([outcome]))
     report = tmp_path / "report.json"
     with pytest.raises(SystemExit, match=r"^1 mutants survived and are not proved equivalent$"):
         main(["mutate", "decoder", "--json", str(report)])
@@ -66,6 +66,6 @@ def test_refused(arguments, text, capsys):
 
 
 def test_what_the_parser_knows_is_what_there_is():
-    """Its own copies, so that help needs none of the tools' modules."""
+    """The command has copies of the levels and the sample, so that --help loads none of the tools' modules."""
     assert LEVELS == mutate_netlist.LEVELS
     assert (SAMPLE, SEED) == (mutate.SAMPLE, mutate.SEED)

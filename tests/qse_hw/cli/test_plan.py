@@ -18,20 +18,20 @@ def plan(out, *options):
 
 
 def test_figures(out, capsys):
-    found = plan(out, "--model", "mamba-130m", "--lanes", "16", "--clock", "250", "--tile", "8x32", "--prompt", "100")
-    assert (found["schema"], found["model"], found["layers"]) == ("qse-hw/plan/1", "mamba-130m", 24)
-    assert (found["d_inner"], found["lanes"], found["tile"], found["clock_mhz"]) == (1536, 16, "8x32", 250)
-    units = {unit["name"]: unit for unit in found["units"]}
+    report = plan(out, "--model", "mamba-130m", "--lanes", "16", "--clock", "250", "--tile", "8x32", "--prompt", "100")
+    assert (report["schema"], report["model"], report["layers"]) == ("qse-hw/plan/1", "mamba-130m", 24)
+    assert (report["d_inner"], report["lanes"], report["tile"], report["clock_mhz"]) == (1536, 16, "8x32", 250)
+    units = {unit["name"]: unit for unit in report["units"]}
     assert [*units] == ["encoder of x", "x_proj", "decoder of x", "Hadamard of y", "encoder of y"]
     assert [unit["interval"] for unit in units.values()] == [96, 48 * 10, 96, 96, 96]
     for unit in units.values():
         assert unit["cycles_per_token"] == 24 * unit["interval"]
         assert unit["busy"] == unit["interval"] / 480
-    load, path = found["load_cycles_per_layer"], found["path_cycles_per_layer"]
+    load, path = report["load_cycles_per_layer"], report["path_cycles_per_layer"]
     assert load == 80 * 48
     delays = [unit["delay"] for unit in units.values()]
     assert path == (96 + delays[0] + delays[1]) + (96 + delays[3] + delays[4])
-    prompt, alone = found["prompt"], found["one_token"]
+    prompt, alone = report["prompt"], report["one_token"]
     for timing, cycles, tokens, bottleneck in (
         (prompt, load + path + 99 * 480, 100, "x_proj"),
         (alone["shared"], load + path, 1, "weights"),
@@ -42,7 +42,7 @@ def test_figures(out, capsys):
         assert timing["tokens_per_second"] == pytest.approx(tokens * 250e6 / 24 / cycles)
         assert timing["bottleneck"] == bottleneck
     assert prompt["tokens"] == 100
-    assert {"scan", "dt_proj", "in_proj", "out_proj"} <= set(found["not_modelled"])
+    assert {"scan", "dt_proj", "in_proj", "out_proj"} <= set(report["not_modelled"])
     said = capsys.readouterr().out
     for word in ("mamba-130m: 24 layers", "1536:80 8x32", f"{path:,} cycles", f"{prompt['cycles']:,} cycles",
                  "bottleneck: x_proj", "bottleneck: weights", "Not modelled", "scan", "in_proj", "11,520"):
@@ -51,36 +51,36 @@ def test_figures(out, capsys):
 
 @pytest.mark.parametrize("model", MAMBA1)
 def test_every_shape(out, model):
-    found = plan(out, "--model", model)
+    report = plan(out, "--model", model)
     config = SHAPES[model]
-    x_proj = next(unit for unit in found["units"] if unit["name"] == "x_proj")
+    x_proj = next(unit for unit in report["units"] if unit["name"] == "x_proj")
     assert x_proj["interval"] == config.d_inner // 16 * ((config.dt_rank + 32) // 16)
-    assert found["prompt"]["tokens"] == 512
-    assert found["prompt"]["bottleneck"] == "x_proj"
+    assert report["prompt"]["tokens"] == 512
+    assert report["prompt"]["bottleneck"] == "x_proj"
 
 
 def test_few_lanes_are_the_bottleneck(out):
-    found = plan(out, "--model", "mamba-130m", "--lanes", "1", "--tile", "80x12")
-    assert found["prompt"]["bottleneck"] == "encoder of x"
-    assert found["units"][0]["busy"] == 1
+    report = plan(out, "--model", "mamba-130m", "--lanes", "1", "--tile", "80x12")
+    assert report["prompt"]["bottleneck"] == "encoder of x"
+    assert report["units"][0]["busy"] == 1
 
 
 def test_projections(out):
-    found = plan(out, "--model", "mamba-130m", "--projections")
-    units = {unit["name"]: unit["interval"] for unit in found["units"]}
+    report = plan(out, "--model", "mamba-130m", "--projections")
+    units = {unit["name"]: unit["interval"] for unit in report["units"]}
     assert [*units] == [
         "in_proj", "encoder of x", "x_proj", "decoder of x", "Hadamard of y", "encoder of y", "out_proj"
     ]  # fmt: skip
     assert units["in_proj"] == 768 * 3072 // 256
     assert units["out_proj"] == 768 * 1536 // 256
-    assert found["prompt"]["bottleneck"] == "in_proj"
-    assert found["load_cycles_per_layer"] == 3072 * 768 // 16
-    assert not {"in_proj", "out_proj"} & set(found["not_modelled"])
+    assert report["prompt"]["bottleneck"] == "in_proj"
+    assert report["load_cycles_per_layer"] == 3072 * 768 // 16
+    assert not {"in_proj", "out_proj"} & set(report["not_modelled"])
 
 
 def test_a_checkpoint(out):
-    found = plan(out, "--model", "mamba-bytes")
-    assert (found["d_inner"], found["layers"]) == (512, 6)
+    report = plan(out, "--model", "mamba-bytes")
+    assert (report["d_inner"], report["layers"]) == (512, 6)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def tiny(tmp_path):
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Every task is passed without being run, but those that are named."""
+    """No task is run; all pass except the named ones."""
     runs = []
 
     def run_all(tasks, folder, jobs, progress, timeout):
@@ -42,6 +42,7 @@ def fake(monkeypatch):
     return fake
 
 
+@pytest.mark.full
 def test_of_the_users_own_format(tiny, out, capsys):
     file, folder = out / "r.json", out / "jobs"
     argv = ["prove", "decoder", "--format", str(tiny), "--property", "value"]

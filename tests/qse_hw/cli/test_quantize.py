@@ -1,6 +1,5 @@
 """quantize and dequantize: the golden model on files."""
 
-import os
 import re
 from fractions import Fraction
 
@@ -113,16 +112,8 @@ def test_fortran_order(out, rng):
     assert np.array_equal(codes, array.quantize(x, load_format("se8"), Scale.from_step(0.1)))
 
 
-def test_in_place(out, rng):
-    x = rng.standard_normal((50, 40)).astype(np.float32)
-    np.save(out / "x.npy", x)
-    codes = run("quantize", out / "x.npy", out / "x.npy", "--format", "se8", "--scale", "0.1")
-    assert np.array_equal(codes, array.quantize(x, load_format("se8"), Scale.from_step(0.1)))
-    assert os.listdir(out) == ["x.npy"]
-
-
 def test_bfloat16_and_float8(out, rng, capsys):
-    """What ml_dtypes saved: two bytes can only be bfloat16, one byte must be told."""
+    """Arrays that ml_dtypes saved: two bytes can only be bfloat16; of one byte the dtype must be given."""
     format, scale = load_format("se8"), Scale.from_step(0.02)
     numerics = ("--format", "se8", "--scale", 0.02)
     told = ("--dtype", "float8_e4m3fn")

@@ -9,6 +9,7 @@ import pytest
 from qse_hw.cli import main
 from qse_hw.cli import replay as command
 from qse_hw.golden.calibration.calibration import read_calibration
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.sim.replay.plan import Outcome
 from qse_hw.study.sources import Activations
@@ -91,13 +92,13 @@ def test_totals_add_up_formats():
 
 
 def test_which_format_and_scale(tensors, calibration):
-    found = Activations(tensors=tensors, metadata={}, origin="here")
+    activations = Activations(tensors=tensors, metadata={}, origin="here")
     stored = read_calibration(calibration)
-    assert command.choose(found, stored, None) == {name: stored.layer(i) for i, name in enumerate(tensors)}
-    calibrated = command.choose(found, None, "int8")
+    assert command.choose(activations, stored, None) == {name: stored.layer(i) for i, name in enumerate(tensors)}
+    calibrated = command.choose(activations, None, parse_format("int8"))
     assert [choice.format for choice in calibrated.values()] == [load_format("int8")] * 2
     assert list(calibrated) == list(tensors)
-    assert {choice.format.name for choice in command.choose(found, None, None).values()} == {"se8"}
+    assert {choice.format.name for choice in command.choose(activations, None, None).values()} == {"se8"}
 
 
 def test_what_is_asked_of_the_simulation(simulated, monkeypatch, tensors, capsys, tmp_path):

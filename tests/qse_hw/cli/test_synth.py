@@ -17,6 +17,7 @@ from qse_hw.synth.result import Area, Hop, Measured, Timing
 SMALL = ["synth", "encoder", "--input", "s8", "--scale", "0.4", "--scale-bits", "8", "--counter-width", "0"]
 
 
+@pytest.mark.full
 def test_beside_the_baseline(tmp_path, capsys, monkeypatch):
     file, cache = tmp_path / "new" / "report.json", tmp_path / "cache"
     words = [*SMALL, "--format", "se8", "--seeds", "1", "--json", str(file), "--cache", str(cache)]
@@ -39,7 +40,7 @@ def test_beside_the_baseline(tmp_path, capsys, monkeypatch):
 
 @pytest.fixture
 def fake(monkeypatch):
-    """The flow without its tools: what it was asked for."""
+    """The flow without its tools; returns the points that were requested."""
     asked = []
 
     def measure(points, *, seeds, cache, step):
@@ -54,6 +55,7 @@ def fake(monkeypatch):
     return asked
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("arguments", "units"),
     [
@@ -107,7 +109,7 @@ def test_all_that_is_written(fake, tmp_path, capsys):
         (["--baseline", "int9"], "Baseline: Format must be one of int8,"),
         (["--json", "/dev/null"], "Output /dev/null must be a file"),
         (["--png", "/dev/null/report.png"], "Output /dev/null/report.png cannot be written"),
-        (["--size", "8"], "Option --size must be one of unit encoder"),
+        (["--size", "8"], "Option --size must be one that unit encoder has; leave it out"),
         (["--target", "ecp5", "--on", "ice40", "gowin"], "Unit encoder se8 s8 ecp5 is made of cells that none of"),
     ],
 )
@@ -150,7 +152,7 @@ LIBERTY = Path(__file__).parents[2] / "synth" / "assets" / "small.lib"
 
 
 def test_a_library_that_lacks_what_timing_needs(tmp_path, capsys):
-    """Its flop's delay is without ``related_pin``: refused, with nothing written, and no figure said."""
+    """Its flop's delay has no ``related_pin``: refused, nothing is written, no figure is printed."""
     text = LIBERTY.read_text()
     flop = text.index("pin (Q)")
     (tmp_path / "x.lib").write_text(text[:flop] + text[flop:].replace('related_pin : "CK";', "", 1))
@@ -167,7 +169,7 @@ def test_a_library_that_lacks_what_timing_needs(tmp_path, capsys):
 
 
 def test_a_library_with_a_cell_that_nobody_can_use(tmp_path, capsys):
-    """It is said, in the report, too; a cell that is there twice is refused."""
+    """The cell is named, also in the report; a library with the same cell twice is refused."""
     text = LIBERTY.read_text()
     dual = 'cell (DUAL) { ff (IQ, IQN) { clocked_on : "A ^ B"; next_state : "A"; } pin (A, B) { direction : input; } }'
     report, page = tmp_path / "r.json", tmp_path / "r.md"
@@ -188,7 +190,7 @@ def test_a_library_with_a_cell_that_nobody_can_use(tmp_path, capsys):
 
 
 def test_energy(tmp_path, capsys):
-    """Of real activations, on standard cells; a decoder beside it is measured without."""
+    """Energy on real activations on standard cells; a decoder in the same run has none."""
     x = tmp_path / "x.safetensors"
     save_file({"layers.0.x": np.linspace(-1, 3, 512, dtype=np.float32).reshape(64, 8)}, x)
     words = ["synth", "encoder", "decoder", *SMALL[2:], "--format", "int8", "--on", "cells", "--liberty", str(LIBERTY)]

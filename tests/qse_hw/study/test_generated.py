@@ -1,4 +1,4 @@
-"""What gen wrote is read back as it lies there, and refused in one sentence if it is not what was written."""
+"""The files of gen are read back, and refused in one sentence if they have been changed."""
 
 import json
 import shutil
@@ -35,10 +35,10 @@ def written(request, tmp_path_factory):
 
 def test_read_back(written):
     config, folder = written
-    found = read_generated(folder)
-    assert found == emit(config)
-    assert bool(found.models) == (getattr(config, "target", "generic") == "ecp5")
-    assert digest(found.text) == json.loads((folder / "manifest.json").read_text())["verilog"]["sha256"]
+    unit = read_generated(folder)
+    assert unit == emit(config)
+    assert bool(unit.models) == (getattr(config, "target", "generic") == "ecp5")
+    assert digest(unit.text) == json.loads((folder / "manifest.json").read_text())["verilog"]["sha256"]
 
 
 @pytest.fixture(scope="module")

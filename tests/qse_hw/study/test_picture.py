@@ -5,7 +5,7 @@ import os
 import matplotlib.image
 import pytest
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -15,7 +15,7 @@ SQNR = {"int8": [31.0, 30.0], "se8": [38.0, 39.5]}
 
 
 def drawn(path, x, name="se8:L=12", sqnr=SQNR, step=0.05):
-    choice = Choice(format=load_format(name), scale=Scale.from_step(step), sqnr_db=40.0)
+    choice = LayerCalibration(format=load_format(name), scale=Scale.from_step(step), sqnr_db=40.0)
     draw(path, x, choice, sqnr, title="A title")
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     return matplotlib.image.imread(path)[..., :3]

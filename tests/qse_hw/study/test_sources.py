@@ -7,42 +7,42 @@ import weakref
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.quantizers import Codebook
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.study import sources
 from qse_hw.study.sources import Activations, from_file_or_default, from_model, stream, stream_model
 
 
 def test_a_file(activations, tensors):
-    found = from_file_or_default(str(activations))
-    assert list(found.tensors) == list(tensors)
-    assert all(np.array_equal(found.tensors[name], x) for name, x in tensors.items())
-    assert (found.origin, found.model, found.tokens, found.channels) == (str(activations), "5eed" * 16, 16, 32)
+    source = from_file_or_default(str(activations))
+    assert list(source.tensors) == list(tensors)
+    assert all(np.array_equal(source.tensors[name], x) for name, x in tensors.items())
+    assert (source.origin, source.model, source.tokens, source.channels) == (str(activations), "5eed" * 16, 16, 32)
 
 
 def test_the_bundled_model(monkeypatch):
     monkeypatch.setattr(sources, "TOKENS", 24)
-    found = from_file_or_default(None)
-    assert (found.origin, found.size) == ("bundled model on pydoc_data.topics", "6 layers of 24 x 512")
-    assert found.model == from_model(argparse.Namespace(model=None, text=None, tokens=1)).model
-    assert len(found.model) == 64
+    source = from_file_or_default(None)
+    assert (source.origin, source.size) == ("bundled model on pydoc_data.topics", "6 layers of 24 x 512")
+    assert source.model == from_model(argparse.Namespace(model=None, text=None, tokens=1)).model
+    assert len(source.model) == 64
 
 
 def test_the_bundled_file_where_pytorch_is_missing(monkeypatch, activations, tensors):
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
     monkeypatch.setattr(sources, "BUNDLED_ACTIVATIONS", activations)
-    found = from_file_or_default(None)
-    assert found.origin == "the file that ships with the package"
-    assert np.array_equal(found.tensors["layers.1.x"], tensors["layers.1.x"])
+    source = from_file_or_default(None)
+    assert source.origin == "the file that ships with the package"
+    assert np.array_equal(source.tensors["layers.1.x"], tensors["layers.1.x"])
 
 
 def test_that_file_is_of_the_bundled_model(monkeypatch):
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
-    found = from_file_or_default(None)
+    source = from_file_or_default(None)
     want = from_model(argparse.Namespace(model=None, text=None, tokens=1))
-    assert found.model == want.model
-    assert list(found.tensors) == list(want.tensors)
-    assert found.channels == want.channels
+    assert source.model == want.model
+    assert list(source.tensors) == list(want.tensors)
+    assert source.channels == want.channels
 
 
 def test_an_empty_name_is_no_default():
@@ -64,21 +64,22 @@ def arguments(**changes):
 
 
 def test_streamed_layers_are_the_captured_ones():
-    found, whole = stream_model(arguments(), "x"), from_model(arguments())
-    assert (found.count, found.model, found.origin) == (len(whole.tensors), whole.model, whole.origin)
-    for layer, x in zip(found.layers, whole.tensors.values(), strict=True):
+    streamed, whole = stream_model(arguments(), "x"), from_model(arguments())
+    assert (streamed.count, streamed.model, streamed.origin) == (len(whole.tensors), whole.model, whole.origin)
+    for layer, x in zip(streamed.layers, whole.tensors.values(), strict=True):
         assert np.array_equal(layer.x, x)
         assert (layer.weights, layer.output_error) == (None, None)
 
 
 def test_streamed_layers_know_their_output():
-    found, whole = stream_model(arguments(tokens=600), "output"), from_model(arguments(tokens=600))
-    for layer, x in zip(found.layers, list(whole.tensors.values())[:2], strict=False):
+    streamed, whole = stream_model(arguments(tokens=600), "output"), from_model(arguments(tokens=600))
+    for layer, x in zip(streamed.layers, list(whole.tensors.values())[:2], strict=False):
         assert np.array_equal(layer.x, x)
         assert layer.weights.shape == x.shape  # without the padding of the last sequence
         assert layer.weights.dtype == np.float32
         assert (layer.weights > 0).mean() > 0.9
-        nothing, all_ = layer.output_error([Codebook.nearest(np.array([0.0, 1e9])), Codebook.nearest(np.unique(x))])
+        levels = (np.array([0.0, 1e9]), np.unique(x))
+        nothing, all_ = layer.output_error([CodebookQuantizer.nearest(some) for some in levels])
         assert nothing > 0.5 > 1e-2 > all_
 
 
@@ -102,8 +103,8 @@ def test_streamed_tokens_are_checked_first():
 
 
 def test_activations_in_memory_as_a_stream(activations, tensors):
-    found = stream(from_file_or_default(str(activations)))
-    assert (found.count, found.model, found.origin) == (2, "5eed" * 16, str(activations))
-    for layer, x in zip(found.layers, tensors.values(), strict=True):
+    streamed = stream(from_file_or_default(str(activations)))
+    assert (streamed.count, streamed.model, streamed.origin) == (2, "5eed" * 16, str(activations))
+    for layer, x in zip(streamed.layers, tensors.values(), strict=True):
         assert np.array_equal(layer.x, x)
         assert layer.weights is None

@@ -24,19 +24,19 @@ def tensors(rng):
 
 
 def test_real_values_are_in_the_units_steps(tensors):
-    """Each tensor in its own percentile's steps, whatever its size."""
-    found = stimuli(encoder(), tensors)["real"]
-    assert found.shape == (2 * 40 * 7, 1)
-    values = from_patterns(found.reshape(-1), input_type("fp32")).astype(np.float64)
+    """Each tensor is scaled to its own percentile step, whatever its magnitude."""
+    patterns = stimuli(encoder(), tensors)["real"]
+    assert patterns.shape == (2 * 40 * 7, 1)
+    values = from_patterns(patterns.reshape(-1), input_type("fp32")).astype(np.float64)
     wanted = [x.reshape(-1) / percentile_step(x) * 0.5 for x in tensors.values()]
     np.testing.assert_allclose(values, np.concatenate(wanted), rtol=1e-6)
 
 
 def test_shuffled_values_are_the_same_ones(tensors):
-    found = stimuli(encoder(lanes=3), tensors)
-    assert {patterns.shape for patterns in found.values()} == {(2 * 40 * 7 // 3, 3)}
-    assert sorted(found["shuffled"].reshape(-1)) == sorted(found["real"].reshape(-1))
-    assert (found["shuffled"] != found["real"]).any()
+    played = stimuli(encoder(lanes=3), tensors)
+    assert {patterns.shape for patterns in played.values()} == {(2 * 40 * 7 // 3, 3)}
+    assert sorted(played["shuffled"].reshape(-1)) == sorted(played["real"].reshape(-1))
+    assert (played["shuffled"] != played["real"]).any()
 
 
 def test_uniform_patterns(tensors):

@@ -41,12 +41,12 @@ def test_a_picture(tmp_path):
         report(*ROWS[:2], ("c", True, 30.0, 50, 150.0)),
         report(*ROWS[:1], ("d", *ROWS[1][1:]), ROWS[2]),
     ):
-        found = drawn(tmp_path / "p.png", other)
-        assert found.shape != first.shape or (found != first).any()
+        picture = drawn(tmp_path / "p.png", other)
+        assert picture.shape != first.shape or (picture != first).any()
 
 
 def test_shapes(tmp_path):
-    """More targets are more rows; one objective, a point without loss and a target without points are no obstacle."""
+    """A row per target; one objective, a point without loss and a target without points are drawn as well."""
     one = drawn(tmp_path / "p.png", report(*ROWS))
     two = drawn(tmp_path / "p.png", report(*ROWS, targets=("here", "there")))
     assert two.shape[0] == 2 * one.shape[0]

@@ -1,4 +1,4 @@
-"""replay --whole-model: what is sent and what is reported; the replay itself is tested in tests/sim."""
+"""replay --whole-model: the values sent and the report; the replay itself is tested in tests/sim."""
 
 import json
 import re
@@ -86,7 +86,7 @@ def test_a_broken_simulator(replayed, out):
 
 
 def test_the_bundled_models_activations(replayed, monkeypatch):
-    """Without a file of activations the bundled model is run, long enough for each value to be another one."""
+    """Without a file of activations the bundled model runs on enough tokens that no value is used twice."""
     asked = []
 
     def from_model(args):

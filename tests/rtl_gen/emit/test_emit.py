@@ -55,11 +55,12 @@ def ports_in(text, top):
     """(name, direction, width) of the top module, from the text."""
     body = re.search(rf"^module {top} ?\((.*?)\);\n(.*?)^endmodule", text, re.DOTALL | re.MULTILINE)
     declared = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\S+);$", body[2], re.MULTILINE)
-    found = {(name, direction, int(high or 0) + 1) for direction, high, name in declared}
-    assert {name for name, _, _ in found} == {name.strip() for name in body[1].split(",")}
-    return found
+    ports = {(name, direction, int(high or 0) + 1) for direction, high, name in declared}
+    assert {name for name, _, _ in ports} == {name.strip() for name in body[1].split(",")}
+    return ports
 
 
+@pytest.mark.every(3)
 @KINDS
 def test_the_same_configuration_gives_the_same_text(config):
     assert emit(config).text == made_once(config).text
@@ -94,6 +95,7 @@ def test_the_texts_ports_are_the_manifests(config):
     assert ("saturation_count" in unit.text) == (config.unit == "encoder" and config.counter_width > 0)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("unit", ["encoder", "decoder"])
 @pytest.mark.parametrize("lanes", [1, 2, 11])
 def test_one_module_per_kind_of_lane(unit, lanes):
@@ -180,7 +182,7 @@ def test_scale_json():
 
 @pytest.mark.parametrize("input_name", INPUTS)
 @pytest.mark.parametrize("runtime", [False, True])
-def test_vectors_are_goldens(input_name, runtime):
+def test_vectors_match_golden(input_name, runtime):
     config = encoder("se9-paper", input_name, None if runtime else SCALE, lanes=7, scale_bits=6)
     arrays = config.vectors()
     scale = Scale(M=int(arrays["scale_m"]), k=int(arrays["scale_k"]), bits=6) if runtime else SCALE

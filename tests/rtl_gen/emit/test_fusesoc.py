@@ -24,24 +24,24 @@ FUSESOC = str(Path(sys.executable).with_name("fusesoc"))
 
 
 def read(text, folder):
-    """What FuseSoC's own parser makes of it; it validates against its schema."""
+    """The core file as FuseSoC's own parser reads it, checked against its schema."""
     path = folder / "x.core"
     path.write_text(text)
     return Core2Parser().read(str(path))
 
 
 def test_with_a_testbench(tmp_path):
-    found = read(companions(emit(DecoderConfig(format=make("se8"))))["qse_decoder.core"], tmp_path)
-    assert found["name"] == f"::qse_decoder:{version('qse-hw')}"
-    assert found["description"] == "decoder se8"
+    document = read(companions(emit(DecoderConfig(format=make("se8"))))["qse_decoder.core"], tmp_path)
+    assert document["name"] == f"::qse_decoder:{version('qse-hw')}"
+    assert document["description"] == "decoder se8"
     data = {name: {"file_type": "user", "copyto": name} for name in ("tb_qse_decoder_i.hex", "tb_qse_decoder_o.hex")}
-    assert [fileset["files"] for fileset in found["filesets"].values()] == [
+    assert [fileset["files"] for fileset in document["filesets"].values()] == [
         ["qse_decoder.v"],
         ["tb_qse_decoder.v", *({name: attributes} for name, attributes in data.items())],
     ]
-    languages = {name: fileset["file_type"] for name, fileset in found["filesets"].items()}
+    languages = {name: fileset["file_type"] for name, fileset in document["filesets"].items()}
     assert languages == {"rtl": "verilogSource-2005", "tb": "systemVerilogSource"}  # $fatal
-    targets = found["targets"]
+    targets = document["targets"]
     assert list(targets) == ["default", "lint", "sim", "sim_icarus"]
     assert {name: (target["filesets"], target["toplevel"]) for name, target in targets.items()} == {
         "default": (["rtl"], "qse_decoder"),
@@ -64,10 +64,10 @@ def test_models_are_for_simulators_and_linters(tmp_path):
 
 
 def test_without_a_testbench(tmp_path):
-    found = read(core("qse_x", "1.2.3", 'a: "b" # c', models=[], testbench=[]), tmp_path)
-    assert (found["name"], found["description"]) == ("::qse_x:1.2.3", 'a: "b" # c')
-    assert list(found["targets"]) == ["default", "lint"]
-    assert list(found["filesets"]) == ["rtl"]
+    document = read(core("qse_x", "1.2.3", 'a: "b" # c', models=[], testbench=[]), tmp_path)
+    assert (document["name"], document["description"]) == ("::qse_x:1.2.3", 'a: "b" # c')
+    assert list(document["targets"]) == ["default", "lint"]
+    assert list(document["filesets"]) == ["rtl"]
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,7 @@ def test_lint(library):
     assert "%Error" not in done.stdout + done.stderr
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "tool",
     [

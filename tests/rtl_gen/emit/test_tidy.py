@@ -1,4 +1,4 @@
-"""Tidying of Verilog text: equal modules merged, names made plain, nothing else touched."""
+"""Tidying of Verilog text: equal modules are merged, names made plain, and all else is unchanged."""
 
 import re
 
@@ -50,7 +50,7 @@ def test_ten_lanes_and_more():
 
 
 def test_the_back_ends_numbered_register():
-    """Its number, which runs through the whole design, neither hides that modules are equal nor stays."""
+    """Its number, counted across the whole design, does not keep equal modules apart and is removed."""
     name = "\\$auto$verilog_backend.cc:{0}:dump_module${1} "
     body = f"  reg {name} = 0;\n  if ({name}) ;\n"
     text = module("top", "  \\top.a0  a0 (a);\n  \\top.a1  a1 (a);\n")
@@ -97,7 +97,7 @@ def test_on_what_amaranth_writes():
 
 
 def test_modules_within_merged_modules_are_merged_too():
-    """Their own names, and ports that are numbered through the whole design, do not make lanes different."""
+    """Lanes are equal although their names and design-wide port numbers differ."""
     lane = "  \\top.lane{0}.part  part (\n    .\\port$7${0} (a),\n    .y(y)\n  );\n"
     text = module("top", "".join(f"  \\top.lane{n}  lane{n} (\n    .a(a)\n  );\n" for n in range(3)))
     text += "".join(module(f"\\top.lane{n}", lane.format(n)) for n in range(3))
@@ -129,7 +129,7 @@ def test_processes_begin_in_every_language_version():
 
 @pytest.mark.parametrize("first", [1, 8, 9, 98, 99])
 def test_numbered_ports_are_in_the_order_of_their_numbers(first):
-    """The back end sorts them as text: what differs in the number of digits only is equal all the same."""
+    """The back end sorts them as text; modules whose port numbers have different digit counts are still equal."""
     ports = [f"\\port$7${number} " for number in range(first, first + 3)]
 
     def lane(name, ports):

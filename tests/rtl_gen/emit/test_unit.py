@@ -1,4 +1,4 @@
-"""The units and where they are found."""
+"""The list of units and their configuration classes."""
 
 import dataclasses
 from importlib import import_module
@@ -15,14 +15,14 @@ def test_the_units():
 
 @pytest.mark.parametrize("name", UNITS)
 def test_each_unit_has_its_class(name):
-    found = unit_class(name)
-    assert issubclass(found, UnitConfig)
-    assert found is import_module(f"qse_hw.rtl_gen.units.{name}").CONFIG
-    assert found.unit == check_unit(name) == name
-    assert dataclasses.is_dataclass(found)
-    assert found.__dataclass_params__.frozen
-    assert "lanes" in {field.name for field in dataclasses.fields(found)} or isinstance(found.lanes, property)
-    assert not found.__abstractmethods__
+    config = unit_class(name)
+    assert issubclass(config, UnitConfig)
+    assert config is import_module(f"qse_hw.rtl_gen.units.{name}").CONFIG
+    assert config.unit == check_unit(name) == name
+    assert dataclasses.is_dataclass(config)
+    assert config.__dataclass_params__.frozen
+    assert "lanes" in {field.name for field in dataclasses.fields(config)} or isinstance(config.lanes, property)
+    assert not config.__abstractmethods__
 
 
 @pytest.mark.parametrize("name", ["", "quantizers", "Encoder", "os", None, 3])

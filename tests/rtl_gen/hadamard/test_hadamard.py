@@ -12,7 +12,7 @@ from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
 from qse_hw.sim.packing import pack, unpack
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from tests.rtl_gen import bench
 from tests.rtl_gen.bench import refused, used
 
@@ -34,7 +34,7 @@ def random_vectors(rng, config, count):
 
 
 def run(config, stimulus, vectors):
-    """All of ``vectors`` come out, transformed, and nothing else; waiting beats neither leave nor change."""
+    """The outputs are exactly the transformed ``vectors``; a stalled beat stays and does not change."""
     trace = simulate(config.component(), stimulus)
     valid, ready, payload = trace["o__valid"], trace["o__ready"], trace["o__payload"]
     waits = np.flatnonzero(valid[:-1] & ~ready[:-1])
@@ -52,18 +52,19 @@ def at_full_speed(config, vectors, more=0):
 
 
 def with_stalls(config, vectors, seed):
-    """Long enough, with random stalls, for all to come out."""
+    """Cycles within which all outputs leave under random stalls."""
     beats = beats_of(config, vectors)
     print(f"seed of the stalls: {seed}")
     cycles = 4 * len(beats) + 4 * used(config.component()).latency + 100
     return random_stalls(beats, cycles=cycles, seed=seed)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("size", "lanes", "transpose"), [*((*one, False) for one in SIZES), (24, 2, True), (20, 1, True), (80, 2, True)]
 )
 def test_full_speed(size, lanes, transpose, rng):
-    """Without pauses a beat per cycle, in and out."""
+    """Without pauses, one beat per cycle enters and leaves."""
     config = HadamardConfig(size=size, width=6, lanes=lanes, transpose=transpose)
     vectors = random_vectors(rng, config, 5)
     trace = run(config, at_full_speed(config, vectors), vectors)
@@ -72,6 +73,7 @@ def test_full_speed(size, lanes, transpose, rng):
     assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(latency, latency + beats))
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(("size", "lanes"), SIZES)
 def test_random_stalls(size, lanes, seed, rng):
@@ -81,9 +83,10 @@ def test_random_stalls(size, lanes, seed, rng):
     assert (trace["o__valid"] & ~trace["o__ready"]).any()
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_any_gap_between_vectors(size, lanes, rng):
-    """The next one may come at any time, also when nothing is inside any more."""
+    """The next vector may come at any time, also when the unit is empty."""
     config = HadamardConfig(size=size, width=4, lanes=lanes)
     beats, latency = size // lanes, used(config.component()).latency
     gaps = [*range(min(2 * beats, 12)), beats - 1, beats, beats + 1, 2 * beats, latency + beats, latency + 20]
@@ -96,7 +99,7 @@ def test_any_gap_between_vectors(size, lanes, rng):
 
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_everything_comes_out_by_itself(size, lanes, rng):
-    """One vector, and then nothing."""
+    """A single vector comes out without further input."""
     config = HadamardConfig(size=size, width=4, lanes=lanes)
     vectors = random_vectors(rng, config, 1)
     trace = run(config, at_full_speed(config, vectors, more=50), vectors)
@@ -105,8 +108,8 @@ def test_everything_comes_out_by_itself(size, lanes, rng):
 
 
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
-def test_results_that_nobody_takes_stop_the_unit(size, lanes, rng):
-    """The queue fills, the input stops, nothing is lost."""
+def test_back_pressure_stops_the_unit(size, lanes, rng):
+    """The queue fills, the input stops, and no beat is lost."""
     config = HadamardConfig(size=size, width=4, lanes=lanes)
     component = used(config.component())
     vectors = random_vectors(rng, config, 4 + 2 * component.latency * lanes // size)
@@ -135,10 +138,11 @@ def test_every_impulse(size, lanes):
     run(config, at_full_speed(config, vectors), vectors)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("width", [1, 8])
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_extremes(size, lanes, width):
-    """The lowest and the highest value everywhere, and what makes each row largest, and smallest."""
+    """All values lowest, all highest, and the inputs that make each row's result largest and smallest."""
     config = HadamardConfig(size=size, width=width, lanes=lanes)
     low, high = -(1 << (width - 1)), (1 << (width - 1)) - 1
     rows = matrix(size)[:: max(1, size // 12)]
@@ -158,7 +162,7 @@ def test_the_sizes_of_models(size, lanes, rng):
 
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_reset(size, lanes, rng):
-    """In the middle of anything: what was inside is gone, and the next vector is as if it were the first."""
+    """A reset at any time discards everything inside; the next vector is treated as the first."""
     dut = HadamardConfig(size=size, width=4, lanes=lanes).component()
     config = HadamardConfig(size=size, width=4, lanes=lanes)
     vector = random_vectors(rng, config, 1)

@@ -41,7 +41,7 @@ class Lanes(Elaboratable):
 
 
 def check_lanes(format, input, bits, *, scale, scale_bits, rng=None, **how):
-    """Every value's own code and flags; without a constant ``scale`` each value has one of its own, at random."""
+    """Every value has its code and flags; without a constant ``scale`` each value has a random one."""
     top = Lanes(format=format, input=input, scale=scale, scale_bits=scale_bits, **how)
     beats = into_beats(bits, PARALLEL)
     scales = [[scale or random_scale(rng, scale_bits) for _ in beat] for beat in beats]
@@ -65,6 +65,7 @@ def check_lanes(format, input, bits, *, scale, scale_bits, rng=None, **how):
     simulate(top, process)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("runtime", [False, True])
 @pytest.mark.parametrize(("name", "input_name"), [*zip(SHIPPED, INPUTS, strict=False), ("se8", "s32e-20")])
 def test_every_value(name, input_name, runtime, rng):
@@ -91,6 +92,7 @@ CASES = [
 full = pytest.mark.full
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("name", "input_name", "how"),
     # every case and every implementation, not all pairs of them but with --full
@@ -108,6 +110,7 @@ def test_every_implementation(name, input_name, how, rng, request):
     check_lanes(format, input, values, scale=scale, scale_bits=bits, **how)
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("part", range(8))
 def test_random_formats_implemented_at_random(part, target, rng):
@@ -119,9 +122,10 @@ def test_random_formats_implemented_at_random(part, target, rng):
     check_lanes(format, input, patterns(format, input, scale, rng)[:400], scale=scale, scale_bits=scale.bits, **how)
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "bits"), [("int8", 8), ("int8-asym", 1), ("se8", 1), ("se8-silu", 12)])
 def test_steps_at_which_no_finite_half_saturates(name, bits, rng):
-    """Infinities do, and NaN is 0, where all finite values are within reach: the exponent alone does not tell."""
+    """Infinities saturate and NaN gives 0, even if no finite value saturates: the exponent alone does not decide."""
     format, input = make(name), input_type("fp16")
     for step in (64.0, 200.0, 400.0, 800.0, 2.0**20):
         scale = Scale.from_step(step, bits)
@@ -129,6 +133,7 @@ def test_steps_at_which_no_finite_half_saturates(name, bits, rng):
         check_lanes(format, input, values, scale=scale, scale_bits=bits, target="ecp5")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("part", range(6))
 def test_random_formats_each_value_with_its_own_scale(part, rng):
     format = random_format(rng)
@@ -161,6 +166,7 @@ def special_format(kind, codes, zero_point=0):
     return SegmentedFormat(name="special", bits=4, kind=kind, segments=segments, zero_point=zero_point)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("runtime", [False, True])
 @pytest.mark.parametrize("input_name", ["fp16", "fp32", "s16"])
 @pytest.mark.parametrize(
@@ -184,20 +190,20 @@ def test_a_wrong_lane_would_be_noticed(rng):
     other = scale_for(input, 8)  # 0.0203 for 0.0176
     check_lanes(format, input, patterns(format, input, scale, rng)[:1000], scale=scale, scale_bits=16)
     top = Lanes(format=format, input=input, scale=other, scale_bits=8)
-    found = []
+    wrong = []
 
     async def process(ctx, rst):
         for beat in into_beats(patterns(format, input, scale, rng)[:1600], PARALLEL):
             for lane, x in zip(top.lanes, beat, strict=True):
                 ctx.set(lane.x, x)
             await ctx.tick().repeat(top.latency)
-            found.extend(
+            wrong.extend(
                 ctx.get(lane.code) != quantize(x, input, format, scale).code
                 for lane, x in zip(top.lanes, beat, strict=True)
             )
 
     simulate(top, process)
-    assert sum(found) > 100
+    assert sum(wrong) > 100
 
 
 def test_k_has_room():

@@ -1,4 +1,4 @@
-"""The multiplier: its value, and a proof that the ECP5 cell's model is what Amaranth's simulator takes it for."""
+"""The multiplier: its products, and a proof that the ECP5 cell's model equals the simulated multiplier."""
 
 import re
 
@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.errors import InputError
-from qse_hw.rtl_gen.emit.emit import MODELS, Emitting
+from qse_hw.rtl_gen.emit.emit import MODELS, VerilogPlatform
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
 from qse_hw.synth.yosys import YOSYS, run
 from tests.rtl_gen.bench import refused, simulate
@@ -73,8 +73,8 @@ def limits(shape):
 
 
 def prove(a, b, cell, folder):
-    """Yosys on: simulated multiplier = instantiated cells, from reset on, for ever (by induction)."""
-    for name, platform in (("simulated", None), ("instantiated", Emitting())):
+    """Yosys proves by induction that the simulated multiplier equals the instantiated cells in every cycle."""
+    for name, platform in (("simulated", None), ("instantiated", VerilogPlatform())):
         text = verilog.convert(Alone(a, b), name=name, platform=platform, emit_src=False, strip_internal_attrs=True)
         (folder / f"{name}.v").write_text(text)
     (folder / "cell.v").write_text(cell)
@@ -93,11 +93,13 @@ def prove(a, b, cell, folder):
     )
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("a", "b"), SHAPES)
 def test_the_model_is_proved(a, b, tmp_path):
     prove(a, b, CELL.read_text(), tmp_path)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -114,7 +116,7 @@ def test_a_wrong_model_is_found(old, new, tmp_path):
 
 
 def test_the_cells_registers_are_used():
-    text = verilog.convert(Alone(*SHAPES[0]), platform=Emitting())
+    text = verilog.convert(Alone(*SHAPES[0]), platform=VerilogPlatform())
     used = re.findall(r"\.(REG_\w+)\(\"CLK0\"\)", text)
     assert set(used) == {f"REG_{name}_CLK" for name in ("INPUTA", "INPUTB", "OUTPUT", "PIPELINE")}
 

@@ -6,7 +6,7 @@ from qse_hw.golden.formats import scalar
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.rtl_gen.lane.decision import regions
+from qse_hw.rtl_gen.lane.piecewise import regions
 from qse_hw.rtl_gen.lane.thresholds import least_input
 
 SCALES = [Scale.from_step(2.0**-8), Scale.from_step(0.0041)]
@@ -29,17 +29,17 @@ def ordinals(input, signed: bool) -> list[tuple[int, int]]:
 def test_least_inputs_are_those_where_saturation_ends_and_begins(name, input, scale):
     format, type = load_format(name), input_type(input)
     magnitude = format.kind == "sign-magnitude"
-    found = [
+    outcomes = [
         (ordinal, scalar.quantize(pattern, type, format, scale).saturated)
         for ordinal, pattern in ordinals(type, signed=not magnitude)
     ]
-    upper = [ordinal for ordinal, saturated in found if ordinal >= 0 and saturated]
-    beyond = found[-1][0] + 1
+    upper = [ordinal for ordinal, saturated in outcomes if ordinal >= 0 and saturated]
+    beyond = outcomes[-1][0] + 1
     if magnitude and not type.is_float:
         beyond += 1  # the magnitude of the most negative input
         lowest = scalar.quantize(1 << (type.width - 1), type, format, scale)
         upper += [beyond - 1] * lowest.saturated
     assert least_input(format, type, scale, regions(format)[-1].first) == min(upper, default=beyond)
     if not magnitude:
-        inside = [ordinal for ordinal, saturated in found if not saturated]
+        inside = [ordinal for ordinal, saturated in outcomes if not saturated]
         assert least_input(format, type, scale, regions(format)[1].first) == min(inside)

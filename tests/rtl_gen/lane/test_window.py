@@ -1,4 +1,4 @@
-"""The window: in Python integers, cutting the product to it loses nothing that decides."""
+"""The window, in Python integers: cutting the product to it loses no bit that the code depends on."""
 
 from fractions import Fraction
 
@@ -7,13 +7,13 @@ import pytest
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scalar import quantize_position
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, MAX_SCALE_BITS, Scale
-from qse_hw.rtl_gen.lane.decision import guard_bits
+from qse_hw.rtl_gen.lane.piecewise import guard_bits
 from qse_hw.rtl_gen.lane.window import K_MAX, K_MIN, Window
 from tests.rtl_gen.formats import ALL, INPUTS, SCALE_BITS, SHIPPED, make, random_format, random_scale, scale_for
 
 
 def through_window(window, number, scale, format):
-    """(T, exact) of a finite input as a lane makes them, T at most ``2**bits``."""
+    """(T, exact) of a finite input as a lane computes them, T at most ``2**bits``."""
     product = number.significand * scale.M
     constant, from_k = window.distance or (0, False)
     biased = number.exponent - number.lowest + 1 if number.is_float else 0  # 1 for subnormals, too
@@ -30,7 +30,7 @@ def through_window(window, number, scale, format):
 
 
 class Finite:
-    """An input number with what a lane knows of its type."""
+    """An input number and the values that a lane derives from its type."""
 
     def __init__(self, bits, input):
         number = input.decode(bits)
@@ -98,7 +98,7 @@ def test_only_fixed_point_at_a_constant_scale_needs_no_shifter(input_name):
 
 
 def test_k_fits():
-    """Every scale there is has a k that the ports hold."""
+    """The ports hold the k of every scale."""
     for bits in range(1, MAX_SCALE_BITS + 1):
         for step in (Fraction(2) ** MAX_LOG2_STEP, Fraction(2) ** -MAX_LOG2_STEP):
             assert K_MIN <= Scale.from_step(step, bits).k <= K_MAX

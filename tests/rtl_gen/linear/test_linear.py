@@ -10,7 +10,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.linear import linear_scalar, max_bias, zero_point_bias
 from qse_hw.rtl_gen.linear.linear import Linear
 from qse_hw.rtl_gen.units.linear import LinearConfig
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from tests.rtl_gen.bench import refused, used
 from tests.rtl_gen.formats import ALL, SHIPPED, make
 from tests.sim.cycle.linear_stimuli import Job, job, results, stimulus
@@ -23,14 +23,14 @@ def config(name, inputs, outputs, rows, columns, target="generic"):
 
 
 def check(rng, unit, jobs, seed=None):
-    """What leaves equals the scalar model, result by result, and nothing is missing or too much."""
+    """The outputs are exactly the results of the scalar model, in order."""
     trace = simulate(unit.component(), stimulus(rng, unit, jobs, seed=seed))
     want, flag = [], False
     for one in jobs:
         for codes in one.codes[:, : unit.inputs].tolist():
-            found = linear_scalar(codes, one.weights.tolist(), one.biases.tolist(), unit.format, one.scale)
-            want += [result.value for result in found]
-            flag |= any(result.saturated for result in found)
+            exact = linear_scalar(codes, one.weights.tolist(), one.biases.tolist(), unit.format, one.scale)
+            want += [result.value for result in exact]
+            flag |= any(result.saturated for result in exact)
     assert results(trace).tolist() == want
     assert trace["saturated"].any() == flag
     return trace
@@ -39,6 +39,7 @@ def check(rng, unit, jobs, seed=None):
 SHAPES = [(1, 1, 1, 1), (7, 6, 3, 2), (5, 4, 4, 5), (4, 6, 6, 2), (9, 5, 1, 4), (3, 8, 2, 1), (16, 4, 2, 3)]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes(shape, target, rng):
@@ -46,15 +47,17 @@ def test_shapes(shape, target, rng):
     check(rng, unit, [job(rng, unit, 2), job(rng, unit, 6)])
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", ALL)
 def test_formats_under_stalls(name, rng):
     unit = config(name, 7, 4, 2, 2)
     check(rng, unit, [job(rng, unit, 2), job(rng, unit, 10)], seed=71)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_code_against_every_weight(name, rng):
-    """One input, one output: the product of every code with some weights, at a scale that hides nothing small."""
+    """One input, one output: every code times some weights, at a scale that shows every bit of small products."""
     unit = config(name, 1, 1, 1, 1)
     codes = rng.permutation(1 << unit.format.bits)[:, None]
     for weight in (-128, -1, 1, 127):
@@ -64,7 +67,7 @@ def test_every_code_against_every_weight(name, rng):
 
 
 def test_the_largest_sums(rng):
-    """Where the bound is nearly reached, with the largest biases: int32 holds them."""
+    """Sums close to the bound, with the largest biases, fit int32."""
     unit = config("se8", 6, 2, 2, 3)
     limit = max_bias(unit.format, unit.tiling)
     largest = max(unit.format.decoded, key=unit.format.decoded.__getitem__)
@@ -74,8 +77,8 @@ def test_the_largest_sums(rng):
         check(rng, unit, [Job(weights, np.array(signs) * limit, Scale(M=40000, k=39), codes)])
 
 
-def test_results_that_nobody_takes_stop_the_unit(rng):
-    """Both buffers fill, the queue fills, nothing is lost."""
+def test_back_pressure_stops_the_unit(rng):
+    """Both buffers and the queue fill, and no beat is lost."""
     unit = config("se8", 6, 4, 2, 3)
     one = job(rng, unit, 30)
     given = stimulus(rng, unit, [one], seed=72)

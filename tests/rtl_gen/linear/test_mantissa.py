@@ -16,7 +16,7 @@ def axis(format, code):
 
 
 def check(format, bits, parts=None):
-    """Every code, one per cycle: what leaves after the latency is the code's value when it has been shifted."""
+    """Every code, one per cycle: after the latency, mantissa and shift give the code's value."""
     parts = parts or split(format, bits)
     dut = Mantissa(format=format, split=parts)
     seen = []
@@ -64,8 +64,8 @@ def test_every_code_of_random_formats(part, rng):
     ],
 )
 def test_shifts(name, bits, shifts, width):
-    found = split(make(name), bits)
-    assert (found.shifts, found.width) == (shifts, width)
+    result = split(make(name), bits)
+    assert (result.shifts, result.width) == (shifts, width)
 
 
 def test_a_wrong_constant_is_noticed():

@@ -11,7 +11,7 @@ from tests.rtl_gen.bench import simulate
 
 def run(target, jobs):
     """For each (M, k, accumulators): the values and flags, one per cycle."""
-    dut, latency, found = Requantizer(target=target), requantizer_latency(target), []
+    dut, latency, results = Requantizer(target=target), requantizer_latency(target), []
 
     async def process(ctx, rst):
         for M, k, accumulators in jobs:
@@ -23,10 +23,10 @@ def run(target, jobs):
                 if cycle >= latency:
                     seen.append((ctx.get(dut.value), bool(ctx.get(dut.saturated))))
                 await ctx.tick()
-            found.append(seen)
+            results.append(seen)
 
     simulate(dut, process)
-    return found
+    return results
 
 
 @pytest.mark.parametrize("target", ["generic", "ecp5"])

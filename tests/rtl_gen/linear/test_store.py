@@ -9,7 +9,7 @@ from tests.rtl_gen.bench import simulate
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize(("banks", "depth"), [(1, 1), (1, 5), (3, 4), (3, 1), (4, 6)])
 def test_words_are_where_they_were_written(banks, depth, target, rng):
-    """All places, read a step at a time; places and banks that do not exist take nothing from the others."""
+    """Every address is read; writes to banks or places that do not exist change no word."""
     dut = Store(banks=banks, depth=depth, width=12, target=target)
     assert len(dut.address) == address_bits(banks, depth)
     bank_bits = (banks - 1).bit_length()

@@ -1,7 +1,6 @@
-"""The memory: in Amaranth's simulator against a list, and the ECP5's cells, by their model, against that."""
+"""The memory in Amaranth's simulator against a list, and the model of the ECP5's cells against the memory."""
 
 import re
-import shutil
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,16 +15,13 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.sim.cycle.stimulus import full_speed
 from qse_hw.sim.cycle.trace import first_difference
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 class Ram(wiring.Component):
-    """A beat in is an access, a beat out what was read, always ready."""
+    """An input beat is an access, an output beat the word read; always ready."""
 
     def __init__(self, width, depth, target):
         self.ram = BlockRam(width=width, depth=depth, target=target)
@@ -79,7 +75,7 @@ class RamConfig(UnitConfig):
 
 
 def accesses(rng, config):
-    """Fills some places, among them the ends, while others are read, then reads all of those."""
+    """Writes some addresses, the first and last among them, while reading others; then reads those written."""
     chosen = np.unique(np.concatenate([rng.integers(0, config.depth, 150), [0, 1, config.depth - 1]]))
     written = rng.permutation(np.tile(chosen, 2 + 40 // len(chosen)))
     write = np.concatenate([rng.integers(0, 4, len(written)) > 0, np.zeros(len(chosen), bool)])
@@ -102,12 +98,12 @@ def stimulus(config, write, write_place, place, words):
 
 
 def expected(config, write, write_place, place, words):
-    memory, found = {}, []
+    memory, reads = {}, []
     for w, at, to, word in zip(write, write_place.tolist(), place.tolist(), words, strict=True):
-        found.append(memory.get(to, 0))
+        reads.append(memory.get(to, 0))
         if w:
             memory[at] = word
-    return found
+    return reads
 
 
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
@@ -130,7 +126,7 @@ SHORT = [(40, 512, 36), (13, 2048, 9)]
 
 @pytest.mark.parametrize(("width", "depth", "bits"), SHAPES)
 def test_how_many_cells(width, depth, bits):
-    """Of the shape that holds the depth; none where there is a better way."""
+    """Cells of the widest shape that holds the depth; none for small and very large memories."""
     unit = emit(RamConfig(width=width, depth=depth))
     assert unit.text.count("DP16KD #(") == (-(-width // bits) if bits else 0)
     assert len(re.findall(rf"\.DATA_WIDTH_[AB]\(32'(?:d{bits}|h{bits:08x})\)", unit.text)) == (
@@ -139,12 +135,13 @@ def test_how_many_cells(width, depth, bits):
     assert list(unit.models) == (["DP16KD.v"] if bits else [])
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(
     ("width", "depth", "bits"), [*SHORT, *(pytest.param(*shape, marks=pytest.mark.full) for shape in SHAPES)]
 )
 def test_cells(rng, width, depth, bits, simulator, tmp_path):
-    """Filled up and not."""
+    """With widths that fill the cells and widths that do not."""
     config = RamConfig(width=width, depth=depth)
     given = stimulus(config, *accesses(rng, config))
     [trace] = record_all(emit(config), [given], folder=tmp_path, simulator=simulator)

@@ -10,7 +10,7 @@ from tests.rtl_gen.bench import simulate
 
 @pytest.mark.parametrize(("lanes", "width"), [(1, 3), (2, 8), (3, 5), (7, 6), (16, 9), (1, 32)])
 def test_counts(lanes, width):
-    """Random events and clears; the end is reached, and events beside a clear are kept."""
+    """Random events and clears; the count reaches its maximum, and events in a clear's cycle are kept."""
     dut, draw, most = EventCounter(lanes=lanes, width=width), random.Random(lanes), (1 << width) - 1
     reached = 0
 

@@ -1,4 +1,4 @@
-"""The queue: what goes in comes out, in order, as soon as it can, whatever the pace."""
+"""The queue: items leave in order and after the stated latency, at any pace."""
 
 from collections import deque
 
@@ -11,7 +11,7 @@ from tests.rtl_gen.bench import at_random, never, simulate
 @pytest.mark.parametrize("depth", [3, 4, 7, 32])
 @pytest.mark.parametrize("pace", ["full", "slow writer", "slow reader", "both slow"])
 def test_against_a_list(depth, pace, rng):
-    """Never more than ``depth`` inside, often exactly so; valid is what a list with a delay says, in every cycle."""
+    """The queue holds up to ``depth`` items, and often that many; ``valid`` equals a list model in every cycle."""
     dut = Queue(width=9, depth=depth)
     i_pause = at_random(91) if pace in ("slow writer", "both slow") else never
     o_pause = at_random(92) if pace in ("slow reader", "both slow") else never

@@ -1,4 +1,4 @@
-"""The stream control alone: what enters leaves, in order, and nothing moves while the output waits."""
+"""The flow control alone: beats leave in order, and none moves while the output is stalled."""
 
 import random
 
@@ -6,14 +6,14 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.sim import Simulator
 
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 
 
 def simulate(latency, stimuli):
     """For each (i_valid, o_ready): (advance, o_valid) as the coming edge sees them."""
     m = Module()
     i_valid, o_ready = Signal(), Signal()
-    advance, o_valid = stall_all(m, i_valid=i_valid, o_ready=o_ready, latency=latency)
+    advance, o_valid = stall_control(m, i_valid=i_valid, o_ready=o_ready, latency=latency)
     simulator = Simulator(m)
     simulator.add_clock(1e-6)
     seen = []

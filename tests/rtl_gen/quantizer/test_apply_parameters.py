@@ -1,4 +1,4 @@
-"""Parameters at run time: what is legal is what golden makes objects of, and what becomes of it is what golden says."""
+"""Run-time parameters: legal are those that golden's classes accept, and the constants equal golden's."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, Segment
-from qse_hw.rtl_gen.lane.runtime_regions import RuntimeRegions
+from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.apply_parameters import ApplyParameters
 from qse_hw.rtl_gen.quantizer.parameter_rules import format_of, least_count, parameters_of, refusal
 from qse_hw.rtl_gen.quantizer.registers import REFUSALS, RegisterMap
@@ -31,7 +31,7 @@ def widths(dut):
 
 
 def legal_in_golden(family, bits, parameters):
-    """Whether golden's own objects can be made, their rules being written down elsewhere."""
+    """Whether golden's classes, whose rules are written independently, accept the parameters."""
     try:
         Scale(M=parameters["scale_m"], k=parameters["scale_k"], bits=bits)
         format = format_of(family, parameters)
@@ -41,22 +41,22 @@ def legal_in_golden(family, bits, parameters):
 
 
 def disturbed(rng, parameters, dut):
-    """One or two parameters changed, a little or to anything that the register holds."""
-    found = dict(parameters)
+    """One or two parameters changed, by a little or to any value that the register holds."""
+    changed = dict(parameters)
     for _ in range(int(rng.integers(0, 3))):
-        name = str(rng.choice([name for name in found if name != "mode"]))
+        name = str(rng.choice([name for name in changed if name != "mode"]))
         width = widths(dut)[name]
-        value = found[name] + int(rng.integers(-2, 3)) if rng.integers(2) else int(rng.integers(1 << width))
+        value = changed[name] + int(rng.integers(-2, 3)) if rng.integers(2) else int(rng.integers(1 << width))
         if name == "scale_k":
             value = int(rng.choice([value % 256 - 128, dut.scale_k.shape().width + int(rng.integers(-120, -96)),
                                     16 + int(rng.integers(96, 104))]))  # fmt: skip
         low = -(1 << (width - 1)) if name == "scale_k" else 0
-        found[name] = min(max(value, low), low + (1 << width) - 1)
-    return found
+        changed[name] = min(max(value, low), low + (1 << width) - 1)
+    return changed
 
 
 def walk(dut, tries):
-    """Per try: what the check says, and, if it is applied, what is effective afterwards."""
+    """For each try: the result of the check equals the rules', and after a load the constants equal golden's."""
     results = []
 
     async def process(ctx, rst):
@@ -124,8 +124,8 @@ def test_random_parameters(part, rng):
         tries.append(disturbed(rng, legal, dut))
     for parameters in tries:
         assert (refusal(family, bits, parameters) == "NONE") == legal_in_golden(family, bits, parameters), parameters
-    found = check(dut, bits, tries)
-    assert {"NONE", "SCALE_K"} <= found
+    refusals = check(dut, bits, tries)
+    assert {"NONE", "SCALE_K"} <= refusals
 
 
 def test_every_rule_at_its_edge():
@@ -162,7 +162,7 @@ def test_a_sign_needs_two_codes():
     segments = (Segment(codes=100, log2_step=0, first_code=3),)
     format = replace(make("se8"), segments=segments)
     good = parameters_of(format, Scale(M=40000, k=9))
-    assert least_count(RuntimeRegions.of(format)) == 2
+    assert least_count(FormatFamily.of(format)) == 2
     assert check(unit(format), 16, [good | {"segment0_count": n} for n in (2, 1, 0)]) == {"NONE", "NO_CODES"}
 
 
@@ -173,7 +173,7 @@ def test_refused_formats():
 
 def test_parameters_and_formats_are_inverse(rng):
     for name in ("se8", "se8-silu", "int8-asym"):
-        family = RuntimeRegions.of(make(name))
+        family = FormatFamily.of(make(name))
         format = member(rng, family)
         parameters = parameters_of(format, Scale.from_step(0.1))
         assert replace(format_of(family, parameters), name=format.name) == format

@@ -1,4 +1,4 @@
-"""The AXI4-Lite subordinate by itself: an access and an answer per address, in order, however channels pause."""
+"""The AXI4-Lite subordinate alone: one access and one response per address, in order, with any pauses."""
 
 import random
 
@@ -45,13 +45,13 @@ def test_accesses(stalled):
     def odd(index):  # which registers refuse
         return index % 5 == 3
 
-    written, answers, found = [], [], []
+    written, answers, read_answers = [], [], []
     cycles = 0
 
     async def process(ctx, rst):
         nonlocal cycles
         waiting = {}
-        while len(answers) < 200 or len(found) < 200:
+        while len(answers) < 200 or len(read_answers) < 200:
             for source in sources.values():
                 source.drive(ctx, dut)
             ready = {"b": not pauses[3](), "r": not pauses[4]()}
@@ -62,7 +62,7 @@ def test_accesses(stalled):
             ctx.set(dut.read_data, ctx.get(dut.read_index) * 3 + 1)
             if ctx.get(dut.write):
                 written.append((ctx.get(dut.write_index), ctx.get(dut.write_data), ctx.get(dut.write_strobe)))
-            for name, parts, into in (("b", ("bresp",), answers), ("r", ("rresp", "rdata"), found)):
+            for name, parts, into in (("b", ("bresp",), answers), ("r", ("rresp", "rdata"), read_answers)):
                 valid = ctx.get(getattr(dut, f"{name}valid"))
                 answer = tuple(ctx.get(getattr(dut, part)) for part in parts)
                 if name in waiting:
@@ -81,7 +81,7 @@ def test_accesses(stalled):
     simulate(dut, process)
     assert written == [(address >> 2, data, strobe) for address, data, strobe in writes if address % 4 == 0]
     assert answers == [(SLVERR if address % 4 or odd(address >> 2) else OKAY,) for address, _, _ in writes]
-    assert found == [
+    assert read_answers == [
         (SLVERR, 0) if address % 4 or odd(address >> 2) else (OKAY, (address >> 2) * 3 + 1) for address in reads
     ]
     assert stalled or cycles == (2 + SETTLE) * 200 + 1

@@ -1,4 +1,4 @@
-"""Kept lanes, and the buffer that cuts every path: nothing is lost, doubled or reordered, at any pace."""
+"""Kept lanes, and the register slice: it loses, repeats and reorders no beat, at any pace."""
 
 import random
 

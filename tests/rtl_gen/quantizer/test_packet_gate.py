@@ -1,4 +1,4 @@
-"""The gate between packets against a model of it, under anything that may happen."""
+"""The packet gate against a model, under random packets, commands and resets."""
 
 import random
 
@@ -10,7 +10,7 @@ from tests.rtl_gen.bench import simulate
 
 @pytest.mark.parametrize("seed", range(4))
 def test_against_a_model(seed):
-    """A pipeline of up to four beats behind it, a walk that takes a while, packets of any length, soft resets."""
+    """A pipeline of up to four beats behind the gate, walks of several cycles, packets of any length, soft resets."""
     print(f"seed: {seed}")
     dut, draw = PacketGate(), random.Random(seed)
     seen = {"loads": 0, "errors": 0, "waits": 0, "resets": 0, "meanwhile": 0}

@@ -1,4 +1,4 @@
-"""The quantizer's constructor and its ports; what it does is in tests/sim/test_quantizer_axi.py."""
+"""The quantizer's constructor and its ports; tests/sim/test_quantizer_axi.py covers its behavior."""
 
 import random
 
@@ -26,7 +26,7 @@ def quantizer(name="se8", input_name="bf16", scale=SCALE, **parameters):
 
 
 def test_no_path_from_an_input_to_an_output():
-    """Whatever the inputs become within a cycle, the outputs are what they were; many cycles, anything on the buses."""
+    """Outputs do not change when inputs change within a cycle; in many cycles, with random bus traffic."""
     dut, draw = quantizer(lanes=2), random.Random(4)
     ports = {name: (Value.cast(value), member.flow) for (name,), member, value in dut.signature.flatten(dut)}
     inputs = [value for value, flow in ports.values() if flow == In]
@@ -51,7 +51,7 @@ def test_no_path_from_an_input_to_an_output():
 
 
 def test_a_beat_that_the_soft_reset_discards_leaves_no_flag():
-    """Its bytes may be kept in part; accepted in that very cycle, it is as if it had never come."""
+    """A beat accepted in the cycle of a soft reset is discarded; partly kept bytes in it set no flag."""
     dut, flags = quantizer(), []
 
     async def process(ctx, rst):
@@ -90,7 +90,7 @@ def test_ports_and_manifest():
 
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_vectors_are_one_packet(lanes):
-    """What goes in and what must come out, for testbenches without Python, against qse_hw.golden.formats.scalar."""
+    """Stimuli and expected outputs for testbenches without Python, against qse_hw.golden.formats.scalar."""
     config = QuantizerConfig(format=make("se8-silu"), input=input_type("s9"), scale=Scale.from_step(2.5), lanes=lanes)
     beats, values = config.beats(), []
     assert beats.inputs.payload == ("s_axis_tdata", "s_axis_tkeep", "s_axis_tlast")

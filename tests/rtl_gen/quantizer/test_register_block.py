@@ -60,7 +60,7 @@ def test_a_flag_that_is_set_while_it_is_cleared_stays(name):
 
 
 def test_without_a_write_nothing_happens():
-    """Address, data and strobe alone do nothing, and refused writes neither."""
+    """Without ``write``, and if a write is refused, no register changes."""
     dut = RegisterBlock(registers=MAP)
 
     async def process(ctx, rst):

@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.kinds import Integer, OneOf, Switch
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import INPUT
@@ -51,7 +51,7 @@ class Adder(wiring.Component):
 
     def elaborate(self, platform):
         m, config = Module(), self.config
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         total = self.i.payload + (-config.addend_value if config.negative else config.addend_value)
         with m.If(advance):
             m.d.sync += self.o.payload.eq(Mux(self.carries(total), 0, total))

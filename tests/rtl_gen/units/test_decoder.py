@@ -1,4 +1,4 @@
-"""A decoder's configuration: what becomes of it."""
+"""A decoder's configuration: component, manifest, vectors."""
 
 import json
 
@@ -58,7 +58,7 @@ def test_facts():
 
 
 def test_meanings():
-    """A lane's type and width: the port's width alone does not tell them."""
+    """Meanings state a lane's type and width, which the port's width does not give."""
     assert DecoderConfig(format=SE8, lanes=5).meanings() == {
         "i__payload": "codes, 8 bits each, lane 0 in the low bits",
         "o__payload": "integers in fine steps, two's complement, 11 bits each, lane 0 in the low bits",

@@ -1,4 +1,4 @@
-"""An encoder's configuration: what becomes of it."""
+"""An encoder's configuration: component, manifest, vectors."""
 
 import dataclasses
 import json
@@ -99,7 +99,7 @@ def test_facts():
 
 
 def test_meanings():
-    """A lane's type and width: the port's width alone does not tell them."""
+    """Meanings state a lane's type and width, which the port's width does not give."""
     assert FULL.meanings() == {
         "i__payload": "values, fp16, 16 bits each, lane 0 in the low bits",
         "o__payload": "codes, 8 bits each, lane 0 in the low bits",

@@ -1,4 +1,4 @@
-"""A Hadamard transform's configuration: what becomes of it."""
+"""A Hadamard transform's configuration: component, manifest, vectors."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Options are written once: what follows from a unit's dataclass, of a toy unit and of those that ship."""
+"""Options are written once: all that follows from the dataclass of a toy unit and of the shipped units."""
 
 import argparse
 import dataclasses
@@ -114,8 +114,8 @@ def test_a_new_units_grid(known):
     parser = argparse.ArgumentParser()
     cli_grid.add_grid_arguments(parser)
     args = parser.parse_args(["adder", "--input", "s8", "bf16", "--addend-value", "1", "2"])
-    found = cli_grid.grid(args.units, vars(args))
-    assert [(config.input.name, config.addend_value) for config in found] == [
+    configs = cli_grid.grid(args.units, vars(args))
+    assert [(config.input.name, config.addend_value) for config in configs] == [
         ("s8", 1), ("s8", 2), ("bf16", 1), ("bf16", 2)
     ]  # fmt: skip
 
@@ -152,7 +152,7 @@ def test_parameters_can_be_read_back(name):
 
 @pytest.mark.parametrize("name", UNITS)
 def test_every_option_is_a_field(name):
-    """But for those that only a text needs."""
+    """Except options that are only needed to read text."""
     config = unit_class(name)
     fields = {field.name: field for field in dataclasses.fields(config)}
     only_text = {key for one in options(config).values() for key in one.text_options}
@@ -162,7 +162,7 @@ def test_every_option_is_a_field(name):
 
 
 def test_a_scale_as_text():
-    """Its step, at the width that another option gives."""
+    """A scale's text is its step; option scale_bits gives M's width."""
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Config:

@@ -1,7 +1,5 @@
 """The decoder's model, cycle by cycle: against Amaranth's simulator and against the emitted Verilog."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -11,13 +9,10 @@ from qse_hw.sim.cycle.decoder import DecoderModel
 from qse_hw.sim.cycle.stimulus import full_speed, random_runs, random_stalls
 from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.packing import pack
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def config(name, lanes):
@@ -38,6 +33,7 @@ def stimuli(config, rng, seed=11):
     ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("name", [*formats.SHIPPED, *formats.DOCUMENTS])
 def test_equals_the_component(rng, name, lanes):
@@ -46,6 +42,7 @@ def test_equals_the_component(rng, name, lanes):
         assert first_difference(DecoderModel(unit).run(stimulus), simulate(unit.component(), stimulus)) == ""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(("name", "lanes"), [("se9-paper", 3), ("se8-silu", 1)])
 def test_equals_the_verilog(rng, tmp_path, name, lanes, simulator):

@@ -1,6 +1,5 @@
 """The encoder's model, cycle by cycle: against Amaranth's simulator and against the emitted Verilog."""
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,13 +14,10 @@ from qse_hw.sim.cycle.encoder import EncoderModel
 from qse_hw.sim.cycle.stimulus import full_speed, random_runs, random_stalls
 from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.packing import pack
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def config(name, input_name, *, constant, bits=16, **others):
@@ -39,11 +35,11 @@ def stimuli(unit, rng, seed=21, random=150):
     scales = [scale, *(formats.random_scale(rng, unit.scale_bits) for _ in range(3))]
 
     def ports(cycles, clear):
-        found = {"clear": clear}
+        others = {"clear": clear}
         if unit.scale is None:
             now = rng.choice(len(scales), cycles, p=(0.7, 0.1, 0.1, 0.1))
-            found |= {"scale_m": np.array([s.M for s in scales])[now], "scale_k": np.array([s.k for s in scales])[now]}
-        return found
+            others |= {"scale_m": np.array([s.M for s in scales])[now], "scale_k": np.array([s.k for s in scales])[now]}
+        return others
 
     fast, slow = len(beats) + 20, 3 * len(beats)
     return [
@@ -66,12 +62,14 @@ UNITS = [
 ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for stimulus in stimuli(unit, rng):
         assert first_difference(EncoderModel(unit).run(stimulus), simulate(unit.component(), stimulus)) == ""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(
     "unit",

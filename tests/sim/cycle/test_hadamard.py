@@ -1,7 +1,5 @@
 """The Hadamard transform's model, cycle by cycle: against Amaranth's simulator and against the emitted Verilog."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -13,12 +11,9 @@ from qse_hw.sim.cycle.hadamard import HadamardModel
 from qse_hw.sim.cycle.stimulus import full_speed, random_stalls
 from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.packing import pack, unpack
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def config(size, lanes, width=5, transpose=False, target="generic"):
@@ -58,12 +53,14 @@ def stimuli(unit, rng, vectors=4, seed=51):
     ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for given in stimuli(unit, rng, vectors=6):
         assert first_difference(HadamardModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("unit", EMITTED, ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit, simulator):
@@ -83,10 +80,10 @@ def test_full_speed(rng, size, lanes):
     unit = config(size, lanes)
     vectors = rng.integers(-16, 16, (3 + 60 * lanes // size, size))
     beats = pack(vectors.reshape(-1, lanes), unit.width)
-    found = HadamardModel(unit)
-    trace = found.run(full_speed(beats, cycles=len(beats) + found.latency + 20))
+    model = HadamardModel(unit)
+    trace = model.run(full_speed(beats, cycles=len(beats) + model.latency + 20))
     assert np.flatnonzero(trace["i__valid"]).tolist() == list(range(len(beats)))
-    assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(found.latency, found.latency + len(beats)))
+    assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(model.latency, model.latency + len(beats)))
     width = unit.width + growth(size)
     got = unpack(trace["o__payload"][trace["o__valid"]], width, lanes).reshape(vectors.shape)
     np.testing.assert_array_equal(got, transform(vectors) % (1 << width))

@@ -1,7 +1,5 @@
 """The linear unit's model, cycle by cycle: against Amaranth's simulator and against the emitted Verilog."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -9,14 +7,11 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.linear import LinearConfig
 from qse_hw.sim.cycle.linear import LinearModel
 from qse_hw.sim.cycle.trace import first_difference
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen.formats import make
 from tests.sim.cycle.linear_stimuli import job, results, stimulus
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def config(name, inputs, outputs, rows, columns, target="generic"):
@@ -44,12 +39,14 @@ def stimuli(unit, rng, seed=31):
     ]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for given in stimuli(unit, rng):
         assert first_difference(LinearModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("unit", UNITS[1:3], ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit, simulator):

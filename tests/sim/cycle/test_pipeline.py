@@ -10,7 +10,7 @@ from qse_hw.rtl_gen.logic import stall
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_stalls
 from qse_hw.sim.cycle.trace import first_difference
-from qse_hw.sim.trace.gates import simulate
+from qse_hw.sim.trace.amaranth_trace import simulate
 
 
 class Wire(wiring.Component):
@@ -22,7 +22,7 @@ class Wire(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        advance, o_valid = stall.stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall.stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         m.d.comb += [self.i.ready.eq(advance), self.o.valid.eq(o_valid)]
         value = self.i.payload
         for number in range(self.latency):

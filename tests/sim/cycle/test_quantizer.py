@@ -1,7 +1,6 @@
 """The model of the quantizer with buses, cycle by cycle: against the emitted Verilog."""
 
 import re
-import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,10 +19,8 @@ from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.packing import pack
 from qse_hw.sim.trace.trace import record_all
 from tests.rtl_gen import formats
+from tests.simulators import icarus
 
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
 STREAMS = {"i": "s_axis", "o": "m_axis"}
 
 
@@ -76,19 +73,19 @@ def renamed(unit):
 
 def as_recorded(trace, unit):
     """The model's trace under the recorder's names."""
-    found = dict(trace)
+    recorded = dict(trace)
     widths = {port["name"]: port["width"] for port in unit.ports}
     for short, name in STREAMS.items():
         parts = []
         for part in ("data", "keep", "last"):
-            values, width = found.pop(f"{name}_t{part}"), widths[f"{name}_t{part}"]
+            values, width = recorded.pop(f"{name}_t{part}"), widths[f"{name}_t{part}"]
             if values.ndim == 1:
                 values = values.astype("<u8").view(np.uint8).reshape(-1, 8)
             parts.append(np.unpackbits(values, axis=1, count=width, bitorder="little"))
-        found[f"{short}__payload"] = np.packbits(np.hstack(parts), axis=1, bitorder="little")
+        recorded[f"{short}__payload"] = np.packbits(np.hstack(parts), axis=1, bitorder="little")
         for part in ("valid", "ready"):
-            found[f"{short}__{part}"] = found.pop(f"{name}_t{part}")
-    return found
+            recorded[f"{short}__{part}"] = recorded.pop(f"{name}_t{part}")
+    return recorded
 
 
 @pytest.mark.parametrize("simulator", ["verilator", icarus])

@@ -18,7 +18,7 @@ CONFIG = EncoderConfig(format=oracles.make("se8"), input=input_type("bf16"), lan
 
 @pytest.fixture(scope="module")
 def encoder(decoder, tmp_path_factory):
-    return Bulk(CONFIG, tmp_path_factory.mktemp("encoder"), runtime=decoder.built)
+    return Bulk(CONFIG, tmp_path_factory.mktemp("encoder"))
 
 
 def test_codes_and_the_flags_of_each_beat(encoder, rng):
@@ -81,7 +81,7 @@ endmodule
     ))  # fmt: skip
     config = EncoderConfig(format=oracles.make("se8"), input=input_type("s8"), scale=Scale.from_step(1))
     faulty = Emitted(config=config, text=verilog, ports=ports, latency=1)
-    dut = Bulk(config, tmp_path, runtime=encoder.built, build=lambda _: faulty)
+    dut = Bulk(config, tmp_path, build=lambda _: faulty)
     sound = np.full(8, 200, np.uint32)  # selects no fault
     assert dut(sound).outputs.tolist() == sound.tolist()
     for number, (_, came) in enumerate(FAULTS.values()):

@@ -55,7 +55,7 @@ class Stand:
 def built(stands, **how):
     """What :func:`exhaust` calls instead of :class:`Bulk`; ``stands`` collects what it made."""
 
-    def build(config, folder, runtime=None):
+    def build(config, folder):
         stands.append(Stand(config, **how))
         return stands[-1]
 
@@ -208,9 +208,9 @@ def test_the_standard_list():
 
 def test_real_units_pass_and_wrong_ones_do_not(decoder, tmp_path):
     config = EncoderConfig(format=oracles.make("se8"), input=input_type("s9e-4"), scale=Scale.from_step(0.11), lanes=2)
-    duts = [Bulk(config, tmp_path / "e", runtime=decoder.built), decoder]
+    duts = [Bulk(config, tmp_path / "e"), decoder]
 
-    def build(asked, folder, runtime=None):
+    def build(asked, folder):
         return duts[0 if asked.unit == "encoder" else 1]
 
     def first(asked):

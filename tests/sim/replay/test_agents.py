@@ -45,7 +45,7 @@ def test_a_faultless_dut(seed):
     assert compare("o", output.recorded(), WANT, 12, 1) == (0, 0, 0, "")
 
 
-def found(fault, seed):
+def counted(fault, seed):
     _, accepted, output = simulate(fault, seed)
     difference = compare("o", output.recorded(), WANT, 12, 1)
     return {
@@ -67,15 +67,15 @@ def found(fault, seed):
     ],
 )
 def test_faults_are_found(fault, field, least, most, seed):
-    assert least <= found(fault, seed)[field] <= most
+    assert least <= counted(fault, seed)[field] <= most
 
 
 @pytest.mark.parametrize("fault", ["withdraw", "change"])
 def test_broken_stream_rules_are_found(fault):
     """They show only while the output waits: a stalling consumer is needed, and finds them."""
     seeds = range(1, 9)
-    assert any(found(fault, seed)["violations"] for seed in seeds)
-    assert not any(found("", seed)["violations"] for seed in seeds)
+    assert any(counted(fault, seed)["violations"] for seed in seeds)
+    assert not any(counted("", seed)["violations"] for seed in seeds)
 
 
 def test_a_broken_rule_is_counted_once():

@@ -2,14 +2,13 @@
 
 import json
 import math
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import from_patterns, to_patterns
@@ -24,14 +23,11 @@ from tests.golden.formats import oracles
 from tests.rtl_gen.bench import used
 from tests.sim.faulty import FAULTS, faulty_top
 from tests.sim.replay.test_plan import OUTCOME
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 
 def choice(name, step, bits=16):
-    return Choice(format=oracles.make(name), scale=Scale.from_step(step, bits), sqnr_db=math.nan)
+    return LayerCalibration(format=oracles.make(name), scale=Scale.from_step(step, bits), sqnr_db=math.nan)
 
 
 def every_value(input_name):
@@ -67,11 +63,13 @@ def check_every_value(name, input_name, simulator, lanes, steps, stride=1):
     assert outcomes[1].cycles > 1.5 * beats
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("name", "input_name", "step"), [("se8", "fp16", 0.0176), ("se9-paper", "s16", 150.0)])
 def test_every_pattern(name, input_name, step):
     check_every_value(name, input_name, "verilator", 16, [step])
 
 
+@pytest.mark.full
 def test_the_benchmark_s_baseline(monkeypatch):
     """It measures where it agrees with golden, and fails where not: here beside an encoder of another format."""
     x = np.linspace(-3, 3, 40, dtype=np.float32)[None]
@@ -99,9 +97,9 @@ def test_every_16th_pattern_with_icarus(name, simulator):
 
 def tensors(rng):
     """Three, of odd sizes, with saturation, infinities and NaNs; and one that is empty."""
-    found = {f"layer {n}": rng.normal(0, 2, (7, 11 + n)).astype(np.float32) for n in range(3)}
-    found["layer 1"][2, :3] = [np.inf, -np.inf, np.nan]
-    return found | {"empty": np.zeros((0, 5), np.float32)}
+    normal = {f"layer {n}": rng.normal(0, 2, (7, 11 + n)).astype(np.float32) for n in range(3)}
+    normal["layer 1"][2, :3] = [np.inf, -np.inf, np.nan]
+    return normal | {"empty": np.zeros((0, 5), np.float32)}
 
 
 @pytest.fixture(scope="module", params=["verilator", icarus])
@@ -120,8 +118,8 @@ def faults(request):
             runs=runs, progress=lambda what, fraction: progress.append((what, fraction)),
         )  # fmt: skip
     assert [outcome.run for outcome in outcomes] == [*FAULTS]
-    found = {outcome.run: outcome for outcome in outcomes}
-    return request.param, found, progress, sum(x.size for x in activations.values())
+    by_run = {outcome.run: outcome for outcome in outcomes}
+    return request.param, by_run, progress, sum(x.size for x in activations.values())
 
 
 COUNTS = (
@@ -145,8 +143,8 @@ def test_faults(faults):
             assert outcome.first, name
 
     def only(name, **counts):
-        found = {count: getattr(outcomes[name], count) for count in COUNTS}
-        assert found == dict.fromkeys(COUNTS, 0) | counts, name
+        counted = {count: getattr(outcomes[name], count) for count in COUNTS}
+        assert counted == dict.fromkeys(COUNTS, 0) | counts, name
 
     beats = outcomes["silent"].missing
     only("code bit", wrong_codes=1, wrong_values=1)

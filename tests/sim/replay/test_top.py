@@ -23,8 +23,8 @@ def pair():
 
 
 def declared(text):
-    found = re.findall(r"^  (input|output) wire(?: \[(\d+):0\])? (\w+) /\*verilator public_flat_rw\*/,?$", text, re.M)
-    return {name: (direction, int(high or 0) + 1) for direction, high, name in found}
+    ports = re.findall(r"^  (input|output) wire(?: \[(\d+):0\])? (\w+) /\*verilator public_flat_rw\*/,?$", text, re.M)
+    return {name: (direction, int(high or 0) + 1) for direction, high, name in ports}
 
 
 def test_ports(pair):
@@ -42,10 +42,10 @@ def test_every_pin_is_connected_once(pair):
     text = top(*pair)
     for unit, name in zip(pair, ("encoder", "decoder"), strict=True):
         pins = re.search(rf"^  qse_{name} {name} \((.*)\);$", text, re.M)[1]
-        found = dict(re.findall(r"\.(\w+)\((\w+)\)", pins))
-        assert sorted(found) == sorted(port["name"] for port in unit.ports)
+        net_of = dict(re.findall(r"\.(\w+)\((\w+)\)", pins))
+        assert sorted(net_of) == sorted(port["name"] for port in unit.ports)
         streams = {"encoder": {"i": "i", "o": "link"}, "decoder": {"i": "link", "o": "o"}}[name]
-        for pin, net in found.items():
+        for pin, net in net_of.items():
             stream, _, member = pin.partition("__")
             assert net == (f"{streams[stream]}__{member}" if member else pin)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.calibration import Choice
+from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.sim.replay import whole_model as module
@@ -40,9 +40,9 @@ def test_values_are_repeated_when_they_are_exhausted():
 
 
 def test_a_flawless_pass():
-    found = outcome(FOUND, PLAN)
-    assert (found.run, found.values, found.cycles, found.seconds) == ("full speed", 157, 20, 0.5)
-    assert (found.mismatches, found.first) == (0, "")
+    result = outcome(FOUND, PLAN)
+    assert (result.run, result.values, result.cycles, result.seconds) == ("full speed", 157, 20, 0.5)
+    assert (result.mismatches, result.first) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_a_flawless_pass():
     ],
 )  # fmt: skip
 def test_what_counters_mean(changes, counts, first):
-    found = outcome(FOUND | changes, PLAN)
-    assert found.mismatches == sum(counts.values())
-    assert {name: getattr(found, name) for name in counts} == counts
-    assert found.first == first
+    result = outcome(FOUND | changes, PLAN)
+    assert result.mismatches == sum(counts.values())
+    assert {name: getattr(result, name) for name in counts} == counts
+    assert result.first == first
 
 
 def test_files_that_cannot_be_read():
@@ -81,7 +81,7 @@ def test_stages_add_up():
 
 
 def choice(name, step):
-    return Choice(format=oracles.make(name), scale=Scale.from_step(step), sqnr_db=math.nan)
+    return LayerCalibration(format=oracles.make(name), scale=Scale.from_step(step), sqnr_db=math.nan)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def passes():
             tensors, choices, input=input_type("bf16"), stages=Stages(),
             progress=lambda what, fraction: told.append((what, fraction)),
         )  # fmt: skip
-    return {found.run: found for found in outcomes}, told, sum(x.size for x in tensors.values())
+    return {result.run: result for result in outcomes}, told, sum(x.size for x in tensors.values())
 
 
 def test_faults(passes):
@@ -108,13 +108,13 @@ def test_faults(passes):
     outcomes, _, size = passes
     assert list(outcomes) == list(FAULTS)
     for name, (meant, _) in FAULTS.items():
-        found = outcomes[name]
+        result = outcomes[name]
         if not meant:
-            assert (found.mismatches, found.first, found.values) == (0, "", size)
+            assert (result.mismatches, result.first, result.values) == (0, "", size)
             continue
         field = "wrong_values" if name == "unknown value" else meant
-        assert getattr(found, field) > 0, name
-        assert found.mismatches > 0, name
+        assert getattr(result, field) > 0, name
+        assert result.mismatches > 0, name
     assert outcomes["code bit"].wrong_codes == 1
     assert outcomes["code bit"].first.startswith("code, beat 5, lane 0: 0x")
     assert outcomes["value bit"].wrong_values == 1
@@ -136,8 +136,8 @@ def test_several_formats_at_once(input_name, rng):
     stages = Stages()
     outcomes = replay_model(tensors, choices, input=input_type(input_name), stages=stages)
     assert sorted(stages.seconds) == ["compile", "generate", "golden", "simulate"]
-    assert [found.run for found in outcomes] == [name for name, _ in RUNS] * 4
-    assert [(found.mismatches, found.first) for found in outcomes] == [(0, "")] * 8
-    assert sum(found.values for found in outcomes) == 2 * sum(x.size for x in tensors.values())
+    assert [result.run for result in outcomes] == [name for name, _ in RUNS] * 4
+    assert [(result.mismatches, result.first) for result in outcomes] == [(0, "")] * 8
+    assert sum(result.values for result in outcomes) == 2 * sum(x.size for x in tensors.values())
     fast, stalled = outcomes[:2]
     assert stalled.cycles > 1.2 * fast.cycles

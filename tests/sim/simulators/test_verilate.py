@@ -6,6 +6,7 @@ import pytest
 
 from qse_hw.golden.errors import InputError
 from qse_hw.sim.simulators import simulators as tools
+from qse_hw.sim.simulators.simulators import find
 from qse_hw.sim.simulators.verilate import verilate
 
 VERILOG = """module adder (input [7:0] a, input [7:0] b, output [8:0] sum);
@@ -31,14 +32,16 @@ def files(tmp_path):
     return [tmp_path / "adder.v"], tmp_path / "main.cpp", "adder"
 
 
-def test_a_program(files, tmp_path):
-    """Built twice, with different definitions; the second takes the runtime that the first compiled."""
+def test_a_program(files, tmp_path, monkeypatch):
+    """Built twice, with different definitions; the second takes Verilator's runtime from the compiler's cache."""
+    monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "cache"))
     programs = [verilate(*files, tmp_path / "one", defines=["ADDEND=100"], short=True)]
-    programs.append(verilate(*files, tmp_path / "two", defines=["ADDEND=55"], short=True, runtime=tmp_path / "one"))
+    programs.append(verilate(*files, tmp_path / "two", defines=["ADDEND=55"], short=True))
     said = [subprocess.run([program], capture_output=True, text=True, check=True).stdout for program in programs]
     assert said == ["300", "255"]
-    logs = [(tmp_path / name / "build.log").read_text() for name in ("one", "two")]
-    assert ["-o verilated.o" in log for log in logs] == [True, False]
+    shown = subprocess.run([find("ccache"), "--print-stats"], capture_output=True, text=True, check=True).stdout
+    counts = dict(line.split("\t") for line in shown.splitlines())
+    assert int(counts["direct_cache_hit"]) + int(counts["preprocessed_cache_hit"]) > 0
 
 
 def test_what_does_not_compile_is_told(files, tmp_path):

@@ -73,6 +73,7 @@ def test_icarus_dumper(tmp_path):
     assert "$dumpvars(0, replay_top);" in text
 
 
+@pytest.mark.full
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
 @pytest.mark.parametrize("kind", ["vcd", "fst"])
 def test_icarus(kind, tmp_path):
@@ -103,23 +104,23 @@ def check(kind, simulator, folder):
         assert content[:9] == bytes([0]) + (329).to_bytes(8, "big")
         assert len(content) > 1000
         return
-    found = read_vcd(content.decode())
+    waves = read_vcd(content.decode())
     streams = [f"{stream}__{name}" for stream in ("i", "link", "o") for name in ("payload", "valid", "ready")]
-    assert {f"replay_top.{name}" for name in streams} <= set(found)
-    assert {f"replay_top.{unit}.i__valid" for unit in ("encoder", "decoder")} <= set(found)
-    assert any(name.startswith("replay_top.encoder.lane") for name in found)
+    assert {f"replay_top.{name}" for name in streams} <= set(waves)
+    assert {f"replay_top.{unit}.i__valid" for unit in ("encoder", "decoder")} <= set(waves)
+    assert any(name.startswith("replay_top.encoder.lane") for name in waves)
     for stream in ("i", "link", "o"):
-        assert passed(found, stream) == 2 * 6
+        assert passed(waves, stream) == 2 * 6
 
 
-def passed(found, stream):
+def passed(waves, stream):
     """Beats that passed: valid and ready before a rising edge."""
-    valid, ready = (found[f"replay_top.{stream}__{name}"] for name in ("valid", "ready"))
+    valid, ready = (waves[f"replay_top.{stream}__{name}"] for name in ("valid", "ready"))
 
     def before(changes, time):
         return [value for at, value in changes if at < time][-1:] == ["1"]
 
-    edges = [time for time, value in found["replay_top.clk"] if value == "1" and time]
+    edges = [time for time, value in waves["replay_top.clk"] if value == "1" and time]
     return sum(before(valid, time) and before(ready, time) for time in edges)
 
 

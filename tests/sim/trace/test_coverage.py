@@ -67,11 +67,11 @@ def test_specials():
 
 def test_what_cannot_occur():
     silu = formats.make("se8-silu")
-    found = encoder_cover(silu, S14, scale_for(silu, S14)).impossible
-    assert {case[:2]: why for case, why in found.items()} == {
+    impossible = encoder_cover(silu, S14, scale_for(silu, S14)).impossible
+    assert {case[:2]: why for case, why in impossible.items()} == {
         (f"segment {number}", "-"): "the segment lies above the zero point" for number in (1, 2)
     }
-    assert len(found) == 8
+    assert len(impossible) == 8
     integers = encoder_cover(formats.make("int8"), S14, Scale.from_step(1)).impossible
     assert {case[2] for case in integers} == {"below tie", "tie", "above tie"}
     assert integers["segment 0", "+", "tie"].startswith("none of the 16384 patterns of s14 at s = 1 (")

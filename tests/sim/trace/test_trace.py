@@ -1,7 +1,6 @@
 """The recorder, on a unit whose outputs tell what its inputs were."""
 
 import re
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,10 +12,7 @@ from qse_hw.sim.cycle.stimulus import full_speed, random_stalls
 from qse_hw.sim.simulators import simulate
 from qse_hw.sim.trace import trace
 from qse_hw.sim.trace.trace import record, record_all
-
-icarus = pytest.param(
-    "icarus", marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-)
+from tests.simulators import icarus
 
 PROBE = """
 module probe (

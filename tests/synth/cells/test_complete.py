@@ -9,9 +9,8 @@ from qse_hw.synth.cells.cell import EDGES
 from qse_hw.synth.cells.complete import MOST_INPUTS, _transitions
 from qse_hw.synth.cells.liberty import read_liberty
 from qse_hw.synth.cells.liberty_function import function
-from qse_hw.synth.cells.mapped import Mapped
-from qse_hw.synth.cells.sta import analyse
-from tests.synth.small import SMALL, chain, write_netlist
+from qse_hw.synth.cells.mapped import MappedNetlist
+from tests.synth.small import SMALL, analyze_file, chain, write_netlist
 
 TEXT = SMALL.read_text()
 _TIMING = re.compile(r"      timing \(\) \{\n.*?\n      \}\n", re.DOTALL)
@@ -37,10 +36,10 @@ def library(tmp_path, cell, *changes):
     return read_liberty(tmp_path / "x.lib")
 
 
-def refused(tmp_path, found, problem, **cells):
-    """By ``analyse``, and only if a cell of that name is in the netlist."""
+def refused(tmp_path, liberty, problem, **cells):
+    """By ``analyze``, and only if a cell of that name is in the netlist."""
     with pytest.raises(InputError, match=f"^{re.escape(problem)}$"):
-        analyse(chain(tmp_path, **cells), found)
+        analyze_file(chain(tmp_path, **cells), liberty)
 
 
 CLOCKED = "DFF", (
@@ -102,19 +101,19 @@ def test_refuses_what_a_cell_lacks(cell, change, lack, tmp_path):
 @pytest.mark.parametrize("change", [change for cell, change, _ in CASES if cell == "NAND2"])
 def test_a_cell_that_is_not_used_may_lack_anything(change, tmp_path):
     path = chain(tmp_path, nand=("NOR2", {"A": 4, "B": 5, "Y": 6}))
-    expected = analyse(path, read_liberty(SMALL)).path
-    assert analyse(path, library(tmp_path, "NAND2", change)).path == expected
+    expected = analyze_file(path, read_liberty(SMALL)).path
+    assert analyze_file(path, library(tmp_path, "NAND2", change)).path == expected
 
 
 def test_an_output_that_nobody_reads_may_lack_anything(tmp_path):
-    found = library(tmp_path, "DFF", ("    pin (Q) {", '    pin (QN) { direction : output; function : "IQN"; '
+    liberty = library(tmp_path, "DFF", ("    pin (Q) {", '    pin (QN) { direction : output; function : "IQN"; '
                     'timing () { related_pin : "CK"; timing_type : rising_edge; cell_rise (scalar) { values ("1"); } '
                     'rise_transition (scalar) { values ("1"); } } }\n    pin (Q) {'))  # fmt: skip
     for nets in ({}, {"QN": 9}):
-        assert analyse(chain(tmp_path, second=("DFF", {"CK": 2, "D": 7, "Q": 8} | nets)), found).fmax > 0
+        assert analyze_file(chain(tmp_path, second=("DFF", {"CK": 2, "D": 7, "Q": 8} | nets)), liberty).fmax > 0
     refused(
         tmp_path,
-        found,
+        liberty,
         "Liberty cell DFF, which the netlist uses, must have a delay from CK, rise, to QN, fall (timing with "
         f"related_pin CK, timing_type rising_edge, cell_fall, fall_transition){OR_DONT_USE}",
         first=("DFF", {"CK": 2, "D": 3, "QN": 4}),
@@ -126,18 +125,18 @@ def test_edges_in_separate_groups(tmp_path):
     of = {edge: NAND_B.replace("timing_sense", f"timing_type : combinational_{edge}; timing_sense") for edge in EDGES}
     rise = without(without(of["rise"], "cell_fall"), "fall_transition")
     fall = without(without(of["fall"], "cell_rise"), "rise_transition")
-    expected = analyse(chain(tmp_path), read_liberty(SMALL))
-    assert analyse(chain(tmp_path), library(tmp_path, "NAND2", (NAND_B, rise + fall))) == expected
+    expected = analyze_file(chain(tmp_path), read_liberty(SMALL))
+    assert analyze_file(chain(tmp_path), library(tmp_path, "NAND2", (NAND_B, rise + fall))) == expected
     slow_falling = re.sub(r'(cell_fall .*values \()".*?"', r'\1"9, 9, 9"', of["rise"])  # the kind makes it void
     assert slow_falling != of["rise"]
-    assert analyse(chain(tmp_path), library(tmp_path, "NAND2", (NAND_B, slow_falling + fall))) == expected
+    assert analyze_file(chain(tmp_path), library(tmp_path, "NAND2", (NAND_B, slow_falling + fall))) == expected
 
 
 def test_sense_left_out_is_both(tmp_path):
-    found = analyse(chain(tmp_path), library(tmp_path, "NAND2", (NAND_B, without(NAND_B, "timing_sense"))))
+    timing = analyze_file(chain(tmp_path), library(tmp_path, "NAND2", (NAND_B, without(NAND_B, "timing_sense"))))
     both = NAND_B.replace("negative_unate", "non_unate")
-    assert found == analyse(chain(tmp_path), library(tmp_path, "NAND2", (NAND_B, both)))
-    assert found.slews[6][0] >= analyse(chain(tmp_path), read_liberty(SMALL)).slews[6][0]
+    assert timing == analyze_file(chain(tmp_path), library(tmp_path, "NAND2", (NAND_B, both)))
+    assert timing.slews[6][0] >= analyze_file(chain(tmp_path), read_liberty(SMALL)).slews[6][0]
 
 
 def test_setup_counts_whichever_pin_it_is(tmp_path):
@@ -147,7 +146,7 @@ def test_setup_counts_whichever_pin_it_is(tmp_path):
     second = ("DFF", {"CK": 2, "D": 3, "E": 7, "Q": 8})
     first = ("DFF", {"CK": 2, "D": 3, "E": "1", "Q": 4})
     without = library(tmp_path, "DFF", function_, ("    pin (D) {", enable))
-    bare = analyse(chain(tmp_path, first=first, second=second), without)
+    bare = analyze_file(chain(tmp_path, first=first, second=second), without)
     assert bare.without_setup == {("DFF", "E")}, "stated, as its data have a setup time"
     assert bare.path is not None
     assert bare.path.steps[-1].pin == "E", "and the path is there"
@@ -161,11 +160,11 @@ def test_setup_counts_whichever_pin_it_is(tmp_path):
         second=second,
     )
     enable = enable.replace("0.003; }", f"0.003;\n{SETUP} }}")
-    found = analyse(
+    timing = analyze_file(
         chain(tmp_path, first=first, second=second), library(tmp_path, "DFF", function_, ("    pin (D) {", enable))
     )
-    assert found.path.steps[-1].pin == "E"
-    assert found.path.delay == pytest.approx(analyse(chain(tmp_path), read_liberty(SMALL)).path.delay)
+    assert timing.path.steps[-1].pin == "E"
+    assert timing.path.delay == pytest.approx(analyze_file(chain(tmp_path), read_liberty(SMALL)).path.delay)
 
 
 def test_asynchronous_pins(tmp_path):
@@ -175,16 +174,16 @@ def test_asynchronous_pins(tmp_path):
         'timing_type : recovery_rising; rise_constraint (scalar) { values ("1"); } } }\n    pin (D) {'
     )
     clear = DELAY + DELAY.replace('"CK"', '"R"').replace("rising_edge", "clear")
-    found = library(tmp_path, "DFF", ("    pin (D) {", pin), (DELAY, clear))
+    liberty = library(tmp_path, "DFF", ("    pin (D) {", pin), (DELAY, clear))
     tied = {f"{n}": ("DFF", {"CK": 2, "D": d, "Q": q, "R": "1"}) for n, d, q in (("first", 3, 4), ("second", 7, 8))}
-    assert analyse(chain(tmp_path, **tied), found) == analyse(chain(tmp_path), read_liberty(SMALL))
+    assert analyze_file(chain(tmp_path, **tied), liberty) == analyze_file(chain(tmp_path), read_liberty(SMALL))
     reset = tied | {"second": ("DFF", {"CK": 2, "D": 7, "Q": 8, "R": 5})}
     with pytest.raises(InputError, match=r"must have a combinational timing of pin Q by R, not timing_type clear;"):
-        analyse(chain(tmp_path, **reset), found)
-    found = library(tmp_path, "DFF", ("    pin (D) {", pin))
+        analyze_file(chain(tmp_path, **reset), liberty)
+    liberty = library(tmp_path, "DFF", ("    pin (D) {", pin))
     refused(
         tmp_path,
-        found,
+        liberty,
         "Netlist must tie pin R of every DFF to a constant, for it acts without the clock, and static timing follows "
         "clocked paths only",
         **reset,
@@ -195,14 +194,14 @@ def test_an_output_that_follows_another_output(tmp_path):
     """As in some full adders, whose sum is timed from their carry."""
     by_y = NAND_B.replace('"B"', '"Y"')
     pin = f'    pin (Z) {{\n direction : output; function : "!Y";\n{by_y}    }}\n    pin (Y) {{'
-    found = library(tmp_path, "NAND2", ("    pin (Y) {", pin))
+    liberty = library(tmp_path, "NAND2", ("    pin (Y) {", pin))
     refused(
         tmp_path,
-        found,
+        liberty,
         "Netlist must connect pin Y of every NAND2, on which the delay of pin Z depends",
         nand=("NAND2", {"A": 4, "B": 5, "Z": 6}),
     )
-    timing = analyse(chain(tmp_path, nand=("NAND2", {"A": 4, "B": 5, "Y": 9, "Z": 6})), found)
+    timing = analyze_file(chain(tmp_path, nand=("NAND2", {"A": 4, "B": 5, "Y": 9, "Z": 6})), liberty)
     assert [step.pin for step in timing.path.steps] == ["CK to Q", "A to Y", "Y to Z", "A to Y", "D"]
 
 
@@ -233,8 +232,8 @@ def test_refuses_netlists(cells, problem, tmp_path):
 @pytest.mark.parametrize("clock", ["IQN", "N"])
 def test_a_clock_must_be_an_input_pin(clock, tmp_path):
     inner = '    pin (N) { direction : internal; function : "CK"; }\n    pin (D) {'
-    found = library(tmp_path, "INV", ("    pin (A) {", inner.replace("(D)", "(A)").replace("CK", "A")))
-    assert analyse(chain(tmp_path), found) == analyse(chain(tmp_path), read_liberty(SMALL))
+    liberty = library(tmp_path, "INV", ("    pin (A) {", inner.replace("(D)", "(A)").replace("CK", "A")))
+    assert analyze_file(chain(tmp_path), liberty) == analyze_file(chain(tmp_path), read_liberty(SMALL))
     text = TEXT[TEXT.index("  cell (DFF)") : TEXT.rindex("}")].replace("(DFF)", "(ODD)").replace("    pin (D) {", inner)
     text = text.replace('clocked_on : "CK"', f'clocked_on : "{clock}"')
     (tmp_path / "x.lib").write_text(f"{TEXT[: TEXT.rindex('}')]}{text}}}\n")
@@ -248,9 +247,9 @@ def test_a_clock_must_be_an_input_pin(clock, tmp_path):
 
 def test_constants_need_nothing(tmp_path):
     """What never changes needs no delay, but what changes does."""
-    found = library(tmp_path, "NAND2", (NAND_B, ""))
+    liberty = library(tmp_path, "NAND2", (NAND_B, ""))
     for constant in ("0", "1", "x"):
-        timing = analyse(chain(tmp_path, nand=("NAND2", {"A": 4, "B": constant, "Y": 6})), found)
+        timing = analyze_file(chain(tmp_path, nand=("NAND2", {"A": 4, "B": constant, "Y": 6})), liberty)
         assert "input to register" in timing.paths  # port i to the first flop
 
 
@@ -264,12 +263,13 @@ def test_default_capacitance(tmp_path):
     (tmp_path / "x.lib").write_text(
         TEXT.replace("      capacitance : 0.0035;", "rise_capacitance : 0.003; fall_capacitance : 0.005;")
     )
-    found = read_liberty(tmp_path / "x.lib")
-    assert (found.cells["DFF"].pins["CK"].capacitance, found.cells["DFF"].pins["CK"].edges) == (0.004, (0.003, 0.005))
-    assert Mapped.read(chain(tmp_path), found).loads(2) == (0.006, 0.01)
+    liberty = read_liberty(tmp_path / "x.lib")
+    clock = liberty.cells["DFF"].pins["CK"]
+    assert (clock.capacitance, clock.edges) == (0.004, (0.003, 0.005))
+    assert MappedNetlist.read(chain(tmp_path), liberty).loads(2) == (0.006, 0.01)
     (tmp_path / "x.lib").write_text(TEXT.replace("      capacitance : 0.0035;", "rise_capacitance : 0.003;"))
     with pytest.raises(InputError, match=r"^Liberty cell DFF, .* must have a capacitance of pin CK \(or"):
-        Mapped.read(chain(tmp_path), read_liberty(tmp_path / "x.lib"))
+        MappedNetlist.read(chain(tmp_path), read_liberty(tmp_path / "x.lib"))
 
 
 def test_functions_have_limits(tmp_path):
@@ -282,7 +282,7 @@ def test_functions_have_limits(tmp_path):
     ports = {"i": ("input", [*nets.values()][:-1]), "o": ("output", [99])}
     path = write_netlist(tmp_path / "x.json", {"wide": ("WIDE", nets)}, ports)
     with pytest.raises(InputError, match=rf"at most {MOST_INPUTS} pins in the function of pin Y, not 17;"):
-        analyse(path, read_liberty(tmp_path / "x.lib"))
+        analyze_file(path, read_liberty(tmp_path / "x.lib"))
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,8 @@ def test_voltage_that_is_missing(tmp_path):
     assert edited(tmp_path, missing).no_energy == "Library small has no nom_voltage"
     conditions = """default_operating_conditions : "slow";
         operating_conditions ("fast") { voltage : 1.3; } operating_conditions ("slow") { voltage : 1.1; }"""
-    found = edited(tmp_path, ("nom_voltage : 1.2;", conditions))
-    assert (found.voltage, found.no_energy) == (1.1, "")
+    library = edited(tmp_path, ("nom_voltage : 1.2;", conditions))
+    assert (library.voltage, library.no_energy) == (1.1, "")
     assert edited(tmp_path, ("nom_voltage : 1.2;", f"nom_voltage : 1.2; {conditions}")).voltage == 1.2
 
 
@@ -134,9 +134,9 @@ def test_scaling_does_not_matter(small, tmp_path):
 
 def test_leakage(small, tmp_path):
     states = "leakage_power () { when : A; value : 1; } leakage_power () { when : !A; value : 3; }"
-    found = edited(tmp_path, ("cell_leakage_power : 0.02;", states))
-    assert found.cells["INV"].leakage == pytest.approx(2e-9)
-    assert same(found.cells["BUF"]) == same(small.cells["BUF"])
+    library = edited(tmp_path, ("cell_leakage_power : 0.02;", states))
+    assert library.cells["INV"].leakage == pytest.approx(2e-9)
+    assert same(library.cells["BUF"]) == same(small.cells["BUF"])
 
 
 def test_leakage_that_is_missing(tmp_path):
@@ -165,8 +165,8 @@ def test_supplies_of_internal_energy(tmp_path):
     groups.append("internal_power () { related_pin : A; }")
     head, line = "      internal_power () {", 'function : "!A";'
     assert TEXT.index(line) < TEXT.index(head)
-    found = edited(tmp_path, (line, f"{line} {' '.join(groups)}")).cells["INV"].pins["Y"].powers[:-1]
-    one, both = found
+    powers = edited(tmp_path, (line, f"{line} {' '.join(groups)}")).cells["INV"].pins["Y"].powers[:-1]
+    one, both = powers
     assert (one.supply, both.supply) == ("V", "V")
     assert one.fall is None
     assert one.rise.at(0, 0) == both.rise.at(0, 0) == both.fall.at(0, 0) == 2
@@ -225,18 +225,18 @@ ODD = """  cell (DUAL) {
 
 def test_bad_cells_that_are_not_needed(small, tmp_path):
     """A flop of both edges, an odd pin, a bus, a table that is cut short: the rest is as it was."""
-    found = edited(tmp_path, ("  cell (NOR2)", ODD + "  cell (NOR2)"), ("0.06474, ", ""))
+    library = edited(tmp_path, ("  cell (NOR2)", ODD + "  cell (NOR2)"), ("0.06474, ", ""))
     at = TEXT[: TEXT.index("  cell (NOR2)")].count("\n") + 1
-    assert dict(found.left_out) == {
+    assert dict(library.left_out) == {
         "DUAL": f"line {at + 1}: flop DUAL must be clocked by one pin, not 'CK ^ CKB'",
         "ODD": f"line {at + 3}: function must be a function of pins: unexpected '-' in '!(A-1)'",
         "WIDE": f"line {at + 4}: a cell must have single pins, not a bus",
         "XOR2": f"line {TEXT[: TEXT.index('0.06474, ')].count(chr(10)) + 6}: cell_rise must have 3 x 3 values, not 8",
     }
-    assert same(found.cells) == same({name: cell for name, cell in small.cells.items() if name != "XOR2"})
-    (tmp_path / "rest.lib").write_bytes(found.text)
+    assert same(library.cells) == same({name: cell for name, cell in small.cells.items() if name != "XOR2"})
+    (tmp_path / "rest.lib").write_bytes(library.text)
     rest = read_liberty(tmp_path / "rest.lib")
-    assert (same(rest.cells), dict(rest.left_out)) == (same(found.cells), {})
+    assert (same(rest.cells), dict(rest.left_out)) == (same(library.cells), {})
     assert rest.text.count(b"\n") == (tmp_path / "x.lib").read_bytes().count(b"\n")  # lines keep their numbers
 
 

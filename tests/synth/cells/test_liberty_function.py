@@ -28,12 +28,12 @@ from qse_hw.synth.cells.liberty_function import function
     ],
 )
 def test_value(text, same):
-    found = function(text)
+    parsed = function(text)
     rows = list(itertools.product((0, 1), repeat=3))
     words = {name: sum(row[at] << n for n, row in enumerate(rows)) for at, name in enumerate("ABC")}
     for row in rows:
-        assert found(dict(zip("ABC", row, strict=True))) == bool(same(*map(bool, row)))
-    assert found(words, 255) == sum(bool(same(*map(bool, row))) << n for n, row in enumerate(rows))
+        assert parsed(dict(zip("ABC", row, strict=True))) == bool(same(*map(bool, row)))
+    assert parsed(words, 255) == sum(bool(same(*map(bool, row))) << n for n, row in enumerate(rows))
 
 
 def test_names():

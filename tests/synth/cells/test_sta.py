@@ -12,8 +12,8 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.synth.cells.liberty import read_liberty
-from qse_hw.synth.cells.sta import KINDS, analyse
-from tests.synth.small import OSU, SMALL, chain, map_to_cells, write_netlist
+from qse_hw.synth.cells.sta import KINDS
+from tests.synth.small import OSU, SMALL, analyze_file, chain, map_to_cells, write_netlist
 
 ADDER = "module adder(input [7:0] a, b, input [3:0] c, output [11:0] y);\n  assign y = a * c + {b, 2'd0};\nendmodule\n"
 
@@ -28,8 +28,8 @@ def test_by_hand(small, tmp_path):
     cells = small.cells
 
     def arc(cell, related, out, edge, slew, load):
-        (found,) = (arc for arc in cells[cell].pins[out].arcs if arc.related == related)
-        return found.tables[f"cell_{edge}"].at(slew, load), found.tables[f"{edge}_transition"].at(slew, load)
+        (timing_arc,) = (arc for arc in cells[cell].pins[out].arcs if arc.related == related)
+        return timing_arc.tables[f"cell_{edge}"].at(slew, load), timing_arc.tables[f"{edge}_transition"].at(slew, load)
 
     def cap(cell, pin, edge):
         return cells[cell].pins[pin].edges[("rise", "fall").index(edge)]
@@ -46,13 +46,13 @@ def test_by_hand(small, tmp_path):
                 for pin, net in (("A", n), ("B", q)) for before in net.values()]  # fmt: skip
         setup = cells["DFF"].pins["D"].arcs[0].tables[f"{edge}_constraint"].at(0.0, max(slew for _, (_, slew) in ways))
         worst = max(worst, max(before[0] + delay for before, (delay, _) in ways) + setup)
-    timing = analyse(chain(tmp_path), small)
+    timing = analyze_file(chain(tmp_path), small)
     assert timing.path.delay == pytest.approx(worst, rel=1e-12)
     assert timing.fmax == pytest.approx(1e3 / worst)
 
 
 def test_path(small, tmp_path):
-    timing = analyse(chain(tmp_path), small)
+    timing = analyze_file(chain(tmp_path), small)
     assert set(timing.paths) == {"register to register", "input to register", "register to output"}
     path = timing.path
     assert (path.start, path.end) == ("unit.early", "o")
@@ -84,9 +84,9 @@ def abc(log):
 def test_abc(liberty, tmp_path):
     """ABC's ``stime`` on the same logic: the same delay, to what it prints (0.1 ps; it counts in floats)."""
     netlist, log = map_to_cells(ADDER, "adder", tmp_path, liberty)
-    found = analyse(netlist, read_liberty(liberty)).paths["input to output"]
-    assert found.delay == pytest.approx(abc(log), abs=1e-4)
-    assert len(found.steps) > 5
+    path = analyze_file(netlist, read_liberty(liberty)).paths["input to output"]
+    assert path.delay == pytest.approx(abc(log), abs=1e-4)
+    assert len(path.steps) > 5
 
 
 @pytest.mark.parametrize("input", ["s16", pytest.param("bf16", marks=pytest.mark.full)])
@@ -95,7 +95,7 @@ def test_abc_between_flops(input, small, tmp_path):
     scale = Scale.from_step({"s16": 120.4, "bf16": 0.0147}[input])
     config = EncoderConfig(format=load_format("se8"), input=input_type(input), scale=scale, counter_width=0)
     netlist, log = map_to_cells(emit(config).text, config.top, tmp_path)
-    timing = analyse(netlist, small)
+    timing = analyze_file(netlist, small)
     document = json.loads(netlist.read_text())
     module = document["modules"][config.top]
     for name, cell in list(module["cells"].items()):
@@ -104,7 +104,7 @@ def test_abc_between_flops(input, small, tmp_path):
             for pin, direction in (("Q", "input"), ("D", "output")):
                 module["ports"][pin + name] = {"direction": direction, "bits": cell["connections"][pin]}
     (tmp_path / "logic.json").write_text(json.dumps(document))
-    assert analyse(tmp_path / "logic.json", small).paths[KINDS[3]].delay == pytest.approx(abc(log), abs=1e-4)
+    assert analyze_file(tmp_path / "logic.json", small).paths[KINDS[3]].delay == pytest.approx(abc(log), abs=1e-4)
     assert 0.15 < timing.path.delay - abc(log) < 0.6  # clock to output, setup
     signals = set(re.findall(r"(?:reg|wire) (?:\[\d+:0\] )?\\?(\S+)", emit(config).text))
     for name in (timing.path.start, timing.path.end, *(hop[0] for hop in timing.hops)):
@@ -113,7 +113,7 @@ def test_abc_between_flops(input, small, tmp_path):
 
 def test_needs_registers(small, tmp_path):
     cells = {"inv": ("INV", {"A": 2, "Y": 3})}
-    timing = analyse(write_netlist(tmp_path / "x.json", cells, {"a": ("input", [2]), "y": ("output", [3])}), small)
+    timing = analyze_file(write_netlist(tmp_path / "x.json", cells, {"a": ("input", [2]), "y": ("output", [3])}), small)
     assert list(timing.paths) == ["input to output"]
     assert timing.hops == ()
     with pytest.raises(InputError, match=r"^Netlist must have a path from register to register$"):
@@ -131,7 +131,7 @@ def test_needs_registers(small, tmp_path):
 )
 def test_refuses(cell, problem, small, tmp_path):
     with pytest.raises(InputError, match=f"^{problem}$"):
-        analyse(chain(tmp_path, nand=cell), small)
+        analyze_file(chain(tmp_path, nand=cell), small)
 
 
 def test_refuses_other_state(tmp_path):
@@ -140,14 +140,14 @@ def test_refuses_other_state(tmp_path):
     (tmp_path / "x.lib").write_text(text[: text.rindex("}")] + flop + "}\n")
     path = chain(tmp_path, second=("NEG", {"CK": 2, "D": 7, "Q": 8}))
     with pytest.raises(InputError, match=r"keep state in flops with a rising clock only, but second is NEG$"):
-        analyse(path, read_liberty(tmp_path / "x.lib"))
+        analyze_file(path, read_liberty(tmp_path / "x.lib"))
 
 
 def test_refuses_files(small, tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(InputError, match=r"^Netlist .*x.json must be JSON"):
-        analyse(tmp_path / "x.json", small)
+        analyze_file(tmp_path / "x.json", small)
     for text in ('{"modules": {}}', "[]", "{}"):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(InputError, match=r"^Netlist .*x.json must have one module, not 0; flatten it$"):
-            analyse(tmp_path / "x.json", small)
+            analyze_file(tmp_path / "x.json", small)

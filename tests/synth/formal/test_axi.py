@@ -35,6 +35,7 @@ def test_faults(tmp_path):
         assert fault.caught(result), (fault.name, result.tail)
 
 
+@pytest.mark.full
 def test_fault(tmp_path):
     fault = next(fault for fault in axi.faults(QUANTIZER) if fault.catches == "okay_or_slverr")
     result = run(fault.task, tmp_path)

@@ -35,6 +35,7 @@ def labels(task):
     return {label for text in task.files.values() for label in re.findall(r"(\w+): (?:assert|cover) \(", text)}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("config", "name"), [(encoder(), "code"), (encoder(), "hold"), (decoder(), "value")])
 def test_proved(tmp_path, config, name):
     result = proved(config, name, tmp_path)
@@ -53,6 +54,7 @@ def test_every_property_has_a_fault(kind):
         assert {pair for pair in written if not re.search(r"_[1-9]$", pair[1])} <= caught, module
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", ["a tie goes down", "x moves in a stall"])
 def test_fault(tmp_path, name):
     fault = next(fault for fault in function.faults(encoder()) if fault.name == name)
@@ -98,9 +100,9 @@ def test_units_of_other_kinds():
 
 @pytest.mark.full
 def test_the_standard_faults_are_of_every_property():
-    found = {fault.task.name for config in wrong() for module in MODULES for fault in module.faults(config)}
+    properties = {fault.task.name for config in wrong() for module in MODULES for fault in module.faults(config)}
     expected = {"hold", "code", "flags", "monotone", "closest", "value", "equivalent", "cover", "parameters"}
-    assert found == expected
+    assert properties == expected
 
 
 def test_parallel_is_checked_as_itself():

@@ -55,21 +55,21 @@ def borders(input, formats, scale_bits):
     low, high = spec.keys(input)
     for format in formats:
         for scale in (scale_for(input, bits) for bits in scale_bits):
-            found = spec.ranges(format, input, scale)
-            near = {key for pair in found.keys.values() for key in pair} | {found.low, found.high, 0, low, high + 1}
+            ranges = spec.ranges(format, input, scale)
+            near = {key for pair in ranges.keys.values() for key in pair} | {ranges.low, ranges.high, 0, low, high + 1}
             for key in {key + offset for key in near for offset in (-1, 0, 1)}:
                 if low <= key <= high:
                     given = quantize(spec.pattern(key, input), input, format, scale)
-                    first, end = found.keys[given.code]
+                    first, end = ranges.keys[given.code]
                     assert first <= key < end, (format, scale, key)
-                    assert given.saturated == (key < found.low or key >= found.high), (format, scale, key)
+                    assert given.saturated == (key < ranges.low or key >= ranges.high), (format, scale, key)
 
 
 def test_ranges_leave_nothing_out(rng):
     input = input_type("bf16")
     for format in (make("se9-paper"), make("int8-asym"), random_format(rng)):
-        found = spec.ranges(format, input, Scale.from_step(0.0147))
-        pairs = sorted(found.keys.values())
+        ranges = spec.ranges(format, input, Scale.from_step(0.0147))
+        pairs = sorted(ranges.keys.values())
         assert [pairs[0][0], pairs[-1][1] - 1] == list(spec.keys(input))
         assert all(a[1] == b[0] for a, b in pairwise(pairs))
 

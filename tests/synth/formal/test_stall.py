@@ -17,6 +17,7 @@ def faults(config):
     return {fault.name: fault for fault in stall.faults(emitted(config))}
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     "config", [encoder(), encoder(step=None), decoder(), QUANTIZER], ids=lambda config: config.label
 )
@@ -25,6 +26,7 @@ def test_what_stands_still_keeps_all(tmp_path, config):
     assert result.passed, result.tail
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize(
     ("config", "name"),
     [
@@ -48,11 +50,12 @@ def test_a_register_that_moves(tmp_path, config, name):
     "config", [encoder(step=None), encoder(target="ecp5"), decoder(), QUANTIZER], ids=lambda config: config.label
 )
 def test_every_register_that_moves(tmp_path, config):
-    found = list(faults(config).values())
-    results = run_all([fault.task for fault in found], tmp_path)
-    assert [fault.name for fault, result in zip(found, results, strict=True) if not fault.caught(result)] == []
+    every = list(faults(config).values())
+    results = run_all([fault.task for fault in every], tmp_path)
+    assert [fault.name for fault, result in zip(every, results, strict=True) if not fault.caught(result)] == []
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("config", "name"), [(encoder(), "the input is never ready"), (QUANTIZER, "the pipeline never moves")]
 )

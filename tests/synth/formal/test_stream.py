@@ -10,7 +10,7 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal import axi, stream
-from qse_hw.synth.formal.stream_harness import instance, lane_outputs, probed, without_lanes
+from qse_hw.synth.formal.harness import instance, lane_outputs, probed, without_lanes
 from qse_hw.synth.formal.task import run
 from tests.synth.formal.units import OFFSET, TINY, decoder, encoder
 
@@ -48,10 +48,11 @@ def instantiated(task):
     modules = re.findall(r"^module (\w+)(.*?)^endmodule", "\n".join(task.files.values()), re.M | re.S)
     top = task.files[f"{task.top}.sv"]
     checkers = [body for name, body in modules if re.search(rf"^  {name} #", top, re.M)]
-    found = {label for body in checkers for label in re.findall(r"(\w+): (?:assert|cover) ?\(", body)}
-    return {label for label in found if not label.startswith("helper_")}
+    labels = {label for body in checkers for label in re.findall(r"(\w+): (?:assert|cover) ?\(", body)}
+    return {label for label in labels if not label.startswith("helper_")}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("config", [ENCODER, decoder()], ids=["encoder", "decoder"])
 @pytest.mark.parametrize("name", ["stream_rules", "stream_order", "stream_status"])
 def test_proved(tmp_path, config, name):
@@ -67,7 +68,7 @@ def test_reached(tmp_path):
     assert set(result.reached) == instantiated(task)
 
 
-@pytest.mark.parametrize("name", ["stream_parameters", "stream_walk"])
+@pytest.mark.parametrize("name", [pytest.param("stream_parameters", marks=pytest.mark.full), "stream_walk"])
 def test_parameters_are_proved(tmp_path, name):
     (task,) = (task for task in stream.tasks(QUANTIZER) if task.name == name)
     result = run(task, tmp_path)
@@ -95,6 +96,7 @@ def test_every_property_has_a_fault(config, module):
     assert written <= caught
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", ["a beat leaves twice", "the payload changes in a stall"])
 def test_fault(tmp_path, name):
     fault = next(fault for fault in stream.faults(decoder()) if fault.name == name)
@@ -150,6 +152,7 @@ def test_instance():
     assert instance("a", "b", {"N": 3}, {"x": "y"}) == "  a #(.N(3)) b (.x(y));"
 
 
+@pytest.mark.full
 def test_flags_of_what_cannot_happen(tmp_path):
     """Every code of int8 has a value: its lanes tell of no invalid one."""
     config = decoder(load_format("int8"))

@@ -21,6 +21,7 @@ def counter(text=COUNTER, **other):
     return Task(**{"mode": "prove", "files": {"counter.sv": text}, **PLAIN, **other})
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("engine", ["abc pdr", "smtbmc z3"])
 def test_proved(tmp_path, engine):
     result = run(counter(engine=engine), tmp_path)
@@ -56,6 +57,7 @@ def test_cover(tmp_path):
     assert result.trace.exists()
 
 
+@pytest.mark.full
 def test_cover_missed(tmp_path):
     result = run(counter(mode="cover", engine="smtbmc z3"), tmp_path)
     assert (result.passed, result.reached, result.failed) == (False, ("seven",), ("never",)), result.tail
@@ -70,6 +72,7 @@ def test_a_limit_is_told():
     assert counter(limit="3 M").how == "unbounded; 3 M"
 
 
+@pytest.mark.full
 def test_undecided_is_no_pass(tmp_path):
     # nothing of it is reachable, but induction does not find that out
     text = COUNTER.replace("count < 10", "count != 12")

@@ -41,9 +41,9 @@ def test_what_a_literal_needs_is_put_in(seed):
     literals = [graph.input() for _ in range(6)]
     for _ in range(25):
         a, b = (literal ^ draw.randrange(2) for literal in draw.sample(literals[-9:], 2))
-        literals.append(graph.both(a, b) if draw.random() < 0.7 else graph.differ(a, b))
-    first = graph.both(graph.both(literals[-1], literals[-2]), literals[0] ^ draw.randrange(2))
-    other = graph.supposed(first)
+        literals.append(graph.and_(a, b) if draw.random() < 0.7 else graph.xor(a, b))
+    first = graph.and_(graph.and_(literals[-1], literals[-2]), literals[0] ^ draw.randrange(2))
+    other = graph.propagated(first)
     can = {which: any(value(graph, which, given) for given in product((0, 1), repeat=6)) for which in (first, other)}
     assert can[first] == can[other]
 
@@ -52,8 +52,8 @@ def test_what_a_literal_needs_makes_it_smaller():
     """A product that counts while a bit is 0 that it is multiplied by: nothing is left of it."""
     graph = Graph()
     a, b, c = (graph.input() for _ in range(3))
-    assert graph.supposed(graph.both(a ^ 1, graph.both(a, graph.either(b, c)))) == 0
-    rest = graph.supposed(graph.both(a ^ 1, graph.either(graph.both(a, b), c)))
+    assert graph.propagated(graph.and_(a ^ 1, graph.and_(a, graph.or_(b, c)))) == 0
+    rest = graph.propagated(graph.and_(a ^ 1, graph.or_(graph.and_(a, b), c)))
     assert rest == 1  # c is what it needs to be
-    assert graph.supposed(0) == 0
-    assert graph.supposed(1) == 1
+    assert graph.propagated(0) == 0
+    assert graph.propagated(1) == 1

@@ -14,7 +14,6 @@ from qse_hw.sim.cycle.stimulus import full_speed
 from qse_hw.synth.mutation import mutate as module
 from qse_hw.synth.mutation.mutate import FORMATS, STEPS, mutate, mutate_all, standard
 from qse_hw.synth.mutation.prove import EQUIVALENT
-from qse_hw.synth.mutation.simulate import compile_simulator
 
 DECODER = DecoderConfig(format=load_format("se8"))
 ENCODER = EncoderConfig(
@@ -22,48 +21,45 @@ ENCODER = EncoderConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory):
-    """The outcome of mutants of a unit; the simulator is compiled once."""
-    simulator = compile_simulator(tmp_path_factory.mktemp("simulator"))
-    return lambda config, level, count: mutate(config, level=level, count=count, seed=5, simulator=simulator)
+def outcome(config, level, count):
+    return mutate(config, level=level, count=count, seed=5)
 
 
 def test_every_fault_is_noticed_or_none():
     """Both levels, at the same time, in order."""
-    for found, config in zip(mutate_all([(ENCODER, "word"), (DECODER, "gate")], count=90, seed=5),
+    for result, config in zip(mutate_all([(ENCODER, "word"), (DECODER, "gate")], count=90, seed=5),
                              (ENCODER, DECODER), strict=True):  # fmt: skip
-        assert found.name.startswith(config.label)
-        assert found.survivors == []
-        assert found.score == 1
-        assert found.mutants == 90 == found.killed + sum(found.equivalent.values())
-        assert found.killed > 45
-        assert set(found.equivalent) <= set(EQUIVALENT)
-        assert found.item()["passed"]
+        assert result.name.startswith(config.label)
+        assert result.survivors == []
+        assert result.score == 1
+        assert result.mutants == 90 == result.killed + sum(result.equivalent.values())
+        assert result.killed > 45
+        assert set(result.equivalent) <= set(EQUIVALENT)
+        assert result.item()["passed"]
 
 
-def test_weak_stimuli_leave_survivors(outcome, monkeypatch):
+def test_weak_stimuli_leave_survivors(monkeypatch):
     """At full speed, without clear, with one code only, most faults stay, and the solver says that they show."""
     weak = full_speed(np.zeros((9, 1), np.uint8), cycles=20)
     monkeypatch.setattr(module, "stimuli", lambda config, rng: [[weak]])
-    found = outcome(DECODER, "gate", 40)
-    assert found.score < 0.8
-    assert sum(survivor["verdict"] == "different" for survivor in found.survivors) > 5
-    assert found.item()["different"] + found.item()["unresolved"] == len(found.survivors)
-    assert not found.item()["passed"]
-    assert "signal" in " ".join(survivor["where"] for survivor in found.survivors)
+    result = outcome(DECODER, "gate", 40)
+    assert result.score < 0.8
+    assert sum(survivor["verdict"] == "different" for survivor in result.survivors) > 5
+    assert result.item()["different"] + result.item()["unresolved"] == len(result.survivors)
+    assert not result.item()["passed"]
+    assert "signal" in " ".join(survivor["where"] for survivor in result.survivors)
 
 
 @pytest.mark.full
-def test_wide_counters_are_not_filled(outcome):
+def test_wide_counters_are_not_filled():
     """Why the standard list has narrow ones: a carry into bit 31 takes 2**31 beats."""
-    found = outcome(replace(ENCODER, counter_width=32), "word", 0)
-    assert {survivor["verdict"] for survivor in found.survivors} <= {"different", "unresolved"}
-    assert found.survivors
-    assert all("count" in survivor["where"] or "status" in survivor["where"] for survivor in found.survivors)
+    result = outcome(replace(ENCODER, counter_width=32), "word", 0)
+    assert {survivor["verdict"] for survivor in result.survivors} <= {"different", "unresolved"}
+    assert result.survivors
+    assert all("count" in survivor["where"] or "status" in survivor["where"] for survivor in result.survivors)
 
 
-def test_a_unit_that_is_wrong_without_a_fault(outcome, monkeypatch):
+def test_a_unit_that_is_wrong_without_a_fault(monkeypatch):
     monkeypatch.setattr(module, "program", _inverted(module.program))
     with pytest.raises(RuntimeError, match=r"^decoder se8, words: without a fault, outputs are wrong in cycle \d+$"):
         outcome(DECODER, "word", 3)

@@ -11,7 +11,7 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.synth import yosys as tools
 from qse_hw.synth.mutation.netlist import LEVELS, bits, mutants
-from qse_hw.synth.mutation.simulate import compile_simulator, simulate
+from qse_hw.synth.mutation.simulate import simulate
 from qse_hw.synth.mutation.stimuli import pins, program, stimuli
 from tests.synth.mutate_replay import Replay
 
@@ -54,6 +54,7 @@ def test_ports(tmp_path):
         computed.add(y)
 
 
+@pytest.mark.full
 def test_two_simulators_agree(tmp_path):
     """Verilator, on the Verilog of the netlist with its faults, kills the same mutants in the same cycles."""
     rng, emitted = np.random.default_rng(3), emit(CONFIG)
@@ -61,7 +62,7 @@ def test_two_simulators_agree(tmp_path):
     rows = program(emitted, given, rng)
     netlist = mutants(emitted, level="word", count=120, seed=1, folder=tmp_path)
     numbers = range(len(netlist.mutants) + 1)
-    got = simulate(compile_simulator(tmp_path), netlist, rows, numbers, tmp_path).tolist()
+    got = simulate(netlist, rows, numbers, tmp_path).tolist()
     script = "read_rtlil prepared.il; script mutants.ys; write_verilog -noattr mutants.v"
     tools.run(tools.YOSYS, ["-q", "-p", script], tmp_path)
     text = (tmp_path / "mutants.v").read_text()

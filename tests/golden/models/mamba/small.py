@@ -8,7 +8,7 @@ from transformers import Mamba2Config as HF2Config
 from transformers import Mamba2ForCausalLM, MambaForCausalLM
 from transformers import MambaConfig as HF1Config
 
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.quantize import tensor
@@ -17,7 +17,7 @@ COMMON: dict[str, Any] = {"vocab_size": 61, "hidden_size": 48, "num_hidden_layer
 IDS = torch.randint(61, (2, 40), generator=torch.Generator().manual_seed(2))
 # Coarse, with another format and scale for every layer, so that a layer that is left out, or has another's, shows.
 QUANTISERS = [
-    Segmented(format=load_format(name), scale=Scale.from_step(step))
+    SegmentedQuantizer(format=load_format(name), scale=Scale.from_step(step))
     for name, step in (("se8:L=3", 0.3), ("se8-silu", 0.11), ("int8", 0.07))
 ]
 
@@ -39,11 +39,11 @@ def made(kind: str, **more: Any) -> Any:
 
 def logits(model: Any, ids: Tensor = IDS) -> Tensor:
     with torch.no_grad():
-        found = model(ids)
-    return found if isinstance(found, Tensor) else found.logits
+        logits = model(ids)
+    return logits if isinstance(logits, Tensor) else logits.logits
 
 
-def decoded(quantizer: Segmented, x: Tensor) -> Tensor:
+def decoded(quantizer: SegmentedQuantizer, x: Tensor) -> Tensor:
     codes = tensor.quantize(x, quantizer.format, quantizer.scale)
     return tensor.dequantize(codes, quantizer.format, quantizer.scale).to(x.dtype)
 

@@ -210,6 +210,7 @@ def test_fingerprint_tells_weights_apart(model: Mamba, saved: Path) -> None:
     assert fingerprint(other) != fingerprint(model)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("folder", "config", "bits"),
     [

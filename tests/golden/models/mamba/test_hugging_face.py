@@ -53,19 +53,20 @@ def test_training_does_not_go_by_the_fused_kernel(theirs: Any, monkeypatch: pyte
     assert not torch.equal(expected, plain)
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")  # in transformers
 @pytest.mark.parametrize("kind", [pytest.param("mamba", marks=pytest.mark.full), "mamba2"])
 def test_compiled_is_eager(kind: str) -> None:
     """Also when scale or format are changed after compilation."""
-    model, ids, found = made(kind, num_hidden_layers=1), IDS[:, :4], []
+    model, ids, results = made(kind, num_hidden_layers=1), IDS[:, :4], []
     step = torch.compile(lambda ids: model(ids, use_cache=False).logits, backend="aot_eager", fullgraph=True)
     one, other = QUANTISERS[:2]
     with torch.no_grad():
         for quantizer in (one, replace(one, scale=other.scale), other):
             quantize_model(model, [quantizer])
-            found.append(logits(model, ids))
-            assert torch.equal(step(ids), found[-1])
-    for one, other in itertools.combinations(found, 2):
+            results.append(logits(model, ids))
+            assert torch.equal(step(ids), results[-1])
+    for one, other in itertools.combinations(results, 2):
         assert not torch.equal(one, other)
 
 
@@ -75,9 +76,9 @@ def test_padding_is_not_seen(theirs: Any) -> None:
     padded, mask = IDS.clone(), torch.ones_like(IDS)
     padded[:, :5], mask[:, :5] = 0, 0
     with torch.no_grad():
-        found = theirs(padded, attention_mask=mask, use_cache=False).logits
+        result = theirs(padded, attention_mask=mask, use_cache=False).logits
     expected = logits(theirs, IDS[:, 5:])
-    assert (found[:, 5:] - expected).square().mean().sqrt() < 0.02 * expected.std()
+    assert (result[:, 5:] - expected).square().mean().sqrt() < 0.02 * expected.std()
 
 
 def test_copies_are_quantized_and_apart(theirs: Any, ours: Mamba) -> None:

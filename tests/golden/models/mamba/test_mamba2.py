@@ -12,9 +12,9 @@ from transformers import Mamba2ForCausalLM
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
+from qse_hw.golden.models.mamba.common import RMSNorm
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config, ssd
 from qse_hw.golden.models.mamba.model import Mamba, weight_shapes
-from qse_hw.golden.models.mamba.parts import RMSNorm
 from qse_hw.golden.models.mamba.scan import FAST
 
 IDS = torch.randint(61, (2, 75), generator=torch.Generator().manual_seed(2))
@@ -137,6 +137,7 @@ def test_the_hook_sees_and_replaces_x_b_and_c() -> None:
     assert torch.equal(without[2], model.lm_head(model.backbone.norm_f(embedding)))
 
 
+@pytest.mark.full
 def test_the_fast_convolution_gives_the_same_logits() -> None:
     torch.manual_seed(3)
     model = Mamba(Mamba2Config(d_model=32, n_layer=2, vocab_size=61, d_state=8, headdim=16))
@@ -186,8 +187,8 @@ def test_a_norm_in_groups_takes_any_shape() -> None:
     x = torch.randn(3, 2, 8, generator=torch.Generator().manual_seed(6))
     parts = x.unflatten(-1, (2, 4))
     expected = (parts * torch.rsqrt(parts.square().mean(-1, keepdim=True) + 1e-5)).flatten(-2)
-    for found, wanted in ((norm(x), expected), (norm(x[0]), expected[0]), (norm(x[0, 0]), expected[0, 0])):
-        torch.testing.assert_close(found, wanted)
+    for result, wanted in ((norm(x), expected), (norm(x[0]), expected[0]), (norm(x[0, 0]), expected[0, 0])):
+        torch.testing.assert_close(result, wanted)
 
 
 ORIGINAL: dict[str, Any] = {"d_model": 768, "n_layer": 24, "vocab_size": 50277, "pad_vocab_size_multiple": 16}

@@ -39,9 +39,9 @@ def test_transformers_computes_with_decoded_x(theirs: Any, ours: Mamba) -> None:
     of a step may fall to either side, as x differs in its last bits."""
     plain = logits(theirs)
     assert quantize_model(theirs, QUANTISERS) is theirs
-    found, expected = logits(theirs), ours(IDS, by_transform)
+    result, expected = logits(theirs), ours(IDS, by_transform)
     moved = (expected - plain).square().mean().sqrt()
-    assert (found - expected).square().mean().sqrt() < 0.02 * moved
+    assert (result - expected).square().mean().sqrt() < 0.02 * moved
     assert moved > 0.02 * plain.std()
 
 
@@ -109,8 +109,8 @@ def test_gradients_go_straight_through(theirs: Any, ours: Mamba) -> None:
     ):
         torch.nn.functional.cross_entropy(run().flatten(0, 1), targets).backward()
         model = theirs if len(gradients) == 2 else ours
-        found = [p.grad.flatten() for n, p in sorted(model.named_parameters()) if "conv1d" in n or "in_proj" in n]
-        gradients.append(torch.cat(found))
+        results = [p.grad.flatten() for n, p in sorted(model.named_parameters()) if "conv1d" in n or "in_proj" in n]
+        gradients.append(torch.cat(results))
         model.zero_grad()
     torch.testing.assert_close(gradients[1], gradients[0])
     assert (gradients[2] - gradients[0]).norm() < 0.05 * gradients[0].norm()
@@ -134,32 +134,32 @@ def test_calibrating_our_model_is_calibrating_its_activations(ours: Mamba, spec:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_calibrating_theirs_sees_what_the_whole_forward_computes(theirs: Any, dtype: torch.dtype) -> None:
     plain = logits(theirs.to(dtype))
-    found = calibrate_model(theirs, IDS, "se8")
+    calibration = calibrate_model(theirs, IDS, "se8")
     assert torch.equal(logits(theirs), plain)
-    assert (found.tokens, found.channels) == (80, 96)
+    assert (calibration.tokens, calibration.channels) == (80, 96)
     seen = watched(quantize_model(theirs, QUANTISERS))
     for block in theirs.backbone.layers:  # lets x pass as it is
         block.mixer.quantizer.register_forward_hook(lambda module, inputs, output: inputs[0])
     assert torch.equal(logits(theirs), plain)
     xs = [layer["x"].transpose(1, 2).flatten(0, 1).float().numpy() for layer in seen]
-    assert found == calibrate([Layer(x=x) for x in xs], "se8", model=found.model)
+    assert calibration == calibrate([Layer(x=x) for x in xs], "se8", model=calibration.model)
 
 
 def test_both_models_give_nearly_the_same_calibration(theirs: Any, ours: Mamba) -> None:
-    found, near = calibrate_model(theirs, IDS, "se8"), calibrate_model(ours, IDS, "se8")
-    assert found.model == near.model == fingerprint(ours)
+    calibration, near = calibrate_model(theirs, IDS, "se8"), calibrate_model(ours, IDS, "se8")
+    assert calibration.model == near.model == fingerprint(ours)
     for layer in range(3):
-        assert near.layer(layer).sqnr_db == pytest.approx(found.layer(layer).sqnr_db, abs=0.05)
+        assert near.layer(layer).sqnr_db == pytest.approx(calibration.layer(layer).sqnr_db, abs=0.05)
 
 
 def test_calibrating_a_quantized_model_sees_x_as_it_arrives(theirs: Any, ours: Mamba) -> None:
     for model in (theirs, ours):
         plain = calibrate_model(model, IDS, "se8")
         before = logits(quantize_model(model, QUANTISERS))
-        found = calibrate_model(model, IDS, "se8")
+        calibration = calibrate_model(model, IDS, "se8")
         assert torch.equal(logits(model), before)
-        assert found.layers[0] == plain.layers[0]
-        assert found.layers[1] != plain.layers[1]
+        assert calibration.layers[0] == plain.layers[0]
+        assert calibration.layers[1] != plain.layers[1]
     expected: list[np.ndarray[Any, Any]] = []
 
     def arriving(layer: int, name: str, x: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ def test_calibrating_a_quantized_model_sees_x_as_it_arrives(theirs: Any, ours: M
 
     quantize_model(ours, None)(IDS, arriving)
     layers = [Layer(x=x.reshape(80, 96)) for x in expected]
-    assert calibrate(layers, "se8", model=fingerprint(ours)) == found
+    assert calibrate(layers, "se8", model=fingerprint(ours)) == calibration
 
 
 def test_half_precision_and_a_bare_backbone(theirs: Any, tmp_path: Path) -> None:
@@ -179,10 +179,10 @@ def test_half_precision_and_a_bare_backbone(theirs: Any, tmp_path: Path) -> None
     assert calibrate_model(backbone, IDS, "se8") == replace(calibration, model="")
     quantize_model(theirs.bfloat16(), calibration)
     assert theirs.backbone.layers[2].mixer.quantizer.scale == calibration.layer(2).scale
-    found = calibrate_model(quantize_model(theirs, None), IDS, "se8")  # runs in bfloat16
-    assert found.model != calibration.model
+    result = calibrate_model(quantize_model(theirs, None), IDS, "se8")  # runs in bfloat16
+    assert result.model != calibration.model
     for layer in range(3):
-        assert found.layer(layer).sqnr_db == pytest.approx(calibration.layer(layer).sqnr_db, abs=0.5)
+        assert result.layer(layer).sqnr_db == pytest.approx(calibration.layer(layer).sqnr_db, abs=0.5)
     quantize_model(backbone.float(), replace(calibration, model=""))
     assert backbone.layers[0].mixer.quantizer.format == calibration.layer(0).format
 
@@ -212,8 +212,8 @@ def test_nan_in_a_bias_is_seen_in_the_logits(theirs: Any, ours: Mamba) -> None:
         assert logits(quantize_model(model, QUANTISERS)).isnan().all()
         assert logits(quantize_model(model, QUANTISERS, nan_to_zero=True)).isfinite().all()
         with torch.enable_grad():
-            found = quantize_model(model, QUANTISERS)(IDS)
-            (found if isinstance(found, Tensor) else found.logits).sum().backward()
+            result = quantize_model(model, QUANTISERS)(IDS)
+            (result if isinstance(result, Tensor) else result.logits).sum().backward()
         assert convolution.weight.grad[3].isnan().any()
         with pytest.raises(InputError, match=r"^x of layer 0 must be finite, but has NaN or infinity; "):
             calibrate_model(model, IDS, "se8")
@@ -227,8 +227,8 @@ def test_after_training_a_calibration_goes_in_if_it_is_said_so(theirs: Any, ours
         with pytest.raises(InputError, match=r"calibrate again, or give check_weights=False if the model was .*$"):
             quantize_model(model, calibration)
         quantize_model(model, calibration, check_weights=False)
-        found = [module for module in model.modules() if isinstance(module, FakeQuantize)]
-        assert [one.scale for one in found] == [calibration.layer(layer).scale for layer in range(3)]
+        results = [module for module in model.modules() if isinstance(module, FakeQuantize)]
+        assert [one.scale for one in results] == [calibration.layer(layer).scale for layer in range(3)]
         with pytest.raises(InputError, match=r"3 layers of 96 channels, but is for 2 of 96"):
             quantize_model(model, replace(calibration, layers=calibration.layers[:2]), check_weights=False)
 

@@ -33,6 +33,7 @@ def compare(
         torch.testing.assert_close(ours, expected, rtol=1e-4, atol=2e-5)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("length", [1, 3, 16, 37])
 def test_conv_silu(length: int) -> None:
     x = torch.randn(3, length, 64)[..., :32]  # strided rows, as from in_proj

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from qse_hw.golden.calibration.quantizers import Codebook, Segmented
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQuantizer
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba import sensitivity
@@ -63,18 +63,18 @@ def test_the_mean_over_all_signs_is_the_jacobians(block: Block, monkeypatch: pyt
         sensitivity.torch, "randint",
         lambda low, high, shape, generator: torch.tensor(next(every)).view(shape),
     )  # fmt: skip
-    found = output_weights(block, residual, probes=2**outputs)
+    result = output_weights(block, residual, probes=2**outputs)
     assert next(every, None) is None
-    np.testing.assert_allclose(found, squared_columns(block, residual[0]), rtol=1e-4)
+    np.testing.assert_allclose(result, squared_columns(block, residual[0]), rtol=1e-4)
 
 
 def test_many_probes_converge(block: Block) -> None:
     residual = residual_of(block)
     want = np.concatenate([squared_columns(block, sequence) for sequence in residual])
-    found = output_weights(block, residual, probes=2000)
-    assert found.shape == want.shape == (2 * LENGTH, x_of(block, residual[0]).shape[1])
-    assert found.dtype == np.float32
-    assert np.abs(found / want - 1).mean() < 0.06  # a probe is off by 1.4 at most, 2000 by 0.03
+    result = output_weights(block, residual, probes=2000)
+    assert result.shape == want.shape == (2 * LENGTH, x_of(block, residual[0]).shape[1])
+    assert result.dtype == np.float32
+    assert np.abs(result / want - 1).mean() < 0.06  # a probe is off by 1.4 at most, 2000 by 0.03
 
 
 def test_deterministic(block: Block) -> None:
@@ -97,8 +97,8 @@ def test_causal(block: Block) -> None:
     residual = residual_of(block, 1)
     moved = residual.clone()
     moved[0, -1] += 1
-    found, other = (squared_columns(block, sequence) for sequence in (residual[0], moved[0]))
-    assert not np.allclose(found[-1], other[-1])
+    result, other = (squared_columns(block, sequence) for sequence in (residual[0], moved[0]))
+    assert not np.allclose(result[-1], other[-1])
     x = x_of(block, residual[0])
 
     def with_x(value: Tensor) -> Tensor:
@@ -111,17 +111,17 @@ def test_causal(block: Block) -> None:
     assert change[-1] > 0
 
 
-def quantizers() -> list[Segmented | Codebook]:
+def quantizers() -> list[SegmentedQuantizer | CodebookQuantizer]:
     return [
-        Segmented(format=load_format("int8"), scale=Scale.from_step(0.05)),
-        Codebook.nearest(np.linspace(-1, 2, 9)),
-        Codebook.nearest(np.array([0.0, 1e9])),  # x becomes 0
+        SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(0.05)),
+        CodebookQuantizer.nearest(np.linspace(-1, 2, 9)),
+        CodebookQuantizer.nearest(np.array([0.0, 1e9])),  # x becomes 0
     ]
 
 
 def test_output_error_is_the_layers(block: Block) -> None:
     residual = residual_of(block, 3)
-    found = output_error(block, residual, quantizers())
+    result = output_error(block, residual, quantizers())
     power, errors = 0.0, np.zeros(3)
     for sequence in residual:
         exact = block(sequence[None]).double()
@@ -131,11 +131,12 @@ def test_output_error_is_the_layers(block: Block) -> None:
             decoded = torch.from_numpy(quantizer.array(x.numpy()))[None]
             moved = block(sequence[None], transform=lambda name, old, d=decoded: d if name == "x" else old)
             errors[number] += float((moved.double() - exact).square().sum())
-    assert found == pytest.approx((errors / power).tolist(), rel=1e-6)
-    assert found[2] > found[1] > found[0] > 0
-    assert found == output_error(block, residual, quantizers())
+    assert result == pytest.approx((errors / power).tolist(), rel=1e-6)
+    assert result[2] > result[1] > result[0] > 0
+    assert result == output_error(block, residual, quantizers())
     assert output_error(block, residual, []) == []
-    exact_ones = [Codebook.nearest(np.unique(np.concatenate([x_of(block, s).numpy().ravel() for s in residual])))]
+    values = np.unique(np.concatenate([x_of(block, s).numpy().ravel() for s in residual]))
+    exact_ones = [CodebookQuantizer.nearest(values)]
     assert output_error(block, residual, exact_ones) == [0.0]
 
 

@@ -28,11 +28,11 @@ def watched(model, ids):
     whole = len(ids) // SEQUENCE * SEQUENCE
     seen = [{} for _ in model.blocks]
     hooks = []
-    for found, block in zip(seen, model.blocks, strict=True):
+    for result, block in zip(seen, model.blocks, strict=True):
         mixer = block.mixer
 
-        def keep(name, found=found):
-            return lambda _, inputs, output: found.update({name: output, f"{name} input": inputs[0]})
+        def keep(name, result=result):
+            return lambda _, inputs, output: result.update({name: output, f"{name} input": inputs[0]})
 
         hooks += [getattr(mixer, name).register_forward_hook(keep(name)) for name in ("in_proj", "x_proj", "out_proj")]
         hooks.append(block.norm.register_forward_hook(keep("norm")))
@@ -120,9 +120,9 @@ def test_calibrating_again_gives_the_same(model, ids, calibration):
 
 
 def test_a_text_is_cut_into_whole_sequences():
-    found = list(batches(torch.arange(50), 47, 5))
-    assert [batch.shape for batch in found] == [(8, 5), (1, 5)]
-    assert torch.equal(torch.cat(found).flatten(), torch.arange(45))
+    result = list(batches(torch.arange(50), 47, 5))
+    assert [batch.shape for batch in result] == [(8, 5), (1, 5)]
+    assert torch.equal(torch.cat(result).flatten(), torch.arange(45))
     assert torch.equal(next(batches(torch.arange(3), 3, 1)), torch.arange(3)[:, None])
     for sequence in (0, -1):
         with pytest.raises(InputError, match=f"Sequence must be at least 1 token, not {sequence}"):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from qse_hw.golden.calibration.quantizers import Codebook, Segmented
-from qse_hw.golden.errors import InputError
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQuantizer
+from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba import generate
@@ -19,7 +19,7 @@ from qse_hw.golden.models.mamba.checkpoint import load_model
 from qse_hw.golden.models.mamba.decode import MambaDecoder
 from qse_hw.golden.models.mamba.model import MambaConfig
 from qse_hw.golden.models.mamba.text import read_text
-from qse_hw.golden.models.quamba import regions
+from qse_hw.golden.models.quamba import fused_ops
 from qse_hw.golden.models.quamba.calibrate import calibrate_quamba
 from qse_hw.golden.models.quamba.decode import Hadamard, QuambaDecoder
 from qse_hw.golden.models.quamba.integer import dequantize, quantize, requantize
@@ -46,7 +46,8 @@ def quantized(base, spec="se8-silu:K=40,zero_point=30", **options):
     model, calibration = base
     format = load_format(spec)
     scales = [Scale.from_step(float(layer.x.step) * 0.5) for layer in calibration.layers]
-    return QuambaMamba(model, calibration, [Segmented(format=format, scale=scale) for scale in scales], **options)
+    quantizers = [SegmentedQuantizer(format=format, scale=scale) for scale in scales]
+    return QuambaMamba(model, calibration, quantizers, **options)
 
 
 def prompt(length=LENGTH, seed=8):
@@ -62,9 +63,9 @@ class Seen:
     def __call__(self, region):
         def watched(*args):
             given = [arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in args]
-            found = region(*args)
-            self.calls.setdefault(region.__name__, []).append((given, found))
-            return found
+            result = region(*args)
+            self.calls.setdefault(region.__name__, []).append((given, result))
+            return result
 
         return watched
 
@@ -84,32 +85,32 @@ def check_equal(model, decoder, ids, atol=1e-5):
     decoder.fuse = seen = Seen()
     stepped = over_time(decoder.step(column) for column in ids.unbind(1))
     for number, (block, tap) in enumerate(zip(model.layers, taps, strict=True)):
-        normalise, convolve, project, scan, finish = (
+        normalize, convolve, project, scan, finish = (
             seen.layer(name, number, len(model.layers))
-            for name in ("normalise", "convolve", "project", "scan", "finish")
+            for name in ("normalize", "convolve", "project", "scan", "finish")
         )
-        found = {
-            "norm": over_time(out for _, out in normalise),
+        results = {
+            "norm": over_time(out for _, out in normalize),
             "in_proj": over_time(given[0] for given, _ in convolve),
             "x": over_time(out[0] for _, out in convolve),
-            "x_decoded": over_time(regions.decoded(*given[:2]) for given, _ in scan),
+            "x_decoded": over_time(fused_ops.decoded(*given[:2]) for given, _ in scan),
             "x_proj": over_time(torch.cat(out, dim=-1) for _, out in project),
             "dt_proj": over_time(given[2] for given, _ in scan),
             "y": over_time(out.half() for _, out in scan),
         }
-        found["xz"] = requantize(found["in_proj"], block.to_xz)
-        found["dt"] = requantize(found["dt_proj"], block.to_dt)
-        found["conv"] = block.conv.accumulate(found["xz"].chunk(2, dim=-1)[0])
-        found["y_code"] = block.out_proj.quantize(found["y"])
+        results["xz"] = requantize(results["in_proj"], block.to_xz)
+        results["dt"] = requantize(results["dt_proj"], block.to_dt)
+        results["conv"] = block.conv.accumulate(results["xz"].chunk(2, dim=-1)[0])
+        results["y_code"] = block.out_proj.quantize(results["y"])
         sums = over_time(given[1] for given, _ in finish)
-        assert torch.equal(sums, block.out_proj.linear(found["y_code"]))
+        assert torch.equal(sums, block.out_proj.linear(results["y_code"]))
         before, after = (over_time(tensors) for tensors in ([given[0] for given, _ in finish], [o for _, o in finish]))
-        found["out"] = tap["out"]
+        results["out"] = tap["out"]
         assert all(torch.equal(out.half().double(), out) for _, out in scan)
         assert torch.equal(after, before + tap["out"])
-        assert {name: torch.equal(value, tap[name]) for name, value in found.items()} == dict.fromkeys(tap, True)
+        assert {name: torch.equal(value, tap[name]) for name, value in results.items()} == dict.fromkeys(tap, True)
         gate = over_time(out[1] for _, out in convolve)
-        assert torch.equal(gate, found["xz"].chunk(2, dim=-1)[1])
+        assert torch.equal(gate, results["xz"].chunk(2, dim=-1)[1])
     assert torch.equal(over_time(given[0] for given, _ in seen.calls["head"]), after)
     torch.testing.assert_close(stepped, logits, rtol=1e-5, atol=atol)
 
@@ -214,7 +215,7 @@ def test_regions_compile_whole_and_once_for_all_layers(base, monkeypatch):
     model = quantized(base, quantize_head=True)
     decoder, plain = (QuambaDecoder.of(model, batch=BATCH, compiled=compiled) for compiled in (True, False))
     assert torch.equal(decoder.generate(prompt(), 5), plain.generate(prompt(), 5))
-    assert len(graphs) == 6  # normalise, convolve, project, scan, finish, head
+    assert len(graphs) == 6  # normalize, convolve, project, scan, finish, head
     generate.fused.cache_clear()
     torch.compiler.reset()
 
@@ -227,13 +228,13 @@ def test_compiled_regions_differ_in_the_last_bits_of_exp_and_of_the_heads_sum_al
     decoder.fuse = seen = Seen()
     for column in prompt(24)[:1].unbind(1):
         decoder.step(column)
-    far = {"normalise": 0, "project": 0, "finish": 0, "convolve": 1e-6, "scan": 1e-3, "head": 1e-4}
+    far = {"normalize": 0, "project": 0, "finish": 0, "convolve": 1e-6, "scan": 1e-3, "head": 1e-4}
     assert {*seen.calls} == {*far}
     for name, calls in seen.calls.items():
-        region = generate.fused(getattr(regions, name), exact=True)
+        region = generate.fused(getattr(fused_ops, name), exact=True)
         for given, expected in calls:
-            found = region(*(arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in given))
-            torch.testing.assert_close(found, expected, rtol=far[name], atol=far[name])
+            result = region(*(arg.clone() if isinstance(arg, torch.Tensor) else arg for arg in given))
+            torch.testing.assert_close(result, expected, rtol=far[name], atol=far[name])
 
 
 def test_requantization_equals_the_models():
@@ -241,18 +242,18 @@ def test_requantization_equals_the_models():
     sums = torch.randint(-(1 << 31), 1 << 31, (4096,), generator=draw).to(torch.int32)
     sums = torch.cat((sums, sums >> 12, sums >> 20, torch.arange(-2048, 2048, dtype=torch.int32)))
     for by in (Scale(M=1 << 15, k=k) for k in (0, 1, 2, 15, 16, 17, 30, 47, 62, 63, 70)):
-        assert torch.equal(regions.requantized(sums, regions.requantization(by)), requantize(sums, by)), by
+        assert torch.equal(fused_ops.requantized(sums, fused_ops.requantization(by)), requantize(sums, by)), by
     by = Scale(M=50001, k=24)
-    assert torch.equal(regions.requantized(sums, regions.requantization(by)), requantize(sums, by))
+    assert torch.equal(fused_ops.requantized(sums, fused_ops.requantization(by)), requantize(sums, by))
 
 
 def test_rounding_equals_the_models():
     scale = Scale(M=5 << 13, k=14)
     ties = torch.arange(-700, 700) / 5
     x = torch.cat((ties, torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0, 1e-45])))
-    assert torch.equal(regions.rounded(x, regions.factor_of(scale)), quantize(x, scale, "half even"))
+    assert torch.equal(fused_ops.rounded(x, fused_ops.factor_of(scale)), quantize(x, scale, "half even"))
     codes = torch.arange(-128, 128).to(torch.int8)
-    assert torch.equal(codes.float() * regions.step_of(scale.step), dequantize(codes, scale.step))
+    assert torch.equal(codes.float() * fused_ops.step_of(scale.step), dequantize(codes, scale.step))
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float16, 65504.0), (torch.int8, 127.0)])
@@ -261,10 +262,10 @@ def test_states_saturate(dtype, limit):
     one, half = torch.ones(()), torch.tensor(0.5)
     state = torch.zeros(1, 2, 1, dtype=dtype)
     codes, values = torch.tensor([[1, 1]], dtype=torch.uint8), torch.tensor([0.0, float(1 << 20)])
-    by, dt = regions.requantization(Scale(M=1 << 15, k=15)), torch.tensor([[1, 1]], dtype=torch.int32)
+    by, dt = fused_ops.requantization(Scale(M=1 << 15, k=15)), torch.tensor([[1, 1]], dtype=torch.int32)
     BC, gate = torch.tensor([[1, 1]], dtype=torch.int8), torch.tensor([[1, 1]], dtype=torch.int8)
     bias, A, D = torch.zeros(2), torch.full((2, 1), -(2.0**-7)), torch.zeros(2)
-    y = regions.scan(
+    y = fused_ops.scan(
         codes, values, dt, by, one, bias, A, BC, one, D, gate, half,
         state, one.double(), one,
     )  # fmt: skip
@@ -275,15 +276,16 @@ def test_states_saturate(dtype, limit):
 @pytest.mark.parametrize("n", [1, 2, 24, 40, 80, 96, 512, 1536, 4096, 5120])
 def test_the_transform_equals_the_models(n):
     y = torch.randn(3, n, generator=torch.Generator().manual_seed(n)).half().double()
-    found = Hadamard(n, torch.device("cpu"))(y)
-    assert torch.equal(found, transform_tensor(y, normalise=False))
+    result = Hadamard(n, torch.device("cpu"))(y)
+    assert torch.equal(result, transform_tensor(y, normalize=False))
 
 
 def test_bad_input(base):
     model, calibration = base
-    levels = Codebook.nearest(np.linspace(-1, 1, 5))
+    levels = CodebookQuantizer.nearest(np.linspace(-1, 1, 5))
     other = QuambaMamba(model, calibration, [levels, levels])
-    with pytest.raises(InputError, match=r"^Layer 0: x must have a segmented format to be decoded, not Codebook$"):
+    said = r"^Layer 0: x must have a segmented format to be decoded, not CodebookQuantizer$"
+    with pytest.raises(InputError, match=said):
         QuambaDecoder.of(other)
     decoder = QuambaDecoder.of(quantized(base), batch=BATCH)
     with pytest.raises(InputError, match=r"^Batch must be at least 1 sequence, not 0$"):
@@ -296,3 +298,33 @@ def test_bad_input(base):
     for ids in (torch.full_like(prompt(), VOCABULARY), prompt() - VOCABULARY, prompt().float()):
         with pytest.raises(InputError, match=r"^Prompt must be integers from 0 to 22, the vocabulary's$"):
             decoder.prefill(ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "tokens", "said"),
+    [
+        ([[1, 2]], 3, r"^Prompt must be an integer tensor of shape \(1, at least 1\), not \[\[1, 2\]\]$"),
+        (np.ones((1, 2), np.int64), 3, r"^Prompt must be an integer tensor of shape "),
+        (torch.ones(1, 2), 3, r"^Prompt must be integers from 0 to 22, the vocabulary's$"),
+        (torch.ones(1, 2, dtype=torch.bool), 3, r"^Prompt must be integers "),
+        (torch.ones(1, 2, dtype=torch.complex64), 3, r"^Prompt must be integers "),
+        (torch.ones(1, 2, dtype=torch.int64), "3", r"^Tokens must be an integer, not '3'$"),
+        (torch.ones(1, 2, dtype=torch.int64), 3.0, r"^Tokens must be an integer, not 3\.0$"),
+    ],
+)
+def test_odd_arguments_of_generate(base, ids, tokens, said):
+    decoder = QuambaDecoder.of(quantized(base))
+    with pytest.raises((InputError, InputTypeError), match=said):
+        decoder.generate(ids, tokens)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch": "2"}, r"^Batch must be an integer, not '2'$"),
+        ({"compiled": "no"}, r"^compiled must be True or False, not 'no'$"),
+    ],
+)
+def test_odd_arguments_of_a_decoder(base, options, said):
+    with pytest.raises(InputTypeError, match=said):
+        QuambaDecoder.of(quantized(base), **options)

@@ -39,9 +39,9 @@ def nearby(step: float, dtype: torch.dtype) -> torch.Tensor:
 def test_quantize(scale, rounding):
     for dtype in (torch.float32, torch.float16):
         x = nearby(float(scale.step), dtype)
-        found = quantize(x, scale, rounding)
-        assert found.dtype == torch.int8
-        assert np.array_equal(found.numpy(), oracle.codes(x.numpy(), scale, ROUNDINGS[rounding]))
+        codes = quantize(x, scale, rounding)
+        assert codes.dtype == torch.int8
+        assert np.array_equal(codes.numpy(), oracle.codes(x.numpy(), scale, ROUNDINGS[rounding]))
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -75,11 +75,11 @@ def test_quantize_weight(seed):
     generator = torch.Generator().manual_seed(seed)
     w = torch.randn(9, 31, generator=generator) * 10.0 ** (seed - 3)
     w[0, :20] = w.abs().max() * (torch.arange(20) + 0.5) / 127  # next to ties
-    found = quantize_weight(w, "w")
+    result = quantize_weight(w, "w")
     codes, step = oracle.weight(w.numpy())
-    assert np.array_equal(found.codes.numpy(), codes)
-    assert found.step == step
-    assert int(found.codes.abs().max()) == 127
+    assert np.array_equal(result.codes.numpy(), codes)
+    assert result.step == step
+    assert int(result.codes.abs().max()) == 127
 
 
 def test_weight_ties_go_to_even():
@@ -106,10 +106,10 @@ def test_sums_up_to_2_24_are_in_float32(last, dtype):
 @pytest.mark.parametrize("peak", [2.0**-119, 2.0**127])
 def test_the_smallest_and_the_largest_weights(peak):
     w = torch.tensor([peak, -peak, peak / 3, peak * 0.9, 0.0])
-    found = quantize_weight(w, "w")
-    assert found.codes.tolist() == [127, -127, 42, 114, 0]
-    assert np.float32(float(found.step)) >= np.finfo(np.float32).tiny
-    assert (found.value - w).abs().max() <= float(found.step) / 2 + peak * 2.0**-23
+    result = quantize_weight(w, "w")
+    assert result.codes.tolist() == [127, -127, 42, 114, 0]
+    assert np.float32(float(result.step)) >= np.finfo(np.float32).tiny
+    assert (result.value - w).abs().max() <= float(result.step) / 2 + peak * 2.0**-23
 
 
 @pytest.mark.parametrize("peak", [2.0**-120, 1e-45, -3.3e38])
@@ -135,9 +135,9 @@ def test_requantize(ratio):
     centres = [int(Fraction(2 * n + 1, 2) / by.reciprocal) for n in range(-130, 130)]
     near = [c + d for c in centres for d in (-1, 0, 1) if abs(c + d) < 1 << 31]
     accumulators = torch.tensor(limits + near, dtype=torch.int32)
-    found = requantize(accumulators, by)
-    assert found.dtype == torch.int8
-    assert np.array_equal(found.numpy(), oracle.requantize(accumulators.numpy(), Fraction(ratio), Fraction(1)))
+    codes = requantize(accumulators, by)
+    assert codes.dtype == torch.int8
+    assert np.array_equal(codes.numpy(), oracle.requantize(accumulators.numpy(), Fraction(ratio), Fraction(1)))
 
 
 def test_requantize_ties_go_to_even_and_shapes_and_strides_are_kept():
@@ -159,8 +159,8 @@ def test_requantize_is_the_same_across_blocks():
 def test_requantize_stays_on_its_device():
     """On all but a CPU it takes all values at once; the device "meta" has shapes and types, and no values."""
     accumulators = torch.empty((3, 70_001), dtype=torch.int32, device="meta")
-    found = requantize(accumulators, multiplier(Fraction(1, 1000), Scale.from_step(1.0), "here"))
-    assert (found.shape, found.dtype, found.device.type) == ((3, 70_001), torch.int8, "meta")
+    codes = requantize(accumulators, multiplier(Fraction(1, 1000), Scale.from_step(1.0), "here"))
+    assert (codes.shape, codes.dtype, codes.device.type) == ((3, 70_001), torch.int8, "meta")
     assert requantize(accumulators[:0], Scale.from_step(1.0)).shape == (0, 70_001)
 
 
@@ -180,9 +180,9 @@ def test_linear_accumulates_exactly(width, largest):
     layer = IntegerLinear(w, max_input=largest, where="here")
     x = torch.randint(-largest, largest + 1, (4, width), generator=generator, dtype=torch.int32)
     x[0] = largest * torch.sign(layer.codes[0])  # the largest sum
-    found = layer(x)
-    assert found.dtype == torch.int32
-    assert np.array_equal(found.numpy(), oracle.linear(x.numpy(), oracle.weight(w.numpy())[0]))
+    result = layer(x)
+    assert result.dtype == torch.int32
+    assert np.array_equal(result.numpy(), oracle.linear(x.numpy(), oracle.weight(w.numpy())[0]))
 
 
 def test_a_linear_keeps_its_codes_alone():

@@ -14,8 +14,8 @@ from qse_hw.golden.formats.presets import int8, se8
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
-from qse_hw.golden.models.quamba.calibrate2 import calibrate_quamba2, channel_groups
-from qse_hw.golden.models.quamba.calibration2 import read_quamba2, write_quamba2
+from qse_hw.golden.models.quamba.calibrate_mamba2 import calibrate_quamba2, channel_groups
+from qse_hw.golden.models.quamba.calibration_mamba2 import read_quamba2, write_quamba2
 from qse_hw.golden.models.quamba.mamba2 import QuambaMamba2
 from qse_hw.golden.models.quamba.observe import Percentile
 from tests.golden.models.quamba.conftest import SEQUENCE, random_model
@@ -29,7 +29,7 @@ def model2():
 
 
 @pytest.fixture(scope="module")
-def calibration2(model2, ids):
+def calibration_mamba2(model2, ids):
     return calibrate_quamba2(model2, ids, tokens=len(ids), sequence=SEQUENCE, groups=5, alpha=0.99)
 
 
@@ -61,8 +61,8 @@ def test_channels_are_sorted_by_their_maxima_and_cut():
     assert channel_groups(peaks, 7).tolist() == [5, 0, 4, 1, 3, 6, 2]
 
 
-def test_scales_are_of_their_groups(calibration2, watched):
-    for scales, seen in zip(calibration2.layers, watched, strict=True):
+def test_scales_are_of_their_groups(calibration_mamba2, watched):
+    for scales, seen in zip(calibration_mamba2.layers, watched, strict=True):
         x = seen["x"]
         groups = np.array(scales.groups)
         assert np.array_equal(groups, channel_groups(x.abs().amax((0, 1)).numpy(), 5))
@@ -75,9 +75,9 @@ def test_scales_are_of_their_groups(calibration2, watched):
                 assert close(scale, seen[name][..., 5 * number : 5 * number + 5].abs().max())
 
 
-def test_x_b_and_c_enter_the_scan_quantized_and_y_leaves_through_out_proj(model2, calibration2, ids):
+def test_x_b_and_c_enter_the_scan_quantized_and_y_leaves_through_out_proj(model2, calibration_mamba2, ids):
     """Beside a float model whose hook quantizes: y equal before out_proj, whose own error is then handed over."""
-    quantized = QuambaMamba2(model2, calibration2)
+    quantized = QuambaMamba2(model2, calibration_mamba2)
     beside = copy.deepcopy(model2)
     outputs, inputs, expected_inputs = [], [], []
 
@@ -94,7 +94,7 @@ def test_x_b_and_c_enter_the_scan_quantized_and_y_leaves_through_out_proj(model2
         block.mixer.out_proj.register_forward_hook(hand_over)
 
     def quantize(layer, name, value):
-        scales = calibration2.layers[layer]
+        scales = calibration_mamba2.layers[layer]
         columns = np.array(scales.groups) if name == "x" else np.repeat([0, 1], 5)
         steps = torch.tensor([float(scale.step) for scale in getattr(scales, name)], dtype=torch.float64)[columns]
         u = value.double() / steps
@@ -109,32 +109,32 @@ def test_x_b_and_c_enter_the_scan_quantized_and_y_leaves_through_out_proj(model2
         assert torch.equal(out, out.half().float())
 
 
-def test_any_format_of_x(model2, calibration2, ids):
+def test_any_format_of_x(model2, calibration_mamba2, ids):
     reference = F.log_softmax(model2(ids[None, :100]).double(), -1)
 
     def kl(quantizers):
-        found = F.log_softmax(QuambaMamba2(model2, calibration2, quantizers)(ids[None, :100]).double(), -1)
-        return (reference.exp() * (reference - found)).sum(-1).mean().item()
+        logits = F.log_softmax(QuambaMamba2(model2, calibration_mamba2, quantizers)(ids[None, :100]).double(), -1)
+        return (reference.exp() * (reference - logits)).sum(-1).mean().item()
 
-    soft = [layer.x_quantizer(se8(12)) for layer in calibration2.layers]
-    plain = [layer.x_quantizer(int8()) for layer in calibration2.layers]
+    soft = [layer.x_quantizer(se8(12)) for layer in calibration_mamba2.layers]
+    plain = [layer.x_quantizer(int8()) for layer in calibration_mamba2.layers]
     assert kl(plain) == kl(None)
     assert 0 < kl(soft) < 0.2
     own = [
         layer.x_quantizer(se8(12), [Scale.from_step(2 * float(s.step)) for s in layer.x])
-        for layer in calibration2.layers
+        for layer in calibration_mamba2.layers
     ]
     assert kl(own) != kl(soft)
     with pytest.raises(InputError, match="one scale for each of the 5 groups of x, not 1"):
-        calibration2.layers[0].x_quantizer(se8(), [Scale.from_step(1.0)])
+        calibration_mamba2.layers[0].x_quantizer(se8(), [Scale.from_step(1.0)])
 
 
-def test_a_file_gives_back_the_same_calibration_and_the_same_logits(model2, calibration2, ids, tmp_path):
-    write_quamba2(tmp_path / "c.json", calibration2)
+def test_a_file_gives_back_the_same_calibration_and_the_same_logits(model2, calibration_mamba2, ids, tmp_path):
+    write_quamba2(tmp_path / "c.json", calibration_mamba2)
     assert json.loads((tmp_path / "c.json").read_text())["schema"] == "qse-hw/quamba-mamba2/1"
     again = read_quamba2(tmp_path / "c.json")
-    assert again == calibration2
-    logits = QuambaMamba2(model2, calibration2)(ids[None, :40])
+    assert again == calibration_mamba2
+    logits = QuambaMamba2(model2, calibration_mamba2)(ids[None, :40])
     assert torch.equal(QuambaMamba2(model2, again)(ids[None, :40]), logits)
 
 
@@ -148,9 +148,9 @@ def test_a_file_gives_back_the_same_calibration_and_the_same_logits(model2, cali
         (lambda layer: layer.update(C=[]), "layers/1/C"),
     ],
 )
-def test_a_damaged_file_is_refused(model2, calibration2, tmp_path, change, message):
+def test_a_damaged_file_is_refused(model2, calibration_mamba2, tmp_path, change, message):
     path = tmp_path / "c.json"
-    write_quamba2(path, calibration2)
+    write_quamba2(path, calibration_mamba2)
     document = json.loads(path.read_text())
     change(document["layers"][1])
     path.write_text(json.dumps(document))
@@ -181,9 +181,9 @@ def test_a_damaged_file_is_refused(model2, calibration2, tmp_path, change, messa
         ({"alpha": 1.5}, ": alpha: 1.5 is greater than the maximum of 1"),
     ],
 )
-def test_a_file_of_something_else_is_refused(calibration2, tmp_path, change, message):
+def test_a_file_of_something_else_is_refused(calibration_mamba2, tmp_path, change, message):
     path = tmp_path / "c.json"
-    write_quamba2(path, calibration2)
+    write_quamba2(path, calibration_mamba2)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(InputError, match=rf"^Calibration .*c\.json{message}"):
         read_quamba2(path)
@@ -194,11 +194,11 @@ def test_one_group_of_all_channels(model2, ids):
     assert {layer.groups for layer in layers} == {(0,) * 24}
 
 
-def test_what_does_not_fit_is_refused(model2, calibration2, ids):
+def test_what_does_not_fit_is_refused(model2, calibration_mamba2, ids):
     with pytest.raises(InputError, match="is of ffffffffffff"):
-        QuambaMamba2(model2, dataclasses.replace(calibration2, model="f" * 64))
+        QuambaMamba2(model2, dataclasses.replace(calibration_mamba2, model="f" * 64))
     with pytest.raises(InputError, match="one quantizer of x for each of the 2 layers, not 0"):
-        QuambaMamba2(model2, calibration2, [])
+        QuambaMamba2(model2, calibration_mamba2, [])
     with pytest.raises(InputError, match="Groups must be from 1 to the 24 channels of x, not 25"):
         calibrate_quamba2(model2, ids, tokens=48, sequence=24, groups=25)
     with pytest.raises(InputError, match="at least one sequence of 512, not 100"):
@@ -225,6 +225,6 @@ def test_a_dead_or_broken_tensor_is_named(model2, ids, part, value, message):
         calibrate_quamba2(broken, ids, tokens=48, sequence=24, groups=3)
 
 
-def test_the_hooks_are_gone_and_the_model_is_as_before(model2, calibration2):
+def test_the_hooks_are_gone_and_the_model_is_as_before(model2, calibration_mamba2):
     assert not any(block.mixer.out_proj._forward_pre_hooks for block in model2.blocks)
     assert isinstance(model2.blocks[0].mixer.out_proj, torch.nn.Linear)

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from qse_hw.golden.calibration.quantizers import Codebook, Segmented
-from qse_hw.golden.errors import InputError
+from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQuantizer
+from qse_hw.golden.errors import InputError, InputTypeError
 from qse_hw.golden.formats.presets import int8, load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model
@@ -29,7 +29,8 @@ IDS = torch.randint(23, (2, 9), generator=torch.Generator().manual_seed(8))
 def quantizers(calibration, spec, factor=1.0):
     format = load_format(spec)
     return [
-        Segmented(format=format, scale=Scale.from_step(float(layer.x.step) * factor)) for layer in calibration.layers
+        SegmentedQuantizer(format=format, scale=Scale.from_step(float(layer.x.step) * factor))
+        for layer in calibration.layers
     ]
 
 
@@ -73,8 +74,8 @@ def test_residual_norm_and_output(case):
     model, calibration, _, quantized, logits, seen = case
     residual = model.backbone.embedding(IDS).flatten(0, 1)
     for scales, taps in zip(calibration.layers, seen, strict=True):
-        normalised = residual * torch.rsqrt(residual.square().mean(-1, keepdim=True) + model.config.eps)
-        exact = normalised.double().numpy() * float(scales.norm.reciprocal)
+        normalized = residual * torch.rsqrt(residual.square().mean(-1, keepdim=True) + model.config.eps)
+        exact = normalized.double().numpy() * float(scales.norm.reciprocal)
         assert np.abs(taps["norm"] - np.clip(exact, -128, 127)).max() <= 0.5001
         residual = residual + torch.from_numpy(taps["out"])  # float32, never quantized
     expected = model.lm_head(model.backbone.norm_f(residual))
@@ -205,7 +206,7 @@ def test_the_papers_reading_rounds_twice(model, calibration):
 
 def test_without_quantizers_x_is_quambas_int8_and_both_readings_agree(model, calibration):
     logits = QuambaMamba(model, calibration)(IDS)
-    x_quantizers = [Segmented(format=int8(), scale=layer.x) for layer in calibration.layers]
+    x_quantizers = [SegmentedQuantizer(format=int8(), scale=layer.x) for layer in calibration.layers]
     assert torch.equal(QuambaMamba(model, calibration, x_quantizers)(IDS), logits)
     assert torch.equal(QuambaMamba(model, calibration, x_proj_input="int8")(IDS), logits)
 
@@ -215,22 +216,23 @@ def test_other_quantizers_give_x_proj_their_decoded_values(model, calibration):
     books = []
     for layer in calibration.layers:
         levels = array.dequantize(np.arange(-128, 128).astype(np.int8), int8(), layer.x)
-        books.append(Codebook.nearest(levels))
+        books.append(CodebookQuantizer.nearest(levels))
     _, expected = tapped(QuambaMamba(model, calibration))
-    _, found = tapped(QuambaMamba(model, calibration, books))
-    assert np.array_equal(found[0]["x_decoded"], expected[0]["x_decoded"])
-    assert np.array_equal(found[0]["x_proj"], expected[0]["x_proj"])
+    _, logits = tapped(QuambaMamba(model, calibration, books))
+    assert np.array_equal(logits[0]["x_decoded"], expected[0]["x_decoded"])
+    assert np.array_equal(logits[0]["x_proj"], expected[0]["x_proj"])
 
 
 def test_int8_codes_are_the_integers_that_x_proj_reads():
     """And other codes stand for what the format says, in fine steps."""
     codes = torch.arange(-128, 128).to(torch.int8)
-    plain = Segmented(format=int8(), scale=Scale.from_step(1.0))
+    plain = SegmentedQuantizer(format=int8(), scale=Scale.from_step(1.0))
     assert decoded_integers(codes, plain) is codes
     for spec in ("se8", "int8-asym:zero_point=20"):
         format = load_format(spec)
-        found = decoded_integers(torch.arange(256).to(torch.uint8), Segmented(format=format, scale=plain.scale))
-        assert found.tolist() == [format.decoded[code] for code in range(256)]
+        quantizer = SegmentedQuantizer(format=format, scale=plain.scale)
+        result = decoded_integers(torch.arange(256).to(torch.uint8), quantizer)
+        assert result.tolist() == [format.decoded[code] for code in range(256)]
 
 
 def test_state_is_rounded_after_every_step(model, calibration):
@@ -285,8 +287,8 @@ def test_the_bundled_model_keeps_its_distribution(bundled, spec, most):
     """KL of the outputs, in nats per token; x alone costs far more at a scale that clips its outliers."""
     model, calibration, ids = bundled
     reference = F.log_softmax(model(ids).double(), -1)
-    found = F.log_softmax(QuambaMamba(model, calibration, quantizers(calibration, spec))(ids).double(), -1)
-    kl = (reference.exp() * (reference - found)).sum(-1).mean().item()
+    logits = F.log_softmax(QuambaMamba(model, calibration, quantizers(calibration, spec))(ids).double(), -1)
+    kl = (reference.exp() * (reference - logits)).sum(-1).mean().item()
     assert 0 < kl < most
 
 
@@ -295,3 +297,31 @@ def bundled():
     model, ids = load_model().requires_grad_(False), read_text().ids
     calibration = calibrate_quamba(model, ids[4096:], tokens=2048, alpha=0.99999)
     return model, calibration, ids[:512].view(2, 256)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"calibration": None}, r"^Calibration must be a QuambaCalibration, as calibrate_quamba gives it, not None$"),
+        ({"x_quantizers": "se8"}, r"^Quantizers of x must be a sequence of a quantizer for each .*, not 'se8'$"),
+        ({"x_quantizers": "ab"}, r"^Quantizers of x must be a sequence "),  # as many letters as layers
+        ({"x_quantizers": [None, None]}, r"^Quantizers of x must be a sequence .*, not \[None, None\]$"),
+        ({"x_quantizers": 3}, r"^Quantizers of x must be a sequence .*, not 3$"),
+        ({"quantize_head": "yes"}, r"^quantize_head must be True or False, not 'yes'$"),
+    ],
+)
+def test_odd_arguments(model, calibration, given, said):
+    with pytest.raises(InputTypeError, match=said):
+        QuambaMamba(**({"model": model, "calibration": calibration} | given))
+
+
+@pytest.mark.parametrize("odd", [None, "text", [[1]], np.ones((1, 2), np.int64), torch.ones(2, dtype=torch.int64)])
+def test_ids_that_are_no_sequences_of_tokens(model, calibration, odd):
+    with pytest.raises(InputTypeError, match=r"^Ids must be an integer tensor \(b, l\), not "):
+        QuambaMamba(model, calibration)(odd)
+
+
+@pytest.mark.parametrize("odd", [torch.ones(1, 2), torch.tensor([[1 << 40]]), torch.tensor([[-1]])])
+def test_ids_that_are_no_tokens(model, calibration, odd):
+    with pytest.raises(InputError, match=r"^Ids must be "):
+        QuambaMamba(model, calibration)(odd)

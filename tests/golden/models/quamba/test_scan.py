@@ -75,8 +75,8 @@ def test_an_fp32_state_is_not_touched_and_others_saturate():
     assert quantized.store_as("fp32", SCALE) is None
     wide = torch.tensor([1e9, -1e9])
     assert quantized.store_as("fp16", SCALE)(wide).tolist() == [65504.0, -65504.0]
-    found = quantized.store_as("int8", SCALE)(wide)
-    assert torch.allclose(found, torch.tensor([127, -128]) * 0.013, rtol=1e-4)
+    result = quantized.store_as("int8", SCALE)(wide)
+    assert torch.allclose(result, torch.tensor([127, -128]) * 0.013, rtol=1e-4)
 
 
 def test_chunks_do_not_show(inputs, monkeypatch):

@@ -16,6 +16,7 @@ NAMES = [*oracles.SHIPPED, *oracles.DOCUMENTS]
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the interpreter's NumPy, of infinite products
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", backends.FLOATS)
 def test_floats(kernels, device, name, dtype, rng):
@@ -38,6 +39,7 @@ def test_integers(kernels, device, name, dtype, rng):
     backends.check_integers(kernels, name, dtype, rng, device=device, count=5000)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", list(oracles.ORACLES))
 def test_decoding(kernels, device, name):
     for bits in (1, 16, 20):
@@ -62,6 +64,7 @@ def test_extreme_scales(kernels, device, step, rng):
             backends.check_floats(kernels, "se8-silu", dtype, scale, rng, device=device, count=500)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ["sticky-zero", "sticky-zero-within", "sticky-signed"])
 @pytest.mark.parametrize("dtype", backends.FLOATS)
 def test_the_last_scales(kernels, device, name, dtype):
@@ -138,10 +141,11 @@ def test_quotients_are_rounded_once(kernels, device):
     multipliers = [*range(1 << 7, 1 << 8, 9), *draw.integers(1 << 19, 1 << 20, 12).tolist(), (1 << 20) - 1]
     for M in multipliers:
         scale = Scale(M=M, k=10, bits=M.bit_length())
-        found = kernels.dequantize(codes.to(device), format, scale)
-        assert backends.equal(found, tensor.dequantize(codes, format, scale))
+        values = kernels.dequantize(codes.to(device), format, scale)
+        assert backends.equal(values, tensor.dequantize(codes, format, scale))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ["int8", "se8", "se8-silu", "se9-paper", "coarse-fine-coarse", "int12"])
 @pytest.mark.parametrize(("rows", "inputs", "outputs"), [(1, 2500, 9), (3, 70, 20), (1, 40, 1030), (17, 130, 65)])
 def test_linear(kernels, device, name, rows, inputs, outputs):

@@ -1,4 +1,4 @@
-"""The units on the command line: which there are, and what each one's arguments stand for."""
+"""The units on the command line: their names, and the configurations that their arguments give."""
 
 import argparse
 

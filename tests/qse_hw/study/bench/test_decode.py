@@ -1,4 +1,4 @@
-"""The decoding part of bench on a tiny shape; what it does on a GPU with stand-ins."""
+"""The decoding part of bench on a tiny shape; its GPU part with stand-ins."""
 
 import json
 import statistics
@@ -27,15 +27,16 @@ def tiny(monkeypatch):
     torch.set_num_threads(1)
 
 
+@pytest.mark.full
 def test_figures(tiny, capsys):
     told = []
-    found = json.loads(json.dumps(decode.measure(told.append, shapes=["tiny", "tiny:1"])))
+    figures = json.loads(json.dumps(decode.measure(told.append, shapes=["tiny", "tiny:1"])))
     assert told == pytest.approx([(n + 1) / 10 for n in range(10)])
-    assert (found["device"], found["tokens"], found["prompt"], found["batch"]) == ("cpu", 8, 16, 1)
-    assert found["quoted"]["ratio"] == 1.72
-    assert [of["layers"] for of in found["shapes"].values()] == [2, 1]
+    assert (figures["device"], figures["tokens"], figures["prompt"], figures["batch"]) == ("cpu", 8, 16, 1)
+    assert figures["quoted"]["ratio"] == 1.72
+    assert [of["layers"] for of in figures["shapes"].values()] == [2, 1]
     d, n, r = TINY.d_inner, TINY.d_state, TINY.dt_rank
-    for of in found["shapes"].values():
+    for of in figures["shapes"].values():
         models, layers = of["models"], of["layers"]
         assert [*models] == MODELS
         slow = models["float16"]
@@ -49,7 +50,7 @@ def test_figures(tiny, capsys):
             assert model["speed_over_float16"] == slow["ms_per_token"] / model["ms_per_token"]
             assert model["weight_bytes_over_float16"] == model["weight_bytes"] / slow["weight_bytes"]
             moved = model["weight_bytes"] + 2 * model["state_bytes"]
-            assert model["floor_ms"] == pytest.approx(moved / found["copy_bytes_per_second"] * 1e3)
+            assert model["floor_ms"] == pytest.approx(moved / figures["copy_bytes_per_second"] * 1e3)
             assert model["floor_share"] == model["floor_ms"] / model["ms_per_token"]
             assert model["peak_bytes"] is None
             profile = model["profile_ms"]
@@ -61,7 +62,7 @@ def test_figures(tiny, capsys):
                 assert model["state_bytes"] == layers * (3 * d + d * n * (1 if "state int8" in name else 2))
                 assert matrices < model["weight_bytes"] < slow["weight_bytes"]
                 assert 0 <= model["x_saturated"] < 0.02
-    decode.show(found)
+    decode.show(figures)
     said = capsys.readouterr().out
     for words in (*MODELS, "Mamba-tiny:1, 1 layers", "1.72 x", "arXiv 2410.13229", "ms/token by part: "):
         assert words in said
@@ -132,9 +133,9 @@ def test_gpu_kernels_are_grouped(monkeypatch):
     monkeypatch.setattr(clock, "profile", Profile)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(clock, "_LARGEST", 4)
-    found = clock.profiled(lambda: None, torch.device("cuda"))
-    assert [*found] == ["integer products", "fused", "quantizer", "float products", "all else"]
-    assert [round(ms, 6) for ms in found.values()] == [3.0, 1.0, 0.3, 0.03, 0.003]
+    groups = clock.profiled(lambda: None, torch.device("cuda"))
+    assert [*groups] == ["integer products", "fused", "quantizer", "float products", "all else"]
+    assert [round(ms, 6) for ms in groups.values()] == [3.0, 1.0, 0.3, 0.03, 0.003]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""bench --parts tensors: what is timed, and that it is checked first."""
+"""bench --parts tensors: what is timed, after a check of the results."""
 
 import json
 import statistics
@@ -22,10 +22,10 @@ def small(monkeypatch):
 
 def test_figures(small, out, capsys):
     assert main(["bench", "--parts", "tensors", "--json", str(out / "b.json")]) == 0
-    found = json.loads((out / "b.json").read_text())["tensors"]
-    assert found["device"] == "cpu"
-    assert [*found["cases"]] == ["quantize bfloat16", "dequantize bfloat16", "quantize float32", "dequantize float32"]
-    for name, case in found["cases"].items():
+    figures = json.loads((out / "b.json").read_text())["tensors"]
+    assert figures["device"] == "cpu"
+    assert [*figures["cases"]] == ["quantize bfloat16", "dequantize bfloat16", "quantize float32", "dequantize float32"]
+    for name, case in figures["cases"].items():
         assert case["values"] == 1 << 14
         assert case["bytes_per_value"] == (3 if "bfloat16" in name else 5)
         assert {"int8", "se8", "se8-silu", "float8_e4m3fn cast"} < {*case["milliseconds"]}

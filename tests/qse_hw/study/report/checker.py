@@ -1,4 +1,4 @@
-"""What is asked of every page, from its text alone: whole, closed, and leading nowhere but to the files beside it."""
+"""Checks of a page's text: complete, well nested, and with links only to the files beside it."""
 
 import re
 from html.parser import HTMLParser

@@ -23,7 +23,7 @@ OPTIONS = (
 
 
 class Tab:
-    """A tab: calls, and what it reported meanwhile."""
+    """A tab: its calls, and the events that it reported meanwhile."""
 
     def __init__(self, to_browser, from_browser):
         self.write, self.read = to_browser, from_browser
@@ -45,7 +45,7 @@ class Tab:
         return answer["result"]
 
     def open(self, url, *, width, dark=False):
-        """Load a page as on a screen of that width; returns when it has been loaded."""
+        """Load a page at that width of the screen; returns when it has been loaded."""
         self.events.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=True)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -58,7 +58,7 @@ class Tab:
         return [event["params"] for event in self.events if event.get("method") == method]
 
     def value(self, expression):
-        """What JavaScript makes of an expression."""
+        """The value of a JavaScript expression."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"]["value"]
@@ -91,10 +91,10 @@ def tab(folder):
     os.close(commands)
     os.close(answers)
     try:
-        found = Tab(write, read)
-        yield found
-        found.session = None
-        found.call("Browser.close")
+        browser_tab = Tab(write, read)
+        yield browser_tab
+        browser_tab.session = None
+        browser_tab.call("Browser.close")
     finally:
         os.close(write)
         os.close(read)

@@ -1,4 +1,4 @@
-"""The command with its slow parts replaced: what tools and simulator would say is given, all else is real."""
+"""The command with stand-ins for tools and simulator, whose results are given; the rest is real."""
 
 import json
 from functools import cache
@@ -16,16 +16,16 @@ NAME = "se8 <script>alert(\"1\")</script> & 'x'"
 
 @pytest.fixture
 def report(monkeypatch, tmp_path):
-    """Runs ``report`` with words; returns the exit status. ``differences``: that the simulation shall find."""
+    """Run ``report`` with words; returns the exit status. ``differences``: those that the simulation reports."""
 
     def run(*words, differences=0, other=False):
-        def bulk(config, folder, *, runtime):
+        def bulk(config, folder):
             folder.mkdir()
             (folder / f"{config.top}.v").write_text(EMIT(config).text + "// other\n" * other)
 
         def exhaust(checks, *, build, progress):
             (check,) = checks
-            build(check.config, tmp_path / f"bulk{len(list(tmp_path.iterdir()))}", runtime=None)
+            build(check.config, tmp_path / f"bulk{len(list(tmp_path.iterdir()))}")
             progress("checking", 1.0)
             yield Finding(
                 label=check.config.label,
@@ -49,15 +49,16 @@ def report(monkeypatch, tmp_path):
 
 
 def measured(points, *, seeds, cache, step):
-    """What each point costs, made up: figures that appear nowhere else."""
-    found = []
+    """Made-up costs of every point: figures that appear nowhere else."""
+    measurements = []
     for number, point in enumerate(points):
         path = (Hop("lane0.<i>sum</i>", 1.25 + number, 0.5, 3), Hop("(output)", 0.0, 0.0, 0))
         timing = {seed: Timing(mhz=201.5 + 10 * seed + number, path=path) for seed in range(1, seeds + 1)}
         area = Area(comb=7001 + number, ff=811 + number, dsp=1, cells={"LUT4": 7001})
-        found.append(Measured(unit=point.unit, target=point.target.name, area=area, timing=timing, transistors=None))
+        place = point.target.name
+        measurements.append(Measured(unit=point.unit, target=place, area=area, timing=timing, transistors=None))
         step(point.label)
-    return found
+    return measurements
 
 
 @pytest.fixture

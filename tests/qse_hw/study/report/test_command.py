@@ -1,4 +1,4 @@
-"""report: what is on the page, where it goes, what is refused. The tools' and the simulator's parts are given."""
+"""report: the page's content, its folder, what is refused; with stand-ins for tools and simulator."""
 
 import hashlib
 import json
@@ -104,22 +104,22 @@ def test_names_that_are_no_text(report, out, tmp_path, tensors):
 
 
 def test_energy(report, activations, out, monkeypatch):
-    """Of standard cells, and of what data can be played to; how much is for others to test."""
+    """Of standard cells with stimuli; the figures themselves are tested elsewhere."""
     from qse_hw.synth.targets.cells import Cells
 
-    played = []
+    measured = []
 
-    def play(points, stimuli, *, cache, step):
-        played.extend(point.target.name for point in points)
+    def measure_energy(points, stimuli, *, cache, step):
+        measured.extend(point.target.name for point in points)
         assert all({*made} == {"real", "shuffled", "uniform"} for made in stimuli)
         parts = {"values": 12345, "toggles": [31.5, 47.5], "energy": [5.5, 8.25], "leakage": 61e-9}
         return [[{"stimulus": stimulus, **parts} for stimulus in made] for made in stimuli]
 
-    monkeypatch.setattr("qse_hw.synth.playing.play", play)
+    monkeypatch.setattr("qse_hw.synth.energy.measure_energy", measure_energy)
     words = ("--on", "ecp5", "cells", "--liberty", LIBERTY, "--activations", activations, "--seeds", 1)
     assert report(*BF16, *words, "-o", out) == 0
     page = check(out / "index.html")
-    assert played == [Cells(liberty=LIBERTY).name] * 2  # the unit and int8
+    assert measured == [Cells(liberty=LIBERTY).name] * 2  # the unit and int8
     for figure in ("12,345", "31.5-47.5", "5.5-8.2", "61.0", "shuffled"):
         assert figure in page.text
     assert report("decoder", "--format", "se9-paper", *words, "-o", out) == 0
@@ -135,7 +135,7 @@ def test_a_layer_of_a_calibration(report, activations, calibration, out):
 
 
 def test_the_same_again(report, activations, out):
-    """The date apart, which is there once."""
+    """Two runs give the same page, except for the date, which occurs once."""
     texts = []
     for name in ("a", "b"):
         assert report(*BF16, "--activations", activations, "-o", out / name) == 0
@@ -227,7 +227,7 @@ def test_activations_of_another_model_or_none(refused, out, tmp_path, calibratio
     ],
 )
 def test_the_command_that_is_named_makes_the_same_unit(words, monkeypatch):
-    """What the page says to type is what was typed, but for what is the default anyway."""
+    """The command on the page is the one that was typed, without options at their defaults."""
     seen = []
     monkeypatch.setattr(command, "run", seen.append)
     assert main(["report", *words, "--on", "ecp5", "--seeds", "2", "-o", "x"]) == 0

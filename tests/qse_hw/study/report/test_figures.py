@@ -1,4 +1,4 @@
-"""What the figures of the format's and the accuracy's sections are made from."""
+"""The data of the figures in the sections on format and accuracy."""
 
 import math
 from itertools import pairwise
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.calibration.calibration import read_calibration
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats import scalar
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import PRESETS, load_format
@@ -25,7 +25,7 @@ FP16 = EncoderConfig(format=load_format("se8"), input=input_type("fp16"), scale=
 
 
 @pytest.fixture
-def found(tensors):
+def captured(tensors):
     return Activations(tensors=tensors, metadata={}, origin="<b>here</b>")
 
 
@@ -79,10 +79,10 @@ def sqnr(x, decoded):
     return 10 * math.log10((x**2).sum() / ((x - decoded) ** 2).sum())
 
 
-def test_sqnr_is_that_of_what_the_unit_makes_of_its_inputs(found):
-    got = measure(found, FP16, None)
+def test_sqnr_is_that_of_what_the_unit_makes_of_its_inputs(captured):
+    got = measure(captured, FP16, None)
     assert list(got.columns) == ["this unit", "se8, best s", "int8, best s", "limit"]
-    for number, x in enumerate(found.tensors.values()):
+    for number, x in enumerate(captured.tensors.values()):
         codes = array.quantize(x.astype(np.float16), FP16.format, FP16.scale)
         want = sqnr(x, array.dequantize(codes, FP16.format, FP16.scale))
         assert got.columns["this unit"][number] == pytest.approx(want, rel=1e-9)
@@ -92,19 +92,19 @@ def test_sqnr_is_that_of_what_the_unit_makes_of_its_inputs(found):
         assert got.columns["this unit"][number] < want < got.columns["limit"][number]
 
 
-def test_fixed_point_with_an_exponent(found):
+def test_fixed_point_with_an_exponent(captured):
     config = EncoderConfig(format=load_format("se8"), input=input_type("s16e-8"), scale=Scale.from_step(0.03))
-    x = found.tensors["layers.1.x"]
+    x = captured.tensors["layers.1.x"]
     integers = np.clip(np.rint(x.astype(np.float64) * 256), -32768, 32767).astype(np.int16)
     codes = array.quantize(integers, config.format, config.scale, exponent=-8)
-    got = measure(found, config, None).columns["this unit"][1]
+    got = measure(captured, config, None).columns["this unit"][1]
     assert got == pytest.approx(sqnr(x, array.dequantize(codes, config.format, config.scale)), rel=1e-9)
 
 
-def test_whose_scale(found, calibration):
+def test_whose_scale(captured, calibration):
     known = read_calibration(calibration)
     s16 = EncoderConfig(format=FP16.format, input=input_type("s16"), scale=FP16.scale)
-    assert scales(FP16, None, 2) == [Segmented(format=FP16.format, scale=FP16.scale)] * 2
+    assert scales(FP16, None, 2) == [SegmentedQuantizer(format=FP16.format, scale=FP16.scale)] * 2
     assert scales(DecoderConfig(format=FP16.format), known, 2) == [known.layer(n).quantizer for n in (0, 1)]
     nobody = [DecoderConfig(format=FP16.format), EncoderConfig(format=FP16.format, input=FP16.input), s16]
     nobody.append(QuantizerConfig(format=FP16.format, input=FP16.input, scale=FP16.scale))
@@ -112,14 +112,14 @@ def test_whose_scale(found, calibration):
     assert scales(s16, known, 2) is None
 
 
-def test_as_calibrated(found, calibration):
+def test_as_calibrated(captured, calibration):
     known = read_calibration(calibration)
     choice = known.layer(1)
-    got = measure(found, DecoderConfig(format=choice.format, scale=choice.scale), known)
+    got = measure(captured, DecoderConfig(format=choice.format, scale=choice.scale), known)
     assert got.columns["as calibrated"][1] == pytest.approx(choice.sqnr_db, abs=0.05)  # of a histogram, there
 
 
-def test_layers_are_named(found):
+def test_layers_are_named(captured):
     broken = Activations(
         tensors={"layers.0.x": np.ones((2, 3)), "layers.1.x": np.zeros((2, 3))}, metadata={}, origin=""
     )
@@ -127,8 +127,8 @@ def test_layers_are_named(found):
         measure(broken, FP16, None)
 
 
-def test_the_accuracys_section(found):
-    page = Page(section_accuracy(measure(found, FP16, None), FP16))
+def test_the_accuracys_section(captured):
+    page = Page(section_accuracy(measure(captured, FP16, None), FP16))
     assert "<b>here</b>" in page.text
     assert len(page.all("li")) == 4
     nothing = Accuracy(origin="", shape=(1, 1), columns={"this unit": [math.inf, math.inf]}, best=[1.0, 1.0])

@@ -45,10 +45,10 @@ def test_section():
     ],
 )
 def test_ticks(ends, words):
-    found = ticks(*ends)
-    assert " ".join(word for _, word in found) == words
-    assert all(ends[0] - 1e-9 <= value <= ends[1] + 1e-9 for value, _ in found)
-    assert len(found) <= 9
+    marks = ticks(*ends)
+    assert " ".join(word for _, word in marks) == words
+    assert all(ends[0] - 1e-9 <= value <= ends[1] + 1e-9 for value, _ in marks)
+    assert len(marks) <= 9
 
 
 def test_powers():

@@ -1,4 +1,4 @@
-"""Where a report is written: whole or not at all, and over nothing but an earlier report."""
+"""A report is written whole or not at all, and replaces nothing but an earlier report."""
 
 import os
 
@@ -18,13 +18,13 @@ def written(place, files, names=None):
             (part / "verilog" / name).write_text(name)
 
 
-def found(folder):
+def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def test_new(tmp_path):
     written(tmp_path / "a" / "b", ["u.v"])
-    assert found(tmp_path) == ["a/b/index.html", "a/b/verilog/u.v"]
+    assert files(tmp_path) == ["a/b/index.html", "a/b/verilog/u.v"]
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o777 & ~_umask()
 
 
@@ -39,7 +39,7 @@ def test_an_empty_folder_and_an_earlier_report(tmp_path):
     place.mkdir()
     written(place, ["old.v"])
     written(place, ["new.v"])
-    assert found(tmp_path) == ["r/index.html", "r/verilog/new.v"]
+    assert files(tmp_path) == ["r/index.html", "r/verilog/new.v"]
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "verilog/notes.txt", "verilog/deep/notes.txt", "other/notes.txt"])
@@ -51,12 +51,12 @@ def test_other_files_stay(tmp_path, name, earlier):
     file = place / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("mine")
-    before = found(tmp_path)
+    before = files(tmp_path)
     with pytest.raises(
         InputError, match=r"^Output .* must be empty or an earlier report, but holds .*; choose another"
     ):
         written(place, ["u.v"])
-    assert found(tmp_path) == before
+    assert files(tmp_path) == before
     assert file.read_text() == "mine"
 
 
@@ -64,7 +64,7 @@ def test_a_page_of_someone_else(tmp_path):
     (tmp_path / PAGE).write_text("<title>mine</title>")
     with pytest.raises(InputError, match=r"but holds index\.html;"):
         written(tmp_path, [])
-    assert found(tmp_path) == ["index.html"]
+    assert files(tmp_path) == ["index.html"]
 
 
 def test_a_file_that_came_meanwhile(tmp_path):
@@ -78,7 +78,7 @@ def test_a_file_that_came_meanwhile(tmp_path):
 
     with pytest.raises(InputError, match="but holds notes"):
         come()
-    assert found(tmp_path) == ["r/notes"]
+    assert files(tmp_path) == ["r/notes"]
 
 
 def test_failure_leaves_all_as_it_was(tmp_path):
@@ -92,7 +92,7 @@ def test_failure_leaves_all_as_it_was(tmp_path):
     for place in (tmp_path / "r", tmp_path / "new" / "r"):
         with pytest.raises(KeyError):
             fail(place)
-    assert found(tmp_path) == ["r/index.html", "r/verilog/u.v"]
+    assert files(tmp_path) == ["r/index.html", "r/verilog/u.v"]
     assert os.listdir(tmp_path) == ["r"]
 
 

@@ -1,12 +1,13 @@
-"""What formats lose: as eval finds, and as the hardware's inputs have it."""
+"""The loss of formats: as eval measures it, and for inputs rounded as the hardware gets them."""
 
 import math
 
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.contenders import Sample
-from qse_hw.golden.calibration.quantizers import Segmented
+from qse_hw.golden.calibration.candidates import Sample
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.spec import parse_candidate
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
@@ -20,22 +21,22 @@ from qse_hw.study.sweep.accuracy import Fed, fit, fitted, key, measure
 def test_a_closed_format_is_fitted_as_eval_does(activations, tensors, bits):
     job = {"activations": str(activations), "format": "se8:L=8", "scale_bits": bits}
     limits = fit(job | {"format": None})["limit_db"]
-    found = fitted(fit(job))
-    losses = measure(list(tensors.values()), found, input_type("fp32"), limits)
+    quantizers = fitted(fit(job))
+    losses = measure(list(tensors.values()), quantizers, input_type("fp32"), limits)
     for number, x in enumerate(tensors.values()):
         sample = Sample(x, scale_bits=bits)
-        assert found[number] == sample.fit("se8:L=8").quantizer
-        assert losses["sqnr_db"][number] == sample.sqnr_db(found[number])
+        assert quantizers[number] == sample.fit(parse_candidate("se8:L=8")).quantizer
+        assert losses["sqnr_db"][number] == sample.sqnr_db(quantizers[number])
         assert limits[number] == sample.sqnr_db(sample.limit)
         assert losses["distance_db"][number] == limits[number] - losses["sqnr_db"][number] > 0
 
 
 @pytest.mark.parametrize("format", ["se8", "se8-silu"])
 def test_an_open_format_is_one_for_all_layers(activations, tensors, format):
-    found = fitted(fit({"activations": str(activations), "format": format, "scale_bits": 8}))
-    assert len(found) == len(tensors)
-    assert len({one.format for one in found}) == 1
-    assert {one.scale.bits for one in found} == {8}
+    quantizers = fitted(fit({"activations": str(activations), "format": format, "scale_bits": 8}))
+    assert len(quantizers) == len(tensors)
+    assert len({one.format for one in quantizers}) == 1
+    assert {one.scale.bits for one in quantizers} == {8}
 
 
 def test_a_format_that_cannot_be_had(tmp_path, rng):
@@ -54,7 +55,7 @@ def test_inputs_are_rounded_as_the_unit_gets_them(name, rng):
     input, format, scale = input_type(name), load_format("se8"), Scale.from_step(0.03)
     codes = expected(to_patterns(x, input).reshape(-1), format, input, scale).codes
     wanted = array.dequantize(codes.astype(array.code_dtype(format)), format, scale).reshape(x.shape)
-    fed = Fed(input, Segmented(format=format, scale=scale))
+    fed = Fed(input, SegmentedQuantizer(format=format, scale=scale))
     np.testing.assert_array_equal(fed.array(x), wanted)
     torch = pytest.importorskip("torch")
     assert torch.equal(fed.tensor(torch.from_numpy(x)), torch.from_numpy(wanted))
@@ -62,12 +63,12 @@ def test_inputs_are_rounded_as_the_unit_gets_them(name, rng):
 
 def test_nothing_lost():
     x = np.arange(-8, 8, dtype=np.float32).reshape(4, 4)
-    quantizer = Segmented(format=load_format("int8"), scale=Scale.from_step(1.0))
+    quantizer = SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(1.0))
     assert measure([x], [quantizer], input_type("fp32"), [None]) == {"sqnr_db": [None], "distance_db": [0.0]}
-    half = Segmented(format=load_format("int8"), scale=Scale.from_step(2.0))
-    found = measure([x], [half], input_type("fp32"), [None])
-    assert found["distance_db"] == [None]
-    assert math.isclose(found["sqnr_db"][0], 10 * math.log10(344 / 8))  # eight odd values, each off by 1
+    half = SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(2.0))
+    losses = measure([x], [half], input_type("fp32"), [None])
+    assert losses["distance_db"] == [None]
+    assert math.isclose(losses["sqnr_db"][0], 10 * math.log10(344 / 8))  # eight odd values, each off by 1
 
 
 def test_what_a_fit_depends_on(activations, tmp_path):

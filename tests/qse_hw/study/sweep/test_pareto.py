@@ -1,4 +1,4 @@
-"""Which points no other one beats."""
+"""The points that no other point dominates."""
 
 import math
 from itertools import product
@@ -26,7 +26,7 @@ def test_by_hand(rows, kept):
 
 
 def test_the_definition(rng):
-    """Kept are exactly those for which no other row is as good everywhere and different."""
+    """Kept are exactly the rows to which no different row is at least equal everywhere."""
     for size, width in product((1, 5, 40), (1, 2, 3)):
         rows = rng.integers(0, 6, (size, width))
         kept = front(rows.tolist())

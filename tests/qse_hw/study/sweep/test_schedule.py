@@ -1,4 +1,4 @@
-"""Jobs on this machine's processes and on a real cluster, of whose workers one is killed."""
+"""Jobs in processes of this machine and on a real cluster, one of whose workers is killed."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def test_a_killed_process_is_told():
 
 
 def test_each_once_and_kept(tmp_path):
-    """Equal jobs run once, an interrupted run goes on where it was, errors are not kept."""
+    """Equal jobs run once, an interrupted run continues, errors are not kept."""
     ran = []
 
     def run(function, jobs):
@@ -67,22 +67,22 @@ def test_each_once_and_kept(tmp_path):
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory):
     """A scheduler with three workers, processes that are restarted when they die."""
-    with small_cluster(3, tmp_path_factory.mktemp("dask")) as found:
-        yield found
+    with small_cluster(3, tmp_path_factory.mktemp("dask")) as cluster:
+        yield cluster
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(workers):
     wanted = jobs(range(1, 61), seconds=0.03)
     pids = {worker.pid for worker in workers.workers.values()}
     assert len(pids) == 3
-    found = []
+    results = []
     for result in cluster(workers.scheduler_address)(collatz, wanted):
-        found.append(result)
-        if len(found) == 10:
+        results.append(result)
+        if len(results) == 10:
             os.kill(min(pids), signal.SIGKILL)
     assert {worker.pid for worker in workers.workers.values()} != pids  # it did die, and came back
-    assert len(found) == len(wanted)
-    assert dict(found) == dict(local(collatz, jobs(range(1, 61))))
+    assert len(results) == len(wanted)
+    assert dict(results) == dict(local(collatz, jobs(range(1, 61))))
 
 
 def test_what_a_job_on_a_worker_says_is_heard(workers):
@@ -109,8 +109,8 @@ def test_something_else_listens(patience):
 
 
 def test_no_worker(patience, tmp_path):
-    with small_cluster(0, tmp_path) as found:
-        run = cluster(found.scheduler_address)
+    with small_cluster(0, tmp_path) as empty:
+        run = cluster(empty.scheduler_address)
         with pytest.raises(InputError, match=r"must have a worker within 0\.5 s; start one: dask worker "):
             list(run(collatz, jobs([1])))
 

