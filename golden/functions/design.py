@@ -33,6 +33,7 @@ BORDERS: tuple[Borders, ...] = ("free", "power-of-two", "equal")
 MAX_INPUT_BITS = 24
 MAX_SEGMENTS = 1024
 MAX_FRACTION_BITS = 40
+_SILU_LEAST_AT = -1.2784645427610738
 _GUARD_BITS = 2  # of c0 beyond the output's last place
 _SLOPE_BITS = {1: (-2, -1, 0), 2: (4,)}  # of the slope's fraction, beyond the error's, by degree
 _CURVATURE_BITS = {1: (0,), 2: (0,)}  # likewise c2's
@@ -86,6 +87,7 @@ def design(
     step = Fraction(2) ** output.exponent
     first, last = domain(reduction, output, low, high, error)
     asked = _Asked(reduction, output, first, last, error / step)
+    _check_range(asked)
     least = asked.least * step
     if error < least:
         raise InputError(
@@ -274,6 +276,20 @@ def domain(
     if ends[0] >= ends[1]:
         raise InputError(f"Low must be below high, not {shown(low)} with {shown(high)}")  # type: ignore[arg-type]
     return ends
+
+
+def _check_range(asked: _Asked) -> None:
+    """InputError if the output cannot hold what SiLU, which is not monotone, has between the ends of the domain."""
+    if asked.reduction.function.increasing is not None:
+        return
+    x = np.clip(round(_SILU_LEAST_AT / 2.0**asked.reduction.input.exponent), asked.low, asked.high)
+    value = values(asked.reduction, asked.output, np.array([x], np.int64))[0]
+    if value < -1 << (asked.output.width - 1 + STEP_BITS):
+        least = Fraction(value, 1 << STEP_BITS) * Fraction(2) ** asked.output.exponent
+        raise InputError(
+            f"Output {asked.output.name} must hold {shown(least)}, the least value of silu, which it cannot; "
+            "give a wider output or another domain"
+        )
 
 
 def _furthest(fits: Callable[[int], bool], inside: int, outside: int) -> int:

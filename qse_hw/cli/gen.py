@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write to")
+    taken = any("--output" in action.option_strings for action in parser._actions)  # by the type of a unit's outputs
+    flags = ("-o",) if taken else ("-o", "--output")
+    parser.add_argument(*flags, dest="directory", metavar="DIR", required=True, help="folder to write to")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -21,8 +23,11 @@ def run(args: argparse.Namespace) -> None:
     config = unit_config(args)
     from qse_hw.rtl_gen.emit.emit import write
 
-    for path in write(config, args.output):
+    for path in write(config, args.directory):
         print(path)
+    found = config.facts().get("accuracy")
+    if found is not None:
+        print(f"error: {found['error']:.6g} at most, {found['bound']:.6g} allowed; segments: {len(config.facts()['segments']['starts'])}")
     scale = getattr(config, "scale", None)
     if scale is not None:
         print(f"scale: {scale}")

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.functions.lane import FunctionLane
-from qse_hw.rtl_gen.logic.stall import stall_all
+from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.function import FunctionConfig
 
 
@@ -51,7 +51,7 @@ class Function(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_all(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         for number, lane in enumerate(self._lanes):
             m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
             m.d.comb += [lane.x.eq(self.i.payload[number]), lane.enable.eq(advance)]
