@@ -68,7 +68,7 @@ def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fr
     (:func:`qse_hw.golden.functions.constraints.departure`); half a step for the one rounding. Degree 1 only.
     """
     reduction, polynomial = unit.reduction, unit.polynomial
-    found = samples(reduction, unit.low, unit.high, gap)
+    found = samples(reduction, unit.low, unit.high, gap, polynomial.starts)
     sums = polynomial.array(found.argument).tolist()
     offset = 0 if reduction.rounds_after_shift else 1 << (polynomial.sum_bits + unit.output.exponent - 1)
     up = FRACTION_BITS - polynomial.sum_bits

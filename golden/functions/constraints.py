@@ -162,10 +162,12 @@ class Samples(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def samples(reduction: Reduction, low: int, high: int, gap: int | None = None) -> Samples:
-    """Of the arguments that inputs from ``low`` to ``high`` can have, with both sides of whatever border there may be.
+def samples(
+    reduction: Reduction, low: int, high: int, gap: int | None = None, borders: tuple[int, ...] = ()
+) -> Samples:
+    """Of the arguments that inputs from ``low`` to ``high`` can have: both sides of each multiple of ``gap`` and border.
 
-    ``gap``: a power of two; default: one that makes about ``2**EXHAUSTIVE_BITS`` samples.
+    ``gap``: a power of two; default: one that makes about ``2**EXHAUSTIVE_BITS`` samples, and divides all borders.
     """
     begin, end = 0, reduction.largest
     if reduction.kind == "even":
@@ -175,6 +177,7 @@ def samples(reduction: Reduction, low: int, high: int, gap: int | None = None) -
     if gap is None:
         gap = 1 << max(0, reduction.argument_bits - EXHAUSTIVE_BITS + 1)
     edges = np.arange(begin // gap * gap, end + gap + 1, gap, dtype=np.int64)
+    edges = np.concatenate([edges, np.array(borders, np.int64)])
     t = np.unique(np.clip(np.concatenate([edges - 1, edges]), begin, end))
     beyond = reduction.kind == "even" and -low > end
     *core, last = reduction.core_values([*t.tolist(), end + beyond])

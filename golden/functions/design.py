@@ -1,7 +1,7 @@
 """From a function, its types and an error bound to the unit with the smallest tables."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
@@ -192,7 +192,7 @@ def _monotone(asked: _Asked, shape: Shape, polynomial: PiecewisePolynomial, segm
                     f"Segments must be more than {segments} for outputs that are monotone where the function is; "
                     f"allow more, up to {MAX_SEGMENTS}, or a larger error"
                 )
-            shape = replace(shape, grid=shape.grid - 1)
+            shape = shape.on_grid(shape.grid - 1)
         polynomial = better
 
 
@@ -214,10 +214,7 @@ def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape
             sum_bits=sum_bits, dropped=max(0, below - _GUARD_BITS), truncated=truncated, offset_bits=offset,
         )  # fmt: skip
         grids = range(reduction.argument_bits, finest - 1, -1) if borders == "equal" else [finest]
-        if borders == "equal" and degree == 1:
-            yield [replace(shape, grid=grid, offset_bits=grid) for grid in grids]
-        else:
-            yield [replace(shape, grid=grid) for grid in grids]
+        yield [shape.on_grid(grid) for grid in grids]
 
 
 def _reduction(name: str, input: InputType, output: InputType, direct: bool) -> Reduction:

@@ -1,6 +1,6 @@
 """How coefficients are rounded, and where segments may begin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Borders = Literal["free", "power-of-two", "equal"]
@@ -29,6 +29,11 @@ class Shape:
     dropped: int
     truncated: int = 0
     offset_bits: int | None = None
+
+    def on_grid(self, grid: int) -> "Shape":
+        """This one with another grid: of equal segments an offset has as many bits as it says."""
+        aligned = self.borders == "equal" and not self.local
+        return replace(self, grid=grid, offset_bits=grid if aligned else self.offset_bits)
 
     def coarse(self, length: int) -> int:
         """Bits below those that tell apart the arguments of a segment of that length."""

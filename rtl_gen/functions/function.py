@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The function unit: fixed point in, fixed point out, within an error bound for every input."""
 
 from amaranth.hdl import Cat, EnableInserter, Module, Value, signed

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """One value per cycle through a function: argument, segment, coefficients, polynomial, output."""
 
 from collections.abc import Sequence
