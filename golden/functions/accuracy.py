@@ -74,10 +74,8 @@ def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fr
     up = FRACTION_BITS - polynomial.sum_bits
     away = [abs(((total - offset) << up) - core) + 1 for total, core in zip(sums, found.core, strict=True)]
     away[-1] += found.beyond
-    here, near = (
-        [Fraction(2) ** power for power in reduction.largest_powers(found.argument, unit.low, unit.high, apart).tolist()]
-        for apart in (0, found.gap)
-    )
+    powers = (reduction.largest_powers(found.argument, unit.low, unit.high, apart) for apart in (0, found.gap))
+    here, near = ([Fraction(2) ** power for power in some.tolist()] for some in powers)
     one = Fraction(2) ** (-FRACTION_BITS - unit.output.exponent)
     more = departure(reduction, found.gap) * 2**FRACTION_BITS if found.gap > 1 else 0
     bounds = {}

@@ -69,7 +69,7 @@ class Targets:
         return np.array([(value + half) >> STEP_BITS for value in self.values], np.int64)
 
     def wrong_turns(self, outputs: Integers) -> Integers:
-        """The inputs, by number, after which ``outputs`` fall although the function rises, or rise although it falls."""
+        """Numbers of the inputs after which ``outputs`` fall although the function rises, or rise although it falls."""
         change = np.diff(outputs)
         return np.flatnonzero(np.where(self.rises, change < 0, change > 0))
 
@@ -165,7 +165,7 @@ class Samples(NamedTuple):
 def samples(
     reduction: Reduction, low: int, high: int, gap: int | None = None, borders: tuple[int, ...] = ()
 ) -> Samples:
-    """Of the arguments that inputs from ``low`` to ``high`` can have: both sides of each multiple of ``gap`` and border.
+    """Of the arguments of inputs from ``low`` to ``high``: both sides of each multiple of ``gap`` and of each border.
 
     ``gap``: a power of two; default: one that makes about ``2**EXHAUSTIVE_BITS`` samples, and divides all borders.
     """

@@ -91,8 +91,8 @@ def design(
     least = asked.least * step
     if error < least:
         raise InputError(
-            f"Error must be at least {shown(least)} for output {output.name}, which can come no nearer, not {shown(error)}; "
-            "give a finer output or a larger error"
+            f"Error must be at least {shown(least)} for output {output.name}, which can come no nearer, not "
+            f"{shown(error)}; give a finer output or a larger error"
         )
     best: tuple[float, Shape, PiecewisePolynomial] | None = None
     for shapes in _shapes(asked, degree, borders):
@@ -199,7 +199,8 @@ def _monotone(asked: _Asked, shape: Shape, polynomial: PiecewisePolynomial, segm
 def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape]]:
     """Roundings of the coefficients, and grids of the borders, coarse ones first."""
     reduction, output = asked.reduction, asked.output
-    needed = -(asked.error.numerator.bit_length() - asked.error.denominator.bit_length()) + asked.power - output.exponent
+    error = asked.error
+    needed = error.denominator.bit_length() - error.numerator.bit_length() + asked.power - output.exponent
     finest = max(0, reduction.argument_bits - _ADDRESS_BITS[degree])
     offsets: Sequence[int | None] = _OFFSET_BITS if borders == "power-of-two" and degree == 1 else (None,)
     for more, curvature, offset in product(_SLOPE_BITS[degree], _CURVATURE_BITS[degree], offsets):
@@ -247,6 +248,9 @@ def domain(
     # inputs that are not all looked at may be rounded to the output beyond
     most = (1 << (output.width - 1)) - 1 - (0 if input.width <= EXHAUSTIVE_BITS else int(error / step) + 1)
 
+    def at(x: int) -> str:
+        return shown(x * Fraction(2) ** input.exponent)
+
     def fits(x: int) -> bool:
         value = values(reduction, output, np.array([x], np.int64))[0]
         return -(1 << (output.width - 1)) << STEP_BITS <= value <= most << STEP_BITS
@@ -260,15 +264,14 @@ def domain(
     for x, name in zip(ends, ("Low", "High"), strict=True):
         if not fits(x):
             raise InputError(
-                f"Output {output.name} must hold {function.name} at {name.lower()} {shown(x * Fraction(2) ** input.exponent)}, "
-                "which it cannot; give a wider output or another domain"
+                f"Output {output.name} must hold {function.name} at {name.lower()} {at(x)}, which it cannot; "
+                "give a wider output or another domain"
             )
     for end, wanted, name in zip(ends, given, ("Low", "High"), strict=True):
         if wanted is not None and end != wanted:
             raise InputError(
                 f"{name} must be {'at most' if name == 'High' else 'at least'} "
-                f"{shown(end * Fraction(2) ** input.exponent)}, where {function.name} reaches what output {output.name} "
-                f"can hold, not {shown(wanted * Fraction(2) ** input.exponent)}"
+                f"{at(end)}, where {function.name} reaches what output {output.name} can hold, not {at(wanted)}"
             )
     if ends[0] >= ends[1]:
         raise InputError(f"Low must be below high, not {shown(low)} with {shown(high)}")  # type: ignore[arg-type]

@@ -161,7 +161,7 @@ def _slope(limits: _Limits) -> int:
     """c1 of the line through the middle of both ends."""
     (low, high), last = limits, int(limits.low.d[-1]) - int(limits.low.d[0])
     rise = int(low.value[-1]) + int(high.value[-1]) - int(low.value[0]) - int(high.value[0])
-    return rise // (2 * last) if last else 0
+    return int(rise // (2 * last)) if last else 0
 
 
 def _curvature(limits: _Limits, truncated: int) -> int:
@@ -171,7 +171,8 @@ def _curvature(limits: _Limits, truncated: int) -> int:
     if len({a, b, c}) < 3:
         return 0
     fa, fb, fc = ((int(limits.low.value[n]) + int(limits.high.value[n])) / 2 for n in (0, middle, -1))
-    return round(((fc - fb) / (c - b) - (fb - fa) / (b - a)) / (c - a) * 2**truncated)
+    bend: float = ((fc - fb) / (c - b) - (fb - fa) / (b - a)) / (c - a)
+    return round(bend * (1 << truncated))
 
 
 def _thinned(limit: _Limit, shape: Shape) -> _Limit:

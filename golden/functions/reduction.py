@@ -5,16 +5,16 @@ A unit's output is ``(sum + (relu << fraction_bits)) >> shift``, ``sum`` the pol
 others it depends on the input, and the result is rounded half up after the shift.
 """
 
-from dataclasses import dataclass
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.functions.targets import Function, Kind, fixed
 from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.functions.targets import Function, Kind, fixed
 
 CLEARS = 3
 """A core is less than 2: shifted right by so much more than its fraction bits, rounded, it is 0."""

@@ -46,8 +46,8 @@ class FunctionUnit:
 
     def array(self, x: npt.NDArray[np.integer]) -> Integers:
         """The outputs at inputs of any shape, int64."""
-        x = np.clip(x.astype(np.int64), self.low, self.high)
-        argument, positive, power = self.reduction.reduce_array(x)
+        inside: Integers = np.clip(x.astype(np.int64), self.low, self.high)
+        argument, positive, power = self.reduction.reduce_array(inside)
         total = self.polynomial.array(argument)
         shift = self.reduction.shifts(power, self.polynomial.sum_bits, self.output)
         if self.reduction.rounds_after_shift:

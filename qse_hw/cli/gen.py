@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
         print(path)
     found = config.facts().get("accuracy")
     if found is not None:
-        print(f"error: {found['error']:.6g} at most, {found['bound']:.6g} allowed; segments: {len(config.facts()['segments']['starts'])}")
+        print(f"error: {found['error']:.6g} at most, {found['bound']:.6g} allowed; segments: {found['segments']}")
     scale = getattr(config, "scale", None)
     if scale is not None:
         print(f"scale: {scale}")

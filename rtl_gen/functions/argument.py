@@ -1,5 +1,7 @@
 """What an input is reduced to, kind by kind: :class:`qse_hw.golden.functions.reduction.Reduction` in hardware."""
 
+from collections.abc import Callable
+
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -170,7 +172,7 @@ class Whole(Argument):
         return m
 
 
-ARGUMENTS: dict[str, type[Argument]] = {
+ARGUMENTS: dict[str, Callable[[FunctionUnit], Argument]] = {
     "even": Magnitude,
     "exponential": FractionPart,
     "root": Mantissa,

@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.functions.argument import ARGUMENTS
 from qse_hw.rtl_gen.functions.logic_multiplier import LogicMultiplier, logic_multiplier_latency
-from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
 from qse_hw.rtl_gen.functions.segment import by_code, segment_code
+from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
 from qse_hw.rtl_gen.logic.select import pick, resize, table
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.units.function import FunctionConfig

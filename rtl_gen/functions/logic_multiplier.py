@@ -17,8 +17,12 @@ def logic_multiplier_latency(b_width: int) -> int:
 class LogicMultiplier(wiring.Component):
     """``p = a * b``, a tree of adders over the bits of ``b``, :func:`logic_multiplier_latency` cycles later.
 
-    Members: ``a``, ``b``, ``enable`` in (for the same use as :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`, it does
-    nothing here); ``p`` out.
+    Throughput: one product per cycle.
+
+    Members:
+        a, b: the operands.
+        enable: nothing depends on it; :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier` has one.
+        p: the product.
     """
 
     def __init__(self, a: ShapeLike, b: ShapeLike) -> None:

@@ -113,6 +113,7 @@ class FunctionConfig(UnitConfig):
                 "every_input": self.input.width <= EXHAUSTIVE_BITS,
                 "correctly_rounded": found.correct,
                 "monotone": found.monotone,
+                "segments": unit.polynomial.segments,
             },
             "segments": {
                 "starts": [start * 2.0**-unit.reduction.fraction_bits for start in unit.polynomial.starts],
@@ -152,7 +153,7 @@ class FunctionConfig(UnitConfig):
         return found
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Bit patterns, padded with zeros to whole beats; outputs in steps; whether each input was outside the domain."""
+        """Bit patterns, padded with zeros to whole beats; outputs in steps; whether inputs were outside the domain."""
         patterns = self.patterns()
         patterns = np.concatenate([patterns, np.zeros(-len(patterns) % self.lanes, np.uint32)])
         outputs, outside = self.expected(patterns)

@@ -1,4 +1,4 @@
-"""Every input pattern of an encoder or a function unit and every code of a decoder through their Verilog, compared with golden.
+"""Every input pattern of an encoder, decoder or function unit through its Verilog, compared with golden.
 
 Inputs of up to 16 bits: all patterns, in every lane, or, with a run-time scale, at every k. Wider inputs: the patterns
 around every decision and random ones, or all patterns, too. Golden computes the answer to every pattern that is sent;

@@ -1,4 +1,4 @@
-"""The function of encoder, decoder, quantizer and function unit, for all inputs; at least one fault for each property."""
+"""What encoder, decoder, quantizer and function unit compute, for all inputs; a fault for each property at least."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -197,8 +197,8 @@ def _function_faults(config: FunctionConfig) -> Iterator[Fault]:
     wrong = _swap(unit, width, given % (1 << width), (most + 1) % (1 << width), "o__payload", "inner_")
     task = function_unit.value(config, replace(unit, text=tapped(unit, {"o__payload": wrong})))
     yield _caught("value_0", f"output {given} becomes {most + 1}", task)
-    inside = config.arithmetic.low == -1 << (config.input.width - 1) and config.arithmetic.high == -config.arithmetic.low - 1
-    task = function_unit.value(config, replace(unit, text=tapped(unit, {"saturated": "1'b1" if inside else "1'b0"})))
+    whole = config.arithmetic.high - config.arithmetic.low + 1 == 1 << config.input.width
+    task = function_unit.value(config, replace(unit, text=tapped(unit, {"saturated": "1'b1" if whole else "1'b0"})))
     yield _caught("saturated_flag", "the flag is stuck", task)
 
 

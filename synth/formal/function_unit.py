@@ -8,6 +8,7 @@ limits changes, and to what.
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from qse_hw.golden.errors import InputError
@@ -40,7 +41,9 @@ def limits(config: FunctionConfig) -> list[tuple[int, int, int]]:
     from mpmath import mp
 
     if config.input.width > MAX_BITS:
-        raise InputError(f"Input of a function unit to be proved must have at most {MAX_BITS} bits, not {config.input.name}")
+        raise InputError(
+            f"Input of a function unit to be proved must have at most {MAX_BITS} bits, not {config.input.name}"
+        )
     half = 1 << (config.input.width - 1)
     ends = config.arithmetic.low, config.arithmetic.high
     found = []
@@ -95,8 +98,9 @@ def _limits(config: FunctionConfig, out: int) -> str:
         "  always @* begin",
     ]
     for name, column in (("least", 1), ("most", 2)):
-        steps = [row for before, row in zip([None, *rows], rows, strict=False) if not before or before[column] != row[column]]
-        parts += _tree(name, [(row[0], row[column]) for row in steps], width, out + 2, "    ")
+        changes = [after for before, after in pairwise(rows) if before[column] != after[column]]
+        steps = [(row[0], row[column]) for row in (rows[0], *changes)]
+        parts += _tree(name, steps, width, out + 2, "    ")
     return "\n".join([*parts, "  end", "endmodule", ""])
 
 

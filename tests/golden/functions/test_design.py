@@ -5,8 +5,8 @@ from fractions import Fraction
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.functions.design import design
 from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.functions.design import design
 from tests.golden.functions.units import KINDS, make
 
 SOFTPLUS = KINDS[0]
@@ -46,13 +46,13 @@ def test_refused(changes, sentence):
 def test_no_error_at_all():
     types = {"input": input_type("s10e-6"), "output": input_type("s11e-7")}
     for error in (Fraction(0), Fraction(-1, 2)):
-        with pytest.raises(InputError, match="^Error must be above 0"):
+        with pytest.raises(InputError, match=r"^Error must be above 0"):
             design(function="softplus", error=error, **types)
 
 
 def test_the_least_error_can_be_had():
     """What the message says is the least is one that a unit can keep."""
-    with pytest.raises(InputError, match="^Error must be at least") as told:
+    with pytest.raises(InputError, match=r"^Error must be at least") as told:
         make(SOFTPLUS, bits=9)
     least = Fraction(str(told.value).split()[5])
     unit = make(SOFTPLUS)

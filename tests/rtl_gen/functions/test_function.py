@@ -5,11 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.rtl_gen.functions.function import Function
 from qse_hw.rtl_gen.units.function import FunctionConfig
 from tests.golden.functions.units import KINDS, SHAPES
-from tests.rtl_gen.bench import at_random, join, never, split, stream, used
+from tests.rtl_gen.bench import at_random, join, never, refused, split, stream, used
 
 
 def config(kind, **others):
@@ -66,12 +67,10 @@ def test_the_flag_stays_until_it_is_cleared():
     assert run.payloads[0] == run.payloads[1]
 
 
-def test_an_slope_too_wide_for_the_target():
-    from qse_hw.golden.errors import InputError
-    from tests.rtl_gen.bench import refused
-
+def test_a_slope_too_wide_for_the_target():
     kind = {"function": "exp2", "input": "s12e-6", "output": "s24e-19", "bits": 18, "high": Fraction(2)}
-    refused(InputError, "Second factor must have at most 18 bits for ecp5", lambda: used(config(kind, target="ecp5").component()))
+    unit = config(kind, target="ecp5")
+    refused(InputError, "Second factor must have at most 18 bits for ecp5", lambda: used(unit.component()))
 
 
 def test_latency_is_public():

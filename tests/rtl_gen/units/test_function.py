@@ -33,7 +33,7 @@ def test_numbers(text, value):
 
 @pytest.mark.parametrize("text", ["", "x", "2^", "2^-9999", "1/0", "nan", "inf", "1e999", "2**-3", " 1", "1_0"])
 def test_no_numbers(text):
-    with pytest.raises(InputError, match="^Number must be written like 0.001, -3/8 or 2\\^-12, not "):
+    with pytest.raises(InputError, match=r"^Number must be written like 0\.001, -3/8 or 2\^-12, not "):
         read(FunctionConfig, WORDS | {"low": text})
 
 
