@@ -2,7 +2,7 @@
 
 import argparse
 
-from qse_hw.cli.units import add_unit_parsers, unit_config
+from qse_hw.cli.units import add_folder, add_unit_parsers, unit_config
 from qse_hw.golden.formats.scalar import only_zero
 from qse_hw.study.console import warn
 
@@ -13,9 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    taken = any("--output" in action.option_strings for action in parser._actions)  # by the type of a unit's outputs
-    flags = ("-o",) if taken else ("-o", "--output")
-    parser.add_argument(*flags, dest="directory", metavar="DIR", required=True, help="folder to write to")
+    add_folder(parser, "folder to write to")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -3,6 +3,8 @@
 import itertools
 import re
 from dataclasses import replace
+from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from qse_hw.sim.exhaust import exhaust as module
 from qse_hw.sim.exhaust.bulk import Answer, Bulk
 from qse_hw.sim.exhaust.exhaust import Check, compare, every_k, exhaust
 from qse_hw.sim.exhaust.standard_checks import standard
+from qse_hw.study.netlist import netlists
 from tests.golden.formats import oracles
 from tests.golden.functions.units import KINDS
 from tests.rtl_gen.functions.test_function import config as function_unit
@@ -246,3 +249,21 @@ def test_a_function_unit(tmp_path):
     difference = compare(dut, other, np.arange(1024, dtype=np.uint32), None)
     assert difference.wrong > 10
     assert re.match(r"pattern 0x\w+, lane \d: output 0x\w+, not 0x\w+$", difference.first)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("netlist", [None, "ecp5", "ice40:hx8k", "ice40:up5k", "gowin", "cells"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"function": "softplus", "input": "s16e-11", "output": "s16e-12", "bits": 12},
+        {"function": "silu", "input": "s16e-11", "output": "s17e-12", "bits": 12},
+        {"function": "exp2", "input": "s16e-11", "output": "s14e-12", "bits": 12, "high": Fraction(0)},
+        {"function": "rsqrt", "input": "s16e-11", "output": "s16e-12", "bits": 12, "low": Fraction(1, 16)},
+    ],
+    ids=lambda kind: kind["function"],
+)
+def test_functions_of_sixteen_bits(kind, netlist):
+    """Every input, through the Verilog and through what each target's synthesis makes of it."""
+    (finding,) = exhaust([Check(config=function_unit(kind))], build=partial(Bulk, build=netlists(netlist)))
+    assert (finding.values, finding.first, finding.wrong, finding.wrong_flags) == (1 << 16, "", 0, 0)

@@ -40,7 +40,9 @@ def labels(task):
 
 
 @pytest.mark.every(3)
-@pytest.mark.parametrize(("config", "name"), [(encoder(), "code"), (encoder(), "hold"), (decoder(), "value"), (unit(), "value")])
+@pytest.mark.parametrize(
+    ("config", "name"), [(encoder(), "code"), (encoder(), "hold"), (decoder(), "value"), (unit(), "value")]
+)
 def test_proved(tmp_path, config, name):
     result = proved(config, name, tmp_path)
     assert result.passed, result.tail
