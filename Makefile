@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGE := $(VENV)/package/qse_hw# the installed layout in links, for mypy, which knows no package-dir
 
-.PHONY: help demo test test-full accuracy hardware lint clean \
+.PHONY: help demo test test-full test-times accuracy hardware lint clean \
 	verification formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
 RESULTS := docs/results
 MINUTES := 60
@@ -16,6 +16,7 @@ help:
 	@echo "make demo       the whole path on the bundled model; results in qse-demo/"
 	@echo "make test       lint, types and the regression"
 	@echo "make test-full  the regression with its long checks"
+	@echo "make test-times the regression, and its times on docs/tests.md"
 	@echo "make accuracy   every run of docs/accuracy.md, then the page (long)"
 	@echo "make hardware   every run of docs/hardware.md, then the page (about an hour)"
 	@echo "make verification  every check of docs/verification.md, then the page (hours); each by itself:"
@@ -30,6 +31,11 @@ test: lint
 
 test-full: lint
 	$(BIN)/python -m pytest -n auto -q --full
+
+test-times: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto -q --junitxml=$(VENV)/times.xml $(ARGUMENTS)
+	$(BIN)/python docs/tests.py record $(VENV)/times.xml $(RESULTS)/test-times$(if $(findstring --full,$(ARGUMENTS)),-full).json
+	$(BIN)/python docs/tests.py
 
 accuracy: $(INSTALLED)
 	$(BIN)/python docs/studies.py

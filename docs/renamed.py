@@ -6,10 +6,11 @@ _FOLDERS = {
     "formats": ("scale", "scalar", "inputs", "presets", "tables"),
     "quantize": ("array", "tensor"),
     "reference": ("linear", "hadamard", "vectors"),
-    "calibration": ("percentile", "histogram", "breakpoints", "fitting", "lloyd"),
+    "calibration": ("percentile", "histogram", "fitting", "lloyd"),
     "io": ("npy", "files"),
 }
 MOVED = {
+    "golden/breakpoints.py": "golden/calibration/segmentation.py",
     "golden/formats.py": "golden/formats/segmented.py",
     "golden/quantiser.py": "golden/calibration/quantizers.py",
 } | {f"golden/{name}.py": f"golden/{folder}/{name}.py" for folder, names in _FOLDERS.items() for name in names}

@@ -50,7 +50,7 @@ class Graph:
         a, b = a & ~1, b & ~1
         return self.or_(self.and_(a, b ^ 1), self.and_(a ^ 1, b)) ^ inverted
 
-    def at_least(self, number: Sequence[int], limit: int) -> int:
+    def greater_equal(self, number: Sequence[int], limit: int) -> int:
         """Whether ``number``, two's complement, low bit first, is ``limit`` or more."""
         wanted = limit + (1 << (len(number) - 1))  # offset binary
         result = 1
@@ -154,7 +154,7 @@ def sources(graph: Graph, netlist: Netlist, register: Callable[[], int]) -> list
         given = [base[net] for net in k]
         # one below the range: legal with the smallest M only
         low, high = len(m) - MAX_LOG2_STEP - 1, len(m) + MAX_LOG2_STEP - 1
-        legal = graph.and_(graph.at_least(given, low), graph.at_least(given, high + 1) ^ 1)
+        legal = graph.and_(graph.greater_equal(given, low), graph.greater_equal(given, high + 1) ^ 1)
         for net, bit in zip(k, given, strict=True):
             base[net] = graph.and_(bit, legal)  # 0 is legal
     for q, _ in netlist.registers:

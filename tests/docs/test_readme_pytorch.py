@@ -27,6 +27,7 @@ def test_every_block_is_checked(name):
     assert all(numbers(text) for block, text in shown.items() if block != "age")
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "block"), [(n, b) for n, page in PAGES.items() for b in page.CHECKS if b != "age"])
 def test_a_damaged_figure_is_noticed(name, block):
     assert unnoticed(PAGES[name].PAGE, [block], lambda page: check(name, page), 30) == []

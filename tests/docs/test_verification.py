@@ -14,7 +14,7 @@ PLAIN = (
     "whole-model",
 )  # fmt: skip
 """Tables whose headings are the items' keys."""
-RENAMED = {"formats.py": "segmented.py", "quantiser.py": "quantizers.py"}
+RENAMED = {"breakpoints.py": "segmentation.py", "formats.py": "segmented.py", "quantiser.py": "quantizers.py"}
 NAMES = ("formal", "formal-faults", "coverage", *PLAIN)
 
 

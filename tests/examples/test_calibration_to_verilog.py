@@ -11,6 +11,7 @@ from tests.examples.run import needs_verilator, refusal, run
 NAME = "calibration_to_verilog.py"
 
 
+@pytest.mark.full
 @needs_verilator
 def test_runs(tmp_path):
     done = run(NAME, "-o", "made", "--tokens", 32, "--layer", 1, "--format", "se8-silu", folder=tmp_path)

@@ -59,11 +59,11 @@ def against_fractions(name: str) -> Comparison:
     for M, k in ((40961, 24), (1, 5), (3, 12), (65535, 27)):
         scale = Scale(M=M, k=k, bits=M.bit_length())
         drawn, weights = rng.choice(codes, (12, 40)), rng.integers(-128, 128, (8, 40))
-        sums, saturated = linear(drawn, weights, zero_point_bias(weights, format), format, scale)
+        outputs, saturated = linear(drawn, weights, zero_point_bias(weights, format), format, scale)
         exact = np.array([[values[code] * fine for code in vector] for vector in drawn.tolist()])  # of Fractions
         sums = exact @ weights.astype(object).T * Fraction(M, 1 << k)
         want = np.array([[half_to_even(value) for value in row] for row in sums.tolist()])
-        pairs += [(sums, np.clip(want, -128, 127)), (saturated, (want < -128) | (want > 127))]
+        pairs += [(outputs, np.clip(want, -128, 127)), (saturated, (want < -128) | (want > 127))]
     return same("the format's description in fractions", *pairs)
 
 

@@ -19,20 +19,20 @@ REPEATS = 7
 
 
 def measure(report: Report) -> dict[str, Any]:
-    """Seconds to quantize 8 M fp32 values, medians; the contenders take turns, so that noise hits all alike."""
+    """Seconds to quantize 8 M fp32 values, medians; the candidates take turns, so that noise hits all alike."""
     import ml_dtypes
 
     x = np.random.default_rng(SEED).standard_normal(VALUES, np.float32)
     format, scale = load_format("se8"), Scale.from_step(0.02)
     reciprocal = np.float32(float(scale.reciprocal))
-    contenders: dict[str, Callable[[], Any]] = {
+    candidates: dict[str, Callable[[], Any]] = {
         "se8, NumPy": lambda: array.quantize(x, format, scale),
         "INT8, plain NumPy": lambda: np.clip(np.rint(x * reciprocal), -128, 127).astype(np.int8),
         "float8_e4m3fn, ml_dtypes cast": lambda: x.astype(ml_dtypes.float8_e4m3fn),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(REPEATS + 1):
-        for name, work in contenders.items():
+        for name, work in candidates.items():
             begun = time.perf_counter()
             work()
             seconds[name].append(time.perf_counter() - begun)

@@ -33,9 +33,9 @@ Work = dict[str, Callable[[], Any]]
 
 
 def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
-    """Milliseconds per contender, medians; they take turns in random order. Codes are checked before.
+    """Milliseconds per candidate, medians; they take turns in random order. Codes are checked before.
 
-    ``of_copy`` is a copy's time over the contender's, both of the same bytes: its share of the memory's speed.
+    ``of_copy`` is a copy's time over the candidate's, both of the same bytes: its share of the memory's speed.
 
     Raises:
         InputError: for a device that PyTorch does not find.
@@ -49,12 +49,12 @@ def measure(report: Report, *, device: str = "cpu") -> dict[str, Any]:
     for number, (verb, dtype, make) in enumerate(kinds):
         draw = torch.Generator(device=place).manual_seed(SEED)
         x = torch.randn(VALUES[place.type], device=place, dtype=torch.float32, generator=draw).to(dtype)
-        contenders = make(x)
-        seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        names, repeats = [*contenders], REPEATS[place.type]
+        candidates = make(x)
+        seconds: dict[str, list[float]] = {name: [] for name in candidates}
+        names, repeats = [*candidates], REPEATS[place.type]
         for turn in range(repeats + 1):
             for name in turns.sample(names, len(names)):  # the caches hold what the one before left
-                seconds[name] += clock.times(contenders[name], 1, place)
+                seconds[name] += clock.times(candidates[name], 1, place)
             report((number + turn / (repeats + 1)) / len(kinds))
         medians = {name: statistics.median(spent[1:]) for name, spent in seconds.items()}  # the first warms up
         bytes_moved = x.numel() * (x.itemsize + 1)
@@ -117,7 +117,7 @@ def _per_tensor(x: Tensor) -> Tensor:
 
 
 def _copy(x: Tensor) -> Callable[[], Any]:
-    """Reads half of the bytes that the contenders move, and writes the other half."""
+    """Reads half of the bytes that the candidates move, and writes the other half."""
     source = torch.empty(x.numel() * (x.itemsize + 1) // 2, dtype=torch.uint8, device=x.device).fill_(1)
     target = torch.empty_like(source)
     return lambda: target.copy_(source)
@@ -152,8 +152,8 @@ def show(figures: dict[str, Any]) -> None:
     """A table per case: times, and shares of a copy's speed."""
     for name, case in figures["cases"].items():
         rows = [
-            [contender, f"{spent:.2f}", f"{case['values'] / spent / 1e6:.2f}", f"{case['of_copy'][contender]:.2f}"]
-            for contender, spent in case["milliseconds"].items()
+            [candidate, f"{spent:.2f}", f"{case['values'] / spent / 1e6:.2f}", f"{case['of_copy'][candidate]:.2f}"]
+            for candidate, spent in case["milliseconds"].items()
         ]
         table(
             f"To {name}: {case['values']:,} values on {figures['device']}",

@@ -120,6 +120,7 @@ def test_modes_are_no_worse_than_percentiles_that_they_may_have(rng, mode, seed)
             assert loss <= loss_db(fitters, given)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_output_is_no_worse_than_at_the_percentile(rng, seed):
     x = awkward(rng)

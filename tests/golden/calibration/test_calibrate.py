@@ -62,6 +62,7 @@ def test_parameters_are_passed_on(tensors):
     assert calibration.layer(0, "percentile") == by_percentile(x, "se8:L=5", alpha=0.9, scale_bits=8)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("mode", ["runtime", "shared"])
 def test_modes(tensors, mode):
     calibration = calibrate(layers_of(tensors), "tuned:bits=4,segments=2", mode=mode)

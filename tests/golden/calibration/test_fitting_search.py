@@ -140,9 +140,9 @@ def test_one_search_serves_the_smaller_budgets(rng, monkeypatch):
     searches = []
 
     class Counted(Tuner):
-        def __init__(self, histogram, budget):
+        def __init__(self, histogram, budget, scale_bits):
             searches.append(budget)
-            super().__init__(histogram, budget)
+            super().__init__(histogram, budget, scale_bits)
 
     monkeypatch.setattr(fitting, "Tuner", Counted)
     fitter = Fitter(Histogram(silu(rng, (8, 8))))

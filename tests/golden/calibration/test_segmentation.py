@@ -227,7 +227,7 @@ def test_the_error_is_what_the_hardware_errs_by(rng, sign, kind):
 def test_a_path_is_searched_once_per_fine_step(rng, monkeypatch):
     search = SegmentSearch(Histogram(sample(rng, "silu")[0].astype(np.float32)[:, None]), "offset", 4, 2)
     first = search.paths(0.25)
-    monkeypatch.setattr("qse_hw.golden.calibration.tune.search", lambda *args: pytest.fail("again"))
+    monkeypatch.setattr("qse_hw.golden.calibration.tune.best_paths", lambda *args: pytest.fail("again"))
     assert search.paths(0.25) is first
 
 

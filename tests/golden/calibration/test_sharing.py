@@ -86,7 +86,7 @@ def test_no_preset_shares_better(rng):
 
 def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
     class Poor:
-        def __init__(self, histogram, budget):
+        def __init__(self, histogram, budget, scale_bits):
             self.budget = budget
 
         def best(self, segments):
@@ -129,7 +129,7 @@ def test_int8_among_the_layers_own_formats(rng, monkeypatch):
 def test_layers_that_lack_what_others_have(rng):
     """A floor far below zero in one layer, none in the other: steps that fit both."""
     z = rng.standard_normal((60, 20))
-    deep = np.where(rng.random(z.shape) < 0.5, -8 + 0.1 * z, np.abs(z)).astype(np.float32)
+    deep = np.where(rng.random(z.shape) < 0.5, -8 + z, 0.3 * np.abs(z)).astype(np.float32)
     for layers in ([deep, np.abs(z).astype(np.float32)], [-np.abs(z).astype(np.float32) - 1, deep]):
         for mode in ("runtime", "shared"):
             fitters = fitters_of(layers)
@@ -184,7 +184,7 @@ def test_segments_along_the_longest_axis():
 def test_coarse_steps_below_zero(rng):
     """Given its own format's steps, which begin with a coarse one for a floor, a layer does as well as before."""
     z = rng.standard_normal((60, 20))
-    deep = np.where(rng.random(z.shape) < 0.5, -8 + 0.1 * z, np.abs(z)).astype(np.float32)
+    deep = np.where(rng.random(z.shape) < 0.5, -8 + z, 0.3 * np.abs(z)).astype(np.float32)
     (fitter,) = fitters_of([deep])
     wanted = parse_format("tuned:bits=3,segments=3,sign=0,headroom=1").budget
     own = fitter.least_squares(parse_format("tuned:bits=3,segments=3,sign=0,headroom=1"))

@@ -35,6 +35,7 @@ def check(name: str, input_name: str, scale: Scale, patterns: np.ndarray) -> Non
         assert got == expected, (name, input_name, scale, hex(pattern), float(value))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("bits", [1, 16])
 def test_fp32_at_every_edge_and_beside_it(name, bits):
@@ -61,6 +62,7 @@ def test_s8_exhaustively(name):
         check(name, "s8", oracles.scale_for("s8", bits), np.arange(256, dtype=np.uint32))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ALL)
 def test_s16_at_every_edge(name):
     # 1/s = 2**-4 * 1.25: edges fall onto integers, too

@@ -297,6 +297,7 @@ def test_zero_activations_name_the_layer(refused, tmp_path, out):
     )
 
 
+@pytest.mark.full
 def test_missing_task_data(refused, folder, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # it may have been imported before
     for task in ("tiny_missing", "hellaswag"):

@@ -92,7 +92,7 @@ def test_lint(library):
     assert "%Error" not in done.stdout + done.stderr
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize(
     "tool",
     [

@@ -83,7 +83,7 @@ def test_ports_and_manifest():
     meanings = {port["name"]: port["meaning"] for port in unit.ports}
     assert meanings["s_axis_tdata"] == "values, s12, in 16 bits each, lane 0 in the low ones"
     assert meanings["m_axis_tdata"] == "codes, in 8 bits each, lane 0 in the low ones"
-    assert meanings["s_axi_awaddr"] == "AXI4-Lite, where to write"
+    assert meanings["s_axi_awaddr"] == "AXI4-Lite, write address"
     assert meanings["s_axi_awprot"] == meanings["s_axi_arprot"] == "AXI4-Lite, does not matter"
     assert [entry["name"] for entry in manifest(unit)["registers"]][:2] == ["ID", "VERSION"]
 

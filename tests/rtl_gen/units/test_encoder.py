@@ -20,6 +20,7 @@ PLAIN = EncoderConfig(format=SE8, input=FP16)
 FULL = EncoderConfig(format=SE8, input=FP16, scale=Scale(M=200, k=9, bits=8), lanes=2)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

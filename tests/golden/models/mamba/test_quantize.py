@@ -117,6 +117,7 @@ def test_gradients_go_straight_through(theirs: Any, ours: Mamba) -> None:
     assert 0 < sum(saturated) < 100
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("spec", ["se8-silu", pytest.param("tuned:bits=4,segments=2", marks=pytest.mark.full)])
 def test_calibrating_our_model_is_calibrating_its_activations(ours: Mamba, spec: str) -> None:
     ids = IDS.flatten()
@@ -131,6 +132,7 @@ def test_calibrating_our_model_is_calibrating_its_activations(ours: Mamba, spec:
     assert calibrate_model(ours, IDS, spec, mode="runtime", alpha=0.9) == expected
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_calibrating_theirs_sees_what_the_whole_forward_computes(theirs: Any, dtype: torch.dtype) -> None:
     plain = logits(theirs.to(dtype))
@@ -145,6 +147,7 @@ def test_calibrating_theirs_sees_what_the_whole_forward_computes(theirs: Any, dt
     assert calibration == calibrate([Layer(x=x) for x in xs], "se8", model=calibration.model)
 
 
+@pytest.mark.every(2)
 def test_both_models_give_nearly_the_same_calibration(theirs: Any, ours: Mamba) -> None:
     calibration, near = calibrate_model(theirs, IDS, "se8"), calibrate_model(ours, IDS, "se8")
     assert calibration.model == near.model == fingerprint(ours)
@@ -152,6 +155,7 @@ def test_both_models_give_nearly_the_same_calibration(theirs: Any, ours: Mamba) 
         assert near.layer(layer).sqnr_db == pytest.approx(calibration.layer(layer).sqnr_db, abs=0.05)
 
 
+@pytest.mark.every(2)
 def test_calibrating_a_quantized_model_sees_x_as_it_arrives(theirs: Any, ours: Mamba) -> None:
     for model in (theirs, ours):
         plain = calibrate_model(model, IDS, "se8")
@@ -172,6 +176,7 @@ def test_calibrating_a_quantized_model_sees_x_as_it_arrives(theirs: Any, ours: M
     assert calibrate(layers, "se8", model=fingerprint(ours)) == calibration
 
 
+@pytest.mark.every(2)
 def test_half_precision_and_a_bare_backbone(theirs: Any, tmp_path: Path) -> None:
     """Rounded weights are taken for those that were calibrated; a backbone is not known."""
     calibration = calibrate_model(theirs, IDS, "se8")
@@ -202,6 +207,7 @@ def test_a_calibration_or_its_file_and_both_methods(theirs: Any, ours: Mamba, tm
                 assert torch.equal(logits(quantize_model(model, given, method=method)), expected)
 
 
+@pytest.mark.every(2)
 def test_nan_in_a_bias_is_seen_in_the_logits(theirs: Any, ours: Mamba) -> None:
     """One channel's convolution gives NaN: it must come out of the quantized model as it does of the plain one."""
     for model in (theirs, ours):
@@ -219,6 +225,7 @@ def test_nan_in_a_bias_is_seen_in_the_logits(theirs: Any, ours: Mamba) -> None:
             calibrate_model(model, IDS, "se8")
 
 
+@pytest.mark.every(2)
 def test_after_training_a_calibration_goes_in_if_it_is_said_so(theirs: Any, ours: Mamba) -> None:
     for model in (theirs, ours):
         calibration = calibrate_model(model, IDS, "se8")
@@ -233,6 +240,7 @@ def test_after_training_a_calibration_goes_in_if_it_is_said_so(theirs: Any, ours
             quantize_model(model, replace(calibration, layers=calibration.layers[:2]), check_weights=False)
 
 
+@pytest.mark.every(2)
 def test_what_does_not_fit_is_refused(theirs: Any, ours: Mamba, tmp_path: Path) -> None:
     calibration = calibrate_model(ours, IDS, "se8")
     few = replace(calibration, layers=calibration.layers[:2])

@@ -40,6 +40,7 @@ def test_conv_silu(length: int) -> None:
     compare(FAST.conv_silu, PLAIN.conv_silu, [x, torch.randn(32, 1, 4), torch.randn(32)], (3, length, 32))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("length", [1, 16, 17, 70])
 def test_selective_scan(length: int) -> None:
     batch, channels = 3, 32
