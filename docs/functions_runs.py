@@ -81,7 +81,7 @@ def _softplus() -> Pairs:
     pairs: Pairs = [(one, EVERY) for one in beside("softplus", 12)]
     pairs += [(one, ("ecp5",)) for bits in (8, 16) for one in beside("softplus", bits)]
     pairs += [(unit("softplus", 12, borders="power-of-two"), ("ecp5", "cells"))]
-    pairs += [(table("softplus", bits), ("ecp5",)) for bits in (8, 12)]
+    pairs += [(table("softplus", 8), ("ecp5",))]  # within 2^-12 it has all 65,536 inputs, too many for the tools
     return [*pairs, (table("softplus", 8, entries=1024), ("ecp5", "cells"))]
 
 
