@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ RESULTS = ROOT / "docs" / "results"
 
 _S16, _FLOAT = "--input s16 --scale 120.4", "--scale 0.0147"
 _FIVE = "--seeds 5"
+_FUNCTION = "function --input s16e-11 --error 2^-12 --target ecp5 --function"
 RUNS = {
     "encoder-s16": f"encoder --format se8 {_S16} --target ecp5 --counter-width 0 {_FIVE}",
     "encoder-bf16": f"encoder --format se8 --input bf16 {_FLOAT} --target ecp5 --counter-width 0 {_FIVE}",
@@ -47,6 +49,8 @@ RUNS = {
     "hadamard-512": "hadamard --size 512 --lanes 4 --width 8 --target ecp5",
     "hadamard-1536": "hadamard --size 1536 --lanes 4 --width 8 --target ecp5",
     "quantizer": "quantizer --format se8 --input bf16 --lanes 4 --target ecp5",
+    "function-softplus": f"{_FUNCTION} softplus --output s17e-12",
+    "function-exp2": f"{_FUNCTION} exp2 --high 0 --output s14e-12",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     "encoder": {"format": load_format("se8"), "input": input_type("bf16"), "scale": Scale.from_step(0.0147)},
@@ -55,6 +59,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "hadamard": {"size": 1536, "lanes": 4, "width": 8},
     "quantizer": {
         "format": load_format("se8"), "input": input_type("bf16"), "scale": Scale.from_step(0.0147), "lanes": 4,
+    },
+    "function": {
+        "function": "softplus", "input": input_type("s16e-11"), "output": input_type("s17e-12"),
+        "error": Fraction(1, 4096),
     },
 }  # fmt: skip
 

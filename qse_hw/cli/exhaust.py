@@ -1,4 +1,4 @@
-"""Send every input pattern through the Verilog of an encoder or decoder, and compare with the golden model.
+"""Send every input pattern through the Verilog of an encoder, decoder or function unit, and compare with golden.
 
 Inputs of up to 16 bits: all patterns, each in every lane or, with a run-time scale, at every k. Wider inputs: the
 patterns around every decision boundary and random ones, or all of them.
@@ -20,8 +20,11 @@ from qse_hw.study.console import console, progress, table
 from qse_hw.study.netlist import NETLIST_HELP, netlists
 from qse_hw.study.sources import integer
 
-UNITS = ("encoder", "decoder")
-CLAIM = "The emitted Verilog of encoder and decoder equals golden in every code, value, flag and count that was sent."
+UNITS = ("encoder", "decoder", "function")
+CLAIM = (
+    "The emitted Verilog of encoder, decoder and function unit equals golden in every code, value, flag and count that "
+    "was sent."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

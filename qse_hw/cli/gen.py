@@ -2,7 +2,7 @@
 
 import argparse
 
-from qse_hw.cli.units import add_unit_parsers, unit_config
+from qse_hw.cli.units import add_folder, add_unit_parsers, unit_config
 from qse_hw.golden.formats.scalar import only_zero
 from qse_hw.study.console import warn
 
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write to")
+    add_folder(parser, "folder to write to")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -21,8 +21,11 @@ def run(args: argparse.Namespace) -> None:
     config = unit_config(args)
     from qse_hw.rtl_gen.emit.emit import write
 
-    for path in write(config, args.output):
+    for path in write(config, args.directory):
         print(path)
+    found = config.facts().get("accuracy")
+    if found is not None:
+        print(f"error: {found['error']:.6g} at most, {found['bound']:.6g} allowed; segments: {found['segments']}")
     scale = getattr(config, "scale", None)
     if scale is not None:
         print(f"scale: {scale}")

@@ -1,4 +1,4 @@
-"""Insert faults into the netlist of an encoder or decoder, and count those that the checks detect.
+"""Insert faults into the netlist of an encoder, a decoder or a function unit, and count those that the checks detect.
 
 The faults are those of Yosys' mutate. A mutant that no stimulus detects is proved equivalent or reported.
 """
@@ -14,7 +14,7 @@ from qse_hw.golden.io.files import write_json
 from qse_hw.study.console import console, progress, table
 from qse_hw.study.sources import integer
 
-UNITS = ("encoder", "decoder")
+UNITS = ("encoder", "decoder", "function")
 LEVELS = ("word", "gate")
 SAMPLE, SEED = 1000, 2601
 CLAIM = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qse_hw.cli.synth import add_target_arguments
-from qse_hw.cli.units import add_unit_parsers, arguments, unit_config
+from qse_hw.cli.units import add_folder, add_unit_parsers, arguments, unit_config
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.study.console import console, progress
 from qse_hw.study.sources import Activations, add_activation_arguments, from_file_or_default
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     add_activation_arguments(parser)
-    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write: index.html, verilog/")
+    add_folder(parser, "folder to write: index.html, verilog/")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     check_tools(chosen)
     require("verilator")
     # Entered before minutes of measuring, which must not end in "permission denied".
-    with place.replacing_folder(args.output) as folder:
+    with place.replacing_folder(args.directory) as folder:
         captured, calibration = _read(args, config)
         points, baselines = planned([config], chosen, None)
         paths, cache = write(config, folder / VERILOG), Cache(default_folder())
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         evidence = _evidence(config, folder / VERILOG)
         text = _page(args, config, paths, accuracy, document, evidence)
         (folder / place.PAGE).write_text(text, encoding="utf-8", errors="backslashreplace")
-    print(Path(args.output) / place.PAGE)
+    print(Path(args.directory) / place.PAGE)
     if evidence is not None and not evidence.passed:
         raise SystemExit(f"the Verilog of {config.label} is wrong: {evidence.first}")
 
@@ -127,6 +127,7 @@ def _page(
     from qse_hw.study.report.evidence import section_evidence
     from qse_hw.study.report.files import section_files, section_made
     from qse_hw.study.report.format import section_format
+    from qse_hw.study.report.function import section_function
     from qse_hw.study.report.page import page
 
     about = json.loads((paths[0].parent / "manifest.json").read_text(encoding="utf-8"))
@@ -137,6 +138,8 @@ def _page(
             ("format", "The format", section_format(config.format, None if config.unit == "quantizer" else scale)),
             ("accuracy", "Accuracy", section_accuracy(accuracy, config)),
         ]
+    if config.unit == "function":
+        sections.append(("function", "The function", section_function(config)))
     sections += [
         ("cost", "Area and speed", section_cost(document)),
         ("evidence", "Evidence", section_evidence(evidence, config, words, about["verilog"]["sha256"])),

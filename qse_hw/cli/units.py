@@ -80,6 +80,13 @@ def _settings(option: Option, *, calibrated: bool) -> Settings:
     return settings
 
 
+def add_folder(parser: argparse.ArgumentParser, help: str) -> None:
+    """``-o DIR`` and, unless the unit has an option of that name, ``--output``: the folder ``directory``."""
+    taken = any("--output" in action.option_strings for action in parser._actions)
+    flags = ("-o",) if taken else ("-o", "--output")
+    parser.add_argument(*flags, dest="directory", metavar="DIR", required=True, help=help)
+
+
 def unit_config(args: argparse.Namespace) -> UnitConfig:
     """The unit that the arguments describe."""
     config = unit_class(args.unit)

@@ -1,7 +1,9 @@
 """Kinds of option values: how a value is checked, read from text, written as JSON and read back."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from operator import index
 from typing import Any
 
@@ -132,6 +134,43 @@ class Format(Kind):
 
     def from_json(self, value: Any) -> SegmentedFormat:
         return format_from_json(value)
+
+
+@dataclass(frozen=True)
+class Number(Kind):
+    """A number, exactly; as text 0.001, -3/8 or 2^-12. ``optional``: None leaves it open."""
+
+    optional: bool = False
+
+    rule = "a number"
+
+    @property
+    def schema(self) -> Mapping[str, Any]:  # type: ignore[override]
+        return {"type": ["string", "null"] if self.optional else "string"}
+
+    def check(self, name: str, value: Any) -> Fraction | None:
+        if value is None and self.optional:
+            return None
+        if not isinstance(value, int | Fraction) or isinstance(value, bool):
+            raise TypeError(f"{subject(name)} must be an int or a Fraction, not {value!r}")
+        return Fraction(value)
+
+    def parse(self, text: str, others: Mapping[str, Any]) -> Fraction:
+        power = re.fullmatch(r"([+-]?)2\^([+-]?\d{1,3})", text)
+        if power is not None:
+            return Fraction(-1 if power[1] == "-" else 1) * Fraction(2) ** int(power[2])
+        if re.fullmatch(r"[+-]?(\d{1,40}/\d{1,40}|\d{0,40}\.?\d{0,40}(e[+-]?\d{1,2})?)", text, re.ASCII):
+            try:
+                return Fraction(text)
+            except (ValueError, ZeroDivisionError):
+                pass
+        raise InputError(f"Number must be written like 0.001, -3/8 or 2^-12, not {text!r}")
+
+    def to_json(self, value: Fraction | None) -> str | None:
+        return None if value is None else str(value)
+
+    def from_json(self, value: str | None) -> Fraction | None:
+        return None if value is None else self.parse(value, {})
 
 
 class Input(Kind):

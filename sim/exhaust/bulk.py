@@ -1,4 +1,4 @@
-"""Arrays of beats through an emitted encoder or decoder: Verilog compiled to a library that this process calls.
+"""Arrays of beats through the Verilog of an encoder, a decoder or a function unit, compiled to a library.
 
 There is no event loop and no callback between the arrays and the model, so it is fast enough for every pattern.
 """
@@ -20,7 +20,7 @@ from qse_hw.sim.packing import beat_bytes, pack, unpack
 from qse_hw.sim.replay.top import VERILATOR_CONFIG
 from qse_hw.sim.simulators.verilate import verilate
 
-UNITS = ("encoder", "decoder")
+UNITS = ("encoder", "decoder", "function")
 _MAIN = Path(__file__).with_name("bulk.cpp")
 _LIBRARY = (
     "-CFLAGS", "-fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL", "-LDFLAGS", "-shared",
@@ -53,7 +53,7 @@ class Bulk:
     """A unit's compiled Verilog. Every call is a separate simulation from reset, so several threads may call it.
 
     Args:
-        config: an encoder or a decoder.
+        config: of one of :data:`UNITS`.
         folder: for all files that are made.
         build: makes the Verilog of a unit, or an equivalent such as its netlist.
 
@@ -120,7 +120,7 @@ class Bulk:
 
 
 def wrapper(unit: Emitted) -> str:
-    """Verilog of the module ``bulk`` around an encoder or a decoder, whose ports are the same for all units.
+    """Verilog of the module ``bulk`` around one of :data:`UNITS`, whose ports are the same for all units.
 
     ``status``: the flags in the low bits (0 for those that the unit lacks), the counter in the upper half.
     """

@@ -1,4 +1,4 @@
-"""Every input pattern of an encoder and every code of a decoder through their Verilog, compared with golden.
+"""Every input pattern of an encoder, decoder or function unit through its Verilog, compared with golden.
 
 Inputs of up to 16 bits: all patterns, in every lane, or, with a run-time scale, at every k. Wider inputs: the patterns
 around every decision and random ones, or all patterns, too. Golden computes the answer to every pattern that is sent;
@@ -23,13 +23,14 @@ from qse_hw.golden.io.environment import cores
 from qse_hw.golden.reference.vectors import around_decisions, decoder_vectors, expected
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.sim.exhaust.bulk import Bulk, check_unit
 
 SEED = 20261123
 RANDOM = 10**8  # random patterns of inputs of more than 16 bits
 _CHUNK = 1 << 20  # patterns per simulation
 
-Unit = EncoderConfig | DecoderConfig
+Unit = EncoderConfig | DecoderConfig | FunctionConfig
 Patterns = npt.NDArray[np.uint32]
 Progress = Callable[[str, float], None]
 
@@ -77,7 +78,7 @@ class Check:
     """A unit and its patterns: for an input of more than 16 bits, ``random`` ones or ``every`` one.
 
     Raises:
-        InputError: for other units than encoder and decoder, and if ``random`` is less than 1.
+        InputError: for other units, and if ``random`` is less than 1.
     """
 
     config: Unit
@@ -93,13 +94,13 @@ class Check:
     def width(self) -> int:
         """Bits of a pattern."""
         config = self.config
-        return config.input.width if isinstance(config, EncoderConfig) else config.format.bits
+        return config.format.bits if isinstance(config, DecoderConfig) else config.input.width
 
     @property
     def scales(self) -> Sequence[Scale | None]:
-        """The scales of the encoder's simulations; None for a decoder."""
+        """The scales of the encoder's simulations; None for other units."""
         config = self.config
-        if isinstance(config, DecoderConfig):
+        if not isinstance(config, EncoderConfig):
             return [None]
         if config.scale is not None:
             return [config.scale]
@@ -110,6 +111,8 @@ class Check:
         """The patterns, in words."""
         if self.every or self.width <= 16:
             return f"all {1 << self.width:,} patterns"
+        if isinstance(self.config, FunctionConfig):
+            return f"every border +-2 steps and {self.random:,} random patterns"
         return f"every decision +-2 steps and {self.random:,} random patterns"
 
     def simulations(self) -> list["Simulation"]:
@@ -123,9 +126,12 @@ class Check:
                 for number, scale in enumerate(self.scales)
                 for begin in range(0, 1 << width, _CHUNK)
             ]
-        assert isinstance(config, EncoderConfig)  # no code has more than 16 bits
-        edges = [Simulation(scale, partial(around_decisions, config.format, config.input, scale))
-                 for scale in self.scales if scale is not None]  # fmt: skip
+        assert not isinstance(config, DecoderConfig)  # no code has more than 16 bits
+        if isinstance(config, FunctionConfig):
+            edges = [Simulation(None, config.patterns)]
+        else:
+            edges = [Simulation(scale, partial(around_decisions, config.format, config.input, scale))
+                     for scale in self.scales if scale is not None]  # fmt: skip
         starts = enumerate(range(0, self.random, _CHUNK))
         return edges + [
             Simulation(self.scales[n % len(self.scales)], partial(_random, n, min(_CHUNK, self.random - begin), width))
@@ -241,6 +247,10 @@ def compare(dut: Bulk, config: Unit, patterns: Patterns, scale: Scale | None) ->
         _, values, invalid = decoder_vectors(config.format)
         outputs, name = dut.as_outputs(values[patterns]), "value"
         events, most = {"invalid": invalid[patterns]}, 0
+    elif isinstance(config, FunctionConfig):
+        values, outside = config.expected(patterns)
+        outputs, name = dut.as_outputs(values), "output"
+        events, most = {"saturated": outside}, 0
     else:
         assert scale is not None
         want = expected(patterns, config.format, config.input, scale)

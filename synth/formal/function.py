@@ -1,4 +1,4 @@
-"""The function of encoder, decoder and quantizer, for all inputs; at least one fault for each property."""
+"""What encoder, decoder, quantizer and function unit compute, for all inputs; a fault for each property at least."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -9,8 +9,9 @@ from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
-from qse_hw.synth.formal import decoder, encoder, quantizer, spec, stall
+from qse_hw.synth.formal import decoder, encoder, function_unit, quantizer, spec, stall
 from qse_hw.synth.formal.pipeline import alone
 from qse_hw.synth.formal.task import Fault, Task
 from qse_hw.synth.formal.verilog import emitted, ports, tapped
@@ -20,7 +21,7 @@ _SMALL = 16
 
 
 def tasks(config: UnitConfig) -> list[Task]:
-    """The function of an encoder, a decoder or a quantizer."""
+    """The function of an encoder, a decoder, a quantizer or a function unit."""
     if isinstance(config, EncoderConfig):
         unit = emitted(config)
         chosen = [stall.hold(unit), encoder.code(config, unit), encoder.flags(config, unit)]
@@ -32,6 +33,9 @@ def tasks(config: UnitConfig) -> list[Task]:
     if isinstance(config, DecoderConfig):
         unit = emitted(config)
         return [stall.hold(unit), decoder.value(config, unit)]
+    if isinstance(config, FunctionConfig):
+        unit = emitted(config)
+        return [stall.hold(unit), function_unit.value(config, unit)]
     if isinstance(config, QuantizerConfig):
         unit = quantizer.with_probes(emitted(config), config)
         return [quantizer.parameters(config, unit), stall.hold(emitted(config)), quantizer.code(config, unit)]
@@ -45,6 +49,8 @@ def faults(config: UnitConfig) -> list[Fault]:
         return [fault for fault in _encoder_faults(config) if fault.task.name in proved]
     if isinstance(config, DecoderConfig):
         return list(_decoder_faults(config))
+    if isinstance(config, FunctionConfig):
+        return list(_function_faults(config))
     return list(_quantizer_faults(config)) if isinstance(config, QuantizerConfig) else []
 
 
@@ -178,6 +184,22 @@ def _decoder_faults(config: DecoderConfig) -> Iterator[Fault]:
     flag = "1'b0" if len(accepted) < 1 << config.format.bits else "1'b1"
     task = decoder.value(config, replace(unit, text=tapped(unit, {"invalid": flag})))
     yield _caught("invalid_flag", "the flag is stuck", task)
+
+
+def _function_faults(config: FunctionConfig) -> Iterator[Fault]:
+    unit = emitted(config)
+    yield from stall.faults(unit)
+    width = config.output.width
+    # 2 steps more for one input alone: the one at which the output is nearest to the largest that is allowed
+    rows = [row for row in function_unit.limits(config) if config.arithmetic.low <= row[0] <= config.arithmetic.high]
+    x, _, most = min(rows, key=lambda row: row[2] - config.arithmetic(row[0]))
+    given = config.arithmetic(x)
+    wrong = _swap(unit, width, given % (1 << width), (most + 1) % (1 << width), "o__payload", "inner_")
+    task = function_unit.value(config, replace(unit, text=tapped(unit, {"o__payload": wrong})))
+    yield _caught("value_0", f"output {given} becomes {most + 1}", task)
+    whole = config.arithmetic.high - config.arithmetic.low + 1 == 1 << config.input.width
+    task = function_unit.value(config, replace(unit, text=tapped(unit, {"saturated": "1'b1" if whole else "1'b0"})))
+    yield _caught("saturated_flag", "the flag is stuck", task)
 
 
 def _quantizer_faults(config: QuantizerConfig) -> Iterator[Fault]:

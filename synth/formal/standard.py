@@ -1,5 +1,7 @@
 """The units of the recorded proofs: every kind of format, input and implementation at least once."""
 
+from fractions import Fraction
+
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
@@ -7,6 +9,7 @@ from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 
 FIVE = SegmentedFormat(
@@ -65,6 +68,10 @@ def standard() -> list[UnitConfig]:
         QuantizerConfig(format=_format("se8-silu"), input=input_type("s16"), scale=_scale("s16")),
         _quantizer("se8"),
         _quantizer("int8-asym"),
+        _function("softplus", "s10e-6", "s10e-7", 7),
+        _function("silu", "s10e-6", "s11e-6", 6),
+        _function("exp2", "s10e-6", "s10e-8", 8, target="ecp5"),
+        _function("rsqrt", "s10e-4", "s11e-7", 7, degree=2),
     ]
 
 
@@ -80,6 +87,7 @@ def wrong() -> list[UnitConfig]:
         _encoder("se8-silu", "bf16", scale=Scale.from_step(_FLOAT, 6)),
         DecoderConfig(format=_format("se9-paper")),
         QuantizerConfig(format=SMALL, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0),
+        _function("exp2", "s8e-4", "s8e-6", 5),
     ]
 
 
@@ -100,3 +108,9 @@ def _encoder(format: str | SegmentedFormat, input: str, **others: object) -> Enc
 def _quantizer(format: str) -> QuantizerConfig:
     """A quantizer with a small lane: its properties do not depend on the lanes' arithmetic, which is cut out."""
     return QuantizerConfig(format=_format(format), input=input_type("s8"), scale=Scale.from_step(1.4, 8), pipeline=0)
+
+
+def _function(name: str, input: str, output: str, bits: int, **others: object) -> FunctionConfig:
+    """Within ``2**-bits``."""
+    types = {"input": input_type(input), "output": input_type(output)}
+    return FunctionConfig(function=name, error=Fraction(1, 1 << bits), **types, **others)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Stream rules of encoder, decoder and quantizer, and their status outputs.
+"""Stream rules of encoder, decoder, quantizer and function unit, and the status outputs of the first three.
 
 Why nothing is lost, duplicated or reordered: ``stream_order`` tracks an arbitrary beat by counting. The beat leaves
 after exactly the beats before it, in a cycle in which the unit has moved ``latency`` times since. The output then
@@ -12,6 +12,7 @@ from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal.harness import TOP, harness, instance, lane_outputs, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_faults import bounded, wrong_units
@@ -29,10 +30,14 @@ _COVERED = 6  # cycles that the covers take beyond the latency, including their 
 
 
 def tasks(config: UnitConfig) -> list[Task]:
-    """The stream rules of an encoder or a decoder."""
+    """The stream rules of an encoder, a decoder or a function unit."""
     if isinstance(config, QuantizerConfig):
         unit = emit(config)
         return list(quantizer_tasks(unit, config, quantizer_shown(unit, config)).values())
+    if isinstance(config, FunctionConfig):
+        unit = emit(config)
+        text = _shown(unit)
+        return [_rules(unit, text), _order(unit, text), _cover(unit, text)]
     if not isinstance(config, EncoderConfig | DecoderConfig):
         return []
     unit = emit(config)

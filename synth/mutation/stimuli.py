@@ -23,6 +23,7 @@ from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.sim.cycle import model
 from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
 from qse_hw.sim.packing import pack
@@ -60,15 +61,28 @@ def stimuli(config: UnitConfig, rng: np.random.Generator) -> list[list[Stimulus]
     """Programs, short ones first; each is a list of stimuli, with a reset between them.
 
     Raises:
-        InputError: if it is neither an encoder nor a decoder.
+        InputError: if it is none of encoder, decoder and function.
     """
-    raise InputError(f"Unit must be encoder or decoder, not {config.unit}")
+    raise InputError(f"Unit must be encoder, decoder or function, not {config.unit}")
 
 
 @stimuli.register
 def _(config: DecoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
     codes = rng.permutation(np.tile(np.arange(1 << config.format.bits), 2))
     return [_in_all_ways(_beats(codes, config.lanes, config.format.bits), rng)]
+
+
+@stimuli.register
+def _(config: FunctionConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
+    lanes, width = config.lanes, config.input.width
+    every = rng.permutation(config.patterns())
+    _, outside = config.expected(every)
+    some = rng.permutation(np.concatenate([every[:1000], every[outside][:200]]))
+    return [
+        _in_all_ways(_beats(some, lanes, width), rng),
+        [_each_by_itself(_beats(every, lanes, width))],
+        [_each_by_itself(_beats(np.sort(every), lanes, width))],
+    ]
 
 
 @stimuli.register

@@ -14,7 +14,7 @@ from tests.docs.synthesis import Result, row_of
 
 PAGE = (DOCS / "units.md").read_text(encoding="utf-8")
 REPORTS = {report(path.stem)["command"]: report(path.stem) for path in sorted(RESULTS.glob("unit-*.json"))}
-UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer")
+UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer", "function")
 SOUND = {"`--scale`": "1", "`--inputs`": "8", "`--outputs`": "8", "`--size`": "16"}
 """Values for options that must be given."""
 COLUMNS = {"COMB": "comb", "FF": "ff", "DSP": "dsp", "BRAM": "bram"}

@@ -16,6 +16,7 @@ WORDS = {
     "linear": "It multiplies a vector of codes of the format below by a matrix of INT8 weights, adds biases, and "
     "requantizes the sums.",
     "hadamard": "It multiplies vectors by a Hadamard matrix, as fast as they come in.",
+    "function": "It gives the values of a function, each within an error bound that every input was checked for.",
     "quantizer": "It is an encoder with AXI4-Stream ports for the data and AXI4-Lite registers, in which scale, zero "
     "point and the segments' lengths are set while it runs.",
 }

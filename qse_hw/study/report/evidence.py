@@ -19,8 +19,11 @@ RANDOM = 1 << 20  # patterns of inputs of more than 16 bits
 Progress = Callable[[str, float], None]
 
 REST = {
-    "prove": (("encoder", "decoder", "quantizer"), "formal proofs of its function, and of its stream and bus rules"),
-    "mutate": (("encoder", "decoder"), "are faults in its netlist noticed?"),
+    "prove": (
+        ("encoder", "decoder", "quantizer", "function"),
+        "formal proofs of its function, and of its stream and bus rules",
+    ),
+    "mutate": (("encoder", "decoder", "function"), "are faults in its netlist noticed?"),
 }
 """The commands that check more: which units, and what."""
 
@@ -56,7 +59,7 @@ def run(config: UnitConfig, verilog: Path, progress: Progress) -> Evidence | Non
         InputError: if Verilator or what it needs is missing.
         RuntimeError: if the simulation breaks.
     """
-    if config.unit in ("encoder", "decoder"):
+    if config.unit in ("encoder", "decoder", "function"):
         return exhausted(config, progress)
     if (verilog / f"tb_{config.top}.v").exists():
         return self_checked(config, verilog, progress)

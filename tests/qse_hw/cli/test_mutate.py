@@ -49,8 +49,8 @@ def test_survivors_are_an_error(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "Mutate takes either --all or one unit of encoder, decoder"),
-        (["--all", "decoder"], "Mutate takes either --all or one unit of encoder, decoder"),
+        ([], "Mutate takes either --all or one unit of encoder, decoder, function"),
+        (["--all", "decoder"], "Mutate takes either --all or one unit of encoder, decoder, function"),
         (["decoder", "--level", "bits"], "Level must be one of word, gate, not 'bits'"),
         (["decoder", "--mutants", "-3"], "Mutants must be at least 1, or 0 for all, not -3"),
         (["--all", "--seed", "-1"], "Seed must be at least 0, not -1"),

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -29,7 +30,11 @@ EXAMPLES = {
     "linear": {"format": make("se8"), "inputs": 8, "outputs": 4, "rows": 2},
     "hadamard": {"size": 24, "transpose": True},
     "quantizer": {"format": make("se8"), "input": BF16, "scale": Scale.from_step(0.1)},
-}
+    "function": {
+        "function": "exp2", "input": input_type("s8e-4"), "output": input_type("s8e-6"), "error": Fraction(1, 32),
+        "high": Fraction(0),
+    },
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ endmodule
 
 
 def test_only_units_with_a_stream_each_way(tmp_path):
-    with pytest.raises(InputError, match=r"^Unit must be one of encoder, decoder, not 'hadamard'$"):
+    with pytest.raises(InputError, match=r"^Unit must be one of encoder, decoder, function, not 'hadamard'$"):
         Bulk(HadamardConfig(size=4, width=8, lanes=4), tmp_path)
 
 

@@ -3,6 +3,8 @@
 import itertools
 import re
 from dataclasses import replace
+from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +19,10 @@ from qse_hw.sim.exhaust import exhaust as module
 from qse_hw.sim.exhaust.bulk import Answer, Bulk
 from qse_hw.sim.exhaust.exhaust import Check, compare, every_k, exhaust
 from qse_hw.sim.exhaust.standard_checks import standard
+from qse_hw.study.netlist import netlists
 from tests.golden.formats import oracles
+from tests.golden.functions.units import KINDS
+from tests.rtl_gen.functions.test_function import config as function_unit
 
 SCALE = Scale.from_step(0.0176)
 ENCODER = EncoderConfig(format=oracles.make("se8"), input=input_type("fp16"), scale=SCALE, lanes=4)
@@ -233,3 +238,32 @@ def test_real_units_pass_and_wrong_ones_do_not(decoder, tmp_path):
 def test_standard_checks(check):
     (finding,) = exhaust([check])
     assert (finding.first, finding.wrong, finding.wrong_flags) == ("", 0, 0)
+
+
+def test_a_function_unit(tmp_path):
+    config = function_unit(KINDS[1], lanes=4)
+    (finding,) = exhaust([Check(config=config)])
+    assert (finding.patterns, finding.values, finding.passed) == ("all 1,024 patterns", 4 * 1024, True)
+    dut = Bulk(config, tmp_path)
+    other = function_unit(KINDS[1], lanes=4, borders="equal")
+    difference = compare(dut, other, np.arange(1024, dtype=np.uint32), None)
+    assert difference.wrong > 10
+    assert re.match(r"pattern 0x\w+, lane \d: output 0x\w+, not 0x\w+$", difference.first)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("netlist", [None, "ecp5", "ice40:hx8k", "ice40:up5k", "gowin", "cells"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"function": "softplus", "input": "s16e-11", "output": "s16e-12", "bits": 12},
+        {"function": "silu", "input": "s16e-11", "output": "s17e-12", "bits": 12},
+        {"function": "exp2", "input": "s16e-11", "output": "s14e-12", "bits": 12, "high": Fraction(0)},
+        {"function": "rsqrt", "input": "s16e-11", "output": "s16e-12", "bits": 12, "low": Fraction(1, 16)},
+    ],
+    ids=lambda kind: kind["function"],
+)
+def test_functions_of_sixteen_bits(kind, netlist):
+    """Every input, through the Verilog and through what each target's synthesis makes of it."""
+    (finding,) = exhaust([Check(config=function_unit(kind))], build=partial(Bulk, build=netlists(netlist)))
+    assert (finding.values, finding.first, finding.wrong, finding.wrong_flags) == (1 << 16, "", 0, 0)

@@ -3,12 +3,14 @@ from dataclasses import replace
 
 import pytest
 
+from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.synth.formal import cover, equivalence, function
 from qse_hw.synth.formal.standard import wrong
 from qse_hw.synth.formal.task import run, run_all
 from tests.synth.formal.units import EXACT, OFFSET, decoder, encoder
+from tests.synth.formal.units import function as unit
 
 MODULES = (function, equivalence, cover)
 KINDS = {
@@ -21,8 +23,10 @@ KINDS = {
     "run time": encoder(step=None),
     "decoder": decoder(),
     "decoder, all codes": decoder(OFFSET, lanes=2),
+    "function": unit(),
+    "function, nothing saturates": unit(function="silu", output=input_type("s10e-6"), lanes=2),
 }
-QUICK = ("fixed", "float", "decoder")
+QUICK = ("fixed", "float", "decoder", "function", "function, nothing saturates")
 
 
 def proved(config, name, folder, module=function):
@@ -36,7 +40,9 @@ def labels(task):
 
 
 @pytest.mark.every(3)
-@pytest.mark.parametrize(("config", "name"), [(encoder(), "code"), (encoder(), "hold"), (decoder(), "value")])
+@pytest.mark.parametrize(
+    ("config", "name"), [(encoder(), "code"), (encoder(), "hold"), (decoder(), "value"), (unit(), "value")]
+)
 def test_proved(tmp_path, config, name):
     result = proved(config, name, tmp_path)
     assert result.passed, result.tail

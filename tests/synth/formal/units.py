@@ -1,10 +1,13 @@
 """Small units to prove: seconds each, and of every kind."""
 
+from fractions import Fraction
+
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import FunctionConfig
 
 TINY = SegmentedFormat(
     name="tiny",
@@ -43,3 +46,11 @@ def encoder(format=TINY, input="s8", step=4.0, bits=4, **others):
 
 def decoder(format=TINY, **others):
     return DecoderConfig(format=format, **others)
+
+
+def function(**others):
+    options = {
+        "function": "exp2", "input": input_type("s8e-4"), "output": input_type("s8e-6"), "error": Fraction(1, 32),
+        **others,
+    }  # fmt: skip
+    return FunctionConfig(**options)

@@ -88,5 +88,5 @@ def test_lanes(lanes, tmp_path):
 
 
 def test_other_units_are_refused():
-    with pytest.raises(InputError, match=re.escape("Unit must be encoder or decoder, not hadamard")):
+    with pytest.raises(InputError, match=re.escape("Unit must be encoder, decoder or function, not hadamard")):
         stimuli(HadamardConfig(size=16, width=8), np.random.default_rng(1))

@@ -1,0 +1,216 @@
+"""What an error bound asks of the polynomial: an interval of integers at every argument that occurs.
+
+Inputs of up to 16 bits are all looked at (:func:`exact`): a polynomial within the intervals gives every one of them an
+output within the bound, and one that is not gives some input another. For wider inputs the argument is sampled
+(:func:`sampled`). Between two samples a line minus the core departs from the larger of its distances there by no
+more than ``gap**2 / 8`` times a bound of the core's second derivative, and by so much the intervals are narrower.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.functions.reduction import Reduction
+from qse_hw.golden.functions.targets import FRACTION_BITS
+
+Integers = npt.NDArray[np.int64]
+EXHAUSTIVE_BITS = 16
+"""Inputs of so many bits are all looked at."""
+STEP_BITS = 64
+"""Fraction bits of a target, in steps of the output."""
+MARGIN = 2
+"""A function's value lies within so many units of its target: the roundings of mpmath and of the target."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """All inputs of a domain, and the function's value at each.
+
+    Attributes:
+        reduction: of the function and the input type.
+        output: type of the output.
+        x: inputs in steps, ascending, int64.
+        values: ``f(x)`` in ``2**-STEP_BITS`` steps of the output, rounded down, Python integers.
+    """
+
+    reduction: Reduction
+    output: InputType
+    x: Integers
+    values: Sequence[int]
+
+    @cached_property
+    def range(self) -> tuple[int, int]:
+        """The outputs next to the least and the largest value, beyond them or equal."""
+        return min(self.values) >> STEP_BITS, -(-max(self.values) >> STEP_BITS)
+
+    @cached_property
+    def least_error(self) -> Fraction:
+        """The largest distance of a value from the nearest output: no unit can go below it. In steps of the output."""
+        one = 1 << STEP_BITS
+        worst = max(min(value % one, -value % one) for value in self.values)
+        return Fraction(worst + MARGIN, one)
+
+    @cached_property
+    def rises(self) -> npt.NDArray[np.bool_]:
+        """Whether the function's value at the next input is not less, (n - 1,)."""
+        return np.array([after >= before for before, after in pairwise(self.values)], np.bool_)
+
+    @cached_property
+    def nearest(self) -> Integers:
+        """The output nearest to each value."""
+        half = 1 << (STEP_BITS - 1)
+        return np.array([(value + half) >> STEP_BITS for value in self.values], np.int64)
+
+    def wrong_turns(self, outputs: Integers) -> Integers:
+        """Numbers of the inputs after which ``outputs`` fall although the function rises, or rise although it falls."""
+        change = np.diff(outputs)
+        return np.flatnonzero(np.where(self.rises, change < 0, change > 0))
+
+    @lru_cache(maxsize=4)  # noqa: B019 - as long-lived as what it is of
+    def allowed(self, error: Fraction) -> "Allowed":
+        """The outputs within ``error``, in steps of the output, and not beyond the function's own range."""
+        bound = int(error * (1 << STEP_BITS))
+        least, most = self.range
+        low = np.array([max(least, -((bound - MARGIN - v) >> STEP_BITS)) for v in self.values], np.int64)
+        high = np.array([min(most, (v - MARGIN + bound) >> STEP_BITS) for v in self.values], np.int64)
+        return Allowed(low, high)
+
+
+def values(reduction: Reduction, output: InputType, x: Integers) -> list[int]:
+    """The function at each of ``x``, in ``2**-STEP_BITS`` steps of the output, rounded down."""
+    arguments, positive, powers = reduction.reduce_array(x)
+    if reduction.kind == "even":
+        arguments = np.abs(x)  # not what stands for it
+    unique, inverse = np.unique(arguments, return_inverse=True)
+    cores = reduction.core_values(unique.tolist())
+    relu = STEP_BITS + reduction.input.exponent - output.exponent
+    found = []
+    rows = zip(x.tolist(), inverse.tolist(), positive.tolist(), powers.tolist(), strict=True)
+    for one, number, adds, power in rows:
+        value = _shifted(cores[number], power - output.exponent + STEP_BITS - FRACTION_BITS)
+        found.append(value + _shifted(one, relu) if adds else value)
+    return found
+
+
+@lru_cache(maxsize=16)
+def targets(reduction: Reduction, output: InputType, low: int, high: int) -> Targets:
+    """Of all inputs from ``low`` to ``high``."""
+    x = np.arange(low, high + 1, dtype=np.int64)
+    return Targets(reduction, output, x, values(reduction, output, x))
+
+
+class Allowed(NamedTuple):
+    """The least and the largest output that each input may have, (n,) int64."""
+
+    low: Integers
+    high: Integers
+
+    def monotone(self, found: Targets, outputs: Integers) -> "Allowed":
+        """Less is allowed where ``outputs`` fall although the function rises, or the other way round.
+
+        The nearest output lies between both then, which correctly rounded outputs, for one, do.
+        """
+        low, high = self.low.copy(), self.high.copy()
+        wrong = found.wrong_turns(outputs)
+        for number in wrong.tolist():
+            between = found.nearest[number]
+            below, above = (number, number + 1) if found.rises[number] else (number + 1, number)
+            high[below] = min(high[below], between)
+            low[above] = max(low[above], between)
+        return Allowed(low, high)
+
+
+class Constraints(NamedTuple):
+    """``low <= p(argument) <= high``: (n,) int64 each, arguments ascending."""
+
+    argument: Integers
+    low: Integers
+    high: Integers
+
+
+def exact(found: Targets, allowed: Allowed, sum_bits: int) -> Constraints:
+    """What ``allowed`` asks of a polynomial with ``sum_bits`` fraction bits."""
+    reduction = found.reduction
+    arguments, positive, powers = reduction.reduce_array(found.x)
+    shifts = reduction.shifts(powers, sum_bits, found.output)
+    half = (1 << shifts) >> 1 if reduction.rounds_after_shift else 0
+    relu = np.where(positive, arguments << (sum_bits - reduction.fraction_bits), 0) if positive.any() else 0
+    low, high = (allowed.low << shifts) - half - relu, ((allowed.high + 1) << shifts) - half - relu - 1
+    order = np.argsort(arguments, kind="stable")
+    unique, first = np.unique(arguments[order], return_index=True)
+    return Constraints(unique, np.maximum.reduceat(low[order], first), np.minimum.reduceat(high[order], first))
+
+
+class Samples(NamedTuple):
+    """Arguments, ascending, and the core's values there in ``2**-FRACTION_BITS``.
+
+    ``gap``: the largest distance between two; ``beyond``: how far the core's value is from the last one at the least
+    input, for which the last argument stands if the input is in the domain.
+    """
+
+    argument: Integers
+    core: Sequence[int]
+    gap: int
+    beyond: int
+
+
+@lru_cache(maxsize=16)
+def samples(
+    reduction: Reduction, low: int, high: int, gap: int | None = None, borders: tuple[int, ...] = ()
+) -> Samples:
+    """Of the arguments of inputs from ``low`` to ``high``: both sides of each multiple of ``gap`` and of each border.
+
+    ``gap``: a power of two; default: one that makes about ``2**EXHAUSTIVE_BITS`` samples, and divides all borders.
+    """
+    begin, end = 0, reduction.largest
+    if reduction.kind == "even":
+        end = min(end, max(-low, high))
+    elif reduction.kind == "root":
+        begin = (end + 1) >> 2
+    if gap is None:
+        gap = 1 << max(0, reduction.argument_bits - EXHAUSTIVE_BITS + 1)
+    edges = np.arange(begin // gap * gap, end + gap + 1, gap, dtype=np.int64)
+    edges = np.concatenate([edges, np.array(borders, np.int64)])
+    t = np.unique(np.clip(np.concatenate([edges - 1, edges]), begin, end))
+    beyond = reduction.kind == "even" and -low > end
+    *core, last = reduction.core_values([*t.tolist(), end + beyond])
+    return Samples(t, core, gap, abs(last - core[-1]))
+
+
+def sampled(
+    found: Samples, reduction: Reduction, low: int, high: int, output: InputType, error: Fraction, sum_bits: int
+) -> Constraints:
+    """What ``error``, in steps of the output, asks of a polynomial of degree 1 with ``sum_bits`` fraction bits."""
+    unit = Fraction(2) ** (FRACTION_BITS + output.exponent) * (error - Fraction(1, 2))
+    between = int(departure(reduction, found.gap) * 2**FRACTION_BITS) + 1
+
+    def slacks(apart: int) -> list[int]:
+        powers = reduction.largest_powers(found.argument, low, high, apart).tolist()
+        return [_shifted(int(unit), -power) for power in powers]
+
+    slack = slacks(0)
+    if found.gap > 1:
+        slack = [min(here, near - between) for here, near in zip(slack, slacks(found.gap), strict=True)]
+    slack[-1] -= found.beyond
+    offset = 0 if reduction.rounds_after_shift else 1 << (sum_bits + output.exponent - 1)
+    down = FRACTION_BITS - sum_bits
+    pairs = list(zip(found.core, slack, strict=True))
+    least = np.array([-((more - 1 - core) >> down) for core, more in pairs], np.int64)
+    most = np.array([(core + more) >> down for core, more in pairs], np.int64)
+    return Constraints(found.argument, least + offset, most + offset)
+
+
+def departure(reduction: Reduction, gap: int) -> Fraction:
+    """How far a line minus the core can be, between two arguments ``gap`` steps apart, beyond the larger of both."""
+    return reduction.function.curvature * gap**2 / 8 / Fraction(4) ** reduction.fraction_bits
+
+
+def _shifted(value: int, left: int) -> int:
+    return value << left if left >= 0 else value >> -left

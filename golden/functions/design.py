@@ -1,0 +1,320 @@
+"""From a function, its types and an error bound to the unit with the smallest tables."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from qse_hw.golden.checks import instance, one_of
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.functions.constraints import (
+    EXHAUSTIVE_BITS,
+    STEP_BITS,
+    Constraints,
+    Targets,
+    exact,
+    sampled,
+    samples,
+    targets,
+    values,
+)
+from qse_hw.golden.functions.fit import border_cost, fit
+from qse_hw.golden.functions.polynomial import PiecewisePolynomial
+from qse_hw.golden.functions.reduction import Reduction
+from qse_hw.golden.functions.shape import Borders, Shape
+from qse_hw.golden.functions.targets import function_called
+from qse_hw.golden.functions.unit import FunctionUnit
+
+BORDERS: tuple[Borders, ...] = ("free", "power-of-two", "equal")
+MAX_INPUT_BITS = 24
+MAX_SEGMENTS = 1024
+MAX_FRACTION_BITS = 40
+_SILU_LEAST_AT = -1.2784645427610738
+_GUARD_BITS = 2  # of c0 beyond the output's last place
+_SLOPE_BITS = {1: (-2, -1, 0), 2: (4,)}  # of the slope's fraction, beyond the error's, by degree
+_CURVATURE_BITS = {1: (0,), 2: (0,)}  # likewise c2's
+_OFFSET_BITS = (7, 8, 9)  # of segments with power-of-two borders
+_ADDRESS_BITS = {1: 12, 2: 8}  # of the argument that borders may depend on
+
+
+@lru_cache(maxsize=64)
+def design(
+    *,
+    function: str,
+    input: InputType,
+    output: InputType,
+    error: Fraction,
+    low: Fraction | None = None,
+    high: Fraction | None = None,
+    degree: int = 1,
+    borders: Borders = "free",
+    segments: int = MAX_SEGMENTS,
+    direct: bool = False,
+) -> FunctionUnit:
+    """The unit, of those with different roundings of coefficients the one with the least estimated logic.
+
+    Args:
+        function: ``exp2``, ``softplus``, ``silu`` or ``rsqrt``.
+        input: a fixed-point type of up to 24 bits.
+        output: a fixed-point type.
+        error: bound of the distance from the function's value, absolute.
+        low, high: the domain; default: all inputs at which the function is defined and the output can hold its value.
+        degree: of the polynomials, 1 or 2.
+        borders: where segments may begin (:class:`qse_hw.golden.functions.fit.Shape`).
+        segments: the most there may be.
+        direct: whether to do without symmetry and range reduction.
+
+    Raises:
+        InputError: for arguments out of range, for types that cannot hold the domain, and for an error that no unit,
+            or none of so many segments, can keep, with the least that can be.
+    """
+    reduction = _reduction(function, input, output, direct)
+    one_of(borders, BORDERS, "Borders")
+    if degree not in (1, 2):
+        raise InputError(f"Degree must be 1 or 2, not {degree!r}")
+    if direct and input.width > EXHAUSTIVE_BITS:
+        raise InputError(f"Input of a direct function must have at most {EXHAUSTIVE_BITS} bits, not {input.name}")
+    if degree == 2 and input.width > EXHAUSTIVE_BITS:
+        raise InputError(f"Degree must be 1 for inputs of more than {EXHAUSTIVE_BITS} bits, not 2 for {input.name}")
+    if not 1 <= segments <= MAX_SEGMENTS:
+        raise InputError(f"Segments must be from 1 to {MAX_SEGMENTS}, not {segments!r}")
+    if not error > 0:
+        raise InputError(f"Error must be above 0, not {shown(error)}")
+    step = Fraction(2) ** output.exponent
+    first, last = domain(reduction, output, low, high, error)
+    asked = _Asked(reduction, output, first, last, error / step)
+    _check_range(asked)
+    least = asked.least * step
+    if error < least:
+        raise InputError(
+            f"Error must be at least {shown(least)} for output {output.name}, which can come no nearer, not "
+            f"{shown(error)}; give a finer output or a larger error"
+        )
+    best: tuple[float, Shape, PiecewisePolynomial] | None = None
+    for shapes in _shapes(asked, degree, borders):
+        for shape in shapes:
+            found = fit(asked.constraints(shape.sum_bits), shape, reduction.argument_bits, segments)
+            if found is None:
+                continue
+            now = cost(found, reduction.argument_bits)
+            if best is None or now < best[0]:
+                best = now, shape, found
+            if borders == "equal":
+                break  # the others have more segments
+    if best is None:
+        raise InputError(
+            f"Segments must be more than {segments} to keep the error {shown(error)} with degree {degree} and "
+            f"{borders} borders; allow more, up to {MAX_SEGMENTS}, or a larger error"
+        )
+    if asked.exhaustive:
+        return _monotone(asked, best[1], best[2], segments)
+    return asked.unit(best[2])
+
+
+def cost(polynomial: PiecewisePolynomial, argument_bits: int) -> float:
+    """About how many 4-input look-up tables say which segment it is, and what its coefficients are.
+
+    Segments with power-of-two borders are for multipliers made of logic, which is counted, too.
+    """
+    tables = (polynomial.c0, polynomial.c1, polynomial.c2)
+    widths = [max(max(map(int.bit_length, table)), 1) for table in tables if table]
+    borders = sum(border_cost(start, argument_bits) for start in polynomial.starts)
+    found = borders + polynomial.segments * sum(widths) / 16
+    if any(polynomial.coarse):
+        found += (polynomial.offset_bits or 0) * widths[1]
+    return found
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a unit has to do; ``error`` in steps of the output."""
+
+    reduction: Reduction
+    output: InputType
+    low: int
+    high: int
+    error: Fraction
+
+    @property
+    def exhaustive(self) -> bool:
+        return self.reduction.input.width <= EXHAUSTIVE_BITS
+
+    @property
+    def power(self) -> int:
+        """The largest factor of the core, as log2."""
+        ends = np.array([self.low, self.high], np.int64)
+        return int(self.reduction.reduce_array(ends)[2].max())
+
+    @property
+    def least(self) -> Fraction:
+        """The least error, in steps of the output, that the output allows."""
+        if self.exhaustive:
+            return self.targets.least_error
+        return Fraction(1, 2)
+
+    @property
+    def targets(self) -> Targets:
+        return targets(self.reduction, self.output, self.low, self.high)
+
+    def unit(self, polynomial: PiecewisePolynomial) -> FunctionUnit:
+        return FunctionUnit(self.reduction, self.output, self.low, self.high, self.error, polynomial)
+
+    @lru_cache(maxsize=8)  # noqa: B019 - as long-lived as what it is of
+    def constraints(self, sum_bits: int) -> Constraints:
+        if self.exhaustive:
+            return exact(self.targets, self.targets.allowed(self.error), sum_bits)
+        found = samples(self.reduction, self.low, self.high)
+        return sampled(found, self.reduction, self.low, self.high, self.output, self.error, sum_bits)
+
+
+def _monotone(asked: _Asked, shape: Shape, polynomial: PiecewisePolynomial, segments: int) -> FunctionUnit:
+    """The unit, monotone wherever the function is: what goes astray, mostly at borders, is forbidden, until nothing is.
+
+    Raises:
+        InputError: if that takes too many segments.
+    """
+    found, bits = asked.targets, asked.reduction.argument_bits
+    allowed = found.allowed(asked.error)
+    while True:
+        unit = asked.unit(polynomial)
+        outputs = unit.array(found.x)
+        if not len(found.wrong_turns(outputs)):
+            return unit
+        allowed = allowed.monotone(found, outputs)
+        limits = exact(found, allowed, shape.sum_bits)
+        while (better := fit(limits, shape, bits, segments)) is None:
+            if not shape.grid:
+                raise InputError(
+                    f"Segments must be more than {segments} for outputs that are monotone where the function is; "
+                    f"allow more, up to {MAX_SEGMENTS}, or a larger error"
+                )
+            shape = shape.on_grid(shape.grid - 1)
+        polynomial = better
+
+
+def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape]]:
+    """Roundings of the coefficients, and grids of the borders, coarse ones first."""
+    reduction, output = asked.reduction, asked.output
+    error = asked.error
+    needed = error.denominator.bit_length() - error.numerator.bit_length() + asked.power - output.exponent
+    finest = max(0, reduction.argument_bits - _ADDRESS_BITS[degree])
+    offsets: Sequence[int | None] = _OFFSET_BITS if borders == "power-of-two" and degree == 1 else (None,)
+    for more, curvature, offset in product(_SLOPE_BITS[degree], _CURVATURE_BITS[degree], offsets):
+        slope = max(needed + more, 1)
+        sum_bits = reduction.fraction_bits + slope
+        below = sum_bits + output.exponent - asked.power  # bits of a sum below the output's last place
+        truncated = needed + curvature - slope + reduction.fraction_bits if degree == 2 else 0
+        if below < 1 or truncated < 0:
+            continue
+        shape = Shape(
+            borders=borders, grid=finest, degree=degree, slope_bits=slope, local=degree == 2,
+            sum_bits=sum_bits, dropped=max(0, below - _GUARD_BITS), truncated=truncated, offset_bits=offset,
+        )  # fmt: skip
+        grids = range(reduction.argument_bits, finest - 1, -1) if borders == "equal" else [finest]
+        yield [shape.on_grid(grid) for grid in grids]
+
+
+def _reduction(name: str, input: InputType, output: InputType, direct: bool) -> Reduction:
+    function = function_called(name)
+    for what, type in (("Input", input), ("Output", output)):
+        instance(type, InputType, what, "an InputType")
+        if type.is_float:
+            raise InputError(f"{what} of a function must be fixed point, as in s16e-11, not {type.name}")
+    if not 4 <= input.width <= MAX_INPUT_BITS:
+        raise InputError(f"Input of a function must have from 4 to {MAX_INPUT_BITS} bits, not {input.name}")
+    return Reduction(function, input, direct)
+
+
+def domain(
+    reduction: Reduction, output: InputType, low: Fraction | None, high: Fraction | None, error: Fraction
+) -> tuple[int, int]:
+    """The ends of the domain in steps of the input, and of what is not given the furthest possible.
+
+    Raises:
+        InputError: if an end is no input, if the function is not defined there, or the output cannot hold its value.
+    """
+    input, function = reduction.input, reduction.function
+    first, last = -1 << (input.width - 1), (1 << (input.width - 1)) - 1
+    if function.kind == "root":
+        first = 1
+    given = [_steps(end, name, input) for end, name in ((low, "Low"), (high, "High"))]
+    if function.kind == "root" and low is not None and low <= 0:
+        raise InputError(f"Low must be above 0 for {function.name}, which is not defined there, not {shown(low)}")
+    step = Fraction(2) ** output.exponent
+    # inputs that are not all looked at may be rounded to the output beyond
+    most = (1 << (output.width - 1)) - 1 - (0 if input.width <= EXHAUSTIVE_BITS else int(error / step) + 1)
+
+    def at(x: int) -> str:
+        return shown(x * Fraction(2) ** input.exponent)
+
+    def fits(x: int) -> bool:
+        value = values(reduction, output, np.array([x], np.int64))[0]
+        return -(1 << (output.width - 1)) << STEP_BITS <= value <= most << STEP_BITS
+
+    if function.increasing is False:  # values are largest at the low end
+        inside = given[1] if given[1] is not None else last
+        ends = _furthest(fits, inside, given[0] if given[0] is not None else first), inside
+    else:
+        inside = given[0] if given[0] is not None else first
+        ends = inside, _furthest(fits, inside, last if given[1] is None else given[1])
+    for x, name in zip(ends, ("Low", "High"), strict=True):
+        if not fits(x):
+            raise InputError(
+                f"Output {output.name} must hold {function.name} at {name.lower()} {at(x)}, which it cannot; "
+                "give a wider output or another domain"
+            )
+    for end, wanted, name in zip(ends, given, ("Low", "High"), strict=True):
+        if wanted is not None and end != wanted:
+            raise InputError(
+                f"{name} must be {'at most' if name == 'High' else 'at least'} "
+                f"{at(end)}, where {function.name} reaches what output {output.name} can hold, not {at(wanted)}"
+            )
+    if ends[0] >= ends[1]:
+        raise InputError(f"Low must be below high, not {shown(low)} with {shown(high)}")  # type: ignore[arg-type]
+    return ends
+
+
+def _check_range(asked: _Asked) -> None:
+    """InputError if the output cannot hold what SiLU, which is not monotone, has between the ends of the domain."""
+    if asked.reduction.function.increasing is not None:
+        return
+    x = np.clip(round(_SILU_LEAST_AT / 2.0**asked.reduction.input.exponent), asked.low, asked.high)
+    value = values(asked.reduction, asked.output, np.array([x], np.int64))[0]
+    if value < -1 << (asked.output.width - 1 + STEP_BITS):
+        least = Fraction(value, 1 << STEP_BITS) * Fraction(2) ** asked.output.exponent
+        raise InputError(
+            f"Output {asked.output.name} must hold {shown(least)}, the least value of silu, which it cannot; "
+            "give a wider output or another domain"
+        )
+
+
+def _furthest(fits: Callable[[int], bool], inside: int, outside: int) -> int:
+    """The number nearest to ``outside`` that fits, if all between it and ``inside`` do; ``inside`` if that does not."""
+    if fits(outside) or not fits(inside):
+        return outside if fits(outside) else inside
+    while abs(outside - inside) > 1:
+        middle = (inside + outside) // 2
+        if fits(middle):
+            inside = middle
+        else:
+            outside = middle
+    return inside
+
+
+def _steps(end: Fraction | None, name: str, input: InputType) -> int | None:
+    """An end of the domain as an integer, or an InputError if it is no input."""
+    if end is None:
+        return None
+    steps = end / Fraction(2) ** input.exponent
+    if steps.denominator != 1 or not -(1 << (input.width - 1)) <= steps < 1 << (input.width - 1):
+        raise InputError(f"{name} must be a value of input {input.name}, not {shown(end)}")
+    return int(steps)
+
+
+def shown(value: Fraction) -> str:
+    """A number in a message."""
+    return f"{float(value):.9g}"

@@ -1,0 +1,207 @@
+"""Integer coefficients for one segment, within given intervals."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.functions.constraints import Constraints
+from qse_hw.golden.functions.shape import Shape
+
+Integers = npt.NDArray[np.int64]
+_NEAR = 32  # slopes on either side of one that does among which the simplest is chosen
+_PATIENCE = 3  # steps of c2 without a better one after which its search ends
+
+
+class Lines(NamedTuple):
+    """What a segment can have: c2, c1, and the least and the largest c0 with them."""
+
+    c2: int
+    c1: int
+    least: int
+    most: int
+
+
+class _Limit(NamedTuple):
+    """Values that a polynomial must be on one side of, (n,) int64, and where."""
+
+    d: Integers
+    value: Integers
+
+
+class _Limits(NamedTuple):
+    low: _Limit
+    high: _Limit
+
+
+class Coefficients:
+    """Finds, for any segment, coefficients that keep every argument within its interval, if there are any.
+
+    What is found is exact, and for degree 1 it is found if it exists: the room that is left to c0 is a concave function
+    of c1, whose maximum is approached from both sides. For degree 2 c2 is varied around an estimate until the room
+    shrinks.
+
+    Args:
+        found: the intervals.
+        shape: how coefficients are rounded.
+    """
+
+    def __init__(self, found: Constraints, shape: Shape) -> None:
+        self.shape = shape
+        low, high = _Limit(found.argument, found.low), _Limit(found.argument, found.high)
+        if shape.degree == 1:
+            low, mirrored = (_thinned(one, shape) for one in (low, _Limit(high.d, -high.value)))
+            high = _Limit(mirrored.d, -mirrored.value)
+        self.limits = _Limits(low, high)
+        self.step = 1 << shape.dropped
+        self.steepest = 1 << (shape.sum_bits + 4)
+        self.tried: dict[tuple[int, int], Lines | None] = {}
+
+    def line(self, start: int, end: int) -> Lines | None:
+        """Coefficients for the arguments from ``start`` to before ``end``, if there are any."""
+        key = start, end
+        if key not in self.tried:
+            self.tried[key] = self._line(self._part(start, end))
+        return self.tried[key]
+
+    def _part(self, start: int, end: int) -> _Limits:
+        bits, coarse = self.shape.offset_bits, self.shape.coarse(end - start)
+
+        def part(limit: _Limit) -> _Limit:
+            begin, stop = np.searchsorted(limit.d, (start, end))
+            d = limit.d[begin:stop]
+            if bits is not None:
+                d = (d >> coarse) & ((1 << bits) - 1)
+            return _Limit(d - start if self.shape.local else d, limit.value[begin:stop])
+
+        return _Limits(part(self.limits.low), part(self.limits.high))
+
+    def _line(self, limits: _Limits) -> Lines | None:
+        if not len(limits.low.d):
+            return Lines(0, 0, 0, 0)
+        if self.shape.degree == 1:
+            return self._straight(limits)[0]
+        best = _curvature(limits, self.shape.truncated)
+        line, width = self._straight(self._bent(best, limits))
+        for direction in (1, -1):
+            at, failed = best, 0
+            while line is None and failed < _PATIENCE:
+                at += direction
+                line, other = self._straight(self._bent(at, limits))
+                width, failed = (other, 0) if other > width else (width, failed + 1)
+            if line is not None:
+                return line._replace(c2=at)
+        return line
+
+    def _bent(self, c2: int, limits: _Limits) -> _Limits:
+        low, high = (
+            _Limit(one.d, one.value - ((c2 * one.d) >> self.shape.truncated) * one.d) for one in limits
+        )
+        return _Limits(low, high)
+
+    def _straight(self, limits: _Limits) -> tuple[Lines | None, int]:
+        """c1 and c0, if there are any; how far apart the bounds of c0 are at best (negative: they cross)."""
+        first, last, step = -self.steepest, self.steepest, 1
+        c1 = min(max(_slope(limits), first), last)
+        while True:
+            line, turn, width = self._at(c1, limits)
+            if line is not None:
+                return line, width
+            if turn > 0:
+                first = c1 + 1
+            elif turn < 0:
+                last = c1 - 1
+            if not turn or first > last:
+                break
+            # gallop from the first guess, then halve
+            c1 = (first + last) // 2 if last - first < 2 * step else first + step if turn > 0 else last - step
+            step *= 2
+        # the bounds are furthest apart here; what lies between them need not be a multiple of c0's step
+        for direction in (1, -1):
+            near = c1 + direction
+            while abs(near) <= self.steepest:
+                line, _, apart = self._at(near, limits)
+                width = max(width, apart)
+                if line is not None:
+                    return line, apart
+                if apart < 0 and abs(near - c1) > 1:
+                    break
+                near += direction
+        return None, width
+
+    def _at(self, c1: int, limits: _Limits) -> tuple[Lines | None, int, int]:
+        below, above = (one.value - c1 * one.d for one in limits)
+        left, right = below.argmax(), above.argmin()
+        low, high = int(below[left]), int(above[right])
+        least, most = -(-low // self.step), high // self.step
+        turn = int(limits.low.d[left]) - int(limits.high.d[right])
+        return (Lines(0, c1, least, most) if least <= most else None), turn, high - low
+
+    def simplest(self, start: int, end: int) -> tuple[int, int, int]:
+        """c0, c1, c2 for the segment, of all that do those with the most zeros at their ends, c1's first."""
+        line = self.line(start, end)
+        assert line is not None
+        limits = self._part(start, end)
+        if not len(limits.low.d):
+            return 0, 0, 0
+        bent = self._bent(line.c2, limits) if self.shape.degree == 2 else limits
+        others = [line]
+        for direction in (1, -1):
+            for away in range(1, _NEAR + 1):
+                other, _, width = self._at(line.c1 + direction * away, bent)
+                if other is not None:
+                    others.append(other)
+                elif width < self.step:
+                    break
+        chosen = max(others, key=lambda one: (_zeros(one.c1), -abs(one.c1)))
+        return _roundest(chosen.least, chosen.most), chosen.c1, line.c2
+
+
+def _slope(limits: _Limits) -> int:
+    """c1 of the line through the middle of both ends."""
+    (low, high), last = limits, int(limits.low.d[-1]) - int(limits.low.d[0])
+    rise = int(low.value[-1]) + int(high.value[-1]) - int(low.value[0]) - int(high.value[0])
+    return int(rise // (2 * last)) if last else 0
+
+
+def _curvature(limits: _Limits, truncated: int) -> int:
+    """c2 of the parabola through the middle of both ends and of the middle."""
+    d, middle = limits.low.d, len(limits.low.d) // 2
+    a, b, c = (int(d[n]) for n in (0, middle, -1))
+    if len({a, b, c}) < 3:
+        return 0
+    fa, fb, fc = ((int(limits.low.value[n]) + int(limits.high.value[n])) / 2 for n in (0, middle, -1))
+    bend: float = ((fc - fb) / (c - b) - (fb - fa) / (b - a)) / (c - a)
+    return round(bend * (1 << truncated))
+
+
+def _thinned(limit: _Limit, shape: Shape) -> _Limit:
+    """Without values that lie on or below the chord of two others of the same cell: no line can tell."""
+    (d, value), cell = limit, 1 << shape.grid
+    if shape.offset_bits is not None:
+        return limit
+    while True:
+        inner = np.zeros(len(d), np.bool_)
+        inner[1:-1] = (d[:-2] // cell == d[2:] // cell) & (
+            (value[1:-1] - value[:-2]) * (d[2:] - d[:-2]) <= (value[2:] - value[:-2]) * (d[1:-1] - d[:-2])
+        )
+        inner[1:] &= ~(inner[:-1] & (np.arange(1, len(d)) % 2 == 0))  # of two neighbors, one at a time
+        inner[:-1] &= ~(inner[1:] & (np.arange(len(d) - 1) % 2 == 0))
+        if not inner.any():
+            return _Limit(d, value)
+        d, value = d[~inner], value[~inner]
+
+
+def _zeros(value: int) -> int:
+    """Zeros at the end; of 0 more than anything else has."""
+    return (value & -value).bit_length() if value else 1 << 10
+
+
+def _roundest(least: int, most: int) -> int:
+    """Of the integers between two, both included, that with the most zeros at its end."""
+    if least <= 0 <= most:
+        return 0
+    bit = max(0, (most - least + 1).bit_length() - 1)
+    while (most >> (bit + 1)) << (bit + 1) >= least:
+        bit += 1
+    return (most >> bit) << bit

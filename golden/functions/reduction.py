@@ -1,0 +1,148 @@
+"""Symmetry and range reduction: which argument an input gives the core, and what becomes of the core's value.
+
+A unit's output is ``(sum + (relu << fraction_bits)) >> shift``, ``sum`` the polynomial's value in steps of
+``2**-sum_bits``. For the even functions ``shift`` is a constant and the rounding a part of the coefficients; for the
+others it depends on the input, and the result is rounded half up after the shift.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.functions.targets import Function, Kind, fixed
+
+CLEARS = 3
+"""A core is less than 2: shifted right by so much more than its fraction bits, rounded, it is 0."""
+
+Integers = npt.NDArray[np.int64]
+
+
+class Reduced(NamedTuple):
+    """What an input is reduced to.
+
+    Attributes:
+        argument: of the core, an unsigned integer of ``argument_bits`` bits.
+        positive: whether max(v, 0) is to be added, which is ``argument`` then.
+        power: log2 of the factor of the core's value.
+    """
+
+    argument: int
+    positive: bool
+    power: int
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Of one function and input type.
+
+    ``direct``: without symmetry and range reduction; the argument is what the input is past the least one.
+
+    Attributes:
+        argument_bits: width of the core's argument.
+        fraction_bits: of it, those after the binary point.
+
+    Raises:
+        InputError: if the input type has no use for the function.
+    """
+
+    function: Function
+    input: InputType
+    direct: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind == "exponential" and not 0 < self.fraction_bits < self.input.width:
+            raise InputError(
+                f"Input of exp2 must have fraction bits, and fewer than it has bits, as s16e-11 has, "
+                f"not {self.input.name}"
+            )
+
+    @property
+    def kind(self) -> Kind | Literal["direct"]:
+        """How the function is reduced."""
+        return "direct" if self.direct else self.function.kind
+
+    @property
+    def argument_bits(self) -> int:
+        if self.direct:
+            return self.input.width
+        if self.kind == "even":
+            return self.input.width - 1
+        if self.kind == "exponential":
+            return self.fraction_bits
+        return self.fraction_bits + 2
+
+    @property
+    def fraction_bits(self) -> int:
+        if self.kind == "root":  # as many as make the power of two even
+            width = self.input.width - 1
+            return width - 2 + (width + self.input.exponent) % 2
+        return -self.input.exponent
+
+    def reduce(self, x: int) -> Reduced:
+        """What the input, ``x`` times its step, is reduced to."""
+        if self.direct:
+            return Reduced(x + (1 << (self.input.width - 1)), False, 0)
+        if self.kind == "even":
+            return Reduced(min(abs(x), self.largest), x > 0, 0)
+        if self.kind == "exponential":
+            return Reduced(x & ((1 << self.fraction_bits) - 1), False, x >> self.fraction_bits)
+        zeros = (self.argument_bits - x.bit_length()) // 2 * 2
+        return Reduced(x << zeros, False, (zeros - self.fraction_bits - self.input.exponent) // 2)
+
+    def reduce_array(self, x: Integers) -> tuple[Integers, npt.NDArray[np.bool_], Integers]:
+        """:meth:`reduce` of every integer: arguments, whether positive, powers, each of the shape of ``x``."""
+        if self.direct:
+            x = x + (1 << (self.input.width - 1))
+        no, none = np.zeros(x.shape, np.bool_), np.zeros(x.shape, np.int64)
+        if self.direct:
+            return x, no, none
+        if self.kind == "even":
+            return np.minimum(np.abs(x), self.largest), x > 0, none
+        if self.kind == "exponential":
+            return x & ((1 << self.fraction_bits) - 1), no, x >> self.fraction_bits
+        lengths = np.frexp(x.astype(np.float64))[1].astype(np.int64)  # exact below 2**53
+        zeros = (self.argument_bits - lengths) // 2 * 2
+        return x << zeros, no, (zeros - self.fraction_bits - self.input.exponent) // 2
+
+    def core_values(self, arguments: Sequence[int]) -> list[int]:
+        """The core, or of a direct one the function, at each argument, in ``2**-FRACTION_BITS``, rounded down."""
+        if self.direct:
+            least = 1 << (self.input.width - 1)
+            return fixed(self.function.value, [argument - least for argument in arguments], self.fraction_bits)
+        return fixed(self.function.core, arguments, self.fraction_bits)
+
+    @property
+    def largest(self) -> int:
+        """The largest argument; of the even functions it stands for the least input, too, whose magnitude is 1 more."""
+        return (1 << self.argument_bits) - 1
+
+    def largest_powers(self, arguments: Integers, low: int, high: int, apart: int) -> Integers:
+        """The largest power with which inputs from ``low`` to ``high`` have each argument, or more than that.
+
+        ``apart``: 0, or for arguments that are not known but for lying within so many of the given ones, and for not
+        being multiples of ``apart``, a power of two.
+        """
+        if self.kind in ("even", "direct"):
+            return np.zeros(arguments.shape, np.int64)
+        if self.kind == "exponential":
+            return (high - np.maximum(arguments - apart, 0)) >> self.fraction_bits
+        zeros = np.zeros(arguments.shape, np.int64)
+        for number in range(2, apart.bit_length() - 1 if apart else self.argument_bits, 2):
+            whole = (apart > 0) | (arguments % (1 << number) == 0)
+            zeros[whole & ((arguments + apart) >> number >= low)] = number
+        return (zeros - self.fraction_bits - self.input.exponent) // 2
+
+    def shifts(self, powers: Integers, sum_bits: int, output: InputType) -> Integers:
+        """By how many bits a sum is shifted right to become the output; no more than what clears it."""
+        found = sum_bits + output.exponent - powers
+        return np.minimum(found, sum_bits + CLEARS) if self.rounds_after_shift else found
+
+    @property
+    def rounds_after_shift(self) -> bool:
+        """Whether the shift depends on the input, so that the rounding follows it."""
+        return self.kind in ("exponential", "root")

@@ -1,0 +1,61 @@
+"""A function unit in integers: fixed point in, fixed point out, within an error bound for every input."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.functions.polynomial import PiecewisePolynomial
+from qse_hw.golden.functions.reduction import CLEARS, Reduction
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FunctionUnit:
+    """``f(x)`` of two's complement integers times a step, rounded to those of another.
+
+    Inputs outside the domain are taken as its nearest end.
+
+    Attributes:
+        reduction: of the function and the input type.
+        output: type of the outputs.
+        low, high: the domain's ends, in steps of the input.
+        error: the bound, in steps of the output.
+        polynomial: of the core.
+    """
+
+    reduction: Reduction
+    output: InputType
+    low: int
+    high: int
+    error: Fraction
+    polynomial: PiecewisePolynomial
+
+    def __call__(self, x: int) -> int:
+        """The output, in steps, at the input of ``x`` steps."""
+        x = min(max(x, self.low), self.high)
+        argument, positive, power = self.reduction.reduce(x)
+        total = self.polynomial(argument)
+        shift = self.polynomial.sum_bits + self.output.exponent - power
+        if self.reduction.rounds_after_shift:
+            return ((total >> (min(shift, self.polynomial.sum_bits + CLEARS) - 1)) + 1) >> 1
+        return (total + (argument << self.slope_bits if positive else 0)) >> shift
+
+    def array(self, x: npt.NDArray[np.integer]) -> Integers:
+        """The outputs at inputs of any shape, int64."""
+        inside: Integers = np.clip(x.astype(np.int64), self.low, self.high)
+        argument, positive, power = self.reduction.reduce_array(inside)
+        total = self.polynomial.array(argument)
+        shift = self.reduction.shifts(power, self.polynomial.sum_bits, self.output)
+        if self.reduction.rounds_after_shift:
+            return ((total >> (shift - 1)) + 1) >> 1
+        outputs: Integers = (total + np.where(positive, argument << self.slope_bits, 0)) >> shift
+        return outputs
+
+    @property
+    def slope_bits(self) -> int:
+        """Fraction bits of the slope: of what the argument is multiplied with."""
+        return self.polynomial.sum_bits - self.reduction.fraction_bits

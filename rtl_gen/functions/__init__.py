@@ -1,0 +1,1 @@
+"""Functions of the mixer as piecewise polynomials."""

@@ -1,0 +1,181 @@
+"""What an input is reduced to, kind by kind: :class:`qse_hw.golden.functions.reduction.Reduction` in hardware."""
+
+from collections.abc import Callable
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from qse_hw.golden.functions.unit import FunctionUnit
+from qse_hw.rtl_gen.logic.select import greater_equal
+from qse_hw.rtl_gen.logic.stages import Stages
+
+
+class Argument(wiring.Component):
+    """The argument of the core, registered.
+
+    Attributes:
+        latency: cycles from ``x`` to all outputs.
+        base: the sum is shifted right by ``base + amount``, and then by one, rounded.
+
+    Members:
+        x: the input, in steps.
+        argument: of the core.
+        positive: whether max(x, 0) is to be added, which is the argument then (even functions only).
+        amount: see ``base`` (other functions only).
+        outside: whether x was outside the domain.
+    """
+
+    latency: int
+    base: int = 0
+
+    def __init__(self, unit: FunctionUnit, amount_bits: int) -> None:
+        self._unit = unit
+        super().__init__(
+            {
+                "x": In(signed(unit.reduction.input.width)),
+                "argument": Out(unit.reduction.argument_bits),
+                "positive": Out(1),
+                "amount": Out(amount_bits),
+                "outside": Out(1),
+            }
+        )
+
+    @property
+    def _shift(self) -> int:
+        """By how much a sum is shifted right for power 0, but for the last bit."""
+        return self._unit.polynomial.sum_bits + self._unit.output.exponent - 1
+
+    def _inside(self, m: Module) -> tuple[Value, Value]:
+        """x, or the end of the domain next to it; whether it was outside."""
+        x, width = self.x, len(self.x)
+        inside: Value = x
+        outside: Value = Const(0, 1)
+        if self._unit.high < (1 << (width - 1)) - 1:
+            above = Signal()
+            m.d.comb += above.eq(greater_equal(x, self._unit.high + 1))
+            inside, outside = Mux(above, Const(self._unit.high, signed(width)), inside), outside | above
+        if self._unit.low > -1 << (width - 1):
+            below = Signal()
+            m.d.comb += below.eq(~greater_equal(x, self._unit.low))
+            inside, outside = Mux(below, Const(self._unit.low, signed(width)), inside), outside | below
+        found = Signal(signed(width), name="inside")
+        m.d.comb += found.eq(inside)
+        return found, outside
+
+
+class Magnitude(Argument):
+    """|x|, of the least integer the largest magnitude that the others have."""
+
+    latency = 2
+
+    def __init__(self, unit: FunctionUnit) -> None:
+        super().__init__(unit, 0)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, ())
+        x, outside = self._inside(m)
+        bits = len(self.argument)
+        low, negative = stages.register(x[:bits], "low"), stages.register(x[-1], "negative")
+        # -x = ~x + 1; nothing is added to ~x of the least integer
+        more = stages.register(x[-1] & x[:bits].any(), "more")
+        m.d.comb += [
+            self.argument.eq(stages.register(((low ^ negative.replicate(bits)) + more)[:bits], "magnitude")),
+            self.positive.eq(stages.register(~negative, "positive")),
+            self.outside.eq(stages.delay(outside, 2, "outside")),
+        ]
+        return m
+
+
+class FractionPart(Argument):
+    """The bits of x after the binary point; the integer part, counted down from the largest, is the amount."""
+
+    latency = 2
+
+    def __init__(self, unit: FunctionUnit) -> None:
+        bits = unit.reduction.fraction_bits
+        self._largest = unit.high >> bits
+        super().__init__(unit, (self._largest - (unit.low >> bits)).bit_length())
+        self.base = self._shift - self._largest
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, ())
+        x, outside = self._inside(m)
+        x, bits = stages.register(x, "x"), len(self.argument)
+        amount = (Const(self._largest, Shape.cast(range(self._largest, self._largest + 1))) - x[bits:].as_signed())
+        m.d.comb += [
+            self.argument.eq(stages.register(x[:bits], "fraction")),
+            self.amount.eq(stages.register(amount[: len(self.amount)], "amount")),
+            self.outside.eq(stages.delay(outside, 2, "outside")),
+        ]
+        return m
+
+
+class Mantissa(Argument):
+    """x without its leading zeros, an even number of them; the fewer there were, the larger the amount."""
+
+    latency = 3
+
+    def __init__(self, unit: FunctionUnit) -> None:
+        reduction = unit.reduction
+        steps = [1 << n for n in range(1, (reduction.argument_bits - 1).bit_length())]
+        self._steps = [step for step in reversed(steps) if step < reduction.argument_bits]
+        super().__init__(unit, len(self._steps))
+        # power = (zeros - fraction_bits - exponent) / 2, and the amount is the complement of zeros / 2
+        most = (1 << len(self._steps)) - 1
+        self.base = self._shift + (reduction.fraction_bits + reduction.input.exponent) // 2 - most
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, ())
+        x, outside = self._inside(m)
+        bits = len(self.argument)
+        mantissa = Signal(bits)
+        m.d.comb += mantissa.eq(x[: len(x) - 1])
+        found: Value = stages.register(mantissa, "x")
+        flags: list[Value] = []
+        half = len(self._steps) // 2
+        for number, step in enumerate(self._steps):
+            if number == half:
+                found = stages.register(found, "half")
+                flags = [stages.register(flag, f"empty{n}") for n, flag in enumerate(flags)]
+            empty = Signal(name=f"top{step}")
+            m.d.comb += empty.eq(~found[-step:].any())
+            flags.append(empty)
+            found = stages.name(Mux(empty, (found << step)[:bits], found), f"without{step}")
+        m.d.comb += [
+            self.argument.eq(stages.register(found, "mantissa")),
+            self.amount.eq(stages.register(~Cat(reversed(flags)), "amount")),
+            self.outside.eq(stages.delay(outside, 3, "outside")),
+        ]
+        return m
+
+
+class Whole(Argument):
+    """What x is past the least input."""
+
+    latency = 1
+
+    def __init__(self, unit: FunctionUnit) -> None:
+        super().__init__(unit, 0)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, ())
+        x, outside = self._inside(m)
+        m.d.comb += [
+            self.argument.eq(stages.register(Cat(x[:-1], ~x[-1]), "x")),
+            self.outside.eq(stages.register(outside, "outside")),
+        ]
+        return m
+
+
+ARGUMENTS: dict[str, Callable[[FunctionUnit], Argument]] = {
+    "even": Magnitude,
+    "exponential": FractionPart,
+    "root": Mantissa,
+    "direct": Whole,
+}
+"""By :attr:`qse_hw.golden.functions.reduction.Reduction.kind`."""

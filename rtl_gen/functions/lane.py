@@ -1,0 +1,197 @@
+# amaranth: UnusedElaboratable=no
+"""One value per cycle through a function: argument, segment, coefficients, polynomial, output."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Value, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from qse_hw.rtl_gen.functions.argument import ARGUMENTS
+from qse_hw.rtl_gen.functions.logic_multiplier import LogicMultiplier, logic_multiplier_latency
+from qse_hw.rtl_gen.functions.segment import by_code, segment_code
+from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
+from qse_hw.rtl_gen.logic.select import pick, resize, table
+from qse_hw.rtl_gen.logic.stages import Stages
+from qse_hw.rtl_gen.units.function import FunctionConfig
+
+_LEVELS = 2  # of a shift by a variable amount, between registers
+
+
+class FunctionLane(wiring.Component):
+    """One value of a :class:`qse_hw.rtl_gen.functions.function.Function`, without handshake.
+
+    Attributes:
+        latency: cycles from ``x`` to ``y``.
+
+    Members:
+        x: the input, in steps.
+        enable: that of the ``sync`` domain, for cells that are beyond the reach of an ``EnableInserter``.
+        y: the output, in steps.
+        outside: whether the input was outside the domain.
+    """
+
+    def __init__(self, config: FunctionConfig) -> None:
+        self._config, self._unit = config, config.arithmetic
+        unit, reduction, polynomial = self._unit, self._unit.reduction, self._unit.polynomial
+        self._argument = ARGUMENTS[reduction.kind](unit)
+        self._even = reduction.kind == "even"
+        # max(x, 0) is a part of the slope, unless the slope is of something else than the argument
+        self._relu_in_slope = self._even and not polynomial.local and polynomial.offset_bits is None
+        self._indexed = config.borders == "equal"  # by the argument's highest bits
+        self._slices = sorted(set(polynomial.coarse))
+        self._moves = polynomial.local or len(self._slices) > 1  # d takes a cycle of its own
+        bits = reduction.argument_bits if polynomial.offset_bits is None else polynomial.offset_bits
+        if self._indexed and polynomial.local:
+            bits = (polynomial.starts[1] if polynomial.segments > 1 else 1 << bits).bit_length() - 1
+        self._d = unsigned(bits)
+        self._c1, self._c2 = _shape(polynomial.c1), _shape(polynomial.c2)
+        slopes = [*polynomial.c1, *(c1 + (1 << unit.slope_bits) for c1 in polynomial.c1 if self._relu_in_slope)]
+        if polynomial.c2:
+            farthest = (1 << self._d.width) - 1
+            bends = [(c2 * farthest) >> polynomial.truncated for c2 in polynomial.c2]
+            slopes = [min(slopes) + min(0, *bends), max(slopes) + max(0, *bends)]
+        self._slope = _shape(slopes)
+        self._levels = [(n, 1 << n) for n in range(len(self._argument.amount))]
+        last = self._multiplier_latency(self._slope)
+        self.latency = self._argument.latency + 1 + 1 + self._moves + last + 1
+        if polynomial.c2:
+            self.latency += self._multiplier_latency(self._c2) + 1
+        if reduction.rounds_after_shift:
+            self.latency += -(-len(self._levels) // _LEVELS) + 1
+        super().__init__(
+            {
+                "x": In(signed(config.input.width)),
+                "enable": In(1),
+                "y": Out(signed(config.output.width)),
+                "outside": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, ())
+        unit, polynomial = self._unit, self._unit.polynomial
+        m.submodules.argument = argument = self._argument
+        m.d.comb += [
+            argument.x.eq(self.x),
+            self.outside.eq(stages.delay(argument.outside, self.latency - argument.latency, "outside")),
+        ]
+        index = stages.register(self._index(argument.argument), "index")
+        t_before, positive = stages.register(argument.argument, "t1"), stages.register(argument.positive, "positive")
+        c0 = self._table(stages, index, polynomial.c0, "c0")
+        c1 = self._table(stages, index, polynomial.c1, "c1", positive if self._relu_in_slope else None)
+        c2 = self._table(stages, index, polynomial.c2, "c2") if polynomial.c2 else Const(0, 1)
+        t = stages.register(t_before, "t2")
+        relu = stages.register(Mux(positive, t_before, 0), "relu") if self._even and not self._relu_in_slope else None
+        d = self._d_of(stages, index, t)
+        cycles = int(self._moves)  # since the coefficients came
+        if self._moves:
+            c0, c1, c2 = (stages.register(one, f"{name}_kept") for one, name in ((c0, "c0"), (c1, "c1"), (c2, "c2")))
+        slope = c1
+        if polynomial.c2:
+            bend = self._multiply(m, d, c2, self._c2, "curvature")
+            wait = self._multiplier_latency(self._c2)
+            slope = stages.register(stages.delay(c1, wait, "c1_wait") + (bend >> polynomial.truncated), "slope")
+            c0, d = stages.delay(c0, wait + 1, "c0_wait"), stages.delay(d, wait + 1, "d_wait")
+            cycles += wait + 1
+        product = self._multiply(m, d, slope, self._slope, "product")
+        wait = self._multiplier_latency(self._slope)
+        total, below = self._sum(stages, product, c0, wait, relu, cycles + wait)
+        if not unit.reduction.rounds_after_shift:
+            m.d.comb += self.y.eq(total >> (polynomial.sum_bits + unit.output.exponent - below))
+        else:
+            amount = stages.delay(argument.amount, 3 + cycles + wait, "amount")
+            m.d.comb += self.y.eq(self._shifted(stages, total, argument.base - below, amount))
+        return m
+
+    def _index(self, t: Value) -> Value:
+        """The number or the code of the segment."""
+        starts = self._unit.polynomial.starts
+        if self._indexed:
+            return t[self._d.width :] if len(starts) > 1 else Const(0, 1)
+        return segment_code(t, starts)
+
+    def _rows(self, rows: Sequence[int]) -> list[int]:
+        return list(rows) if self._indexed else by_code(rows)
+
+    def _d_of(self, stages: Stages, index: Value, t: Value) -> Value:
+        """What the slope is multiplied with; ``index`` came a cycle before ``t``."""
+        polynomial, width = self._unit.polynomial, self._d.width
+        if not self._moves:
+            low = self._slices[0] if self._slices else 0
+            return t[low : low + width]
+        if not polynomial.local:
+            codes = self._rows([self._slices.index(low) for low in polynomial.coarse])
+            which = stages.register(table(index, codes), "slice")
+            return stages.register(pick(which, [resize(t[low : low + width], width) for low in self._slices]), "d")
+        if self._indexed:
+            return stages.register(t[:width], "d")
+        grid = min((start & -start).bit_length() - 1 for start in (*polynomial.starts[1:], 1 << len(t)))
+        start = stages.register(table(index, self._rows([one >> grid for one in polynomial.starts])), "start")
+        return stages.register(Cat(t[:grid], (t[grid:] - start)[: len(t) - grid]), "d")
+
+    def _table(
+        self, stages: Stages, index: Value, rows: tuple[int, ...], name: str, positive: Value | None = None
+    ) -> Value:
+        """A coefficient by the segment's number, registered; with 1 added to the slope where ``positive``."""
+        shape = _shape(rows)
+        found = table(index, [row % (1 << shape.width) for row in self._rows(rows)], shape.width)
+        found = found.as_signed() if shape.signed else found
+        if positive is None:
+            return stages.register(found, name)
+        fraction = self._unit.slope_bits
+        if fraction >= shape.width:  # nothing but the sign is left of it
+            found = Cat(found, (found[-1] if shape.signed else Const(0, 1)).replicate(fraction + 1 - shape.width))
+            found = found.as_signed()
+        whole = found[fraction:].as_signed() if shape.signed else found[fraction:]
+        slope = Cat(found[:fraction], whole + positive)
+        return stages.register(slope[: self._slope.width].as_signed(), name)
+
+    def _sum(
+        self, stages: Stages, product: Value, c0: Value, wait: int, relu: Value | None, since: int
+    ) -> tuple[Value, int]:
+        """The polynomial's value, with max(x, 0) in it, without its lowest bits; how many these are."""
+        polynomial, fraction = self._unit.polynomial, self._unit.slope_bits
+        below = polynomial.dropped if relu is None else min(polynomial.dropped, fraction)
+        if relu is None:
+            other = stages.delay(c0, wait, "c0_delay")
+        else:
+            early = stages.delay(relu, since - wait, "relu_early")
+            both = (c0 << (polynomial.dropped - below)) + (early << (fraction - below))
+            other = stages.delay(stages.register(both, "c0_and_relu"), wait - 1, "both_delay")
+        return stages.register(((product >> below) + other), "total"), below
+
+    def _shifted(self, stages: Stages, total: Value, base: int, amount: Value) -> Value:
+        """The sum shifted right by ``base + amount`` and by one, rounded half up."""
+        value = total >> base if base >= 0 else total << -base
+        for number, (bit, step) in enumerate(self._levels):
+            if number % _LEVELS == 0 and number:
+                value = stages.register(value, f"shifted{number}")
+                amount = stages.register(amount, f"amount_left{number}")
+            value = stages.name(Mux(amount[bit], value >> step if step < len(value) else 0, value), f"by{step}")
+        if self._levels:
+            value = stages.register(value, "shifted")
+        return stages.register((value + 1) >> 1, "rounded")
+
+    def _multiplier_latency(self, b: Shape) -> int:
+        if self._config.multiplier == "logic":
+            return logic_multiplier_latency(b.width)
+        return multiplier_latency(self._d.width, self._config.target)
+
+    def _multiply(self, m: Module, a: Value, b: Value, b_shape: Shape, name: str) -> Value:
+        """a, d's shape, times b."""
+        made = (
+            LogicMultiplier(self._d, b_shape)
+            if self._config.multiplier == "logic"
+            else Multiplier(self._d, b_shape, target=self._config.target)
+        )
+        m.submodules[name] = made
+        m.d.comb += [made.a.eq(a), made.b.eq(b), made.enable.eq(self.enable)]
+        return made.p
+
+
+def _shape(values: "tuple[int, ...] | list[int]") -> Shape:
+    """The smallest that holds all of them, and a 0."""
+    low, high = min((0, *values)), max((0, *values))
+    return Shape.cast(range(low, high + 1)) if low or high else unsigned(1)
