@@ -1,7 +1,7 @@
 """The order of the floors: who may import whom, in every file of the five folders, imports inside functions included.
 
 Floors from the bottom up: golden, rtl_gen, sim, synth, qse_hw; in the last one study below cli. Rooms of golden from
-the bottom up: errors, checks and io, formats, quantize, reference and calibration, models, evaluate. synth imports sim
+the bottom up: errors, checks and io, formats, quantize, reference, functions and calibration, models, evaluate. synth imports sim
 because mutants of netlists run in simulators, with stimuli chosen by the cycle-accurate model.
 """
 
@@ -33,9 +33,10 @@ ROOMS_OF_GOLDEN = {
     "formats": {"golden", "errors", "checks", "io"},
     "quantize": _NUMBERS - {"quantize"},
     "reference": _NUMBERS,
+    "functions": _NUMBERS,
     "calibration": _NUMBERS,
-    "models": _NUMBERS | {"reference", "calibration"},
-    "evaluate": _NUMBERS | {"reference", "calibration", "models"},
+    "models": _NUMBERS | {"reference", "functions", "calibration"},
+    "evaluate": _NUMBERS | {"reference", "functions", "calibration", "models"},
 }
 
 
