@@ -1,4 +1,4 @@
-"""plan: what follows from the units' figures, in JSON and in words; those are checked in tests/sim/cycle/test_throughput.py."""
+"""plan: what follows from the figures of the units, in JSON and in words; see tests/sim/cycle/test_throughput.py."""
 
 import json
 import os
