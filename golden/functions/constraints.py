@@ -91,12 +91,12 @@ def values(reduction: Reduction, output: InputType, x: Integers) -> list[int]:
     unique, inverse = np.unique(arguments, return_inverse=True)
     cores = reduction.core_values(unique.tolist())
     relu = STEP_BITS + reduction.input.exponent - output.exponent
-    found = []
+    results = []
     rows = zip(x.tolist(), inverse.tolist(), positive.tolist(), powers.tolist(), strict=True)
     for one, number, adds, power in rows:
         value = _shifted(cores[number], power - output.exponent + STEP_BITS - FRACTION_BITS)
-        found.append(value + _shifted(one, relu) if adds else value)
-    return found
+        results.append(value + _shifted(one, relu) if adds else value)
+    return results
 
 
 @lru_cache(maxsize=16)
@@ -112,16 +112,16 @@ class Allowed(NamedTuple):
     low: Integers
     high: Integers
 
-    def monotone(self, found: Targets, outputs: Integers) -> "Allowed":
+    def monotone(self, reference: Targets, outputs: Integers) -> "Allowed":
         """Less is allowed where ``outputs`` fall although the function rises, or the other way round.
 
         The nearest output lies between both then, which correctly rounded outputs, for one, do.
         """
         low, high = self.low.copy(), self.high.copy()
-        wrong = found.wrong_turns(outputs)
+        wrong = reference.wrong_turns(outputs)
         for number in wrong.tolist():
-            between = found.nearest[number]
-            below, above = (number, number + 1) if found.rises[number] else (number + 1, number)
+            between = reference.nearest[number]
+            below, above = (number, number + 1) if reference.rises[number] else (number + 1, number)
             high[below] = min(high[below], between)
             low[above] = max(low[above], between)
         return Allowed(low, high)
@@ -135,11 +135,11 @@ class Constraints(NamedTuple):
     high: Integers
 
 
-def exact(found: Targets, allowed: Allowed, sum_bits: int) -> Constraints:
+def exact(reference: Targets, allowed: Allowed, sum_bits: int) -> Constraints:
     """What ``allowed`` asks of a polynomial with ``sum_bits`` fraction bits."""
-    reduction = found.reduction
-    arguments, positive, powers = reduction.reduce_array(found.x)
-    shifts = reduction.shifts(powers, sum_bits, found.output)
+    reduction = reference.reduction
+    arguments, positive, powers = reduction.reduce_array(reference.x)
+    shifts = reduction.shifts(powers, sum_bits, reference.output)
     half = (1 << shifts) >> 1 if reduction.rounds_after_shift else 0
     relu = np.where(positive, arguments << (sum_bits - reduction.fraction_bits), 0) if positive.any() else 0
     low, high = (allowed.low << shifts) - half - relu, ((allowed.high + 1) << shifts) - half - relu - 1
@@ -185,26 +185,26 @@ def samples(
 
 
 def sampled(
-    found: Samples, reduction: Reduction, low: int, high: int, output: InputType, error: Fraction, sum_bits: int
+    points: Samples, reduction: Reduction, low: int, high: int, output: InputType, error: Fraction, sum_bits: int
 ) -> Constraints:
     """What ``error``, in steps of the output, asks of a polynomial of degree 1 with ``sum_bits`` fraction bits."""
     unit = Fraction(2) ** (FRACTION_BITS + output.exponent) * (error - Fraction(1, 2))
-    between = int(departure(reduction, found.gap) * 2**FRACTION_BITS) + 1
+    between = int(departure(reduction, points.gap) * 2**FRACTION_BITS) + 1
 
     def slacks(apart: int) -> list[int]:
-        powers = reduction.largest_powers(found.argument, low, high, apart).tolist()
+        powers = reduction.largest_powers(points.argument, low, high, apart).tolist()
         return [_shifted(int(unit), -power) for power in powers]
 
     slack = slacks(0)
-    if found.gap > 1:
-        slack = [min(here, near - between) for here, near in zip(slack, slacks(found.gap), strict=True)]
-    slack[-1] -= found.beyond
+    if points.gap > 1:
+        slack = [min(here, near - between) for here, near in zip(slack, slacks(points.gap), strict=True)]
+    slack[-1] -= points.beyond
     offset = 0 if reduction.rounds_after_shift else 1 << (sum_bits + output.exponent - 1)
     down = FRACTION_BITS - sum_bits
-    pairs = list(zip(found.core, slack, strict=True))
+    pairs = list(zip(points.core, slack, strict=True))
     least = np.array([-((more - 1 - core) >> down) for core, more in pairs], np.int64)
     most = np.array([(core + more) >> down for core, more in pairs], np.int64)
-    return Constraints(found.argument, least + offset, most + offset)
+    return Constraints(points.argument, least + offset, most + offset)
 
 
 def departure(reduction: Reduction, gap: int) -> Fraction:

@@ -97,12 +97,12 @@ def design(
     best: tuple[float, Shape, PiecewisePolynomial] | None = None
     for shapes in _shapes(asked, degree, borders):
         for shape in shapes:
-            found = fit(asked.constraints(shape.sum_bits), shape, reduction.argument_bits, segments)
-            if found is None:
+            polynomial = fit(asked.constraints(shape.sum_bits), shape, reduction.argument_bits, segments)
+            if polynomial is None:
                 continue
-            now = cost(found, reduction.argument_bits)
+            now = cost(polynomial, reduction.argument_bits)
             if best is None or now < best[0]:
-                best = now, shape, found
+                best = now, shape, polynomial
             if borders == "equal":
                 break  # the others have more segments
     if best is None:
@@ -123,10 +123,10 @@ def cost(polynomial: PiecewisePolynomial, argument_bits: int) -> float:
     tables = (polynomial.c0, polynomial.c1, polynomial.c2)
     widths = [max(max(map(int.bit_length, table)), 1) for table in tables if table]
     borders = sum(border_cost(start, argument_bits) for start in polynomial.starts)
-    found = borders + polynomial.segments * sum(widths) / 16
+    total = borders + polynomial.segments * sum(widths) / 16
     if any(polynomial.coarse):
-        found += (polynomial.offset_bits or 0) * widths[1]
-    return found
+        total += (polynomial.offset_bits or 0) * widths[1]
+    return total
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,8 @@ class _Asked:
     def constraints(self, sum_bits: int) -> Constraints:
         if self.exhaustive:
             return exact(self.targets, self.targets.allowed(self.error), sum_bits)
-        found = samples(self.reduction, self.low, self.high)
-        return sampled(found, self.reduction, self.low, self.high, self.output, self.error, sum_bits)
+        points = samples(self.reduction, self.low, self.high)
+        return sampled(points, self.reduction, self.low, self.high, self.output, self.error, sum_bits)
 
 
 def _monotone(asked: _Asked, shape: Shape, polynomial: PiecewisePolynomial, segments: int) -> FunctionUnit:
@@ -177,15 +177,15 @@ def _monotone(asked: _Asked, shape: Shape, polynomial: PiecewisePolynomial, segm
     Raises:
         InputError: if that takes too many segments.
     """
-    found, bits = asked.targets, asked.reduction.argument_bits
-    allowed = found.allowed(asked.error)
+    reference, bits = asked.targets, asked.reduction.argument_bits
+    allowed = reference.allowed(asked.error)
     while True:
         unit = asked.unit(polynomial)
-        outputs = unit.array(found.x)
-        if not len(found.wrong_turns(outputs)):
+        outputs = unit.array(reference.x)
+        if not len(reference.wrong_turns(outputs)):
             return unit
-        allowed = allowed.monotone(found, outputs)
-        limits = exact(found, allowed, shape.sum_bits)
+        allowed = allowed.monotone(reference, outputs)
+        limits = exact(reference, allowed, shape.sum_bits)
         while (better := fit(limits, shape, bits, segments)) is None:
             if not shape.grid:
                 raise InputError(

@@ -23,9 +23,9 @@ BIT_COST = 1 / 6
 """Likewise each bit that a border is compared with."""
 
 
-def fit(found: Constraints, shape: Shape, argument_bits: int, most: int) -> PiecewisePolynomial | None:
+def fit(constraints: Constraints, shape: Shape, argument_bits: int, most: int) -> PiecewisePolynomial | None:
     """The polynomial with the cheapest borders, or None if there is none, or if it has more than ``most`` segments."""
-    search = Coefficients(found, shape)
+    search = Coefficients(constraints, shape)
     end = 1 << argument_bits
     if shape.borders == "free":
         starts = _free(search, end)
@@ -85,7 +85,7 @@ def _free(search: Coefficients, end: int) -> list[int] | None:
 
 def _furthest(search: Coefficients, cells: int, length: int) -> npt.NDArray[np.int64] | None:
     """The furthest end of a segment from each cell, in cells; None if there is a cell that has no coefficients."""
-    found = np.zeros(cells, np.int64)
+    ends = np.zeros(cells, np.int64)
     end, step = 0, 1
     for cell in range(cells):
         if end <= cell:
@@ -101,21 +101,21 @@ def _furthest(search: Coefficients, cells: int, length: int) -> npt.NDArray[np.i
                 break
             else:
                 step = max(1, step // 2)
-        found[cell] = end
-    return found
+        ends[cell] = end
+    return ends
 
 
 def _aligned(search: Coefficients, end: int) -> list[int] | None:
     """The fewest segments whose lengths are powers of two that divide their starts: halves of what cannot be one."""
-    found: list[int] = []
+    starts: list[int] = []
 
     def halve(start: int, length: int) -> bool:
         if search.line(start, start + length):
-            found.append(start)
+            starts.append(start)
             return True
         return length > 1 << search.shape.grid and all(halve(start + n, length // 2) for n in (0, length // 2))
 
-    return found if halve(0, end) else None
+    return starts if halve(0, end) else None
 
 
 def _equal(search: Coefficients, end: int, most: int) -> list[int] | None:

@@ -42,13 +42,13 @@ class Coefficients:
     shrinks.
 
     Args:
-        found: the intervals.
+        constraints: the intervals.
         shape: how coefficients are rounded.
     """
 
-    def __init__(self, found: Constraints, shape: Shape) -> None:
+    def __init__(self, constraints: Constraints, shape: Shape) -> None:
         self.shape = shape
-        low, high = _Limit(found.argument, found.low), _Limit(found.argument, found.high)
+        low, high = _Limit(constraints.argument, constraints.low), _Limit(constraints.argument, constraints.high)
         if shape.degree == 1:
             low, mirrored = (_thinned(one, shape) for one in (low, _Limit(high.d, -high.value)))
             high = _Limit(mirrored.d, -mirrored.value)

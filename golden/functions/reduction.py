@@ -139,8 +139,8 @@ class Reduction:
 
     def shifts(self, powers: Integers, sum_bits: int, output: InputType) -> Integers:
         """By how many bits a sum is shifted right to become the output; no more than what clears it."""
-        found = sum_bits + output.exponent - powers
-        return np.minimum(found, sum_bits + CLEARS) if self.rounds_after_shift else found
+        shifts = sum_bits + output.exponent - powers
+        return np.minimum(shifts, sum_bits + CLEARS) if self.rounds_after_shift else shifts
 
     @property
     def rounds_after_shift(self) -> bool:

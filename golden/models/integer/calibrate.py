@@ -205,8 +205,8 @@ def fixed_point(peak: float, bits: int = LOCAL_BITS) -> FixedPoint:
 def _exponents(peaks: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.int64]:
     """The least exponents with which ``bits`` bits reach the peaks; of a peak of 0 as of the greatest over 2^16."""
     least = max(float(peaks.max()) * 2.0**-16, 2.0**-_LEAST)
-    found = np.frexp(np.maximum(peaks, least))[1].astype(np.int64) - (bits - 1)
-    return found
+    exponents: npt.NDArray[np.int64] = np.frexp(np.maximum(peaks, least))[1].astype(np.int64) - (bits - 1)
+    return exponents
 
 
 def _operand(histogram: Histogram, options: Options) -> SegmentedQuantizer:
@@ -233,10 +233,10 @@ def _decays(A_log: Tensor) -> Decays:
     medians = np.median(A, axis=0)
     octaves = np.frexp(medians)[1].astype(np.int64)
     rest = Histogram(np.ldexp(A - medians, -octaves).astype(np.float32))
-    found = _power_of_two(rest, parse_format("tuned:headroom=1"))
-    exponent = int(octaves.min()) + local_exponent(found)
+    quantizer = _power_of_two(rest, parse_format("tuned:headroom=1"))
+    exponent = int(octaves.min()) + local_exponent(quantizer)
     return Decays(
-        format=found.format,
+        format=quantizer.format,
         exponent=exponent,
         base=tuple(np.rint(np.ldexp(medians, -exponent)).astype(int).tolist()),
         shifts=tuple((octaves - octaves.min()).tolist()),
@@ -252,8 +252,8 @@ def _local(seen: _Seen, name: str, options: Options) -> Local:
 def _by_channel(seen: _Seen, name: str, options: Options, least: int = -_LEAST) -> ChannelLocal:
     """Channels have the power of two next to their root mean square, and a format in units of that in common."""
     if options.local_bits == LOCAL_BITS:
-        found = fixed_point(HEADROOM * float(seen.peaks[name].max()))
-        return replace(found, exponent=max(found.exponent, least))
+        fixed = fixed_point(HEADROOM * float(seen.peaks[name].max()))
+        return replace(fixed, exponent=max(fixed.exponent, least))
     values = seen.values(name)
     rms = np.sqrt(np.square(values, dtype=np.float64).mean(axis=(0, 1)))
     octaves = np.rint(np.log2(np.maximum(rms, rms.max() * 2.0**-16 + 2.0**-_LEAST))).astype(np.int64)
@@ -269,9 +269,9 @@ def _state(seen: _Seen, options: Options, scan: FixedPoint, C: Local) -> State:
     format: SegmentedFormat | Literal[16, 24]
     if options.state == "se8":
         exponents = _exponents(peaks, 2)
-        found = _power_of_two(seen.histogram("state", exponents[:, None]), TUNED)
-        format = found.format
-        exponents = exponents + local_exponent(found)
+        quantizer = _power_of_two(seen.histogram("state", exponents[:, None]), TUNED)
+        format = quantizer.format
+        exponents = exponents + local_exponent(quantizer)
     else:
         format = 16 if options.state == "s16" else 24
         exponents = _exponents(peaks, format)

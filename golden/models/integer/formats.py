@@ -263,10 +263,10 @@ def channel_exponents(local: ChannelLocal, channels: int) -> tuple[int, ...]:
 
 
 def _exponents(given: tuple[int, ...], whose: str) -> tuple[int, ...]:
-    found = tuple(integer(exponent, f"{whose} exponents") for exponent in given)
-    if not found or any(abs(exponent) > _MAX_EXPONENT for exponent in found):
-        raise InputError(f"{whose} exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {found[:4]}")
-    return found
+    exponents = tuple(integer(exponent, f"{whose} exponents") for exponent in given)
+    if not exponents or any(abs(exponent) > _MAX_EXPONENT for exponent in exponents):
+        raise InputError(f"{whose} exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {exponents[:4]}")
+    return exponents
 
 
 def _typed(value: T, kind: type | tuple[type, ...], name: str) -> T:
@@ -286,6 +286,6 @@ def _check_local(local: SegmentedQuantizer, name: str) -> None:
         raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")
 
 
-def _check_bits(found: FixedPoint, bits: int, name: str) -> None:
-    if found.bits != bits:
-        raise InputError(f"{name} must have {bits} bits, not {found.bits}")
+def _check_bits(fixed: FixedPoint, bits: int, name: str) -> None:
+    if fixed.bits != bits:
+        raise InputError(f"{name} must have {bits} bits, not {fixed.bits}")

@@ -18,8 +18,8 @@ Floats = npt.NDArray[np.float64]
 
 
 def _silu(v: Floats) -> Floats:
-    found: Floats = v / (1 + np.exp(-v))
-    return found
+    values: Floats = v / (1 + np.exp(-v))
+    return values
 
 
 def _softplus(v: Floats) -> Floats:
@@ -55,8 +55,8 @@ def _table(name: str, input: FixedPoint, output: FixedPoint) -> Integers:
     integers = np.arange(-input.high - 1, input.high + 1)
     with np.errstate(over="ignore"):
         values = FUNCTIONS[name](np.ldexp(integers.astype(np.float64), input.exponent))
-    found = np.floor(np.ldexp(values, -output.exponent) + 0.5).clip(-output.high - 1, output.high)
-    return found.astype(np.int64)
+    rounded = np.floor(np.ldexp(values, -output.exponent) + 0.5).clip(-output.high - 1, output.high)
+    return rounded.astype(np.int64)
 
 
 class Exp2:
@@ -81,8 +81,8 @@ class Exp2:
     def array(self, v: Integers) -> Integers:
         fraction = -v & self._MASK
         shift = self._shift + np.minimum((v + fraction) >> self.INPUT_FRACTION, self.LAST)
-        found: Integers = (self.table.take(fraction) + (1 << (shift - 1))) >> shift
-        return found
+        rounded: Integers = (self.table.take(fraction) + (1 << (shift - 1))) >> shift
+        return rounded
 
 
 class Root(NamedTuple):
@@ -115,8 +115,8 @@ class ReciprocalRoot:
 
 def bit_length(v: Integers) -> Integers:
     """Of integers from 1 to 2**62."""
-    found = np.frexp(v.astype(np.float64))[1].astype(np.int64)
-    exact: Integers = found - (v >> np.maximum(found - 1, 0) == 0)  # float64 may have rounded up to a power of two
+    lengths = np.frexp(v.astype(np.float64))[1].astype(np.int64)
+    exact: Integers = lengths - (v >> np.maximum(lengths - 1, 0) == 0)  # float64 may have rounded up to a power of two
     return exact
 
 

@@ -31,13 +31,13 @@ def leap(word: int) -> int:
 
 def words(first: int, count: int) -> Words:
     """``first`` and the words of the following numbers, uint32 (count + 1); number n is ``words[n] & 32767``."""
-    found = np.empty(count + 1, np.uint32)
-    found[0], known, power = first, 1, 0
+    sequence = np.empty(count + 1, np.uint32)
+    sequence[0], known, power = first, 1, 0
     while known <= count:  # a leap is linear over GF(2): twice as far is the map applied twice
         more = min(known, count + 1 - known)
-        found[known : known + more] = _apply(_leaps(power), found[:more])
+        sequence[known : known + more] = _apply(_leaps(power), sequence[:more])
         known, power = known + more, power + 1
-    return found
+    return sequence
 
 
 @cache
@@ -45,11 +45,11 @@ def _leaps(power: int) -> Words:
     """The map ``2**power`` leaps on, as a table (4, 256): by byte of the word, low first."""
     if power:
         half = _leaps(power - 1)
-        found: Words = _apply(half, half)
-        return found
+        twice: Words = _apply(half, half)
+        return twice
     return np.array([[leap(byte << 8 * place) for byte in range(256)] for place in range(4)], np.uint32)
 
 
 def _apply(table: Words, of: Words) -> Words:
-    found: Words = table[0][of & 255] ^ table[1][of >> 8 & 255] ^ table[2][of >> 16 & 255] ^ table[3][of >> 24]
-    return found
+    mapped: Words = table[0][of & 255] ^ table[1][of >> 8 & 255] ^ table[2][of >> 16 & 255] ^ table[3][of >> 24]
+    return mapped

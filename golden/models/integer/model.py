@@ -82,12 +82,12 @@ class IntegerMamba:
         for number, layer in enumerate(own.layers):
             added = self._mix(number, layer, residual, states)
             residual = self._clip(residual + added, formats.residual.high, number, "residual")
-        hidden = self._normalise(None, "norm_f", own.norm_f, residual)
+        hidden = self._normalize(None, "norm_f", own.norm_f, residual)
         return self._product(None, "logits", own.head, hidden, formats.logits).astype(np.int64)
 
     def _mix(self, number: int, layer: Layer, residual: Floats, states: States) -> Floats:
         f = layer.formats
-        hidden = self._normalise(number, "norm", layer.norm, residual)
+        hidden = self._normalize(number, "norm", layer.norm, residual)
         conv_input = self._product(number, "conv_input", layer.conv_input, hidden, f.conv_input)
         gate = self._product(number, "gate", layer.gate, hidden, f.gate)
         conv_sum = self._convolve(number, layer, conv_input, states)
@@ -105,7 +105,7 @@ class IntegerMamba:
         codes = self._encode(number, "y", rotated, layer.y_scale, f.y.format)
         return self._product(number, "out", layer.out, codes, self.parameters.formats.residual)
 
-    def _normalise(self, number: int | None, name: str, norm: Norm, residual: Floats) -> Floats:
+    def _normalize(self, number: int | None, name: str, norm: Norm, residual: Floats) -> Floats:
         root = RECIPROCAL_ROOT.array((residual * residual).sum(-1).astype(np.int64) + norm.eps)
         M = root.mantissa * norm.scale.M
         cut = bit_length(M) - 16
@@ -197,9 +197,9 @@ class IntegerMamba:
         return self._clip(np.floor(value + 0.5), to.high, number, name)
 
     def _clip(self, value: Floats, high: int, number: int | None, name: str) -> Floats:
-        found = np.clip(value, -high - 1, high)
-        self.saturated[number, name] += int(np.count_nonzero(found != value))
-        return found
+        clipped = np.clip(value, -high - 1, high)
+        self.saturated[number, name] += int(np.count_nonzero(clipped != value))
+        return clipped
 
 
 def _values(format: SegmentedFormat) -> Floats:
@@ -215,14 +215,14 @@ def _dithered(now: Floats, random: Floats, format: SegmentedFormat) -> Floats:
     position = np.maximum(now + offset, 0) if format.kind == "offset" else np.abs(now)
     numbers = np.searchsorted(np.array(format.starts), np.floor(position), side="right") - 1
     first, step = np.array(format.starts, np.float64)[numbers], np.ldexp(1.0, np.array(format.shifts))[numbers]
-    found = first + np.floor((position - first) / step + random) * step
-    signed: Floats = found - offset if format.kind == "offset" else np.copysign(found, now)
+    rounded = first + np.floor((position - first) / step + random) * step
+    signed: Floats = rounded - offset if format.kind == "offset" else np.copysign(rounded, now)
     return signed
 
 
 def _factor(by: Multiplier) -> Floats:
-    found: Floats = np.ldexp(by.M.astype(np.float64), -by.k)
-    return found
+    factors: Floats = np.ldexp(by.M.astype(np.float64), -by.k)
+    return factors
 
 
 def _time_first(values: Floats, chunk: slice) -> Floats:

@@ -79,7 +79,7 @@ class Layer:
         D: x's weight in units of C h (d).
         scan_shift: how far C h is shifted right (d).
         gated_shift: how far the gated output is shifted right.
-        y_scale: y's scale for inputs of the unnormalised transform of the gated output.
+        y_scale: y's scale for inputs of the unnormalized transform of the gated output.
     """
 
     formats: LayerFormats
@@ -214,10 +214,10 @@ def decays(A_log: Tensor, to: Decays, where: str) -> Integers:
     base, shifts = np.array(to.base), np.array(to.shifts)
     units = np.ldexp(A_log.detach().double().exp().numpy() * LOG2_E, -to.exponent)
     codes = array.quantize(np.ldexp(units - base, -shifts), to.format, Scale.from_step(2**to.format.fraction_bits))
-    found: Integers = base + (array.dequantize_integers(codes, to.format).astype(np.int64) << shifts)
-    if found.min() <= 0:
+    stored: Integers = base + (array.dequantize_integers(codes, to.format).astype(np.int64) << shifts)
+    if stored.min() <= 0:
         raise InputError(f"{where}: A must stay negative when it is rounded, and does not; calibrate again")
-    return found
+    return stored
 
 
 def layer_parameters(

@@ -51,13 +51,13 @@ class ScalarMamba:
             residual = [
                 self._saturate(old + new, high, number, "residual") for old, new in zip(residual, added, strict=True)
             ]
-        normalised = self._normalise(None, "norm_f", model.norm_f, residual)
-        return self._fixed(None, "logits", model.head, normalised, model.formats.logits)
+        normalized = self._normalize(None, "norm_f", model.norm_f, residual)
+        return self._fixed(None, "logits", model.head, normalized, model.formats.logits)
 
     def _mix(self, number: int, layer: Layer, residual: Numbers) -> Numbers:
         """What the mixer adds to the residual stream (m)."""
         f = layer.formats
-        hidden = self._normalise(number, "norm", layer.norm, residual)
+        hidden = self._normalize(number, "norm", layer.norm, residual)
         conv_input = self._local(number, "conv_input", layer.conv_input, hidden, f.conv_input)
         gate = self._local(number, "gate", layer.gate, hidden, f.gate)
         x = self._convolve(number, layer, conv_input)
@@ -78,7 +78,7 @@ class ScalarMamba:
         codes = [self._encode(number, "y", value, layer.y_scale, f.y.format) for value in hadamard(gated)]
         return self._fixed(number, "out", layer.out, codes, self.model.formats.residual)
 
-    def _normalise(self, number: int | None, name: str, norm: Norm, residual: Numbers) -> Numbers:
+    def _normalize(self, number: int | None, name: str, norm: Norm, residual: Numbers) -> Numbers:
         """Codes' integers (m): r / sqrt(sum r^2 + m eps), the scale being set at run time."""
         root = RECIPROCAL_ROOT.scalar(sum(value * value for value in residual) + norm.eps)
         M = root.mantissa * norm.scale.M
@@ -129,9 +129,9 @@ class ScalarMamba:
             return self._saturate((now + random) >> 15, (1 << (state.format - 1)) - 1, number, "state")
         if state.rounding == "stochastic":
             now = _dithered(now, random, state.format) << 15
-        found = quantize_dyadic(now, -14, state.format)
-        self.saturated[number, "state"] += found.saturated
-        return dequantize(found.code, state.format)
+        quantized = quantize_dyadic(now, -14, state.format)
+        self.saturated[number, "state"] += quantized.saturated
+        return dequantize(quantized.code, state.format)
 
     def _encoded_product(
         self, number: int | None, name: str, product: Product, x: Numbers, format: SegmentedFormat
@@ -151,21 +151,21 @@ class ScalarMamba:
 
     def _position(self, number: int | None, name: str, value: int, k: int, format: SegmentedFormat) -> int:
         """What the code of ``value * 2**-k``, in units of s, stands for in fine steps."""
-        found = quantize_dyadic(value, format.fraction_bits + 1 - k, format)
-        self.saturated[number, name] += found.saturated
-        return dequantize(found.code, format)
+        quantized = quantize_dyadic(value, format.fraction_bits + 1 - k, format)
+        self.saturated[number, name] += quantized.saturated
+        return dequantize(quantized.code, format)
 
     def _requantize(self, number: int | None, name: str, value: int, M: int, k: int, to: FixedPoint) -> int:
         return self._saturate(_shift(value * M, k), to.high, number, name)
 
     def _saturate(self, value: int, high: int, number: int | None, name: str) -> int:
-        found = min(max(value, -high - 1), high)
-        self.saturated[number, name] += found != value
-        return found
+        clipped = min(max(value, -high - 1), high)
+        self.saturated[number, name] += clipped != value
+        return clipped
 
 
 def hadamard(values: Sequence[int]) -> Numbers:
-    """H times integers (n), unnormalised: entry (c, j), (e, i) is core[c, e] times sylvester[j, i]."""
+    """H times integers (n), unnormalized: entry (c, j), (e, i) is core[c, e] times sylvester[j, i]."""
     m, chunk = factorize(len(values))
     across, within = core(m).tolist(), sylvester(chunk).tolist()
     chunks = [values[start : start + chunk] for start in range(0, len(values), chunk)]
@@ -179,10 +179,10 @@ def _dithered(now: int, random: int, format: SegmentedFormat) -> int:
     position = max(now + start, 0) if format.kind == "offset" else abs(now)
     number = max(n for n, first in enumerate(format.starts) if first <= position >> 15)
     first, e = format.starts[number], format.shifts[number]
-    found = first + ((position - (first << 15) + (random << e)) >> (15 + e) << e)
+    rounded = first + ((position - (first << 15) + (random << e)) >> (15 + e) << e)
     if format.kind == "offset":
-        return found - format.zero_point
-    return -found if now < 0 else found
+        return rounded - format.zero_point
+    return -rounded if now < 0 else rounded
 
 
 def _sums(product: Product, x: Numbers) -> list[Any]:

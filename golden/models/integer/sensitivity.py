@@ -1,6 +1,6 @@
 """What the rounding of each tensor alone does to the model: everything else stays in floating point.
 
-The models here are contenders for :func:`qse_hw.golden.evaluate.score.score`, so that KL is measured as elsewhere.
+The models here are candidates for :func:`qse_hw.golden.evaluate.score.score`, so that KL is measured as elsewhere.
 """
 
 from collections.abc import Callable

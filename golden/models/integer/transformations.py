@@ -140,8 +140,8 @@ def rotated(weight: Tensor, axis: int) -> Tensor:
         return weight.detach().clone()
     exponent = 62 - (n - 1).bit_length() - math.frexp(peak)[1]
     sums = transform(np.rint(np.ldexp(values, exponent)).astype(np.int64))
-    found = np.ldexp(sums.astype(np.float64), -exponent) / math.sqrt(n)
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(found, -1, axis))).to(weight)
+    transformed = np.ldexp(sums.astype(np.float64), -exponent) / math.sqrt(n)
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(transformed, -1, axis))).to(weight)
 
 
 def _check_width(width: int, name: str) -> None:
