@@ -1,4 +1,4 @@
-"""How far a unit's outputs are from the function: at every input, or as a bound for every segment."""
+"""The error of a unit's outputs: at every input, or a bound for every segment."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,13 +14,13 @@ from qse_hw.golden.functions.unit import FunctionUnit
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """Of all inputs of the domain.
+    """The accuracy over all inputs of the domain.
 
     Attributes:
         error: the largest distance of an output from the function, in steps of the output; for inputs of more than 16
-            bits a bound of it.
-        at: the input, in steps, where it is; of a bound, the first of those whose segment it is of.
-        correct: the part of the inputs whose output is the one nearest to the function; None if not all were looked at.
+            bits an upper bound.
+        at: the input of that error, in steps; for a bound, an input in the segment with the largest bound.
+        correct: the fraction of inputs whose output is the nearest to the function; None if not all were computed.
         monotone: whether outputs never fall where the function rises, nor rise where it falls; None likewise.
     """
 
@@ -32,7 +32,7 @@ class Accuracy:
 
 @lru_cache(maxsize=64)
 def accuracy(unit: FunctionUnit) -> Accuracy:
-    """What is so of all inputs of up to 16 bits; for wider ones the bound of :func:`error_by_segment`."""
+    """Computed at every input of up to 16 bits; for wider inputs from the bounds of :func:`error_by_segment`."""
     if unit.reduction.input.width > EXHAUSTIVE_BITS:
         bounds = error_by_segment(unit)
         worst = max(bounds, key=lambda start: (bounds[start], -start))
@@ -51,9 +51,9 @@ def accuracy(unit: FunctionUnit) -> Accuracy:
 
 
 def errors(unit: FunctionUnit) -> tuple[list[int], list[float]]:
-    """Every input of the domain, in steps, and the output's distance from the function there, in steps of the output.
+    """Every input of the domain, in steps, and the output minus the function there, in steps of the output.
 
-    Positive where the output is too large. For inputs of up to 16 bits.
+    For inputs of up to 16 bits.
     """
     reference = targets(unit.reduction, unit.output, unit.low, unit.high)
     outputs = unit.array(reference.x).tolist()
@@ -62,10 +62,10 @@ def errors(unit: FunctionUnit) -> tuple[list[int], list[float]]:
 
 
 def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fraction]:
-    """A bound of the error, in steps of the output, of the inputs of each segment, by the segment's start.
+    """An upper bound of the error in each segment, in steps of the output, by the segment's start.
 
-    What the line is away from the core at samples, ``gap`` apart; what it can be more between them
-    (:func:`qse_hw.golden.functions.constraints.departure`); half a step for the one rounding. Degree 1 only.
+    The sum of the line's distance from the core at samples ``gap`` apart; of the most it can exceed that between them
+    (:func:`qse_hw.golden.functions.constraints.departure`); and of half a step for the rounding. Degree 1 only.
     """
     reduction, polynomial = unit.reduction, unit.polynomial
     points = samples(reduction, unit.low, unit.high, gap, polynomial.starts)

@@ -55,22 +55,22 @@ def design(
     segments: int = MAX_SEGMENTS,
     direct: bool = False,
 ) -> FunctionUnit:
-    """The unit, of those with different roundings of coefficients the one with the least estimated logic.
+    """The unit with the least estimated logic among those with different roundings of coefficients.
 
     Args:
         function: ``exp2``, ``softplus``, ``silu`` or ``rsqrt``.
         input: a fixed-point type of up to 24 bits.
         output: a fixed-point type.
-        error: bound of the distance from the function's value, absolute.
+        error: bound of the absolute error.
         low, high: the domain; default: all inputs at which the function is defined and the output can hold its value.
         degree: of the polynomials, 1 or 2.
         borders: where segments may begin (:class:`qse_hw.golden.functions.fit.Shape`).
         segments: the most there may be.
-        direct: whether to do without symmetry and range reduction.
+        direct: without symmetry and range reduction.
 
     Raises:
         InputError: for arguments out of range, for types that cannot hold the domain, and for an error that no unit,
-            or none of so many segments, can keep, with the least that can be.
+            or none with at most ``segments`` segments, can keep.
     """
     reduction = _reduction(function, input, output, direct)
     one_of(borders, BORDERS, "Borders")
@@ -116,9 +116,9 @@ def design(
 
 
 def cost(polynomial: PiecewisePolynomial, argument_bits: int) -> float:
-    """About how many 4-input look-up tables say which segment it is, and what its coefficients are.
+    """The estimated number of 4-input look-up tables that find the segment and its coefficients.
 
-    Segments with power-of-two borders are for multipliers made of logic, which is counted, too.
+    Power-of-two borders are meant for multipliers made of logic, so their logic is counted, too.
     """
     tables = (polynomial.c0, polynomial.c1, polynomial.c2)
     widths = [max(max(map(int.bit_length, table)), 1) for table in tables if table]
@@ -131,7 +131,7 @@ def cost(polynomial: PiecewisePolynomial, argument_bits: int) -> float:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a unit has to do; ``error`` in steps of the output."""
+    """The specification of a unit; ``error`` in steps of the output."""
 
     reduction: Reduction
     output: InputType
@@ -172,7 +172,7 @@ class _Asked:
 
 
 def _monotone(asked: _Asked, shape: Shape, polynomial: PiecewisePolynomial, segments: int) -> FunctionUnit:
-    """The unit, monotone wherever the function is: what goes astray, mostly at borders, is forbidden, until nothing is.
+    """The unit, monotone wherever the function is: wrong turns, mostly at borders, are forbidden until none is left.
 
     Raises:
         InputError: if that takes too many segments.
@@ -232,7 +232,7 @@ def _reduction(name: str, input: InputType, output: InputType, direct: bool) -> 
 def domain(
     reduction: Reduction, output: InputType, low: Fraction | None, high: Fraction | None, error: Fraction
 ) -> tuple[int, int]:
-    """The ends of the domain in steps of the input, and of what is not given the furthest possible.
+    """The ends of the domain in steps of the input; an end not given is the furthest possible.
 
     Raises:
         InputError: if an end is no input, if the function is not defined there, or the output cannot hold its value.

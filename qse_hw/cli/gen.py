@@ -25,7 +25,8 @@ def run(args: argparse.Namespace) -> None:
         print(path)
     accuracy = config.facts().get("accuracy")
     if accuracy is not None:
-        print(f"error: {accuracy['error']:.6g} at most, {accuracy['bound']:.6g} allowed; segments: {accuracy['segments']}")
+        error, bound = accuracy["error"], accuracy["bound"]
+        print(f"error: {error:.6g} at most, {bound:.6g} allowed; segments: {accuracy['segments']}")
     scale = getattr(config, "scale", None)
     if scale is not None:
         print(f"scale: {scale}")

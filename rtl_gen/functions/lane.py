@@ -1,5 +1,8 @@
 # amaranth: UnusedElaboratable=no
-"""One value per cycle through a function: argument, segment, coefficients, polynomial, output."""
+"""One lane of the function unit: argument, segment, coefficients, polynomial, output; one value per cycle.
+
+The encoder's lane is :mod:`qse_hw.rtl_gen.lane`.
+"""
 
 from collections.abc import Sequence
 

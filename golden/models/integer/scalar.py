@@ -1,7 +1,7 @@
-"""The integer Mamba-1 in Python integers, one token at a time: the readable truth.
+"""The integer Mamba-1 in Python integers, one token at a time: the readable reference.
 
-:mod:`qse_hw.golden.models.integer.model` equals it on every bit. Whatever is rounded to fixed point is rounded half up;
-codes are rounded as their format says. What leaves its type saturates and is counted.
+:mod:`qse_hw.golden.models.integer.model` is bit-exact with it. Fixed-point values are rounded half up, codes as their
+format says. Values beyond their type's range saturate and are counted.
 Sizes: ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r.
 """
 
@@ -22,13 +22,13 @@ Numbers = list[int]
 
 
 class ScalarMamba:
-    """The state of one sequence, and what a token does to it.
+    """The state of one sequence, updated token by token.
 
     Args:
-        model: whose integers are used.
+        model: the model's integers.
 
     Attributes:
-        saturated: how often each tensor's values left its type, by ``(layer, name)``; layer None: of no layer.
+        saturated: how often each tensor's values saturated, by ``(layer, name)``; layer None: outside the layers.
     """
 
     def __init__(self, model: Parameters) -> None:
@@ -79,7 +79,7 @@ class ScalarMamba:
         return self._fixed(number, "out", layer.out, codes, self.model.formats.residual)
 
     def _normalize(self, number: int | None, name: str, norm: Norm, residual: Numbers) -> Numbers:
-        """Codes' integers (m): r / sqrt(sum r^2 + m eps), the scale being set at run time."""
+        """The codes' values (m) of r / sqrt(sum r^2 + m eps): the codes' scale is computed for each token."""
         root = RECIPROCAL_ROOT.scalar(sum(value * value for value in residual) + norm.eps)
         M = root.mantissa * norm.scale.M
         cut = M.bit_length() - 16
@@ -87,7 +87,7 @@ class ScalarMamba:
         return [self._position(number, name, value * (M >> cut), k, norm.format) for value in residual]
 
     def _convolve(self, number: int, layer: Layer, values: Numbers) -> Numbers:
-        """x's integers (d): four taps, bias, SiLU."""
+        """The values of x's codes (d): convolution, bias, SiLU."""
         f, x = layer.formats, []
         for channel, value in enumerate(values):
             window = self.windows[number][channel]
@@ -120,7 +120,7 @@ class ScalarMamba:
         return y
 
     def _store(self, number: int, layer: Layer, now: int) -> int:
-        """The stored state of one with 15 more fraction bits."""
+        """The state as it is stored; ``now`` has 15 more fraction bits."""
         state, random = layer.formats.state, 1 << 14
         if state.rounding == "stochastic":
             random = self.words[number] & ((1 << lfsr.BITS) - 1)
@@ -150,7 +150,7 @@ class ScalarMamba:
         return self._position(number, name, value * scale.M, scale.k, format)
 
     def _position(self, number: int | None, name: str, value: int, k: int, format: SegmentedFormat) -> int:
-        """What the code of ``value * 2**-k``, in units of s, stands for in fine steps."""
+        """Encodes ``value * 2**-k``, given in units of the step s; returns the code's value in fine steps."""
         quantized = quantize_dyadic(value, format.fraction_bits + 1 - k, format)
         self.saturated[number, name] += quantized.saturated
         return dequantize(quantized.code, format)
@@ -174,7 +174,7 @@ def hadamard(values: Sequence[int]) -> Numbers:
 
 
 def _dithered(now: int, random: int, format: SegmentedFormat) -> int:
-    """``now * 2**-15`` rounded to fine steps that the format has: up with the probability of its share of the step."""
+    """``now * 2**-15`` rounded to a value of the format, up with a probability equal to its fraction of the gap."""
     start = format.zero_point << 15
     position = max(now + start, 0) if format.kind == "offset" else abs(now)
     number = max(n for n, first in enumerate(format.starts) if first <= position >> 15)

@@ -20,8 +20,8 @@ def section_function(config: FunctionConfig) -> Html:
     at = measured.at * 2.0**config.input.exponent
     words = (
         f"{unit.polynomial.segments} segments of degree {unit.polynomial.degree}. The largest error is "
-        f"{float(measured.error) * step:.4g}, or {float(measured.error):.4g} steps of the output, for the input {at:g}; "
-        f"{float(config.error):.4g} is allowed."
+        f"{float(measured.error) * step:.4g}, or {float(measured.error):.4g} steps of the output, for the input "
+        f"{at:g}; {float(config.error):.4g} is allowed."
     )
     if measured.correct is None:
         return section("function", "The function", paragraph(f"{words} It is a bound, proved segment by segment."))
