@@ -40,7 +40,7 @@ def run_layer(block: Block, residual: Tensor, see: See) -> Tensor:
 
 
 def run(model: Mamba, ids: Tensor, see: Callable[[int, str, Tensor], Tensor]) -> Tensor:
-    """Logits (b, l, vocab_size) of a transformed model; ``see`` also gets the layer, the number of layers for norm_f."""
+    """Logits (b, l, vocab_size) of a transformed model; ``see`` also gets the layer: n_layer for norm_f."""
     residual = model.backbone.embedding(ids)
     for number, block in enumerate(model.blocks):
         residual = run_layer(block, residual, lambda name, value, number=number: see(number, name, value))  # type: ignore[misc]
