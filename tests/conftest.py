@@ -1,9 +1,10 @@
 """What all tests share: the seed, the choice of long tests, a random generator per test."""
 
 import gc
+import math
 import os
 import zlib
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -34,20 +35,26 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out the long tests, and of the tests marked ``every(n)`` all cases but the first of each n."""
+    """Leave out the long tests, and of the tests marked ``every(n)`` all but one in n of the cases.
+
+    Which ones is drawn by the cases' names: a stride would leave out whole values of a parameter.
+    """
     if config.getoption("full"):
         return
-    cases = Counter()
-    quick, long = [], []
+    quick, cases = [], defaultdict(list)
     for item in items:
-        if item.get_closest_marker("full"):
-            long.append(item)
-            continue
         every = item.get_closest_marker("every")
-        test = item.nodeid.partition("[")[0]
-        (long if every and cases[test] % every.args[0] else quick).append(item)
-        cases[test] += 1
-    items[:] = quick
+        if every:
+            cases[item.nodeid.partition("[")[0], every.args[0]].append(item)
+        else:
+            quick.append(item)
+    quick = [item for item in quick if not item.get_closest_marker("full")]
+    for (_, n), of_test in cases.items():
+        short = [item for item in of_test if not item.get_closest_marker("full")]
+        quick += sorted(short, key=lambda item: zlib.crc32(item.nodeid.encode()))[: math.ceil(len(short) / n)]
+    chosen = set(quick)
+    long = [item for item in items if item not in chosen]
+    items[:] = [item for item in items if item in chosen]
     if long:
         config.hook.pytest_deselected(items=long)
 

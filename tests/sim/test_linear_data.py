@@ -62,8 +62,7 @@ def test_golden(recipe, spec):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("spec", [*(pytest.param(spec, marks=pytest.mark.full) for spec in ("int8", "se8:L=12")),
-                                  "se8-silu:K=40,zero_point=30"])  # fmt: skip
+@pytest.mark.parametrize("spec", ["int8", "se8:L=12", "se8-silu:K=40,zero_point=30"])
 def test_verilog(recipe, spec, tmp_path, rng):
     """One layer after the other through one unit, whose weights, biases and scale are loaded in between."""
     jobs, wants = [], []

@@ -53,7 +53,7 @@ def small(monkeypatch):
 
 @pytest.mark.full
 def test_figures(small, out, capsys):
-    parts = "quantize,calibrate,generate,replay,cycle,synth"  # the others: test_bench_tensors.py, test_bench_decode.py
+    parts = "quantize,calibrate,generate,replay,cycle,synth"  # the others: tests/qse_hw/study/bench
     assert main(["bench", "--parts", parts, "--json", str(out / "new" / "b.json")]) == 0
     assert os.listdir(out / "new") == ["b.json"]
     document = json.loads((out / "new" / "b.json").read_text())

@@ -65,7 +65,6 @@ def evaluated(out, capsys):
     return run
 
 
-@pytest.mark.every(2)
 def test_report(evaluated, any_model, out):
     document, said = evaluated("--model", any_model, *FEW, "--formats", "se8,int8", "--reference", "int8")
     assert document["schema"] == "qse-hw/eval/1"

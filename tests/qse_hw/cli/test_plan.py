@@ -1,4 +1,4 @@
-"""plan: what follows from the units' figures, in JSON and in words; those are checked in tests/sim/test_throughput."""
+"""plan: what follows from the units' figures, in JSON and in words; those are checked in tests/sim/cycle/test_throughput.py."""
 
 import json
 import os

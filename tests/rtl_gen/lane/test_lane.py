@@ -92,7 +92,7 @@ CASES = [
 full = pytest.mark.full
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("name", "input_name", "how"),
     # every case and every implementation, not all pairs of them but with --full

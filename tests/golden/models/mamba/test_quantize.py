@@ -240,7 +240,6 @@ def test_after_training_a_calibration_goes_in_if_it_is_said_so(theirs: Any, ours
             quantize_model(model, replace(calibration, layers=calibration.layers[:2]), check_weights=False)
 
 
-@pytest.mark.every(2)
 def test_what_does_not_fit_is_refused(theirs: Any, ours: Mamba, tmp_path: Path) -> None:
     calibration = calibrate_model(ours, IDS, "se8")
     few = replace(calibration, layers=calibration.layers[:2])

@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).with_name("compile_for.py")
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("capability", [80, pytest.param(90, marks=pytest.mark.full)])
+@pytest.mark.parametrize("capability", [80, 90])
 def test_compiled_for_a_gpu(capability, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     environment |= {"TRITON_CACHE_DIR": str(tmp_path)}
