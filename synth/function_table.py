@@ -61,12 +61,12 @@ class TableConfig(UnitConfig):
         """Of each run of inputs with one address the output nearest to the middle of the function's extremes."""
         exact = self._exact(np.arange(self.low, self.high, dtype=np.int64))
         run, largest = 1 << self.dropped, (1 << (self.output.width - 1)) - 1
-        found = []
+        rows = []
         for begin in range(0, len(exact), run):
             part = exact[begin : begin + run]
             middle = (min(part) + max(part) + (1 << STEP_BITS)) >> (STEP_BITS + 1)
-            found.append(max(-largest - 1, min(largest, middle)))
-        return tuple(found)
+            rows.append(max(-largest - 1, min(largest, middle)))
+        return tuple(rows)
 
     @cached_property
     def error(self) -> float:
@@ -88,8 +88,8 @@ class TableConfig(UnitConfig):
 
     def _outputs(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         address = (np.clip(x, self.low, self.high - 1) - self.low) >> self.dropped
-        found: np.ndarray[Any, Any] = np.array(self.rows, np.int64)[address]
-        return found
+        outputs: np.ndarray[Any, Any] = np.array(self.rows, np.int64)[address]
+        return outputs
 
     def component(self) -> "Table":
         return Table(self)

@@ -1,1 +1,5 @@
-"""Finding formats and scales: histograms, the search, the calibration file."""
+"""Formats and scales from activations: histograms, the search, the calibration file.
+
+The search, from the outside in: calibrate -> fitting -> tune (fine steps) -> segmentation (dynamic programming over
+segment borders).
+"""

@@ -89,7 +89,7 @@ def check_objective(objective: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """The result of :func:`calibrate`.
+    """The result of :func:`qse_hw.golden.calibration.calibrate.calibrate`.
 
     Attributes:
         model: fingerprint of the model whose activations were used ("" if unknown).

@@ -88,7 +88,7 @@ def sqnr_db(x: Values, quantizer: Quantizer) -> float:
     return 10 * math.log10(power / error) if power and error else math.inf
 
 
-def parts(x: Values) -> Iterator[npt.NDArray[np.float32]]:
+def float32_pieces(x: Values) -> Iterator[npt.NDArray[np.float32]]:
     """The values as float32, a million at a time."""
     flat = x.reshape(-1)
     for begin in range(0, flat.size, _PART):
@@ -126,7 +126,7 @@ def _count_rounded(x: Values, weights: Values | None, peak: float) -> tuple[_Flo
     """The values that occur, rounded to float16's significant bits, and the weight of each."""
     unit = np.float32(2.0 ** math.frexp(peak)[1])  # a power of two: scaling is exact
     counts = np.zeros(1 << 16)
-    for part, weight in zip(parts(x), _weights(x, weights), strict=True):
+    for part, weight in zip(float32_pieces(x), _weights(x, weights), strict=True):
         patterns = (part / unit).astype(np.float16).view(np.uint16)
         counts += np.bincount(patterns, weight, minlength=1 << 16)
     counts[0] += counts[1 << 15]  # -0 is 0
@@ -148,6 +148,6 @@ def _weights(x: Values, weights: Values | None) -> Iterator[Values | None]:
             raise InputError(f"Weights must have the activations' shape {x.shape}, not {weights.shape}")
         if not (np.isfinite(weights).all() and float(weights.min()) >= 0):
             raise InputError("Weights must be finite and not negative")
-        yield from parts(weights)
+        yield from float32_pieces(weights)
     else:
         yield from (None for _ in range(0, x.size, _PART))

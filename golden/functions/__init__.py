@@ -1,1 +1,1 @@
-"""Functions of the mixer in fixed point: exp2, softplus, SiLU, reciprocal square root, right for every input."""
+"""The mixer's functions in fixed point: exp2, softplus, SiLU, rsqrt, within an error bound for every input."""

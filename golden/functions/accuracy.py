@@ -1,4 +1,4 @@
-"""How far a unit's outputs are from the function: at every input, or as a bound for every segment."""
+"""The error of a unit's outputs: at every input, or a bound for every segment."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,13 +14,13 @@ from qse_hw.golden.functions.unit import FunctionUnit
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """Of all inputs of the domain.
+    """The accuracy over all inputs of the domain.
 
     Attributes:
         error: the largest distance of an output from the function, in steps of the output; for inputs of more than 16
-            bits a bound of it.
-        at: the input, in steps, where it is; of a bound, the first of those whose segment it is of.
-        correct: the part of the inputs whose output is the one nearest to the function; None if not all were looked at.
+            bits an upper bound.
+        at: the input of that error, in steps; for a bound, an input in the segment with the largest bound.
+        correct: the fraction of inputs whose output is the nearest to the function; None if not all were computed.
         monotone: whether outputs never fall where the function rises, nor rise where it falls; None likewise.
     """
 
@@ -32,58 +32,58 @@ class Accuracy:
 
 @lru_cache(maxsize=64)
 def accuracy(unit: FunctionUnit) -> Accuracy:
-    """What is so of all inputs of up to 16 bits; for wider ones the bound of :func:`error_by_segment`."""
+    """Computed at every input of up to 16 bits; for wider inputs from the bounds of :func:`error_by_segment`."""
     if unit.reduction.input.width > EXHAUSTIVE_BITS:
         bounds = error_by_segment(unit)
         worst = max(bounds, key=lambda start: (bounds[start], -start))
         return Accuracy(error=bounds[worst], at=_input_of(unit, worst), correct=None, monotone=None)
-    found = targets(unit.reduction, unit.output, unit.low, unit.high)
-    outputs = unit.array(found.x)
-    away = [abs((y << STEP_BITS) - value) for y, value in zip(outputs.tolist(), found.values, strict=True)]
+    reference = targets(unit.reduction, unit.output, unit.low, unit.high)
+    outputs = unit.array(reference.x)
+    away = [abs((y << STEP_BITS) - value) for y, value in zip(outputs.tolist(), reference.values, strict=True)]
     worst = max(range(len(away)), key=away.__getitem__)
     half = 1 << (STEP_BITS - 1)
     return Accuracy(
         error=Fraction(away[worst] + MARGIN, 1 << STEP_BITS),
-        at=int(found.x[worst]),
+        at=int(reference.x[worst]),
         correct=sum(one <= half for one in away) / len(away),
-        monotone=not len(found.wrong_turns(outputs)),
+        monotone=not len(reference.wrong_turns(outputs)),
     )
 
 
 def errors(unit: FunctionUnit) -> tuple[list[int], list[float]]:
-    """Every input of the domain, in steps, and the output's distance from the function there, in steps of the output.
+    """Every input of the domain, in steps, and the output minus the function there, in steps of the output.
 
-    Positive where the output is too large. For inputs of up to 16 bits.
+    For inputs of up to 16 bits.
     """
-    found = targets(unit.reduction, unit.output, unit.low, unit.high)
-    outputs = unit.array(found.x).tolist()
-    away = [((y << STEP_BITS) - value) / 2.0**STEP_BITS for y, value in zip(outputs, found.values, strict=True)]
-    return found.x.tolist(), away
+    reference = targets(unit.reduction, unit.output, unit.low, unit.high)
+    outputs = unit.array(reference.x).tolist()
+    away = [((y << STEP_BITS) - value) / 2.0**STEP_BITS for y, value in zip(outputs, reference.values, strict=True)]
+    return reference.x.tolist(), away
 
 
 def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fraction]:
-    """A bound of the error, in steps of the output, of the inputs of each segment, by the segment's start.
+    """An upper bound of the error in each segment, in steps of the output, by the segment's start.
 
-    What the line is away from the core at samples, ``gap`` apart; what it can be more between them
-    (:func:`qse_hw.golden.functions.constraints.departure`); half a step for the one rounding. Degree 1 only.
+    The sum of the line's distance from the core at samples ``gap`` apart; of the most it can exceed that between them
+    (:func:`qse_hw.golden.functions.constraints.departure`); and of half a step for the rounding. Degree 1 only.
     """
     reduction, polynomial = unit.reduction, unit.polynomial
-    found = samples(reduction, unit.low, unit.high, gap, polynomial.starts)
-    sums = polynomial.array(found.argument).tolist()
+    points = samples(reduction, unit.low, unit.high, gap, polynomial.starts)
+    sums = polynomial.array(points.argument).tolist()
     offset = 0 if reduction.rounds_after_shift else 1 << (polynomial.sum_bits + unit.output.exponent - 1)
     up = FRACTION_BITS - polynomial.sum_bits
-    away = [abs(((total - offset) << up) - core) + 1 for total, core in zip(sums, found.core, strict=True)]
-    away[-1] += found.beyond
-    powers = (reduction.largest_powers(found.argument, unit.low, unit.high, apart) for apart in (0, found.gap))
+    away = [abs(((total - offset) << up) - core) + 1 for total, core in zip(sums, points.core, strict=True)]
+    away[-1] += points.beyond
+    powers = (reduction.largest_powers(points.argument, unit.low, unit.high, apart) for apart in (0, points.gap))
     here, near = ([Fraction(2) ** power for power in some.tolist()] for some in powers)
     one = Fraction(2) ** (-FRACTION_BITS - unit.output.exponent)
-    more = departure(reduction, found.gap) * 2**FRACTION_BITS if found.gap > 1 else 0
+    more = departure(reduction, points.gap) * 2**FRACTION_BITS if points.gap > 1 else 0
     bounds = {}
     for start, end in pairwise((*polynomial.starts, reduction.largest + 1)):
-        begin, stop = np.searchsorted(found.argument, (start, end))
+        begin, stop = np.searchsorted(points.argument, (start, end))
         if begin < stop:
             worst = max(away[n] * here[n] for n in range(begin, stop))
-            if found.gap > 1:
+            if points.gap > 1:
                 worst = max(worst, *((away[n] + more) * near[n] for n in range(begin, stop)))
             bounds[start] = worst * one + Fraction(1, 2)
     return bounds

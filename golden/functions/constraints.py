@@ -1,9 +1,9 @@
-"""What an error bound asks of the polynomial: an interval of integers at every argument that occurs.
+"""The error bound as constraints on the polynomial: an interval of integers at every argument that occurs.
 
-Inputs of up to 16 bits are all looked at (:func:`exact`): a polynomial within the intervals gives every one of them an
-output within the bound, and one that is not gives some input another. For wider inputs the argument is sampled
-(:func:`sampled`). Between two samples a line minus the core departs from the larger of its distances there by no
-more than ``gap**2 / 8`` times a bound of the core's second derivative, and by so much the intervals are narrower.
+For inputs of up to 16 bits the intervals are exact (:func:`exact`): every output is within the bound if and only if the
+polynomial is within all intervals. For wider inputs the argument is sampled (:func:`sampled`). Between two samples, the
+distance of a line from the core exceeds the larger of the two distances there by at most ``gap**2 / 8`` times a bound
+of the core's second derivative; the intervals are narrowed by that much.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from qse_hw.golden.functions.targets import FRACTION_BITS
 
 Integers = npt.NDArray[np.int64]
 EXHAUSTIVE_BITS = 16
-"""Inputs of so many bits are all looked at."""
+"""Inputs of up to so many bits are all computed."""
 STEP_BITS = 64
 """Fraction bits of a target, in steps of the output."""
 MARGIN = 2
-"""A function's value lies within so many units of its target: the roundings of mpmath and of the target."""
+"""A function's value is within so many units of its target, which mpmath rounds and the target rounds again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Targets:
 
     @cached_property
     def range(self) -> tuple[int, int]:
-        """The outputs next to the least and the largest value, beyond them or equal."""
+        """The outputs next to the least and the largest value, rounded outward."""
         return min(self.values) >> STEP_BITS, -(-max(self.values) >> STEP_BITS)
 
     @cached_property
@@ -87,21 +87,21 @@ def values(reduction: Reduction, output: InputType, x: Integers) -> list[int]:
     """The function at each of ``x``, in ``2**-STEP_BITS`` steps of the output, rounded down."""
     arguments, positive, powers = reduction.reduce_array(x)
     if reduction.kind == "even":
-        arguments = np.abs(x)  # not what stands for it
+        arguments = np.abs(x)  # itself, not the argument that stands for it
     unique, inverse = np.unique(arguments, return_inverse=True)
     cores = reduction.core_values(unique.tolist())
     relu = STEP_BITS + reduction.input.exponent - output.exponent
-    found = []
+    results = []
     rows = zip(x.tolist(), inverse.tolist(), positive.tolist(), powers.tolist(), strict=True)
     for one, number, adds, power in rows:
         value = _shifted(cores[number], power - output.exponent + STEP_BITS - FRACTION_BITS)
-        found.append(value + _shifted(one, relu) if adds else value)
-    return found
+        results.append(value + _shifted(one, relu) if adds else value)
+    return results
 
 
 @lru_cache(maxsize=16)
 def targets(reduction: Reduction, output: InputType, low: int, high: int) -> Targets:
-    """Of all inputs from ``low`` to ``high``."""
+    """The targets of all inputs from ``low`` to ``high``."""
     x = np.arange(low, high + 1, dtype=np.int64)
     return Targets(reduction, output, x, values(reduction, output, x))
 
@@ -112,16 +112,17 @@ class Allowed(NamedTuple):
     low: Integers
     high: Integers
 
-    def monotone(self, found: Targets, outputs: Integers) -> "Allowed":
-        """Less is allowed where ``outputs`` fall although the function rises, or the other way round.
+    def monotone(self, reference: Targets, outputs: Integers) -> "Allowed":
+        """Narrowed where ``outputs`` fall although the function rises, or rise although it falls.
 
-        The nearest output lies between both then, which correctly rounded outputs, for one, do.
+        There one output must be at most, and the other at least, the nearest output of the first input. Correctly
+        rounded outputs meet this.
         """
         low, high = self.low.copy(), self.high.copy()
-        wrong = found.wrong_turns(outputs)
+        wrong = reference.wrong_turns(outputs)
         for number in wrong.tolist():
-            between = found.nearest[number]
-            below, above = (number, number + 1) if found.rises[number] else (number + 1, number)
+            between = reference.nearest[number]
+            below, above = (number, number + 1) if reference.rises[number] else (number + 1, number)
             high[below] = min(high[below], between)
             low[above] = max(low[above], between)
         return Allowed(low, high)
@@ -135,11 +136,11 @@ class Constraints(NamedTuple):
     high: Integers
 
 
-def exact(found: Targets, allowed: Allowed, sum_bits: int) -> Constraints:
-    """What ``allowed`` asks of a polynomial with ``sum_bits`` fraction bits."""
-    reduction = found.reduction
-    arguments, positive, powers = reduction.reduce_array(found.x)
-    shifts = reduction.shifts(powers, sum_bits, found.output)
+def exact(reference: Targets, allowed: Allowed, sum_bits: int) -> Constraints:
+    """The constraints of ``allowed`` on a polynomial with ``sum_bits`` fraction bits."""
+    reduction = reference.reduction
+    arguments, positive, powers = reduction.reduce_array(reference.x)
+    shifts = reduction.shifts(powers, sum_bits, reference.output)
     half = (1 << shifts) >> 1 if reduction.rounds_after_shift else 0
     relu = np.where(positive, arguments << (sum_bits - reduction.fraction_bits), 0) if positive.any() else 0
     low, high = (allowed.low << shifts) - half - relu, ((allowed.high + 1) << shifts) - half - relu - 1
@@ -151,8 +152,8 @@ def exact(found: Targets, allowed: Allowed, sum_bits: int) -> Constraints:
 class Samples(NamedTuple):
     """Arguments, ascending, and the core's values there in ``2**-FRACTION_BITS``.
 
-    ``gap``: the largest distance between two; ``beyond``: how far the core's value is from the last one at the least
-    input, for which the last argument stands if the input is in the domain.
+    ``gap``: the largest distance between two arguments; ``beyond``: how far the core at the least input is from that
+    at the last argument, which stands for this input if it is in the domain.
     """
 
     argument: Integers
@@ -165,7 +166,7 @@ class Samples(NamedTuple):
 def samples(
     reduction: Reduction, low: int, high: int, gap: int | None = None, borders: tuple[int, ...] = ()
 ) -> Samples:
-    """Of the arguments of inputs from ``low`` to ``high``: both sides of each multiple of ``gap`` and of each border.
+    """Samples for inputs from ``low`` to ``high``: both sides of each multiple of ``gap`` and of each border.
 
     ``gap``: a power of two; default: one that makes about ``2**EXHAUSTIVE_BITS`` samples, and divides all borders.
     """
@@ -185,30 +186,30 @@ def samples(
 
 
 def sampled(
-    found: Samples, reduction: Reduction, low: int, high: int, output: InputType, error: Fraction, sum_bits: int
+    points: Samples, reduction: Reduction, low: int, high: int, output: InputType, error: Fraction, sum_bits: int
 ) -> Constraints:
-    """What ``error``, in steps of the output, asks of a polynomial of degree 1 with ``sum_bits`` fraction bits."""
+    """The constraints of ``error``, in steps of the output, on a line with ``sum_bits`` fraction bits."""
     unit = Fraction(2) ** (FRACTION_BITS + output.exponent) * (error - Fraction(1, 2))
-    between = int(departure(reduction, found.gap) * 2**FRACTION_BITS) + 1
+    between = int(departure(reduction, points.gap) * 2**FRACTION_BITS) + 1
 
     def slacks(apart: int) -> list[int]:
-        powers = reduction.largest_powers(found.argument, low, high, apart).tolist()
+        powers = reduction.largest_powers(points.argument, low, high, apart).tolist()
         return [_shifted(int(unit), -power) for power in powers]
 
     slack = slacks(0)
-    if found.gap > 1:
-        slack = [min(here, near - between) for here, near in zip(slack, slacks(found.gap), strict=True)]
-    slack[-1] -= found.beyond
+    if points.gap > 1:
+        slack = [min(here, near - between) for here, near in zip(slack, slacks(points.gap), strict=True)]
+    slack[-1] -= points.beyond
     offset = 0 if reduction.rounds_after_shift else 1 << (sum_bits + output.exponent - 1)
     down = FRACTION_BITS - sum_bits
-    pairs = list(zip(found.core, slack, strict=True))
+    pairs = list(zip(points.core, slack, strict=True))
     least = np.array([-((more - 1 - core) >> down) for core, more in pairs], np.int64)
     most = np.array([(core + more) >> down for core, more in pairs], np.int64)
-    return Constraints(found.argument, least + offset, most + offset)
+    return Constraints(points.argument, least + offset, most + offset)
 
 
 def departure(reduction: Reduction, gap: int) -> Fraction:
-    """How far a line minus the core can be, between two arguments ``gap`` steps apart, beyond the larger of both."""
+    """The most by which a line's distance from the core between two arguments, ``gap`` apart, exceeds the ends'."""
     return reduction.function.curvature * gap**2 / 8 / Fraction(4) ** reduction.fraction_bits
 
 

@@ -55,22 +55,22 @@ def design(
     segments: int = MAX_SEGMENTS,
     direct: bool = False,
 ) -> FunctionUnit:
-    """The unit, of those with different roundings of coefficients the one with the least estimated logic.
+    """The unit with the least estimated logic among those with different roundings of coefficients.
 
     Args:
         function: ``exp2``, ``softplus``, ``silu`` or ``rsqrt``.
         input: a fixed-point type of up to 24 bits.
         output: a fixed-point type.
-        error: bound of the distance from the function's value, absolute.
+        error: bound of the absolute error.
         low, high: the domain; default: all inputs at which the function is defined and the output can hold its value.
         degree: of the polynomials, 1 or 2.
         borders: where segments may begin (:class:`qse_hw.golden.functions.fit.Shape`).
         segments: the most there may be.
-        direct: whether to do without symmetry and range reduction.
+        direct: without symmetry and range reduction.
 
     Raises:
         InputError: for arguments out of range, for types that cannot hold the domain, and for an error that no unit,
-            or none of so many segments, can keep, with the least that can be.
+            or none with at most ``segments`` segments, can keep.
     """
     reduction = _reduction(function, input, output, direct)
     one_of(borders, BORDERS, "Borders")
@@ -97,12 +97,12 @@ def design(
     best: tuple[float, Shape, PiecewisePolynomial] | None = None
     for shapes in _shapes(asked, degree, borders):
         for shape in shapes:
-            found = fit(asked.constraints(shape.sum_bits), shape, reduction.argument_bits, segments)
-            if found is None:
+            polynomial = fit(asked.constraints(shape.sum_bits), shape, reduction.argument_bits, segments)
+            if polynomial is None:
                 continue
-            now = cost(found, reduction.argument_bits)
+            now = cost(polynomial, reduction.argument_bits)
             if best is None or now < best[0]:
-                best = now, shape, found
+                best = now, shape, polynomial
             if borders == "equal":
                 break  # the others have more segments
     if best is None:
@@ -116,22 +116,22 @@ def design(
 
 
 def cost(polynomial: PiecewisePolynomial, argument_bits: int) -> float:
-    """About how many 4-input look-up tables say which segment it is, and what its coefficients are.
+    """The estimated number of 4-input look-up tables that find the segment and its coefficients.
 
-    Segments with power-of-two borders are for multipliers made of logic, which is counted, too.
+    Power-of-two borders are meant for multipliers made of logic, so their logic is counted, too.
     """
     tables = (polynomial.c0, polynomial.c1, polynomial.c2)
     widths = [max(max(map(int.bit_length, table)), 1) for table in tables if table]
     borders = sum(border_cost(start, argument_bits) for start in polynomial.starts)
-    found = borders + polynomial.segments * sum(widths) / 16
+    total = borders + polynomial.segments * sum(widths) / 16
     if any(polynomial.coarse):
-        found += (polynomial.offset_bits or 0) * widths[1]
-    return found
+        total += (polynomial.offset_bits or 0) * widths[1]
+    return total
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a unit has to do; ``error`` in steps of the output."""
+    """The specification of a unit; ``error`` in steps of the output."""
 
     reduction: Reduction
     output: InputType
@@ -167,25 +167,25 @@ class _Asked:
     def constraints(self, sum_bits: int) -> Constraints:
         if self.exhaustive:
             return exact(self.targets, self.targets.allowed(self.error), sum_bits)
-        found = samples(self.reduction, self.low, self.high)
-        return sampled(found, self.reduction, self.low, self.high, self.output, self.error, sum_bits)
+        points = samples(self.reduction, self.low, self.high)
+        return sampled(points, self.reduction, self.low, self.high, self.output, self.error, sum_bits)
 
 
 def _monotone(asked: _Asked, shape: Shape, polynomial: PiecewisePolynomial, segments: int) -> FunctionUnit:
-    """The unit, monotone wherever the function is: what goes astray, mostly at borders, is forbidden, until nothing is.
+    """The unit, monotone wherever the function is: wrong turns, mostly at borders, are forbidden until none is left.
 
     Raises:
         InputError: if that takes too many segments.
     """
-    found, bits = asked.targets, asked.reduction.argument_bits
-    allowed = found.allowed(asked.error)
+    reference, bits = asked.targets, asked.reduction.argument_bits
+    allowed = reference.allowed(asked.error)
     while True:
         unit = asked.unit(polynomial)
-        outputs = unit.array(found.x)
-        if not len(found.wrong_turns(outputs)):
+        outputs = unit.array(reference.x)
+        if not len(reference.wrong_turns(outputs)):
             return unit
-        allowed = allowed.monotone(found, outputs)
-        limits = exact(found, allowed, shape.sum_bits)
+        allowed = allowed.monotone(reference, outputs)
+        limits = exact(reference, allowed, shape.sum_bits)
         while (better := fit(limits, shape, bits, segments)) is None:
             if not shape.grid:
                 raise InputError(
@@ -232,7 +232,7 @@ def _reduction(name: str, input: InputType, output: InputType, direct: bool) -> 
 def domain(
     reduction: Reduction, output: InputType, low: Fraction | None, high: Fraction | None, error: Fraction
 ) -> tuple[int, int]:
-    """The ends of the domain in steps of the input, and of what is not given the furthest possible.
+    """The ends of the domain in steps of the input; an end not given is the furthest possible.
 
     Raises:
         InputError: if an end is no input, if the function is not defined there, or the output cannot hold its value.

@@ -1,10 +1,9 @@
-"""Borders between segments: the cheapest ones between which there are coefficients for every segment.
+"""Borders between segments: the cheapest with which every segment has coefficients.
 
-A segment's coefficients, rounded as the hardware has them, either keep every argument of the segment in its interval or
-they do not; nothing is rounded afterwards. What does for a segment does for each part of it. So the furthest end that a
-segment can have does not move back when its start moves on, and all of them are found in one sweep. Dynamic programming
-over the borders then finds the cheapest path: a segment costs its coefficients, a border the bits of the argument that
-it is compared with.
+Coefficients are searched as the hardware's integers, so nothing is rounded afterwards. Coefficients that keep every
+argument of a segment in its interval do so for each part of the segment. So the furthest end of a segment never moves
+back as its start moves on, and one sweep finds all furthest ends. Dynamic programming over the borders then finds the
+cheapest path: a segment costs its coefficients, a border the bits of the argument that are compared with it.
 """
 
 from itertools import pairwise
@@ -20,12 +19,12 @@ from qse_hw.golden.functions.shape import Shape
 SEGMENT_COST = 1.6
 """About how many 4-input look-up tables a segment's coefficients take."""
 BIT_COST = 1 / 6
-"""Likewise each bit that a border is compared with."""
+"""Look-up tables for each bit of the argument that is compared with a border."""
 
 
-def fit(found: Constraints, shape: Shape, argument_bits: int, most: int) -> PiecewisePolynomial | None:
+def fit(constraints: Constraints, shape: Shape, argument_bits: int, most: int) -> PiecewisePolynomial | None:
     """The polynomial with the cheapest borders, or None if there is none, or if it has more than ``most`` segments."""
-    search = Coefficients(found, shape)
+    search = Coefficients(constraints, shape)
     end = 1 << argument_bits
     if shape.borders == "free":
         starts = _free(search, end)
@@ -52,13 +51,13 @@ def fit(found: Constraints, shape: Shape, argument_bits: int, most: int) -> Piec
 
 
 def border_cost(start: int, argument_bits: int) -> float:
-    """Of a border before ``start``: zeros at its end need no comparison."""
+    """The cost of the border at ``start``: its trailing zeros need no comparison."""
     zeros = (start & -start).bit_length() - 1 if start else argument_bits
     return (argument_bits - zeros) * BIT_COST
 
 
 def _free(search: Coefficients, end: int) -> list[int] | None:
-    """The cheapest multiples of the grid."""
+    """The cheapest starts among the multiples of the grid."""
     length = 1 << search.shape.grid
     cells = end // length
     furthest = _furthest(search, cells, length)
@@ -76,7 +75,7 @@ def _free(search: Coefficients, end: int) -> list[int] | None:
         path = [0]
         while path[-1] < cells:
             path.append(int(following[path[-1]]))
-        # of degree 2 coefficients may be overlooked
+        # for degree 2 the search may miss coefficients of a part of a segment
         missed = next((pair for pair in pairwise(path) if not search.line(*(cell * length for cell in pair))), None)
         if missed is None:
             return [cell * length for cell in path[:-1]]
@@ -84,15 +83,15 @@ def _free(search: Coefficients, end: int) -> list[int] | None:
 
 
 def _furthest(search: Coefficients, cells: int, length: int) -> npt.NDArray[np.int64] | None:
-    """The furthest end of a segment from each cell, in cells; None if there is a cell that has no coefficients."""
-    found = np.zeros(cells, np.int64)
+    """The furthest end of a segment from each cell, in cells; None if a cell has no coefficients."""
+    ends = np.zeros(cells, np.int64)
     end, step = 0, 1
     for cell in range(cells):
         if end <= cell:
             end = cell + 1
             if not search.line(cell * length, end * length):
                 return None
-        while end < cells:  # first by steps that double, then by halves
+        while end < cells:  # steps double, then halve
             ahead = min(cells, end + step)
             if search.line(cell * length, ahead * length):
                 end, step = ahead, 2 * step
@@ -101,21 +100,21 @@ def _furthest(search: Coefficients, cells: int, length: int) -> npt.NDArray[np.i
                 break
             else:
                 step = max(1, step // 2)
-        found[cell] = end
-    return found
+        ends[cell] = end
+    return ends
 
 
 def _aligned(search: Coefficients, end: int) -> list[int] | None:
-    """The fewest segments whose lengths are powers of two that divide their starts: halves of what cannot be one."""
-    found: list[int] = []
+    """The fewest segments whose lengths are powers of two that divide their starts: others are halved."""
+    starts: list[int] = []
 
     def halve(start: int, length: int) -> bool:
         if search.line(start, start + length):
-            found.append(start)
+            starts.append(start)
             return True
         return length > 1 << search.shape.grid and all(halve(start + n, length // 2) for n in (0, length // 2))
 
-    return found if halve(0, end) else None
+    return starts if halve(0, end) else None
 
 
 def _equal(search: Coefficients, end: int, most: int) -> list[int] | None:

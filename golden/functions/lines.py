@@ -9,12 +9,12 @@ from qse_hw.golden.functions.constraints import Constraints
 from qse_hw.golden.functions.shape import Shape
 
 Integers = npt.NDArray[np.int64]
-_NEAR = 32  # slopes on either side of one that does among which the simplest is chosen
-_PATIENCE = 3  # steps of c2 without a better one after which its search ends
+_NEAR = 32  # slopes tried on either side of a valid one, to find the simplest
+_PATIENCE = 3  # the search for c2 ends after so many steps without a better one
 
 
 class Lines(NamedTuple):
-    """What a segment can have: c2, c1, and the least and the largest c0 with them."""
+    """Valid coefficients of a segment: c2, c1, and the least and the largest c0 with them."""
 
     c2: int
     c1: int
@@ -23,7 +23,7 @@ class Lines(NamedTuple):
 
 
 class _Limit(NamedTuple):
-    """Values that a polynomial must be on one side of, (n,) int64, and where."""
+    """One-sided limits of a polynomial: ``value`` at ``d``, (n,) int64 each."""
 
     d: Integers
     value: Integers
@@ -37,18 +37,18 @@ class _Limits(NamedTuple):
 class Coefficients:
     """Finds, for any segment, coefficients that keep every argument within its interval, if there are any.
 
-    What is found is exact, and for degree 1 it is found if it exists: the room that is left to c0 is a concave function
-    of c1, whose maximum is approached from both sides. For degree 2 c2 is varied around an estimate until the room
+    Coefficients are always valid. For degree 1 the search is complete: the width of c0's interval is a concave function
+    of c1, whose maximum is approached from both sides. For degree 2, c2 is varied around an estimate until that width
     shrinks.
 
     Args:
-        found: the intervals.
+        constraints: the intervals.
         shape: how coefficients are rounded.
     """
 
-    def __init__(self, found: Constraints, shape: Shape) -> None:
+    def __init__(self, constraints: Constraints, shape: Shape) -> None:
         self.shape = shape
-        low, high = _Limit(found.argument, found.low), _Limit(found.argument, found.high)
+        low, high = _Limit(constraints.argument, constraints.low), _Limit(constraints.argument, constraints.high)
         if shape.degree == 1:
             low, mirrored = (_thinned(one, shape) for one in (low, _Limit(high.d, -high.value)))
             high = _Limit(mirrored.d, -mirrored.value)
@@ -100,7 +100,7 @@ class Coefficients:
         return _Limits(low, high)
 
     def _straight(self, limits: _Limits) -> tuple[Lines | None, int]:
-        """c1 and c0, if there are any; how far apart the bounds of c0 are at best (negative: they cross)."""
+        """c1 and c0, if there are any; the largest width of c0's interval (negative: its bounds cross)."""
         first, last, step = -self.steepest, self.steepest, 1
         c1 = min(max(_slope(limits), first), last)
         while True:
@@ -138,7 +138,7 @@ class Coefficients:
         return (Lines(0, c1, least, most) if least <= most else None), turn, high - low
 
     def simplest(self, start: int, end: int) -> tuple[int, int, int]:
-        """c0, c1, c2 for the segment, of all that do those with the most zeros at their ends, c1's first."""
+        """c0, c1, c2 for the segment, of all valid ones those with the most trailing zeros, c1's first."""
         line = self.line(start, end)
         assert line is not None
         limits = self._part(start, end)
@@ -176,7 +176,7 @@ def _curvature(limits: _Limits, truncated: int) -> int:
 
 
 def _thinned(limit: _Limit, shape: Shape) -> _Limit:
-    """Without values that lie on or below the chord of two others of the same cell: no line can tell."""
+    """Without values on or below the chord of two others of the same cell, which limit no line any further."""
     (d, value), cell = limit, 1 << shape.grid
     if shape.offset_bits is not None:
         return limit
@@ -193,12 +193,12 @@ def _thinned(limit: _Limit, shape: Shape) -> _Limit:
 
 
 def _zeros(value: int) -> int:
-    """Zeros at the end; of 0 more than anything else has."""
+    """Trailing zeros; 0 has more than any other number."""
     return (value & -value).bit_length() if value else 1 << 10
 
 
 def _roundest(least: int, most: int) -> int:
-    """Of the integers between two, both included, that with the most zeros at its end."""
+    """The integer from ``least`` to ``most`` with the most trailing zeros."""
     if least <= 0 <= most:
         return 0
     bit = max(0, (most - least + 1).bit_length() - 1)

@@ -13,8 +13,8 @@ Integers = npt.NDArray[np.int64]
 class PiecewisePolynomial:
     """``p(t) = (c0 << dropped) + (c1 + ((c2 * d) >> truncated)) * d``, by the segment that the argument t lies in.
 
-    ``d`` is t itself or, if ``local``, what t is past the start of its segment, or, if there are ``offset_bits``, so
-    many bits of t, those above the ``coarse`` lowest ones.
+    ``d`` is t itself; or, if ``local``, t minus the start of its segment; or, with ``offset_bits``, so many bits of t,
+    above its ``coarse`` lowest bits.
 
     Attributes:
         starts: first argument of each segment, ascending; the first is 0, and the last segment has no end.
@@ -23,7 +23,7 @@ class PiecewisePolynomial:
         offset_bits: bits of d, or None.
         coarse: of each segment, bits of t below d; empty without ``offset_bits``.
         sum_bits: fraction bits of p.
-        dropped: of them, those that c0 has not.
+        dropped: the lowest of them, which c0 does not have.
         truncated: bits of ``c2 * d`` below those of c1.
     """
 

@@ -1,4 +1,4 @@
-"""Symmetry and range reduction: which argument an input gives the core, and what becomes of the core's value.
+"""Symmetry and range reduction: from an input to the core's argument, and from the core's value to the output.
 
 A unit's output is ``(sum + (relu << fraction_bits)) >> shift``, ``sum`` the polynomial's value in steps of
 ``2**-sum_bits``. For the even functions ``shift`` is a constant and the rounding a part of the coefficients; for the
@@ -17,7 +17,7 @@ from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.functions.targets import Function, Kind, fixed
 
 CLEARS = 3
-"""A core is less than 2: shifted right by so much more than its fraction bits, rounded, it is 0."""
+"""A core is less than 2: shifted right by so many bits more than its fraction bits and rounded, it is 0."""
 
 Integers = npt.NDArray[np.int64]
 
@@ -27,7 +27,7 @@ class Reduced(NamedTuple):
 
     Attributes:
         argument: of the core, an unsigned integer of ``argument_bits`` bits.
-        positive: whether max(v, 0) is to be added, which is ``argument`` then.
+        positive: whether max(v, 0), here equal to ``argument``, is to be added.
         power: log2 of the factor of the core's value.
     """
 
@@ -38,16 +38,16 @@ class Reduced(NamedTuple):
 
 @dataclass(frozen=True)
 class Reduction:
-    """Of one function and input type.
+    """The reduction of one function and input type.
 
-    ``direct``: without symmetry and range reduction; the argument is what the input is past the least one.
+    ``direct``: without symmetry and range reduction; the argument is the input minus the least input.
 
     Attributes:
         argument_bits: width of the core's argument.
         fraction_bits: of it, those after the binary point.
 
     Raises:
-        InputError: if the input type has no use for the function.
+        InputError: if the input type does not suit the function.
     """
 
     function: Function
@@ -122,10 +122,10 @@ class Reduction:
         return (1 << self.argument_bits) - 1
 
     def largest_powers(self, arguments: Integers, low: int, high: int, apart: int) -> Integers:
-        """The largest power with which inputs from ``low`` to ``high`` have each argument, or more than that.
+        """An upper bound of the power of the inputs from ``low`` to ``high`` with each argument.
 
-        ``apart``: 0, or for arguments that are not known but for lying within so many of the given ones, and for not
-        being multiples of ``apart``, a power of two.
+        ``apart``: 0; or a power of two, for unknown arguments within that distance of the given ones that are not
+        multiples of it.
         """
         if self.kind in ("even", "direct"):
             return np.zeros(arguments.shape, np.int64)
@@ -138,9 +138,9 @@ class Reduction:
         return (zeros - self.fraction_bits - self.input.exponent) // 2
 
     def shifts(self, powers: Integers, sum_bits: int, output: InputType) -> Integers:
-        """By how many bits a sum is shifted right to become the output; no more than what clears it."""
-        found = sum_bits + output.exponent - powers
-        return np.minimum(found, sum_bits + CLEARS) if self.rounds_after_shift else found
+        """By how many bits a sum is shifted right to become the output; at most as many as clear it."""
+        shifts = sum_bits + output.exponent - powers
+        return np.minimum(shifts, sum_bits + CLEARS) if self.rounds_after_shift else shifts
 
     @property
     def rounds_after_shift(self) -> bool:

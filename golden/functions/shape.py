@@ -8,7 +8,7 @@ Borders = Literal["free", "power-of-two", "equal"]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """See the attributes.
+    """The rounding of coefficients and the grid of borders that a search tries.
 
     Attributes:
         borders: ``free``: at each multiple of the grid; ``power-of-two``: segments are aligned and 2**n long;
@@ -31,10 +31,10 @@ class Shape:
     offset_bits: int | None = None
 
     def on_grid(self, grid: int) -> "Shape":
-        """This one with another grid: of equal segments an offset has as many bits as it says."""
+        """This shape with another grid; with equal segments, an offset has as many bits as the grid."""
         aligned = self.borders == "equal" and not self.local
         return replace(self, grid=grid, offset_bits=grid if aligned else self.offset_bits)
 
     def coarse(self, length: int) -> int:
-        """Bits below those that tell apart the arguments of a segment of that length."""
+        """The low bits of t that d omits in a segment of that length."""
         return 0 if self.offset_bits is None else max(0, (length - 1).bit_length() - self.offset_bits)

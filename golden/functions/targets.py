@@ -1,4 +1,4 @@
-"""The functions themselves, and what is left to approximate once symmetry and range reduction have done their part.
+"""The functions, and their cores: what symmetry and range reduction leave to approximate.
 
 * softplus(v) - max(v, 0) and SiLU(v) - max(v, 0) are even in v: the core is a function of |v|.
 * exp2(v) = 2**n * exp2(m), n an integer and 0 <= m < 1.
@@ -13,8 +13,8 @@ from typing import Any, Literal
 from qse_hw.golden.checks import one_of
 
 FRACTION_BITS = 120
-"""Of the core's values here."""
-_DIGITS = 50  # 2**-120 takes 37
+"""Fraction bits of the core's values."""
+_DIGITS = 50  # 2**-120 needs 37
 
 Kind = Literal["even", "exponential", "root"]
 

@@ -17,7 +17,7 @@ Integers = npt.NDArray[np.int64]
 class FunctionUnit:
     """``f(x)`` of two's complement integers times a step, rounded to those of another.
 
-    Inputs outside the domain are taken as its nearest end.
+    Inputs outside the domain count as its nearest end.
 
     Attributes:
         reduction: of the function and the input type.
@@ -57,5 +57,5 @@ class FunctionUnit:
 
     @property
     def slope_bits(self) -> int:
-        """Fraction bits of the slope: of what the argument is multiplied with."""
+        """Fraction bits of the slope, by which the argument is multiplied."""
         return self.polynomial.sum_bits - self.reduction.fraction_bits

@@ -1,4 +1,4 @@
-"""The kinds of JSON documents of this package, so that a message can name a file that is given in the wrong place."""
+"""The kinds of JSON documents of this package, so that a message can say which of our files was given by mistake."""
 
 import json
 import os

@@ -17,7 +17,7 @@ that is H_n = H_m (x) H_2^k. Sources of the matrices:
 Other published matrices of these orders differ by permuted and negated rows and columns: the same recipe, not the same
 bits. All matrices here have a first row and a first column of ones.
 
-Bit growth: inputs of B bits (two's complement) give outputs of B + ceil(log2 n) bits, unnormalised. That is also enough
+Bit growth: inputs of B bits (two's complement) give outputs of B + ceil(log2 n) bits, unnormalized. That is also enough
 for -2^(B-1) everywhere, as its one way to +n 2^(B-1) would be a row of minus ones and every row begins with +1.
 """
 
@@ -52,7 +52,7 @@ def factorize(n: int) -> tuple[int, int]:
 
 
 def growth(n: int) -> int:
-    """Bits by which the unnormalised transform of order n widens two's complement integers: ceil(log2 n)."""
+    """Bits by which the unnormalized transform of order n widens two's complement integers: ceil(log2 n)."""
     factorize(n)
     return (n - 1).bit_length()
 
@@ -97,7 +97,7 @@ def matrix(n: int) -> Integers:
 
 
 def transform(x: npt.NDArray[np.integer], *, transpose: bool = False) -> Integers:
-    """H x (or H^T x) along the last axis, unnormalised and exact: what a hardware unit computes.
+    """H x (or H^T x) along the last axis, unnormalized and exact: what a hardware unit computes.
 
     k butterfly passes within the chunks, then the matrix across. ``transform(transform(x), transpose=True)`` is n x.
 
@@ -165,7 +165,7 @@ def transform_tensor(x: "torch.Tensor", *, transpose: bool = False, normalize: b
 def fold_inverse(weight: "torch.Tensor") -> "torch.Tensor":
     """W H^T / n (rows, n), so that ``fold_inverse(W) @ transform_tensor(y, normalize=False)`` is W y.
 
-    H^T / n inverts the unnormalised H, and W H^T transforms every row of W: (W H^T)[i] = H W[i]. Computed in float64,
+    H^T / n inverts the unnormalized H, and W H^T transforms every row of W: (W H^T)[i] = H W[i]. Computed in float64,
     returned as W's dtype.
     """
     return (transform_tensor(weight.double(), normalize=False) / weight.shape[-1]).to(weight.dtype)

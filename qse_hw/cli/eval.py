@@ -30,7 +30,7 @@ FORMATS = (
     "tuned:segments=3,tuned:segments=4,tuned:segments=6,lloyd-max"
 )
 TOKENS, CALIBRATION_TOKENS = 16384, 8192
-UNQUANTISED = "unquantised"
+UNQUANTIZED = "unquantised"
 CALIBRATION = "calibration"
 
 
@@ -134,7 +134,7 @@ def evaluate(
         )  # fmt: skip
         answers = {}
         if tasks is not None:
-            everybody: dict[str, Forward] = {UNQUANTISED: model, **forwards}
+            everybody: dict[str, Forward] = {UNQUANTIZED: model, **forwards}
             answers = _answers(tasks, everybody, open_tokenizer(vocabulary, args.model), args.limit, report)
     draws = bootstrap.Bootstrap(len(windows))
     bits = len(held_out.ids) / held_out.size  # tokens per byte: 1 for a byte-level model
@@ -166,7 +166,7 @@ def evaluate(
             text: [layers.finite(value) for value in losses.limit_db]
             for text, losses in (("calibration", fitted), ("held_out", measured))
         },
-        UNQUANTISED: describe_model(scores.nll, scores, draws, bits),
+        UNQUANTIZED: describe_model(scores.nll, scores, draws, bits),
         "formats": describe_formats(candidates, fitted, measured, scores, draws, bits, reference),
         "tasks": answers,
     }
@@ -256,7 +256,7 @@ def _answers(
                 "difference": own.value - plain.value,
                 "within_noise": own.within_noise(plain),
             }
-            for own, plain in zip(metrics, answers[UNQUANTISED], strict=True)
+            for own, plain in zip(metrics, answers[UNQUANTIZED], strict=True)
         ]
         for name, metrics in answers.items()
     }

@@ -23,9 +23,10 @@ def run(args: argparse.Namespace) -> None:
 
     for path in write(config, args.directory):
         print(path)
-    found = config.facts().get("accuracy")
-    if found is not None:
-        print(f"error: {found['error']:.6g} at most, {found['bound']:.6g} allowed; segments: {found['segments']}")
+    accuracy = config.facts().get("accuracy")
+    if accuracy is not None:
+        error, bound = accuracy["error"], accuracy["bound"]
+        print(f"error: {error:.6g} at most, {bound:.6g} allowed; segments: {accuracy['segments']}")
     scale = getattr(config, "scale", None)
     if scale is not None:
         print(f"scale: {scale}")

@@ -35,7 +35,7 @@ class Activations:
 
     @property
     def tokens(self) -> int:
-        """Of a layer; the same in every layer."""
+        """Tokens per layer, equal in all layers."""
         return len(next(iter(self.tensors.values())))
 
     @property

@@ -59,9 +59,9 @@ class Argument(wiring.Component):
             below = Signal()
             m.d.comb += below.eq(~greater_equal(x, self._unit.low))
             inside, outside = Mux(below, Const(self._unit.low, signed(width)), inside), outside | below
-        found = Signal(signed(width), name="inside")
-        m.d.comb += found.eq(inside)
-        return found, outside
+        clipped = Signal(signed(width), name="inside")
+        m.d.comb += clipped.eq(inside)
+        return clipped, outside
 
 
 class Magnitude(Argument):
@@ -134,19 +134,19 @@ class Mantissa(Argument):
         bits = len(self.argument)
         mantissa = Signal(bits)
         m.d.comb += mantissa.eq(x[: len(x) - 1])
-        found: Value = stages.register(mantissa, "x")
+        shifted: Value = stages.register(mantissa, "x")
         flags: list[Value] = []
         half = len(self._steps) // 2
         for number, step in enumerate(self._steps):
             if number == half:
-                found = stages.register(found, "half")
+                shifted = stages.register(shifted, "half")
                 flags = [stages.register(flag, f"empty{n}") for n, flag in enumerate(flags)]
             empty = Signal(name=f"top{step}")
-            m.d.comb += empty.eq(~found[-step:].any())
+            m.d.comb += empty.eq(~shifted[-step:].any())
             flags.append(empty)
-            found = stages.name(Mux(empty, (found << step)[:bits], found), f"without{step}")
+            shifted = stages.name(Mux(empty, (shifted << step)[:bits], shifted), f"without{step}")
         m.d.comb += [
-            self.argument.eq(stages.register(found, "mantissa")),
+            self.argument.eq(stages.register(shifted, "mantissa")),
             self.amount.eq(stages.register(~Cat(reversed(flags)), "amount")),
             self.outside.eq(stages.delay(outside, 3, "outside")),
         ]

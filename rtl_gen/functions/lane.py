@@ -1,5 +1,8 @@
 # amaranth: UnusedElaboratable=no
-"""One value per cycle through a function: argument, segment, coefficients, polynomial, output."""
+"""One lane of the function unit: argument, segment, coefficients, polynomial, output; one value per cycle.
+
+The encoder's lane is :mod:`qse_hw.rtl_gen.lane`.
+"""
 
 from collections.abc import Sequence
 
@@ -136,16 +139,16 @@ class FunctionLane(wiring.Component):
     ) -> Value:
         """A coefficient by the segment's number, registered; with 1 added to the slope where ``positive``."""
         shape = _shape(rows)
-        found = table(index, [row % (1 << shape.width) for row in self._rows(rows)], shape.width)
-        found = found.as_signed() if shape.signed else found
+        coefficient = table(index, [row % (1 << shape.width) for row in self._rows(rows)], shape.width)
+        coefficient = coefficient.as_signed() if shape.signed else coefficient
         if positive is None:
-            return stages.register(found, name)
+            return stages.register(coefficient, name)
         fraction = self._unit.slope_bits
         if fraction >= shape.width:  # nothing but the sign is left of it
-            found = Cat(found, (found[-1] if shape.signed else Const(0, 1)).replicate(fraction + 1 - shape.width))
-            found = found.as_signed()
-        whole = found[fraction:].as_signed() if shape.signed else found[fraction:]
-        slope = Cat(found[:fraction], whole + positive)
+            sign = coefficient[-1] if shape.signed else Const(0, 1)
+            coefficient = Cat(coefficient, sign.replicate(fraction + 1 - shape.width)).as_signed()
+        whole = coefficient[fraction:].as_signed() if shape.signed else coefficient[fraction:]
+        slope = Cat(coefficient[:fraction], whole + positive)
         return stages.register(slope[: self._slope.width].as_signed(), name)
 
     def _sum(

@@ -17,22 +17,22 @@ def segment_code(t: Value, starts: Sequence[int]) -> Value:
     flags = [greater_equal(t[_zeros(start) :], start >> _zeros(start)) for start in starts[1:]]
 
     def bit(n: int) -> Value:
-        """Set from one border to the next of those at which it changes."""
+        """Bit n of the code: it changes at some borders, and is set after every other one of them."""
         mine = [flag for number, flag in enumerate(flags) if (gray(number) ^ gray(number + 1)) >> n & 1]
-        found: Value = Const(0, 1)
+        value: Value = Const(0, 1)
         for number in range(0, len(mine), 2):
-            found |= mine[number] & ~mine[number + 1] if number + 1 < len(mine) else mine[number]
-        return found
+            value |= mine[number] & ~mine[number + 1] if number + 1 < len(mine) else mine[number]
+        return value
 
     return Cat(bit(n) for n in range((len(starts) - 1).bit_length())) if flags else Const(0, 1)
 
 
 def by_code(rows: Sequence[int]) -> list[int]:
-    """``rows``, one for each segment, in the order of the segments' codes; codes that none has get the last one."""
-    found = [rows[-1]] * (1 << (len(rows) - 1).bit_length())
+    """``rows``, one for each segment, in the order of the segments' codes; unused codes get the last row."""
+    ordered = [rows[-1]] * (1 << (len(rows) - 1).bit_length())
     for number, row in enumerate(rows):
-        found[gray(number)] = row
-    return found
+        ordered[gray(number)] = row
+    return ordered
 
 
 def _zeros(number: int) -> int:

@@ -54,7 +54,7 @@ def align(stages: Stages, geometry: Geometry, of: Product) -> Position:
     """The value's position, after the steps ``shift``, ``align`` and ``fold``.
 
     A negative P is not negated but inverted: ``|P| = ~P + 1``. After truncation ``~P`` is
-    ``T = floor(|P| * 2**-shift)`` unless no set bit was truncated. Then it is one too low, and this one becomes the
+    ``T = floor(|P| * 2**-shift)`` unless no set bit was truncated. Then it is 1 too low, and that 1 enters as the
     carry of the adder that follows.
     """
     if geometry.preshift is not None:

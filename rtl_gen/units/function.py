@@ -101,18 +101,18 @@ class FunctionConfig(UnitConfig):
 
     def facts(self) -> dict[str, Any]:
         """The domain, the bound, the error that there is and where, the segments."""
-        unit, found = self.arithmetic, accuracy(self.arithmetic)
+        unit, measured = self.arithmetic, accuracy(self.arithmetic)
         into, out = (2.0**type.exponent for type in (self.input, self.output))
         return {
             "domain": {"low": unit.low * into, "high": unit.high * into},
             "accuracy": {
                 "bound": float(self.error),
-                "error": float(found.error) * out,
-                "error_in_steps": float(found.error),
-                "at": found.at * into,
+                "error": float(measured.error) * out,
+                "error_in_steps": float(measured.error),
+                "at": measured.at * into,
                 "every_input": self.input.width <= EXHAUSTIVE_BITS,
-                "correctly_rounded": found.correct,
-                "monotone": found.monotone,
+                "correctly_rounded": measured.correct,
+                "monotone": measured.monotone,
                 "segments": unit.polynomial.segments,
             },
             "segments": {
@@ -149,8 +149,8 @@ class FunctionConfig(UnitConfig):
         at = np.concatenate([starts, -starts, ends, *(starts >> bit for bit in bits), 1 << bits, -1 << bits])
         near = (at[:, None] + np.arange(-_NEAR, _NEAR + 1)).reshape(-1)
         drawn = np.random.default_rng(SEED).integers(0, 1 << width, _RANDOM)
-        found: np.ndarray[Any, Any] = np.concatenate([np.unique(near & ((1 << width) - 1)), drawn]).astype(np.uint32)
-        return found
+        inputs: np.ndarray[Any, Any] = np.concatenate([np.unique(near & ((1 << width) - 1)), drawn]).astype(np.uint32)
+        return inputs
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
         """Bit patterns, padded with zeros to whole beats; outputs in steps; whether inputs were outside the domain."""

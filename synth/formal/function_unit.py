@@ -46,14 +46,14 @@ def limits(config: FunctionConfig) -> list[tuple[int, int, int]]:
         )
     half = 1 << (config.input.width - 1)
     ends = config.arithmetic.low, config.arithmetic.high
-    found = []
+    intervals = []
     with mp.workdps(100):
         step_in, step_out = mp.mpf(2) ** config.input.exponent, mp.mpf(2) ** config.output.exponent
         bound = _mpf(config.error) / step_out
         for x in range(-half, half):
             value = function(config.function, min(max(x, ends[0]), ends[1]) * step_in) / step_out
-            found.append((x, int(mp.ceil(value - bound)), int(mp.floor(value + bound))))
-    return found
+            intervals.append((x, int(mp.ceil(value - bound)), int(mp.floor(value + bound))))
+    return intervals
 
 
 def value(config: FunctionConfig, unit: Emitted) -> Task:

@@ -1,8 +1,8 @@
 """A stalled pipeline keeps the contents of every register, and it stalls only if its output is stalled.
 
 Yosys' techmap adds an assertion to every register. The proofs of :mod:`qse_hw.synth.formal.pipeline`, for a pipeline
-that moves, extend to runs with stalls only with this one. Exempt are sticky flags and counters, which software may
-clear at any time; no data depend on them.
+that moves, extend to runs with stalls only with this one. Sticky flags and counters are exempt: software may clear
+them at any time, and no data depend on them.
 """
 
 import re

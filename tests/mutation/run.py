@@ -29,7 +29,7 @@ from qse_hw.golden.io.evidence import evidence
 from qse_hw.golden.io.files import write_json
 from qse_hw.study.console import console, progress, table
 from tests.mutation.mutants import Mutant, mutants
-from tests.mutation.tree import Found, Tree, copied
+from tests.mutation.tree import Results, Tree, copied
 
 ROOT = Path(__file__).parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
@@ -158,7 +158,7 @@ def _run(parts: Sequence[Part], seed: int, output: Path) -> int:
 
 def _status(part: Part, root: Path, chosen: Sequence[Mutant]) -> dict[str, str]:
     tree = Tree(root, part.package, SUITES[part.package])
-    found = Found(tree)
+    found = Results(tree)
     left = [mutant for mutant in chosen if mutant.key not in found.status]
     with progress() as report:
         report(f"{part.name}: which test reaches which line", 0.0)

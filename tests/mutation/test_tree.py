@@ -13,7 +13,7 @@ import pytest
 from qse_hw.golden.errors import InputError
 from tests.mutation import fork
 from tests.mutation.mutants import mutants
-from tests.mutation.tree import Found, Tree, copied
+from tests.mutation.tree import Results, Tree, copied
 
 TOY = """
 from functools import cached_property, lru_cache
@@ -130,7 +130,7 @@ def _new_line(mutant):
 
 
 def judge(tree, chosen):
-    found = Found(tree)
+    found = Results(tree)
     for mutant, status, test in tree.judged(chosen):
         found.add(mutant, status, test)
     return found
@@ -165,12 +165,12 @@ def test_what_is_tested_dies_and_what_is_not_survives(tree):
     }
     assert (tree.root / "golden/toy.py").read_text() == source
 
-    again = Found(Tree(tree.root, "golden", tree.suite))
+    again = Results(Tree(tree.root, "golden", tree.suite))
     assert again.status == found.status
     with (tree.root / "tests/golden/test_toy.py").open("a") as file:
         file.write("\n\ndef test_untested():\n    assert toy.untested() == 7\n")
     fuller = Tree(tree.root, "golden", tree.suite)
-    assert not Found(fuller).status, "the killing tests' file has changed, so nothing is known"
+    assert not Results(fuller).status, "the killing tests' file has changed, so nothing is known"
     unreached = [mutant for mutant in all_mutants.values() if mutant.place == "untested"]
     assert [(status, test) for _, status, test in fuller.judged(unreached)] == [
         ("killed", "tests/golden/test_toy.py::test_untested")
@@ -228,7 +228,7 @@ def test_third():
     chosen = [found["untested"], found["spin"]]
     with pytest.raises(InputError, match=r"^Test tests/golden/test_toy.py::test_second must pass by itself"):
         judge(tree, chosen).check(chosen)
-    assert set(Found(tree).status) == {found["spin"].key}, "what the others have seen is kept"
+    assert set(Results(tree).status) == {found["spin"].key}, "what the others have seen is kept"
 
 
 @pytest.mark.full
@@ -286,7 +286,7 @@ def test_a_verdict_holds_while_all_that_the_tests_run_stays(tmp_path, package, f
     (mutant, *_) = mutants("golden/toy.py", TOY)
 
     def found():
-        return Found(Tree(root, package, (f"tests/{package}/",)))
+        return Results(Tree(root, package, (f"tests/{package}/",)))
 
     found().add(mutant, "killed", f"tests/{package}/test_toy.py::test_a")
     assert set(found().status) == {mutant.key}

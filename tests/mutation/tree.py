@@ -156,7 +156,7 @@ class Tree:
         return "" if status == "survived" else test
 
 
-class Found:
+class Results:
     """The results of a tree's mutants that are still valid: (status, test that failed) by a mutant's key."""
 
     def __init__(self, tree: Tree) -> None:

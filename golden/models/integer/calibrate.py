@@ -1,4 +1,4 @@
-"""Finds the formats of every tensor of a Mamba-1 from what a calibration text makes of them, layer by layer."""
+"""Finds the format of every tensor of a Mamba-1, layer by layer, from the values it takes on a calibration text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -50,24 +50,24 @@ StateKind = Literal["s16", "s24", "se8"]
 STATES: tuple[StateKind, ...] = ("s16", "s24", "se8")
 TUNED = parse_format("tuned")
 SEQUENCE = 512
-_SEQUENCES = 8  # at a time
-_STATE_EVERY = 16  # every so many of a sequence's states are kept, and the greatest magnitude of all
-STATE_HEADROOM = 5.0  # of the state and what flows in, by channel: a channel's peak says less than a tensor's
-_LEAST = 40  # magnitudes below 2**-40 are taken for 0
-_TWO_SIDED = 4  # times as far may the greatest magnitude be as the least value, for a sign bit to be worth its codes
-HEADROOM = 1.25  # of fixed point: how far values may go, in units of the peak seen; beyond they saturate
+_SEQUENCES = 8  # run at a time
+_STATE_EVERY = 16  # one state in 16 is kept for the histograms; peaks are of all states
+STATE_HEADROOM = 5.0  # of the state and of its inflow; wide, since the peak of a single channel is a poor estimate
+_LEAST = 40  # peaks below 2**-40 are taken as 2**-40
+_TWO_SIDED = 4  # a sign bit is used only if the negative peak is more than a quarter of the peak
+HEADROOM = 1.25  # fixed point reaches this times the peak seen; larger values saturate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the formats may cost, and how they are found.
+    """How the formats are chosen.
 
     Args:
-        spec: of operands: a format, or how one is tuned.
-        local_bits: of conv_input, gate, B, C and dt: 8, in formats tuned like the operands', or 16, fixed point.
-        state: 16 or 24 bits with an exponent for every channel, or a tuned 8-bit format of all channels.
-        rounding: of the state.
-        weights: one step for every row of a matrix, or one for the matrix.
+        spec: the operands' format, or how it is tuned.
+        local_bits: bits of conv_input, gate, B, C and dt: 8 (the operands' kind of format) or 16 (fixed point).
+        state: 16 or 24 bits, or a tuned 8-bit format; each channel has its own exponent.
+        rounding: how the state is rounded.
+        weights: whether every row of a weight matrix has its own step, or the whole matrix one.
         residual_fraction: fraction bits of the residual stream.
     """
 
@@ -95,19 +95,19 @@ def calibrate_integer(
     transformations: Transformations | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ModelFormats:
-    """The formats of every tensor of every layer.
+    """Choose the format of every tensor of every layer.
 
     Args:
         model: a Mamba-1 as it was trained.
         ids: (count,), cut into sequences of 512 tokens that each start from the empty state.
-        tokens: how many of the ids to use, at least one sequence; rounded down to whole sequences.
+        tokens: number of ids to use, at least one sequence; rounded down to whole sequences.
         options: see :class:`Options`.
-        transformations: made of the checkpoint first; None: all of them.
+        transformations: applied to the checkpoint first; None: all of them.
         progress: called with each layer's number when it is done.
 
     Raises:
         InputError: for a Mamba-2, a width without a Hadamard matrix, too short a text, or a tensor (named with its
-            layer) that is zero or not finite, or for which there is no type.
+            layer) that is zero or not finite, or that no type can hold.
     """
     instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
     if not isinstance(model.config, MambaConfig):
@@ -142,7 +142,7 @@ def calibrate_integer(
 
 
 class _Seen:
-    """What one layer's tensors were; a hook of :func:`run_layer`."""
+    """Records one layer's tensors; a hook of :func:`run_layer`."""
 
     def __init__(self, layer: int | None) -> None:
         self._where = "" if layer is None else f"Layer {layer}, "
@@ -165,11 +165,11 @@ class _Seen:
         return value
 
     def values(self, name: str) -> npt.NDArray[np.float32]:
-        """All that was kept, (..., channels) or for the state (b, d, n)."""
+        """The recorded values: (..., channels), or (b, d, n) for the state."""
         return np.concatenate(self._kept[name])
 
     def histogram(self, name: str, octaves: npt.NDArray[np.int64] | None = None) -> Histogram:
-        """Of what was kept, each channel divided by two to the power of its ``octaves``."""
+        """The histogram of the recorded values, each channel divided by ``2**octaves``."""
         values = self.values(name)
         try:
             return Histogram(values if octaves is None else np.ldexp(values, -octaves))
@@ -198,15 +198,15 @@ def _layer_formats(block: Block, seen: _Seen, options: Options) -> LayerFormats:
 
 
 def fixed_point(peak: float, bits: int = LOCAL_BITS) -> FixedPoint:
-    """The finest fixed point that reaches ``peak``."""
+    """The finest fixed-point type that reaches ``peak``."""
     return FixedPoint(bits=bits, exponent=int(_exponents(np.array([peak]), bits)[0]))
 
 
 def _exponents(peaks: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.int64]:
-    """The least exponents with which ``bits`` bits reach the peaks; of a peak of 0 as of the greatest over 2^16."""
+    """The least exponents with which ``bits`` bits reach the peaks; smaller peaks count as the largest over 2^16."""
     least = max(float(peaks.max()) * 2.0**-16, 2.0**-_LEAST)
-    found = np.frexp(np.maximum(peaks, least))[1].astype(np.int64) - (bits - 1)
-    return found
+    exponents: npt.NDArray[np.int64] = np.frexp(np.maximum(peaks, least))[1].astype(np.int64) - (bits - 1)
+    return exponents
 
 
 def _operand(histogram: Histogram, options: Options) -> SegmentedQuantizer:
@@ -218,7 +218,7 @@ def _power_of_two(histogram: Histogram, spec: FormatSpec) -> SegmentedQuantizer:
 
 
 def _fitted(histogram: Histogram, spec: FormatSpec, scale_bits: int) -> SegmentedQuantizer:
-    """The format of least squared error, of tuned ones that with a sign bit only if negative values go as far."""
+    """The format of least squared error; a tuned one has a sign bit only by the rule of ``_TWO_SIDED``."""
     if not isinstance(spec, TunedFormat):
         return Fitter(histogram, scale_bits=scale_bits).least_squares(spec)
     wanted = spec.budget
@@ -228,15 +228,15 @@ def _fitted(histogram: Histogram, spec: FormatSpec, scale_bits: int) -> Segmente
 
 
 def _decays(A_log: Tensor) -> Decays:
-    """What the channels have in common is their median; what counts of the rest is its share of that."""
+    """The base is the median over the channels; the rest is fitted relative to that median."""
     A = A_log.double().exp().numpy() * LOG2_E
     medians = np.median(A, axis=0)
     octaves = np.frexp(medians)[1].astype(np.int64)
     rest = Histogram(np.ldexp(A - medians, -octaves).astype(np.float32))
-    found = _power_of_two(rest, parse_format("tuned:headroom=1"))
-    exponent = int(octaves.min()) + local_exponent(found)
+    quantizer = _power_of_two(rest, parse_format("tuned:headroom=1"))
+    exponent = int(octaves.min()) + local_exponent(quantizer)
     return Decays(
-        format=found.format,
+        format=quantizer.format,
         exponent=exponent,
         base=tuple(np.rint(np.ldexp(medians, -exponent)).astype(int).tolist()),
         shifts=tuple((octaves - octaves.min()).tolist()),
@@ -250,10 +250,10 @@ def _local(seen: _Seen, name: str, options: Options) -> Local:
 
 
 def _by_channel(seen: _Seen, name: str, options: Options, least: int = -_LEAST) -> ChannelLocal:
-    """Channels have the power of two next to their root mean square, and a format in units of that in common."""
+    """Each channel is scaled by the power of two nearest its root mean square; all share one format."""
     if options.local_bits == LOCAL_BITS:
-        found = fixed_point(HEADROOM * float(seen.peaks[name].max()))
-        return replace(found, exponent=max(found.exponent, least))
+        fixed = fixed_point(HEADROOM * float(seen.peaks[name].max()))
+        return replace(fixed, exponent=max(fixed.exponent, least))
     values = seen.values(name)
     rms = np.sqrt(np.square(values, dtype=np.float64).mean(axis=(0, 1)))
     octaves = np.rint(np.log2(np.maximum(rms, rms.max() * 2.0**-16 + 2.0**-_LEAST))).astype(np.int64)
@@ -263,15 +263,15 @@ def _by_channel(seen: _Seen, name: str, options: Options, least: int = -_LEAST) 
 
 
 def _state(seen: _Seen, options: Options, scan: FixedPoint, C: Local) -> State:
-    """An exponent for every channel, no coarser than what is left of C h to be rounded."""
+    """One exponent per channel, small enough that C h is never coarser than the scan's output."""
     peaks = STATE_HEADROOM * seen.peaks["state"]
     coarsest = scan.exponent - local_exponent(C)
     format: SegmentedFormat | Literal[16, 24]
     if options.state == "se8":
         exponents = _exponents(peaks, 2)
-        found = _power_of_two(seen.histogram("state", exponents[:, None]), TUNED)
-        format = found.format
-        exponents = exponents + local_exponent(found)
+        quantizer = _power_of_two(seen.histogram("state", exponents[:, None]), TUNED)
+        format = quantizer.format
+        exponents = exponents + local_exponent(quantizer)
     else:
         format = 16 if options.state == "s16" else 24
         exponents = _exponents(peaks, format)

@@ -112,12 +112,12 @@ def read_formats(path: str | os.PathLike[str]) -> ModelFormats:
         raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
 
 
-def _type_to_json(found: Local | ChannelFormat) -> dict[str, Any]:
-    if isinstance(found, FixedPoint):
-        return asdict(found)
-    if isinstance(found, ChannelFormat):
-        return {"format": format_to_json(found.format), "exponents": list(found.exponents)}
-    return {"format": format_to_json(found.format), "scale": asdict(found.scale)}
+def _type_to_json(local: Local | ChannelFormat) -> dict[str, Any]:
+    if isinstance(local, FixedPoint):
+        return asdict(local)
+    if isinstance(local, ChannelFormat):
+        return {"format": format_to_json(local.format), "exponents": list(local.exponents)}
+    return {"format": format_to_json(local.format), "scale": asdict(local.scale)}
 
 
 def _type_from_json(document: dict[str, Any], where: str) -> Local | ChannelFormat:

@@ -1,9 +1,9 @@
-"""The formats of every tensor of a quantized model: what the integer model, and whoever builds hardware for it, reads.
+"""The format of every tensor of a quantized model: the specification of the integer model and of hardware for it.
 
-Three kinds of type occur. Operands of products (the norm's output, x, dt_low, y) have a segmented format at any scale,
-which the product's multipliers take up. Local tensors (conv_input, gate, B, C, dt) have a segmented format whose step
-is a power of two, so that what its codes stand for are fixed-point numbers, or are fixed-point numbers themselves;
-conv_input and dt have a step for every channel, which costs no more. What lies between is fixed point.
+There are three kinds of type. Operands of products (the norm's output, x, dt_low, y) have a segmented format with any
+scale; the scale is folded into the product's multiplier. Local tensors (conv_input, gate, B, C, dt) have a segmented
+format whose step is a power of two, so that the codes' values are fixed-point numbers, or are fixed point themselves;
+conv_input and dt have a step for every channel, which costs nothing. All other tensors are fixed point.
 """
 
 from dataclasses import dataclass, fields
@@ -23,7 +23,7 @@ Rounding = Literal["nearest", "stochastic"]
 ROUNDINGS: tuple[Rounding, ...] = ("nearest", "stochastic")
 
 LOCAL_BITS = 16
-"""Of what local tensors' codes stand for, at most."""
+"""The most bits that the values of a local tensor's codes have."""
 STATE_BITS = (16, 24)
 _MAX_EXPONENT = 64
 
@@ -52,13 +52,13 @@ class FixedPoint:
 
     @property
     def step(self) -> Fraction:
-        """What an integer of 1 stands for."""
+        """The value of the integer 1."""
         return Fraction(2) ** self.exponent
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelFormat:
-    """A segmented format of which a fine step is ``2**exponents[c]`` in channel c."""
+    """A segmented format whose fine step is ``2**exponents[c]`` in channel c."""
 
     format: SegmentedFormat
     exponents: tuple[int, ...]
@@ -77,9 +77,9 @@ class State:
     """How the SSM state is stored.
 
     Args:
-        format: fixed point of 16 or 24 bits, or a segmented format, of which a fine step is one unit.
+        format: fixed point of 16 or 24 bits, or a segmented format whose fine step is one unit.
         exponents: log2 of the unit, one for every channel or one for all.
-        rounding: "nearest", half up (of a segmented format: half away from zero); or "stochastic", by an LFSR.
+        rounding: "nearest", half up (a segmented format's: half away from zero); or "stochastic", by an LFSR.
 
     Raises:
         InputError: naming the rule that is broken.
@@ -99,21 +99,21 @@ class State:
 
     @property
     def bits(self) -> int:
-        """Of a stored value."""
+        """Bits of a stored value."""
         return self.format.bits if isinstance(self.format, SegmentedFormat) else self.format
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decays:
-    """How -A log2(e) is stored: a code for every channel and state, added to what all channels have in common.
+    """How -A log2(e) is stored: a base for every state, shared by all channels, and a code for each channel and state.
 
-    ``base[n] + (v << shifts[n])`` units of ``2**exponent``, v what the code of state n stands for in fine steps.
+    The value is ``base[n] + (v << shifts[n])`` units of ``2**exponent``, where v is the code's value in fine steps.
 
     Args:
         format: of the codes.
-        exponent: of a unit.
-        base: of every state, in units.
-        shifts: of every state.
+        exponent: log2 of the unit.
+        base: one for every state, in units.
+        shifts: one for every state.
     """
 
     format: SegmentedFormat
@@ -133,26 +133,26 @@ class Decays:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFormats:
-    """Of a layer of a Mamba-1, in the order in which a token meets them.
+    """The formats of a layer of a Mamba-1, in the order of the data flow.
 
     Attributes:
         norm: operand: RMSNorm's output without its weight.
         conv_input: local, by channel: in_proj's output.
-        gate: local: the same.
+        gate: local: in_proj's output, too.
         conv_sum: fixed point: the convolution's sum with its bias.
-        x: operand: SiLU of that; the scan reads the same codes.
+        x: operand: SiLU(conv_sum); the scan reads the same codes.
         dt_low: operand of dt_proj.
         B, C: local.
         dt: local, by channel: dt_proj's output without its bias.
-        dt_sum: fixed point: the same with it.
-        delta: fixed point: softplus of that.
+        dt_sum: fixed point: dt_proj's output with its bias.
+        delta: fixed point: softplus(dt_sum).
         A: weights: -A log2(e).
-        inflow: log2 of the unit of delta x, of 16 bits, one for every channel or one for all.
-        state: of the scan.
+        inflow: log2 of the unit of delta x (16 bits), one for every channel or one for all.
+        state: the SSM state.
         scan: fixed point: C h + D x.
         silu_gate: fixed point: SiLU(gate).
-        gated: fixed point: their product.
-        y: operand of out_proj: the orthonormal Hadamard transform of that.
+        gated: fixed point: scan times silu_gate.
+        y: operand of out_proj: the orthonormal Hadamard transform of gated.
     """
 
     norm: SegmentedQuantizer
@@ -196,21 +196,21 @@ OPERANDS = ("norm", "x", "dt_low", "y")
 LOCALS = ("conv_input", "gate", "B", "C", "dt")
 BY_CHANNEL = ("conv_input", "dt")
 FIXED = {"conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 16}
-"""Names and bits. Small time steps count as much as large ones: delta takes all that a DSP block's multiplier does."""
+"""Bits by name. Small time steps matter as much as large ones, so delta is as wide as a DSP block's multiplier."""
 WIDE_BITS = 24
-"""Of the residual stream and the logits."""
+"""Bits of the residual stream and of the logits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFormats:
-    """Of a Mamba-1; with the checkpoint whose fingerprint it has, all that an integer model is made of.
+    """The formats of a Mamba-1. With the checkpoint of that fingerprint, they determine the integer model.
 
     Attributes:
         model: fingerprint of the checkpoint (SHA-256, hex).
-        tokens: of the calibration.
-        transformations: made of the checkpoint first.
-        weights: whether every row of an int8 matrix has a step of its own, or the matrix one.
-        residual: fixed point of 24 bits: the residual stream.
+        tokens: number of tokens of the calibration.
+        transformations: applied to the checkpoint first.
+        weights: whether every row of an int8 matrix has its own step, or the whole matrix one.
+        residual: the residual stream: fixed point of 24 bits.
         layers: first to last.
         norm_f: operand of the head.
         logits: fixed point of 24 bits.
@@ -247,7 +247,7 @@ class ModelFormats:
 
 
 def local_exponent(local: Local) -> int:
-    """log2 of what an integer of 1 stands for: a fine step of a segmented format."""
+    """log2 of the value of the integer 1, which in a segmented format is a fine step."""
     if isinstance(local, FixedPoint):
         return local.exponent
     step = local.scale.step / Fraction(2) ** local.format.fraction_bits
@@ -255,7 +255,7 @@ def local_exponent(local: Local) -> int:
 
 
 def channel_exponents(local: ChannelLocal, channels: int) -> tuple[int, ...]:
-    """log2 of what an integer of 1 stands for in every channel; InputError for another number of channels."""
+    """log2 of the value of the integer 1 in every channel; InputError for another number of channels."""
     exponents = (local.exponent,) * channels if isinstance(local, FixedPoint) else local.exponents
     if len(exponents) != channels:
         raise InputError(f"Formats must have an exponent for each of {channels} channels, not {len(exponents)}")
@@ -263,10 +263,10 @@ def channel_exponents(local: ChannelLocal, channels: int) -> tuple[int, ...]:
 
 
 def _exponents(given: tuple[int, ...], whose: str) -> tuple[int, ...]:
-    found = tuple(integer(exponent, f"{whose} exponents") for exponent in given)
-    if not found or any(abs(exponent) > _MAX_EXPONENT for exponent in found):
-        raise InputError(f"{whose} exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {found[:4]}")
-    return found
+    exponents = tuple(integer(exponent, f"{whose} exponents") for exponent in given)
+    if not exponents or any(abs(exponent) > _MAX_EXPONENT for exponent in exponents):
+        raise InputError(f"{whose} exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {exponents[:4]}")
+    return exponents
 
 
 def _typed(value: T, kind: type | tuple[type, ...], name: str) -> T:
@@ -286,6 +286,6 @@ def _check_local(local: SegmentedQuantizer, name: str) -> None:
         raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")
 
 
-def _check_bits(found: FixedPoint, bits: int, name: str) -> None:
-    if found.bits != bits:
-        raise InputError(f"{name} must have {bits} bits, not {found.bits}")
+def _check_bits(fixed: FixedPoint, bits: int, name: str) -> None:
+    if fixed.bits != bits:
+        raise InputError(f"{name} must have {bits} bits, not {fixed.bits}")

@@ -1,6 +1,8 @@
-"""Functions of fixed-point numbers, each the nearest fixed-point number to the exact value: tables and range reduction.
+"""Functions of fixed-point numbers, rounded to the nearest fixed-point number: tables and range reduction.
 
-Every unit takes a Python integer (``scalar``) or an array of int64 (``array``).
+Nearest-value tables; the arithmetic of the hardware's function units, within an error bound, is
+:mod:`qse_hw.golden.functions`. The integer model does not use it yet. Every unit takes a Python integer (``scalar``) or
+an array of int64 (``array``).
 """
 
 from collections.abc import Callable
@@ -18,8 +20,8 @@ Floats = npt.NDArray[np.float64]
 
 
 def _silu(v: Floats) -> Floats:
-    found: Floats = v / (1 + np.exp(-v))
-    return found
+    values: Floats = v / (1 + np.exp(-v))
+    return values
 
 
 def _softplus(v: Floats) -> Floats:
@@ -42,11 +44,11 @@ class Unit:
         object.__setattr__(self, "table", _table(self.name, self.input, self.output))
 
     def scalar(self, x: int) -> int:
-        """The output's integer of the input's."""
+        """The output's integer for the input's integer."""
         return int(self.table[x + self.input.high + 1])
 
     def array(self, x: Integers) -> Integers:
-        """The same of every integer."""
+        """:meth:`scalar` of every integer."""
         return self.table.take(x + (self.input.high + 1))
 
 
@@ -55,8 +57,8 @@ def _table(name: str, input: FixedPoint, output: FixedPoint) -> Integers:
     integers = np.arange(-input.high - 1, input.high + 1)
     with np.errstate(over="ignore"):
         values = FUNCTIONS[name](np.ldexp(integers.astype(np.float64), input.exponent))
-    found = np.floor(np.ldexp(values, -output.exponent) + 0.5).clip(-output.high - 1, output.high)
-    return found.astype(np.int64)
+    rounded = np.floor(np.ldexp(values, -output.exponent) + 0.5).clip(-output.high - 1, output.high)
+    return rounded.astype(np.int64)
 
 
 class Exp2:
@@ -65,7 +67,7 @@ class Exp2:
     INPUT_FRACTION, OUTPUT_FRACTION = 16, 15
     _TABLE_FRACTION = 30
     _MASK = (1 << INPUT_FRACTION) - 1
-    LAST = OUTPUT_FRACTION + 2  # from there on everything rounds to 0
+    LAST = OUTPUT_FRACTION + 2  # from here on every output rounds to 0
 
     def __init__(self) -> None:
         fractions = np.arange(1 << self.INPUT_FRACTION) / (1 << self.INPUT_FRACTION)
@@ -81,8 +83,8 @@ class Exp2:
     def array(self, v: Integers) -> Integers:
         fraction = -v & self._MASK
         shift = self._shift + np.minimum((v + fraction) >> self.INPUT_FRACTION, self.LAST)
-        found: Integers = (self.table.take(fraction) + (1 << (shift - 1))) >> shift
-        return found
+        rounded: Integers = (self.table.take(fraction) + (1 << (shift - 1))) >> shift
+        return rounded
 
 
 class Root(NamedTuple):
@@ -93,7 +95,7 @@ class Root(NamedTuple):
 
 
 class ReciprocalRoot:
-    """``v**-0.5`` for 1 <= v < 2**62: v is cut to its top 15 or 16 bits, f 4**e, and the mantissa rounded."""
+    """``v**-0.5`` for 1 <= v < 2**62: v is truncated to its top 15 or 16 bits, and the mantissa is rounded."""
 
     _BITS = 16
 
@@ -114,9 +116,9 @@ class ReciprocalRoot:
 
 
 def bit_length(v: Integers) -> Integers:
-    """Of integers from 1 to 2**62."""
-    found = np.frexp(v.astype(np.float64))[1].astype(np.int64)
-    exact: Integers = found - (v >> np.maximum(found - 1, 0) == 0)  # float64 may have rounded up to a power of two
+    """The bit lengths of integers from 1 to 2**62."""
+    lengths = np.frexp(v.astype(np.float64))[1].astype(np.int64)
+    exact: Integers = lengths - (v >> np.maximum(lengths - 1, 0) == 0)  # float64 may have rounded up to a power of two
     return exact
 
 

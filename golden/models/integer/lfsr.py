@@ -1,8 +1,8 @@
-"""The random numbers of stochastic rounding: a 32-bit LFSR that hardware can have and anybody can replay.
+"""The random numbers of stochastic rounding: a 32-bit LFSR, cheap in hardware and reproducible.
 
-A Galois LFSR of x^32 + x^30 + x^26 + x^25 + 1, whose period is 2^32 - 1, moves on 16 steps per number; a number is its
-low 15 bits before. Every layer has one, seeded with its number plus one when a sequence begins. It gives a number to
-every state of every channel in order, token by token.
+The Galois LFSR has the polynomial x^32 + x^30 + x^26 + x^25 + 1 and the period 2^32 - 1. Each number is the word's low
+15 bits; then the LFSR takes 16 steps. Every layer has an LFSR of its own, seeded with the layer's number plus one at
+the start of a sequence. Token by token, it gives a number to every state of every channel, in order.
 """
 
 from functools import cache
@@ -23,7 +23,7 @@ def step(word: int) -> int:
 
 
 def leap(word: int) -> int:
-    """The word 16 steps on: that of the next number."""
+    """The word 16 steps later: that of the next number."""
     for _ in range(LEAP):
         word = step(word)
     return word
@@ -31,25 +31,25 @@ def leap(word: int) -> int:
 
 def words(first: int, count: int) -> Words:
     """``first`` and the words of the following numbers, uint32 (count + 1); number n is ``words[n] & 32767``."""
-    found = np.empty(count + 1, np.uint32)
-    found[0], known, power = first, 1, 0
-    while known <= count:  # a leap is linear over GF(2): twice as far is the map applied twice
+    sequence = np.empty(count + 1, np.uint32)
+    sequence[0], known, power = first, 1, 0
+    while known <= count:  # a leap is linear over GF(2), so the map of twice as many leaps is the map applied to itself
         more = min(known, count + 1 - known)
-        found[known : known + more] = _apply(_leaps(power), found[:more])
+        sequence[known : known + more] = _apply(_leaps(power), sequence[:more])
         known, power = known + more, power + 1
-    return found
+    return sequence
 
 
 @cache
 def _leaps(power: int) -> Words:
-    """The map ``2**power`` leaps on, as a table (4, 256): by byte of the word, low first."""
+    """The map of ``2**power`` leaps as a table (4, 256): a row for each byte of the word, the low byte first."""
     if power:
         half = _leaps(power - 1)
-        found: Words = _apply(half, half)
-        return found
+        twice: Words = _apply(half, half)
+        return twice
     return np.array([[leap(byte << 8 * place) for byte in range(256)] for place in range(4)], np.uint32)
 
 
 def _apply(table: Words, of: Words) -> Words:
-    found: Words = table[0][of & 255] ^ table[1][of >> 8 & 255] ^ table[2][of >> 16 & 255] ^ table[3][of >> 24]
-    return found
+    mapped: Words = table[0][of & 255] ^ table[1][of >> 8 & 255] ^ table[2][of >> 16 & 255] ^ table[3][of >> 24]
+    return mapped

@@ -1,7 +1,7 @@
-"""The integer Mamba-1 on arrays, equal to :mod:`qse_hw.golden.models.integer.scalar` on every bit.
+"""The integer Mamba-1 on arrays, bit-exact with :mod:`qse_hw.golden.models.integer.scalar`.
 
-Integers are held in float64 wherever their products and sums stay below 2^53, which is exact and faster than int64: a
-sum of 31 bits times a multiplier of 16, say. Shapes: batch b, length l, ``d_model`` m, ``d_inner`` d, ``d_state`` n.
+Integers are held in float64 wherever their products and sums stay below 2^53 (a 31-bit sum times a 16-bit multiplier,
+say): that is exact, and faster than int64. Shapes: batch b, length l, ``d_model`` m, ``d_inner`` d, ``d_state`` n.
 """
 
 from collections import Counter
@@ -26,14 +26,14 @@ from qse_hw.golden.reference.hadamard import transform
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-_CHUNK_VALUES = 1 << 18  # of the scan that are held at once: they stay in a cache
+_CHUNK_VALUES = 1 << 18  # of the scan, held at once: few enough to stay in the cache
 _DECAYS = EXP2.array(np.arange((EXP2.LAST + 1) << EXP2.INPUT_FRACTION)).astype(np.float64)
 
 
 @dataclass
 class States:
-    """What a sequence leaves behind, of every layer: the convolution's last inputs (b, d, width - 1), the SSM state
-    (b, d, n), and the LFSR's word.
+    """What a sequence carries over to its next token, for every layer: the convolution's last inputs
+    (b, d, width - 1), the SSM state (b, d, n), and the LFSR's word.
     """
 
     windows: list[Floats]
@@ -42,13 +42,13 @@ class States:
 
 
 class IntegerMamba:
-    """No floating point number has a part in it: token ids in, logits as integers out.
+    """Computes with integers only: token ids in, integer logits out.
 
     Args:
-        parameters: the integers that it is made of.
+        parameters: the model's integers.
 
     Attributes:
-        saturated: how often each tensor's values left its type, by ``(layer, name)``; layer None: of no layer.
+        saturated: how often each tensor's values saturated, by ``(layer, name)``; layer None: outside the layers.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -57,11 +57,11 @@ class IntegerMamba:
 
     @classmethod
     def of(cls, model: Mamba, formats: ModelFormats) -> "IntegerMamba":
-        """Of a Mamba-1 as it was trained; InputError as :func:`model_parameters`."""
+        """The integer model of a Mamba-1 as it was trained; raises InputError as :func:`model_parameters` does."""
         return cls(model_parameters(model, formats))
 
     def start(self, batch: int) -> States:
-        """The empty state of so many sequences."""
+        """The empty state of ``batch`` sequences."""
         layers = self.parameters.layers
         return States(
             windows=[np.zeros((batch, len(layer.taps), layer.taps.shape[1] - 1)) for layer in layers],
@@ -70,24 +70,24 @@ class IntegerMamba:
         )
 
     def __call__(self, ids: Tensor) -> Tensor:
-        """Logits (b, l, vocab_size), float32, of ids (b, l), every sequence from the empty state."""
+        """Logits (b, l, vocab_size), float32, of ids (b, l); every sequence starts from the empty state."""
         logits = self.forward(ids.cpu().numpy(), self.start(len(ids)))
         return torch.from_numpy(np.ldexp(logits, self.parameters.formats.logits.exponent).astype(np.float32))
 
     def forward(self, ids: npt.NDArray[np.integer[Any]], states: States) -> Integers:
-        """Logits int64 (b, l, vocab_size), in the units of their type, of more tokens (b, l); ``states`` move on."""
+        """Logits int64 (b, l, vocab_size), in units of their type, of further tokens (b, l); updates ``states``."""
         own, formats = self.parameters, self.parameters.formats
         factor = own.embedding.by.M * np.ldexp(1.0, -own.embedding.by.k)
         residual = self._fixed(own.embedding.weights[ids] * factor[ids][..., None], formats.residual, None, "residual")
         for number, layer in enumerate(own.layers):
             added = self._mix(number, layer, residual, states)
             residual = self._clip(residual + added, formats.residual.high, number, "residual")
-        hidden = self._normalise(None, "norm_f", own.norm_f, residual)
+        hidden = self._normalize(None, "norm_f", own.norm_f, residual)
         return self._product(None, "logits", own.head, hidden, formats.logits).astype(np.int64)
 
     def _mix(self, number: int, layer: Layer, residual: Floats, states: States) -> Floats:
         f = layer.formats
-        hidden = self._normalise(number, "norm", layer.norm, residual)
+        hidden = self._normalize(number, "norm", layer.norm, residual)
         conv_input = self._product(number, "conv_input", layer.conv_input, hidden, f.conv_input)
         gate = self._product(number, "gate", layer.gate, hidden, f.gate)
         conv_sum = self._convolve(number, layer, conv_input, states)
@@ -105,7 +105,7 @@ class IntegerMamba:
         codes = self._encode(number, "y", rotated, layer.y_scale, f.y.format)
         return self._product(number, "out", layer.out, codes, self.parameters.formats.residual)
 
-    def _normalise(self, number: int | None, name: str, norm: Norm, residual: Floats) -> Floats:
+    def _normalize(self, number: int | None, name: str, norm: Norm, residual: Floats) -> Floats:
         root = RECIPROCAL_ROOT.array((residual * residual).sum(-1).astype(np.int64) + norm.eps)
         M = root.mantissa * norm.scale.M
         cut = bit_length(M) - 16
@@ -150,7 +150,7 @@ class IntegerMamba:
         return self._fixed(y, layer.formats.scan, number, "scan")
 
     def _random(self, number: int, layer: Layer, states: States, steps: int) -> Floats | None:
-        """15-bit numbers (steps, d, n), in units of 1; None where none are needed."""
+        """15-bit random fractions (steps, d, n), from 0 to below 1; None for rounding to nearest."""
         if layer.formats.state.rounding == "nearest":
             return None
         words = lfsr.words(states.words[number], steps * layer.A.size)
@@ -181,7 +181,7 @@ class IntegerMamba:
         return self._position(number, name, value * (scale.M * 2.0**-scale.k), format)
 
     def _position(self, number: int | None, name: str, u: Floats, format: SegmentedFormat) -> Floats:
-        """What the codes of ``u``, in units of s, stand for in fine steps."""
+        """Encodes ``u``, given in units of the step s; returns the codes' values in fine steps."""
         table = tables(format)
         positions = u * 2.0 ** (format.fraction_bits + 1)
         np.clip(positions, table.low, table.high, out=positions)
@@ -197,32 +197,32 @@ class IntegerMamba:
         return self._clip(np.floor(value + 0.5), to.high, number, name)
 
     def _clip(self, value: Floats, high: int, number: int | None, name: str) -> Floats:
-        found = np.clip(value, -high - 1, high)
-        self.saturated[number, name] += int(np.count_nonzero(found != value))
-        return found
+        clipped = np.clip(value, -high - 1, high)
+        self.saturated[number, name] += int(np.count_nonzero(clipped != value))
+        return clipped
 
 
 def _values(format: SegmentedFormat) -> Floats:
-    """Row = position, as in :func:`tables`: what its code stands for."""
+    """The value of each position's code, in fine steps; rows as in :func:`tables`."""
     table = tables(format)
     rows = table.codes.astype(np.int64) & ((1 << format.bits) - 1)
     return decode_table(format)[0].astype(np.float64).take(rows)
 
 
 def _dithered(now: Floats, random: Floats, format: SegmentedFormat) -> Floats:
-    """``now`` rounded to fine steps that the format has: up with the probability of its share of the step."""
+    """``now`` rounded to a value of the format, up with a probability equal to its fraction of the gap."""
     offset = float(format.zero_point) if format.kind == "offset" else 0.0
     position = np.maximum(now + offset, 0) if format.kind == "offset" else np.abs(now)
     numbers = np.searchsorted(np.array(format.starts), np.floor(position), side="right") - 1
     first, step = np.array(format.starts, np.float64)[numbers], np.ldexp(1.0, np.array(format.shifts))[numbers]
-    found = first + np.floor((position - first) / step + random) * step
-    signed: Floats = found - offset if format.kind == "offset" else np.copysign(found, now)
+    rounded = first + np.floor((position - first) / step + random) * step
+    signed: Floats = rounded - offset if format.kind == "offset" else np.copysign(rounded, now)
     return signed
 
 
 def _factor(by: Multiplier) -> Floats:
-    found: Floats = np.ldexp(by.M.astype(np.float64), -by.k)
-    return found
+    factors: Floats = np.ldexp(by.M.astype(np.float64), -by.k)
+    return factors
 
 
 def _time_first(values: Floats, chunk: slice) -> Floats:

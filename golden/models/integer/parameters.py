@@ -1,7 +1,7 @@
-"""The integers that a quantized layer is made of: codes of weights, multipliers, biases, from a checkpoint and formats.
+"""The integers of a quantized model (weights, multipliers, biases), from a checkpoint and its formats.
 
-A multiplier ``M * 2**-k`` takes what a unit has (sums of int8 weights times integers, say) to the units of what comes
-next: steps of a format, or of fixed point.
+A multiplier ``M * 2**-k`` converts integers of one unit (a sum of products, for example) to the unit of the next
+tensor: the step of its format, or of fixed point.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Multiplier(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """A matrix of int8 weights (outputs, inputs), and what sums are multiplied with."""
+    """A matrix of int8 weights (outputs, inputs), and the multipliers of its sums."""
 
     weights: Integers
     by: Multiplier
@@ -65,21 +65,21 @@ class Norm:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """The integers of a layer; what each is for is said where it is used (:mod:`qse_hw.golden.models.integer.scalar`).
+    """The integers of a layer, as :mod:`qse_hw.golden.models.integer.scalar` uses them.
 
     Attributes:
         taps: int8 (d, width), the oldest first; ``conv_bias``, ``conv_by``: (d).
         silu, softplus, silu_gate: of the convolution's sum, dt_sum and the gate.
         x_scale: x's scale for inputs of SiLU's type.
-        dt_shift, dt_bias: how far dt is shifted left to dt_sum's unit, and what is added (d).
+        dt_shift, dt_bias: how far dt is shifted left to dt_sum's unit, and the bias added there (d).
         A: positive integers (d, n).
         to_exponent: how far delta A is shifted right to have 16 fraction bits; negative: left.
-        inflow: takes delta x to its unit, 16 bits (d).
+        inflow: multipliers of delta x, to its unit (d).
         inflow_shift: how far delta x B is shifted left to the state's unit with 15 fraction bits (d).
         D: x's weight in units of C h (d).
         scan_shift: how far C h is shifted right (d).
         gated_shift: how far the gated output is shifted right.
-        y_scale: y's scale for inputs of the unnormalised transform of the gated output.
+        y_scale: y's scale for inputs of the unnormalized transform of the gated output.
     """
 
     formats: LayerFormats
@@ -123,7 +123,7 @@ class Parameters:
 
 
 def quantize_rows(weight: Tensor, granularity: Granularity, where: str) -> tuple[Integers, list[Fraction]]:
-    """int8 codes (outputs, inputs) and every row's step: of the row's, or the matrix', peak over 127; half to even."""
+    """int8 codes (outputs, inputs) and every row's step: the peak of the row, or matrix, over 127; half to even."""
     w = weight.detach().double().cpu().numpy()
     if not np.isfinite(w).all():
         raise InputError(f"{where} must be finite, but has NaN or infinity; check the checkpoint")
@@ -136,7 +136,7 @@ def quantize_rows(weight: Tensor, granularity: Granularity, where: str) -> tuple
 
 
 def multipliers(ratios: list[Fraction], where: str, least: int = MIN_SHIFT) -> Multiplier:
-    """The multipliers nearest to ``ratios``: a sum's unit in units of what comes next. k is at least ``least``."""
+    """The multipliers nearest to ``ratios``, each a sum's unit over the next tensor's. k is at least ``least``."""
     scales = []
     for ratio in ratios:
         try:
@@ -155,12 +155,12 @@ def multipliers(ratios: list[Fraction], where: str, least: int = MIN_SHIFT) -> M
 
 
 def fine_step(operand: SegmentedQuantizer) -> Fraction:
-    """What an integer of 1 of the operand stands for."""
+    """The value of the integer 1 of an operand."""
     return operand.scale.step / Fraction(2) ** operand.format.fraction_bits
 
 
 def unit_of(local: Local | ChannelFormat) -> Fraction | list[Fraction]:
-    """What multipliers of a local tensor lead to: the step s of a format, of every channel, or that of fixed point."""
+    """The unit after a local tensor's multiplier: its format's step s (of every channel), or the fixed-point step."""
     if isinstance(local, ChannelFormat):
         return [Fraction(2) ** (exponent + local.format.fraction_bits) for exponent in local.exponents]
     return local.scale.step if isinstance(local, SegmentedQuantizer) else local.step
@@ -178,7 +178,7 @@ def product(
     granularity: Granularity,
     where: str,
 ) -> Product:
-    """A matrix (outputs, inputs) that reads an operand, and leads to units of ``unit``, one or one for every row.
+    """The product of a matrix (outputs, inputs) with an operand, in units of ``unit``: one, or one for every row.
 
     Raises:
         InputError: if a sum can leave int32, whatever the codes, or a multiplier does not fit.
@@ -198,7 +198,7 @@ def product(
 
 
 def norm(format: SegmentedQuantizer, residual: FixedPoint, width: int, eps: float) -> Norm:
-    """Of RMSNorm before a product."""
+    """The integers of an RMSNorm before a product."""
     scale = Scale.from_step(float(format.scale.step) / width**0.5)
     return Norm(eps=max(1, round(width * Fraction(eps) / residual.step**2)), scale=scale, format=format.format)
 
@@ -214,10 +214,10 @@ def decays(A_log: Tensor, to: Decays, where: str) -> Integers:
     base, shifts = np.array(to.base), np.array(to.shifts)
     units = np.ldexp(A_log.detach().double().exp().numpy() * LOG2_E, -to.exponent)
     codes = array.quantize(np.ldexp(units - base, -shifts), to.format, Scale.from_step(2**to.format.fraction_bits))
-    found: Integers = base + (array.dequantize_integers(codes, to.format).astype(np.int64) << shifts)
-    if found.min() <= 0:
+    stored: Integers = base + (array.dequantize_integers(codes, to.format).astype(np.int64) << shifts)
+    if stored.min() <= 0:
         raise InputError(f"{where}: A must stay negative when it is rounded, and does not; calibrate again")
-    return found
+    return stored
 
 
 def layer_parameters(
@@ -287,7 +287,7 @@ def layer_parameters(
 
 
 def model_parameters(model: Mamba, formats: ModelFormats) -> Parameters:
-    """The integers of a Mamba-1 as it was trained, which is transformed here.
+    """The integers of a Mamba-1 as it was trained; applies the transformations.
 
     Raises:
         InputError: for a Mamba-2, formats of another checkpoint, or formats that do not fit the weights.

@@ -1,7 +1,7 @@
-"""The integer Mamba-1 in Python integers, one token at a time: the readable truth.
+"""The integer Mamba-1 in Python integers, one token at a time: the readable reference.
 
-:mod:`qse_hw.golden.models.integer.model` equals it on every bit. Whatever is rounded to fixed point is rounded half up;
-codes are rounded as their format says. What leaves its type saturates and is counted.
+:mod:`qse_hw.golden.models.integer.model` is bit-exact with it. Fixed-point values are rounded half up, codes as their
+format says. Values beyond their type's range saturate and are counted.
 Sizes: ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r.
 """
 
@@ -22,13 +22,13 @@ Numbers = list[int]
 
 
 class ScalarMamba:
-    """The state of one sequence, and what a token does to it.
+    """The state of one sequence, updated token by token.
 
     Args:
-        model: whose integers are used.
+        model: the model's integers.
 
     Attributes:
-        saturated: how often each tensor's values left its type, by ``(layer, name)``; layer None: of no layer.
+        saturated: how often each tensor's values saturated, by ``(layer, name)``; layer None: outside the layers.
     """
 
     def __init__(self, model: Parameters) -> None:
@@ -51,13 +51,13 @@ class ScalarMamba:
             residual = [
                 self._saturate(old + new, high, number, "residual") for old, new in zip(residual, added, strict=True)
             ]
-        normalised = self._normalise(None, "norm_f", model.norm_f, residual)
-        return self._fixed(None, "logits", model.head, normalised, model.formats.logits)
+        normalized = self._normalize(None, "norm_f", model.norm_f, residual)
+        return self._fixed(None, "logits", model.head, normalized, model.formats.logits)
 
     def _mix(self, number: int, layer: Layer, residual: Numbers) -> Numbers:
         """What the mixer adds to the residual stream (m)."""
         f = layer.formats
-        hidden = self._normalise(number, "norm", layer.norm, residual)
+        hidden = self._normalize(number, "norm", layer.norm, residual)
         conv_input = self._local(number, "conv_input", layer.conv_input, hidden, f.conv_input)
         gate = self._local(number, "gate", layer.gate, hidden, f.gate)
         x = self._convolve(number, layer, conv_input)
@@ -78,8 +78,8 @@ class ScalarMamba:
         codes = [self._encode(number, "y", value, layer.y_scale, f.y.format) for value in hadamard(gated)]
         return self._fixed(number, "out", layer.out, codes, self.model.formats.residual)
 
-    def _normalise(self, number: int | None, name: str, norm: Norm, residual: Numbers) -> Numbers:
-        """Codes' integers (m): r / sqrt(sum r^2 + m eps), the scale being set at run time."""
+    def _normalize(self, number: int | None, name: str, norm: Norm, residual: Numbers) -> Numbers:
+        """The codes' values (m) of r / sqrt(sum r^2 + m eps): the codes' scale is computed for each token."""
         root = RECIPROCAL_ROOT.scalar(sum(value * value for value in residual) + norm.eps)
         M = root.mantissa * norm.scale.M
         cut = M.bit_length() - 16
@@ -87,7 +87,7 @@ class ScalarMamba:
         return [self._position(number, name, value * (M >> cut), k, norm.format) for value in residual]
 
     def _convolve(self, number: int, layer: Layer, values: Numbers) -> Numbers:
-        """x's integers (d): four taps, bias, SiLU."""
+        """The values of x's codes (d): convolution, bias, SiLU."""
         f, x = layer.formats, []
         for channel, value in enumerate(values):
             window = self.windows[number][channel]
@@ -120,7 +120,7 @@ class ScalarMamba:
         return y
 
     def _store(self, number: int, layer: Layer, now: int) -> int:
-        """The stored state of one with 15 more fraction bits."""
+        """The state as it is stored; ``now`` has 15 more fraction bits."""
         state, random = layer.formats.state, 1 << 14
         if state.rounding == "stochastic":
             random = self.words[number] & ((1 << lfsr.BITS) - 1)
@@ -129,9 +129,9 @@ class ScalarMamba:
             return self._saturate((now + random) >> 15, (1 << (state.format - 1)) - 1, number, "state")
         if state.rounding == "stochastic":
             now = _dithered(now, random, state.format) << 15
-        found = quantize_dyadic(now, -14, state.format)
-        self.saturated[number, "state"] += found.saturated
-        return dequantize(found.code, state.format)
+        quantized = quantize_dyadic(now, -14, state.format)
+        self.saturated[number, "state"] += quantized.saturated
+        return dequantize(quantized.code, state.format)
 
     def _encoded_product(
         self, number: int | None, name: str, product: Product, x: Numbers, format: SegmentedFormat
@@ -150,22 +150,22 @@ class ScalarMamba:
         return self._position(number, name, value * scale.M, scale.k, format)
 
     def _position(self, number: int | None, name: str, value: int, k: int, format: SegmentedFormat) -> int:
-        """What the code of ``value * 2**-k``, in units of s, stands for in fine steps."""
-        found = quantize_dyadic(value, format.fraction_bits + 1 - k, format)
-        self.saturated[number, name] += found.saturated
-        return dequantize(found.code, format)
+        """Encodes ``value * 2**-k``, given in units of the step s; returns the code's value in fine steps."""
+        quantized = quantize_dyadic(value, format.fraction_bits + 1 - k, format)
+        self.saturated[number, name] += quantized.saturated
+        return dequantize(quantized.code, format)
 
     def _requantize(self, number: int | None, name: str, value: int, M: int, k: int, to: FixedPoint) -> int:
         return self._saturate(_shift(value * M, k), to.high, number, name)
 
     def _saturate(self, value: int, high: int, number: int | None, name: str) -> int:
-        found = min(max(value, -high - 1), high)
-        self.saturated[number, name] += found != value
-        return found
+        clipped = min(max(value, -high - 1), high)
+        self.saturated[number, name] += clipped != value
+        return clipped
 
 
 def hadamard(values: Sequence[int]) -> Numbers:
-    """H times integers (n), unnormalised: entry (c, j), (e, i) is core[c, e] times sylvester[j, i]."""
+    """H times integers (n), unnormalized: entry (c, j), (e, i) is core[c, e] times sylvester[j, i]."""
     m, chunk = factorize(len(values))
     across, within = core(m).tolist(), sylvester(chunk).tolist()
     chunks = [values[start : start + chunk] for start in range(0, len(values), chunk)]
@@ -174,15 +174,15 @@ def hadamard(values: Sequence[int]) -> Numbers:
 
 
 def _dithered(now: int, random: int, format: SegmentedFormat) -> int:
-    """``now * 2**-15`` rounded to fine steps that the format has: up with the probability of its share of the step."""
+    """``now * 2**-15`` rounded to a value of the format, up with a probability equal to its fraction of the gap."""
     start = format.zero_point << 15
     position = max(now + start, 0) if format.kind == "offset" else abs(now)
     number = max(n for n, first in enumerate(format.starts) if first <= position >> 15)
     first, e = format.starts[number], format.shifts[number]
-    found = first + ((position - (first << 15) + (random << e)) >> (15 + e) << e)
+    rounded = first + ((position - (first << 15) + (random << e)) >> (15 + e) << e)
     if format.kind == "offset":
-        return found - format.zero_point
-    return -found if now < 0 else found
+        return rounded - format.zero_point
+    return -rounded if now < 0 else rounded
 
 
 def _sums(product: Product, x: Numbers) -> list[Any]:

@@ -1,6 +1,6 @@
-"""What the rounding of each tensor alone does to the model: everything else stays in floating point.
+"""The effect on the model of rounding one tensor alone: everything else stays in floating point.
 
-The models here are contenders for :func:`qse_hw.golden.evaluate.score.score`, so that KL is measured as elsewhere.
+The models here are candidates for :func:`qse_hw.golden.evaluate.score.score`, so that KL is measured as elsewhere.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def alone(model: Mamba, formats: ModelFormats, name: str) -> Forward:
 
 
 def together(model: Mamba, formats: ModelFormats) -> Forward:
-    """The model with all of them rounded: nearly the integer model, in floating point."""
+    """The model with all tensors and weights rounded: nearly the integer model, in floating point."""
     changed = formats.transformations.model(model)
     for name in WEIGHTS:
         _round_weights(changed, formats, name)
@@ -62,7 +62,7 @@ def _run(changed: Mamba, formats: ModelFormats, names: set[str], ids: Tensor) ->
 
 
 def rounded(to: SegmentedQuantizer | FixedPoint | ChannelFormat | State, value: Tensor) -> Tensor:
-    """What is left of the values of a tensor, channels last; of a state (b, d, n)."""
+    """The values of a tensor, channels last, rounded to its type; a state has the shape (b, d, n)."""
     if isinstance(to, SegmentedQuantizer):
         return to.tensor(value)
     if isinstance(to, FixedPoint):

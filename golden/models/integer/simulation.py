@@ -14,13 +14,13 @@ from qse_hw.golden.models.mamba.model import Block, Mamba
 from qse_hw.golden.reference.hadamard import transform_tensor
 
 See = Callable[[str, Tensor], Tensor]
-"""``(name, tensor) -> tensor``: sees, and may replace, a tensor under its name in
+"""``(name, tensor) -> tensor``: sees a tensor, and may replace it; names are those of
 :class:`qse_hw.golden.models.integer.formats.LayerFormats`.
 
 Shapes are (b, l, channels); "inflow" is delta x, and "state" (b, d, n) is seen at every time step.
 """
 
-_CHUNK_VALUES = 1 << 19  # decays that are held at once
+_CHUNK_VALUES = 1 << 19  # decays held at once
 
 
 def run_layer(block: Block, residual: Tensor, see: See) -> Tensor:
@@ -40,7 +40,7 @@ def run_layer(block: Block, residual: Tensor, see: See) -> Tensor:
 
 
 def run(model: Mamba, ids: Tensor, see: Callable[[int, str, Tensor], Tensor]) -> Tensor:
-    """Logits (b, l, vocab_size) of a transformed model; ``see`` is told the layer too, for "norm_f" one beyond."""
+    """Logits (b, l, vocab_size) of a transformed model; ``see`` also gets the layer: n_layer for norm_f."""
     residual = model.backbone.embedding(ids)
     for number, block in enumerate(model.blocks):
         residual = run_layer(block, residual, lambda name, value, number=number: see(number, name, value))  # type: ignore[misc]

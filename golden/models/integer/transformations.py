@@ -1,10 +1,10 @@
-"""Changes of a checkpoint that change nothing but how well it quantizes: norm weights folded, rotations.
+"""Transformations of a checkpoint that keep its function and make it easier to quantize: folded norms, rotations.
 
 RMSNorm without its weight commutes with a rotation R of the residual stream (Ashkboos et al., "SliceGPT", 2024), so R
 is folded into all weights that write or read the stream, and costs no hardware. R is an orthonormal Hadamard matrix
 (:mod:`qse_hw.golden.reference.hadamard`), which spreads an outlier channel over all channels.
 
-Weights are rotated in integers, so that every machine finds the same bits.
+Weights are rotated in integers, so that every machine computes the same bits.
 """
 
 import copy
@@ -33,11 +33,11 @@ class RotatedLinear(nn.Linear):
 
 @dataclass(frozen=True, kw_only=True)
 class Transformations:
-    """Which changes are made; each leaves the logits as they are, but for rounding.
+    """Which transformations are made; none changes the logits, except by rounding.
 
     Args:
         fold_norms: weights of norms go into the product that follows: in_proj, the head, a Mamba-2's out_proj.
-        rotate_residual: the residual stream is rotated; asks for ``fold_norms``.
+        rotate_residual: the residual stream is rotated; requires ``fold_norms``.
         rotate_y: out_proj's input is rotated, which needs a transform at run time.
 
     Raises:
@@ -57,7 +57,7 @@ class Transformations:
             )
 
     def check(self, config: Config) -> None:
-        """InputError, with the ways out, unless there is a Hadamard matrix for every rotation."""
+        """Raise InputError, with the remedies, unless there is a Hadamard matrix for every rotation."""
         for wanted, name, width in (
             (self.rotate_residual, "rotate_residual", config.d_model),
             (self.rotate_y, "rotate_y", config.d_inner),
@@ -66,19 +66,19 @@ class Transformations:
                 _check_width(width, name)
 
     def added_bytes(self, config: Config) -> int:
-        """What an 8-bit head costs that was the embedding before and cannot be any longer: a byte per weight."""
+        """Bytes of an 8-bit head that can no longer share the embedding's weights: one per weight; otherwise 0."""
         return config.vocab_size * config.d_model if config.tie_embeddings and self.fold_norms else 0
 
     def embedding(self, weight: Tensor) -> Tensor:
-        """Of the embedding (vocab_size, d_model)."""
+        """The transformed embedding (vocab_size, d_model)."""
         return rotated(weight, 1) if self.rotate_residual else weight.detach()
 
     def head(self, weight: Tensor, norm: Tensor) -> Tensor:
-        """Of the head (vocab_size, d_model); ``norm``: the last norm's weight (d_model)."""
+        """The transformed head (vocab_size, d_model); ``norm``: the last norm's weight (d_model)."""
         return self._reading(weight, norm)
 
     def block(self, block: Block) -> Block:
-        """A changed copy of a layer."""
+        """A transformed copy of a layer."""
         changed = copy.deepcopy(block).requires_grad_(False)
         mixer = changed.mixer
         _set(mixer.in_proj, self._reading(mixer.in_proj.weight, changed.norm.weight))
@@ -97,7 +97,7 @@ class Transformations:
         return changed
 
     def model(self, model: Mamba) -> Mamba:
-        """A changed copy of a model.
+        """A transformed copy of a model.
 
         Raises:
             InputError: as :meth:`check`.
@@ -117,7 +117,7 @@ class Transformations:
         return changed.eval()
 
     def _reading(self, weight: Tensor, norm: Tensor) -> Tensor:
-        """A weight (outputs, d_model) that reads the residual stream through a norm."""
+        """The transformed weight (outputs, d_model) of a product that reads the residual stream through a norm."""
         folded = _columns(weight, norm) if self.fold_norms else weight.detach()
         return rotated(folded, 1) if self.rotate_residual else folded
 
@@ -140,8 +140,8 @@ def rotated(weight: Tensor, axis: int) -> Tensor:
         return weight.detach().clone()
     exponent = 62 - (n - 1).bit_length() - math.frexp(peak)[1]
     sums = transform(np.rint(np.ldexp(values, exponent)).astype(np.int64))
-    found = np.ldexp(sums.astype(np.float64), -exponent) / math.sqrt(n)
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(found, -1, axis))).to(weight)
+    transformed = np.ldexp(sums.astype(np.float64), -exponent) / math.sqrt(n)
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(transformed, -1, axis))).to(weight)
 
 
 def _check_width(width: int, name: str) -> None:

@@ -13,7 +13,7 @@ from qse_hw.golden.models.mamba.model import Block, Config, Mamba
 
 
 @torch.no_grad()
-def initialise_block(block: Block, n_layer: int, draw: torch.Generator) -> None:
+def initialize_block(block: Block, n_layer: int, draw: torch.Generator) -> None:
     """Set every weight of a block."""
     mixer = block.mixer
     block.norm.weight.fill_(1.0)
@@ -53,13 +53,13 @@ def random_block(config: Config, layer: int, seed: int) -> Block:
     with torch.device("meta"):  # skips the constructor's own random weights
         block = Block(config)
     block.to_empty(device="cpu")
-    initialise_block(block, config.n_layer, torch.Generator().manual_seed((seed << 20) + layer + 1))
+    initialize_block(block, config.n_layer, torch.Generator().manual_seed((seed << 20) + layer + 1))
     return block.eval().requires_grad_(False)
 
 
-def initialise(model: Mamba, seed: int) -> None:
+def initialize(model: Mamba, seed: int) -> None:
     """Every weight of a model but an untied head's."""
     with torch.no_grad():
         model.backbone.embedding.weight.copy_(embedding(model.config, seed))
     for i, block in enumerate(model.blocks):
-        initialise_block(block, model.config.n_layer, torch.Generator().manual_seed((seed << 20) + i + 1))
+        initialize_block(block, model.config.n_layer, torch.Generator().manual_seed((seed << 20) + i + 1))

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.golden.models.mamba.checkpoint import fingerprint, save_model
-from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Config, Mamba, MambaConfig
 from qse_hw.golden.models.mamba.scan import D_STATE, FAST
@@ -32,7 +32,7 @@ from qse_hw.golden.models.mamba.scan import D_STATE, FAST
 WARMUP, FLAT = 0.02, 0.35  # shares of the budget: rise, then constant until FLAT, then straight down to zero
 
 
-def optimisers(model: Mamba, rate: float) -> list[torch.optim.Optimizer]:
+def optimizers(model: Mamba, rate: float) -> list[torch.optim.Optimizer]:
     """Muon for in_proj and out_proj; AdamW for the rest, decaying x_proj, dt_proj and the embedding."""
     muon, decayed, free = [], [], []
     for name, p in model.named_parameters():
@@ -116,8 +116,8 @@ def train(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     valid = read_bytes(options.valid, 2 * options.length)
     model = Mamba(config)
     model.kernels = FAST
-    initialise(model, options.seed)
-    steppers = optimisers(model, options.rate)
+    initialize(model, options.seed)
+    steppers = optimizers(model, options.rate)
     step, spent, history = 0, 0.0, []
     state_file = options.output / "state.pt"
     if state_file.exists():

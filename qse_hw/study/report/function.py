@@ -15,18 +15,20 @@ COLUMNS = 560
 
 def section_function(config: FunctionConfig) -> Html:
     """The section."""
-    unit, found = config.arithmetic, accuracy(config.arithmetic)
+    unit, measured = config.arithmetic, accuracy(config.arithmetic)
     step = 2.0**config.output.exponent
-    at = found.at * 2.0**config.input.exponent
+    at = measured.at * 2.0**config.input.exponent
     words = (
         f"{unit.polynomial.segments} segments of degree {unit.polynomial.degree}. The largest error is "
-        f"{float(found.error) * step:.4g}, or {float(found.error):.4g} steps of the output, for the input {at:g}; "
-        f"{float(config.error):.4g} is allowed."
+        f"{float(measured.error) * step:.4g}, or {float(measured.error):.4g} steps of the output, for the input "
+        f"{at:g}; {float(config.error):.4g} is allowed."
     )
-    if found.correct is None:
+    if measured.correct is None:
         return section("function", "The function", paragraph(f"{words} It is a bound, proved segment by segment."))
-    monotone = " Outputs rise and fall only where the function does." if found.monotone else ""
-    words += f" All inputs of the domain were looked at; {found.correct:.1%} of the outputs are the nearest.{monotone}"
+    monotone = " Outputs rise and fall only where the function does." if measured.monotone else ""
+    words += (
+        f" All inputs of the domain were looked at; {measured.correct:.1%} of the outputs are the nearest.{monotone}"
+    )
     values, away = curves(unit)
     return section(
         "function",
@@ -61,15 +63,15 @@ def borders(unit: FunctionUnit) -> Iterator[float]:
     reduction, step = unit.reduction, 2.0**unit.reduction.input.exponent
     for start in unit.polynomial.starts[1:]:
         if reduction.kind == "direct":
-            found = [start - (1 << (reduction.input.width - 1))]
+            inputs = [start - (1 << (reduction.input.width - 1))]
         elif reduction.kind == "even":
-            found = [start, -start]
+            inputs = [start, -start]
         elif reduction.kind == "exponential":
             period = 1 << reduction.fraction_bits
-            found = [number * period + start for number in range(unit.low // period, unit.high // period + 1)]
+            inputs = [number * period + start for number in range(unit.low // period, unit.high // period + 1)]
         else:
-            found = [start >> shift for shift in range(0, reduction.argument_bits, 2)]
-        yield from (one * step for one in sorted(set(found)) if unit.low < one <= unit.high)
+            inputs = [start >> shift for shift in range(0, reduction.argument_bits, 2)]
+        yield from (one * step for one in sorted(set(inputs)) if unit.low < one <= unit.high)
 
 
 def _plot(unit: FunctionUnit, curve: list[tuple[float, float, float]], name: str, alt: str) -> Html:

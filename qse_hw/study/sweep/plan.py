@@ -50,7 +50,7 @@ def scale_bits(unit: str, chosen: Json) -> int:
 
 
 def settled(unit: str, chosen: Json, fitted: Sequence[SegmentedQuantizer]) -> tuple[Json, list[SegmentedQuantizer]]:
-    """The options to build a unit with, and what the layers' values meet in it.
+    """The options to build a unit with, and the quantizer that each layer's values pass.
 
     A format becomes the fitted one. The scale ``runtime`` is each layer's own; so it is with ``fitted``, where every
     layer has a unit of its own and the first layer's is measured. A number is the scale of all layers.
@@ -107,7 +107,7 @@ def files(target: Target) -> dict[str, str]:
 
 
 def measured(job: Json) -> Json:
-    """What a point costs: a job, on this machine or another.
+    """Measures a point; runs on any machine.
 
     Args:
         job: ``unit``, ``options`` (as :func:`config` takes them), ``target`` (arguments of

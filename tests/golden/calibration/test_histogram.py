@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram, parts, sqnr_db
+from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram, float32_pieces, sqnr_db
 from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format, se8
@@ -86,7 +86,7 @@ def test_weights_are_repetitions():
 def test_larger_than_one_part(rng):
     x = silu(rng, (1100, 1000))  # more than 2**20 values
     weights = rng.uniform(0.5, 2, x.shape).astype(np.float32)
-    assert [len(part) for part in parts(x)] == [1 << 20, x.size - (1 << 20)]
+    assert [len(part) for part in float32_pieces(x)] == [1 << 20, x.size - (1 << 20)]
     quantizer = SegmentedQuantizer(format=se8(8), scale=Scale.from_step(0.05))
     want = 10 * math.log10(float((x.astype(np.float64) ** 2).sum()) / squared_error(x, quantizer))
     assert sqnr_db(x, quantizer) == pytest.approx(want, rel=1e-6)
@@ -171,7 +171,7 @@ def test_one_value():
 def test_values_are_float32():
     x = np.linspace(-1, 1, 9)
     assert Histogram(x).values.dtype == np.float32
-    assert [part.dtype for part in parts(x)] == [np.float32]
+    assert [part.dtype for part in float32_pieces(x)] == [np.float32]
 
 
 def test_squares_do_not_overflow(rng):

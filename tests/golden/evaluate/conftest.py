@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 
@@ -18,7 +18,7 @@ CONFIGS = {
 
 def random_model(architecture: str) -> Mamba:
     model = Mamba(CONFIGS[architecture]).eval().requires_grad_(False)
-    initialise(model, 3)
+    initialize(model, 3)
     for name, p in model.named_parameters():
         if "embedding" in name:
             p.mul_(20)  # so that predictions are not all alike

@@ -16,7 +16,7 @@ import torch
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.evaluate import lm_eval as harness
 from qse_hw.golden.evaluate.lm_eval import HarnessModel, Metric, Tasks
-from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 from qse_hw.golden.models.mamba.text import Bytes
 
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent / "tasks"
 @pytest.fixture(scope="session")
 def model():
     made = Mamba(MambaConfig(d_model=16, n_layer=2, vocab_size=256)).eval().requires_grad_(False)
-    initialise(made, 3)
+    initialize(made, 3)
     made.backbone.embedding.weight.mul_(20)  # so that predictions are not all alike
     return made
 

@@ -25,9 +25,9 @@ def intervals(seed, bits=4, room=6):
     return Constraints(t, middle - spread, middle + spread)
 
 
-def possible(found, start, end, form):
+def possible(constraints, start, end, form):
     """Whether any coefficients within generous limits do, one after the other."""
-    t, low, high = (values[start:end] for values in found)
+    t, low, high = (values[start:end] for values in constraints)
     d = t - start if form.local else t
     step = 1 << form.dropped
     for c1 in range(-90, 91):
@@ -41,16 +41,16 @@ def possible(found, start, end, form):
 @pytest.mark.parametrize("local", [False, True])
 @pytest.mark.parametrize("seed", range(6))
 def test_coefficients_exist_exactly_if_they_are_found(seed, local):
-    found, form = intervals(seed), shape(local=local)
-    search = Coefficients(found, form)
+    constraints, form = intervals(seed), shape(local=local)
+    search = Coefficients(constraints, form)
     both = set()
     for start, end in combinations(range(17), 2):
-        there = possible(found, start, end, form)
+        there = possible(constraints, start, end, form)
         both.add(there)
         assert (search.line(start, end) is not None) == there, (start, end)
         if there:
             c0, c1, _ = search.simplest(start, end)
-            t, low, high = (values[start:end] for values in found)
+            t, low, high = (values[start:end] for values in constraints)
             y = (c0 << form.dropped) + c1 * (t - start if local else t)
             assert ((low <= y) & (y <= high)).all()
     assert both == {False, True}
@@ -58,15 +58,15 @@ def test_coefficients_exist_exactly_if_they_are_found(seed, local):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_free_borders_are_the_cheapest(seed):
-    found, form = intervals(seed), shape()
-    search = Coefficients(found, form)
+    constraints, form = intervals(seed), shape()
+    search = Coefficients(constraints, form)
     costs = []
     for count in range(16):
         for inner in combinations(range(1, 16), count):
             starts = [0, *inner]
             if all(search.line(*pair) for pair in pairwise([*starts, 16])):
                 costs.append(sum(SEGMENT_COST + border_cost(start, 4) for start in starts))
-    polynomial = fit(found, form, 4, 16)
+    polynomial = fit(constraints, form, 4, 16)
     assert sum(SEGMENT_COST + border_cost(start, 4) for start in polynomial.starts) == pytest.approx(min(costs))
 
 
@@ -74,13 +74,13 @@ def test_free_borders_are_the_cheapest(seed):
 @pytest.mark.parametrize("degree", [1, 2])
 @pytest.mark.parametrize("seed", range(3))
 def test_all_values_are_within_their_intervals(seed, degree, borders):
-    found = intervals(seed, bits=6, room=12)
+    constraints = intervals(seed, bits=6, room=12)
     offset = {"equal": 1, "power-of-two": 2}.get(borders) if degree == 1 else None
     form = shape(borders=borders, degree=degree, local=degree == 2, truncated=1, offset_bits=offset,
                  grid=1 if borders == "equal" else 0)  # fmt: skip
-    polynomial = fit(found, form, 6, 64)
-    y = polynomial.array(found.argument)
-    assert ((found.low <= y) & (y <= found.high)).all()
+    polynomial = fit(constraints, form, 6, 64)
+    y = polynomial.array(constraints.argument)
+    assert ((constraints.low <= y) & (y <= constraints.high)).all()
     assert [polynomial(t) for t in range(64)] == y.tolist()
     assert polynomial.range(0, 63) == (y.min(), y.max())
     lengths = [after - start for start, after in pairwise([*polynomial.starts, 64])]
@@ -91,13 +91,13 @@ def test_all_values_are_within_their_intervals(seed, degree, borders):
 
 
 def test_too_many_segments():
-    found = intervals(0)
-    needed = fit(found, shape(), 4, 16).segments
-    assert fit(found, shape(), 4, needed).segments == needed
-    assert fit(found, shape(), 4, needed - 1) is None
+    constraints = intervals(0)
+    needed = fit(constraints, shape(), 4, 16).segments
+    assert fit(constraints, shape(), 4, needed).segments == needed
+    assert fit(constraints, shape(), 4, needed - 1) is None
 
 
 def test_an_interval_without_integers():
-    found = intervals(0)
-    found.low[5] = found.high[5] + 1
-    assert fit(found, shape(), 4, 16) is None
+    constraints = intervals(0)
+    constraints.low[5] = constraints.high[5] + 1
+    assert fit(constraints, shape(), 4, 16) is None

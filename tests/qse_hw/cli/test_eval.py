@@ -21,7 +21,7 @@ from qse_hw.golden.evaluate.layers import fit, measure
 from qse_hw.golden.evaluate.recipes import x_only
 from qse_hw.golden.evaluate.score import score
 from qse_hw.golden.models.mamba.checkpoint import BUNDLED, fingerprint, load_model, save_model
-from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 from qse_hw.golden.models.mamba.stream import layers_of
@@ -37,7 +37,7 @@ FEW = ["--tokens", "1024", "--calibration-tokens", "64"]
 
 def write_model(folder: Path, config, damage=None) -> Path:
     model = Mamba(config).eval().requires_grad_(False)
-    initialise(model, 3)
+    initialize(model, 3)
     model.backbone.embedding.weight.mul_(20)  # so that predictions are not all alike
     if damage is not None:
         damage(model)

@@ -48,12 +48,12 @@ def test_json_round_trip():
 def test_facts():
     unit = emit(config(KINDS[1]))
     document = manifest(unit)
-    found = document["accuracy"]
-    assert found["bound"] == 2.0**-7
-    assert 2.0**-8 < found["error"] <= found["bound"]
-    assert found["error_in_steps"] == pytest.approx(found["error"] * 2**7)
-    assert (found["every_input"], found["monotone"]) == (True, True)
-    assert 0.3 < found["correctly_rounded"] < 1
+    accuracy = document["accuracy"]
+    assert accuracy["bound"] == 2.0**-7
+    assert 2.0**-8 < accuracy["error"] <= accuracy["bound"]
+    assert accuracy["error_in_steps"] == pytest.approx(accuracy["error"] * 2**7)
+    assert (accuracy["every_input"], accuracy["monotone"]) == (True, True)
+    assert 0.3 < accuracy["correctly_rounded"] < 1
     assert document["domain"] == {"low": -8.0, "high": 254 / 64}
     assert document["latency"] == unit.latency == 6 + 0
     assert len(document["segments"]["starts"]) == len(document["segments"]["coefficients"])

@@ -11,7 +11,7 @@ from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
 from qse_hw.golden.models.integer.formats import ChannelFormat, LayerFormats, ModelFormats
-from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 
 
@@ -19,7 +19,7 @@ from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 def model() -> Mamba:
     """Two layers of 24 channels, 48 inside (order 12 times 4), that nothing hides behind ones."""
     made = Mamba(MambaConfig(d_model=24, n_layer=2, vocab_size=37, d_state=4, dt_rank=3))
-    initialise(made, 5)
+    initialize(made, 5)
     draw = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, weight in made.named_parameters():
@@ -39,10 +39,10 @@ def formats(**options: Any) -> ModelFormats:
     return calibrate_integer(model(), text(), tokens=512, options=Options(**({"spec": "se8:L=8"} | options)))
 
 
-def rough(found: ModelFormats) -> ModelFormats:
+def rough(model_formats: ModelFormats) -> ModelFormats:
     """The formats with a little less reach everywhere, so that everything saturates now and then."""
     layers = []
-    for layer in found.layers:
+    for layer in model_formats.layers:
         changes: dict[str, Any] = {}
         for name in LayerFormats.__dataclass_fields__:
             value = getattr(layer, name)
@@ -56,7 +56,7 @@ def rough(found: ModelFormats) -> ModelFormats:
         state = replace(layer.state, exponents=tuple(exponent - 2 for exponent in layer.state.exponents))
         changes |= {"state": state, "inflow": tuple(exponent - 2 for exponent in layer.inflow)}
         layers.append(replace(layer, **changes))
-    return replace(found, layers=tuple(layers))
+    return replace(model_formats, layers=tuple(layers))
 
 
 SE8_SIGNED = load_format("se8:L=8")

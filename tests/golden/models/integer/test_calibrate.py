@@ -64,9 +64,9 @@ def test_types_are_what_was_asked_for():
 
 def test_fixed_point_reaches_the_peak_and_no_more():
     for peak in (0.3, 0.999, 1.0, 1.7, 300.0):
-        found = fixed_point(peak)
-        assert found.bits == 16
-        assert found.high * float(found.step) / 2 < peak < (found.high + 1) * float(found.step)
+        fixed = fixed_point(peak)
+        assert fixed.bits == 16
+        assert fixed.high * float(fixed.step) / 2 < peak < (fixed.high + 1) * float(fixed.step)
 
 
 def test_decays_stay_close():
@@ -75,9 +75,9 @@ def test_decays_stay_close():
     from qse_hw.golden.models.integer.calibrate import _decays
     from qse_hw.golden.models.integer.parameters import decays
 
-    found = _decays(A_log)
-    assert found.format.bits == 8
-    share = decays(A_log, found, "Layer 0") * 2.0**found.exponent / (A_log.double().exp().numpy() * LOG2_E)
+    fitted = _decays(A_log)
+    assert fitted.format.bits == 8
+    share = decays(A_log, fitted, "Layer 0") * 2.0**fitted.exponent / (A_log.double().exp().numpy() * LOG2_E)
     assert float(np.abs(share - 1).max()) < 0.01
 
 
@@ -94,11 +94,11 @@ def test_progress_is_told():
 
 
 def test_rotations_can_be_left_out():
-    found = calibrate_integer(
+    formats = calibrate_integer(
         small.model(), small.text(), tokens=512, options=Options(spec="int8"),
         transformations=Transformations(rotate_residual=False),
     )  # fmt: skip
-    assert sqnr_db(found) > 10
+    assert sqnr_db(formats) > 10
 
 
 def damaged(name: str, value: float) -> Mamba:

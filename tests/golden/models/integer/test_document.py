@@ -13,10 +13,10 @@ from tests.golden.models.integer import small
 
 
 def with_state_format():
-    found = small.formats(local_bits=16)
-    first = found.layers[0]
+    formats = small.formats(local_bits=16)
+    first = formats.layers[0]
     state = State(format=load_format("se8:L=4"), exponents=first.state.exponents, rounding="stochastic")
-    return replace(found, layers=(replace(first, state=state), found.layers[1]))
+    return replace(formats, layers=(replace(first, state=state), formats.layers[1]))
 
 
 @pytest.mark.parametrize("make", [

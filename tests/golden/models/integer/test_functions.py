@@ -55,8 +55,8 @@ def test_exp2_is_rounded_once(rng):
 def test_reciprocal_root_of_every_size(rng):
     edges = [v for bits in range(1, 61) for v in (1 << bits - 1, (1 << bits) - 1)]
     inputs = [*edges, *rng.integers(1, 1 << 40, 300).tolist()]
-    found = RECIPROCAL_ROOT.array(np.array(inputs))
-    for v, mantissa, shift in zip(inputs, found.mantissa.tolist(), found.shift.tolist(), strict=True):
+    roots = RECIPROCAL_ROOT.array(np.array(inputs))
+    for v, mantissa, shift in zip(inputs, roots.mantissa.tolist(), roots.shift.tolist(), strict=True):
         assert (mantissa, shift) == RECIPROCAL_ROOT.scalar(v)
         assert 1 << 15 <= mantissa < 1 << 16
         assert math.isclose(mantissa * 2.0**-shift * math.sqrt(v), 1, rel_tol=2**-14.5)

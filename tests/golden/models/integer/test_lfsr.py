@@ -10,21 +10,21 @@ FACTORS = (3, 5, 17, 257, 65537)
 
 def times(matrix: list[int], word: int) -> int:
     """A linear map over GF(2), given by what it makes of every bit, of a word."""
-    found = 0
+    product = 0
     for bit in range(32):
         if word >> bit & 1:
-            found ^= matrix[bit]
-    return found
+            product ^= matrix[bit]
+    return product
 
 
 def power(matrix: list[int], exponent: int) -> list[int]:
-    found = [1 << bit for bit in range(32)]
+    columns = [1 << bit for bit in range(32)]
     while exponent:
         if exponent & 1:
-            found = [times(matrix, word) for word in found]
+            columns = [times(matrix, word) for word in columns]
         matrix = [times(matrix, word) for word in matrix]
         exponent >>= 1
-    return found
+    return columns
 
 
 def test_the_period_is_as_long_as_can_be():

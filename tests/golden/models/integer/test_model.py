@@ -17,16 +17,16 @@ from tests.golden.models.integer import small
 TOKENS = 24
 
 
-def with_state(found: ModelFormats, format, shift: int, rounding: str) -> ModelFormats:
+def with_state(model_formats: ModelFormats, format, shift: int, rounding: str) -> ModelFormats:
     """Another state of every layer; ``shift``: by how much its unit is coarser."""
     layers = []
-    for layer in found.layers:
+    for layer in model_formats.layers:
         exponents = tuple(exponent + shift for exponent in layer.state.exponents)
         state = State(format=format, exponents=exponents, rounding=rounding)
         least = [exponent - 15 - layer.B.exponent for exponent in exponents]
         inflow = tuple(map(max, layer.inflow, least))
         layers.append(replace(layer, state=state, inflow=inflow))
-    return replace(found, layers=tuple(layers))
+    return replace(model_formats, layers=tuple(layers))
 
 
 def cases() -> dict[str, ModelFormats]:
@@ -83,12 +83,12 @@ def test_states_equal_those_of_python_integers(parts):
 @pytest.mark.parametrize("cuts", [(1,) * TOKENS, (7, 1, 16)], ids=["step by step", "in three parts"])
 def test_cut_sequences_give_the_same_bits(parts, cuts):
     _, fast, ids, logits = parts
-    states, found, start = fast.start(1), [], 0
+    states, pieces, start = fast.start(1), [], 0
     for length in cuts:
-        found.append(fast.forward(ids[None, start : start + length], states)[0])
+        pieces.append(fast.forward(ids[None, start : start + length], states)[0])
         start += length
     assert start == TOKENS
-    assert np.array_equal(np.concatenate(found), logits)
+    assert np.array_equal(np.concatenate(pieces), logits)
 
 
 def test_sequences_of_a_batch_do_not_meet(parts):

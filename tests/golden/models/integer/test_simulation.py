@@ -18,8 +18,8 @@ def test_logits_and_tensors():
         return value
 
     with torch.no_grad():
-        found = run(Transformations().model(model), ids, see)
-        assert float((found - model(ids)).abs().max()) < 1e-10
+        logits = run(Transformations().model(model), ids, see)
+        assert float((logits - model(ids)).abs().max()) < 1e-10
     names = {*OPERANDS, *LOCALS, *FIXED, "inflow", "state"}
     assert seen.keys() == {(layer, name) for layer in range(2) for name in names} | {(2, "norm_f")}
     assert seen[1, "state"] == [(2, 48, 4)] * 15

@@ -37,8 +37,8 @@ def test_logits_of_the_bundled_models_stay(directory, which):
     model = load_model(directory).double()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     expected = model(ids())
-    found = which.model(model)(ids())
-    assert float((found - expected).abs().max()) < 1e-10
+    logits = which.model(model)(ids())
+    assert float((logits - expected).abs().max()) < 1e-10
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())  # a copy is changed
 
 
@@ -88,10 +88,10 @@ def test_published_widths_have_an_order(name):
 def test_rotations_of_published_widths_are_orthonormal(width):
     generator = torch.Generator().manual_seed(width)
     weight = torch.randn(3, width, generator=generator, dtype=torch.float64)
-    found = rotated(weight, 1)
-    assert torch.allclose(found, transform_tensor(weight), rtol=0, atol=1e-11)
-    assert torch.allclose(found @ found.T, weight @ weight.T, rtol=0, atol=1e-9)
-    assert torch.equal(rotated(weight.T, 0).T, found)
+    transformed = rotated(weight, 1)
+    assert torch.allclose(transformed, transform_tensor(weight), rtol=0, atol=1e-11)
+    assert torch.allclose(transformed @ transformed.T, weight @ weight.T, rtol=0, atol=1e-9)
+    assert torch.equal(rotated(weight.T, 0).T, transformed)
 
 
 def test_rotations_are_rounded_once(rng):

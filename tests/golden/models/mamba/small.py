@@ -16,7 +16,7 @@ from qse_hw.golden.quantize import tensor
 COMMON: dict[str, Any] = {"vocab_size": 61, "hidden_size": 48, "num_hidden_layers": 3, "state_size": 8}
 IDS = torch.randint(61, (2, 40), generator=torch.Generator().manual_seed(2))
 # Coarse, with another format and scale for every layer, so that a layer that is left out, or has another's, shows.
-QUANTISERS = [
+QUANTIZERS = [
     SegmentedQuantizer(format=load_format(name), scale=Scale.from_step(step))
     for name, step in (("se8:L=3", 0.3), ("se8-silu", 0.11), ("int8", 0.07))
 ]
@@ -50,7 +50,7 @@ def decoded(quantizer: SegmentedQuantizer, x: Tensor) -> Tensor:
 
 def by_transform(layer: int, name: str, x: Tensor) -> Tensor:
     """What quantizing means, told to our model from outside."""
-    return decoded(QUANTISERS[layer], x) if name == "x" else x
+    return decoded(QUANTIZERS[layer], x) if name == "x" else x
 
 
 def watched(model: Any) -> list[dict[str, Tensor]]:

@@ -15,12 +15,12 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba import hugging_face
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.quantize import FakeQuantize, quantize_model
-from tests.golden.models.mamba.small import IDS, QUANTISERS, decoded, logits, made, watched
+from tests.golden.models.mamba.small import IDS, QUANTIZERS, decoded, logits, made, watched
 
 
 def test_the_cache_sees_the_same_values(theirs: Any) -> None:
     """Step by step with the cache, greedily, as many whole forwards would."""
-    quantize_model(theirs, QUANTISERS)
+    quantize_model(theirs, QUANTIZERS)
     prompt = IDS[:, :7]
     generated = theirs.generate(
         prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=12, do_sample=False, pad_token_id=0,
@@ -33,7 +33,7 @@ def test_the_cache_sees_the_same_values(theirs: Any) -> None:
     with torch.no_grad():
         state = theirs(prompt, use_cache=True)
         stepped = theirs(generated[:, 7:8], cache_params=state.cache_params, use_cache=True).logits
-    for layer, quantizer in zip(seen, QUANTISERS, strict=True):
+    for layer, quantizer in zip(seen, QUANTIZERS, strict=True):
         assert layer["x"].shape == (2, 96, 1)
         assert torch.equal(layer["decoded"], decoded(quantizer, layer["x"]))
     assert (stepped[:, 0] - whole[:, 7]).abs().max() < 0.05 * whole.std()
@@ -48,7 +48,7 @@ def test_training_does_not_go_by_the_fused_kernel(theirs: Any, monkeypatch: pyte
     plain = logits(theirs)
     assert not torch.equal(logits(theirs.train()), plain)  # that kernel is called
     hugging_face._quantizing.cache_clear()
-    expected = logits(quantize_model(theirs.eval(), QUANTISERS))
+    expected = logits(quantize_model(theirs.eval(), QUANTIZERS))
     assert torch.equal(logits(theirs.train()), expected)
     assert not torch.equal(expected, plain)
 
@@ -59,7 +59,7 @@ def test_compiled_is_eager(kind: str) -> None:
     """Also when scale or format are changed after compilation."""
     model, ids, results = made(kind, num_hidden_layers=1), IDS[:, :4], []
     step = torch.compile(lambda ids: model(ids, use_cache=False).logits, backend="aot_eager", fullgraph=True)
-    one, other = QUANTISERS[:2]
+    one, other = QUANTIZERS[:2]
     with torch.no_grad():
         for quantizer in (one, replace(one, scale=other.scale), other):
             quantize_model(model, [quantizer])
@@ -71,7 +71,7 @@ def test_compiled_is_eager(kind: str) -> None:
 
 def test_padding_is_not_seen(theirs: Any) -> None:
     """Quantized, x of padding is still masked: what is padded on the left computes as what is not."""
-    quantize_model(theirs, QUANTISERS)
+    quantize_model(theirs, QUANTIZERS)
     padded, mask = IDS.clone(), torch.ones_like(IDS)
     padded[:, :5], mask[:, :5] = 0, 0
     with torch.no_grad():
@@ -83,7 +83,7 @@ def test_padding_is_not_seen(theirs: Any) -> None:
 def test_copies_are_quantized_and_apart(theirs: Any, ours: Mamba) -> None:
     for model in (theirs, ours):
         plain = logits(model)
-        quantized = logits(quantize_model(model, QUANTISERS))
+        quantized = logits(quantize_model(model, QUANTIZERS))
         copied, pickled = copy.deepcopy(model), pickle.loads(pickle.dumps(model))
         assert torch.equal(logits(quantize_model(model, None)), plain)
         for other in (copied, pickled):
@@ -102,7 +102,7 @@ def test_accelerates_hooks_on_the_convolution_still_fire(theirs: Any) -> None:
         def post_forward(self, module: nn.Module, output: Any) -> None:
             fired.append(module)
 
-    quantize_model(theirs, QUANTISERS)
+    quantize_model(theirs, QUANTIZERS)
     for block in theirs.backbone.layers:
         block.mixer.conv1d._hf_hook = Hook()
     logits(theirs)
@@ -113,7 +113,7 @@ def test_a_replaced_forward_is_refused(theirs: Any) -> None:
     mixer = theirs.backbone.layers[1].mixer
     mixer.forward = mixer.forward
     with pytest.raises(InputError, match=r"Mixers must have their class's own forward, .*; quantize the model before"):
-        quantize_model(theirs, QUANTISERS)
+        quantize_model(theirs, QUANTIZERS)
     assert not any(isinstance(module, FakeQuantize) for module in theirs.modules())
 
 
@@ -126,4 +126,4 @@ def test_another_transformers_is_refused(theirs: Any, missing: str, monkeypatch:
         monkeypatch.setattr(kind, "forward", lambda self, hidden: hidden)
     hugging_face._quantizing.cache_clear()
     with pytest.raises(InputError, match=r"calls causal_conv1d_fn, .*, as 5.23 does, not [0-9.]+; install"):
-        quantize_model(theirs, QUANTISERS)
+        quantize_model(theirs, QUANTIZERS)

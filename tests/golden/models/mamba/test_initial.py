@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from qse_hw.golden.models.mamba.initial import initialise, random_block
+from qse_hw.golden.models.mamba.initial import initialize, random_block
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Config, Mamba, MambaConfig
 
@@ -17,7 +17,7 @@ CONFIGS = [
 @pytest.mark.parametrize("config", CONFIGS, ids=["mamba1", "mamba2"])
 def test_a_block_alone_is_that_of_the_model(config: Config) -> None:
     model = Mamba(config)
-    initialise(model, 5)
+    initialize(model, 5)
     for layer in (2, 0):
         for name, weight in random_block(config, layer, 5).named_parameters():
             assert torch.equal(weight, model.blocks[layer].get_parameter(name)), name

@@ -19,13 +19,13 @@ from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.quantize import FakeQuantize, calibrate_model, quantize_model
 from qse_hw.golden.models.mamba.stream import activations, open_layers
 from qse_hw.golden.quantize.array import quantize_flags
-from tests.golden.models.mamba.small import IDS, QUANTISERS, by_transform, decoded, logits, watched
+from tests.golden.models.mamba.small import IDS, QUANTIZERS, by_transform, decoded, logits, watched
 
 
 def test_our_model_computes_with_decoded_x(ours: Mamba) -> None:
     expected = ours(IDS, by_transform)
     plain = logits(ours)
-    assert quantize_model(ours, QUANTISERS) is ours
+    assert quantize_model(ours, QUANTIZERS) is ours
     assert torch.equal(logits(ours), expected)
     assert not torch.equal(expected, plain)
     seen = []
@@ -38,7 +38,7 @@ def test_transformers_computes_with_decoded_x(theirs: Any, ours: Mamba) -> None:
     """Ours and theirs are near before and after, and quantizing moves them a hundred times as far: a value at the edge
     of a step may fall to either side, as x differs in its last bits."""
     plain = logits(theirs)
-    assert quantize_model(theirs, QUANTISERS) is theirs
+    assert quantize_model(theirs, QUANTIZERS) is theirs
     result, expected = logits(theirs), ours(IDS, by_transform)
     moved = (expected - plain).square().mean().sqrt()
     assert (result - expected).square().mean().sqrt() < 0.02 * moved
@@ -47,10 +47,10 @@ def test_transformers_computes_with_decoded_x(theirs: Any, ours: Mamba) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_every_layer_is_golden_on_every_bit(theirs: Any, dtype: torch.dtype) -> None:
-    quantize_model(theirs.to(dtype), QUANTISERS)
+    quantize_model(theirs.to(dtype), QUANTIZERS)
     seen = watched(theirs)
     logits(theirs)
-    for layer, quantizer in zip(seen, QUANTISERS, strict=True):
+    for layer, quantizer in zip(seen, QUANTIZERS, strict=True):
         assert layer["x"].shape == (2, 96, 40)
         assert layer["x"].dtype == layer["decoded"].dtype == dtype
         assert torch.equal(layer["decoded"], decoded(quantizer, layer["x"]))
@@ -59,11 +59,11 @@ def test_every_layer_is_golden_on_every_bit(theirs: Any, dtype: torch.dtype) -> 
 
 
 def test_autocast(theirs: Any) -> None:
-    quantize_model(theirs, QUANTISERS)
+    quantize_model(theirs, QUANTIZERS)
     seen = watched(theirs)
     with torch.autocast("cpu", torch.bfloat16):
         logits(theirs)
-    for layer, quantizer in zip(seen, QUANTISERS, strict=True):
+    for layer, quantizer in zip(seen, QUANTIZERS, strict=True):
         assert torch.equal(layer["decoded"], decoded(quantizer, layer["x"]))
 
 
@@ -71,14 +71,14 @@ def test_what_is_taken_out_leaves_no_trace(theirs: Any, ours: Mamba) -> None:
     for model in (theirs, ours):
         plain, names, shown = logits(model), list(model.state_dict()), repr(model)
         kinds = [type(module) for module in model.modules()]
-        quantize_model(model, QUANTISERS)
+        quantize_model(model, QUANTIZERS)
         first = logits(model)
         assert not torch.equal(first, plain)
         assert list(model.state_dict()) == names
         assert sum(isinstance(module, FakeQuantize) for module in model.modules()) == 3
-        quantize_model(model, QUANTISERS[::-1])
+        quantize_model(model, QUANTIZERS[::-1])
         assert not torch.equal(logits(model), first)
-        quantize_model(model, QUANTISERS)
+        quantize_model(model, QUANTIZERS)
         assert torch.equal(logits(model), first)
         assert "FakeQuantize(se8-silu, s = 0.11" in repr(model)
         quantize_model(model, None)
@@ -95,7 +95,7 @@ def test_gradients_go_straight_through(theirs: Any, ours: Mamba) -> None:
     def straight(layer: int, name: str, x: Tensor) -> Tensor:
         if name != "x":
             return x
-        quantizer, values = QUANTISERS[layer], decoded(QUANTISERS[layer], x).detach()
+        quantizer, values = QUANTIZERS[layer], decoded(QUANTIZERS[layer], x).detach()
         flags = quantize_flags(x.detach().numpy(), quantizer.format, quantizer.scale)
         saturated.append(int(flags.saturated.sum()))
         return torch.where(torch.from_numpy(flags.saturated), values, x + (values - x).detach())
@@ -104,8 +104,8 @@ def test_gradients_go_straight_through(theirs: Any, ours: Mamba) -> None:
     targets = IDS.roll(-1, 1).flatten()
     for run in (
         lambda: ours(IDS, straight),
-        lambda: quantize_model(ours, QUANTISERS)(IDS),
-        lambda: quantize_model(theirs.train(), QUANTISERS)(IDS).logits,
+        lambda: quantize_model(ours, QUANTIZERS)(IDS),
+        lambda: quantize_model(theirs.train(), QUANTIZERS)(IDS).logits,
     ):
         torch.nn.functional.cross_entropy(run().flatten(0, 1), targets).backward()
         model = theirs if len(gradients) == 2 else ours
@@ -139,7 +139,7 @@ def test_calibrating_theirs_sees_what_the_whole_forward_computes(theirs: Any, dt
     calibration = calibrate_model(theirs, IDS, "se8")
     assert torch.equal(logits(theirs), plain)
     assert (calibration.tokens, calibration.channels) == (80, 96)
-    seen = watched(quantize_model(theirs, QUANTISERS))
+    seen = watched(quantize_model(theirs, QUANTIZERS))
     for block in theirs.backbone.layers:  # lets x pass as it is
         block.mixer.quantizer.register_forward_hook(lambda module, inputs, output: inputs[0])
     assert torch.equal(logits(theirs), plain)
@@ -159,7 +159,7 @@ def test_both_models_give_nearly_the_same_calibration(theirs: Any, ours: Mamba) 
 def test_calibrating_a_quantized_model_sees_x_as_it_arrives(theirs: Any, ours: Mamba) -> None:
     for model in (theirs, ours):
         plain = calibrate_model(model, IDS, "se8")
-        before = logits(quantize_model(model, QUANTISERS))
+        before = logits(quantize_model(model, QUANTIZERS))
         calibration = calibrate_model(model, IDS, "se8")
         assert torch.equal(logits(model), before)
         assert calibration.layers[0] == plain.layers[0]
@@ -215,10 +215,10 @@ def test_nan_in_a_bias_is_seen_in_the_logits(theirs: Any, ours: Mamba) -> None:
         with torch.no_grad():
             convolution.bias[3] = torch.nan
         assert logits(quantize_model(model, None)).isnan().any()
-        assert logits(quantize_model(model, QUANTISERS)).isnan().all()
-        assert logits(quantize_model(model, QUANTISERS, nan_to_zero=True)).isfinite().all()
+        assert logits(quantize_model(model, QUANTIZERS)).isnan().all()
+        assert logits(quantize_model(model, QUANTIZERS, nan_to_zero=True)).isfinite().all()
         with torch.enable_grad():
-            result = quantize_model(model, QUANTISERS)(IDS)
+            result = quantize_model(model, QUANTIZERS)(IDS)
             (result if isinstance(result, Tensor) else result.logits).sum().backward()
         assert convolution.weight.grad[3].isnan().any()
         with pytest.raises(InputError, match=r"^x of layer 0 must be finite, but has NaN or infinity; "):
@@ -245,14 +245,14 @@ def test_what_does_not_fit_is_refused(theirs: Any, ours: Mamba, tmp_path: Path) 
     few = replace(calibration, layers=calibration.layers[:2])
     other: Calibration = replace(calibration, model="0" * 64)
     for model in (theirs, ours):
-        quantize_model(model, QUANTISERS)
+        quantize_model(model, QUANTIZERS)
         before = logits(model)
         for given, text in (
             (few, r"must be for the model's 3 layers of 96 channels, but is for 2 of 96; calibrate again"),
             (replace(calibration, channels=95), r"3 layers of 96 channels, but is for 3 of 95"),
             (other, r"must be for the model's weights [0-9a-f]{12}, but is for 000000000000; calibrate again, or give"),
-            (QUANTISERS[:2], r"Calibration must have the model's 3 layers, not 2"),
-            ([*QUANTISERS[:2], "se8"], r"Calibration must be .* for each layer, or None, not list"),
+            (QUANTIZERS[:2], r"Calibration must have the model's 3 layers, not 2"),
+            ([*QUANTIZERS[:2], "se8"], r"Calibration must be .* for each layer, or None, not list"),
             (7, r"Calibration must be .*, not int"),
             (tmp_path / "none.json", r"none.json cannot be read"),
         ):

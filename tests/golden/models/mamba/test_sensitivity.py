@@ -11,7 +11,7 @@ from qse_hw.golden.calibration.quantizers import CodebookQuantizer, SegmentedQua
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba import sensitivity
-from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Block, Mamba, MambaConfig
 from qse_hw.golden.models.mamba.sensitivity import output_error, output_weights
@@ -26,7 +26,7 @@ LENGTH = 3
 @pytest.fixture(params=CONFIGS, ids=["mamba1", "mamba2"])
 def block(request: pytest.FixtureRequest) -> Block:
     model = Mamba(request.param).eval()
-    initialise(model, 3)
+    initialize(model, 3)
     with torch.no_grad():  # so that x matters through x_proj, too, and every output differs
         generator = torch.Generator().manual_seed(4)
         for parameter in model.blocks[0].parameters():

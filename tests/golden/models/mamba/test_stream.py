@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.checkpoint import BUNDLED, fingerprint, load_model, save_model
-from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Config, Mamba, MambaConfig, weight_shapes
 from qse_hw.golden.models.mamba.shapes import SHAPES
@@ -29,7 +29,7 @@ IDS = torch.randint(61, (400,), generator=torch.Generator().manual_seed(8))
 @pytest.fixture(params=CONFIGS, ids=["mamba1", "mamba2"])
 def model(request: pytest.FixtureRequest) -> Mamba:
     model = Mamba(request.param).eval()
-    initialise(model, 3)
+    initialize(model, 3)
     return model
 
 
@@ -133,7 +133,7 @@ def test_activations_and_residual_streams_are_those_of_the_whole_model(model: Ma
 @pytest.mark.parametrize("config", CONFIGS, ids=["mamba1", "mamba2"])
 def test_random_layers_come_from_seed_and_layer_alone(config: Config) -> None:
     layers, model = random_layers(config, 3), Mamba(config)
-    initialise(model, 3)
+    initialize(model, 3)
     for got, expected in zip(
         activations(layers, IDS, tokens=40, batch_length=16),
         activations(layers_of(model), IDS, tokens=40, batch_length=16),

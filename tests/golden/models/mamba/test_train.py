@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 
 from qse_hw.golden.models.mamba.checkpoint import BUNDLED, BUNDLED_MAMBA2, fingerprint, load_model
-from qse_hw.golden.models.mamba.initial import initialise
+from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.layout import read_config
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 from qse_hw.golden.models.mamba.train import batch_at, bits_per_byte, main, rate_at, sizes
@@ -112,7 +112,7 @@ def test_the_rate_rises_from_a_hundredth(tmp_path: Path) -> None:
     options = ["--d-model", "16", "--layers", "1", "--batch", "2", "--length", "64", "--rate", "0.1", "--steps", "1"]
     main(["--text", str(text), "--valid", str(text), "-o", str(tmp_path), *options])
     trained, before = load_model(tmp_path), Mamba(MambaConfig(d_model=16, n_layer=1, vocab_size=256))
-    initialise(before, 0)
+    initialize(before, 0)
     moved = (trained.backbone.embedding.weight - before.backbone.embedding.weight).abs().max().item()
     assert 0.0005 < moved < 0.002
 
