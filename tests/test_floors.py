@@ -1,8 +1,8 @@
 """The order of the floors: who may import whom, in every file of the five folders, imports inside functions included.
 
 Floors from the bottom up: golden, rtl_gen, sim, synth, qse_hw; in the last one study below cli. Rooms of golden from
-the bottom up: errors, checks and io, formats, quantize, reference, functions and calibration, models, evaluate. synth imports sim
-because mutants of netlists run in simulators, with stimuli chosen by the cycle-accurate model.
+the bottom up: errors, checks and io, formats, quantize, reference, functions and calibration, models, evaluate. synth
+imports sim because mutants of netlists run in simulators, with stimuli chosen by the cycle-accurate model.
 """
 
 import ast
