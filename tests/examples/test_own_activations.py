@@ -57,6 +57,7 @@ def test_a_tensor_by_its_name(tmp_path, rng):
     assert steps[1] > 20 * steps[0]
 
 
+@pytest.mark.full
 def test_refused(tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()

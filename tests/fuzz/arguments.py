@@ -72,6 +72,15 @@ SOUND: dict[str, tuple[str, ...]] = {
     "size": ("8", "12", "96", "7"),
     "width": ("8", "1", "33"),
     "transpose": (),
+    "function": ("softplus", "exp2", "tanh"),
+    "error": ("2^-8", "1/64", "2^-40", "0"),
+    "low": ("0", "-2", "1/16"),
+    "high": ("0", "4"),
+    "degree": ("1", "2", "3"),
+    "borders": ("free", "power-of-two", "equal"),
+    "segments": ("8", "0", "4096"),
+    "direct": (),
+    "multiplier": ("dsp", "logic"),
     "projections": (),
     "calibration": ("IN/c.json",),
     "activations": ("IN/a.safetensors",),
@@ -117,9 +126,10 @@ SOUND: dict[str, tuple[str, ...]] = {
     "markdown": ("OUT/m.md",),
     "png": ("OUT/p.png",),
     "output": ("OUT/o", "OUT/o.npy", "OUT/new/o"),
+    "directory": ("OUT/o", "OUT/new/o"),
 }
 # never a path that could be written to outside the folder
-OUTPUTS = ("json", "markdown", "png", "output", "wave", "keep", "cache")
+OUTPUTS = ("json", "markdown", "png", "output", "directory", "wave", "keep", "cache")
 # Loading the harness takes long, and its tasks' files hold code by design.
 LEFT_OUT = ("tasks", "task_path", "help")
 

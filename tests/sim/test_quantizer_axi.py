@@ -64,6 +64,7 @@ def built(request, simulator, tmp_path_factory):
     return folder
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("testbench", TESTBENCHES)
 def test_under_an_independent_master(built, simulator, testbench):
     environment = {FOLDER_VARIABLE: str(built), "PYTHONPATH": ":".join(filter(None, sys.path))}

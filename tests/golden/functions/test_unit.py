@@ -55,6 +55,7 @@ def test_sixteen_bits():
         assert error(unit, x, unit(x)) <= 1
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     "kind",
     [

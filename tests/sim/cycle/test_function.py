@@ -26,6 +26,7 @@ def stimuli(unit, rng, seed=11):
     ]
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_equals_the_component(rng, kind, lanes):

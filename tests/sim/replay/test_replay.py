@@ -63,7 +63,7 @@ def check_every_value(name, input_name, simulator, lanes, steps, stride=1):
     assert outcomes[1].cycles > 1.5 * beats
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize(("name", "input_name", "step"), [("se8", "fp16", 0.0176), ("se9-paper", "s16", 150.0)])
 def test_every_pattern(name, input_name, step):
     check_every_value(name, input_name, "verilator", 16, [step])

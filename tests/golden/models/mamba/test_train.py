@@ -105,6 +105,7 @@ def test_the_defaults_make_the_bundled_models(folder: Path, monkeypatch: pytest.
     assert sizes(asked[0]) == config
 
 
+@pytest.mark.full
 def test_the_rate_rises_from_a_hundredth(tmp_path: Path) -> None:
     """A first step moves no weight by more than about the rate, which is 0.001 then, of 0.1."""
     text = tmp_path / "text"
