@@ -18,7 +18,7 @@ from qse_hw.golden.io.files import read_json, write_json
 SCHEMA = "qse-hw/test-times/1"
 PAGE = Path(__file__).with_name("tests.md")
 RESULTS = Path(__file__).parent / "results"
-RUNS = {"before": "test-times-before", "`make test`": "test-times", "`make test-full`": "test-times-full"}
+RUNS = {"`make test`": "test-times", "`make test-full`": "test-times-full"}
 SLOWEST = 30
 
 
