@@ -140,6 +140,7 @@ def forgetter() -> Callable[[], None]:
     """A function that empties the caches that this project's modules hold now: lru_cache and cached_property."""
     caches, instances = [], []
     properties: dict[type, list[str]] = {}
+    gc.unfreeze()  # the tests' conftest freezes, and what is frozen is not listed
     for thing in gc.get_objects():
         kind = type(thing)
         if kind is functools._lru_cache_wrapper:
