@@ -3,7 +3,6 @@
 They come from docs/results/functions-*.json (docs/functions_runs.py).
 """
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,25 +10,14 @@ from typing import Any
 
 import age
 from blocks import fill, markdown
+from reports import LOADED, load
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "functions.md"
-RESULTS = ROOT / "docs" / "results"
 NAMES = ("softplus", "silu", "exp2", "rsqrt", "dsp", "degree-2")
 AREAS = ("comb", "ff", "dsp", "bram")
 
 Result = dict[str, Any]
-LOADED: dict[str, dict[str, Any]] = {}
-"""The reports of which the page has figures, by name."""
-
-
-def load(name: str) -> dict[str, Any]:
-    """A report."""
-    if name not in LOADED:
-        LOADED[name] = json.loads((RESULTS / f"functions-{name}.json").read_text(encoding="utf-8"))
-    return LOADED[name]
-
-
 def kind(one: Result) -> str:
     """How a unit is made, in words."""
     given = one["parameters"]
@@ -44,7 +32,7 @@ def kind(one: Result) -> str:
 
 def measured(name: str) -> str:
     """Every unit of a report."""
-    document = load(name)
+    document = load(f"functions-{name}")
     rows = []
     for one in document["results"]:
         given, area = one["parameters"], one["area"]
@@ -66,7 +54,7 @@ def ratios() -> str:
     """Of each unit with free borders what it has over those with equal segments."""
     rows = []
     for name in NAMES:
-        document = load(name)
+        document = load(f"functions-{name}")
         results = document["results"]
         for one in results:
             given = one["parameters"]
@@ -94,7 +82,7 @@ def ratios() -> str:
 
 def older(now: age.Digests) -> str:
     """What is older than the code."""
-    return age.block({f"functions-{name}": (document, age.SYNTHESIS) for name, document in LOADED.items()}, now)
+    return age.block({name: (document, age.SYNTHESIS) for name, document in LOADED.items()}, now)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {name: lambda name=name: measured(name) for name in NAMES}  # type: ignore[misc]

@@ -4,7 +4,6 @@ They come from docs/results/hardware-*.json (docs/hardware_runs.py) and docs/res
 --netlist``).
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,26 +11,15 @@ from typing import Any
 
 import age
 from blocks import fill, markdown
+from reports import LOADED, load
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "hardware.md"
-RESULTS = ROOT / "docs" / "results"
 NETLISTS = ("ecp5", "ice40-hx8k", "ice40-up5k", "gowin", "cells")
 INPUTS = ("s16", "bf16", "fp32")
 AREAS = ("comb", "ff", "dsp")
 
 Result = dict[str, Any]
-
-
-LOADED: dict[str, dict[str, Any]] = {}
-"""The reports of which the page has figures, by name."""
-
-
-def load(name: str) -> dict[str, Any]:
-    """A report."""
-    if name not in LOADED:
-        LOADED[name] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return LOADED[name]
 
 
 def find(document: dict[str, Any], **wanted: Any) -> Result:
