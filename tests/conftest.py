@@ -41,22 +41,17 @@ def pytest_collection_modifyitems(config, items):
     """
     if config.getoption("full"):
         return
-    quick, cases = [], defaultdict(list)
-    for item in items:
-        every = item.get_closest_marker("every")
-        if every:
+    short = [item for item in items if not item.get_closest_marker("full")]
+    left_out, cases = set(items).difference(short), defaultdict(list)
+    for item in short:
+        if every := item.get_closest_marker("every"):
             cases[item.nodeid.partition("[")[0], every.args[0]].append(item)
-        else:
-            quick.append(item)
-    quick = [item for item in quick if not item.get_closest_marker("full")]
     for (_, n), of_test in cases.items():
-        short = [item for item in of_test if not item.get_closest_marker("full")]
-        quick += sorted(short, key=lambda item: zlib.crc32(item.nodeid.encode()))[: math.ceil(len(short) / n)]
-    chosen = set(quick)
-    long = [item for item in items if item not in chosen]
-    items[:] = [item for item in items if item in chosen]
-    if long:
-        config.hook.pytest_deselected(items=long)
+        of_test.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
+        left_out.update(of_test[math.ceil(len(of_test) / n) :])
+    if left_out:
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_collection_finish():
