@@ -16,15 +16,17 @@ from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.spec import FormatSpec, TunedFormat, parse_format
 from qse_hw.golden.calibration.tune import SIGNS, Tuner
-from qse_hw.golden.checks import instance, one_of
+from qse_hw.golden.checks import instance, integer, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import (
     BY_CHANNEL,
     FIXED,
+    GRANULARITIES,
     LOCAL_BITS,
     LOCALS,
     OPERANDS,
+    ROUNDINGS,
     WIDE_BITS,
     ChannelFormat,
     ChannelLocal,
@@ -83,6 +85,10 @@ class Options:
         if self.local_bits not in (8, LOCAL_BITS):
             raise InputError(f"Local bits must be 8 or {LOCAL_BITS}, not {self.local_bits!r}")
         one_of(self.state, STATES, "State")
+        one_of(self.rounding, ROUNDINGS, "State's rounding")
+        one_of(self.weights, GRANULARITIES, "Weights")
+        if not 0 <= integer(self.residual_fraction, "Residual fraction") < WIDE_BITS - 1:
+            raise InputError(f"Residual fraction must be from 0 to {WIDE_BITS - 2} bits, not {self.residual_fraction}")
 
 
 @torch.no_grad()

@@ -86,7 +86,7 @@ def _round_weights(changed: Mamba, formats: ModelFormats, name: str) -> None:
     for block, layer in zip(changed.blocks, formats.layers, strict=True):
         mixer: Any = block.mixer
         if name == "A":
-            mixer.A_log = nn.Parameter(_rounded_A(mixer.A_log, layer), requires_grad=False)
+            mixer.A_log = nn.Parameter(rounded_A(mixer.A_log, layer), requires_grad=False)
         elif name not in ("embedding", "head"):
             _round(getattr(mixer, name), "row" if name == "conv1d" else granularity)
 
@@ -98,6 +98,7 @@ def _round(module: nn.Module, granularity: Granularity) -> None:
     module.weight = nn.Parameter(values.view(weight.shape).to(weight), requires_grad=False)  # type: ignore[arg-type]
 
 
-def _rounded_A(A_log: Tensor, layer: LayerFormats) -> Tensor:
+def rounded_A(A_log: Tensor, layer: LayerFormats) -> Tensor:
+    """A_log (d, n) as the integer model stores it."""
     units = torch.from_numpy(decays(A_log, layer.A, "Layer")).double()
     return (units * (2.0**layer.A.exponent / LOG2_E)).log().to(A_log.dtype)

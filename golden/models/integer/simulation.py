@@ -1,4 +1,4 @@
-"""A transformed Mamba-1 in floating point, with a hook at every tensor that the integer model has a type for.
+"""A Mamba-1, transformed or not, in floating point, with a hook at every tensor that the integer model has a type for.
 
 Shapes: batch b, length l, ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r.
 """
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from qse_hw.golden.models.integer.transformations import RotatedLinear
 from qse_hw.golden.models.mamba.model import Block, Mamba
 from qse_hw.golden.reference.hadamard import transform_tensor
 
@@ -24,9 +25,9 @@ _CHUNK_VALUES = 1 << 19  # decays held at once
 
 
 def run_layer(block: Block, residual: Tensor, see: See) -> Tensor:
-    """The residual stream (b, l, m) after a transformed layer."""
+    """The residual stream (b, l, m) after a layer."""
     mixer: Any = block.mixer
-    hidden = see("norm", F.rms_norm(residual, residual.shape[-1:], eps=block.norm.eps))
+    hidden = see("norm", block.norm(residual))
     conv_input, gate = mixer.in_proj(hidden).chunk(2, dim=-1)
     padded = F.pad(see("conv_input", conv_input).transpose(1, 2), (mixer.conv1d.weight.shape[-1] - 1, 0))
     total = F.conv1d(padded, mixer.conv1d.weight, mixer.conv1d.bias, groups=padded.shape[1]).transpose(1, 2)
@@ -36,16 +37,16 @@ def run_layer(block: Block, residual: Tensor, see: See) -> Tensor:
     delta = see("delta", F.softplus(see("dt_sum", dt + mixer.dt_proj.bias)))
     y = _scan(see("inflow", delta * x), delta, -mixer.A_log.exp(), see("B", B), see("C", C), see) + mixer.D * x
     gated = see("gated", see("scan", y) * see("silu_gate", F.silu(see("gate", gate))))
-    return residual + F.linear(see("y", transform_tensor(gated)), mixer.out_proj.weight)
+    y = transform_tensor(gated) if isinstance(mixer.out_proj, RotatedLinear) else gated
+    return residual + F.linear(see("y", y), mixer.out_proj.weight)
 
 
 def run(model: Mamba, ids: Tensor, see: Callable[[int, str, Tensor], Tensor]) -> Tensor:
-    """Logits (b, l, vocab_size) of a transformed model; ``see`` also gets the layer: n_layer for norm_f."""
+    """Logits (b, l, vocab_size) of a model; ``see`` also gets the layer: n_layer for norm_f."""
     residual = model.backbone.embedding(ids)
     for number, block in enumerate(model.blocks):
         residual = run_layer(block, residual, lambda name, value, number=number: see(number, name, value))  # type: ignore[misc]
-    norm = model.backbone.norm_f
-    hidden = see(len(model.blocks), "norm_f", F.rms_norm(residual, residual.shape[-1:], eps=norm.eps))
+    hidden = see(len(model.blocks), "norm_f", model.backbone.norm_f(residual))
     return F.linear(hidden, model.lm_head.weight)
 
 
