@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from qse_hw.golden.functions.constraints import EXHAUSTIVE_BITS, MARGIN, STEP_BITS, departure, samples, targets
+from qse_hw.golden.functions.constraints import MARGIN, STEP_BITS, departure, exhaustive, samples, targets
 from qse_hw.golden.functions.targets import FRACTION_BITS
 from qse_hw.golden.functions.unit import FunctionUnit
 
@@ -17,8 +17,8 @@ class Accuracy:
     """The accuracy over all inputs of the domain.
 
     Attributes:
-        error: the largest distance of an output from the function, in steps of the output; for inputs of more than 16
-            bits an upper bound.
+        error: the largest distance of an output from the function, in steps of the output; for domains
+            of more than 65,536 inputs an upper bound.
         at: the input of that error, in steps; for a bound, an input in the segment with the largest bound.
         correct: the fraction of inputs whose output is the nearest to the function; None if not all were computed.
         monotone: whether outputs never fall where the function rises, nor rise where it falls; None likewise.
@@ -32,8 +32,8 @@ class Accuracy:
 
 @lru_cache(maxsize=64)
 def accuracy(unit: FunctionUnit) -> Accuracy:
-    """Computed at every input of up to 16 bits; for wider inputs from the bounds of :func:`error_by_segment`."""
-    if unit.reduction.input.width > EXHAUSTIVE_BITS:
+    """Computed at every input of a domain of up to 65,536; of a larger one, the bounds of :func:`error_by_segment`."""
+    if not exhaustive(unit.low, unit.high):
         bounds = error_by_segment(unit)
         worst = max(bounds, key=lambda start: (bounds[start], -start))
         return Accuracy(error=bounds[worst], at=_input_of(unit, worst), correct=None, monotone=None)
@@ -53,7 +53,7 @@ def accuracy(unit: FunctionUnit) -> Accuracy:
 def errors(unit: FunctionUnit) -> tuple[list[int], list[float]]:
     """Every input of the domain, in steps, and the output minus the function there, in steps of the output.
 
-    For inputs of up to 16 bits.
+    For domains of up to 65,536 inputs.
     """
     reference = targets(unit.reduction, unit.output, unit.low, unit.high)
     outputs = unit.array(reference.x).tolist()

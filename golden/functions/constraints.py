@@ -1,9 +1,9 @@
 """The error bound as constraints on the polynomial: an interval of integers at every argument that occurs.
 
-For inputs of up to 16 bits the intervals are exact (:func:`exact`): every output is within the bound if and only if the
-polynomial is within all intervals. For wider inputs the argument is sampled (:func:`sampled`). Between two samples, the
-distance of a line from the core exceeds the larger of the two distances there by at most ``gap**2 / 8`` times a bound
-of the core's second derivative; the intervals are narrowed by that much.
+For domains of up to 65,536 inputs the intervals are exact (:func:`exact`): every output is within the bound if and only
+if the polynomial is within all intervals. For larger ones the argument is sampled (:func:`sampled`). Between two
+samples, the distance of a line from the core exceeds the larger of the two distances there by at most ``gap**2 / 8``
+times a bound of the core's second derivative; the intervals are narrowed by that much.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from qse_hw.golden.functions.targets import FRACTION_BITS
 
 Integers = npt.NDArray[np.int64]
 EXHAUSTIVE_BITS = 16
-"""Inputs of up to so many bits are all computed."""
+"""All inputs of a domain are computed if there are at most two to that power."""
 STEP_BITS = 64
 """Fraction bits of a target, in steps of the output."""
 MARGIN = 2
@@ -68,6 +68,15 @@ class Targets:
         half = 1 << (STEP_BITS - 1)
         return np.array([(value + half) >> STEP_BITS for value in self.values], np.int64)
 
+    @cached_property
+    def tail(self) -> npt.NDArray[np.bool_]:
+        """Whether the value is within half a step of 0, or of max(v, 0), which is an output there."""
+        half, kind, shift = 1 << (STEP_BITS - 1), self.reduction.function.kind, tail_shift(self.reduction, self.output)
+        if kind == "even" and shift is not None:
+            relu = (max(x, 0) << (STEP_BITS + shift) for x in self.x.tolist())
+            return np.array([abs(v - r) + MARGIN < half for v, r in zip(self.values, relu, strict=True)], np.bool_)
+        return np.array([kind == "exponential" and value + MARGIN < half for value in self.values], np.bool_)
+
     def wrong_turns(self, outputs: Integers) -> Integers:
         """Numbers of the inputs after which ``outputs`` fall although the function rises, or rise although it falls."""
         change = np.diff(outputs)
@@ -75,12 +84,21 @@ class Targets:
 
     @lru_cache(maxsize=4)  # noqa: B019 - as long-lived as what it is of
     def allowed(self, error: Fraction) -> "Allowed":
-        """The outputs within ``error``, in steps of the output, and not beyond the function's own range."""
+        """The outputs within ``error``, in steps of the output, and not beyond the function's own range.
+
+        In the tails (:attr:`tail`) only the nearest output.
+        """
         bound = int(error * (1 << STEP_BITS))
         least, most = self.range
         low = np.array([max(least, -((bound - MARGIN - v) >> STEP_BITS)) for v in self.values], np.int64)
         high = np.array([min(most, (v - MARGIN + bound) >> STEP_BITS) for v in self.values], np.int64)
-        return Allowed(low, high)
+        return Allowed(np.where(self.tail, self.nearest, low), np.where(self.tail, self.nearest, high))
+
+
+def tail_shift(reduction: Reduction, output: InputType) -> int | None:
+    """log2 of an input's step in steps of the output; None if inputs are finer, so that max(v, 0) is no output."""
+    shift = reduction.input.exponent - output.exponent
+    return shift if shift >= 0 else None
 
 
 def values(reduction: Reduction, output: InputType, x: Integers) -> list[int]:
@@ -104,6 +122,11 @@ def targets(reduction: Reduction, output: InputType, low: int, high: int) -> Tar
     """The targets of all inputs from ``low`` to ``high``."""
     x = np.arange(low, high + 1, dtype=np.int64)
     return Targets(reduction, output, x, values(reduction, output, x))
+
+
+def exhaustive(low: int, high: int) -> bool:
+    """Whether all inputs from ``low`` to ``high`` are computed."""
+    return high - low < 1 << EXHAUSTIVE_BITS
 
 
 class Allowed(NamedTuple):
@@ -205,7 +228,15 @@ def sampled(
     pairs = list(zip(points.core, slack, strict=True))
     least = np.array([-((more - 1 - core) >> down) for core, more in pairs], np.int64)
     most = np.array([(core + more) >> down for core, more in pairs], np.int64)
-    return Constraints(points.argument, least + offset, most + offset)
+    least, most = least + offset, most + offset
+    if reduction.kind == "even" and tail_shift(reduction, output) is not None:  # there max(v, 0) is the output
+        tail = np.array([abs(core) << 1 < 1 << (FRACTION_BITS + output.exponent) for core in points.core], np.bool_)
+        tail &= np.logical_and.accumulate(tail[::-1])[::-1]  # not SiLU near 0
+        least, most = (
+            np.where(tail, np.maximum(least, 0), least),
+            np.where(tail, np.minimum(most, 2 * offset - 1), most),
+        )
+    return Constraints(points.argument, least, most)
 
 
 def departure(reduction: Reduction, gap: int) -> Fraction:

@@ -17,6 +17,7 @@ from qse_hw.golden.functions.constraints import (
     Constraints,
     Targets,
     exact,
+    exhaustive,
     sampled,
     samples,
     targets,
@@ -78,14 +79,16 @@ def design(
         raise InputError(f"Degree must be 1 or 2, not {degree!r}")
     if direct and input.width > EXHAUSTIVE_BITS:
         raise InputError(f"Input of a direct function must have at most {EXHAUSTIVE_BITS} bits, not {input.name}")
-    if degree == 2 and input.width > EXHAUSTIVE_BITS:
-        raise InputError(f"Degree must be 1 for inputs of more than {EXHAUSTIVE_BITS} bits, not 2 for {input.name}")
     if not 1 <= segments <= MAX_SEGMENTS:
         raise InputError(f"Segments must be from 1 to {MAX_SEGMENTS}, not {segments!r}")
     if not error > 0:
         raise InputError(f"Error must be above 0, not {shown(error)}")
     step = Fraction(2) ** output.exponent
     first, last = domain(reduction, output, low, high, error)
+    if degree == 2 and not exhaustive(first, last):
+        raise InputError(
+            f"Degree must be 1 for domains of more than {1 << EXHAUSTIVE_BITS:,} inputs, not 2 for {last - first + 1:,}"
+        )
     asked = _Asked(reduction, output, first, last, error / step)
     _check_range(asked)
     least = asked.least * step
@@ -141,7 +144,7 @@ class _Asked:
 
     @property
     def exhaustive(self) -> bool:
-        return self.reduction.input.width <= EXHAUSTIVE_BITS
+        return exhaustive(self.low, self.high)
 
     @property
     def power(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.functions.accuracy import accuracy
-from qse_hw.golden.functions.constraints import EXHAUSTIVE_BITS
+from qse_hw.golden.functions.constraints import EXHAUSTIVE_BITS, exhaustive
 from qse_hw.golden.functions.design import BORDERS, MAX_SEGMENTS, design
 from qse_hw.golden.functions.targets import FUNCTIONS
 from qse_hw.golden.functions.unit import FunctionUnit
@@ -110,7 +110,7 @@ class FunctionConfig(UnitConfig):
                 "error": float(measured.error) * out,
                 "error_in_steps": float(measured.error),
                 "at": measured.at * into,
-                "every_input": self.input.width <= EXHAUSTIVE_BITS,
+                "every_input": exhaustive(unit.low, unit.high),
                 "correctly_rounded": measured.correct,
                 "monotone": measured.monotone,
                 "segments": unit.polynomial.segments,
@@ -118,9 +118,7 @@ class FunctionConfig(UnitConfig):
             "segments": {
                 "starts": [start * 2.0**-unit.reduction.fraction_bits for start in unit.polynomial.starts],
                 "sum_bits": unit.polynomial.sum_bits,
-                "coefficients": [
-                    list(row) for row in zip(*_columns(unit), strict=True)
-                ],
+                "coefficients": [list(row) for row in zip(*_columns(unit), strict=True)],
             },
         }
 

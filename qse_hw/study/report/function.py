@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from qse_hw.golden.functions.accuracy import accuracy, errors
-from qse_hw.golden.functions.constraints import EXHAUSTIVE_BITS
+from qse_hw.golden.functions.constraints import exhaustive
 from qse_hw.golden.functions.unit import FunctionUnit
 from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.study.report.html import Html, figure, paragraph, section
@@ -44,8 +44,8 @@ def section_function(config: FunctionConfig) -> Html:
 
 
 def curves(unit: FunctionUnit) -> tuple[list[tuple[float, float, float]], list[tuple[float, float, float]]]:
-    """Input, and the least and the largest output, or error, of the inputs of a column. Up to 16-bit inputs."""
-    assert unit.reduction.input.width <= EXHAUSTIVE_BITS
+    """Input, and the least and the largest output, or error, of a column's inputs; for up to 65,536 of them."""
+    assert exhaustive(unit.low, unit.high)
     x, away = errors(unit)
     step_in, step_out = 2.0**unit.reduction.input.exponent, 2.0**unit.output.exponent
     size = max(1, len(x) // COLUMNS)

@@ -25,7 +25,7 @@ SOFTPLUS = KINDS[0]
         ({"output": "s8e-7", "high": Fraction(7)}, "High must be at most 0.515625, where softplus reaches"),
         ({"low": Fraction(1), "high": Fraction(0)}, "Low must be below high, not 1 with 0"),
         ({"degree": 3}, "Degree must be 1 or 2, not 3"),
-        ({"degree": 2, "input": "s17e-11"}, "Degree must be 1 for inputs of more than 16 bits, not 2"),
+        ({"degree": 2, "input": "s17e-11"}, "Degree must be 1 for domains of more than 65,536 inputs, not 2 for 81,8"),
         ({"direct": True, "input": "s17e-11"}, "Input of a direct function must have at most 16 bits"),
         ({"segments": 0}, "Segments must be from 1 to 1024, not 0"),
         ({"segments": 3}, "Segments must be more than 3 to keep the error 0.0078125 with degree 1 and free borders"),

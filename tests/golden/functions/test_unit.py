@@ -78,3 +78,26 @@ def test_wide_inputs(kind):
         assert error(unit, one, y) <= float(unit.error), one
     assert accuracy(unit).error <= unit.error
     assert accuracy(unit).correct is None
+
+
+@pytest.mark.every(3)
+@pytest.mark.parametrize("shape", [{}, {"borders": "equal"}, {"borders": "equal", "direct": True}], ids=str)
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[3], KINDS[4]], ids=lambda kind: kind["function"])
+def test_tails_are_rounded_correctly(kind, shape):
+    """Where the function is within half a step of 0 or of its input, that is the output."""
+    unit = make(kind, **shape)
+    step_in, step = (Fraction(2) ** type.exponent for type in (unit.reduction.input, unit.output))
+    tails = 0
+    for x in range(unit.low, unit.high + 1):
+        limit = max(x, 0) * step_in if kind["function"] != "exp2" else 0
+        if abs(exactly(kind["function"], x * step_in) - mp.mpf(limit.numerator) / limit.denominator) < float(step) / 2:
+            assert unit(x) * step == limit
+            tails += 1
+    assert tails > 100
+
+
+@pytest.mark.parametrize("function", ["softplus", "silu"])
+def test_tails_of_wide_inputs(function):
+    unit = make({"function": function, "input": "s20e-12", "output": "s22e-13", "bits": 11})
+    x = np.concatenate([np.arange(-1 << 19, -60000), np.arange(60000, 1 << 19)])
+    np.testing.assert_array_equal(unit.array(x), np.maximum(x, 0) << 1)
