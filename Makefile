@@ -9,6 +9,8 @@ PACKAGE := $(VENV)/package/qse_hw# the installed layout in links, for mypy, whic
 
 .PHONY: help demo test test-full test-times accuracy hardware lint clean \
 	verification formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
+# Compiled Python is kept in __pycache__: the tests start the command line more than a hundred times.
+unexport PYTHONDONTWRITEBYTECODE
 RESULTS := docs/results
 MINUTES := 60
 

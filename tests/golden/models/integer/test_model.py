@@ -1,5 +1,6 @@
 """The integer model on arrays and in Python integers: equal on every bit, however a sequence is cut."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -29,27 +30,26 @@ def with_state(model_formats: ModelFormats, format, shift: int, rounding: str) -
     return replace(model_formats, layers=tuple(layers))
 
 
-def cases() -> dict[str, ModelFormats]:
-    local8, local16 = small.formats(local_bits=8), small.formats(local_bits=16)
-    asym = load_format("int8-asym:zero_point=100")
-    return {
-        "local 8": local8,
-        "local 16": local16,
-        "rough 8": small.rough(local8),
-        "rough 16": small.rough(local16),
-        "int8 per tensor": small.formats(spec="int8", weights="tensor"),
-        "se8-silu": small.formats(spec="se8-silu"),
-        "s24": small.formats(local_bits=16, state="s24"),
-        "stochastic": small.formats(local_bits=16, rounding="stochastic"),
-        "se8 state": with_state(local16, small.SE8_SIGNED, 6, "nearest"),
-        "se8 state, stochastic": with_state(local16, small.SE8_SIGNED, 6, "stochastic"),
-        "int8-asym state, stochastic": with_state(local16, asym, 8, "stochastic"),
-    }
+CASES: dict[str, Callable[[], ModelFormats]] = {
+    "local 8": lambda: small.formats(local_bits=8),
+    "local 16": lambda: small.formats(local_bits=16),
+    "rough 8": lambda: small.rough(small.formats(local_bits=8)),
+    "rough 16": lambda: small.rough(small.formats(local_bits=16)),
+    "int8 per tensor": lambda: small.formats(spec="int8", weights="tensor"),
+    "se8-silu": lambda: small.formats(spec="se8-silu"),
+    "s24": lambda: small.formats(local_bits=16, state="s24"),
+    "stochastic": lambda: small.formats(local_bits=16, rounding="stochastic"),
+    "se8 state": lambda: with_state(small.formats(local_bits=16), small.SE8_SIGNED, 6, "nearest"),
+    "se8 state, stochastic": lambda: with_state(small.formats(local_bits=16), small.SE8_SIGNED, 6, "stochastic"),
+    "int8-asym state, stochastic": lambda: with_state(
+        small.formats(local_bits=16), load_format("int8-asym:zero_point=100"), 8, "stochastic"
+    ),
+}
 
 
-@pytest.fixture(scope="module", params=cases(), ids=str)
+@pytest.fixture(scope="module", params=CASES, ids=str)
 def parts(request):
-    formats = cases()[request.param]
+    formats = CASES[request.param]()
     fast = IntegerMamba.of(small.model(), formats)
     ids = small.text().numpy()[:TOKENS]
     return request.param, fast, ids, fast.forward(ids[None], fast.start(1))[0]
