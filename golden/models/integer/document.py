@@ -13,21 +13,17 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.io.files import write_json
 from qse_hw.golden.io.schema import checked_document
 from qse_hw.golden.models.integer.formats import (
-    BY_CHANNEL,
-    FIXED,
     GRANULARITIES,
-    LOCALS,
-    OPERANDS,
     ROUNDINGS,
     STATE_BITS,
     ChannelFormat,
-    Decays,
     FixedPoint,
     LayerFormats,
     Local,
     ModelFormats,
     State,
 )
+from qse_hw.golden.models.integer.mamba1.formats import Decays, Mamba1Formats
 from qse_hw.golden.models.integer.transformations import Transformations
 
 SCHEMA_NAME = "qse-hw/integer/1"
@@ -52,22 +48,37 @@ _STATE = _object(
     rounding={"enum": list(ROUNDINGS)},
 )
 _DECAYS = _object(format={"type": "object"}, exponent={"type": "integer"}, base=_EXPONENTS, shifts=_EXPONENTS)
-_LAYER: dict[str, Any] = {
-    **dict.fromkeys(OPERANDS, _SEGMENTED), **dict.fromkeys(LOCALS, _LOCAL),
-    **dict.fromkeys(BY_CHANNEL, _BY_CHANNEL), **dict.fromkeys(FIXED, _FIXED),
-    "inflow": _EXPONENTS, "state": _STATE, "A": _DECAYS,
-}  # fmt: skip
+ARCHITECTURES: dict[str, type[LayerFormats]] = {own.ARCHITECTURE: own for own in (Mamba1Formats,)}
+
+
+def _layer_schema(formats: type[LayerFormats]) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        **dict.fromkeys(formats.OPERANDS, _SEGMENTED), **dict.fromkeys(formats.LOCALS, _LOCAL),
+        **dict.fromkeys(formats.BY_CHANNEL, _BY_CHANNEL), **dict.fromkeys(formats.FIXED, _FIXED),
+        "inflow": _EXPONENTS, "state": _STATE,
+    }  # fmt: skip
+    return _object(**{"A": _DECAYS} | properties)
+
+
 SCHEMA = _object(
     schema={"const": SCHEMA_NAME},
+    architecture={"enum": list(ARCHITECTURES)},
     model={"type": "string", "pattern": "^[0-9a-f]{64}$"},
     tokens={"type": "integer", "minimum": 1},
     transformations=_object(**{field.name: {"type": "boolean"} for field in fields(Transformations)}),
     weights={"enum": list(GRANULARITIES)},
     residual=_FIXED,
-    layers={"type": "array", "minItems": 1, "items": _object(**_LAYER)},
+    layers={"type": "array", "minItems": 1},
     norm_f=_SEGMENTED,
     logits=_FIXED,
 )
+SCHEMA["allOf"] = [
+    {
+        "if": {"properties": {"architecture": {"const": name}}},
+        "then": {"properties": {"layers": {"items": _layer_schema(formats)}}},
+    }
+    for name, formats in ARCHITECTURES.items()
+]
 
 
 def write_formats(path: str | os.PathLike[str], formats: ModelFormats) -> None:
@@ -76,6 +87,7 @@ def write_formats(path: str | os.PathLike[str], formats: ModelFormats) -> None:
     instance(formats, ModelFormats, "Formats", "a ModelFormats, as calibrate_integer gives it")
     document = {
         "schema": SCHEMA_NAME,
+        "architecture": formats.architecture,
         "model": formats.model,
         "tokens": formats.tokens,
         "transformations": asdict(formats.transformations),
@@ -96,7 +108,8 @@ def read_formats(path: str | os.PathLike[str]) -> ModelFormats:
     """
     where = f"Formats {as_path(path, 'Formats')}"
     document = checked_document(path, where, SCHEMA)
-    layers = tuple(_layer_from_json(layer, f"{where}: layer {n}") for n, layer in enumerate(document["layers"]))
+    kind = ARCHITECTURES[document["architecture"]]
+    layers = tuple(_layer_from_json(layer, kind, f"{where}: layer {n}") for n, layer in enumerate(document["layers"]))
     try:
         return ModelFormats(
             model=document["model"],
@@ -141,34 +154,43 @@ def _format_from_json(document: dict[str, Any], where: str) -> SegmentedFormat:
 
 
 def _layer_to_json(layer: LayerFormats) -> dict[str, Any]:
+    document: dict[str, Any] = {name: _type_to_json(getattr(layer, name)) for name in _types(type(layer))}
+    if isinstance(layer, Mamba1Formats):
+        document["A"] = asdict(layer.A) | {"format": format_to_json(layer.A.format)}
     state = layer.state
     format = format_to_json(state.format) if isinstance(state.format, SegmentedFormat) else state.format
-    return {name: _type_to_json(getattr(layer, name)) for name in (*OPERANDS, *LOCALS, *FIXED)} | {
+    return document | {
         "inflow": list(layer.inflow),
-        "A": asdict(layer.A) | {"format": format_to_json(layer.A.format)},
         "state": {"format": format, "exponents": list(state.exponents), "rounding": state.rounding},
     }
 
 
-def _layer_from_json(document: dict[str, Any], where: str) -> LayerFormats:
-    types: dict[str, Any] = {
-        name: _type_from_json(document[name], f"{where}, {name}") for name in (*OPERANDS, *LOCALS, *FIXED)
-    }
-    state, A = document["state"], document["A"]
+def _layer_from_json(document: dict[str, Any], kind: type[LayerFormats], where: str) -> LayerFormats:
+    types: dict[str, Any] = {name: _type_from_json(document[name], f"{where}, {name}") for name in _types(kind)}
+    state = document["state"]
     format = state["format"]
     if isinstance(format, dict):
         format = _format_from_json(format, f"{where}, state")
     try:
-        return LayerFormats(
-            **types,
-            inflow=tuple(map(int, document["inflow"])),
-            A=Decays(
-                format=_format_from_json(A["format"], f"{where}, A"),
-                exponent=int(A["exponent"]),
-                base=tuple(map(int, A["base"])),
-                shifts=tuple(map(int, A["shifts"])),
-            ),
-            state=State(format=format, exponents=tuple(map(int, state["exponents"])), rounding=state["rounding"]),
+        if kind is Mamba1Formats:
+            types["A"] = _decays_from_json(document["A"], f"{where}, A")
+        types["state"] = State(
+            format=format, exponents=tuple(map(int, state["exponents"])), rounding=state["rounding"]
         )
+        types["inflow"] = tuple(map(int, document["inflow"]))
+        return kind(**types)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
+
+
+def _decays_from_json(document: dict[str, Any], where: str) -> Decays:
+    return Decays(
+        format=_format_from_json(document["format"], where),
+        exponent=int(document["exponent"]),
+        base=tuple(map(int, document["base"])),
+        shifts=tuple(map(int, document["shifts"])),
+    )
+
+
+def _types(kind: type[LayerFormats]) -> tuple[str, ...]:
+    return (*kind.OPERANDS, *kind.LOCALS, *kind.FIXED)

@@ -1,14 +1,18 @@
 """The format of every tensor of a quantized model: the specification of the integer model and of hardware for it.
 
-There are three kinds of type. Operands of products (the norm's output, x, dt_low, y) have a segmented format with any
-scale; the scale is folded into the product's multiplier. Local tensors (conv_input, gate, B, C, dt) have a segmented
-format whose step is a power of two, so that the codes' values are fixed-point numbers, or are fixed point themselves;
-conv_input and dt have a step for every channel, which costs nothing. All other tensors are fixed point.
+There are three kinds of type. Operands of products (the norm's output, say) have a segmented format with any scale; the
+scale is folded into the product's multiplier. Local tensors (conv_input, say) have a segmented format whose step is a
+power of two, so that the codes' values are fixed-point numbers, or are fixed point themselves; some have a step for
+every channel, which costs nothing. All other tensors are fixed point.
+
+Here are the types and what a model's layers have in common; the layers are in
+:mod:`qse_hw.golden.models.integer.mamba1.formats` and :mod:`qse_hw.golden.models.integer.mamba2.formats`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.checks import instance, integer, one_of
@@ -25,7 +29,7 @@ ROUNDINGS: tuple[Rounding, ...] = ("nearest", "stochastic")
 LOCAL_BITS = 16
 """The most bits that the values of a local tensor's codes have."""
 STATE_BITS = (16, 24)
-_MAX_EXPONENT = 64
+MAX_EXPONENT = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +44,9 @@ class FixedPoint:
             object.__setattr__(self, field.name, integer(getattr(self, field.name), f"Fixed point's {field.name}"))
         if not 2 <= self.bits <= 32:
             raise InputError(f"Fixed point's bits must be from 2 to 32, not {self.bits}")
-        if abs(self.exponent) > _MAX_EXPONENT:
+        if abs(self.exponent) > MAX_EXPONENT:
             raise InputError(
-                f"Fixed point's exponent must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {self.exponent}"
+                f"Fixed point's exponent must be from -{MAX_EXPONENT} to {MAX_EXPONENT}, not {self.exponent}"
             )
 
     @property
@@ -64,7 +68,7 @@ class ChannelFormat:
     exponents: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        _check_encoded(self.format, "Channels")
+        check_encoded(self.format, "Channels")
         object.__setattr__(self, "exponents", _exponents(self.exponents, "Channels'"))
 
 
@@ -93,7 +97,7 @@ class State:
         if not isinstance(self.format, SegmentedFormat) and self.format not in STATE_BITS:
             raise InputError(f"State must have a segmented format, or 16 or 24 bits, not {self.format!r}")
         if isinstance(self.format, SegmentedFormat):
-            _check_encoded(self.format, "State")
+            check_encoded(self.format, "State")
         object.__setattr__(self, "exponents", _exponents(self.exponents, "State's"))
         one_of(self.rounding, ROUNDINGS, "State's rounding")
 
@@ -103,107 +107,56 @@ class State:
         return self.format.bits if isinstance(self.format, SegmentedFormat) else self.format
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decays:
-    """How -A log2(e) is stored: a base for every state, shared by all channels, and a code for each channel and state.
-
-    The value is ``base[n] + (v << shifts[n])`` units of ``2**exponent``, where v is the code's value in fine steps.
-
-    Args:
-        format: of the codes.
-        exponent: log2 of the unit.
-        base: one for every state, in units.
-        shifts: one for every state.
-    """
-
-    format: SegmentedFormat
-    exponent: int
-    base: tuple[int, ...]
-    shifts: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        _check_encoded(self.format, "A")
-        for name in ("base", "shifts"):
-            object.__setattr__(self, name, tuple(integer(one, f"A's {name}") for one in getattr(self, name)))
-        if not self.base or len(self.base) != len(self.shifts):
-            raise InputError(f"A must have as many shifts as bases, at least one, not {len(self.shifts)}")
-        if abs(self.exponent) > _MAX_EXPONENT or not all(0 <= shift <= 16 for shift in self.shifts):
-            raise InputError(f"A's shifts must be from 0 to 16, not {self.shifts}")
-
-
-@dataclass(frozen=True, kw_only=True)
 class LayerFormats:
-    """The formats of a layer of a Mamba-1, in the order of the data flow.
+    """The formats of a layer: the base of a dataclass for each kind of mixer, in the order of its data flow.
 
     Attributes:
-        norm: operand: RMSNorm's output without its weight.
-        conv_input: local, by channel: in_proj's output.
-        gate: local: in_proj's output, too.
-        conv_sum: fixed point: the convolution's sum with its bias.
-        x: operand: SiLU(conv_sum); the scan reads the same codes.
-        dt_low: operand of dt_proj.
-        B, C: local.
-        dt: local, by channel: dt_proj's output without its bias.
-        dt_sum: fixed point: dt_proj's output with its bias.
-        delta: fixed point: softplus(dt_sum).
-        A: weights: -A log2(e).
+        ARCHITECTURE: of the models with such layers, as in their configuration.
+        OPERANDS: names of the inputs of products, which have a segmented format with any scale.
+        LOCALS: names of the local tensors.
+        BY_CHANNEL: those of them that have a step for every channel.
+        FIXED: bits of the fixed-point tensors, by name.
+        delta: fixed point: the time steps.
         inflow: log2 of the unit of delta x (16 bits), one for every channel or one for all.
         state: the SSM state.
         scan: fixed point: C h + D x.
-        silu_gate: fixed point: SiLU(gate).
-        gated: fixed point: scan times silu_gate.
-        y: operand of out_proj: the orthonormal Hadamard transform of gated.
     """
 
-    norm: SegmentedQuantizer
-    conv_input: ChannelLocal
-    gate: Local
-    conv_sum: FixedPoint
-    x: SegmentedQuantizer
-    dt_low: SegmentedQuantizer
-    B: Local
-    C: Local
-    dt: ChannelLocal
-    dt_sum: FixedPoint
+    ARCHITECTURE: ClassVar[str]
+    OPERANDS: ClassVar[tuple[str, ...]]
+    LOCALS: ClassVar[tuple[str, ...]]
+    BY_CHANNEL: ClassVar[tuple[str, ...]]
+    FIXED: ClassVar[Mapping[str, int]]
+
     delta: FixedPoint
-    A: Decays
     inflow: tuple[int, ...]
     state: State
     scan: FixedPoint
-    silu_gate: FixedPoint
-    gated: FixedPoint
-    y: SegmentedQuantizer
 
     def __post_init__(self) -> None:
-        for name in OPERANDS:
-            _check_encoded(_typed(getattr(self, name), SegmentedQuantizer, name).format, name)
-        for name in LOCALS:
-            coded = ChannelFormat if name in BY_CHANNEL else SegmentedQuantizer
-            local = _typed(getattr(self, name), (coded, FixedPoint), name)
+        for name in self.OPERANDS:
+            check_encoded(typed(getattr(self, name), SegmentedQuantizer, name).format, name)
+        for name in self.LOCALS:
+            coded = ChannelFormat if name in self.BY_CHANNEL else SegmentedQuantizer
+            local = typed(getattr(self, name), (coded, FixedPoint), name)
             if isinstance(local, FixedPoint):
                 _check_bits(local, LOCAL_BITS, name)
             elif isinstance(local, SegmentedQuantizer):
                 _check_local(local, name)
-        for name, bits in FIXED.items():
-            _check_bits(_typed(getattr(self, name), FixedPoint, name), bits, name)
-        _typed(self.A, Decays, "A")
+        for name, bits in self.FIXED.items():
+            _check_bits(typed(getattr(self, name), FixedPoint, name), bits, name)
         object.__setattr__(self, "inflow", tuple(integer(one, "inflow") for one in self.inflow))
         if len(self.inflow) not in (1, len(self.state.exponents)) and len(self.state.exponents) != 1:
             raise InputError("inflow must have one exponent, or as many as the state has, but these differ")
 
 
-OPERANDS = ("norm", "x", "dt_low", "y")
-LOCALS = ("conv_input", "gate", "B", "C", "dt")
-BY_CHANNEL = ("conv_input", "dt")
-FIXED = {"conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 16}
-"""Bits by name. Small time steps matter as much as large ones, so delta is as wide as a DSP block's multiplier."""
 WIDE_BITS = 24
 """Bits of the residual stream and of the logits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFormats:
-    """The formats of a Mamba-1. With the checkpoint of that fingerprint, they determine the integer model.
+    """The formats of a model. With the checkpoint of that fingerprint, they determine the integer model.
 
     Attributes:
         model: fingerprint of the checkpoint (SHA-256, hex).
@@ -211,7 +164,7 @@ class ModelFormats:
         transformations: applied to the checkpoint first.
         weights: whether every row of an int8 matrix has its own step, or the whole matrix one.
         residual: the residual stream: fixed point of 24 bits.
-        layers: first to last.
+        layers: first to last, all of one kind of mixer.
         norm_f: operand of the head.
         logits: fixed point of 24 bits.
     """
@@ -232,9 +185,16 @@ class ModelFormats:
         one_of(self.weights, GRANULARITIES, "Weights")
         if not self.layers:
             raise InputError("Formats must be of at least one layer, not none")
+        if len({type(layer) for layer in self.layers}) > 1:
+            raise InputError("Formats must be of layers of one kind of mixer, but these are of several")
         _check_bits(self.residual, WIDE_BITS, "residual")
         _check_bits(self.logits, WIDE_BITS, "logits")
-        _check_encoded(_typed(self.norm_f, SegmentedQuantizer, "norm_f").format, "norm_f")
+        check_encoded(typed(self.norm_f, SegmentedQuantizer, "norm_f").format, "norm_f")
+
+    @property
+    def architecture(self) -> str:
+        """As in the configuration of the model: "mamba1" or "mamba2"."""
+        return self.layers[0].ARCHITECTURE
 
     def check(self, fingerprint: str, layers: int) -> None:
         """InputError unless these are the formats of the model with that fingerprint and number of layers."""
@@ -264,24 +224,26 @@ def channel_exponents(local: ChannelLocal, channels: int) -> tuple[int, ...]:
 
 def _exponents(given: tuple[int, ...], whose: str) -> tuple[int, ...]:
     exponents = tuple(integer(exponent, f"{whose} exponents") for exponent in given)
-    if not exponents or any(abs(exponent) > _MAX_EXPONENT for exponent in exponents):
-        raise InputError(f"{whose} exponents must be from -{_MAX_EXPONENT} to {_MAX_EXPONENT}, not {exponents[:4]}")
+    if not exponents or any(abs(exponent) > MAX_EXPONENT for exponent in exponents):
+        raise InputError(f"{whose} exponents must be from -{MAX_EXPONENT} to {MAX_EXPONENT}, not {exponents[:4]}")
     return exponents
 
 
-def _typed(value: T, kind: type | tuple[type, ...], name: str) -> T:
+def typed(value: T, kind: type | tuple[type, ...], name: str) -> T:
+    """``value``; InputTypeError unless it is of a kind."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     instance(value, kinds, name, " or ".join(f"a {one.__name__}" for one in kinds))
     return value
 
 
-def _check_encoded(format: SegmentedFormat, name: str) -> None:
+def check_encoded(format: SegmentedFormat, name: str) -> None:
+    """InputError for a format that the integer model cannot encode."""
     if any(segment.exact_end for segment in format.segments):
         raise InputError(f"{name}: format must have no segment with an exact end, not {format.name}")
 
 
 def _check_local(local: SegmentedQuantizer, name: str) -> None:
-    _check_encoded(local.format, name)
+    check_encoded(local.format, name)
     if local.scale.M & (local.scale.M - 1):
         raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")
 

@@ -4,7 +4,7 @@ The models here are candidates for :func:`qse_hw.golden.evaluate.score.score`, s
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,21 +12,19 @@ from torch import Tensor, nn
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import (
-    FIXED,
-    LOCALS,
-    OPERANDS,
     ChannelFormat,
     FixedPoint,
     Granularity,
-    LayerFormats,
     ModelFormats,
     State,
 )
-from qse_hw.golden.models.integer.parameters import LOG2_E, decays, quantize_rows
+from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
+from qse_hw.golden.models.integer.mamba1.parameters import decays
+from qse_hw.golden.models.integer.products import LOG2_E, quantize_rows
 from qse_hw.golden.models.integer.simulation import run
 from qse_hw.golden.models.mamba.model import Mamba
 
-TENSORS = (*OPERANDS, *LOCALS, *FIXED, "state", "norm_f")
+TENSORS = (*Mamba1Formats.OPERANDS, *Mamba1Formats.LOCALS, *Mamba1Formats.FIXED, "state", "norm_f")
 WEIGHTS = ("embedding", "in_proj", "conv1d", "x_proj", "dt_proj", "out_proj", "head", "A")
 
 Forward = Callable[[Tensor], Tensor]
@@ -83,7 +81,7 @@ def _round_weights(changed: Mamba, formats: ModelFormats, name: str) -> None:
         _round(changed.backbone.embedding, "row")
     elif name == "head":
         _round(changed.lm_head, granularity)
-    for block, layer in zip(changed.blocks, formats.layers, strict=True):
+    for block, layer in zip(changed.blocks, cast(tuple[Mamba1Formats, ...], formats.layers), strict=True):
         mixer: Any = block.mixer
         if name == "A":
             mixer.A_log = nn.Parameter(rounded_A(mixer.A_log, layer), requires_grad=False)
@@ -98,7 +96,7 @@ def _round(module: nn.Module, granularity: Granularity) -> None:
     module.weight = nn.Parameter(values.view(weight.shape).to(weight), requires_grad=False)  # type: ignore[arg-type]
 
 
-def rounded_A(A_log: Tensor, layer: LayerFormats) -> Tensor:
+def rounded_A(A_log: Tensor, layer: Mamba1Formats) -> Tensor:
     """A_log (d, n) as the integer model stores it."""
     units = torch.from_numpy(decays(A_log, layer.A, "Layer")).double()
     return (units * (2.0**layer.A.exponent / LOG2_E)).log().to(A_log.dtype)

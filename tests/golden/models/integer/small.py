@@ -9,8 +9,9 @@ import torch
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
-from qse_hw.golden.models.integer.formats import ChannelFormat, LayerFormats, ModelFormats
+from qse_hw.golden.models.integer.calibrate import calibrate_integer
+from qse_hw.golden.models.integer.formats import ChannelFormat, ModelFormats
+from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 
@@ -44,7 +45,7 @@ def rough(model_formats: ModelFormats) -> ModelFormats:
     layers = []
     for layer in model_formats.layers:
         changes: dict[str, Any] = {}
-        for name in LayerFormats.__dataclass_fields__:
+        for name in layer.__dataclass_fields__:
             value = getattr(layer, name)
             if isinstance(value, SegmentedQuantizer):
                 scale = Scale.from_step(value.scale.step / (64 if name == "y" else 4), value.scale.bits)

@@ -8,10 +8,12 @@ import torch
 
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer, fixed_point
-from qse_hw.golden.models.integer.formats import BY_CHANNEL, LOCALS, OPERANDS, ChannelFormat, FixedPoint
+from qse_hw.golden.models.integer.calibrate import calibrate_integer
+from qse_hw.golden.models.integer.choose import fixed_point
+from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint
 from qse_hw.golden.models.integer.model import IntegerMamba
-from qse_hw.golden.models.integer.parameters import LOG2_E
+from qse_hw.golden.models.integer.options import Options
+from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba
@@ -51,10 +53,10 @@ def test_soft_edges_serve_better_than_int8(losses):
 def test_types_are_what_was_asked_for():
     for bits in (8, 16):
         for layer in small.formats(local_bits=bits).layers:
-            for name in LOCALS:
-                coded = ChannelFormat if name in BY_CHANNEL else SegmentedQuantizer
+            for name in layer.LOCALS:
+                coded = ChannelFormat if name in layer.BY_CHANNEL else SegmentedQuantizer
                 assert isinstance(getattr(layer, name), coded if bits == 8 else FixedPoint)
-            assert all(getattr(layer, name).format.bits == 8 for name in OPERANDS)
+            assert all(getattr(layer, name).format.bits == 8 for name in layer.OPERANDS)
             assert len(layer.state.exponents) == 48
     assert small.formats(local_bits=16, state="s24").layers[0].state.bits == 24
     assert small.formats(local_bits=16, state="se8").layers[0].state.bits == 8
@@ -72,8 +74,8 @@ def test_fixed_point_reaches_the_peak_and_no_more():
 def test_decays_stay_close():
     """Eight bits and what channels have in common: less than one part in a hundred, of every channel and state."""
     A_log = torch.log(torch.arange(1.0, 9)) + 0.05 * torch.randn(64, 8, generator=torch.Generator().manual_seed(2))
-    from qse_hw.golden.models.integer.calibrate import _decays
-    from qse_hw.golden.models.integer.parameters import decays
+    from qse_hw.golden.models.integer.mamba1.calibrate import _decays
+    from qse_hw.golden.models.integer.mamba1.parameters import decays
 
     fitted = _decays(A_log)
     assert fitted.format.bits == 8

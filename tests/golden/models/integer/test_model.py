@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.formats.presets import load_format
-from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.formats import ModelFormats, State
 from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.scalar import ScalarMamba
 from qse_hw.golden.models.mamba.checkpoint import BUNDLED, load_model
 from qse_hw.golden.models.mamba.text import read_text
@@ -75,9 +76,10 @@ def test_states_equal_those_of_python_integers(parts):
     truth = ScalarMamba(fast.parameters)
     for token in ids[:5]:
         truth.step(int(token))
-    assert [window[0].tolist() for window in states.windows] == truth.windows
-    assert [state[0].tolist() for state in states.states] == truth.states
-    assert states.words == truth.words
+    for state, mixer in zip(states, truth.mixers, strict=True):
+        assert state.window[0].tolist() == mixer.window
+        assert state.h[0].tolist() == mixer.h
+        assert state.word == mixer.word
 
 
 @pytest.mark.parametrize("cuts", [(1,) * TOKENS, (7, 1, 16)], ids=["step by step", "in three parts"])
@@ -100,7 +102,7 @@ def test_sequences_of_a_batch_do_not_meet(parts):
 
 def test_few_time_steps_at_once_give_the_same_bits(parts, monkeypatch):
     _, fast, ids, logits = parts
-    monkeypatch.setattr("qse_hw.golden.models.integer.model._CHUNK_VALUES", 3 * 48 * 4)
+    monkeypatch.setattr("qse_hw.golden.models.integer.array_arithmetic.CHUNK_VALUES", 3 * 48 * 4)
     assert np.array_equal(fast.forward(ids[None], fast.start(1))[0], logits)
 
 

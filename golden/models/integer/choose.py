@@ -1,0 +1,114 @@
+"""Chooses types for observed values: formats of least squared error, fixed point as fine as the peak allows."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.calibration.fitting import Fitter
+from qse_hw.golden.calibration.headroom import with_headroom
+from qse_hw.golden.calibration.histogram import Histogram
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.calibration.spec import FormatSpec, TunedFormat
+from qse_hw.golden.calibration.tune import SIGNS, Tuner
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.formats import (
+    LOCAL_BITS,
+    ChannelFormat,
+    ChannelLocal,
+    FixedPoint,
+    Local,
+    State,
+    local_exponent,
+)
+from qse_hw.golden.models.integer.observe import Seen
+from qse_hw.golden.models.integer.options import TUNED, Options
+
+STATE_HEADROOM = 5.0  # of the state and of its inflow; wide, since the peak of a single channel is a poor estimate
+_LEAST = 40  # peaks below 2**-40 are taken as 2**-40
+_TWO_SIDED = 4  # a sign bit is used only if the negative peak is more than a quarter of the peak
+HEADROOM = 1.25  # fixed point reaches this times the peak seen; larger values saturate
+
+
+def fixed_point(peak: float, bits: int = LOCAL_BITS) -> FixedPoint:
+    """The finest fixed-point type that reaches ``peak``."""
+    return FixedPoint(bits=bits, exponent=int(_exponents(np.array([peak]), bits)[0]))
+
+
+def _exponents(peaks: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.int64]:
+    """The least exponents with which ``bits`` bits reach the peaks; smaller peaks count as the largest over 2^16."""
+    least = max(float(peaks.max()) * 2.0**-16, 2.0**-_LEAST)
+    exponents: npt.NDArray[np.int64] = np.frexp(np.maximum(peaks, least))[1].astype(np.int64) - (bits - 1)
+    return exponents
+
+
+def operand_type(histogram: Histogram, spec: FormatSpec) -> SegmentedQuantizer:
+    """A segmented format with any scale."""
+    return _fitted(histogram, spec, 16)
+
+
+def power_of_two_type(histogram: Histogram, spec: FormatSpec) -> SegmentedQuantizer:
+    """A segmented format whose step is a power of two."""
+    return _fitted(histogram, spec, 1)
+
+
+def _fitted(histogram: Histogram, spec: FormatSpec, scale_bits: int) -> SegmentedQuantizer:
+    """The format of least squared error; a tuned one has a sign bit only by the rule of ``_TWO_SIDED``."""
+    if not isinstance(spec, TunedFormat):
+        return Fitter(histogram, scale_bits=scale_bits).least_squares(spec)
+    wanted = spec.budget
+    sign = SIGNS[histogram.low * _TWO_SIDED < -histogram.peak]
+    roomy = with_headroom(histogram, wanted.headroom)
+    return Tuner(roomy, replace(wanted, signs=(sign,)), scale_bits).best(wanted.segments)
+
+
+def local_type(seen: Seen, name: str, options: Options) -> Local:
+    """The type of a local tensor."""
+    if options.local_bits == LOCAL_BITS:
+        return fixed_point(HEADROOM * float(seen.peaks[name].max()))
+    return power_of_two_type(seen.histogram(name), options.spec)
+
+
+def channel_type(seen: Seen, name: str, options: Options, least: int = -_LEAST) -> ChannelLocal:
+    """The type of a local tensor by channel: each is scaled by the power of two nearest its root mean square, and all
+    share one format. No exponent is below ``least``.
+    """
+    if options.local_bits == LOCAL_BITS:
+        fixed = fixed_point(HEADROOM * float(seen.peaks[name].max()))
+        return replace(fixed, exponent=max(fixed.exponent, least))
+    values = seen.values(name)
+    rms = np.sqrt(np.square(values, dtype=np.float64).mean(axis=(0, 1)))
+    octaves = np.rint(np.log2(np.maximum(rms, rms.max() * 2.0**-16 + 2.0**-_LEAST))).astype(np.int64)
+    quantizer = power_of_two_type(seen.histogram(name, octaves), options.spec)
+    exponents = np.maximum(octaves + local_exponent(quantizer), least)
+    return ChannelFormat(format=quantizer.format, exponents=tuple(exponents.tolist()))
+
+
+def fixed_types(seen: Seen, bits: Mapping[str, int]) -> dict[str, FixedPoint]:
+    """The types of all fixed-point tensors."""
+    return {name: fixed_point(HEADROOM * float(seen.peaks[name].max()), wide) for name, wide in bits.items()}
+
+
+def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int) -> State:
+    """One exponent per channel, small enough that C h is never coarser than the scan's output."""
+    peaks = STATE_HEADROOM * seen.peaks["state"]
+    coarsest = scan.exponent - C_exponent
+    format: SegmentedFormat | Literal[16, 24]
+    if options.state == "se8":
+        exponents = _exponents(peaks, 2)
+        quantizer = power_of_two_type(seen.histogram("state", exponents[:, None]), TUNED)
+        format = quantizer.format
+        exponents = exponents + local_exponent(quantizer)
+    else:
+        format = 16 if options.state == "s16" else 24
+        exponents = _exponents(peaks, format)
+    exponents = np.minimum(exponents, coarsest)
+    return State(format=format, exponents=tuple(exponents.tolist()), rounding=options.rounding)
+
+
+def inflow_exponents(seen: Seen, state: State, B_exponent: int) -> tuple[int, ...]:
+    """One exponent per channel, large enough that delta x B is never finer than what the state is rounded from."""
+    exponents = _exponents(STATE_HEADROOM * seen.peaks["inflow"], LOCAL_BITS)
+    return tuple(np.maximum(exponents, np.array(state.exponents) - 15 - B_exponent).tolist())

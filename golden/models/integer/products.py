@@ -1,0 +1,153 @@
+"""The integers of a quantized model's products and norms: weights and multipliers, from a checkpoint and its formats.
+
+A multiplier ``M * 2**-k`` converts integers of one unit (a sum of products, for example) to the unit of the next
+tensor: the step of its format, or of fixed point.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint, Granularity, Local
+
+Integers = npt.NDArray[np.int64]
+MAX_WEIGHT, MAX_SUM = 127, (1 << 31) - 1
+MIN_SHIFT, MAX_SHIFT = 9, 62  # a position has at most 9 bits more than its units, see formats.segmented.Segment
+LOG2_E = 1.4426950408889634
+
+
+class Multiplier(NamedTuple):
+    """``M * 2**-k`` for every row, int64; M has 16 bits."""
+
+    M: Integers
+    k: Integers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A matrix of int8 weights (outputs, inputs), and the multipliers of its sums."""
+
+    weights: Integers
+    by: Multiplier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolution:
+    """Int8 taps (channels, width), the oldest first; the biases and multipliers of their sums (channels)."""
+
+    taps: Integers
+    bias: Integers
+    by: Multiplier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Norm:
+    """``eps`` in squares of the residual's unit, times d_model; the scale of the codes over sqrt(d_model)."""
+
+    eps: int
+    scale: Scale
+    format: SegmentedFormat
+
+
+def quantize_rows(weight: Tensor, granularity: Granularity, where: str) -> tuple[Integers, list[Fraction]]:
+    """int8 codes (outputs, inputs) and every row's step: the peak of the row, or matrix, over 127; half to even."""
+    w = weight.detach().double().cpu().numpy()
+    if not np.isfinite(w).all():
+        raise InputError(f"{where} must be finite, but has NaN or infinity; check the checkpoint")
+    peaks = np.abs(w).max(axis=1)
+    if granularity == "tensor":
+        peaks[:] = peaks.max()
+    peaks[peaks == 0] = 1.0
+    codes = np.rint(w * MAX_WEIGHT / peaks[:, None]).astype(np.int64)
+    return codes, [Fraction(peak) / MAX_WEIGHT for peak in peaks.tolist()]
+
+
+def multipliers(ratios: list[Fraction], where: str, least: int = MIN_SHIFT) -> Multiplier:
+    """The multipliers nearest to ``ratios``, each a sum's unit over the next tensor's. k is at least ``least``."""
+    scales = []
+    for ratio in ratios:
+        try:
+            scale = Scale.from_step(1 / ratio)
+        except InputError as error:
+            raise InputError(f"{where}: a multiplier does not fit: {error}; calibrate again") from error
+        scales.append(scale)
+        if scale.k < least:
+            raise InputError(
+                f"{where}: multipliers must be below {1 << (16 - least)}, not {float(ratio):.4g}: a scale is too "
+                "small; calibrate again"
+            )
+    return Multiplier(
+        np.array([scale.M for scale in scales]), np.array([min(scale.k, MAX_SHIFT) for scale in scales])
+    )
+
+
+def fine_step(operand: SegmentedQuantizer) -> Fraction:
+    """The value of the integer 1 of an operand."""
+    return operand.scale.step / Fraction(2) ** operand.format.fraction_bits
+
+
+def unit_of(local: Local | ChannelFormat) -> Fraction | list[Fraction]:
+    """The unit after a local tensor's multiplier: its format's step s (of every channel), or the fixed-point step."""
+    if isinstance(local, ChannelFormat):
+        return [Fraction(2) ** (exponent + local.format.fraction_bits) for exponent in local.exponents]
+    return local.scale.step if isinstance(local, SegmentedQuantizer) else local.step
+
+
+def reach_of(operand: SegmentedQuantizer) -> int:
+    """The greatest magnitude of its integers."""
+    return max(abs(value) for value in operand.format.values.values())
+
+
+def product(
+    weight: Tensor,
+    operand: SegmentedQuantizer,
+    unit: Fraction | list[Fraction],
+    granularity: Granularity,
+    where: str,
+) -> Product:
+    """The product of a matrix (outputs, inputs) with an operand, in units of ``unit``: one, or one for every row.
+
+    Raises:
+        InputError: if a sum can leave int32, whatever the codes, or a multiplier does not fit.
+    """
+    codes, steps = quantize_rows(weight, granularity, where)
+    steps = [step * fine_step(operand) for step in steps]
+    reach = int(np.abs(codes).sum(axis=1).max()) * reach_of(operand)
+    if reach > MAX_SUM:
+        raise InputError(
+            f"{where}: sums must fit into int32, but reach {reach} with format {operand.format.name}; use a format "
+            "with a smaller reach or fewer inputs"
+        )
+    units = unit if isinstance(unit, list) else [unit] * len(steps)
+    return Product(
+        weights=codes, by=multipliers([step / one for step, one in zip(steps, units, strict=True)], where)
+    )
+
+
+def convolution(
+    weight: Tensor, bias: Tensor, exponents: tuple[int, ...], to: FixedPoint, where: str
+) -> Convolution:
+    """The depthwise convolution of a weight (channels, 1, width) with inputs of units ``2**exponents`` (channels)."""
+    taps, steps = quantize_rows(weight.squeeze(1), "row", where)
+    units = [step * Fraction(2) ** own for step, own in zip(steps, exponents, strict=True)]
+    return Convolution(
+        taps=taps,
+        bias=np.array([round(Fraction(b) / unit) for b, unit in zip(bias.tolist(), units, strict=True)]),
+        by=multipliers([unit / to.step for unit in units], where),
+    )
+
+
+def norm(format: SegmentedQuantizer, residual: FixedPoint, width: int, eps: float) -> Norm:
+    """The integers of an RMSNorm before a product."""
+    scale = Scale.from_step(float(format.scale.step) / width**0.5)
+    return Norm(eps=max(1, round(width * Fraction(eps) / residual.step**2)), scale=scale, format=format.format)
+
+
