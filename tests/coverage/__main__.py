@@ -45,7 +45,7 @@ def main() -> int:
     )
     write_json(RESULT, document)
     rows = [[item["name"], words(item), "yes" if item["passed"] else "NO"] for item in items]
-    table("Coverage", ["what", "found", "passed"], rows)
+    table("Coverage", ["what", "result", "passed"], rows)
     console.print(f"written: {RESULT}")
     return 0 if passed else 1
 
@@ -75,21 +75,21 @@ MEASURES = {"functional": _functional, "verilog": _verilog, "python": _python}
 
 def figures(items: list[dict[str, Any]]) -> dict[str, Any]:
     """The figures of all items together."""
-    found: dict[str, Any] = {}
+    totals: dict[str, Any] = {}
     for item in items:
         if "line_percent" in item:
             package = item["name"].rpartition(" ")[2]
-            found |= {
+            totals |= {
                 f"{package}_line_percent": item["line_percent"],
                 f"{package}_branch_percent": item["branch_percent"],
             }
         elif "toggle" in item:
-            found[f"{item['name'].partition(', ')[2]}_toggle_percent"] = item["toggle"]["percent"]
+            totals[f"{item['name'].partition(', ')[2]}_toggle_percent"] = item["toggle"]["percent"]
     bins = [item for item in items if "bins" in item]
     if bins:
-        found |= {"bins": sum(item["bins"] for item in bins), "bins_hit": sum(item["hit"] for item in bins)}
-        found["bins_impossible"] = len(functional.STALLS) * sum(len(item["impossible"]) for item in bins)
-    return found
+        totals |= {"bins": sum(item["bins"] for item in bins), "bins_hit": sum(item["hit"] for item in bins)}
+        totals["bins_impossible"] = len(functional.STALLS) * sum(len(item["impossible"]) for item in bins)
+    return totals
 
 
 def words(item: dict[str, Any]) -> str:

@@ -45,13 +45,13 @@ def stimuli(cover: Cover, width: int) -> tuple[np.ndarray, list[Stimulus]]:
 
 def units() -> list[Any]:
     """Encoder and decoder of every shipped format; the quantizer of those whose parameters can be registers."""
-    found: list[Any] = []
+    configs: list[Any] = []
     for format in map(make, SHIPPED):
         scale = scale_for(format, INPUT)
-        found += [EncoderConfig(format=format, input=INPUT, scale=scale), DecoderConfig(format=format)]
+        configs += [EncoderConfig(format=format, input=INPUT, scale=scale), DecoderConfig(format=format)]
         if format.kind != "twos-complement" and not any(segment.exact_end for segment in format.segments):
-            found.append(QuantizerConfig(format=format, input=INPUT, scale=scale))
-    return found
+            configs.append(QuantizerConfig(format=format, input=INPUT, scale=scale))
+    return configs
 
 
 def name_of(unit: Any) -> str:

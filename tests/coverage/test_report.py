@@ -31,17 +31,17 @@ def test_packages():
             }
         }
     )
-    found = {item["name"].rpartition(" ")[2]: item for item in items}
-    assert list(found) == list(PACKAGES)
-    assert (found["golden"]["line_percent"], found["golden"]["branch_percent"]) == (98.0, 95.0)
-    assert {name: item["passed"] for name, item in found.items()} == {
+    by_name = {item["name"].rpartition(" ")[2]: item for item in items}
+    assert list(by_name) == list(PACKAGES)
+    assert (by_name["golden"]["line_percent"], by_name["golden"]["branch_percent"]) == (98.0, 95.0)
+    assert {name: item["passed"] for name, item in by_name.items()} == {
         "golden": True, "rtl_gen": False, "sim": False, "synth": False, "qse_hw": False,
     }  # fmt: skip
     assert set(LEAST) == set(PACKAGES)
     assert min(LEAST.values()) > 90, "every package has a share to fall short of"
-    assert list(found["golden"]["least_covered"]) == ["golden/deep/b.py", "golden/a.py"]
+    assert list(by_name["golden"]["least_covered"]) == ["golden/deep/b.py", "golden/a.py"]
     assert figures(items)["sim_branch_percent"] == 94.0
-    assert words(found["sim"]) == "line 100.0 %, branch 94.0 %"
+    assert words(by_name["sim"]) == "line 100.0 %, branch 94.0 %"
 
 
 def test_every_module_is_measured(tmp_path):
@@ -68,7 +68,7 @@ def test_the_units_are_those_of_the_claim():
 @pytest.mark.full
 @pytest.mark.parametrize("unit", units(), ids=name_of)
 def test_every_bin_is_hit_in_the_verilog(unit, tmp_path):
-    found = collect(unit, tmp_path)
-    assert found["empty"] == []
-    assert found["hit"] == found["bins"] > 8
-    assert figures([found])["bins_hit"] == found["hit"]
+    collected = collect(unit, tmp_path)
+    assert collected["empty"] == []
+    assert collected["hit"] == collected["bins"] > 8
+    assert figures([collected])["bins_hit"] == collected["hit"]

@@ -55,9 +55,9 @@ def test_constants_are_proved_and_others_are_not(tmp_path):
     source = tmp_path / "unit.v"
     source.write_text(UNIT)
     suspects = ["$1:0->1", "both[1]:0->1", "c:1->0", "b[0]:0->1", "a:0->1"]
-    found = constants(source, "unit", suspects)
-    assert {"$1", "stuck", "b[1]", "b[2]", "both[1]", "c"} <= found
-    assert not {"a", "b[0]", "both[0]", "clk", "rst"} & found
+    proved = constants(source, "unit", suspects)
+    assert {"$1", "stuck", "b[1]", "b[2]", "both[1]", "c"} <= proved
+    assert not {"a", "b[0]", "both[0]", "clk", "rst"} & proved
 
 
 def test_what_was_not_met_is_explained_or_listed(tmp_path):

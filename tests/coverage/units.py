@@ -75,15 +75,15 @@ def _under_axi(unit: Emitted, folder: Path) -> Counter[Point]:
     port = r"^(  (?:in|out)put (?:\[\d+:0\] )?\w+);"
     public = re.sub(port, r"\1 /* verilator public_flat_rw */;", unit.text, flags=re.MULTILINE)
     (folder / f"{top}.v").write_text(public)
-    found: Counter[Point] = Counter()
+    hits: Counter[Point] = Counter()
     with counted():
         simulate.build([folder / f"{top}.v"], top, folder, "verilator", short=True)
         for testbench in TESTBENCHES:
             environment = {FOLDER_VARIABLE: str(folder), "PYTHONPATH": ":".join(filter(None, sys.path))}
             simulate.run(f"tests.sim.{testbench}", top, folder, "verilator", environment, lambda: None)
             for point, count in points(folder / "coverage.dat", f"{top}.v", top).items():
-                found[point] += count
-    return found
+                hits[point] += count
+    return hits
 
 
 def _unit_runs() -> dict[str, Run]:
@@ -115,11 +115,11 @@ def collect(label: str, folder: Path) -> dict[str, Any]:
     constant = constants(source, config.top)
     left = summarise("toggle", counts, source, constant).rest
     constant |= constants(source, config.top, left) if len(left) <= SUSPECTS else set()
-    found: dict[str, Any] = {"name": f"Verilog coverage, {label}"}
+    document: dict[str, Any] = {"name": f"Verilog coverage, {label}"}
     for kind in ("line", "branch", "toggle"):
         summary = summarise(kind, counts, source, constant)
         percent = 100 * summary.met / (summary.total - sum(summary.explained.values()))
-        found[kind] = {
+        document[kind] = {
             "percent": round(percent, 2),
             "met": summary.met,
             "total": summary.total,
@@ -127,5 +127,5 @@ def collect(label: str, folder: Path) -> dict[str, Any]:
             "not_met": len(summary.rest),
             "where": dict(Counter(place.rpartition(".")[0] or config.top for place in summary.rest).most_common()),
         }
-    found["passed"] = found["line"]["not_met"] == 0 and found["toggle"]["percent"] >= LEAST[config.unit]
-    return found
+    document["passed"] = document["line"]["not_met"] == 0 and document["toggle"]["percent"] >= LEAST[config.unit]
+    return document

@@ -39,7 +39,7 @@ def counted() -> Iterator[None]:
 
 def points(data: Path, source: str, top: str) -> Counter[Point]:
     """How often each point of the file named ``source`` was met; instances are relative to the one called ``top``."""
-    found: Counter[Point] = Counter()
+    hits: Counter[Point] = Counter()
     for line in data.read_text().splitlines():
         match = re.fullmatch(r"C '(.*)' (\d+)", line)
         if match is None:
@@ -49,8 +49,8 @@ def points(data: Path, source: str, top: str) -> Counter[Point]:
         if Path(fields["f"]).name == source and instance is not None:
             kind = _KINDS[fields["page"].partition("/")[0]]
             name = re.sub(r"__0([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), fields["o"])
-            found[Point(kind, instance[1] or "", int(fields["l"]), name)] += int(match[2])
-    return found
+            hits[Point(kind, instance[1] or "", int(fields["l"]), name)] += int(match[2])
+    return hits
 
 
 def constants(source: Path, top: str, suspects: Iterable[str] = ()) -> set[str]:
@@ -62,8 +62,8 @@ def constants(source: Path, top: str, suspects: Iterable[str] = ()) -> set[str]:
     flat = f"read_verilog -sv {source.name}; hierarchy -top {top}; proc; flatten; setattr -set keep 1 w:*; "
     script = f"{flat} opt -full; opt_dff -sat; opt -full; write_json constants.json; write_rtlil constants.il"
     tools.run(tools.YOSYS, ["-q", "-p", script], source.parent, log="constants.log")
-    found = _in_netlist(json.loads((source.parent / "constants.json").read_text())["modules"][top])
-    left = sorted({_bit(name) for name in suspects} - found)
+    proved = _in_netlist(json.loads((source.parent / "constants.json").read_text())["modules"][top])
+    left = sorted({_bit(name) for name in suspects} - proved)
     if left:
         names = [f"\\{name}" if name.startswith("$") else name for name in left]
         trial = "log try {0}; sat -ignore_unknown_cells -prove {1} {2}"
@@ -76,8 +76,8 @@ def constants(source: Path, top: str, suspects: Iterable[str] = ()) -> set[str]:
         )
         for part in (source.parent / "proofs.log").read_text().split("\ntry ")[1:]:
             if "proof finished - no model found: SUCCESS" in part:
-                found.add(part.partition("\n")[0])
-    return found
+                proved.add(part.partition("\n")[0])
+    return proved
 
 
 def _bit(name: str) -> str:
@@ -85,13 +85,13 @@ def _bit(name: str) -> str:
 
 
 def _in_netlist(module: dict[str, Any]) -> set[str]:
-    found = set()
+    constants = set()
     for name, net in module["netnames"].items():
         for place, bit in enumerate(net["bits"]):
             if isinstance(bit, str):
                 index = f"[{place + net.get('offset', 0)}]" if len(net["bits"]) > 1 else ""
-                found.add(name.removeprefix("\\") + index)
-    return found
+                constants.add(name.removeprefix("\\") + index)
+    return constants
 
 
 class Summary(NamedTuple):

@@ -19,15 +19,15 @@ def lines(done):
     """SQNR by format, and the scale to be used."""
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    found = {name: float(db) for name, db in re.findall(r"^(\S+) +(-?\d+\.\d\d)  ", done.stdout, re.MULTILINE)}
-    return found, float(re.search(r"to be used with scale (\S+)", done.stdout)[1])
+    sqnr = {name: float(db) for name, db in re.findall(r"^(\S+) +(-?\d+\.\d\d)  ", done.stdout, re.MULTILINE)}
+    return sqnr, float(re.search(r"to be used with scale (\S+)", done.stdout)[1])
 
 
 @pytest.mark.full
 def test_bundled_activations(tmp_path):
-    found, _ = lines(run(NAME, folder=tmp_path))
-    assert list(found) == ["int8", "int8-asym", "se8", "se8-silu", "tuned"]
-    assert list(found.values()) == sorted(found.values())
+    sqnr, _ = lines(run(NAME, folder=tmp_path))
+    assert list(sqnr) == ["int8", "int8-asym", "se8", "se8-silu", "tuned"]
+    assert list(sqnr.values()) == sorted(sqnr.values())
     assert len(qse_hw.load_format(str(tmp_path / "format.json")).segments) > 3
 
 
@@ -37,13 +37,13 @@ def test_own_array(tmp_path, rng):
     np.save(tmp_path / "x.npy", x)
     formats = ["int8", "int8-asym", "se8:L=6", "tuned:bits=5,segments=3"]
     done = run(NAME, "x.npy", "--format", *formats, "-o", "found.json", folder=tmp_path)
-    found, step = lines(done)
-    assert list(found) == formats
+    sqnr, step = lines(done)
+    assert list(sqnr) == formats
     assert "written: found.json, se8:L=6," in done.stdout
     format = qse_hw.load_format(str(tmp_path / "found.json"))
     again = SegmentedQuantizer(format=format, scale=qse_hw.Scale.from_step(step))
     assert again.format == qse_hw.load_format("se8:L=6")
-    assert sqnr_db(x, again) == pytest.approx(found["se8:L=6"], abs=0.05)
+    assert sqnr_db(x, again) == pytest.approx(sqnr["se8:L=6"], abs=0.05)
     assert json.loads((tmp_path / "found.json").read_text())["bits"] == 8
 
 

@@ -15,14 +15,14 @@ LINE = r"^(\S+) +SQNR of x (\S+) to (\S+) dB, KL divergence (\S+), greatest diff
 def figures(done):
     """The losses of each format."""
     assert done.returncode == 0, done.stdout + done.stderr
-    found = re.findall(LINE, done.stdout, re.MULTILINE)
-    return {name: tuple(map(float, numbers)) for name, *numbers in found}
+    losses = re.findall(LINE, done.stdout, re.MULTILINE)
+    return {name: tuple(map(float, numbers)) for name, *numbers in losses}
 
 
-def compare(found, better):
+def compare(losses, better):
     """``better`` loses less than int8, in x and in the predictions."""
-    assert list(found) == ["int8", better]
-    (least, most, kl, _), (better_least, better_most, better_kl, _) = found.values()
+    assert list(losses) == ["int8", better]
+    (least, most, kl, _), (better_least, better_most, better_kl, _) = losses.values()
     assert least <= most < better_least <= better_most
     assert 0 < better_kl < 0.5 * kl
 

@@ -47,17 +47,17 @@ def mutants(file: str, source: str) -> list[Mutant]:
     wrapper = MetadataWrapper(cst.parse_module(source))
     finder = _Finder(source, wrapper.module)
     wrapper.visit(finder)
-    found: dict[str, Mutant] = {}
+    by_source: dict[str, Mutant] = {}
     seen: Counter[str] = Counter()
-    for function, lines, changed in finder.found:
-        if changed == source or changed in found:
+    for function, lines, changed in finder.changes:
+        if changed == source or changed in by_source:
             continue
         diff = _diff(source, changed)
         name = "\0".join((file, function[0] if function else "", diff))
         seen[name] += 1
         key = hashlib.sha256(f"{name}\0{seen[name]}".encode()).hexdigest()[:12]
-        found[changed] = Mutant(key=key, file=file, function=function, lines=lines, diff=diff, source=changed)
-    return list(found.values())
+        by_source[changed] = Mutant(key=key, file=file, function=function, lines=lines, diff=diff, source=changed)
+    return list(by_source.values())
 
 
 def _diff(before: str, after: str) -> str:
@@ -75,7 +75,7 @@ class _Finder(cst.CSTVisitor):
         self.line_starts = [0, *accumulate(len(line) for line in source.splitlines(keepends=True))]
         self.names: list[str] = []
         self.functions: list[tuple[str, int]] = []
-        self.found: list[tuple[tuple[str, int] | None, tuple[int, int], str]] = []
+        self.changes: list[tuple[tuple[str, int] | None, tuple[int, int], str]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if _left_alone(node):
@@ -105,7 +105,7 @@ class _Finder(cst.CSTVisitor):
         begin, end = (self.line_starts[at.line - 1] + at.column for at in (span.start, span.end))
         text = self.source[:begin] + self.module.code_for_node(changed) + self.source[end:]
         function = self.functions[0] if self.functions and not self._is_default(node) else None
-        self.found.append((function, self._lines(node), text))
+        self.changes.append((function, self._lines(node), text))
 
     def _is_default(self, node: cst.CSTNode) -> bool:
         """Whether a node in a function belongs to its default values, which are computed when it is defined."""

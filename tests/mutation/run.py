@@ -6,7 +6,7 @@
 For every mutant (:mod:`tests.mutation.mutants`) the tests of its package that reach its statement are run, until one
 fails or they have taken ten seconds. A mutant that no test fails for has survived, unless equivalent.toml tells why
 nobody could tell it from the original. In the end the tests that failed for some mutant are run in the same way without
-any, and must pass. The sources are copied to build/mutation, and what was found stays there: an interrupted run goes on
+any, and must pass. The sources are copied to build/mutation, and the results stay there: an interrupted run goes on
 where it was, and after tests were added only survivors are run again.
 
 Without ``--modules``: every mutant of golden's numeric heart, and samples of the rest of golden and of the generator.
@@ -158,18 +158,18 @@ def _run(parts: Sequence[Part], seed: int, output: Path) -> int:
 
 def _status(part: Part, root: Path, chosen: Sequence[Mutant]) -> dict[str, str]:
     tree = Tree(root, part.package, SUITES[part.package])
-    found = Results(tree)
-    left = [mutant for mutant in chosen if mutant.key not in found.status]
+    results = Results(tree)
+    left = [mutant for mutant in chosen if mutant.key not in results.status]
     with progress() as report:
         report(f"{part.name}: which test reaches which line", 0.0)
         _ = tree.reached
         for number, (mutant, status, test) in enumerate(tree.judged(left) if left else ()):
-            found.add(mutant, status, test)
+            results.add(mutant, status, test)
             report(f"{part.name}: {len(left)} of {len(chosen)} mutants to test", (number + 1) / len(left))
         if left:
             report(f"{part.name}: the tests that failed, without a fault", 1.0)
-            found.check(chosen)
-    return {mutant.key: found.status[mutant.key][0] for mutant in chosen}
+            results.check(chosen)
+    return {mutant.key: results.status[mutant.key][0] for mutant in chosen}
 
 
 def verdict(status: str, explained: bool) -> str:

@@ -57,9 +57,9 @@ def reached(root: Path, tests: list[str]) -> dict[str, Any]:
         return int(ended)
 
     child = Fork(work)
-    found: dict[str, Any] = next(child.lines(), {})
+    result: dict[str, Any] = next(child.lines(), {})
     child.end()
-    return found
+    return result
 
 
 class _Reach:

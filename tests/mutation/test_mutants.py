@@ -43,12 +43,12 @@ class Box:
 '''
 
 
-def found():
+def toy_mutants():
     return mutants("golden/some.py", SOURCE)
 
 
 def test_what_is_mutated():
-    changed = {tuple(line[1:] for line in mutant.diff.splitlines() if line.startswith("+")) for mutant in found()}
+    changed = {tuple(line[1:] for line in mutant.diff.splitlines() if line.startswith("+")) for mutant in toy_mutants()}
     assert changed == {
         ("LIMIT = None",),
         ("LIMIT = 4",),
@@ -66,14 +66,14 @@ def test_what_is_mutated():
 
 
 def test_every_mutant_is_a_program_with_one_change():
-    for mutant in found():
+    for mutant in toy_mutants():
         ast.parse(mutant.source)
         assert mutant.source != SOURCE
-    assert len({mutant.source for mutant in found()}) == len(found())
+    assert len({mutant.source for mutant in toy_mutants()}) == len(toy_mutants())
 
 
 def test_where_a_mutant_is():
-    places = {line: mutant for mutant in found() for line in mutant.diff.splitlines() if line.startswith("+")}
+    places = {line: mutant for mutant in toy_mutants() for line in mutant.diff.splitlines() if line.startswith("+")}
     assert places["+LIMIT = 4"].function is None
     assert places["+width = 7"].function is None
     assert places['+def cached(n: int = 6) -> "Kind":'].function is None, "default values are made with the function"
@@ -88,8 +88,8 @@ def test_where_a_mutant_is():
 
 
 def test_names_stay_when_other_lines_change():
-    before = {mutant.key for mutant in found()}
+    before = {mutant.key for mutant in toy_mutants()}
     after = {mutant.key for mutant in mutants("golden/some.py", SOURCE.replace('"""Text."""\n\nfrom', "\n\n\nfrom"))}
-    assert len(before) == len(found())
+    assert len(before) == len(toy_mutants())
     assert before == after
     assert before.isdisjoint(mutant.key for mutant in mutants("golden/other.py", SOURCE))

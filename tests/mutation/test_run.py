@@ -60,9 +60,9 @@ def test_the_command(toy, capsys):
         assert f"{mutant.key} golden/toy.py untested\n{mutant.diff}\n" in listed
 
     explain(toy, [mutant.key for mutant in survivors])
-    found = (toy / "build" / "found-golden.jsonl").read_text()
+    kept = (toy / "build" / "results-golden.jsonl").read_text()
     assert run.main(arguments) == 0
-    assert (toy / "build" / "found-golden.jsonl").read_text() == found, "nothing was run again"
+    assert (toy / "build" / "results-golden.jsonl").read_text() == kept, "nothing was run again"
     assert json.loads((toy / "out.json").read_text())["items"][0]["equivalent"] == 2
 
     explain(toy, [mutant.key for mutant in mutants("golden/toy.py", TOY)])

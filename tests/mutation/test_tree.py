@@ -130,10 +130,10 @@ def _new_line(mutant):
 
 
 def judge(tree, chosen):
-    found = Results(tree)
+    results = Results(tree)
     for mutant, status, test in tree.judged(chosen):
-        found.add(mutant, status, test)
-    return found
+        results.add(mutant, status, test)
+    return results
 
 
 @pytest.mark.full
@@ -141,9 +141,9 @@ def test_what_is_tested_dies_and_what_is_not_survives(tree):
     source = (tree.root / "golden/toy.py").read_text()
     all_mutants = {mutant.key: mutant for mutant in mutants("golden/toy.py", source)}
     lines = {key: _new_line(mutant) for key, mutant in all_mutants.items()}
-    found = judge(tree, list(all_mutants.values()))
-    found.check(list(all_mutants.values()))
-    status = {lines[key]: found.status[key][0] for key in all_mutants}
+    results = judge(tree, list(all_mutants.values()))
+    results.check(list(all_mutants.values()))
+    status = {lines[key]: results.status[key][0] for key in all_mutants}
     assert status == {
         "LIMIT = None": "killed",
         "LIMIT = 4": "killed",
@@ -166,7 +166,7 @@ def test_what_is_tested_dies_and_what_is_not_survives(tree):
     assert (tree.root / "golden/toy.py").read_text() == source
 
     again = Results(Tree(tree.root, "golden", tree.suite))
-    assert again.status == found.status
+    assert again.status == results.status
     with (tree.root / "tests/golden/test_toy.py").open("a") as file:
         file.write("\n\ndef test_untested():\n    assert toy.untested() == 7\n")
     fuller = Tree(tree.root, "golden", tree.suite)
@@ -224,11 +224,11 @@ def test_third():
     assert not toy.spin(3)
 """
     (tree.root / "tests/golden/test_toy.py").write_text(test)
-    found = {mutant.place: mutant for mutant in mutants("golden/toy.py", (tree.root / "golden/toy.py").read_text())}
-    chosen = [found["untested"], found["spin"]]
+    by_place = {mutant.place: mutant for mutant in mutants("golden/toy.py", (tree.root / "golden/toy.py").read_text())}
+    chosen = [by_place["untested"], by_place["spin"]]
     with pytest.raises(InputError, match=r"^Test tests/golden/test_toy.py::test_second must pass by itself"):
         judge(tree, chosen).check(chosen)
-    assert set(Results(tree).status) == {found["spin"].key}, "what the others have seen is kept"
+    assert set(Results(tree).status) == {by_place["spin"].key}, "what the others have seen is kept"
 
 
 @pytest.mark.full
@@ -285,10 +285,10 @@ def test_a_verdict_holds_while_all_that_the_tests_run_stays(tmp_path, package, f
         (root / name).write_text("A = 1\n")
     (mutant, *_) = mutants("golden/toy.py", TOY)
 
-    def found():
+    def results():
         return Results(Tree(root, package, (f"tests/{package}/",)))
 
-    found().add(mutant, "killed", f"tests/{package}/test_toy.py::test_a")
-    assert set(found().status) == {mutant.key}
+    results().add(mutant, "killed", f"tests/{package}/test_toy.py::test_a")
+    assert set(results().status) == {mutant.key}
     (root / file).write_text("A = 2\n")
-    assert set(found().status) == (set() if forgotten else {mutant.key})
+    assert set(results().status) == (set() if forgotten else {mutant.key})

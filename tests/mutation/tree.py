@@ -88,11 +88,11 @@ class Tree:
         wanted = {name: f"{self.sources} {self.digests[name]}" for name in files}
         new = [name for name, key in wanted.items() if parts.get(name, {}).get("key") != key]
         if new:
-            found = reached(self.root, new)
-            if not found or found["failed"]:
-                failed = ", ".join(found["failed"][:5] if found else ["their collection"])
+            coverage = reached(self.root, new)
+            if not coverage or coverage["failed"]:
+                failed = ", ".join(coverage["failed"][:5] if coverage else ["their collection"])
                 raise InputError(f"Tests of {self.package} must pass before mutants are judged, but {failed} failed")
-            parts |= {name: _part(found, name) | {"key": wanted[name]} for name in new}
+            parts |= {name: _part(coverage, name) | {"key": wanted[name]} for name in new}
             kept.write_text(json.dumps(parts), encoding="utf-8")
         return _union([parts[name] for name in files])
 
@@ -161,7 +161,7 @@ class Results:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.path = tree.root.with_name(f"found-{tree.package}.jsonl")
+        self.path = tree.root.with_name(f"results-{tree.package}.jsonl")
         self.sources = tree.sources
         self.tests = tree.tests_digest
         self.status: dict[str, tuple[str, str]] = {}
@@ -205,19 +205,19 @@ class Results:
             print(json.dumps(line), file=file)
 
 
-def _part(found: dict[str, Any], file: str) -> dict[str, Any]:
+def _part(coverage: dict[str, Any], file: str) -> dict[str, Any]:
     """The lines that the tests of one file reach."""
     begin = f"{file}::"
     return {
         **{
-            name: {test: seconds for test, seconds in found[name].items() if test.startswith(begin)}
+            name: {test: seconds for test, seconds in coverage[name].items() if test.startswith(begin)}
             for name in ("seconds", "alone")
         },
         "lines": {
             source: {line: [test for test in tests if test.startswith(begin)] for line, tests in lines.items()}
-            for source, lines in found["lines"].items()
+            for source, lines in coverage["lines"].items()
         },
-        "imported": found["imported"],
+        "imported": coverage["imported"],
     }
 
 
@@ -230,7 +230,7 @@ def _union(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
             seconds |= part[name]
         for file, numbers in part["imported"].items():
             imported[file].update(numbers)
-        for file, found in part["lines"].items():
-            for line, tests in found.items():
+        for file, covered in part["lines"].items():
+            for line, tests in covered.items():
                 lines[file][line].update(tests)
     return times | {"lines": lines, "imported": imported}

@@ -75,16 +75,16 @@ def main() -> int:
 def update() -> int:
     """Write the digests anew, with an empty list of checked processors."""
     with progress() as bar:
-        found: dict[str, str] = {}
+        computed: dict[str, str] = {}
         for number, group in enumerate(ALL):
             bar(f"making {group}", number / len(ALL))
-            found |= digests(group)
+            computed |= digests(group)
     before = committed()["artefacts"] if FILE.exists() else {}
-    names = moved(found, before)
+    names = moved(computed, before)
     made = {name: environment()[name] for name in ("versions", "python", "machine")}
     made["versions"] = {name: made["versions"][name] for name in NEEDED}
-    write_json(FILE, {"schema": SCHEMA, "made": made, "checked": [], "artefacts": found})
-    console.print(f"{len(found)} digests, {len(names)} of them new or changed: {FILE.relative_to(ROOT)}")
+    write_json(FILE, {"schema": SCHEMA, "made": made, "checked": [], "artefacts": computed})
+    console.print(f"{len(computed)} digests, {len(names)} of them new or changed: {FILE.relative_to(ROOT)}")
     return 0
 
 
@@ -108,13 +108,13 @@ def check() -> int:
             report(f"Python {wanted}: installing")
             venvs[wanted] = install(folder / wanted, python, wheel, VENVS[wanted])
             report(f"Python {wanted}: making everything")
-            found = make(venvs[wanted], folder, {}, ALL)
-            items.append(item(described(venvs[wanted]), found, expected["artefacts"]))
+            computed = make(venvs[wanted], folder, {}, ALL)
+            items.append(item(described(venvs[wanted]), computed, expected["artefacts"]))
         for words, variables in environments().items():
             groups = ALL if words in LONG_TOO else QUICK
             report(words)
-            found = make(venvs["3.11"], folder, variables, groups)
-            items.append(item(words, found, of_groups(expected["artefacts"], groups)))
+            computed = make(venvs["3.11"], folder, variables, groups)
+            items.append(item(words, computed, of_groups(expected["artefacts"], groups)))
     checked = machines(expected)
     document = evidence(
         claim="Verilog, vectors, tables and calibrations are the same bits whatever Python, NumPy, hash seed, locale, "
@@ -179,9 +179,9 @@ def install(folder: Path, python: str, wheel: Path, changed: Mapping[str, str]) 
     kept = [line for line in lines if line.partition("==")[0].lower() not in changed]
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join([*kept, *(f"{name}=={version}" for name, version in changed.items())]) + "\n")
-    found = folder / "bin" / "python"
-    _run([str(found), "-m", "pip", "install", "-q", "-c", str(constraints), str(wheel), "safetensors"], folder)
-    return found
+    own = folder / "bin" / "python"
+    _run([str(own), "-m", "pip", "install", "-q", "-c", str(constraints), str(wheel), "safetensors"], folder)
+    return own
 
 
 def make(python: Path, folder: Path, variables: Mapping[str, str], groups: tuple[str, ...]) -> dict[str, str]:
@@ -190,21 +190,21 @@ def make(python: Path, folder: Path, variables: Mapping[str, str], groups: tuple
     A time zone comes with a umask that lets nobody else read.
     """
     script = folder / "source" / "tests" / "reproducibility" / "artefacts.py"
-    target = folder / "found.json"
+    target = folder / "digests.json"
     target.unlink(missing_ok=True)
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     with tempfile.TemporaryDirectory(dir=folder) as elsewhere:
         _run([str(python), str(script), str(target), *groups], Path(elsewhere), env=clean | variables,
              umask=0o077 if "TZ" in variables else -1)  # fmt: skip
-    found: dict[str, str] = json.loads(target.read_text(encoding="utf-8"))
-    return found
+    computed: dict[str, str] = json.loads(target.read_text(encoding="utf-8"))
+    return computed
 
 
-def item(run: str, found: Mapping[str, str], expected: Mapping[str, str]) -> dict[str, Any]:
+def item(run: str, computed: Mapping[str, str], expected: Mapping[str, str]) -> dict[str, Any]:
     """A run's entry in the evidence."""
-    names = moved(found, expected)
+    names = moved(computed, expected)
     different = {"names": ", ".join(names[:8])} if names else {}
-    return {"run": run, "artefacts": len(found), "different": len(names), **different, "passed": not names}
+    return {"run": run, "artefacts": len(computed), "different": len(names), **different, "passed": not names}
 
 
 def machines(expected: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -107,8 +107,8 @@ QUICK = tuple(GROUPS)[:-1]
 def digests(group: str) -> dict[str, str]:
     """sha256 of each artefact of a group, by ``group/name``."""
     with tempfile.TemporaryDirectory() as folder:
-        found = GROUPS[group](Path(folder))
-        return {f"{group}/{name}": hashlib.sha256(content).hexdigest() for name, content in found}
+        files = GROUPS[group](Path(folder))
+        return {f"{group}/{name}": hashlib.sha256(content).hexdigest() for name, content in files}
 
 
 def _calibrations(folder: Path, wanted: dict[str, tuple[str, str, int]]) -> Artefacts:
@@ -145,5 +145,5 @@ def _quietly(*arguments: str) -> None:
 
 if __name__ == "__main__":
     target, *groups = sys.argv[1:]
-    found = {name: digest for group in groups or QUICK for name, digest in digests(group).items()}
-    Path(target).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    computed = {name: digest for group in groups or QUICK for name, digest in digests(group).items()}
+    Path(target).write_text(json.dumps(computed, indent=1), encoding="utf-8")

@@ -16,9 +16,9 @@ def committed() -> dict[str, Any]:
     return document
 
 
-def moved(found: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
+def moved(computed: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
     """Names whose digests differ, or that only one side has."""
-    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    return sorted(name for name in computed.keys() | expected.keys() if computed.get(name) != expected.get(name))
 
 
 def of_groups(expected: Mapping[str, str], groups: tuple[str, ...]) -> dict[str, str]:
