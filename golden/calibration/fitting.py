@@ -13,7 +13,7 @@ from qse_hw.golden.calibration.bounded import least
 from qse_hw.golden.calibration.families import best_format, widest
 from qse_hw.golden.calibration.headroom import with_headroom
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.lloyd import lloyd_max
+from qse_hw.golden.calibration.lloyd import lloyd_max, rules_out
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.spec import FormatFamily, FormatSpec, TunedFormat, parse_preset
 from qse_hw.golden.calibration.tune import SIGNS, Budget, Sign, Tuner
@@ -137,9 +137,15 @@ class Fitter:
         error, bits = squared_error(best), budget.bits - 1
         # With few values, the scan of fewer bits may happen on a step that fits them better. It cannot where even the
         # optimal codebook of so many bits errs more.
-        if error and bits >= 2 and squared_error(lloyd_max(self.histogram, 1 << bits)) <= _NEARLY * error:
+        if error and bits >= 2 and self._reached(1 << bits, _NEARLY * error):
             best = min(best, self._tuned(replace(budget, bits=bits)), key=squared_error)
         return best
+
+    def _reached(self, levels: int, error: float) -> bool:
+        """Whether a codebook of so many levels has at most this squared error."""
+        if rules_out(self.histogram, levels, error):
+            return False
+        return self.histogram.squared_error(lloyd_max(self.histogram, levels)) <= error
 
     def presets(self, budget: Budget) -> list[SegmentedQuantizer]:
         """The presets within the budget, each at its best with the budget's headroom."""

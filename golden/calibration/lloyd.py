@@ -14,6 +14,7 @@ from qse_hw.golden.calibration.quantizers import CodebookQuantizer
 from qse_hw.golden.errors import InputError
 
 Indices = npt.NDArray[np.intp]
+_GROUPS = 512
 
 
 def lloyd_max(histogram: Histogram, levels: int = 256) -> CodebookQuantizer:
@@ -38,6 +39,33 @@ def lloyd_max(histogram: Histogram, levels: int = 256) -> CodebookQuantizer:
     for begins in reversed(lasts):
         borders.append(int(begins[borders[-1]]))
     return CodebookQuantizer.nearest(cells.means(np.array([0, *reversed(borders)])))
+
+
+def rules_out(histogram: Histogram, levels: int, error: float) -> bool:
+    """Whether every codebook of so many levels has a larger squared error than ``error``; False: not known.
+
+    The values are gathered in groups, and replaced by the groups' means. The root of the least error falls by at most
+    the root of the squared distance between values and means. The least error of the means is bounded by a Lagrangian
+    relaxation of the number of levels; any price gives a bound, the best one is near the one taken if halving the
+    levels makes the error four times as large.
+    """
+    values, counts = histogram.values.astype(np.float64), histogram.counts
+    if len(values) <= levels:
+        return False
+    # finest where an ideal quantizer's steps are
+    share = np.cumsum(np.cbrt(counts) * np.cbrt(np.gradient(values)) ** 2)
+    group = (share * (_GROUPS * (1 - 1e-9) / share[-1])).astype(np.intp)
+    n, first, second = (np.bincount(group, counts * values**power) for power in range(3))
+    n, first, second = n[n > 0], first[n > 0], second[n > 0]
+    means = first / n
+    distance = float(np.maximum(second - first * means, 0).sum())
+    cells, price = _Cells(means, n), 8 * error / levels
+    least = np.zeros(len(n) + 1)
+    for end in range(1, len(n) + 1):
+        errors = cells.error(np.arange(end), np.full(end, end))
+        least[end] = (least[:end] + errors).min() + price
+    bound = (1 - 1e-6) * float(least[-1]) - price * levels
+    return bound > 0 and bool(np.sqrt(bound) > (np.sqrt(distance) + np.sqrt(error)) * (1 + 1e-6))
 
 
 class _Cells:

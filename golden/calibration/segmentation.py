@@ -58,7 +58,8 @@ def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> C
     # moments (weight, first, second) of every half step about its left edge; below, of runs of length w
     cells = (2 * u).astype(np.intp)
     offset = u - cells / 2
-    halves: Array = np.stack([np.bincount(cells, counts * offset**n, minlength=2 * length) for n in range(3)])
+    moments = counts, counts * offset, counts * offset**2
+    halves: Array = np.stack([np.bincount(cells, moment, minlength=2 * length) for moment in moments])
     left, right = halves[:, 0::2], halves[:, 1::2]
     gaps = np.empty((STEPS, length))
     w = 0.5
@@ -69,7 +70,8 @@ def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> C
         if e == 0:
             unit = left  # the moments of every whole step
         w *= 2
-        right = np.pad(left[:, int(w) :], ((0, 0), (0, min(int(w), length))))[:, :length]
+        right = np.zeros_like(left)
+        right[:, : max(length - int(w), 0)] = left[:, int(w) :]
     above, below = _tail(unit), np.full(length, np.inf)
     if zero is None:
         below[0] = 0
@@ -125,18 +127,25 @@ def _extended(cost: Costs, length: int) -> Costs:
     return Costs(np.pad(cost.gaps, ((0, 0), right)), below, np.pad(cost.above, right), cost.zero)
 
 
+def by_step(cost: Costs) -> tuple[Array, Array, Array]:
+    """``gaps`` (steps, positions), ``below`` (positions,) and ``above`` (steps, positions), infinite where the rule of
+    the value 0 forbids the step, on an axis long enough for a gap of any step beyond the last value.
+    """
+    gaps, below, beyond, zero = _extended(cost, len(cost.above) + (1 << (STEPS - 1)))
+    above = np.tile(beyond, (STEPS, 1))
+    if zero is not None:
+        above[:, :zero] = np.inf
+        above[1:, zero] = np.inf
+        for e in range(1, STEPS):
+            gaps[e, max(0, zero + 1 - (1 << e)) : zero + 1] = np.inf
+    return gaps, below, above
+
+
 def _search(cost: Costs, steps: Integers, codes: int) -> list[Path]:
     """For each number of segments the best path; ``steps[k]``: the steps that segment k may have, as log2."""
     segments, choices = steps.shape
-    length = len(cost.above) + (1 << (STEPS - 1))
-    every_gap, below, beyond, zero = _extended(cost, length)
-    gaps, above = every_gap[steps], np.tile(beyond, (segments, choices, 1))
-    if zero is not None:
-        above[..., :zero] = np.inf
-        for k, c in np.ndindex(steps.shape):
-            if steps[k, c]:
-                above[k, c, zero] = np.inf
-                gaps[k, c, max(0, zero + 1 - (1 << steps[k, c])) : zero + 1] = np.inf
+    every_gap, below, beyond = by_step(cost)
+    gaps, above, length = every_gap[steps], beyond[steps], len(below)
     state, moved = np.full((2, segments, choices, length), np.inf)
     state[0] = below
     switched = np.zeros((codes, segments, choices, length), np.bool_)

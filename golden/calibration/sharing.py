@@ -19,8 +19,9 @@ from typing import TypeVar
 import numpy as np
 
 from qse_hw.golden.calibration.fitting import Fitter
+from qse_hw.golden.calibration.pruned import best_within
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
-from qse_hw.golden.calibration.segmentation import best_path, best_paths, total, zero_position
+from qse_hw.golden.calibration.segmentation import best_path, total, zero_position
 from qse_hw.golden.calibration.spec import FormatSpec, TunedFormat
 from qse_hw.golden.calibration.tune import Budget, SegmentSearch, Sign, make_format
 from qse_hw.golden.checks import one_of
@@ -137,7 +138,7 @@ def _same_segments(
         cost = search.costs(float(fine.step), zero)
         unit = 1 / max(fitter.histogram.squared_error(one), 1e-300)
         by_layer.append(cost._replace(gaps=cost.gaps * unit, below=cost.below * unit, above=cost.above * unit))
-    path = best_paths(total(by_layer), searches[0].codes, budget.segments)[-1]
+    path = best_within(total(by_layer), searches[0].codes, budget.segments)
     zero_point = 0 if zero is None else zero - path.start
     return [make_format(path, sign, budget.bits, zero_point, fine) for fine in fines]
 

@@ -1,11 +1,13 @@
 """Finding the best segmented format and scale of a layer within a budget of bits and segments."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from qse_hw.golden.calibration import pruned
 from qse_hw.golden.calibration.headroom import DEFAULT, check_headroom
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
@@ -63,7 +65,8 @@ class SegmentSearch:
         self.counts = histogram.counts
         self.codes = 1 << (bits - 1 if sign == "sign-magnitude" else bits)
         self.range = max(0.0, float(self.values.max())) - min(0.0, float(self.values.min()))
-        self._paths: dict[float, list[Path]] = {}
+        self._costs: dict[float, Costs] = {}
+        self._paths: dict[tuple[float, int], Path] = {}
 
     def costs(self, fine_step: float, zero: int | None = None) -> Costs:
         """The costs with the value 0 at position ``zero``; None: with just enough positions below it."""
@@ -72,11 +75,31 @@ class SegmentSearch:
         room = zero_position(float(self.values.min()), fine_step)
         return costs(self.values, self.counts, fine_step, room if zero is None else zero)
 
-    def paths(self, fine_step: float) -> list[Path]:
-        """The best path of at most 1, 2 .. ``segments`` segments."""
-        if fine_step not in self._paths:
-            self._paths[fine_step] = best_paths(self.costs(fine_step), self.codes, self.segments)
-        return self._paths[fine_step]
+    def path(self, fine_step: float, segments: int) -> Path:
+        """The best path of at most so many segments."""
+        if (fine_step, segments) not in self._paths:
+            cost = self._known_costs(fine_step)
+            if pruned.available():
+                self._paths[fine_step, segments] = pruned.best_within(cost, self.codes, segments)
+            else:  # one search for all
+                for count, path in enumerate(best_paths(cost, self.codes, self.segments), 1):
+                    self._paths[fine_step, count] = path
+        return self._paths[fine_step, segments]
+
+    def bound(self, fine_step: float, segments: int) -> float:
+        """A lower bound of the path's error; the error itself if the path is known."""
+        if (fine_step, segments) in self._paths:
+            return self._paths[fine_step, segments].error
+        return pruned.least_error(self._known_costs(fine_step), self.codes, segments)
+
+    def _known_costs(self, fine_step: float) -> Costs:
+        if fine_step not in self._costs:
+            self._costs[fine_step] = self.costs(fine_step)
+        return self._costs[fine_step]
+
+    def release(self) -> None:
+        """Free the costs; the paths stay known."""
+        self._costs.clear()
 
     def format(self, path: Path, fine_step: Scale, standard: int | None = None) -> SegmentedQuantizer:
         """The format that a path at this fine step describes; ``standard`` as in :func:`make_format`."""
@@ -137,53 +160,82 @@ class Tuner:
         The scan yields one candidate for each number of segments and each kind of format. The fine step is then refined
         for all candidates that may still become the best: on few values, a format with fewer segments may win.
         """
-        scanned: dict[tuple[int, int], tuple[float, Scale]] = {}  # by index of the path, and of the search
-        for number, search in enumerate(self.searches):
-            for scale in search.near(
-                search.companded_step() * 2**0.5, range(-8, 16), 8, self.scale_bits, in_phase=True
-            ):
-                for count, path in enumerate(search.paths(float(scale.step))[:segments]):
-                    if (count, number) not in scanned or path.error < scanned[count, number][0]:
-                        scanned[count, number] = path.error, scale
         slack = GAIN if len(self.histogram.values) > FEW * self.searches[0].codes else math.inf
-        best = None
-        for (count, number), (error, scale) in sorted(scanned.items(), key=lambda item: (item[1][0], -item[0][0])):
-            if best is not None and (not best[0] or error > slack * best[0]):
+        scanned: list[_Candidate] = []
+        for count in range(segments, 0, -1):  # with fewer segments, the error at every fine step is no less
+            scanned += [self._scanned(search, count) for search in self.searches]
+            least = min(candidate.error for candidate in scanned)
+            if min(candidate.error for candidate in scanned[-len(self.searches) :]) > slack * least:
                 break
-            search = self.searches[number]
-            error, scale = self._refined(search, error, count, scale)
-            if best is None or error < best[0]:
-                best = error, search, count, scale
+        scanned.sort(key=lambda candidate: (candidate.error, -candidate.segments))
+        best = None
+        for candidate in scanned:
+            if best is not None and (not best.error or candidate.error > slack * best.error):
+                break
+            refined = self._refined(candidate)
+            if best is None or refined.error < best.error:
+                best = refined
         assert best is not None  # at least one was scanned
-        _, search, count, scale = best
-        return search.format(search.paths(float(scale.step))[count], scale)
+        for search in self.searches:
+            search.release()
+        return best.format()
 
-    def _refined(self, search: SegmentSearch, error: float, count: int, scale: Scale) -> tuple[float, Scale]:
-        """Error and fine step after refinement; ``count``: index of the path, one less than its segments."""
+    def _scanned(self, search: SegmentSearch, segments: int) -> "_Candidate":
+        """The best fine step of the scan."""
+        steps = search.near(search.companded_step() * 2**0.5, range(-8, 16), 8, self.scale_bits, in_phase=True)
+        return _best_of([(search, step) for step in steps], segments)
+
+    def _refined(self, candidate: "_Candidate") -> "_Candidate":
+        """The candidate at its best fine step nearby."""
         for per_octave in (32, 256):
-            in_phase = per_octave == 32
-            near = search.near(float(scale.step), range(-4, 5), per_octave, self.scale_bits, in_phase=in_phase)
-            errors = [search.paths(float(other.step))[count].error for other in near]
-            if min(errors) < error:
-                error, scale = min(errors), near[int(np.argmin(errors))]
-        return error, scale
+            step, in_phase = float(candidate.scale.step), per_octave == 32
+            near = candidate.search.near(step, range(-4, 5), per_octave, self.scale_bits, in_phase=in_phase)
+            best = _best_of([(candidate.search, scale) for scale in near], candidate.segments)
+            candidate = min(candidate, best, key=lambda one: one.error)
+        return candidate
 
     def at(self, scale: Scale, segments: int) -> SegmentedQuantizer:
         """The best format of at most so many segments whose fine step is s, s/2, s/4, s/8 or s/16."""
-        candidates = [
-            (search.paths(float(fine.step))[segments - 1], search, fine)
+        tried = [
+            (search, Scale(M=scale.M, k=scale.k - j, bits=scale.bits))
             for search in self.searches
             for j in range(5)
             if float(scale.step) / 2**j >= search.shortest()
-            for fine in [Scale(M=scale.M, k=scale.k - j, bits=scale.bits)]
         ]
-        if not candidates:
+        if not tried:
             raise InputError(
                 f"Scale must let a format reach the activations' {self.searches[0].range:.4g}, not {scale}; "
                 "take a larger one (of a percentile: a higher alpha)"
             )
-        path, search, fine = min(candidates, key=lambda item: item[0].error)
-        return search.format(path, fine, standard=scale.k - fine.k)
+        best = _best_of(tried, segments)
+        for search in self.searches:
+            search.release()
+        return best.format(standard=scale.k - best.scale.k)
+
+
+class _Candidate(NamedTuple):
+    """The best path of at most ``segments`` segments at a fine step."""
+
+    error: float
+    search: SegmentSearch
+    segments: int
+    scale: Scale
+
+    def format(self, standard: int | None = None) -> SegmentedQuantizer:
+        """The format of the path; ``standard`` as in :func:`make_format`."""
+        return self.search.format(self.search.path(float(self.scale.step), self.segments), self.scale, standard)
+
+
+def _best_of(tried: Sequence[tuple[SegmentSearch, Scale]], segments: int) -> _Candidate:
+    """The candidate with the least error, of equals the first; those that a bound rules out are not searched."""
+    bounds = [search.bound(float(scale.step), segments) for search, scale in tried]
+    best = math.inf, 0
+    for number in sorted(range(len(tried)), key=bounds.__getitem__):
+        if bounds[number] > best[0]:
+            break
+        search, scale = tried[number]
+        best = min(best, (search.path(float(scale.step), segments).error, number))
+    return _Candidate(best[0], tried[best[1]][0], segments, tried[best[1]][1])
 
 
 def make_format(

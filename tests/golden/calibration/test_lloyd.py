@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qse_hw.golden.calibration.candidates import Sample
 from qse_hw.golden.calibration.histogram import Histogram
-from qse_hw.golden.calibration.lloyd import lloyd_max
+from qse_hw.golden.calibration.lloyd import lloyd_max, rules_out
 from qse_hw.golden.calibration.spec import BASELINES, LLOYD_MAX, parse_candidate
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import PRESETS, load_format
@@ -182,3 +182,17 @@ def test_as_many_levels_as_values_lose_nothing(levels):
 def test_too_few_levels(levels):
     with pytest.raises(InputError, match=rf"^Levels must be at least 1, not {levels}$"):
         lloyd_max(Histogram(np.ones((1, 1), np.float32)), levels)
+
+
+@pytest.mark.parametrize("levels", [2, 16, 128])
+def test_an_error_is_ruled_out_only_if_no_codebook_has_it(rng, levels):
+    z = rng.standard_normal(40_000).astype(np.float32)
+    histogram = Histogram((z / (1 + np.exp(-z)))[:, None])
+    least = histogram.squared_error(lloyd_max(histogram, levels))
+    assert not any(rules_out(histogram, levels, factor * least) for factor in (1, 1.001, 2, 10))
+    assert rules_out(histogram, levels, least / 4)  # about that of twice as many levels
+
+
+def test_nothing_is_ruled_out_where_every_value_has_a_level(rng):
+    histogram = Histogram(np.arange(1, 100, dtype=np.float32)[:, None])
+    assert not rules_out(histogram, 128, 0.0)

@@ -204,7 +204,7 @@ def test_the_error_is_what_the_hardware_errs_by(rng, sign, kind):
     search = SegmentSearch(histogram, sign, 6, 5)
     before = {}
     for scale in search.near(search.companded_step(), range(-1, 2), 3, 8):
-        paths = search.paths(float(scale.step))
+        paths = [search.path(float(scale.step), segments) for segments in range(1, 6)]
         for segments, path in enumerate(paths, 1):
             result = search.format(path, scale)
             codes = array.quantize(histogram.values, result.format, result.scale)
@@ -226,9 +226,10 @@ def test_the_error_is_what_the_hardware_errs_by(rng, sign, kind):
 
 def test_a_path_is_searched_once_per_fine_step(rng, monkeypatch):
     search = SegmentSearch(Histogram(sample(rng, "silu")[0].astype(np.float32)[:, None]), "offset", 4, 2)
-    first = search.paths(0.25)
+    first = search.path(0.25, 2)
     monkeypatch.setattr("qse_hw.golden.calibration.tune.best_paths", lambda *args: pytest.fail("again"))
-    assert search.paths(0.25) is first
+    monkeypatch.setattr("qse_hw.golden.calibration.tune.pruned.best_within", lambda *args: pytest.fail("again"))
+    assert search.path(0.25, 2) is first
 
 
 def test_near_keeps_the_axis_short(rng):

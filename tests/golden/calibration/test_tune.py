@@ -198,7 +198,7 @@ def test_scans_are_fine_enough(rng):
     quantizer = Tuner(histogram, Budget(segments=3, bits=4)).best(3)
     searches = [SegmentSearch(histogram, sign, 4, 3) for sign in SIGNS]
     dense = min(
-        search.paths(search.companded_step() * 2 ** (n / 200))[2].error
+        search.path(search.companded_step() * 2 ** (n / 200), 3).error
         for search in searches
         for n in range(-200, 400, 10)
     )
@@ -255,7 +255,7 @@ def test_at_a_given_step(rng):
         errors.append(tuner.histogram.squared_error(quantizer))
     assert errors == sorted(errors, reverse=True)
     direct = min(
-        search.paths(float(scale.step) / 2**j)[3].error for search in tuner.searches for j in range(5)
+        search.path(float(scale.step) / 2**j, 4).error for search in tuner.searches for j in range(5)
     )
     assert errors[-1] == pytest.approx(direct, rel=1e-4)
 
