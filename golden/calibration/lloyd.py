@@ -55,8 +55,8 @@ def rules_out(histogram: Histogram, levels: int, error: float) -> bool:
     # finest where an ideal quantizer's steps are
     share = np.cumsum(np.cbrt(counts) * np.cbrt(np.gradient(values)) ** 2)
     group = (share * (_GROUPS * (1 - 1e-9) / share[-1])).astype(np.intp)
-    n, first, second = (np.bincount(group, counts * values**power) for power in range(3))
-    n, first, second = n[n > 0], first[n > 0], second[n > 0]
+    sums: npt.NDArray[np.float64] = np.stack([np.bincount(group, counts * values**power) for power in range(3)])
+    n, first, second = sums[:, sums[0] > 0]
     means = first / n
     distance = float(np.maximum(second - first * means, 0).sum())
     cells, price = _Cells(means, n), 8 * error / levels
