@@ -18,6 +18,7 @@ from qse_hw.golden.models.integer import lfsr
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
     ChannelFormat,
+    ChannelLocal,
     FixedPoint,
     LayerFormats,
     Local,
@@ -62,12 +63,13 @@ class ArrayArithmetic:
     def __init__(self, number: int | None, saturated: Saturated) -> None:
         self.number, self.saturated = number, saturated
 
-    def normalize(self, name: str, norm: Norm, residual: Floats) -> Floats:
-        """The codes' values (b, l, m) of r / sqrt(sum r^2 + m eps): the codes' scale is computed for each token."""
-        return self.position(name, residual * self.root_scale(residual, norm), norm.format)
+    def normalize(self, name: str, norm: Norm, inputs: Floats, to: Local) -> Floats:
+        """The values (..., n) of v / sqrt(sum v^2 + n eps), in units of ``to``; each token has its own scale."""
+        scaled = inputs * self.root_scale(inputs, norm)
+        return self.fixed(name, scaled, to) if isinstance(to, FixedPoint) else self.position(name, scaled, to.format)
 
     def root_scale(self, values: Floats, norm: Norm) -> Floats:
-        """The norm's scale over sqrt(sum v^2 + m eps), (b, l, 1); its mantissa has 16 bits."""
+        """The norm's scale over sqrt(sum v^2 + n eps), (..., 1); its mantissa has 16 bits."""
         integers = values.astype(np.int64)  # squares of 24 bits may sum up to more than 2^53
         root = RECIPROCAL_ROOT.array((integers * integers).sum(-1, keepdims=True) + norm.eps)
         M = root.mantissa * norm.scale.M
@@ -92,6 +94,13 @@ class ArrayArithmetic:
         for place in range(width):
             total += seen[:, place : place + length] * conv.taps[:, place]
         return self.fixed("conv_sum", total * factor(conv.by), to).astype(np.int64)
+
+    def convert(self, name: str, values: Floats, exponent: int, to: ChannelLocal) -> Floats:
+        """The values (b, l, channels), integers of unit ``2**exponent``, in units of ``to``."""
+        if isinstance(to, FixedPoint):
+            return self.fixed(name, values * 2.0 ** (exponent - to.exponent), to)
+        places = np.array(to.exponents) + to.format.fraction_bits - exponent
+        return self.position(name, np.ldexp(values, -places), to.format)
 
     def encode(self, name: str, value: Floats, scale: Scale, format: SegmentedFormat) -> Floats:
         """Encodes integers whose unit the scale converts to the step s; returns the codes' values in fine steps."""

@@ -9,15 +9,18 @@ from torch import Tensor
 from qse_hw.golden.checks import instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.choose import fixed_point, operand_type
-from qse_hw.golden.models.integer.formats import WIDE_BITS, FixedPoint, ModelFormats
-from qse_hw.golden.models.integer.mamba1.calibrate import layer_formats
+from qse_hw.golden.models.integer.formats import WIDE_BITS, FixedPoint, LayerFormats, ModelFormats
+from qse_hw.golden.models.integer.mamba1 import calibrate as mamba1
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
+from qse_hw.golden.models.integer.mamba2 import calibrate as mamba2
+from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.simulation import run_layer
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
-from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Block, Mamba
 from qse_hw.golden.models.mamba.text import check_ids
 
 SEQUENCE = 512
@@ -37,7 +40,7 @@ def calibrate_integer(
     """Choose the format of every tensor of every layer.
 
     Args:
-        model: a Mamba-1 as it was trained.
+        model: a Mamba as it was trained.
         ids: (count,), cut into sequences of 512 tokens that each start from the empty state.
         tokens: number of ids to use, at least one sequence; rounded down to whole sequences.
         options: see :class:`Options`.
@@ -45,12 +48,10 @@ def calibrate_integer(
         progress: called with each layer's number when it is done.
 
     Raises:
-        InputError: for a Mamba-2, a width without a Hadamard matrix, too short a text, or a tensor (named with its
+        InputError: for a width without a Hadamard matrix, too short a text, or a tensor (named with its
             layer) that is zero or not finite, or that no type can hold.
     """
     instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
-    if not isinstance(model.config, MambaConfig):
-        raise InputError("Model must be a Mamba-1, not a Mamba-2; the integer model has no other mixer yet")
     check_ids(ids, model.config.vocab_size)
     options, wanted = options or Options(), transformations or Transformations()
     if not SEQUENCE <= tokens <= len(ids):
@@ -58,7 +59,11 @@ def calibrate_integer(
     changed = wanted.model(model)
     text = ids[: tokens // SEQUENCE * SEQUENCE].long().view(-1, SEQUENCE)
     residual = changed.backbone.embedding(text)
-    kept, layers = (*Mamba1Formats.OPERANDS, *Mamba1Formats.LOCALS, "state"), []
+    kind: type[LayerFormats] = Mamba1Formats
+    layer_formats: Callable[[Block, Seen, Options], LayerFormats] = mamba1.layer_formats
+    if isinstance(model.config, Mamba2Config):
+        kind, layer_formats = Mamba2Formats, mamba2.layer_formats
+    kept, layers = (*kind.OPERANDS, *kind.LOCALS, "state"), []
     for number, block in enumerate(changed.blocks):
         seen = Seen(number, kept)
         residual = torch.cat([run_layer(block, part, seen) for part in residual.split(_SEQUENCES)])

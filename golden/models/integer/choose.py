@@ -71,18 +71,36 @@ def local_type(seen: Seen, name: str, options: Options) -> Local:
     return power_of_two_type(seen.histogram(name), options.spec)
 
 
-def channel_type(seen: Seen, name: str, options: Options, least: int = -_LEAST) -> ChannelLocal:
-    """The type of a local tensor by channel: each is scaled by the power of two nearest its root mean square, and all
-    share one format. No exponent is below ``least``.
-    """
+def channel_type(
+    seen: Seen, name: str, options: Options, least: int = -_LEAST, common_unit: bool = False
+) -> ChannelLocal:
+    """The type of a local tensor by channel, as :func:`coded_channels` chooses it."""
     if options.local_bits == LOCAL_BITS:
         fixed = fixed_point(HEADROOM * float(seen.peaks[name].max()))
         return replace(fixed, exponent=max(fixed.exponent, least))
+    return coded_channels(seen, name, options.spec, least, common_unit)
+
+
+def coded_channels(
+    seen: Seen, name: str, spec: FormatSpec, least: int = -_LEAST, common_unit: bool = False
+) -> ChannelFormat:
+    """Each channel is scaled by the power of two nearest its root mean square; all share one format.
+
+    Args:
+        seen: the values.
+        name: of the tensor.
+        spec: of the format.
+        least: no exponent is below it.
+        common_unit: whether all channels' values must have at most 16 bits in the finest channel's unit.
+    """
     values = seen.values(name)
     rms = np.sqrt(np.square(values, dtype=np.float64).mean(axis=(0, 1)))
     octaves = np.rint(np.log2(np.maximum(rms, rms.max() * 2.0**-16 + 2.0**-_LEAST))).astype(np.int64)
-    quantizer = power_of_two_type(seen.histogram(name, octaves), options.spec)
+    quantizer = power_of_two_type(seen.histogram(name, octaves), spec)
     exponents = np.maximum(octaves + local_exponent(quantizer), least)
+    if common_unit:
+        reach = max(abs(value) for value in quantizer.format.values.values())
+        exponents = np.maximum(exponents, exponents.max() - (LOCAL_BITS - 1 - reach.bit_length()))
     return ChannelFormat(format=quantizer.format, exponents=tuple(exponents.tolist()))
 
 

@@ -24,6 +24,7 @@ from qse_hw.golden.models.integer.formats import (
     State,
 )
 from qse_hw.golden.models.integer.mamba1.formats import Decays, Mamba1Formats
+from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.transformations import Transformations
 
 SCHEMA_NAME = "qse-hw/integer/1"
@@ -48,7 +49,7 @@ _STATE = _object(
     rounding={"enum": list(ROUNDINGS)},
 )
 _DECAYS = _object(format={"type": "object"}, exponent={"type": "integer"}, base=_EXPONENTS, shifts=_EXPONENTS)
-ARCHITECTURES: dict[str, type[LayerFormats]] = {own.ARCHITECTURE: own for own in (Mamba1Formats,)}
+ARCHITECTURES: dict[str, type[LayerFormats]] = {own.ARCHITECTURE: own for own in (Mamba1Formats, Mamba2Formats)}
 
 
 def _layer_schema(formats: type[LayerFormats]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def _layer_schema(formats: type[LayerFormats]) -> dict[str, Any]:
         **dict.fromkeys(formats.BY_CHANNEL, _BY_CHANNEL), **dict.fromkeys(formats.FIXED, _FIXED),
         "inflow": _EXPONENTS, "state": _STATE,
     }  # fmt: skip
-    return _object(**{"A": _DECAYS} | properties)
+    return _object(A=_DECAYS if formats is Mamba1Formats else _FIXED, **properties)
 
 
 SCHEMA = _object(
@@ -155,8 +156,7 @@ def _format_from_json(document: dict[str, Any], where: str) -> SegmentedFormat:
 
 def _layer_to_json(layer: LayerFormats) -> dict[str, Any]:
     document: dict[str, Any] = {name: _type_to_json(getattr(layer, name)) for name in _types(type(layer))}
-    if isinstance(layer, Mamba1Formats):
-        document["A"] = asdict(layer.A) | {"format": format_to_json(layer.A.format)}
+    document["A"] = _A_to_json(cast(Mamba1Formats | Mamba2Formats, layer).A)
     state = layer.state
     format = format_to_json(state.format) if isinstance(state.format, SegmentedFormat) else state.format
     return document | {
@@ -172,8 +172,7 @@ def _layer_from_json(document: dict[str, Any], kind: type[LayerFormats], where: 
     if isinstance(format, dict):
         format = _format_from_json(format, f"{where}, state")
     try:
-        if kind is Mamba1Formats:
-            types["A"] = _decays_from_json(document["A"], f"{where}, A")
+        types["A"] = _A_from_json(document["A"], f"{where}, A")
         types["state"] = State(
             format=format, exponents=tuple(map(int, state["exponents"])), rounding=state["rounding"]
         )
@@ -183,7 +182,13 @@ def _layer_from_json(document: dict[str, Any], kind: type[LayerFormats], where: 
         raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
 
 
-def _decays_from_json(document: dict[str, Any], where: str) -> Decays:
+def _A_to_json(A: Decays | FixedPoint) -> dict[str, Any]:
+    return asdict(A) if isinstance(A, FixedPoint) else asdict(A) | {"format": format_to_json(A.format)}
+
+
+def _A_from_json(document: dict[str, Any], where: str) -> Decays | FixedPoint:
+    if "bits" in document:
+        return _fixed_from_json(document)
     return Decays(
         format=_format_from_json(document["format"], where),
         exponent=int(document["exponent"]),

@@ -116,6 +116,7 @@ class LayerFormats:
         LOCALS: names of the local tensors.
         BY_CHANNEL: those of them that have a step for every channel.
         FIXED: bits of the fixed-point tensors, by name.
+        WEIGHTS: names of the weights.
         delta: fixed point: the time steps.
         inflow: log2 of the unit of delta x (16 bits), one for every channel or one for all.
         state: the SSM state.
@@ -127,6 +128,7 @@ class LayerFormats:
     LOCALS: ClassVar[tuple[str, ...]]
     BY_CHANNEL: ClassVar[tuple[str, ...]]
     FIXED: ClassVar[Mapping[str, int]]
+    WEIGHTS: ClassVar[tuple[str, ...]]
 
     delta: FixedPoint
     inflow: tuple[int, ...]
@@ -140,11 +142,11 @@ class LayerFormats:
             coded = ChannelFormat if name in self.BY_CHANNEL else SegmentedQuantizer
             local = typed(getattr(self, name), (coded, FixedPoint), name)
             if isinstance(local, FixedPoint):
-                _check_bits(local, LOCAL_BITS, name)
+                check_bits(local, LOCAL_BITS, name)
             elif isinstance(local, SegmentedQuantizer):
                 _check_local(local, name)
         for name, bits in self.FIXED.items():
-            _check_bits(typed(getattr(self, name), FixedPoint, name), bits, name)
+            check_bits(typed(getattr(self, name), FixedPoint, name), bits, name)
         object.__setattr__(self, "inflow", tuple(integer(one, "inflow") for one in self.inflow))
         if len(self.inflow) not in (1, len(self.state.exponents)) and len(self.state.exponents) != 1:
             raise InputError("inflow must have one exponent, or as many as the state has, but these differ")
@@ -187,8 +189,8 @@ class ModelFormats:
             raise InputError("Formats must be of at least one layer, not none")
         if len({type(layer) for layer in self.layers}) > 1:
             raise InputError("Formats must be of layers of one kind of mixer, but these are of several")
-        _check_bits(self.residual, WIDE_BITS, "residual")
-        _check_bits(self.logits, WIDE_BITS, "logits")
+        check_bits(self.residual, WIDE_BITS, "residual")
+        check_bits(self.logits, WIDE_BITS, "logits")
         check_encoded(typed(self.norm_f, SegmentedQuantizer, "norm_f").format, "norm_f")
 
     @property
@@ -196,12 +198,14 @@ class ModelFormats:
         """As in the configuration of the model: "mamba1" or "mamba2"."""
         return self.layers[0].ARCHITECTURE
 
-    def check(self, fingerprint: str, layers: int) -> None:
-        """InputError unless these are the formats of the model with that fingerprint and number of layers."""
+    def check(self, fingerprint: str, architecture: str, layers: int) -> None:
+        """InputError unless these are the formats of the model with that fingerprint, kind and number of layers."""
         if self.model != fingerprint:
             raise InputError(
                 f"Formats must be of this checkpoint, {fingerprint[:12]}, but are of {self.model[:12]}; calibrate again"
             )
+        if self.architecture != architecture:
+            raise InputError(f"Formats must be of a {architecture}, as the model is, not of a {self.architecture}")
         if len(self.layers) != layers:
             raise InputError(f"Formats must be of the model's {layers} layers, not of {len(self.layers)}")
 
@@ -248,6 +252,7 @@ def _check_local(local: SegmentedQuantizer, name: str) -> None:
         raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")
 
 
-def _check_bits(fixed: FixedPoint, bits: int, name: str) -> None:
+def check_bits(fixed: FixedPoint, bits: int, name: str) -> None:
+    """InputError for a type of other than so many bits."""
     if fixed.bits != bits:
         raise InputError(f"{name} must have {bits} bits, not {fixed.bits}")

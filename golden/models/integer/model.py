@@ -13,6 +13,8 @@ from torch import Tensor
 from qse_hw.golden.models.integer.array_arithmetic import ArrayArithmetic, Integers, LayerState, factor
 from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.mamba1.array import Mamba1Array
+from qse_hw.golden.models.integer.mamba2.array import Mamba2Array
+from qse_hw.golden.models.integer.mamba2.parameters import Mamba2Layer
 from qse_hw.golden.models.integer.parameters import Parameters, model_parameters
 from qse_hw.golden.models.integer.scalar_arithmetic import Saturated
 from qse_hw.golden.models.mamba.model import Mamba
@@ -32,7 +34,10 @@ class IntegerMamba:
         self.parameters, self.saturated = parameters, Saturated()
         residual = parameters.formats.residual
         self.mixers = [
-            Mamba1Array(number, layer, residual, self.saturated) for number, layer in enumerate(parameters.layers)
+            Mamba2Array(number, layer, residual, self.saturated)
+            if isinstance(layer, Mamba2Layer)
+            else Mamba1Array(number, layer, residual, self.saturated)
+            for number, layer in enumerate(parameters.layers)
         ]
         self._ends = ArrayArithmetic(None, self.saturated)
 
@@ -57,5 +62,5 @@ class IntegerMamba:
         residual = ends.fixed("residual", rows, formats.residual)
         for mixer, state in zip(self.mixers, states, strict=True):
             residual = mixer.saturate("residual", residual + mixer.forward(residual, state), formats.residual.high)
-        hidden = ends.normalize("norm_f", own.norm_f, residual)
+        hidden = ends.normalize("norm_f", own.norm_f, residual, formats.norm_f)
         return ends.product("logits", own.head, hidden, formats.logits).astype(np.int64)

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import cast
 
-from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.formats import ModelFormats
+from qse_hw.golden.models.integer.formats import FixedPoint, Granularity, LayerFormats, ModelFormats
+from qse_hw.golden.models.integer.mamba1 import parameters as mamba1
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
-from qse_hw.golden.models.integer.mamba1.parameters import Mamba1Layer, layer_parameters
+from qse_hw.golden.models.integer.mamba2 import parameters as mamba2
+from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.products import Norm, Product, multipliers, norm, product, quantize_rows
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
-from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.mamba.model import Block, Mamba
+
+Layer = mamba1.Mamba1Layer | mamba2.Mamba2Layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,32 +21,38 @@ class Parameters:
 
     formats: ModelFormats
     embedding: Product
-    layers: tuple[Mamba1Layer, ...]
+    layers: tuple[Layer, ...]
     norm_f: Norm
     head: Product
 
 
 def model_parameters(model: Mamba, formats: ModelFormats) -> Parameters:
-    """The integers of a Mamba-1 as it was trained; applies the transformations.
+    """The integers of a Mamba as it was trained; applies the transformations.
 
     Raises:
-        InputError: for a Mamba-2, formats of another checkpoint, or formats that do not fit the weights.
+        InputError: for formats of another checkpoint, or formats that do not fit the weights.
     """
-    if not isinstance(model.config, MambaConfig):
-        raise InputError("Model must be a Mamba-1, not a Mamba-2; the integer model has no other mixer yet")
-    formats.check(fingerprint(model), model.config.n_layer)
-    layers = cast(tuple[Mamba1Formats, ...], formats.layers)
+    formats.check(fingerprint(model), model.config.architecture, model.config.n_layer)
     changed, residual, granularity = formats.transformations.model(model), formats.residual, formats.weights
     codes, steps = quantize_rows(changed.backbone.embedding.weight, "row", "Embedding")
+    head, norm_f = formats.logits.step, formats.norm_f
     return Parameters(
         formats=formats,
         embedding=Product(
             weights=codes, by=multipliers([step / residual.step for step in steps], "Embedding")
         ),
         layers=tuple(
-            layer_parameters(block, layer, residual, granularity, number)
-            for number, (block, layer) in enumerate(zip(changed.blocks, layers, strict=True))
+            _layer(block, layer, residual, granularity, number)
+            for number, (block, layer) in enumerate(zip(changed.blocks, formats.layers, strict=True))
         ),
-        norm_f=norm(formats.norm_f, residual, model.config.d_model, model.config.eps),
-        head=product(changed.lm_head.weight, formats.norm_f, formats.logits.step, granularity, "Head"),
-    )
+        norm_f=norm(norm_f.scale.step, residual, model.config.d_model, model.config.eps, "norm_f"),
+        head=product(changed.lm_head.weight, norm_f, head, granularity, "Head"),
+    )  # fmt: skip
+
+
+def _layer(
+    block: Block, formats: LayerFormats, residual: FixedPoint, granularity: Granularity, number: int
+) -> Layer:
+    if isinstance(formats, Mamba2Formats):
+        return mamba2.layer_parameters(block, formats, residual, granularity, number)
+    return mamba1.layer_parameters(block, cast(Mamba1Formats, formats), residual, granularity, number)

@@ -15,11 +15,10 @@ from torch import Tensor
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint, Granularity, Local
 
 Integers = npt.NDArray[np.int64]
-MAX_WEIGHT, MAX_SUM = 127, (1 << 31) - 1
+MAX_WEIGHT, MAX_SUM, MAX_SQUARES = 127, (1 << 31) - 1, 1 << 62
 MIN_SHIFT, MAX_SHIFT = 9, 62  # a position has at most 9 bits more than its units, see formats.segmented.Segment
 LOG2_E = 1.4426950408889634
 
@@ -50,11 +49,10 @@ class Convolution:
 
 @dataclass(frozen=True, kw_only=True)
 class Norm:
-    """``eps`` in squares of the residual's unit, times d_model; the scale of the codes over sqrt(d_model)."""
+    """``eps`` in squares of the inputs' unit, times their number; the scale of the outputs over its square root."""
 
     eps: int
     scale: Scale
-    format: SegmentedFormat
 
 
 def quantize_rows(weight: Tensor, granularity: Granularity, where: str) -> tuple[Integers, list[Fraction]]:
@@ -145,9 +143,16 @@ def convolution(
     )
 
 
-def norm(format: SegmentedQuantizer, residual: FixedPoint, width: int, eps: float) -> Norm:
-    """The integers of an RMSNorm before a product."""
-    scale = Scale.from_step(float(format.scale.step) / width**0.5)
-    return Norm(eps=max(1, round(width * Fraction(eps) / residual.step**2)), scale=scale, format=format.format)
+def norm(step: Fraction, inputs: FixedPoint, width: int, eps: float, where: str) -> Norm:
+    """The integers of an RMSNorm of ``width`` inputs, for outputs in units of ``step``.
+
+    Raises:
+        InputError: if eps and the squares can reach 2^62.
+    """
+    own = max(1, round(width * Fraction(eps) / inputs.step**2))
+    reach = own + width * (inputs.high + 1) ** 2
+    if reach >= MAX_SQUARES:
+        raise InputError(f"{where}: {width} squares and eps must be below 2^62 units, not {reach}; calibrate again")
+    return Norm(eps=own, scale=Scale.from_step(float(step) / width**0.5))
 
 

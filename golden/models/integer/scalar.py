@@ -4,6 +4,8 @@
 """
 
 from qse_hw.golden.models.integer.mamba1.scalar import Mamba1Scalar
+from qse_hw.golden.models.integer.mamba2.parameters import Mamba2Layer
+from qse_hw.golden.models.integer.mamba2.scalar import Mamba2Scalar
 from qse_hw.golden.models.integer.parameters import Parameters
 from qse_hw.golden.models.integer.scalar_arithmetic import Numbers, Saturated, ScalarArithmetic, shift
 
@@ -23,7 +25,10 @@ class ScalarMamba:
         self.model, self.saturated = model, Saturated()
         residual = model.formats.residual
         self.mixers = [
-            Mamba1Scalar(number, layer, residual, self.saturated) for number, layer in enumerate(model.layers)
+            Mamba2Scalar(number, layer, residual, self.saturated)
+            if isinstance(layer, Mamba2Layer)
+            else Mamba1Scalar(number, layer, residual, self.saturated)
+            for number, layer in enumerate(model.layers)
         ]
         self._ends = ScalarArithmetic(None, self.saturated)
 
@@ -36,5 +41,5 @@ class ScalarMamba:
         for mixer in self.mixers:
             added = mixer.step(residual)
             residual = [mixer.saturate("residual", old + new, high) for old, new in zip(residual, added, strict=True)]
-        hidden = ends.normalize("norm_f", model.norm_f, residual)
+        hidden = ends.normalize("norm_f", model.norm_f, residual, model.formats.norm_f)
         return ends.product("logits", model.head, hidden, model.formats.logits)

@@ -13,7 +13,15 @@ from qse_hw.golden.formats.scalar import dequantize, quantize_dyadic
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer import lfsr
-from qse_hw.golden.models.integer.formats import LOCAL_BITS, ChannelFormat, FixedPoint, LayerFormats, Local, State
+from qse_hw.golden.models.integer.formats import (
+    LOCAL_BITS,
+    ChannelFormat,
+    ChannelLocal,
+    FixedPoint,
+    LayerFormats,
+    Local,
+    State,
+)
 from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT
 from qse_hw.golden.models.integer.products import Convolution, Norm, Product
 from qse_hw.golden.models.integer.scan import Scan
@@ -47,13 +55,15 @@ class ScalarArithmetic:
         self.number, self.saturated = number, saturated
         self.word = 1 if number is None else number + 1  # of the LFSR
 
-    def normalize(self, name: str, norm: Norm, residual: Numbers) -> Numbers:
-        """The codes' values (m) of r / sqrt(sum r^2 + m eps): the codes' scale is computed for each token."""
-        M, k = self.root_scale(residual, norm)
-        return [self.position(name, value * M, k, norm.format) for value in residual]
+    def normalize(self, name: str, norm: Norm, inputs: Numbers, to: Local) -> Numbers:
+        """The values (n) of v / sqrt(sum v^2 + n eps), in units of ``to``; each token has its own scale."""
+        M, k = self.root_scale(inputs, norm)
+        if isinstance(to, FixedPoint):
+            return [self.requantize(name, value, M, k, to) for value in inputs]
+        return [self.position(name, value * M, k, to.format) for value in inputs]
 
     def root_scale(self, values: Numbers, norm: Norm) -> tuple[int, int]:
-        """``M * 2**-k``, the norm's scale over sqrt(sum v^2 + m eps); M has 16 bits."""
+        """``M * 2**-k``, the norm's scale over sqrt(sum v^2 + n eps); M has 16 bits."""
         root = RECIPROCAL_ROOT.scalar(sum(value * value for value in values) + norm.eps)
         M = root.mantissa * norm.scale.M
         cut = M.bit_length() - 16
@@ -76,6 +86,13 @@ class ScalarArithmetic:
             M, k = int(conv.by.M[channel]), int(conv.by.k[channel])
             totals.append(self.requantize("conv_sum", total + int(conv.bias[channel]), M, k, to))
         return totals
+
+    def convert(self, name: str, values: Numbers, exponent: int, to: ChannelLocal) -> Numbers:
+        """The values (channels), integers of unit ``2**exponent``, in units of ``to``."""
+        if isinstance(to, FixedPoint):
+            return [self.requantize(name, value, 1, to.exponent - exponent, to) for value in values]
+        places = [own + to.format.fraction_bits - exponent for own in to.exponents]
+        return [self.position(name, value, k, to.format) for value, k in zip(values, places, strict=True)]
 
     def encode(self, name: str, value: int, scale: Scale, format: SegmentedFormat) -> int:
         """Encodes an integer whose unit the scale converts to the step s; returns the code's value in fine steps."""

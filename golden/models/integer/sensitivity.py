@@ -15,36 +15,51 @@ from qse_hw.golden.models.integer.formats import (
     ChannelFormat,
     FixedPoint,
     Granularity,
+    LayerFormats,
     ModelFormats,
     State,
 )
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.mamba1.parameters import decays
+from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
+from qse_hw.golden.models.integer.mamba2.parameters import decay_rates
 from qse_hw.golden.models.integer.products import LOG2_E, quantize_rows
 from qse_hw.golden.models.integer.simulation import run
 from qse_hw.golden.models.mamba.model import Mamba
 
-TENSORS = (*Mamba1Formats.OPERANDS, *Mamba1Formats.LOCALS, *Mamba1Formats.FIXED, "state", "norm_f")
-WEIGHTS = ("embedding", "in_proj", "conv1d", "x_proj", "dt_proj", "out_proj", "head", "A")
+
+def tensors(kind: type[LayerFormats]) -> tuple[str, ...]:
+    """The tensors that have a type."""
+    return (*kind.OPERANDS, *kind.LOCALS, *kind.FIXED, "state", "norm_f")
+
+
+def weights(kind: type[LayerFormats]) -> tuple[str, ...]:
+    """The weights that have a type."""
+    return ("embedding", *kind.WEIGHTS, "head")
+
+
+TENSORS, WEIGHTS = tensors(Mamba1Formats), weights(Mamba1Formats)
 
 Forward = Callable[[Tensor], Tensor]
 
 
 def alone(model: Mamba, formats: ModelFormats, name: str) -> Forward:
-    """The model with one of :data:`TENSORS` or :data:`WEIGHTS` rounded, in every layer."""
+    """The model with one of its :func:`tensors` or :func:`weights` rounded, in every layer."""
     changed = formats.transformations.model(model)
-    if name in WEIGHTS:
+    kind = type(formats.layers[0])
+    if name in weights(kind):
         _round_weights(changed, formats, name)
-    names = {name} & set(TENSORS)
+    names = {name} & set(tensors(kind))
     return lambda ids: _run(changed, formats, names, ids)
 
 
 def together(model: Mamba, formats: ModelFormats) -> Forward:
     """The model with all tensors and weights rounded: nearly the integer model, in floating point."""
     changed = formats.transformations.model(model)
-    for name in WEIGHTS:
+    kind = type(formats.layers[0])
+    for name in weights(kind):
         _round_weights(changed, formats, name)
-    return lambda ids: _run(changed, formats, set(TENSORS), ids)
+    return lambda ids: _run(changed, formats, set(tensors(kind)), ids)
 
 
 @torch.no_grad()
@@ -81,7 +96,7 @@ def _round_weights(changed: Mamba, formats: ModelFormats, name: str) -> None:
         _round(changed.backbone.embedding, "row")
     elif name == "head":
         _round(changed.lm_head, granularity)
-    for block, layer in zip(changed.blocks, cast(tuple[Mamba1Formats, ...], formats.layers), strict=True):
+    for block, layer in zip(changed.blocks, formats.layers, strict=True):
         mixer: Any = block.mixer
         if name == "A":
             mixer.A_log = nn.Parameter(rounded_A(mixer.A_log, layer), requires_grad=False)
@@ -96,7 +111,11 @@ def _round(module: nn.Module, granularity: Granularity) -> None:
     module.weight = nn.Parameter(values.view(weight.shape).to(weight), requires_grad=False)  # type: ignore[arg-type]
 
 
-def rounded_A(A_log: Tensor, layer: Mamba1Formats) -> Tensor:
-    """A_log (d, n) as the integer model stores it."""
-    units = torch.from_numpy(decays(A_log, layer.A, "Layer")).double()
-    return (units * (2.0**layer.A.exponent / LOG2_E)).log().to(A_log.dtype)
+def rounded_A(A_log: Tensor, layer: LayerFormats) -> Tensor:
+    """A_log as the integer model stores it."""
+    if isinstance(layer, Mamba2Formats):
+        units, exponent = decay_rates(A_log, layer.A, "Layer"), layer.A.exponent
+    else:
+        own = cast(Mamba1Formats, layer).A
+        units, exponent = decays(A_log, own, "Layer"), own.exponent
+    return (torch.from_numpy(units).double() * (2.0**exponent / LOG2_E)).log().to(A_log.dtype)

@@ -9,13 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from qse_hw.golden.models.integer.mamba1 import simulation as mamba1
+from qse_hw.golden.models.integer.mamba2 import simulation as mamba2
 from qse_hw.golden.models.integer.observe import See
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
 from qse_hw.golden.models.mamba.model import Block, Mamba
 
 
 def run_layer(block: Block, residual: Tensor, see: See) -> Tensor:
     """The residual stream (b, l, m) after a layer."""
-    return residual + mamba1.mix(block, residual, see)
+    mix = mamba2.mix if isinstance(block.mixer, Mamba2Mixer) else mamba1.mix
+    return residual + mix(block, residual, see)
 
 
 def run(model: Mamba, ids: Tensor, see: Callable[[int, str, Tensor], Tensor]) -> Tensor:

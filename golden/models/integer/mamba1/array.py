@@ -44,7 +44,7 @@ class Mamba1Array(ArrayArithmetic):
     def forward(self, residual: Floats, state: LayerState) -> Floats:
         """What the layer adds to the residual stream (b, l, m); the state moves on."""
         layer, f = self.layer, self.layer.formats
-        hidden = self.normalize("norm", layer.norm, residual)
+        hidden = self.normalize("norm", layer.norm, residual, f.norm)
         conv_input = self.product("conv_input", layer.conv_input, hidden, f.conv_input)
         gate = self.product("gate", layer.gate, hidden, f.gate)
         conv_sum = self.convolve(layer.conv, state, conv_input, f.conv_sum)

@@ -112,7 +112,7 @@ def layer_parameters(
     gated_shift = f.gated.exponent - f.scan.exponent - f.silu_gate.exponent
     return Mamba1Layer(
         formats=f,
-        norm=norm(f.norm, residual, block.norm.weight.shape[0], block.norm.eps),
+        norm=norm(f.norm.scale.step, residual, block.norm.weight.shape[0], block.norm.eps, f"{where}, norm"),
         conv_input=product(in_proj[:channels], f.norm, unit_of(f.conv_input), granularity, f"{where}, in_proj"),
         gate=product(in_proj[channels:], f.norm, unit_of(f.gate), granularity, f"{where}, in_proj"),
         conv=convolution(

@@ -41,7 +41,7 @@ class Mamba1Scalar(ScalarArithmetic):
     def step(self, residual: Numbers) -> Numbers:
         """What the layer adds to the residual stream (m)."""
         layer, f = self.layer, self.layer.formats
-        hidden = self.normalize("norm", layer.norm, residual)
+        hidden = self.normalize("norm", layer.norm, residual, f.norm)
         conv_input = self.product("conv_input", layer.conv_input, hidden, f.conv_input)
         gate = self.product("gate", layer.gate, hidden, f.gate)
         conv_sum = self.convolve(layer.conv, self.window, conv_input, f.conv_sum)

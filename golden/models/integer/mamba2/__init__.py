@@ -1,0 +1,1 @@
+"""The layer of an integer Mamba-2."""
