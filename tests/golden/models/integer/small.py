@@ -1,4 +1,4 @@
-"""A small Mamba-1 with its formats, quick to find and rough, so that all that can saturate does."""
+"""A small Mamba-1 and Mamba-2 with their formats, quick to find and rough, so that all that can saturate does."""
 
 from dataclasses import replace
 from functools import cache
@@ -10,16 +10,24 @@ from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
-from qse_hw.golden.models.integer.formats import ChannelFormat, ModelFormats
+from qse_hw.golden.models.integer.formats import ChannelFormat, LayerFormats, ModelFormats
+from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
+from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.mamba.initial import initialize
-from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Config, Mamba, MambaConfig
+
+KINDS: dict[str, tuple[Config, type[LayerFormats]]] = {
+    "mamba1": (MambaConfig(d_model=24, n_layer=2, vocab_size=37, d_state=4, dt_rank=3), Mamba1Formats),
+    "mamba2": (Mamba2Config(d_model=24, n_layer=2, vocab_size=37, d_state=4, headdim=12, ngroups=2), Mamba2Formats),
+}
 
 
 @cache
-def model() -> Mamba:
+def model(kind: str = "mamba1") -> Mamba:
     """Two layers of 24 channels, 48 inside (order 12 times 4), that nothing hides behind ones."""
-    made = Mamba(MambaConfig(d_model=24, n_layer=2, vocab_size=37, d_state=4, dt_rank=3))
+    made = Mamba(KINDS[kind][0])
     initialize(made, 5)
     draw = torch.Generator().manual_seed(7)
     with torch.no_grad():
@@ -35,9 +43,12 @@ def text() -> torch.Tensor:
 
 
 @cache
-def formats(**options: Any) -> ModelFormats:
+def formats(kind: str = "mamba1", **options: Any) -> ModelFormats:
     """Formats found in a second; the options are those of the calibrator."""
-    return calibrate_integer(model(), text(), tokens=512, options=Options(**({"spec": "se8:L=8"} | options)))
+    return calibrate_integer(model(kind), text(), tokens=512, options=Options(**({"spec": "se8:L=8"} | options)))
+
+
+ROUGH = {"scan": 4, "gated": 8}  # bits less than the reach of fixed point
 
 
 def rough(model_formats: ModelFormats) -> ModelFormats:
@@ -51,10 +62,11 @@ def rough(model_formats: ModelFormats) -> ModelFormats:
                 scale = Scale.from_step(value.scale.step / (64 if name == "y" else 4), value.scale.bits)
                 changes[name] = SegmentedQuantizer(format=value.format, scale=scale)
             elif isinstance(value, ChannelFormat):
-                changes[name] = replace(value, exponents=tuple(exponent - 3 for exponent in value.exponents))
+                less = 2 if name == "x" else 3
+                changes[name] = replace(value, exponents=tuple(exponent - less for exponent in value.exponents))
             elif name not in ("A", "B", "inflow", "state"):
-                changes[name] = replace(value, exponent=value.exponent - (6 if name == "gated" else 3))
-        state = replace(layer.state, exponents=tuple(exponent - 2 for exponent in layer.state.exponents))
+                changes[name] = replace(value, exponent=value.exponent - ROUGH.get(name, 3))
+        state = replace(layer.state, exponents=tuple(exponent - 4 for exponent in layer.state.exponents))
         changes |= {"state": state, "inflow": tuple(exponent - 2 for exponent in layer.inflow)}
         layers.append(replace(layer, **changes))
     return replace(model_formats, layers=tuple(layers))
@@ -63,8 +75,8 @@ def rough(model_formats: ModelFormats) -> ModelFormats:
 SE8_SIGNED = load_format("se8:L=8")
 
 
-def copy() -> Mamba:
+def copy(kind: str = "mamba1") -> Mamba:
     """The model, to be changed."""
-    made = Mamba(model().config)
-    made.load_state_dict(model().state_dict())
+    made = Mamba(model(kind).config)
+    made.load_state_dict(model(kind).state_dict())
     return made.eval()

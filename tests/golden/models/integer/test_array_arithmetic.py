@@ -1,11 +1,10 @@
 """Arithmetic on arrays where float64 is not wide enough."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
-from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
-from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.models.integer.array_arithmetic import ArrayArithmetic
 from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.products import norm
@@ -25,7 +24,7 @@ def with_sum_of_squares(total: int, count: int, high: int) -> list[int]:
 def test_squares_of_a_residual_stream_at_its_limit():
     """Their sum has 55 bits: one less than a power of two, which float64 rounds up to it."""
     residual = FixedPoint(bits=24, exponent=-10)
-    own = norm(SegmentedQuantizer(format=load_format("int8"), scale=0.03), residual, 512, 1e-5)
+    own = norm(Fraction(1, 32), residual, 512, 1e-5, "Norm")
     values = with_sum_of_squares((1 << 54) - 1 - own.eps, 512, residual.high)
     scales = []
     for total in (values, [*values[:-1], values[-1] + 1]):

@@ -15,7 +15,6 @@ from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.integer.transformations import Transformations
-from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba
 from tests.golden.models.integer import small
 
@@ -103,8 +102,8 @@ def test_rotations_can_be_left_out():
     assert sqnr_db(formats) > 10
 
 
-def damaged(name: str, value: float) -> Mamba:
-    model = small.copy()
+def damaged(name: str, value: float, kind: str = "mamba1") -> Mamba:
+    model = small.copy(kind)
     with torch.no_grad():
         dict(model.named_parameters())[name].fill_(value)
     return model
@@ -113,9 +112,15 @@ def damaged(name: str, value: float) -> Mamba:
 @pytest.mark.parametrize(("model", "words"), [
     (lambda: damaged("backbone.layers.1.mixer.conv1d.bias", float("nan")), "Layer 1, conv_sum must be finite"),
     (lambda: damaged("backbone.layers.0.mixer.x_proj.weight", 0), "Layer 0, dt_low: .* must not all be zero"),
-    (lambda: Mamba(Mamba2Config(d_model=24, n_layer=1, vocab_size=37, d_state=4, headdim=12)), "must be a Mamba-1"),
+    (
+        lambda: damaged("backbone.layers.1.mixer.dt_bias", float("inf"), "mamba2"), "Layer 1, dt_sum must be finite",
+    ),
+    (
+        lambda: damaged("backbone.layers.0.mixer.in_proj.weight", 0, "mamba2"),
+        "Layer 0, y: .* must not all be zero",
+    ),
     (lambda: Mamba(replace(small.model().config, d_model=18)), "rotate_residual must be False for a width of 18"),
-], ids=["NaN", "zeros", "Mamba-2", "width"])  # fmt: skip
+], ids=["NaN", "zeros", "Mamba-2, infinity", "Mamba-2, zeros", "width"])  # fmt: skip
 def test_models_that_do_not_serve_are_refused(model, words):
     with pytest.raises(InputError, match=words):
         calibrate_integer(model(), small.text(), tokens=512, options=Options(spec="int8"))

@@ -9,6 +9,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.models.integer.document import read_formats, write_formats
 from qse_hw.golden.models.integer.formats import State
+from qse_hw.golden.models.integer.mamba2.formats import aligned
 from tests.golden.models.integer import small
 
 
@@ -21,7 +22,8 @@ def with_state_format():
 
 @pytest.mark.parametrize("make", [
     lambda: small.formats(local_bits=8), lambda: small.formats(local_bits=16, state="s24"), with_state_format,
-], ids=["local 8", "local 16", "state in a format"])  # fmt: skip
+    lambda: small.formats("mamba2", local_bits=8), lambda: small.formats("mamba2", local_bits=16),
+], ids=["local 8", "local 16", "state in a format", "mamba2, local 8", "mamba2, local 16"])  # fmt: skip
 def test_read_back_equal(make, tmp_path):
     write_formats(tmp_path / "formats.json", make())
     assert read_formats(tmp_path / "formats.json") == make()
@@ -69,6 +71,27 @@ def test_damaged_files_are_refused(damage, tmp_path):
         read_formats(file)
     assert str(caught.value).startswith(f"Formats {file}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_layers_of_another_kind_are_refused(tmp_path):
+    file = tmp_path / "formats.json"
+    write_formats(file, small.formats("mamba2", local_bits=8))
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps(document | {"architecture": "mamba1"}))
+    with pytest.raises(InputError, match=r"layers/[01]: 'dt_low' is a required property"):
+        read_formats(file)
+    file.write_text(json.dumps(document | {"architecture": "mamba3"}))
+    with pytest.raises(InputError, match="architecture: 'mamba3' is not one of"):
+        read_formats(file)
+
+
+def test_values_without_a_common_unit_are_refused():
+    layer = small.formats("mamba2", local_bits=8).layers[0]
+    B = replace(layer.B, exponents=(layer.B.exponents[0] + 15, *layer.B.exponents[1:]))
+    with pytest.raises(InputError, match="B's values must have at most 16 bits in steps of its finest channel"):
+        aligned(B, 8, "B")
+    with pytest.raises(InputError, match="B must have an exponent for each of 7 channels, not 8"):
+        aligned(layer.B, 7, "B")
 
 
 def test_other_documents_are_called_by_their_names(tmp_path):

@@ -12,7 +12,7 @@ from qse_hw.golden.models.integer.formats import ModelFormats, State
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.scalar import ScalarMamba
-from qse_hw.golden.models.mamba.checkpoint import BUNDLED, load_model
+from qse_hw.golden.models.mamba.checkpoint import BUNDLED, BUNDLED_MAMBA2, load_model
 from qse_hw.golden.models.mamba.text import read_text
 from tests.golden.models.integer import small
 
@@ -48,10 +48,23 @@ CASES: dict[str, Callable[[], ModelFormats]] = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES, ids=str)
+MAMBA2_CASES = {
+    "mamba2, local 8": lambda: small.formats("mamba2", local_bits=8),
+    "mamba2, rough 8": lambda: small.rough(small.formats("mamba2", local_bits=8)),
+    "mamba2, rough 16": lambda: small.rough(small.formats("mamba2", local_bits=16)),
+    "mamba2, int8 per tensor": lambda: small.formats("mamba2", spec="int8", weights="tensor"),
+    "mamba2, s24": lambda: small.formats("mamba2", local_bits=16, state="s24"),
+    "mamba2, stochastic": lambda: small.formats("mamba2", local_bits=16, rounding="stochastic"),
+    "mamba2, se8 state, stochastic": lambda: with_state(
+        small.formats("mamba2", local_bits=16), small.SE8_SIGNED, 6, "stochastic"
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=CASES | MAMBA2_CASES, ids=str)
 def parts(request):
-    formats = CASES[request.param]()
-    fast = IntegerMamba.of(small.model(), formats)
+    formats = (CASES | MAMBA2_CASES)[request.param]()
+    fast = IntegerMamba.of(small.model(formats.architecture), formats)
     ids = small.text().numpy()[:TOKENS]
     return request.param, fast, ids, fast.forward(ids[None], fast.start(1))[0]
 
@@ -64,8 +77,9 @@ def test_equal_to_python_integers(parts):
     assert {place: count for place, count in truth.saturated.items() if count} == {
         place: count for place, count in counted.items() if count
     }
-    if name.startswith("rough"):
-        expected = {"norm", "conv_input", "conv_sum", "x", "dt_low", "scan", "gated", "y", "state", "inflow"}
+    if "rough" in name:
+        expected = {"norm", "conv_input", "conv_sum", "x", "scan", "gated", "y", "state", "inflow"}
+        expected |= {"normalized", "dt", "dt_sum"} if name.startswith("mamba2") else {"dt_low"}
         assert expected <= {tensor for (_, tensor), count in counted.items() if count}
 
 
@@ -106,8 +120,10 @@ def test_few_time_steps_at_once_give_the_same_bits(parts, monkeypatch):
     assert np.array_equal(fast.forward(ids[None], fast.start(1))[0], logits)
 
 
-def test_the_bundled_model_equals_python_integers():
-    model, text = load_model(), read_text(BUNDLED.parent / "text" / "calibration.txt").ids
+@pytest.mark.every(2)
+@pytest.mark.parametrize("directory", [BUNDLED, BUNDLED_MAMBA2], ids=["mamba1", "mamba2"])
+def test_the_bundled_models_equal_python_integers(directory):
+    model, text = load_model(directory), read_text(BUNDLED.parent / "text" / "calibration.txt").ids
     formats = calibrate_integer(model, text, tokens=512, options=Options(spec="int8"))
     fast = IntegerMamba.of(model, formats)
     truth = ScalarMamba(fast.parameters)
