@@ -55,6 +55,18 @@ class Bootstrap:
         low, high = mean + self._wider * (np.quantile(self._shares @ values, tails) - mean)
         return Estimate(mean=mean, low=float(low), high=float(high))
 
+    def ratio(self, values: npt.NDArray[np.float64], reference: npt.NDArray[np.float64]) -> Estimate | None:
+        """The ratio of two means over the same windows, and its interval; None if the reference's mean is 0."""
+        if not reference.mean():
+            return None
+        mean = float(values.mean() / reference.mean())
+        if self._wider is None:
+            return Estimate(mean=mean, low=None, high=None)
+        tails = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)
+        ratios = (self._shares @ values) / (self._shares @ reference)
+        low, high = mean + self._wider * (np.quantile(ratios, tails) - mean)
+        return Estimate(mean=mean, low=float(low), high=float(high))
+
 
 def _wider(windows: int) -> float:
     """Student's t over the normal quantile, times sqrt(n / (n - 1)), by which resampled deviations are too small."""

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
@@ -50,6 +51,20 @@ def _paths(args: argparse.Namespace, option: str) -> list[str]:
     given = getattr(args, option, None)
     paths = [os.fspath(path) for path in (given if isinstance(given, list) else [given]) if path]
     return [path for path in paths if "\0" not in path and (option != "format" or path.endswith(".json"))]
+
+
+def refuse_options(args: argparse.Namespace, options: Sequence[str], recipe: str) -> None:
+    """InputError if one of another recipe's options is given, whose default is None, or [] for a list."""
+    for option in options:
+        if getattr(args, option) not in (None, []):
+            raise InputError(f"Recipe must be {recipe} where --{option.replace('_', '-')} is given, not {args.recipe}")
+
+
+def set_defaults(args: argparse.Namespace, **defaults: Any) -> None:
+    """Sets the options that were not given, and are None."""
+    for option, value in defaults.items():
+        if getattr(args, option) is None:
+            setattr(args, option, value)
 
 
 def command_without(command: str, *options: str, flags: Sequence[str] = ()) -> str:

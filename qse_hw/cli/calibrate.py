@@ -1,6 +1,7 @@
 """Find every layer's format and scale, by least squared error and by Quamba's percentile.
 
---model random:mamba-2.8b and the like: random weights of a published shape, to see what calibrating one costs.
+--recipe integer: the format of every tensor of the model, for integers only between token and logits. --model
+random:mamba-2.8b and the like: random weights of a published shape, to see what calibrating x costs.
 """
 
 import argparse
@@ -8,13 +9,15 @@ import resource
 import time
 from typing import Any
 
-from qse_hw.cli.arguments import FORMAT_HELP, check_output
+from qse_hw.cli import calibrate_integer
+from qse_hw.cli.arguments import FORMAT_HELP, check_output, refuse_options, set_defaults
 from qse_hw.golden.calibration.calibration import Calibration, check_objective, size_in_words, write_calibration
 from qse_hw.golden.calibration.candidates import describe
 from qse_hw.golden.calibration.headroom import DEFAULT, MAX_HEADROOM
 from qse_hw.golden.calibration.percentile import ALPHA, check_alpha
 from qse_hw.golden.calibration.sharing import MODES, check_mode
 from qse_hw.golden.calibration.spec import add_headroom, parse_format
+from qse_hw.golden.checks import one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import check_scale_bits
 from qse_hw.golden.io.environment import environment
@@ -31,18 +34,24 @@ from qse_hw.study.sources import (
 )
 
 SCHEMA = "qse-hw/calibrate/1"
+RECIPES = ("x-only", "integer")
+FORMAT, MODE, OBJECTIVE, SCALE_BITS = "se8", "free", "x", 16
+X_ONLY = ("activations", "mode", "objective", "alpha", "scale_bits")
+"""Options of this recipe alone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Model or activations, format, output."""
+    """Model or activations, recipe, format, output."""
     add_model_arguments(parser)
     add_activation_arguments(parser)
     parser.add_argument(
+        "--recipe", default="x-only", help="x-only: formats of x alone (default); integer: of every tensor of the model"
+    )
+    parser.add_argument(
         "--format",
         metavar="F",
-        default="se8",
         help=f"{FORMAT_HELP}; a bare name leaves its parameters open; tuned or tuned:segments=N,bits=B (6, 8) is "
-        "searched for (default se8)",
+        f"searched for (default {FORMAT}; integer: {calibrate_integer.FORMAT})",
     )
     parser.add_argument(
         "--headroom",
@@ -51,20 +60,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"fit a tuned format to outliers up to M times the peak, 1 to {MAX_HEADROOM:g} (default {DEFAULT:g}); "
         "costs most in tiny or sparse layers, for which 1 (no headroom) is better; the same as tuned:headroom=M",
     )
+    parser.add_argument("--mode", metavar="M", help=f"what tuned layers share: {', '.join(MODES)} (default {MODE})")
     parser.add_argument(
-        "--mode", metavar="M", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)"
+        "--objective", metavar="O", help=f"least squared error of x, or of the layer's output (default {OBJECTIVE})"
     )
+    parser.add_argument("--alpha", metavar="A", type=float, help=f"percentile (default {ALPHA})")
     parser.add_argument(
-        "--objective", metavar="O", default="x", help="whose squared error is least: x's, or the layer's output's"
+        "--scale-bits", metavar="B", type=integer, help=f"width of M, 1 to 20 (default {SCALE_BITS})"
     )
-    parser.add_argument("--alpha", metavar="A", type=float, default=ALPHA, help=f"percentile (default {ALPHA})")
-    parser.add_argument("--scale-bits", metavar="B", type=integer, default=16, help="width of M, 1 to 20 (default 16)")
+    calibrate_integer.add_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="also write time and peak memory to this file")
     parser.add_argument("-o", "--output", metavar="calib.json", required=True, help="file to write")
 
 
 def run(args: argparse.Namespace) -> None:
     """Calibrate, write and summarise."""
+    one_of(args.recipe, RECIPES, "Recipe")
+    begun = time.perf_counter()
+    if args.recipe == "integer":
+        refuse_options(args, X_ONLY, "x-only")
+        origin, sizes = calibrate_integer.run(args)
+    else:
+        refuse_options(args, calibrate_integer.OPTIONS, "integer")
+        origin, sizes = _calibrate_x(args)
+    finish(args, begun, origin, sizes)
+
+
+def _calibrate_x(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """The same for formats of x: what was calibrated, in words, and its sizes."""
+    set_defaults(args, format=FORMAT, mode=MODE, objective=OBJECTIVE, alpha=ALPHA, scale_bits=SCALE_BITS)
     spec = add_headroom(parse_format(args.format), args.headroom)
     check_scale_bits(args.scale_bits)
     check_mode(args.mode)
@@ -77,7 +101,6 @@ def run(args: argparse.Namespace) -> None:
             raise InputError("Objective output needs the model: give --model and --text instead of --activations")
     for path in filter(None, (args.output, args.json)):
         check_output(path)
-    begun = time.perf_counter()
     if args.activations is None:
         layers = stream_model(args, args.objective)
     else:
@@ -85,25 +108,19 @@ def run(args: argparse.Namespace) -> None:
     result = calibrated(layers, spec, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
     write_calibration(args.output, result)
     show(result)
+    return layers.origin, {"layers": len(result.layers), "tokens": result.tokens, "channels": result.channels}
+
+
+def finish(args: argparse.Namespace, begun: float, origin: str, sizes: dict[str, Any]) -> None:
+    """Say, and write if asked to, how long it took and how much memory."""
     seconds, memory = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    console.print(f"{layers.origin}: {seconds:.0f} s, peak memory {memory:.2f} GiB")
+    console.print(f"{origin}: {seconds:.0f} s, peak memory {memory:.2f} GiB")
     if args.json is not None:
-        write_json(args.json, _report(args.command, result, layers.origin, seconds, memory))
+        write_json(args.json, {
+            "schema": SCHEMA, "command": args.command, **environment(), "origin": origin, **sizes,
+            "seconds": round(seconds, 1), "peak_memory_gib": round(memory, 2),
+        })  # fmt: skip
     console.print(f"written: {args.output}")
-
-
-def _report(command: str, result: Calibration, origin: str, seconds: float, memory: float) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "command": command,
-        **environment(),
-        "origin": origin,
-        "layers": len(result.layers),
-        "tokens": result.tokens,
-        "channels": result.channels,
-        "seconds": round(seconds, 1),
-        "peak_memory_gib": round(memory, 2),
-    }
 
 
 def show(result: Calibration) -> None:

@@ -1,37 +1,36 @@
-"""What quantizing x costs a model: SQNR and distance to the limit by layer, KL divergence, bits per byte, tasks."""
+"""What quantizing costs a model: SQNR and distance to the limit by layer, KL divergence, bits per byte, tasks."""
 
 import argparse
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qse_hw import golden
-from qse_hw.cli.arguments import check_output
-from qse_hw.golden.calibration.calibration import check_objective, read_calibration
-from qse_hw.golden.calibration.candidates import Candidate
+from qse_hw.cli.arguments import check_output, refuse_options, set_defaults
+from qse_hw.golden.calibration.calibration import check_objective
 from qse_hw.golden.calibration.sharing import MODES, check_mode
-from qse_hw.golden.calibration.spec import CandidateSpec, parse_candidate, parse_candidates
+from qse_hw.golden.checks import one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
-from qse_hw.study.console import console, progress
-from qse_hw.study.evaluation import SCHEMA, describe_formats, describe_model, show
-from qse_hw.study.sources import integer
+from qse_hw.study.console import console
+from qse_hw.study.evaluation.inputs import CALIBRATION
+from qse_hw.study.evaluation.report import SCHEMA, describe_model, show
+from qse_hw.study.sources import integer as integer_argument
 
 if TYPE_CHECKING:
     from qse_hw.golden.evaluate.lm_eval import Tasks
-    from qse_hw.golden.evaluate.score import Forward
-    from qse_hw.golden.models.mamba.stream import Layers
-    from qse_hw.golden.models.mamba.text import Text, Tokenizer
+    from qse_hw.golden.models.mamba.text import Text
 
 TEXTS = Path(golden.__file__).parent / "assets" / "text"
 FORMATS = (
     "int8,quamba,quamba2,int8-asym,se8:L=8,se8,se8-silu,se9-paper,fp8-e4m3,fp8-e3m4,"
     "tuned:segments=3,tuned:segments=4,tuned:segments=6,lloyd-max"
 )
-TOKENS, CALIBRATION_TOKENS = 16384, 8192
-UNQUANTIZED = "unquantised"
-CALIBRATION = "calibration"
+MODE = "free"
+TOKENS, CALIBRATION_TOKENS, INTEGER_TOKENS = 16384, 8192, 8192
+PARTS = ("baselines", "parts", "tensors")
+X_ONLY = ("formats", "reference", "mode", "objective", "x_proj_input", "state", "scales")
+"""Options that the recipe integer does not have."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,60 +40,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration-text", metavar="FILE", help="text to fit formats to (default: bundled, Melville)"
     )
-    parser.add_argument("--tokens", metavar="N", type=integer, help=f"of the held-out text (default up to {TOKENS})")
     parser.add_argument(
-        "--calibration-tokens", metavar="N", type=integer, help=f"of the other (default up to {CALIBRATION_TOKENS})"
+        "--tokens", metavar="N", type=integer_argument,
+        help=f"of the held-out text (default up to {TOKENS}; with integer {INTEGER_TOKENS})",
     )
     parser.add_argument(
-        "--formats", metavar="F,...", default=FORMATS, help="formats and baselines to compare (default: all of them)"
+        "--calibration-tokens", metavar="N", type=integer_argument,
+        help=f"of the other (default up to {CALIBRATION_TOKENS})",
     )
     parser.add_argument(
-        "--calibration", metavar="FILE", help=f"also evaluate what calibrate chose, under the name {CALIBRATION}"
+        "--recipe", default="x-only",
+        help="x-only: all but x in float32 (default); quamba: all of the model to 8 bits; integer: the integer model, "
+        "beside Quamba and other recipes, and what each of its tensors and parts does",
+    )
+    parser.add_argument("--formats", metavar="F,...", help="formats and baselines of x to compare (default: all)")
+    parser.add_argument(
+        "--calibration", metavar="FILE",
+        help=f"also evaluate what calibrate chose, under the name {CALIBRATION}; with integer: instead of calibrating",
     )
     parser.add_argument(
         "--reference", metavar="F", help="the format that others are compared with (default: quamba, or else the first)"
     )
-    parser.add_argument("--mode", default="free", help=f"what tuned layers share: {', '.join(MODES)} (default free)")
+    parser.add_argument("--mode", help=f"what tuned layers share: {', '.join(MODES)} (default {MODE})")
     parser.add_argument(
-        "--objective", metavar="O", default="x",
-        help="whose squared error is least: x's, or, by estimated weights, the layer's output's",
+        "--objective", metavar="O",
+        help="whose squared error is least: x's (default), or, by estimated weights, the layer's output's",
     )
-    parser.add_argument(
-        "--recipe", default="x-only", help="x-only: all but x in float32 (default); quamba: all of the model to 8 bits"
-    )
-    parser.add_argument("--x-proj-input", default="code", help="with quamba: x_proj reads x's code (default) or int8")
-    parser.add_argument("--state", default="fp32", help="with quamba: SSM state in fp32 (default), fp16 or int8")
+    parser.add_argument("--x-proj-input", help="with quamba: x_proj reads x's code (default) or int8")
+    parser.add_argument("--state", help="with quamba: SSM state in fp32 (default), fp16 or int8")
     parser.add_argument(
         "--scales", metavar="FILE", help="with quamba: the other tensors' scales, read if the file exists, else written"
     )
+    parser.add_argument(
+        "--parts", metavar="P,...",
+        help=f"with integer: what to measure beside the models, of {','.join(PARTS)} (default: all)",
+    )
     parser.add_argument("--tasks", metavar="T,...", help="tasks of lm-evaluation-harness, e.g. lambada_openai,piqa")
     parser.add_argument("--task-path", metavar="DIR", help="folder with further tasks (YAML)")
-    parser.add_argument("--limit", metavar="N", type=integer, help="questions per task (default: all)")
+    parser.add_argument("--limit", metavar="N", type=integer_argument, help="questions per task (default: all)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate, write, print."""
-    specs = parse_candidates(args.formats)
-    given = [] if args.calibration is None else [CALIBRATION]
-    reference = _reference(args.reference, [spec.name for spec in specs], given)
     tasks = _check(args)
     if args.json is not None:
         check_output(args.json)
-    document = evaluate(args, specs, reference, tasks)
+    document = evaluate(args, tasks)
     if args.json is not None:
         write_json(args.json, document)
     show(document)
 
 
-def evaluate(
-    args: argparse.Namespace, specs: list[CandidateSpec], reference: str, tasks: "Tasks | None"
-) -> dict[str, Any]:
+def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
     """The whole report, as JSON has it."""
-    from qse_hw.golden.evaluate import bootstrap, layers, recipes, score
-    from qse_hw.golden.models.mamba.checkpoint import load_model
-    from qse_hw.golden.models.mamba.stream import layers_of
-    from qse_hw.golden.models.mamba.text import open_tokenizer, read_text
+    from qse_hw.golden.evaluate import bootstrap, score
+    from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model
+    from qse_hw.golden.models.mamba.text import read_text
+    from qse_hw.study.evaluation import integer, x
+    from qse_hw.study.evaluation.inputs import UNQUANTIZED, Inputs
 
     model = load_model(args.model)
     vocabulary = model.config.vocab_size
@@ -104,46 +108,27 @@ def evaluate(
     )
     if calibration.sha256 == held_out.sha256:
         raise InputError("Texts must differ: nothing is held out if formats are fitted to the text they are judged on")
-    windows = score.cut(held_out.ids, _tokens(args.tokens, TOKENS, held_out, "Tokens"))
+    default = INTEGER_TOKENS if args.recipe == "integer" else TOKENS
+    windows = score.cut(held_out.ids, _tokens(args.tokens, default, held_out, "Tokens"))
     tokens = min(
         _tokens(args.calibration_tokens, CALIBRATION_TOKENS, calibration, "Calibration tokens"), len(calibration.ids)
     )
-    stream = layers_of(model)
-    given = {} if args.calibration is None else {CALIBRATION: _calibrated(args.calibration, stream)}
-    with progress() as report:
-        if args.recipe == "quamba":
-            build = recipes.quamba(
-                model, calibration.ids, tokens=tokens, x_proj_input=args.x_proj_input, state=args.state,
-                scales=args.scales,
-                progress=lambda share: report("scales of the other tensors", 0.05 * share),
-            )  # fmt: skip
-        else:
-            build = recipes.x_only(model)
-        candidates, fitted = layers.fit(
-            stream, calibration.ids, specs, tokens=tokens, mode=args.mode, objective=args.objective, given=given,
-            progress=lambda share: report("fitting formats to every layer", 0.05 + 0.4 * share),
-        )  # fmt: skip
-        measured = layers.measure(
-            stream, held_out.ids, candidates, tokens=windows.numel(),
-            progress=lambda share: report("SQNR on the held-out text", 0.45 + 0.1 * share),
-        )  # fmt: skip
-        forwards = build({name: [one.quantizer for one in by_layer] for name, by_layer in candidates.items()})
-        scores = score.score(
-            model, forwards, windows, vocab_size=vocabulary,
-            progress=lambda share: report("running the models", 0.55 + 0.45 * share),
-        )  # fmt: skip
-        answers = {}
-        if tasks is not None:
-            everybody: dict[str, Forward] = {UNQUANTIZED: model, **forwards}
-            answers = _answers(tasks, everybody, open_tokenizer(vocabulary, args.model), args.limit, report)
     draws = bootstrap.Bootstrap(len(windows))
     bits = len(held_out.ids) / held_out.size  # tokens per byte: 1 for a byte-level model
+    inputs = Inputs(
+        model=model, directory=args.model, calibration=calibration.ids, tokens=tokens, held_out=held_out.ids,
+        windows=windows, draws=draws, tokens_per_byte=bits, tasks=tasks, limit=args.limit,
+    )  # fmt: skip
+    if args.recipe == "integer":
+        scores, measured = integer.measure(inputs, args.calibration, parts_of(args.parts))
+    else:
+        scores, measured = x.measure(args, inputs)
     return {
         "schema": SCHEMA,
         "command": getattr(args, "command", None),
         **environment(),
         "model": {
-            "fingerprint": stream.fingerprint(),
+            "fingerprint": fingerprint(model),
             "architecture": model.config.architecture,
             "layers": model.config.n_layer,
             "vocabulary": vocabulary,
@@ -153,32 +138,31 @@ def evaluate(
             "held_out": _text(held_out, windows.numel(), args.text),
         },
         "recipe": args.recipe,
-        "x_proj_input": args.x_proj_input if args.recipe == "quamba" else None,
-        "state": args.state if args.recipe == "quamba" else None,
-        "mode": args.mode,
-        "objective": args.objective,
         "window": score.WINDOW,
         "windows": len(windows),
         "seed": bootstrap.SEED,
         "resamples": bootstrap.RESAMPLES,
-        "reference": reference,
-        "limit_sqnr_db": {
-            text: [layers.finite(value) for value in losses.limit_db]
-            for text, losses in (("calibration", fitted), ("held_out", measured))
-        },
         UNQUANTIZED: describe_model(scores.nll, scores, draws, bits),
-        "formats": describe_formats(candidates, fitted, measured, scores, draws, bits, reference),
-        "tasks": answers,
+        **measured,
     }
 
 
 def _check(args: argparse.Namespace) -> "Tasks | None":
     """InputError for what can be seen before anything is loaded; then the tasks, whose data is as quick to miss."""
-    check_mode(args.mode)
-    check_objective(args.objective)
-    from qse_hw.golden.evaluate.recipes import check_recipe
+    if args.recipe == "integer":
+        refuse_options(args, X_ONLY, "x-only or quamba")
+        parts_of(args.parts)
+    else:
+        refuse_options(args, ("parts",), "integer")
+        set_defaults(args, formats=FORMATS, mode=MODE, objective="x", x_proj_input="code", state="fp32")
+        check_mode(args.mode)
+        check_objective(args.objective)
+        from qse_hw.golden.evaluate.recipes import check_recipe
 
-    check_recipe(args.recipe, args.x_proj_input, args.state)
+        check_recipe(args.recipe, args.x_proj_input, args.state)
+        from qse_hw.study.evaluation.x import candidates
+
+        candidates(args)
     for what, value in (("Tokens", args.tokens), ("Calibration tokens", args.calibration_tokens)):
         if value is not None and value < 1:
             raise InputError(f"{what} must be at least 1, not {value}")
@@ -199,26 +183,14 @@ def _check(args: argparse.Namespace) -> "Tasks | None":
         return Tasks([name.strip() for name in args.tasks.split(",") if name.strip()], args.task_path)
 
 
-def _calibrated(path: str, layers: "Layers") -> list[Candidate]:
-    calibration = read_calibration(path)
-    config = layers.config
-    calibration.check(
-        layers=config.n_layer, channels=config.d_inner, model=layers.fingerprint(), whose="checkpoint's"
-    )
-    return [
-        Candidate.of(calibration.format, calibration.layer(number).quantizer) for number in range(config.n_layer)
-    ]
-
-
-def _reference(wanted: str | None, names: list[str], given: list[str]) -> str:
-    if wanted is None:
-        return "quamba" if "quamba" in names else names[0]
-    if wanted in given:
-        return wanted
-    parse_candidate(wanted)  # says more about what is no candidate at all
-    if wanted not in names:
-        raise InputError(f"Reference must be among the formats, {', '.join(names)}, and {wanted} is not; add it")
-    return wanted
+def parts_of(text: str | None) -> list[str]:
+    """The parts of the recipe integer that are measured; InputError for an unknown one."""
+    if text is None:
+        return list(PARTS)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        one_of(name, PARTS, "Part")
+    return names
 
 
 def _tokens(wanted: int | None, default: int, text: "Text", what: str) -> int:
@@ -232,31 +204,3 @@ def _tokens(wanted: int | None, default: int, text: "Text", what: str) -> int:
 def _text(text: "Text", tokens: int, given: str | None) -> dict[str, Any]:
     name = Path(text.source).name if given is not None else f"bundled {Path(text.source).name}"
     return {"name": name, "sha256": text.sha256, "bytes": text.size, "tokens": tokens}
-
-
-def _answers(
-    tasks: "Tasks", models: "Mapping[str, Forward]", tokenizer: "Tokenizer", limit: int | None, report: Any
-) -> dict[str, Any]:
-    """By model, then by task and metric."""
-    from qse_hw.golden.evaluate.lm_eval import HarnessModel, Metric
-
-    answers: dict[str, Sequence[Metric]] = {}
-    for number, (name, forward) in enumerate(models.items()):
-        report(f"tasks with {name}", number / len(models))
-        answers[name] = tasks.run(HarnessModel(forward, tokenizer), limit=limit)
-    return {
-        name: [
-            {
-                "task": own.task,
-                "metric": own.metric,
-                "value": own.value,
-                "stderr": own.stderr,
-                "higher_is_better": own.higher_is_better,
-                "questions": own.samples,
-                "difference": own.value - plain.value,
-                "within_noise": own.within_noise(plain),
-            }
-            for own, plain in zip(metrics, answers[UNQUANTIZED], strict=True)
-        ]
-        for name, metrics in answers.items()
-    }

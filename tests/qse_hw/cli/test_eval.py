@@ -25,7 +25,7 @@ from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 from qse_hw.golden.models.mamba.stream import layers_of
-from qse_hw.study.evaluation import show
+from qse_hw.study.evaluation.report import show
 
 TASKS = Path(__file__).parents[2] / "golden" / "evaluate" / "tasks"
 CONFIGS = {
@@ -67,7 +67,7 @@ def evaluated(out, capsys):
 
 def test_report(evaluated, any_model, out):
     document, said = evaluated("--model", any_model, *FEW, "--formats", "se8,int8", "--reference", "int8")
-    assert document["schema"] == "qse-hw/eval/1"
+    assert document["schema"] == "qse-hw/eval/2"
     assert document["command"] == (
         f"python -m qse_hw eval --model {any_model} --tokens 1024 --calibration-tokens 64 --formats se8,int8 "
         f"--reference int8 --json {out / 'e.json'}"

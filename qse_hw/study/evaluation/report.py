@@ -1,10 +1,15 @@
-"""The report of eval: its part on formats, and its tables."""
+"""The report of eval: its part on formats, and its tables.
+
+Version 2 of the schema has ``kl_ratio`` in every entry of ``formats``, and the recipe integer: its entries of
+``formats`` are whole models, with a ``group`` instead of layers; :mod:`qse_hw.study.evaluation.integer` has the rest.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qse_hw.study.console import console, table
+from qse_hw.study.evaluation.integer_tables import show_integer
 
 if TYPE_CHECKING:
     from qse_hw.golden.calibration.candidates import Candidate
@@ -12,7 +17,7 @@ if TYPE_CHECKING:
     from qse_hw.golden.evaluate.layers import Losses
     from qse_hw.golden.evaluate.score import Scores, Sums
 
-SCHEMA = "qse-hw/eval/1"
+SCHEMA = "qse-hw/eval/2"
 _MOST_COLUMNS = 12  # layers that a table shows; of more, evenly spread ones
 
 
@@ -20,7 +25,7 @@ def describe_model(nll: "Sums", scores: "Scores", draws: "Bootstrap", tokens_per
     """Bits per byte and token, and perplexity, of a negative log likelihood per window in nats."""
     bits = draws.estimate(nll / scores.predictions / math.log(2))
     return {
-        "bits_per_byte": _scaled(bits, tokens_per_byte),
+        "bits_per_byte": scaled(bits, tokens_per_byte),
         "bits_per_token": bits.mean,
         "perplexity": 2**bits.mean,
     }
@@ -41,8 +46,6 @@ def describe_formats(
     texts = {"calibration": fitted, "held_out": measured}
     document = {}
     for name, by_layer in candidates.items():
-        kl = scores.kl[name] / scores.predictions
-        nll = (scores.candidate_nll[name] - scores.nll) / scores.predictions / math.log(2)
         document[name] = {
             "bits": by_layer[0].bits,
             "layers": [
@@ -61,21 +64,35 @@ def describe_formats(
                 for text, losses in texts.items()
                 for worst in (losses.worst(name),)
             },
-            "kl": _scaled(draws.estimate(kl), 1.0),
-            "kl_difference": _difference(draws.estimate(kl - scores.kl[reference] / scores.predictions), 1.0),
-            **describe_model(scores.candidate_nll[name], scores, draws, tokens_per_byte),
-            "bits_per_byte_difference": _difference(draws.estimate(nll), tokens_per_byte),
+            **describe_losses(name, scores, draws, tokens_per_byte, reference),
         }
     return document
 
 
-def _scaled(estimate: "Estimate", by: float) -> dict[str, Any]:
+def describe_losses(
+    name: str, scores: "Scores", draws: "Bootstrap", tokens_per_byte: float, reference: str
+) -> dict[str, Any]:
+    """KL divergence and bits of one model, and how they compare with the reference's and the unquantized model's."""
+    kl, least = scores.kl[name] / scores.predictions, scores.kl[reference] / scores.predictions
+    nll = (scores.candidate_nll[name] - scores.nll) / scores.predictions / math.log(2)
+    ratio = draws.ratio(kl, least)
+    return {
+        "kl": scaled(draws.estimate(kl)),
+        "kl_difference": _difference(draws.estimate(kl - least)),
+        "kl_ratio": None if ratio is None else scaled(ratio),
+        **describe_model(scores.candidate_nll[name], scores, draws, tokens_per_byte),
+        "bits_per_byte_difference": _difference(draws.estimate(nll), tokens_per_byte),
+    }
+
+
+def scaled(estimate: "Estimate", by: float = 1.0) -> dict[str, Any]:
+    """A mean and its interval, times a factor."""
     low, high = (None if bound is None else bound * by for bound in (estimate.low, estimate.high))
     return {"mean": estimate.mean * by, "low": low, "high": high}
 
 
-def _difference(estimate: "Estimate", by: float) -> dict[str, Any]:
-    return _scaled(estimate, by) | {"within_noise": estimate.within_noise}
+def _difference(estimate: "Estimate", by: float = 1.0) -> dict[str, Any]:
+    return scaled(estimate, by) | {"within_noise": estimate.within_noise}
 
 
 def show(document: dict[str, Any]) -> None:
@@ -86,8 +103,11 @@ def show(document: dict[str, Any]) -> None:
         f"{document['recipe']}; fitted to {texts['calibration']['tokens']} tokens of {texts['calibration']['name']}, "
         f"evaluated on {texts['held_out']['tokens']} of {texts['held_out']['name']}"
     )
-    _show_layers(document)
-    _show_model(document)
+    if document["recipe"] == "integer":
+        show_integer(document)
+    else:
+        _show_layers(document)
+        _show_model(document)
     if document["tasks"]:
         _show_tasks(document["tasks"])
 

@@ -1,0 +1,97 @@
+"""The integer recipe of calibrate: the format of every tensor of a model."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from qse_hw.cli.arguments import check_output, set_defaults
+from qse_hw.golden.calibration.spec import add_headroom, parse_format
+from qse_hw.golden.checks import one_of
+from qse_hw.golden.errors import InputError
+from qse_hw.study.console import console, progress
+from qse_hw.study.sources import integer
+
+if TYPE_CHECKING:
+    from qse_hw.golden.models.integer.transformations import Transformations
+
+FORMAT, LOCAL_BITS, STATE, ROUNDING, WEIGHTS, RESIDUAL = "tuned", 8, "s16", "nearest", "row", 10
+OPTIONS = ("local_bits", "state", "rounding", "weights", "residual_fraction", "without")
+"""Options of this recipe alone."""
+TRANSFORMATIONS = ("fold_norms", "rotate_residual", "rotate_y")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How the formats are chosen."""
+    group = parser.add_argument_group("with --recipe integer")
+    group.add_argument(
+        "--local-bits", metavar="B", type=integer,
+        help=f"bits of the convolution's input, gate, B, C and dt: 8, or 16 for fixed point (default {LOCAL_BITS})",
+    )
+    group.add_argument(
+        "--state", metavar="S", help=f"the SSM state: s16, s24, or a tuned 8-bit format, se8 (default {STATE})"
+    )
+    group.add_argument(
+        "--rounding", metavar="R", help=f"of the state: nearest, or stochastic by an LFSR (default {ROUNDING})"
+    )
+    group.add_argument(
+        "--weights", metavar="G",
+        help=f"one step for each row of a weight matrix, or for the tensor (default {WEIGHTS})"
+    )
+    group.add_argument(
+        "--residual-fraction", metavar="F", type=integer,
+        help=f"fraction bits of the residual stream (default {RESIDUAL})",
+    )
+    group.add_argument(
+        "--without", metavar="T,...", help="transformations to leave out: rotate_residual (default: none is left out)"
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Calibrate, write and summarise; gives what was calibrated, in words, and its sizes."""
+    set_defaults(
+        args, format=FORMAT, local_bits=LOCAL_BITS, state=STATE, rounding=ROUNDING, weights=WEIGHTS,
+        residual_fraction=RESIDUAL,
+    )  # fmt: skip
+    spec = add_headroom(parse_format(args.format), args.headroom)
+    from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+    from qse_hw.golden.models.integer.document import write_formats
+    from qse_hw.golden.models.mamba.checkpoint import load_model
+    from qse_hw.golden.models.mamba.text import read_text
+    from qse_hw.study.integer_formats import show
+
+    options = Options(
+        spec=spec, local_bits=args.local_bits, state=args.state, rounding=args.rounding, weights=args.weights,
+        residual_fraction=args.residual_fraction,
+    )  # fmt: skip
+    transformations = _transformations(args.without)
+    for path in filter(None, (args.output, args.json)):
+        check_output(path)
+    model = load_model(args.model)
+    text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
+    layers = model.config.n_layer
+    with progress() as report:
+        what = f"calibrating every tensor, {spec}"
+        report(what, 0)
+        formats = calibrate_integer(
+            model, text.ids, tokens=args.tokens, options=options, transformations=transformations,
+            progress=lambda layer: report(what, (layer + 1) / layers),
+        )  # fmt: skip
+    write_formats(args.output, formats)
+    show(formats, model.config)
+    console.print(f"calibrated on {formats.tokens} tokens")
+    return (
+        f"{args.model or 'bundled model'} on {text.source}",
+        {"layers": layers, "tokens": formats.tokens, "channels": model.config.d_inner},
+    )
+
+
+def _transformations(without: str | None) -> "Transformations":
+    from qse_hw.golden.models.integer.transformations import Transformations
+
+    names = [] if without is None else [name.strip() for name in without.split(",") if name.strip()]
+    for name in names:
+        one_of(name, TRANSFORMATIONS, "Transformation")
+        if name != "rotate_residual":
+            raise InputError(
+                f"Transformation {name} must be made, as the integer model has no other way; take it off --without"
+            )
+    return Transformations(rotate_residual=not names)

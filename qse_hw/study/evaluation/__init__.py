@@ -1,0 +1,1 @@
+"""What ``eval`` measures, its report (JSON) and its tables."""

@@ -1,0 +1,190 @@
+"""The recipe integer of eval: the integer model beside Quamba and others; what each of its tensors and parts does.
+
+Beside what every report has: entries of ``formats`` have a ``group`` (integer, quamba, baseline), and where percentiles
+were swept the best ``alpha`` and the KL of all (``swept``); ``parts`` has the integer model without one part of it,
+simulated; ``tensors`` each tensor rounded alone; ``saturated`` how often each tensor saturated, by integer model;
+``untied_bytes`` what a head costs that no longer shares the embedding's weights.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+from qse_hw.golden.calibration.candidates import ALPHAS
+from qse_hw.golden.calibration.spec import parse_candidates
+from qse_hw.golden.evaluate import baselines, layers, recipes
+from qse_hw.golden.evaluate.bootstrap import Bootstrap
+from qse_hw.golden.evaluate.by_tensor import by_tensor
+from qse_hw.golden.evaluate.score import Forward, Scores, score
+from qse_hw.golden.evaluate.simulated import simulate
+from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+from qse_hw.golden.models.integer.document import read_formats
+from qse_hw.golden.models.integer.formats import ModelFormats
+from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.mamba.stream import layers_of
+from qse_hw.study.console import progress
+from qse_hw.study.evaluation.inputs import CALIBRATION, Inputs
+from qse_hw.study.evaluation.report import describe_losses, scaled
+
+REFERENCE = "quamba"
+RIVALS = ("quamba", "quamba-se8", "quamba-se")
+"""x in Quamba's recipe: INT8, the paper's layout in 8 bits, and in the 9 that its simulation has."""
+TENSOR_WINDOWS = 8  # for which each tensor is rounded alone, dozens of models
+
+Report = Callable[[str, float], None]
+
+
+def measure(inputs: Inputs, calibration: str | None, parts: list[str]) -> tuple[Scores, dict[str, Any]]:
+    """The scores, and what the report says beside model and texts.
+
+    Args:
+        inputs: model and texts.
+        calibration: file of formats to evaluate; None: they are found, with 16 bits for local tensors and with 8.
+        parts: what to measure beside the models: "baselines", "parts", "tensors".
+    """
+    with progress() as report:
+        formats = _formats(inputs, calibration, report)
+        integers = {name: IntegerMamba.of(inputs.model, one) for name, one in formats.items()}
+        rivals = _rivals(inputs, report)
+        models: dict[str, Forward] = {**integers, **rivals}
+        scores = _score(inputs, models, lambda share: report("running the models", 0.4 + 0.2 * share))
+        scores, swept = _best(scores, rivals)
+        groups = {**dict.fromkeys(integers, "integer"), **dict.fromkeys(RIVALS, "quamba")}
+        chosen = formats[list(formats)[-1]]
+        if "baselines" in parts:
+            made = simulate(
+                inputs.model, inputs.calibration, baselines.baselines(swept[REFERENCE]["alpha"]), tokens=inputs.tokens,
+                progress=lambda share: report("fitting other recipes", 0.6 + 0.05 * share),
+            )  # fmt: skip
+            others = _score(inputs, made, lambda share: report("running other recipes", 0.65 + 0.1 * share))
+            scores = _joined(scores, others)
+            groups |= dict.fromkeys(made, "baseline")
+        document: dict[str, Any] = {
+            "reference": REFERENCE,
+            "formats": {
+                name: {"group": group, **swept.get(name, {}), **_losses(inputs, scores, name, REFERENCE)}
+                for name, group in groups.items()
+            },
+            "saturated": {name: _saturated(model) for name, model in integers.items()},
+            "untied_bytes": chosen.transformations.added_bytes(inputs.model.config),
+        }
+        if "parts" in parts:
+            document["parts"] = _parts(inputs, chosen, report)
+        if "tensors" in parts:
+            document["tensors"] = _tensors(inputs, chosen, report)
+        best = {name: rivals[f"{name}:alpha={one['alpha']}"] for name, one in swept.items()}
+        document["tasks"] = inputs.answers({**integers, **best}, report)
+    return scores, document
+
+
+def _formats(inputs: Inputs, calibration: str | None, report: Report) -> dict[str, ModelFormats]:
+    """By name; the last one is that whose tensors and parts are looked at."""
+    if calibration is not None:
+        return {CALIBRATION: read_formats(calibration)}
+    formats = {}
+    for number, bits in enumerate((16, 8)):
+        formats[f"integer-{bits}"] = calibrate_integer(
+            inputs.model, inputs.calibration, tokens=inputs.tokens, options=Options(local_bits=bits),
+            progress=lambda layer, bits=bits, number=number: report(  # type: ignore[misc]
+                f"formats of every tensor, local ones of {bits} bits",
+                0.15 * (number + (layer + 1) / inputs.model.config.n_layer),
+            ),
+        )  # fmt: skip
+    return formats
+
+
+def _rivals(inputs: Inputs, report: Report) -> dict[str, Forward]:
+    """Quamba's recipe with every rival's x at every percentile."""
+    names = [f"{name}:alpha={alpha}" for name in RIVALS for alpha in ALPHAS]
+    build = recipes.quamba(
+        inputs.model, inputs.calibration, tokens=inputs.tokens,
+        progress=lambda share: report("scales of Quamba", 0.3 + 0.02 * share),
+    )  # fmt: skip
+    candidates, _ = layers.fit(
+        layers_of(inputs.model), inputs.calibration, parse_candidates(",".join(names)), tokens=inputs.tokens,
+        progress=lambda share: report("percentiles of x", 0.32 + 0.08 * share),
+    )  # fmt: skip
+    return build({name: [one.quantizer for one in by_layer] for name, by_layer in candidates.items()})
+
+
+def _best(scores: Scores, rivals: Mapping[str, Forward]) -> tuple[Scores, dict[str, dict[str, Any]]]:
+    """The scores with every rival's best percentile only, under the rival's name; and percentile and KL of all.
+
+    The best is that with the least KL on the held-out text itself, which only a rival is granted.
+    """
+    swept: dict[str, dict[str, Any]] = {}
+    kl, nll = dict(scores.kl), dict(scores.candidate_nll)
+    for name in RIVALS:
+        own = {alpha: f"{name}:alpha={alpha}" for alpha in ALPHAS}
+        best = min(own, key=lambda alpha: float(scores.kl[own[alpha]].sum()))
+        means = {str(alpha): float(scores.kl[one].mean()) / scores.predictions for alpha, one in own.items()}
+        swept[name] = {"alpha": best, "swept": means}
+        kl[name], nll[name] = kl[own[best]], nll[own[best]]
+    return replace(
+        scores,
+        kl={name: one for name, one in kl.items() if name not in rivals},
+        candidate_nll={name: one for name, one in nll.items() if name not in rivals},
+    ), swept
+
+
+def _parts(inputs: Inputs, formats: ModelFormats, report: Report) -> dict[str, Any]:
+    """The whole recipe, simulated, and without one part each: losses beside the whole's."""
+    models = simulate(
+        inputs.model, inputs.calibration, baselines.parts(formats), tokens=inputs.tokens, formats=formats,
+        progress=lambda share: report("fitting the model without its parts", 0.75 + 0.05 * share),
+    )  # fmt: skip
+    scores = _score(inputs, models, lambda share: report("running it without its parts", 0.8 + 0.05 * share))
+    return {name: _losses(inputs, scores, name, "all") for name in models}
+
+
+def _tensors(inputs: Inputs, formats: ModelFormats, report: Report) -> dict[str, Any]:
+    """By tensor or weight and kind of rounding: KL and SQNR by layer; and which kind wins by either."""
+    windows = inputs.windows[:TENSOR_WINDOWS]
+    effects, scores = by_tensor(
+        inputs.model, formats, inputs.calibration, windows, tokens=inputs.tokens,
+        progress=lambda share: report("each tensor alone", 0.85 + 0.15 * share),
+    )  # fmt: skip
+    draws = Bootstrap(len(windows))
+    return {
+        "windows": len(windows),
+        "effects": {
+            name: {
+                "kinds": {
+                    kind: {
+                        "kl": scaled(draws.estimate(one.kl / scores.predictions)),
+                        "sqnr_db": [layers.finite(value) for value in one.sqnr_db],
+                    }
+                    for kind, one in kinds.items()
+                },
+                "winner": {
+                    "kl": min(kinds, key=lambda kind: float(kinds[kind].kl.sum())),
+                    "sqnr_db": max(kinds, key=lambda kind: fmean(kinds[kind].sqnr_db)),
+                },
+            }
+            for name, kinds in effects.items()
+        },
+    }
+
+
+def _saturated(model: IntegerMamba) -> dict[str, int]:
+    """Values by tensor, over all layers and all tokens."""
+    totals: Counter[str] = Counter()
+    for (_, name), count in model.saturated.items():
+        totals[name] += count
+    return {name: count for name, count in totals.items() if count}
+
+
+def _score(inputs: Inputs, models: Mapping[str, Forward], report: Callable[[float], None]) -> Scores:
+    return score(
+        inputs.model, models, inputs.windows, vocab_size=inputs.model.config.vocab_size, progress=report
+    )
+
+
+def _joined(one: Scores, other: Scores) -> Scores:
+    return replace(one, kl=one.kl | other.kl, candidate_nll=one.candidate_nll | other.candidate_nll)
+
+
+def _losses(inputs: Inputs, scores: Scores, name: str, reference: str) -> dict[str, Any]:
+    return describe_losses(name, scores, inputs.draws, inputs.tokens_per_byte, reference)
