@@ -6,6 +6,7 @@ can be changed in it. float8 and MXFP8 for every tensor and weight, without rota
 
 from dataclasses import replace
 
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.evaluate.roundings import ABSMAX, MXFP8
 from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe
 from qse_hw.golden.models.integer.formats import OPERANDS, ModelFormats
@@ -52,16 +53,16 @@ def baselines(alpha: float) -> dict[str, Recipe]:
     } | everywhere
 
 
-def parts(formats: ModelFormats) -> dict[str, Recipe]:
+def parts(formats: ModelFormats, refit: str | None = None) -> dict[str, Recipe]:
     """By name: the integer model's recipe ("all"), and that recipe without one of its parts.
 
-    Without a rotation, formats of the tensors that it changes are tuned anew, to as many bits.
+    Without a rotation, the tensors that it changes get the format ``refit``; None: one that is tuned to as many bits.
     """
     whole = formats.transformations
     weights = dict.fromkeys(WEIGHTS, formats.weights) | {"embedding": "row", "conv1d": "row", "A": CHOSEN}
     everything = Recipe(transformations=whole, tensors=dict.fromkeys(TENSORS, CHOSEN), weights=weights)
     first = formats.layers[0]
-    norms = {"norm": _tuned(first.norm.format.bits), "norm_f": _tuned(formats.norm_f.format.bits)}
+    norms = {"norm": refit or _tuned(first.norm), "norm_f": refit or _tuned(formats.norm_f)}
     unrotated = replace(whole, rotate_residual=False)
     matrices = [name for name in WEIGHTS if name not in ("embedding", "conv1d", "A")]
     return {
@@ -75,7 +76,7 @@ def parts(formats: ModelFormats) -> dict[str, Recipe]:
         "without rotate_y": replace(
             everything,
             transformations=replace(whole, rotate_y=False),
-            tensors=everything.tensors | {"y": _tuned(first.y.format.bits)},
+            tensors=everything.tensors | {"y": refit or _tuned(first.y)},
         ),
         "without row scales": replace(everything, weights=weights | dict.fromkeys(matrices, "tensor")),
         "without soft edges": replace(
@@ -84,5 +85,5 @@ def parts(formats: ModelFormats) -> dict[str, Recipe]:
     }
 
 
-def _tuned(bits: int) -> str:
-    return f"tuned:sign=1,bits={bits}"
+def _tuned(operand: SegmentedQuantizer) -> str:
+    return f"tuned:sign=1,bits={operand.format.bits}"

@@ -26,6 +26,9 @@ _REMEDIES = {
     ("calibration", "report"): "give the file that calibrate -o wrote",
     ("calibration", "quamba"): "give the file that calibrate wrote, and this one to eval --scales",
     ("calibration", "quamba-mamba2"): "give the file that calibrate wrote, and this one to eval --scales",
+    ("calibration", "integer"): "calibrate without --recipe integer, or give this file to eval --recipe integer",
+    ("integer", "calibration"): "give the file that calibrate --recipe integer wrote",
+    ("integer", "report"): "give the file that calibrate --recipe integer -o wrote",
     ("sweep", "format"): "name it in the SPEC, under options, format",
     ("sweep", "calibration"): "give it as --calibration FILE, and calibration as a format in the SPEC",
 }

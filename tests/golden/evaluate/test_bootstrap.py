@@ -62,3 +62,19 @@ def test_few_windows_cannot_tell():
 )
 def test_within_noise(low, high, noise):
     assert Estimate(mean=(low + high) / 2, low=low, high=high).within_noise is noise
+
+
+def test_ratio_is_paired():
+    """How hard a window is moves both alike, so that their ratio is known far better than either."""
+    hard, draws = np.random.default_rng(4).gamma(2, size=32), Bootstrap(32)
+    noise = np.random.default_rng(5).normal(1, 0.01, size=32)
+    ratio, mean = draws.ratio(0.2 * hard * noise, hard), draws.estimate(hard)
+    assert ratio.mean == pytest.approx(0.2 * (hard * noise).sum() / hard.sum())
+    assert 0.195 < ratio.low < ratio.mean < ratio.high < 0.205
+    assert mean.high > 1.2 * mean.mean
+    assert draws.ratio(hard, hard) == Estimate(mean=1.0, low=1.0, high=1.0)
+
+
+def test_ratio_without_a_reference_or_an_interval():
+    assert Bootstrap(32).ratio(np.ones(32), np.zeros(32)) is None
+    assert Bootstrap(2).ratio(np.array([1.0, 3.0]), np.array([4.0, 4.0])) == Estimate(mean=0.5, low=None, high=None)

@@ -20,6 +20,9 @@ PLACES = {  # words that take a file, and what it should be
     "calibration to replay": (
         "replay --activations {activations} --calibration {}", "Calibration {}", "a calibration",
     ),
+    "formats": (
+        "eval --recipe integer --calibration {} --json out/e.json", "Formats {}", "the formats of an integer model",
+    ),
     "SPEC": ("sweep {} -o out", "Sweep {}", "a SPEC in TOML"),
     "activations": ("replay --activations {}", "Activations {}", "a .safetensors file, as capture writes it"),
     "array": ("quantize {} --scale 1 --format se8 -o out/y.npy", "Array file {}", "a .npy file"),
@@ -31,6 +34,7 @@ KINDS = {
     "manifest": "a manifest of a generated unit",
     "report": "a report of replay",
     "scales": "the scales of a Mamba-1's other tensors",
+    "formats": "the formats of an integer model",
     "netlist": "a netlist",
 }
 
@@ -48,6 +52,7 @@ def files(tmp_path, monkeypatch, calibration, capsys):
         "manifest": json.loads((tmp_path / "unit" / "manifest.json").read_text()),
         "report": {"schema": "qse-hw/replay/1", "passed": True},
         "scales": {"schema": "qse-hw/quamba/1", "layers": []},
+        "formats": {"schema": "qse-hw/integer/1", "layers": []},
         "netlist": {"creator": "Yosys 0.70", "modules": {}},
     }
     for name, document in documents.items():

@@ -1,0 +1,231 @@
+"""calibrate and eval with the recipe integer: the file, the report, its tables, and what they refuse."""
+
+import copy
+import json
+import math
+
+import pytest
+import torch
+
+from qse_hw.cli import main
+from qse_hw.cli.eval import TEXTS
+from qse_hw.golden.evaluate.score import score
+from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+from qse_hw.golden.models.integer.document import read_formats, write_formats
+from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.integer.transformations import Transformations
+from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
+from qse_hw.golden.models.mamba.initial import initialize
+from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.mamba.text import read_text
+from qse_hw.study.evaluation.integer_tables import NAMES, PARTS
+from qse_hw.study.evaluation.report import show
+
+HELD_OUT = TEXTS / "held-out.txt"
+FEW = ("--tokens", "1024", "--calibration-tokens", "512")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    made = Mamba(MambaConfig(d_model=16, n_layer=2, vocab_size=256, d_state=4)).eval().requires_grad_(False)
+    initialize(made, 3)
+    draw = torch.Generator().manual_seed(7)
+    for name, weight in made.named_parameters():  # so that predictions are not all alike
+        weight.add_(torch.randn(weight.shape, generator=draw), alpha=0.5 if "embedding" in name else 0.2)
+    folder = tmp_path_factory.mktemp("model")
+    save_model(made, folder, dtype=torch.float32)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def formats(model, tmp_path_factory):
+    """Of that model on 512 tokens of Python's help texts, by the command."""
+    path = tmp_path_factory.mktemp("formats") / "i.json"
+    words = ("--recipe", "integer", "--model", model, "--tokens", "700", "--format", "se8:L=8")
+    assert main(["calibrate", *map(str, words), "-o", str(path)]) == 0
+    return path
+
+
+def evaluated(out, capsys, *words):
+    assert main(["eval", "--recipe", "integer", *map(str, words), "--json", str(out / "e.json")]) == 0
+    return json.loads((out / "e.json").read_text(), parse_constant=pytest.fail), capsys.readouterr().out
+
+
+def test_calibrate_writes_what_the_calibrator_chooses(model, formats):
+    ids = read_text(None).ids
+    assert read_formats(formats) == calibrate_integer(
+        load_model(model), ids, tokens=700, options=Options(spec="se8:L=8")
+    )
+
+
+def test_options_of_calibrate(model, out, capsys):
+    options = ("--local-bits", "16", "--state", "s24", "--rounding", "stochastic", "--weights", "tensor")
+    options += ("--residual-fraction", "8", "--without", "rotate_residual")
+    words = ("--recipe", "integer", "--model", str(model), "--tokens", "512", "--format", "int8", *options)
+    assert main(["calibrate", *words, "--json", str(out / "j.json"), "-o", str(out / "i.json")]) == 0
+    chosen = read_formats(out / "i.json")
+    assert chosen.transformations == Transformations(rotate_residual=False)
+    assert (chosen.weights, chosen.residual.exponent, chosen.tokens) == ("tensor", -8, 512)
+    layer = chosen.layers[0]
+    assert (layer.state.bits, layer.state.rounding, layer.conv_input.bits, layer.x.format.name) == (
+        24, "stochastic", 16, "int8"
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert "s24, in units of 2^" in said
+    assert "stochastic rounding" in said
+    line = next(line for line in said.splitlines() if line.startswith("│ in_proj "))
+    assert [cell.strip() for cell in line.split("│")[2:5]] == ["weight", "8", "2,048"]  # 2 layers, 64 x 16
+    report = json.loads((out / "j.json").read_text())
+    assert (report["schema"], report["layers"], report["tokens"]) == ("qse-hw/calibrate/1", 2, 512)
+
+
+@pytest.fixture(scope="module")
+def report(model, formats, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "e.json"
+    words = ("--model", model, *FEW, "--calibration", formats, "--parts", "baselines,tensors", "--json", path)
+    assert main(["eval", "--recipe", "integer", *map(str, words)]) == 0
+    return json.loads(path.read_text(), parse_constant=pytest.fail)
+
+
+def test_report(report, model, formats):
+    assert [report[key] for key in ("schema", "recipe", "reference", "windows", "tasks")] == [
+        "qse-hw/eval/2", "integer", "quamba", 2, {}
+    ]  # fmt: skip
+    entries = report["formats"]
+    assert {name: entry["group"] for name, entry in entries.items()} == {
+        "calibration": "integer",
+        **dict.fromkeys(("quamba", "quamba-se8", "quamba-se"), "quamba"),
+        **dict.fromkeys(
+            ("quamba-simulated", "quamba-rotated", "quamba-rows", "quamba-rotated-rows", "quamba-smoothed",
+             "fp8-e4m3", "fp8-e3m4", "mxfp8"),
+            "baseline",
+        ),
+    }  # fmt: skip
+    assert set(entries) <= set(NAMES)
+    for name in ("quamba", "quamba-se8", "quamba-se"):
+        swept = entries[name]["swept"]
+        assert len(swept) == 7
+        assert swept[str(entries[name]["alpha"])] == min(swept.values()) == pytest.approx(entries[name]["kl"]["mean"])
+    assert entries["quamba"]["kl_ratio"] == {"mean": 1, "low": None, "high": None}
+    loaded = load_model(model)
+    windows = read_text(str(HELD_OUT)).ids[:1024].view(2, 512)
+    integer = IntegerMamba.of(loaded, read_formats(formats))
+    scores = score(loaded, {"integer": integer}, windows, vocab_size=256)
+    kl = scores.kl["integer"].sum() / (2 * 511)
+    assert entries["calibration"]["kl"]["mean"] == pytest.approx(kl)
+    assert entries["calibration"]["kl_ratio"]["mean"] == pytest.approx(kl / entries["quamba"]["kl"]["mean"])
+    totals = {}
+    for (_, name), count in integer.saturated.items():
+        totals[name] = totals.get(name, 0) + count
+    assert report["saturated"] == {"calibration": {name: count for name, count in totals.items() if count}}
+    assert report["untied_bytes"] == 256 * 16
+
+
+def test_tensors_of_the_report(report):
+    tensors = report["tensors"]
+    assert tensors["windows"] == 2
+    assert {"x", "y", "norm", "state", "gated", "in_proj", "head", "A"} <= set(tensors["effects"])
+    for effect in tensors["effects"].values():
+        kinds = effect["kinds"]
+        assert effect["winner"]["kl"] == min(kinds, key=lambda kind: kinds[kind]["kl"]["mean"])
+        means = {
+            kind: math.inf if None in one["sqnr_db"] else sum(one["sqnr_db"]) / len(one["sqnr_db"])
+            for kind, one in kinds.items()
+        }
+        assert effect["winner"]["sqnr_db"] == max(means, key=means.get)
+
+
+def test_tables(report, capsys):
+    made = copy.deepcopy(report)
+    interval = {"mean": 0.00012, "low": 0.0001, "high": 0.00014}
+    made["formats"]["calibration"] |= {"kl": interval, "kl_ratio": {"mean": 0.11, "low": 0.1, "high": 0.12}}
+    made["parts"] = {name: made["formats"]["quamba"] for name in PARTS}
+    show(made)
+    said = capsys.readouterr().out
+    row = next(line for line in said.splitlines() if line.startswith("│ integer, as calibrated "))
+    assert "0.12 [0.1, 0.14]" in row
+    assert "0.11 [0.1, 0.12]" in row
+    assert f"│ {NAMES['quamba']}, alpha {made['formats']['quamba']['alpha']} " in said
+    for words in PARTS.values():
+        assert f"│ {words} " in said
+    assert "bytes of a head that no longer shares the embedding's weights: 4,096" in said
+
+
+@pytest.mark.full
+def test_without_a_calibration(model, out, capsys):
+    document, said = evaluated(out, capsys, "--model", model, *FEW, "--parts", "parts")
+    entries = document["formats"]
+    assert list(entries) == ["integer-16", "integer-8", "quamba", "quamba-se8", "quamba-se"]
+    assert entries["integer-16"]["kl"]["mean"] < entries["quamba"]["kl"]["mean"]
+    assert set(document["saturated"]) == {"integer-16", "integer-8"}
+    assert list(document["parts"]) == list(PARTS)
+    assert "saturated values of integer, 8 bits everywhere: " in said
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ("calibrate --recipe quamba", "Recipe must be one of x-only, integer, not 'quamba'"),
+    ("calibrate --local-bits 8", "Recipe must be integer where --local-bits is given, not x-only"),
+    ("calibrate --recipe integer --mode free", "Recipe must be x-only where --mode is given, not integer"),
+    ("calibrate --recipe integer --activations a", "Recipe must be x-only where --activations is given, not integer"),
+    ("calibrate --recipe integer --local-bits 12", "Local bits must be 8 or 16, not 12"),
+    ("calibrate --recipe integer --state fp16", "State must be one of s16, s24, se8, not 'fp16'"),
+    ("calibrate --recipe integer --rounding up", "State's rounding must be one of nearest, stochastic, not 'up'"),
+    ("calibrate --recipe integer --weights column", "Weights must be one of row, tensor, not 'column'"),
+    ("calibrate --recipe integer --residual-fraction 23", "Residual fraction must be from 0 to 22 bits, not 23"),
+    ("calibrate --recipe integer --without x", "Transformation must be one of fold_norms, rotate_residual, rotate_y"),
+    ("calibrate --recipe integer --without rotate_y", "Transformation rotate_y must be made, as the integer model has"),
+    ("calibrate --recipe integer --tokens 511", "Tokens must be from one sequence of 512 to the text's"),
+    ("calibrate --recipe integer --format int9", "Format must be"),
+    ("eval --recipe integer --formats int8", "Recipe must be x-only or quamba where --formats is given, not integer"),
+    ("eval --recipe integer --state int8", "Recipe must be x-only or quamba where --state is given, not integer"),
+    ("eval --recipe integer --parts tensor", "Part must be one of baselines, parts, tensors, not 'tensor'"),
+    ("eval --parts tensors", "Recipe must be integer where --parts is given, not x-only"),
+    ("eval --recipe integer --calibration-tokens 511", "Tokens must be from one sequence of 512 to the text's"),
+])  # fmt: skip
+def test_refusals(refused, out, words, message):
+    command, *rest = words.split()
+    target = ("-o", out / "c.json") if command == "calibrate" else ("--json", out / "e.json")
+    assert message in refused(command, *rest, *target)
+
+
+def test_formats_of_another_model(refused, formats, out):
+    said = refused("eval", "--recipe", "integer", "--calibration", formats, "--parts", "", "--json", out / "e.json")
+    assert said.startswith("Formats must be of this checkpoint, ")
+    assert said.endswith("; calibrate again")
+
+
+def test_a_width_without_a_hadamard_matrix(refused, tmp_path, out):
+    made = Mamba(MambaConfig(d_model=18, n_layer=1, vocab_size=256)).eval()
+    save_model(made, tmp_path / "m", dtype=torch.float32)
+    said = refused("calibrate", "--recipe", "integer", "--model", tmp_path / "m", "-o", out / "c.json")
+    assert said.startswith("rotate_residual must be False for a width of 18: a Hadamard matrix must be of order")
+
+
+def test_the_other_kind_of_calibration(refused, formats, calibration, out, activations):
+    for words in (
+        ("gen", "encoder", "--input", "bf16", "--calibration", formats, "--layer", "0", "-o", out / "e"),
+        ("replay", "--activations", activations, "--calibration", formats),
+        ("eval", "--calibration", formats, "--tokens", "512", "--json", out / "e.json"),
+    ):
+        said = refused(*words)
+        assert said.startswith(f"Calibration {formats} must be a calibration, and is the formats of an integer model; ")
+        assert said.endswith("calibrate without --recipe integer, or give this file to eval --recipe integer")
+    said = refused("eval", "--recipe", "integer", "--calibration", calibration, "--json", out / "e.json")
+    assert said == (
+        f"Formats {calibration} must be the formats of an integer model, and is a calibration; give the file that "
+        "calibrate --recipe integer wrote"
+    )
+
+
+def test_damaged_formats(refused, formats, tmp_path, out):
+    document = json.loads(formats.read_text())
+    del document["layers"][1]["gate"]
+    path = tmp_path / "damaged.json"
+    path.write_text(json.dumps(document))
+    said = refused("eval", "--recipe", "integer", "--calibration", path, "--json", out / "e.json")
+    assert said.startswith(f"Formats {path}: layers/1: 'gate' is a required property")
+
+
+def test_formats_are_written_as_python_writes_them(formats, tmp_path):
+    write_formats(tmp_path / "again.json", read_formats(formats))
+    assert (tmp_path / "again.json").read_text() == formats.read_text()
