@@ -1,46 +1,74 @@
 """Recipes that the integer model is compared with, and what each of its own parts brings.
 
 Quamba's as :mod:`qse_hw.golden.models.quamba.model` computes it in integers, simulated here so that one thing at a time
-can be changed in it. float8 and MXFP8 for every tensor and weight, without rotations.
+can be changed in it; of a Mamba-2 the whole of Quamba2 (arXiv 2503.22879), with in_proj's outputs at scales of their
+own. float8 and MXFP8 for every tensor and weight, without rotations.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.evaluate.roundings import ABSMAX, MXFP8
-from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe
-from qse_hw.golden.models.integer.formats import OPERANDS, ModelFormats
-from qse_hw.golden.models.integer.sensitivity import TENSORS, WEIGHTS
+from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe, tensors_of, weights_of
+from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.transformations import NONE, Transformations
 
-_FOLDED = Transformations(rotate_residual=False)
-_MATRICES = ("in_proj", "conv1d", "x_proj", "dt_proj", "out_proj")
-_QUAMBA_WEIGHTS = (*_MATRICES, "conv1d.bias", "dt_proj.bias", "A", "D")
-_STORED = ("norm", "conv_input", "gate", "x", "dt_low", "B", "C", "dt", "y")
 FLOAT8 = ("fp8-e4m3", "fp8-e3m4", MXFP8)
 
 
-def quamba(alpha: float) -> Recipe:
-    """Quamba with x at that percentile; :mod:`qse_hw.golden.models.quamba.calibration` says what shares a scale."""
-    return Recipe(
-        transformations=_FOLDED,
-        tensors=dict.fromkeys(_STORED, ABSMAX) | {"x": f"quamba:alpha={alpha}"},
+@dataclass(frozen=True, kw_only=True)
+class _Quamba:
+    """The tensors that have 8 bits in it, those that share a scale, matrices, vectors; who reads a smoothed tensor."""
+
+    tensors: tuple[str, ...]
+    shared: tuple[tuple[str, ...], ...]
+    matrices: tuple[str, ...]
+    vectors: tuple[str, ...]
+    smoothed: dict[str, str]
+
+
+_QUAMBA = {
+    "mamba1": _Quamba(
+        tensors=("norm", "conv_input", "gate", "x", "dt_low", "B", "C", "dt", "y"),
         shared=(("conv_input", "gate"), ("dt_low", "B", "C")),
-        weights=dict.fromkeys(_QUAMBA_WEIGHTS, "tensor"),
+        matrices=("in_proj", "conv1d", "x_proj", "dt_proj", "out_proj"),
+        vectors=("conv1d.bias", "dt_proj.bias", "A", "D"),
+        smoothed={"norm": "in_proj", "dt_low": "dt_proj"},
+    ),
+    "mamba2": _Quamba(
+        tensors=("norm", "gate", "conv_input", "dt", "x", "B", "C", "y"),
+        shared=(),
+        matrices=("in_proj", "conv1d", "out_proj"),
+        vectors=("conv1d.bias", "dt_bias", "A", "D"),
+        smoothed={"norm": "in_proj"},
+    ),
+}
+"""By architecture."""
+
+
+def quamba(architecture: str, x: str) -> Recipe:
+    """Quamba with x in that format, a text that :func:`qse_hw.golden.calibration.spec.parse_candidate` takes."""
+    own = _QUAMBA[architecture]
+    return Recipe(
+        transformations=Transformations(rotate_residual=False),
+        tensors=dict.fromkeys(own.tensors, ABSMAX) | {"x": x},
+        shared=own.shared,
+        weights=dict.fromkeys((*own.matrices, *own.vectors), "tensor"),
     )
 
 
-def baselines(alpha: float) -> dict[str, Recipe]:
-    """By name: Quamba with x at that percentile, with one change or two, and float8 everywhere."""
-    plain = quamba(alpha)
-    rows = plain.weights | dict.fromkeys(_MATRICES, "row")
+def baselines(architecture: str, x: str) -> dict[str, Recipe]:
+    """By name: Quamba with x in that format, with one change or two, and float8 everywhere."""
+    own, plain = _QUAMBA[architecture], quamba(architecture, x)
+    rows = dict(plain.weights) | dict.fromkeys(own.matrices, "row")
     rotated = Transformations()
-    smoothed = replace(plain, shared=(("conv_input", "gate"), ("B", "C")))
+    apart = tuple(tuple(name for name in group if name not in own.smoothed) for group in own.shared)
     everywhere = {
         kind: Recipe(
             transformations=NONE,
-            tensors=dict.fromkeys((*_STORED, "norm_f"), kind),
-            weights=dict.fromkeys((*_MATRICES, "embedding", "head"), kind),
+            tensors=dict.fromkeys((*own.tensors, "norm_f"), kind),
+            weights=dict.fromkeys((*own.matrices, "embedding", "head"), kind),
         )
         for kind in FLOAT8
     }
@@ -49,7 +77,7 @@ def baselines(alpha: float) -> dict[str, Recipe]:
         "quamba-rotated": replace(plain, transformations=rotated),
         "quamba-rows": replace(plain, weights=rows),
         "quamba-rotated-rows": replace(plain, transformations=rotated, weights=rows),
-        "quamba-smoothed": replace(smoothed, smoothed={"norm": "in_proj", "dt_low": "dt_proj"}),
+        "quamba-smoothed": replace(plain, shared=apart, smoothed=own.smoothed),
     } | everywhere
 
 
@@ -58,31 +86,32 @@ def parts(formats: ModelFormats, refit: str | None = None) -> dict[str, Recipe]:
 
     Without a rotation, the tensors that it changes get the format ``refit``; None: one that is tuned to as many bits.
     """
-    whole = formats.transformations
-    weights = dict.fromkeys(WEIGHTS, formats.weights) | {"embedding": "row", "conv1d": "row", "A": CHOSEN}
-    everything = Recipe(transformations=whole, tensors=dict.fromkeys(TENSORS, CHOSEN), weights=weights)
-    first = formats.layers[0]
+    whole, first = formats.transformations, formats.layers[0]
+    weights = dict(_weights(formats))
+    tensors = dict.fromkeys(tensors_of(formats), CHOSEN)
+    everything = Recipe(transformations=whole, tensors=tensors, weights=weights)
     norms = {"norm": refit or _tuned(first.norm), "norm_f": refit or _tuned(formats.norm_f)}
+    y = {"y": refit or _tuned(first.y)}
     unrotated = replace(whole, rotate_residual=False)
-    matrices = [name for name in WEIGHTS if name not in ("embedding", "conv1d", "A")]
+    operands = (*first.OPERANDS, "norm_f")
     return {
         "all": everything,
-        "without rotate_residual": replace(
-            everything, transformations=unrotated, tensors=everything.tensors | norms
-        ),
+        "without rotate_residual": replace(everything, transformations=unrotated, tensors=tensors | norms),
         "without fold_norms": replace(
-            everything, transformations=replace(unrotated, fold_norms=False), tensors=everything.tensors | norms
+            everything, transformations=replace(unrotated, fold_norms=False), tensors=tensors | norms
         ),
-        "without rotate_y": replace(
-            everything,
-            transformations=replace(whole, rotate_y=False),
-            tensors=everything.tensors | {"y": refit or _tuned(first.y)},
+        "without rotate_y": replace(everything, transformations=replace(whole, rotate_y=False), tensors=tensors | y),
+        "without row scales": replace(
+            everything, weights={name: "tensor" if kind == "row" else kind for name, kind in weights.items()}
         ),
-        "without row scales": replace(everything, weights=weights | dict.fromkeys(matrices, "tensor")),
-        "without soft edges": replace(
-            everything, tensors=everything.tensors | dict.fromkeys((*OPERANDS, "norm_f"), "int8")
-        ),
+        "without soft edges": replace(everything, tensors=tensors | dict.fromkeys(operands, "int8")),
     }
+
+
+def _weights(formats: ModelFormats) -> Iterator[tuple[str, str]]:
+    """As the integer model rounds them."""
+    for name in weights_of(formats):
+        yield name, CHOSEN if name == "A" else "row" if name in ("embedding", "conv1d") else formats.weights
 
 
 def _tuned(operand: SegmentedQuantizer) -> str:

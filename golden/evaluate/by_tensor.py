@@ -9,15 +9,13 @@ from torch import Tensor
 
 from qse_hw.golden.evaluate.roundings import ABSMAX
 from qse_hw.golden.evaluate.score import Scores, score
-from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe, Simulated, simulate
-from qse_hw.golden.models.integer.formats import FIXED, LOCALS, OPERANDS, ModelFormats
-from qse_hw.golden.models.integer.sensitivity import WEIGHTS
+from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe, Simulated, simulate, tensors_of, weights_of
+from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.simulation import run
 from qse_hw.golden.models.mamba.model import Mamba
 
-ENCODED = (*OPERANDS, *LOCALS, "state", "norm_f")
-"""Stored tensors, each rounded by all of :data:`KINDS`; the others are fixed point, and rounded as chosen."""
 KINDS = (ABSMAX, "int8", CHOSEN)
+"""Of the tensors that are stored; the others are fixed point, and rounded as chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +79,12 @@ def _recipes(formats: ModelFormats) -> dict[tuple[str, str], Recipe]:
     def weight(name: str, kind: str) -> Recipe:
         return Recipe(transformations=transformations, weights={name: kind})
 
-    named = {(name, kind): tensor(name, kind) for name in ENCODED for kind in KINDS}
-    named |= {(name, CHOSEN): tensor(name, CHOSEN) for name in FIXED}
-    named |= {(name, kind): weight(name, kind) for name in WEIGHTS if name != "A" for kind in ("tensor", "row")}
-    return named | {("A", kind): weight("A", kind) for kind in ("tensor", CHOSEN)}
+    fixed, named = formats.layers[0].FIXED, {}
+    for name in tensors_of(formats):
+        named |= {(name, kind): tensor(name, kind) for kind in ((CHOSEN,) if name in fixed else KINDS)}
+    for name in weights_of(formats):
+        named |= {(name, kind): weight(name, kind) for kind in ("tensor", CHOSEN if name == "A" else "row")}
+    return named
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.formats import GRANULARITIES, Granularity
-from qse_hw.golden.models.integer.parameters import quantize_rows
+from qse_hw.golden.models.integer.products import quantize_rows
 
 ABSMAX, MXFP8 = "absmax", "mxfp8"
 BLOCK = 32  # values that share a scale: OCP Microscaling Formats (MX) Specification 1.0

@@ -52,8 +52,9 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         residual_fraction=RESIDUAL,
     )  # fmt: skip
     spec = add_headroom(parse_format(args.format), args.headroom)
-    from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+    from qse_hw.golden.models.integer.calibrate import calibrate_integer
     from qse_hw.golden.models.integer.document import write_formats
+    from qse_hw.golden.models.integer.options import Options
     from qse_hw.golden.models.mamba.checkpoint import load_model
     from qse_hw.golden.models.mamba.text import read_text
     from qse_hw.study.integer_formats import show

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from qse_hw.golden.calibration.candidates import describe as describe_quantizer
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.models.integer.formats import ChannelFormat, Decays, FixedPoint, ModelFormats, State
+from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint, ModelFormats, State
+from qse_hw.golden.models.integer.mamba1.formats import Decays
 from qse_hw.golden.models.mamba.model import block_shapes
 from qse_hw.study.console import table
 

@@ -19,10 +19,12 @@ from qse_hw.golden.evaluate.bootstrap import Bootstrap
 from qse_hw.golden.evaluate.by_tensor import by_tensor
 from qse_hw.golden.evaluate.score import Forward, Scores, score
 from qse_hw.golden.evaluate.simulated import simulate
-from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.document import read_formats
 from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.integer.options import Options
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.stream import layers_of
 from qse_hw.study.console import progress
 from qse_hw.study.evaluation.inputs import CALIBRATION, Inputs
@@ -54,12 +56,16 @@ def measure(inputs: Inputs, calibration: str | None, parts: list[str]) -> tuple[
         groups = {**dict.fromkeys(integers, "integer"), **dict.fromkeys(RIVALS, "quamba")}
         chosen = formats[list(formats)[-1]]
         if "baselines" in parts:
+            others = baselines.baselines(
+                inputs.model.config.architecture, f"{REFERENCE}:alpha={swept[REFERENCE]['alpha']}"
+            )
             made = simulate(
-                inputs.model, inputs.calibration, baselines.baselines(swept[REFERENCE]["alpha"]), tokens=inputs.tokens,
+                inputs.model, inputs.calibration, others, tokens=inputs.tokens,
                 progress=lambda share: report("fitting other recipes", 0.6 + 0.05 * share),
             )  # fmt: skip
-            others = _score(inputs, made, lambda share: report("running other recipes", 0.65 + 0.1 * share))
-            scores = _joined(scores, others)
+            scores = _joined(
+                scores, _score(inputs, made, lambda share: report("running other recipes", 0.65 + 0.1 * share))
+            )
             groups |= dict.fromkeys(made, "baseline")
         document: dict[str, Any] = {
             "reference": REFERENCE,
@@ -95,9 +101,14 @@ def _formats(inputs: Inputs, calibration: str | None, report: Report) -> dict[st
     return formats
 
 
-def _rivals(inputs: Inputs, report: Report) -> dict[str, Forward]:
-    """Quamba's recipe with every rival's x at every percentile."""
+def _rivals(inputs: Inputs, report: Report) -> Mapping[str, Forward]:
+    """Quamba's recipe with every rival's x at every percentile: in integers, or of a Mamba-2 simulated as a whole."""
     names = [f"{name}:alpha={alpha}" for name in RIVALS for alpha in ALPHAS]
+    if isinstance(inputs.model.config, Mamba2Config):
+        return simulate(
+            inputs.model, inputs.calibration, {name: baselines.quamba("mamba2", name) for name in names},
+            tokens=inputs.tokens, progress=lambda share: report("scales of Quamba2", 0.3 + 0.1 * share),
+        )  # fmt: skip
     build = recipes.quamba(
         inputs.model, inputs.calibration, tokens=inputs.tokens,
         progress=lambda share: report("scales of Quamba", 0.3 + 0.02 * share),

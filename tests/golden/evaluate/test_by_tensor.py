@@ -3,11 +3,13 @@
 import pytest
 import torch
 
-from qse_hw.golden.evaluate.by_tensor import ENCODED, KINDS, by_tensor
+from qse_hw.golden.evaluate.by_tensor import KINDS, by_tensor
 from qse_hw.golden.evaluate.score import score
-from qse_hw.golden.models.integer.formats import FIXED
+from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.sensitivity import WEIGHTS, alone
 from tests.golden.models.integer import small
+
+ENCODED = (*Mamba1Formats.OPERANDS, *Mamba1Formats.LOCALS, "state", "norm_f")
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def effects():
 
 
 def test_every_tensor_and_weight(effects):
-    assert set(effects) == {*ENCODED, *FIXED, *WEIGHTS}
+    assert set(effects) == {*ENCODED, *Mamba1Formats.FIXED, *WEIGHTS}
     for name in ENCODED:
         assert tuple(effects[name]) == KINDS
     for name, kinds in effects.items():

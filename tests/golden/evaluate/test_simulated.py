@@ -14,6 +14,7 @@ from qse_hw.golden.models.quamba.model import QuambaMamba
 from tests.golden.models.integer import small
 
 ALPHA = 0.9995
+X = f"quamba:alpha={ALPHA}"
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +39,13 @@ def test_a_recipe_of_nothing_is_the_model(windows):
 
 def test_quamba_loses_what_it_loses_in_integers(windows):
     calibration = calibrate_quamba(small.model(), small.text(), tokens=512, alpha=ALPHA)
-    candidates = {"integer": QuambaMamba(small.model(), calibration)} | models({"simulated": quamba(ALPHA)})
+    candidates = {"integer": QuambaMamba(small.model(), calibration)} | models({"simulated": quamba("mamba1", X)})
     lost = losses(candidates, windows)
     assert lost["simulated"] == pytest.approx(lost["integer"], rel=0.1)
 
 
 def test_baselines(windows):
-    lost = losses(models(baselines(ALPHA)), windows)
+    lost = losses(models(baselines("mamba1", X)), windows)
     assert lost["quamba-rows"] < lost["quamba-simulated"]
     assert len(set(lost.values())) == len(lost) == 8
     assert set(FLOAT8) < set(lost)
@@ -81,7 +82,7 @@ def test_smoothing_is_exact_but_for_rounding(windows):
         def tensor(self, x):
             return x
 
-    smoothed = baselines(ALPHA)["quamba-smoothed"]
+    smoothed = baselines("mamba1", X)["quamba-smoothed"]
     recipe = Recipe(transformations=smoothed.transformations, tensors={"norm": "absmax"}, smoothed={"norm": "in_proj"})
     made = models({"one": recipe})["one"]
     for layer in made.roundings[:-1]:

@@ -10,9 +10,10 @@ import torch
 from qse_hw.cli import main
 from qse_hw.cli.eval import TEXTS
 from qse_hw.golden.evaluate.score import score
-from qse_hw.golden.models.integer.calibrate import Options, calibrate_integer
+from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.document import read_formats, write_formats
 from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
 from qse_hw.golden.models.mamba.initial import initialize
