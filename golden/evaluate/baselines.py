@@ -7,11 +7,13 @@ own. float8 and MXFP8 for every tensor and weight, without rotations.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.evaluate.roundings import ABSMAX, MXFP8
-from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe, tensors_of, weights_of
+from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe
 from qse_hw.golden.models.integer.formats import ModelFormats
+from qse_hw.golden.models.integer.sensitivity import tensors, weights
 from qse_hw.golden.models.integer.transformations import NONE, Transformations
 
 FLOAT8 = ("fp8-e4m3", "fp8-e3m4", MXFP8)
@@ -86,31 +88,31 @@ def parts(formats: ModelFormats, refit: str | None = None) -> dict[str, Recipe]:
 
     Without a rotation, the tensors that it changes get the format ``refit``; None: one that is tuned to as many bits.
     """
-    whole, first = formats.transformations, formats.layers[0]
-    weights = dict(_weights(formats))
-    tensors = dict.fromkeys(tensors_of(formats), CHOSEN)
-    everything = Recipe(transformations=whole, tensors=tensors, weights=weights)
+    whole, first = formats.transformations, cast(Any, formats.layers[0])
+    chosen = dict.fromkeys(tensors(type(first)), CHOSEN)
+    rounded = dict(_weights(formats))
+    everything = Recipe(transformations=whole, tensors=chosen, weights=rounded)
     norms = {"norm": refit or _tuned(first.norm), "norm_f": refit or _tuned(formats.norm_f)}
     y = {"y": refit or _tuned(first.y)}
     unrotated = replace(whole, rotate_residual=False)
     operands = (*first.OPERANDS, "norm_f")
     return {
         "all": everything,
-        "without rotate_residual": replace(everything, transformations=unrotated, tensors=tensors | norms),
+        "without rotate_residual": replace(everything, transformations=unrotated, tensors=chosen | norms),
         "without fold_norms": replace(
-            everything, transformations=replace(unrotated, fold_norms=False), tensors=tensors | norms
+            everything, transformations=replace(unrotated, fold_norms=False), tensors=chosen | norms
         ),
-        "without rotate_y": replace(everything, transformations=replace(whole, rotate_y=False), tensors=tensors | y),
+        "without rotate_y": replace(everything, transformations=replace(whole, rotate_y=False), tensors=chosen | y),
         "without row scales": replace(
-            everything, weights={name: "tensor" if kind == "row" else kind for name, kind in weights.items()}
+            everything, weights={name: "tensor" if kind == "row" else kind for name, kind in rounded.items()}
         ),
-        "without soft edges": replace(everything, tensors=tensors | dict.fromkeys(operands, "int8")),
+        "without soft edges": replace(everything, tensors=chosen | dict.fromkeys(operands, "int8")),
     }
 
 
 def _weights(formats: ModelFormats) -> Iterator[tuple[str, str]]:
     """As the integer model rounds them."""
-    for name in weights_of(formats):
+    for name in weights(type(formats.layers[0])):
         yield name, CHOSEN if name == "A" else "row" if name in ("embedding", "conv1d") else formats.weights
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor
 
 from qse_hw.golden.evaluate.roundings import ABSMAX
 from qse_hw.golden.evaluate.score import Scores, score
-from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe, Simulated, simulate, tensors_of, weights_of
+from qse_hw.golden.evaluate.simulated import CHOSEN, Recipe, Simulated, simulate
 from qse_hw.golden.models.integer.formats import ModelFormats
+from qse_hw.golden.models.integer.sensitivity import tensors, weights
 from qse_hw.golden.models.integer.simulation import run
 from qse_hw.golden.models.mamba.model import Mamba
 
@@ -79,10 +81,10 @@ def _recipes(formats: ModelFormats) -> dict[tuple[str, str], Recipe]:
     def weight(name: str, kind: str) -> Recipe:
         return Recipe(transformations=transformations, weights={name: kind})
 
-    fixed, named = formats.layers[0].FIXED, {}
-    for name in tensors_of(formats):
-        named |= {(name, kind): tensor(name, kind) for kind in ((CHOSEN,) if name in fixed else KINDS)}
-    for name in weights_of(formats):
+    own, named = type(formats.layers[0]), dict[tuple[str, str], Recipe]()
+    for name in sorted(tensors(own), key=own.FIXED.__contains__):  # those last
+        named |= {(name, kind): tensor(name, kind) for kind in ((CHOSEN,) if name in own.FIXED else KINDS)}
+    for name in weights(own):
         named |= {(name, kind): weight(name, kind) for kind in ("tensor", CHOSEN if name == "A" else "row")}
     return named
 
@@ -105,7 +107,7 @@ def _tensors_sqnr(
                 error[key][layer] += float(lost.double().square().sum())
         return value
 
-    for ids in windows.split(8):
+    for ids in torch.split(windows, 8):
         run(unrounded, ids, see)
     return {key: _decibels(power[key], error[key]) for key in own}
 
@@ -128,7 +130,7 @@ def _weights(model: Mamba, name: str) -> list[Tensor]:
     if name in ("embedding", "head"):
         return [model.lm_head.weight if name == "head" else model.backbone.embedding.weight]
     if name == "A":
-        return [block.mixer.A_log.detach().exp() for block in model.blocks]  # type: ignore[union-attr]
+        return [cast(Any, block.mixer).A_log.detach().exp() for block in model.blocks]
     return [getattr(block.mixer, name).weight.detach() for block in model.blocks]
 
 

@@ -21,7 +21,7 @@ from qse_hw.golden.calibration.spec import parse_candidate
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.models.integer.formats import GRANULARITIES, Granularity
+from qse_hw.golden.models.integer.formats import GRANULARITIES
 from qse_hw.golden.models.integer.products import quantize_rows
 
 ABSMAX, MXFP8 = "absmax", "mxfp8"
@@ -42,13 +42,14 @@ class BlockFloat8:
     def tensor(self, x: Tensor) -> Tensor:
         """The last block is shorter where 32 does not divide the channels."""
         channels = x.shape[-1]
-        blocks = F.pad(x, (0, -channels % BLOCK)).unflatten(-1, (-1, BLOCK))
+        blocks = F.pad(x, (0, -channels % BLOCK)).view(*x.shape[:-1], -1, BLOCK)
         peaks = blocks.abs().amax(-1, keepdim=True)
         exponents = torch.frexp(peaks)[1] - 1 - _E4M3_EXPONENT  # of zeros: any
         scale = torch.ldexp(torch.ones_like(peaks), exponents)
         # clamped, as PyTorch's cast makes NaN of what is too large
         codes = (blocks / scale).clamp(-_E4M3_MAX, _E4M3_MAX).to(torch.float8_e4m3fn)
-        return (codes.float() * scale).flatten(-2)[..., :channels]
+        decoded: Tensor = (codes.float() * scale).flatten(-2)[..., :channels]
+        return decoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ def round_weight(weight: Tensor, kind: str, where: str) -> Tensor:
     """The rounded weight, in its own shape; its first axis has the rows."""
     rows = weight.detach().flatten(1) if weight.dim() > 1 else weight.detach()[None]
     if kind in GRANULARITIES:
-        codes, steps = quantize_rows(rows, cast(Granularity, kind), where)
+        codes, steps = quantize_rows(rows, kind, where)
         rounded: Any = torch.from_numpy(codes) * torch.tensor([float(step) for step in steps])[:, None]
     elif kind == MXFP8:
         rounded = BlockFloat8().tensor(rows)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.evaluate.roundings import Rounding, Smoothed, Values, round_weight
 from qse_hw.golden.models.integer.formats import ModelFormats
-from qse_hw.golden.models.integer.sensitivity import WEIGHTS, rounded, rounded_A
+from qse_hw.golden.models.integer.sensitivity import rounded, rounded_A
 from qse_hw.golden.models.integer.simulation import run, run_layer
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.model import Mamba
@@ -27,17 +27,6 @@ SEQUENCE = 512
 _SEQUENCES = 8  # run at a time
 _STATE_EVERY = 16  # one state in 16 is kept
 _VECTORS = {"A": "A_log"}  # names of parameters that are no weight of a module
-
-
-def tensors_of(formats: ModelFormats) -> tuple[str, ...]:
-    """All tensors that have a type."""
-    own = formats.layers[0]
-    return (*own.OPERANDS, *own.LOCALS, "state", "norm_f", *own.FIXED)
-
-
-def weights_of(formats: ModelFormats) -> tuple[str, ...]:
-    """All weights that are stored in 8 bits; and A."""
-    return WEIGHTS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import fields
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from qse_hw.golden.calibration.candidates import describe as describe_quantizer
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint, ModelFormats, State
 from qse_hw.golden.models.integer.mamba1.formats import Decays
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import block_shapes
 from qse_hw.study.console import table
 
@@ -56,12 +57,12 @@ def storage(formats: ModelFormats, config: "Config") -> Iterator[Storage]:
 
     Not counted: biases, D, and the 16-bit multiplier and shift of every row.
     """
-    first, layers = formats.layers[0], config.n_layer
+    first, layers = cast(Any, formats.layers[0]), config.n_layer
     yield Storage("weight", "embedding", WEIGHT_BITS, config.vocab_size * config.d_model)
     for name, shape in block_shapes(config).items():
         bits = WEIGHT_BITS
         if name == _A:
-            bits = first.A.format.bits
+            bits = describe(first.A)[0]
         elif len(shape) == 1:
             continue
         yield Storage("weight", name.removeprefix("mixer.").removesuffix(".weight"), bits, layers * prod(shape))
@@ -88,9 +89,19 @@ def tensors(layer: Any) -> Iterator[tuple[str, Any]]:
 
 def widths(config: "Config") -> dict[str, int]:
     """Values of each tensor for one token in one layer."""
-    m, d, n, r = config.d_model, config.d_inner, config.d_state, config.dt_rank
-    wide = ("conv_input", "gate", "conv_sum", "x", "dt", "dt_sum", "delta", "scan", "silu_gate", "gated", "y")
-    return {"norm": m, **dict.fromkeys(wide, d), "dt_low": r, "B": n, "C": n}
+    d, n = config.d_inner, config.d_state
+    common = {"norm": config.d_model, **dict.fromkeys(("gate", "x", "scan", "silu_gate", "gated", "y"), d)}
+    if isinstance(config, Mamba2Config):
+        convolved, heads, states = config.d_xbc, config.n_heads, config.ngroups * n
+        common |= {"normalized": d}
+    else:
+        convolved, heads, states = d, d, n
+        common |= {"dt_low": config.dt_rank}
+    return common | {
+        **dict.fromkeys(("conv_input", "conv_sum"), convolved),
+        **dict.fromkeys(("dt", "dt_sum", "delta"), heads),
+        **dict.fromkeys(("B", "C"), states),
+    }
 
 
 def show(formats: ModelFormats, config: "Config") -> None:

@@ -17,6 +17,9 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import format_to_json, load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.io.activations import write_activations
+from qse_hw.golden.models.integer.calibrate import calibrate_integer
+from qse_hw.golden.models.integer.document import write_formats
+from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
@@ -74,6 +77,8 @@ def files() -> dict[str, bytes]:
         )  # fmt: skip
         ids = torch.arange(512) % 256
         write_quamba(folder / "q.json", calibrate_quamba(load_model(folder / "ck"), ids, tokens=512))
+        integer = calibrate_integer(load_model(folder / "ck"), ids, tokens=512, options=Options(spec="int8"))
+        write_formats(folder / "i.json", integer)
         return {
             str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
         }

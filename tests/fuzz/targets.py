@@ -70,6 +70,10 @@ _CALIBRATION = (
 )
 _EVAL = ("eval", "--model", "IN/ck", "--formats", "int8", "--tokens", "512", "--calibration-tokens", "512")
 _PLAN = ("plan", "--model", "IN/ck", "--lanes", "1", "--tile", "1x1", "--json", "OUT/j.json")
+_INTEGER = (
+    "eval", "--recipe", "integer", "--model", "IN/ck", "--calibration", "IN/i.json", "--parts", "",
+    "--tokens", "512", "--calibration-tokens", "512",
+)  # fmt: skip
 _ON_TEXT = (
     ("capture", "--model", "IN/ck", "-o", "OUT/a.safetensors"),
     ("eval", "--model", "IN/ck", "--formats", "int8"),
@@ -115,6 +119,7 @@ TARGETS: dict[str, Target] = {
         20,
     ),
     "calibration": Target(_one("c.json", _json("c.json"), *_CALIBRATION), 8),
+    "integer": Target(_one("i.json", _json("i.json"), _INTEGER, beside=("ck/",)), 4),
     "config": Target(
         st.one_of(
             _one(f"{name}/config.json", _json(f"{name}/config.json"), *_checkpoint(name)) for name in ("ck", "m2")

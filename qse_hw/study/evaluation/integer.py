@@ -23,7 +23,7 @@ from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.document import read_formats
 from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.model import IntegerMamba
-from qse_hw.golden.models.integer.options import Options
+from qse_hw.golden.models.integer.options import LocalBits, Options
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.stream import layers_of
 from qse_hw.study.console import progress
@@ -90,7 +90,8 @@ def _formats(inputs: Inputs, calibration: str | None, report: Report) -> dict[st
     if calibration is not None:
         return {CALIBRATION: read_formats(calibration)}
     formats = {}
-    for number, bits in enumerate((16, 8)):
+    widths: tuple[LocalBits, ...] = (16, 8)
+    for number, bits in enumerate(widths):
         formats[f"integer-{bits}"] = calibrate_integer(
             inputs.model, inputs.calibration, tokens=inputs.tokens, options=Options(local_bits=bits),
             progress=lambda layer, bits=bits, number=number: report(  # type: ignore[misc]

@@ -6,21 +6,27 @@ import torch
 from qse_hw.golden.evaluate.by_tensor import KINDS, by_tensor
 from qse_hw.golden.evaluate.score import score
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
-from qse_hw.golden.models.integer.sensitivity import WEIGHTS, alone
+from qse_hw.golden.models.integer.sensitivity import alone, tensors, weights
 from tests.golden.models.integer import small
 
 ENCODED = (*Mamba1Formats.OPERANDS, *Mamba1Formats.LOCALS, "state", "norm_f")
 
 
+def measured(kind):
+    windows = small.text()[512:].view(4, 128)
+    return by_tensor(small.model(kind), small.formats(kind, local_bits=8), small.text(), windows, tokens=512)[0]
+
+
 @pytest.fixture(scope="module")
 def effects():
-    windows = small.text()[512:].view(4, 128)
-    return by_tensor(small.model(), small.formats(local_bits=8), small.text(), windows, tokens=512)[0]
+    return measured("mamba1")
 
 
-def test_every_tensor_and_weight(effects):
-    assert set(effects) == {*ENCODED, *Mamba1Formats.FIXED, *WEIGHTS}
-    for name in ENCODED:
+@pytest.mark.parametrize("kind", list(small.KINDS))
+def test_every_tensor_and_weight(kind):
+    effects, own = measured(kind), small.KINDS[kind][1]
+    assert set(effects) == {*tensors(own), *weights(own)}
+    for name in (*own.OPERANDS, *own.LOCALS, "state", "norm_f"):
         assert tuple(effects[name]) == KINDS
     for name, kinds in effects.items():
         layers = 1 if name in ("norm_f", "embedding", "head") else 2

@@ -22,19 +22,24 @@ def windows():
     return small.text()[512:].view(4, 128)
 
 
-def models(recipes, formats=None):
-    return simulate(small.model(), small.text(), recipes, tokens=512, formats=formats)
+@pytest.fixture(scope="module", params=list(small.KINDS))
+def kind(request):
+    return request.param
 
 
-def losses(candidates, windows):
-    scores = score(small.model(), candidates, windows, vocab_size=37)
+def models(recipes, formats=None, kind="mamba1"):
+    return simulate(small.model(kind), small.text(), recipes, tokens=512, formats=formats)
+
+
+def losses(candidates, windows, kind="mamba1"):
+    scores = score(small.model(kind), candidates, windows, vocab_size=37)
     return {name: float(kl.sum()) for name, kl in scores.kl.items()}
 
 
-def test_a_recipe_of_nothing_is_the_model(windows):
+def test_a_recipe_of_nothing_is_the_model(windows, kind):
     for transformations in (NONE, Transformations()):
-        same = models({"none": Recipe(transformations=transformations)})["none"]
-        torch.testing.assert_close(same(windows), small.model()(windows), rtol=1e-4, atol=1e-4)
+        same = models({"none": Recipe(transformations=transformations)}, kind=kind)["none"]
+        torch.testing.assert_close(same(windows), small.model(kind)(windows), rtol=1e-4, atol=1e-4)
 
 
 def test_quamba_loses_what_it_loses_in_integers(windows):
@@ -44,33 +49,29 @@ def test_quamba_loses_what_it_loses_in_integers(windows):
     assert lost["simulated"] == pytest.approx(lost["integer"], rel=0.1)
 
 
-def test_baselines(windows):
-    lost = losses(models(baselines("mamba1", X)), windows)
+def test_baselines(windows, kind):
+    lost = losses(models(baselines(kind, X), kind=kind), windows, kind)
     assert lost["quamba-rows"] < lost["quamba-simulated"]
     assert len(set(lost.values())) == len(lost) == 8
     assert set(FLOAT8) < set(lost)
 
 
-def test_chosen_is_what_the_integer_model_has(windows):
-    formats = small.formats(local_bits=8)
+def test_chosen_is_what_the_integer_model_has(windows, kind):
+    formats = small.formats(kind, local_bits=8)
     recipes = {"all": parts(formats)["all"]}
     recipes |= {
         name: Recipe(transformations=formats.transformations, tensors={name: CHOSEN})
         for name in ("x", "state", "norm_f")
     }
-    made = models(recipes, formats)
-    torch.testing.assert_close(
-        made["all"](windows), together(small.model(), formats)(windows), rtol=1e-4, atol=1e-4
-    )
+    made, model = models(recipes, formats, kind), small.model(kind)
+    torch.testing.assert_close(made["all"](windows), together(model, formats)(windows), rtol=1e-4, atol=1e-4)
     for name in ("x", "state", "norm_f"):
-        torch.testing.assert_close(
-            made[name](windows), alone(small.model(), formats, name)(windows), rtol=1e-4, atol=1e-4
-        )
+        torch.testing.assert_close(made[name](windows), alone(model, formats, name)(windows), rtol=1e-4, atol=1e-4)
 
 
-def test_parts_bring_something(windows):
-    formats = small.formats(local_bits=8)
-    lost = losses(models(parts(formats, "se8:L=8"), formats), windows)
+def test_parts_bring_something(windows, kind):
+    formats = small.formats(kind, local_bits=8)
+    lost = losses(models(parts(formats, "se8:L=8"), formats, kind), windows, kind)
     assert lost["without soft edges"] != lost["all"] < lost["without row scales"]
     assert len(set(lost.values())) == len(lost) == 6
 

@@ -48,8 +48,10 @@ def _decays(A_log: Tensor) -> Decays:
     A = A_log.double().exp().numpy() * LOG2_E
     medians = np.median(A, axis=0)
     octaves = np.frexp(medians)[1].astype(np.int64)
-    rest = Histogram(np.ldexp(A - medians, -octaves).astype(np.float32))
-    quantizer = power_of_two_type(rest, parse_format("tuned:headroom=1"))
+    rest = np.ldexp(A - medians, -octaves).astype(np.float32)
+    if not rest.any():  # as in a model that is not trained: any codes do, at a step that suits the bases
+        rest += 2.0**-12
+    quantizer = power_of_two_type(Histogram(rest), parse_format("tuned:headroom=1"))
     exponent = int(octaves.min()) + local_exponent(quantizer)
     return Decays(
         format=quantizer.format,

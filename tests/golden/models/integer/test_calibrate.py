@@ -82,6 +82,17 @@ def test_decays_stay_close():
     assert float(np.abs(share - 1).max()) < 0.01
 
 
+def test_decays_that_all_channels_share():
+    """As in a model that is not trained: the bases alone say all."""
+    from qse_hw.golden.models.integer.mamba1.calibrate import _decays
+    from qse_hw.golden.models.integer.mamba1.parameters import decays
+
+    A_log = torch.log(torch.arange(1.0, 17)).repeat(8, 1)
+    fitted = _decays(A_log)
+    share = decays(A_log, fitted, "Layer 0") * 2.0**fitted.exponent / (A_log.double().exp().numpy() * LOG2_E)
+    assert float(np.abs(share - 1).max()) < 2**-11
+
+
 def test_the_same_every_time_and_for_the_sequence_alone():
     again = calibrate_integer(small.model(), small.text(), tokens=700, options=Options(spec="se8:L=8", local_bits=16))
     assert again == small.formats(local_bits=16)
