@@ -14,7 +14,8 @@ from qse_hw.rtl_gen.units.shared import FORMAT
 
 FORMAT_HELP = FORMAT.help
 INPUTS = (
-    "array", "codes", "spec", "activations", "calibration", "calibration_text", "energy", "format", "liberty", "text",
+    "array", "codes", "spec", "activations", "calibration", "calibration_text", "energy", "evaluation", "format",
+    "liberty", "text",
 )  # fmt: skip
 """The options, of all commands, that may name a file to read."""
 OUTPUTS = ("output", "json", "markdown", "png", "scales", "wave")

@@ -41,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--projections", action="store_true", help="also in_proj and out_proj, each on a linear unit of the same tile"
     )
+    parser.add_argument(
+        "--calibration", metavar="FILE",
+        help="what calibrate --recipe integer wrote: also bits and bytes of weights, state and activations",
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
@@ -60,9 +64,28 @@ def run(args: argparse.Namespace) -> None:
     document = {"schema": SCHEMA, "model": args.model, "d_inner": config.d_inner, "layers": config.n_layer,
                 "lanes": args.lanes, "tile": args.tile, **figures(made, args.prompt, args.clock),
                 "not_modelled": [*MISSING, *(() if args.projections else PROJECTIONS)]}  # fmt: skip
+    if args.calibration is not None:
+        document["storage"] = stored(args.calibration, args.model, config)
     if args.json is not None:
         write_json(args.json, document)
     show(document)
+
+
+def stored(calibration: str, model: str, config: "MambaConfig") -> list[dict[str, Any]]:
+    """Bits, values and bytes of every tensor of the integer model.
+
+    Raises:
+        InputError: for formats of another checkpoint, or, of a published shape, of another number of layers.
+    """
+    from qse_hw.golden.models.integer.document import read_formats
+    from qse_hw.golden.models.mamba.shapes import SHAPES
+    from qse_hw.golden.models.mamba.stream import open_layers
+    from qse_hw.study.integer_formats import storage
+
+    formats = read_formats(calibration)
+    fingerprint = formats.model if model in SHAPES else open_layers(model).fingerprint()
+    formats.check(fingerprint, config.architecture, config.n_layer)
+    return [one._asdict() | {"bytes": one.bytes} for one in storage(formats, config)]
 
 
 def model_config(name: str) -> "MambaConfig":
@@ -161,6 +184,12 @@ def show(document: dict[str, Any]) -> None:
     _print_timing(f"Prompt of {prompt['tokens']:,} tokens, weights written once per layer", prompt)
     _print_timing("One token at a time, weights written for every layer", alone["shared"])
     _print_timing("One token at a time, every layer with linear units of its own", alone["resident"])
+    if "storage" in document:
+        table(
+            "Integer model", ["tensor", "kind", "bits", "bytes"],
+            [[one["name"], one["kind"], str(one["bits"]), f"{one['bytes']:,}"] for one in document["storage"]],
+            caption="bytes of all layers, of activations for one token; not counted: biases, D, multipliers of rows",
+        )  # fmt: skip
     console.print(f"Not modelled, so real times are longer: {', '.join(document['not_modelled'])}.")
 
 

@@ -1,4 +1,7 @@
-"""One page about a unit: what it is, its format, its accuracy on activations, area, speed, evidence, files."""
+"""One page about a unit: what it is, its format, its accuracy on activations, area, speed, evidence, files.
+
+About a model in integers instead of a unit: formats by layer and tensor, and what eval found.
+"""
 
 import argparse
 import json
@@ -23,12 +26,25 @@ if TYPE_CHECKING:
     from qse_hw.synth.cache import Cache
     from qse_hw.synth.flow import Point
 
+MODEL = "model"
+"""What the page is about, in the place of a unit's name."""
 FREQ = 400.0  # MHz, what the tools aim at, as synth does unless told otherwise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A unit with its options, the targets, the output folder."""
-    add_unit_parsers(parser, _add_common)
+    """A unit with its options, the targets, the output folder; or a model."""
+    add_unit_parsers(parser, _add_common, more=_add_model)
+
+
+def _add_model(units: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    words = "a model in integers: formats of every tensor, and what eval found"
+    model = units.add_parser(MODEL, help=words, description=f"{words[0].upper()}{words[1:]}.")
+    model.add_argument(
+        "--calibration", metavar="FILE", required=True, help="what calibrate --recipe integer wrote"
+    )
+    model.add_argument("--model", metavar="DIR", help="its local checkpoint (default: the bundled one)")
+    model.add_argument("--evaluation", metavar="FILE", help="what eval --recipe integer --json wrote about it")
+    add_folder(model, "folder to write: index.html")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +55,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, simulate, write the page; any difference from golden is an error, which the page tells, too."""
+    if args.unit == MODEL:
+        _report_model(args)
+        return
     from qse_hw.rtl_gen.emit.emit import write
     from qse_hw.sim.simulators.simulators import require
     from qse_hw.study.report import place
@@ -68,6 +87,27 @@ def run(args: argparse.Namespace) -> None:
     print(Path(args.directory) / place.PAGE)
     if evidence is not None and not evidence.passed:
         raise SystemExit(f"the Verilog of {config.label} is wrong: {evidence.first}")
+
+
+def _report_model(args: argparse.Namespace) -> None:
+    from qse_hw.golden.io.files import read_json
+    from qse_hw.golden.models.integer.document import read_formats
+    from qse_hw.golden.models.mamba.stream import open_layers
+    from qse_hw.study.report import place
+    from qse_hw.study.report.integer import check_evaluation, integer_page
+
+    formats = read_formats(args.calibration)
+    layers = open_layers(args.model)
+    formats.check(layers.fingerprint(), layers.config.architecture, layers.config.n_layer)
+    evaluation = None
+    if args.evaluation is not None:
+        where = f"Evaluation {args.evaluation}"
+        evaluation = read_json(args.evaluation, where)
+        check_evaluation(evaluation, where, formats.model)
+    with place.replacing_folder(args.directory) as folder:
+        text = integer_page(formats, layers.config, evaluation, args.command)
+        (folder / place.PAGE).write_text(text, encoding="utf-8", errors="backslashreplace")
+    print(Path(args.directory) / place.PAGE)
 
 
 def _read(args: argparse.Namespace, config: UnitConfig) -> "tuple[Activations | None, Calibration | None]":

@@ -36,8 +36,9 @@ def add_unit_parsers(
     *,
     names: Sequence[str] = UNITS,
     required: bool = True,
+    more: Callable[["argparse._SubParsersAction[argparse.ArgumentParser]"], None] | None = None,
 ) -> None:
-    """A subcommand per unit of ``names``, with the unit's own options and those that ``common`` adds.
+    """A subcommand per unit of ``names``, with the unit's own options and those that ``common`` adds; and ``more``.
 
     Parsing raises InputError for an unknown unit, and for a missing one if it is ``required``.
     """
@@ -48,6 +49,8 @@ def add_unit_parsers(
         for argument, settings in arguments(name).items():
             unit.add_argument(argument, **settings)
         common(unit)
+    if more is not None:
+        more(units)
     units.choices = _Parsers(units.choices)
 
 

@@ -36,7 +36,7 @@ FORMATS = (
 
 # By destination: values that are taken, which reach further than hostile ones; every option has to be here.
 SOUND: dict[str, tuple[str, ...]] = {
-    "unit": UNITS,
+    "unit": (*UNITS, "model"),
     "units": UNITS,
     "on": ("ecp5", "ice40:up5k", "gowin", "cells", "x"),
     "netlist": ("ecp5", "cells", "x"),
@@ -84,6 +84,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "projections": (),
     "calibration": ("IN/c.json", "IN/i.json"),
     "activations": ("IN/a.safetensors",),
+    "evaluation": ("IN/c.json", "IN/i.json"),
     "model": ("IN/ck", "IN/m2", "IN/bin", "mamba-130m", "mamba2-130m", "random:mamba-130m"),
     "text": ("IN/text.txt",),
     "calibration_text": ("IN/f.json",),

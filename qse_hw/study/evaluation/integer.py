@@ -1,9 +1,10 @@
 """The recipe integer of eval: the integer model beside Quamba and others; what each of its tensors and parts does.
 
-Beside what every report has: entries of ``formats`` have a ``group`` (integer, quamba, baseline), and where percentiles
-were swept the best ``alpha`` and the KL of all (``swept``); ``parts`` has the integer model without one part of it,
-simulated; ``tensors`` each tensor rounded alone; ``saturated`` how often each tensor saturated, by integer model;
-``untied_bytes`` what a head costs that no longer shares the embedding's weights.
+Beside what every report has: entries of ``formats`` have a ``group`` (integer, quamba, baseline); where percentiles
+were swept the best ``alpha`` and the KL of all (``swept``); of integer models ``kl_ratios`` to all of Quamba's recipes.
+``parts`` has the integer model without one part of it, simulated; ``tensors`` each tensor rounded alone; ``saturated``
+how often each tensor saturated, by integer model; ``untied_bytes`` what a head costs that no longer shares the
+embedding's weights.
 """
 
 from collections import Counter
@@ -70,7 +71,12 @@ def measure(inputs: Inputs, calibration: str | None, parts: list[str]) -> tuple[
         document: dict[str, Any] = {
             "reference": REFERENCE,
             "formats": {
-                name: {"group": group, **swept.get(name, {}), **_losses(inputs, scores, name, REFERENCE)}
+                name: {
+                    "group": group,
+                    **swept.get(name, {}),
+                    **_losses(inputs, scores, name, REFERENCE),
+                    **(_ratios(inputs, scores, name) if group == "integer" else {}),
+                }
                 for name, group in groups.items()
             },
             "saturated": {name: _saturated(model) for name, model in integers.items()},
@@ -192,6 +198,12 @@ def _score(inputs: Inputs, models: Mapping[str, Forward], report: Callable[[floa
     return score(
         inputs.model, models, inputs.windows, vocab_size=inputs.model.config.vocab_size, progress=report
     )
+
+
+def _ratios(inputs: Inputs, scores: Scores, name: str) -> dict[str, Any]:
+    """Of the KL to that of every rival, not the reference alone."""
+    ratios = {rival: inputs.draws.ratio(scores.kl[name], scores.kl[rival]) for rival in RIVALS}
+    return {"kl_ratios": {rival: None if ratio is None else scaled(ratio) for rival, ratio in ratios.items()}}
 
 
 def _joined(one: Scores, other: Scores) -> Scores:

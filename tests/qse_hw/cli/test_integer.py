@@ -14,6 +14,7 @@ from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.document import read_formats, write_formats
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.options import Options
+from qse_hw.golden.models.integer.simulation import run
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
 from qse_hw.golden.models.mamba.initial import initialize
@@ -21,6 +22,9 @@ from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 from qse_hw.golden.models.mamba.text import read_text
 from qse_hw.study.evaluation.integer_tables import NAMES, PARTS
 from qse_hw.study.evaluation.report import show
+from qse_hw.study.integer_formats import describe, storage
+from tests.golden.models.integer import small
+from tests.qse_hw.study.report.checker import check
 
 HELD_OUT = TEXTS / "held-out.txt"
 FEW = ("--tokens", "1024", "--calibration-tokens", "512")
@@ -115,6 +119,8 @@ def test_report(report, model, formats):
     kl = scores.kl["integer"].sum() / (2 * 511)
     assert entries["calibration"]["kl"]["mean"] == pytest.approx(kl)
     assert entries["calibration"]["kl_ratio"]["mean"] == pytest.approx(kl / entries["quamba"]["kl"]["mean"])
+    for name, ratio in entries["calibration"]["kl_ratios"].items():
+        assert ratio["mean"] == pytest.approx(kl / entries[name]["kl"]["mean"])
     totals = {}
     for (_, name), count in integer.saturated.items():
         totals[name] = totals.get(name, 0) + count
@@ -230,3 +236,70 @@ def test_damaged_formats(refused, formats, tmp_path, out):
 def test_formats_are_written_as_python_writes_them(formats, tmp_path):
     write_formats(tmp_path / "again.json", read_formats(formats))
     assert (tmp_path / "again.json").read_text() == formats.read_text()
+
+
+def test_report_about_the_model(model, formats, report, tmp_path, out, capsys):
+    (tmp_path / "e.json").write_text(json.dumps(report))
+    words = ("--calibration", formats, "--model", model, "--evaluation", tmp_path / "e.json", "-o", out / "page")
+    assert main(["report", "model", *map(str, words)]) == 0
+    assert capsys.readouterr().out == f"{out / 'page' / 'index.html'}\n"
+    page = check(out / "page" / "index.html")
+    sections = [section["aria-labelledby"] for section in page.all("section")]
+    assert sections == ["about", "formats", "storage", "accuracy", "made"]
+    loaded = read_formats(formats)
+    for layer in loaded.layers:
+        for name in (*layer.OPERANDS, *layer.LOCALS, "state", "A"):
+            assert describe(getattr(layer, name))[1] in page.text
+    assert NAMES["quamba-rotated-rows"] in page.text
+    assert f"{1000 * report['formats']['calibration']['kl']['mean']:.3g}" in page.text
+    assert main(["report", "model", *map(str, words[:4]), "-o", str(out / "page")]) == 0  # replaces it
+    assert "accuracy" not in [one["aria-labelledby"] for one in check(out / "page" / "index.html").all("section")]
+
+
+def test_bytes_of_the_plan(model, formats, out, capsys):
+    words = ("--model", model, "--calibration", formats, "--lanes", 1, "--tile", "1x1", "--json", out / "p.json")
+    assert main(["plan", *map(str, words)]) == 0
+    parts = {one["name"]: one for one in json.loads((out / "p.json").read_text())["storage"]}
+    assert (parts["in_proj"]["bits"], parts["in_proj"]["bytes"]) == (8, 2 * 64 * 16)
+    assert (parts["SSM state"]["bits"], parts["SSM state"]["bytes"]) == (16, 2 * 2 * 32 * 4)
+    assert (parts["delta"]["bits"], parts["delta"]["values"], parts["delta"]["bytes"]) == (18, 64, 144)
+    assert (parts["head"]["kind"], parts["head"]["bytes"]) == ("weight", 256 * 16)
+    assert any(line.startswith("│ x_proj ") for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize("kind", list(small.KINDS))
+def test_storage_has_every_tensor(kind):
+    made = small.formats(kind)
+    config, layer = small.KINDS[kind][0], made.layers[0]
+    parts = {one.name: one for one in storage(made, config)}
+    assert {*layer.OPERANDS, *layer.LOCALS, *layer.FIXED} <= set(parts)
+    for name, value in tensors_seen(kind).items():
+        assert parts[name].values == 2 * value, name
+
+
+def tensors_seen(kind):
+    """Channels of every tensor, as the simulation shows them."""
+    seen = {}
+
+    def see(layer, name, value):
+        if name not in ("state", "inflow", "norm_f"):
+            seen[name] = value.shape[-1]
+        return value
+
+    with torch.no_grad():
+        run(small.model(kind), small.text()[:4].view(1, 4), see)
+    return seen
+
+
+def test_refusals_of_the_page_and_the_plan(refused, model, formats, calibration, report, tmp_path, out):
+    page = ("report", "model", "--calibration", formats, "-o", out / "page")
+    assert refused(*page).startswith("Formats must be of this checkpoint, ")
+    said = refused("report", "model", "--calibration", calibration, "-o", out / "page")
+    assert said.endswith("; give the file that calibrate --recipe integer wrote")
+    said = refused(*page, "--model", model, "--evaluation", formats)
+    assert said == f"Evaluation {formats} must be a report, and is the formats of an integer model"
+    (tmp_path / "e.json").write_text(json.dumps(report | {"model": report["model"] | {"fingerprint": "5eed" * 16}}))
+    said = refused(*page, "--model", model, "--evaluation", tmp_path / "e.json")
+    assert f"must be of the model {report['model']['fingerprint'][:12]}, but is of 5eed5eed5eed" in said
+    said = refused("plan", "--model", "mamba-130m", "--calibration", formats, "--json", out / "p.json")
+    assert said == "Formats must be of the model's 24 layers, not of 2"
