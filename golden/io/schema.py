@@ -1,6 +1,7 @@
 """JSON documents checked against a schema."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from qse_hw.golden.errors import InputError
@@ -24,14 +25,26 @@ def check_schema(document: Any, schema: dict[str, Any], where: str) -> None:
         raise InputError(f"{where}: {place}: {shown}")
 
 
-def checked_document(path: str | os.PathLike[str], where: str, schema: dict[str, Any]) -> Any:
+def checked_document(
+    path: str | os.PathLike[str], where: str, schema: dict[str, Any], earlier: Mapping[str, str] | None = None
+) -> Any:
     """The JSON document in a file, checked; its ``schema`` property must have the constant that the schema requires.
+
+    Args:
+        path: the file.
+        where: what messages begin with.
+        schema: of the document.
+        earlier: names of schemas before this one that are refused, with the remedy.
 
     Raises:
         InputError: which begins with ``where``, if the file cannot be read or breaks the schema.
     """
     document = read_json(path, where, parse_constant=_refuse)
-    refuse_other_kinds(document, where, schema["properties"]["schema"]["const"].split("/")[1])
+    name = schema["properties"]["schema"]["const"]
+    refuse_other_kinds(document, where, name.split("/")[1])
+    for old, remedy in (earlier or {}).items():
+        if isinstance(document, dict) and document.get("schema") == old:
+            raise InputError(f"{where}: schema must be {name}, not the earlier {old}; {remedy}")
     check_schema(document, schema, where)
     return document
 

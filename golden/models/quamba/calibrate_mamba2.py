@@ -1,7 +1,8 @@
 """Calibrates the static scales of a quantized Mamba-2 in two passes of the unquantized model over a text.
 
-The first pass collects maxima: of B and C per SSD group, of the transformed y, and of every channel of x. The latter
-sort the channels into groups, whose quantiles the second pass averages.
+The first pass collects maxima: of the norm's output, the five parts of in_proj's output, B and C per SSD group, the
+transformed y, and every channel of x. The latter sort the channels into groups, whose quantiles the second pass
+averages.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from qse_hw.golden.calibration.percentile import ALPHA, SEQUENCE, check_alpha
@@ -26,11 +28,17 @@ from qse_hw.golden.models.quamba.calibration_mamba2 import Layer2Scales, Quamba2
 from qse_hw.golden.models.quamba.observe import MinMax, Percentile
 from qse_hw.golden.reference.hadamard import factorize, transform_tensor
 
+IN_PROJ = ("z", "x_in", "B_in", "C_in", "dt")
+"""The parts of in_proj's output, in order."""
+
 
 class _Maxima:
     """The maxima of one layer in the first pass."""
 
     def __init__(self, layer: int, config: Mamba2Config) -> None:
+        self.split = in_proj_split(config)
+        self.eps, self.norm = config.eps, MinMax(f"Layer {layer}, norm")
+        self.in_proj = {name: MinMax(f"Layer {layer}, {name}") for name in IN_PROJ}
         self.channels = torch.zeros(config.d_inner)
         self.x, self.y = MinMax(f"Layer {layer}, x"), MinMax(f"Layer {layer}, y")
         self.ssd = {
@@ -44,6 +52,15 @@ class _Maxima:
             self.channels = torch.maximum(self.channels, value.abs().amax((0, 1)).cpu())
             return
         for observer, part in zip(self.ssd[name], value.chunk(len(self.ssd[name]), dim=-1), strict=True):
+            observer.see(part)
+
+    def see_norm(self, _: object, inputs: tuple[Tensor, ...], __: Tensor) -> None:
+        """A hook of the norm, whose weight is left out."""
+        self.norm.see(F.rms_norm(inputs[0], inputs[0].shape[-1:], eps=self.eps))
+
+    def see_in_proj(self, _: object, __: tuple[Tensor, ...], output: Tensor) -> None:
+        """A hook of in_proj."""
+        for observer, part in zip(self.in_proj.values(), output.split_with_sizes(self.split, dim=-1), strict=True):
             observer.see(part)
 
     def see_y(self, _: object, inputs: tuple[Tensor, ...]) -> None:
@@ -99,10 +116,14 @@ def calibrate_quamba2(
         maxima[layer].see(name, value)
         return value
 
-    hooks = [
-        cast(Mamba2Mixer, block.mixer).out_proj.register_forward_pre_hook(seen.see_y)
-        for block, seen in zip(model.blocks, maxima, strict=True)
-    ]
+    hooks = []
+    for block, seen in zip(model.blocks, maxima, strict=True):
+        mixer = cast(Mamba2Mixer, block.mixer)
+        hooks += [
+            block.norm.register_forward_hook(seen.see_norm),
+            mixer.in_proj.register_forward_hook(seen.see_in_proj),
+            mixer.out_proj.register_forward_pre_hook(seen.see_y),
+        ]
     try:
         walk(see_maxima)
     finally:
@@ -125,6 +146,8 @@ def calibrate_quamba2(
         tokens=walk(see_quantiles),
         layers=tuple(
             Layer2Scales(
+                norm=seen.norm.scale(),
+                **{name: observer.scale() for name, observer in seen.in_proj.items()},
                 groups=tuple(of.tolist()),
                 x=tuple(observer.scale() for observer in observers),
                 B=tuple(observer.scale() for observer in seen.ssd["B"]),
@@ -143,6 +166,12 @@ def channel_groups(peaks: npt.NDArray[np.float32], groups: int) -> npt.NDArray[n
     for number, run in enumerate(np.array_split(order, groups)):
         of_channel[run] = number
     return of_channel
+
+
+def in_proj_split(config: Mamba2Config) -> list[int]:
+    """The numbers of channels of :data:`IN_PROJ`."""
+    state = config.ngroups * config.d_state
+    return [config.d_inner, config.d_inner, state, state, config.n_heads]
 
 
 def config_of(model: Mamba) -> Mamba2Config:

@@ -1,4 +1,4 @@
-"""The static scales of a quantized Mamba-2 and their JSON file: channel groups of x, SSD groups of B and C."""
+"""The static scales of a quantized Mamba-2 and their JSON file."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,9 @@ from qse_hw.golden.io.files import write_json
 from qse_hw.golden.io.schema import checked_document
 from qse_hw.golden.models.quamba.calibration import check_model
 
-SCHEMA_NAME = "qse-hw/quamba-mamba2/1"
+SCHEMA_NAME = "qse-hw/quamba-mamba2/2"
+_FIRST = "qse-hw/quamba-mamba2/1"  # without the scales of in_proj
+TENSORS = ("norm", "z", "x_in", "B_in", "C_in", "dt", "y")
 
 _SCALES: dict[str, Any] = {"type": "array", "minItems": 1, "items": SCALE_SCHEMA}
 SCHEMA: dict[str, Any] = {
@@ -35,14 +37,14 @@ SCHEMA: dict[str, Any] = {
             "minItems": 1,
             "items": {
                 "type": "object",
-                "required": ["groups", "x", "B", "C", "y"],
+                "required": ["groups", "x", "B", "C", *TENSORS],
                 "additionalProperties": False,
                 "properties": {
                     "groups": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
                     "x": _SCALES,
                     "B": _SCALES,
                     "C": _SCALES,
-                    "y": SCALE_SCHEMA,
+                    **dict.fromkeys(TENSORS, SCALE_SCHEMA),
                 },
             },
         },
@@ -55,13 +57,20 @@ class Layer2Scales:
     """One layer's activation scales.
 
     Attributes:
+        norm: MinMax, as all but x are: RMSNorm's output without its weight, which is folded into in_proj.
+        z, x_in, B_in, C_in, dt: the five parts of in_proj's output.
         groups: the group of every channel of x; group 0 has the smallest absolute maxima.
-        x: per group the percentile scale of plain INT8.
-        B: per SSD group, MinMax; C likewise.
-        C: see B.
-        y: of the unnormalized Hadamard transform of the gated norm's output, MinMax.
+        x: of the convolution's output; per group the percentile scale of plain INT8.
+        B, C: of the convolution's output; per SSD group.
+        y: of the unnormalized Hadamard transform of the gated norm's output.
     """
 
+    norm: Scale
+    z: Scale
+    x_in: Scale
+    B_in: Scale
+    C_in: Scale
+    dt: Scale
     groups: tuple[int, ...]
     x: tuple[Scale, ...]
     B: tuple[Scale, ...]
@@ -128,7 +137,7 @@ def read_quamba2(path: str | os.PathLike[str]) -> Quamba2Calibration:
         InputError: if it cannot be read, breaks the schema, or a scale in it breaks a rule.
     """
     where = f"Calibration {Path(path)}"
-    document = checked_document(path, where, SCHEMA)
+    document = checked_document(path, where, SCHEMA, {_FIRST: "delete it or name another file, and calibrate again"})
     return Quamba2Calibration(
         model=document["model"],
         alpha=document["alpha"],
@@ -148,7 +157,7 @@ def _layer(item: dict[str, Any], where: str) -> Layer2Scales:
             x=scales("x"),
             B=scales("B"),
             C=scales("C"),
-            y=scale_from_json(item["y"], "y"),
+            **{name: scale_from_json(item[name], name) for name in TENSORS},
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from error

@@ -13,11 +13,12 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import int8, se8
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
-from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.mamba.model import PLAIN, Mamba, MambaConfig
 from qse_hw.golden.models.quamba.calibrate_mamba2 import calibrate_quamba2, channel_groups
 from qse_hw.golden.models.quamba.calibration_mamba2 import read_quamba2, write_quamba2
 from qse_hw.golden.models.quamba.mamba2 import QuambaMamba2
 from qse_hw.golden.models.quamba.observe import Percentile
+from qse_hw.golden.reference.hadamard import fold_inverse, transform_tensor
 from tests.golden.models.quamba.conftest import SEQUENCE, random_model
 
 
@@ -75,9 +76,85 @@ def test_scales_are_of_their_groups(calibration_mamba2, watched):
                 assert close(scale, seen[name][..., 5 * number : 5 * number + 5].abs().max())
 
 
-def test_x_b_and_c_enter_the_scan_quantized_and_y_leaves_through_out_proj(model2, calibration_mamba2, ids):
-    """Beside a float model whose hook quantizes: y equal before out_proj, whose own error is then handed over."""
+def test_scales_of_the_norm_and_of_in_proj(model2, calibration_mamba2, ids):
+    """The largest magnitudes over 127, of a model taken apart by hand."""
+    residual = model2.backbone.embedding(ids[: len(ids) // SEQUENCE * SEQUENCE].view(-1, SEQUENCE))
+    for block, scales in zip(model2.blocks, calibration_mamba2.layers, strict=True):
+        normalized = residual / (residual.square().mean(-1, keepdim=True) + block.norm.eps).sqrt()
+        assert close(scales.norm, normalized.abs().max())
+        z, x, B, C, dt = block.mixer.in_proj(normalized * block.norm.weight).split([24, 24, 10, 10, 4], -1)
+        for name, part in {"z": z, "x_in": x, "B_in": B, "C_in": C, "dt": dt}.items():
+            assert close(getattr(scales, name), part.abs().max()), name
+        residual = block(residual)
+
+
+def fake(x, scale: Scale, codes=127):
+    """Half away from zero; where no value is a tie, half to even, too."""
+    u = x.double() / float(scale.step)
+    return (torch.sign(u) * (u.abs() + 0.5).floor()).clamp(-codes - 1, codes).mul(float(scale.step)).float()
+
+
+def fake_weight(weight):
+    step = weight.abs().max() / 127
+    return (weight / step).round() * step
+
+
+def by_groups(x, scales, groups):
+    steps = torch.tensor([float(scale.step) for scale in scales], dtype=torch.float64)[groups]
+    u = x.double() / steps
+    return (torch.sign(u) * (u.abs() + 0.5).floor()).clamp(-128, 127).mul(steps).float()
+
+
+def test_the_whole_layer_is_quantized(model2, calibration_mamba2, ids):
+    """Beside the same in floating point, written by hand: equal up to codes that fall on the other side of a tie."""
     quantized = QuambaMamba2(model2, calibration_mamba2)
+    outputs, inputs = [], []
+
+    def keep(_, args, out):
+        inputs.append(args[0])
+        outputs.append(out)
+
+    for layer in quantized.model.blocks:
+        layer.mixer.register_forward_hook(keep)
+    quantized(ids[None, :20])
+    for block, scales, hidden, out in zip(model2.blocks, calibration_mamba2.layers, inputs, outputs, strict=True):
+        mixer, split = block.mixer, [24, 24, 10, 10, 4]
+        normalized = fake(hidden, scales.norm)
+        folded = (mixer.in_proj.weight * block.norm.weight).split(split)
+        z, x, B, C, dt = (
+            fake(normalized @ fake_weight(weight).T, getattr(scales, name))
+            for weight, name in zip(folded, ("z", "x_in", "B_in", "C_in", "dt"), strict=True)
+        )
+        parts = []
+        for part, rows in zip((x, B, C), (slice(0, 24), slice(24, 34), slice(34, 44)), strict=True):
+            weight, bias = fake_weight(mixer.conv1d.weight[rows]), fake_weight(mixer.conv1d.bias[rows])
+            padded = F.pad(part.transpose(1, 2), (2, 0))
+            parts.append(F.silu(F.conv1d(padded, weight, bias, groups=len(weight))).transpose(1, 2))
+        x = by_groups(parts[0], scales.x, np.array(scales.groups)).view(1, 20, 4, 6)
+        B, C = (
+            by_groups(part, own, np.repeat([0, 1], 5)).view(1, 20, 2, 5)
+            for part, own in zip(parts[1:], (scales.B, scales.C), strict=True)
+        )
+        dt = F.softplus(dt + fake_weight(mixer.dt_bias))
+        A, D = -torch.exp(fake_weight(mixer.A_log)), fake_weight(mixer.D)
+        h, y = torch.zeros(1, 4, 6, 5), []
+        for t in range(20):
+            flow = (dt[:, t, :, None] * x[:, t])[..., None] * B[:, t].repeat_interleave(2, 1)[:, :, None]
+            h = torch.exp(dt[:, t] * A)[..., None, None] * h + flow
+            y.append((h * C[:, t].repeat_interleave(2, 1)[:, :, None]).sum(-1) + D[:, None] * x[:, t])
+        gated = torch.stack(y, 1).flatten(-2) * F.silu(z)
+        transformed = transform_tensor(mixer.norm(gated), normalize=False)
+        weight = fake_weight(fold_inverse(mixer.out_proj.weight))
+        expected = fake(transformed, scales.y) @ weight.T
+        error = (out - expected).square().mean() / expected.square().mean()
+        assert error < 1e-4
+        exact = mixer(hidden * block.norm.weight, PLAIN, None)  # far from what is not quantized
+        assert (out - exact).square().mean() > 10 * (out - expected).square().mean()
+
+
+def test_the_ssm_alone(model2, calibration_mamba2, ids):
+    """Beside a float model whose hook quantizes: y equal before out_proj, whose own error is then handed over."""
+    quantized = QuambaMamba2(model2, calibration_mamba2, scope="ssm")
     beside = copy.deepcopy(model2)
     outputs, inputs, expected_inputs = [], [], []
 
@@ -131,7 +208,7 @@ def test_any_format_of_x(model2, calibration_mamba2, ids):
 
 def test_a_file_gives_back_the_same_calibration_and_the_same_logits(model2, calibration_mamba2, ids, tmp_path):
     write_quamba2(tmp_path / "c.json", calibration_mamba2)
-    assert json.loads((tmp_path / "c.json").read_text())["schema"] == "qse-hw/quamba-mamba2/1"
+    assert json.loads((tmp_path / "c.json").read_text())["schema"] == "qse-hw/quamba-mamba2/2"
     again = read_quamba2(tmp_path / "c.json")
     assert again == calibration_mamba2
     logits = QuambaMamba2(model2, calibration_mamba2)(ids[None, :40])
@@ -175,7 +252,8 @@ def test_a_damaged_file_is_refused(model2, calibration_mamba2, tmp_path, change,
             {"schema": "qse-hw/quamba/1"},
             " must be the scales of a Mamba-2's other tensors, and is the scales of a Mamba-1's other tensors$",
         ),
-        ({"schema": "qse-hw/quamba-mamba2/9"}, ": schema: 'qse-hw/quamba-mamba2/1' was expected"),
+        ({"schema": "qse-hw/quamba-mamba2/9"}, ": schema: 'qse-hw/quamba-mamba2/2' was expected"),
+        ({"schema": "qse-hw/quamba-mamba2/1"}, ": schema must be .*/2, not the earlier .*/1; delete it or name"),
         ({"layers": []}, ": layers: .* should be non-empty"),
         ({"alpha": 0}, ": alpha: 0 is less than or equal to the minimum of 0"),
         ({"alpha": 1.5}, ": alpha: 1.5 is greater than the maximum of 1"),
@@ -199,6 +277,8 @@ def test_what_does_not_fit_is_refused(model2, calibration_mamba2, ids):
         QuambaMamba2(model2, dataclasses.replace(calibration_mamba2, model="f" * 64))
     with pytest.raises(InputError, match="one quantizer of x for each of the 2 layers, not 0"):
         QuambaMamba2(model2, calibration_mamba2, [])
+    with pytest.raises(InputError, match="Scope must be one of whole, ssm, not 'all'"):
+        QuambaMamba2(model2, calibration_mamba2, scope="all")
     with pytest.raises(InputError, match="Groups must be from 1 to the 24 channels of x, not 25"):
         calibrate_quamba2(model2, ids, tokens=48, sequence=24, groups=25)
     with pytest.raises(InputError, match="at least one sequence of 512, not 100"):
@@ -226,5 +306,8 @@ def test_a_dead_or_broken_tensor_is_named(model2, ids, part, value, message):
 
 
 def test_the_hooks_are_gone_and_the_model_is_as_before(model2, calibration_mamba2):
-    assert not any(block.mixer.out_proj._forward_pre_hooks for block in model2.blocks)
+    for block in model2.blocks:
+        for module in (block.norm, block.mixer.in_proj, block.mixer.out_proj):
+            assert not module._forward_hooks
+            assert not module._forward_pre_hooks
     assert isinstance(model2.blocks[0].mixer.out_proj, torch.nn.Linear)
