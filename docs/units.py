@@ -51,6 +51,8 @@ RUNS = {
     "quantizer": "quantizer --format se8 --input bf16 --lanes 4 --target ecp5",
     "function-softplus": f"{_FUNCTION} softplus --output s17e-12",
     "function-exp2": f"{_FUNCTION} exp2 --high 0 --output s14e-12",
+    "convolution": "convolution --channels 1536 --target ecp5",
+    "convolution-8": "convolution --channels 1536 --width 8 --lanes 2 --target ecp5",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     "encoder": {"format": load_format("se8"), "input": input_type("bf16"), "scale": Scale.from_step(0.0147)},
@@ -64,6 +66,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "function": "softplus", "input": input_type("s16e-11"), "output": input_type("s17e-12"),
         "error": Fraction(1, 4096),
     },
+    "convolution": {"channels": 1536},
 }  # fmt: skip
 
 

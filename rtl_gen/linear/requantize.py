@@ -1,6 +1,6 @@
-"""The requantizer: int32 accumulators to int8, times M / 2^k, half to even, clamped."""
+"""The requantizer: int32 accumulators to a few bits, times M / 2^k, rounded, clamped."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
@@ -23,9 +23,9 @@ class _Window(NamedTuple):
     """A product after a shift by 0 to 3 units.
 
     ``bits``: the half (bit 0) and the quotient, signed. ``sign``: of the product. ``lost``: whether a set bit was
-    dropped below ``bits``: before this shift, and in each of the three units that it may drop. ``ones``, ``zeros``:
-    for four groups of bits, of which a shift by n units leaves groups n to 3 above ``bits``, whether a bit is 1, is 0.
-    ``beyond``: before this shift, a bit above differed from the sign.
+    dropped below ``bits``: before this shift, and in each of the three units that it may drop; empty if that does not
+    matter. ``ones``, ``zeros``: for four groups of bits, of which a shift by n units leaves groups n to 3 above
+    ``bits``, whether a bit is 1, is 0. ``beyond``: before this shift, a bit above differed from the sign.
     """
 
     bits: Value
@@ -46,34 +46,42 @@ class _Window(NamedTuple):
 
 
 class Requantizer(wiring.Component):
-    """``clamp(round(a * M / 2**k), -128, 127)``, half to even: exactly
-    :func:`qse_hw.golden.reference.linear.requantize_scalar`.
+    """``clamp(round(a * M / 2**k))`` to ``bits`` bits. Half to even and 8 bits: exactly
+    :func:`qse_hw.golden.reference.linear.requantize_scalar`; half up: exactly
+    :func:`qse_hw.golden.reference.convolution.requantize_scalar`.
 
     Stages: the product; a shift by 0, 16, 32 or 48; by 0, 4, 8 or 12; by 0 to 3; whether to round up; the addition;
     clamping. A shift keeps only the bits that later shifts can choose; of the bits above it keeps whether one differs
-    from the sign, of those below whether one is set.
+    from the sign, of those below, if ties go to even, whether one is set.
 
     Latency: :func:`requantizer_latency` cycles. Throughput: one value per cycle.
 
     Parameters:
         target: see :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`.
+        bits: of the result, at least 2.
+        half: where a half is rounded to, "even" or "up".
+        constant_k: k must not change while values are in the requantizer; False: k belongs to its accumulator.
 
     Members:
+        enable: the same signal as that of the ``EnableInserter`` around the requantizer, if there is one.
         a: the accumulator, signed.
         scale_m: M.
-        scale_k: k; must not change while values are in the requantizer.
+        scale_k: k.
         value: the result, signed.
         saturated: the result was clamped.
     """
 
-    def __init__(self, *, target: str) -> None:
-        self._target = target
+    def __init__(
+        self, *, target: str, bits: int = 8, half: Literal["even", "up"] = "even", constant_k: bool = True
+    ) -> None:
+        self._target, self._bits, self._to_even, self._constant_k = target, bits, half == "even", constant_k
         super().__init__(
             {
+                "enable": In(1, init=1),
                 "a": In(signed(ACCUMULATOR_BITS)),
                 "scale_m": In(SCALE_M_BITS),
                 "scale_k": In(SCALE_K_BITS),
-                "value": Out(signed(8)),
+                "value": Out(signed(bits)),
                 "saturated": Out(1),
             }
         )
@@ -82,26 +90,33 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.multiplier = multiplier = Multiplier(self.a.shape(), SCALE_M_BITS, target=self._target)
-        m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.scale_m), multiplier.enable.eq(1)]
+        m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.scale_m), multiplier.enable.eq(self.enable)]
         stages = Stages(m, ("by16", "by4", "by1"))
-        none = Const(0, 1)
-        # bit 0 is the half, 0 before any shift; at the end 9 bits remain above it
-        window = _Window(Cat(none, multiplier.p), multiplier.p[-1], [none] * 4, [none] * 4, [none] * 4, none)
-        amount = Const(0, 2)
-        for low, keep in ((4, 25), (2, 13), (0, 10)):
-            before, amount = amount, self.scale_k[low : low + 2]
-            window = stages.step(f"by{1 << low}", _shifted(window, before, 1 << low, amount, keep))
+        none, bits = Const(0, 1), self._bits
+        # bit 0 is the half, 0 before any shift; at the end a bit more than the result's remains above it
+        lost = [none] * 4 if self._to_even else []
+        window = _Window(Cat(none, multiplier.p), multiplier.p[-1], lost, [none] * 4, [none] * 4, none)
+        k: Value = self.scale_k
+        if not self._constant_k:
+            k = stages.delay(k, multiplier_latency(ACCUMULATOR_BITS, self._target), "k")
+        before: Value = Const(0, 2)
+        for low, keep in ((4, bits + 17), (2, bits + 5), (0, bits + 2)):
+            window = stages.step(f"by{1 << low}", _shifted(window, before, 1 << low, k[low : low + 2], keep))
+            k = k if self._constant_k else stages.register(k, f"k_after{1 << low}_")
+            before = k[low : low + 2]
 
         quotient = stages.register(window.bits[1:].as_signed(), "quotient")
-        up = stages.register(window.bits[0] & (window.any_lost(amount) | window.bits[1]), "up")
-        beyond = stages.delay(window.any_beyond(amount) | (window.bits[-1] ^ window.sign), 2, "beyond")
+        up = stages.register(
+            window.bits[0] & (window.any_lost(before) | window.bits[1]) if self._to_even else window.bits[0], "up"
+        )
+        beyond = stages.delay(window.any_beyond(before) | (window.bits[-1] ^ window.sign), 2, "beyond")
         sign = stages.delay(window.sign, 2, "sign")
-        total = Signal(signed(10), reset_less=True)
+        total = Signal(signed(bits + 2), reset_less=True)
         m.d.sync += total.eq(quotient + up)
         saturated = Signal()
-        m.d.comb += saturated.eq(beyond | (total[7:] != total[-1].replicate(3)))
+        m.d.comb += saturated.eq(beyond | (total[bits - 1 :] != total[-1].replicate(3)))
         m.d.sync += [
-            self.value.eq(Mux(saturated, Cat((~sign).replicate(7), sign), total[:8])),
+            self.value.eq(Mux(saturated, Cat((~sign).replicate(bits - 1), sign), total[:bits])),
             self.saturated.eq(saturated),
         ]
         return m
@@ -116,7 +131,7 @@ def _shifted(of: _Window, before: Value, unit: int, amount: Value, keep: int) ->
     return _Window(
         bits=_choose([Cat(bits, of.sign.replicate(keep - len(bits))) for bits in kept], amount),
         sign=of.sign,
-        lost=[of.any_lost(before), *(bits.any() for bits in below)],
+        lost=[of.any_lost(before), *(bits.any() for bits in below)] if of.lost else [],
         ones=[bits.any() for bits in above],
         zeros=[(~bits).any() for bits in above],
         beyond=of.any_beyond(before),

@@ -27,6 +27,7 @@ class Store(wiring.Component):
         target: see :class:`BlockRam`.
 
     Members:
+        enable: see :class:`BlockRam`.
         write, address, data: write ``data`` to ``address``.
         place: the place to read in every bank.
         word0 ...: what was read, a word per bank.
@@ -44,6 +45,7 @@ class Store(wiring.Component):
         words = [f"word{n}" for n in range(banks)]
         super().__init__(
             {
+                "enable": In(1, init=1),
                 "write": In(1),
                 "address": In(address_bits(banks, depth)),
                 "data": In(width),
@@ -60,6 +62,7 @@ class Store(wiring.Component):
             ram = BlockRam(width=len(word), depth=self._depth, target=self._target)
             m.submodules[f"bank{number}"] = ram
             m.d.comb += [
+                ram.enable.eq(self.enable),
                 ram.write.eq(self.write & (bank == number) & (place < self._depth)),
                 ram.write_place.eq(place),
                 ram.data.eq(self.data),

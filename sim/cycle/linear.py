@@ -1,6 +1,6 @@
 """The linear unit in every cycle."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ from qse_hw.golden.reference.linear import accumulate, requantize
 from qse_hw.rtl_gen.linear.store import address_bits
 from qse_hw.rtl_gen.units.linear import LinearConfig
 from qse_hw.sim.cycle import pipeline
+from qse_hw.sim.cycle.parameter_memory import ParameterMemory, as_rows
 from qse_hw.sim.cycle.status import sticky
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
@@ -23,14 +24,6 @@ class _Run(NamedTuple):
     handshake: pipeline.Handshake
     idle: npt.NDArray[np.bool_]
     epochs: npt.NDArray[np.int64]
-
-
-class _Writes(NamedTuple):
-    """Words that were written: cycles, addresses, bytes."""
-
-    cycles: npt.NDArray[np.intp]
-    addresses: npt.NDArray[np.int64]
-    words: npt.NDArray[np.uint8]
 
 
 class LinearModel:
@@ -53,15 +46,16 @@ class LinearModel:
         """The trace of ``stimulus``. Biases beyond the component's ``max_bias`` are not modelled."""
         tiling = self._tiling
         run = self._control(stimulus)
-        payloads = {name: _rows(stimulus.port(f"{name}__payload"), self._bits[name]) for name in _STREAMS}
-        writes = {name: self._writes(stimulus, run.idle, name, payloads[name]) for name in _STREAMS}
+        payloads = {name: as_rows(stimulus.port(f"{name}__payload"), sum(self._bits[name])) for name in _STREAMS}
+        written = {name: stimulus.port(f"{name}__valid").astype(np.bool_) & run.idle for name in _STREAMS}
+        memories = {name: ParameterMemory(payloads[name], written[name], *self._bits[name]) for name in _STREAMS}
         vectors = len(run.epochs)
         codes = unpack(stimulus.beats[: vectors * tiling.beats], self._config.format.bits, tiling.columns)
         codes = codes.reshape(vectors, tiling.beats * tiling.columns)
         values, clamped = np.zeros((vectors, tiling.outputs), np.int8), np.zeros((vectors, tiling.outputs), np.bool_)
         for epoch in np.unique(run.epochs):
             now = run.epochs == epoch
-            weights, biases = self._weights(writes["weights"], epoch), self._biases(writes["biases"], epoch)
+            weights, biases = self._weights(memories["weights"], epoch), self._biases(memories["biases"], epoch)
             M, k = (int(stimulus.port(name)[epoch]) for name in ("scale_m", "scale_k"))
             values[now], clamped[now] = requantize(accumulate(codes[now], weights, biases, self._config.format), M, k)
 
@@ -124,40 +118,19 @@ class LinearModel:
         )
         return _Run(handshake, np.frombuffer(idles, np.bool_), np.array(epochs, np.int64))
 
-    def _writes(
-        self, stimulus: Stimulus, idle: npt.NDArray[np.bool_], name: str, payload: npt.NDArray[np.uint8]
-    ) -> _Writes:
-        address, width = self._bits[name]
-        cycles = np.flatnonzero(stimulus.port(f"{name}__valid").astype(np.bool_) & idle)
-        bits = np.unpackbits(payload[cycles], axis=1, count=address + width, bitorder="little")
-        addresses = bits[:, :address].astype(np.int64) @ (1 << np.arange(address))
-        return _Writes(cycles, addresses, np.packbits(bits[:, address:], axis=1, bitorder="little"))
-
-    def _weights(self, writes: _Writes, epoch: int) -> npt.NDArray[np.int8]:
+    def _weights(self, memory: ParameterMemory, epoch: int) -> npt.NDArray[np.int8]:
         """(outputs, beats * columns)."""
         tiling = self._tiling
         where = [tiling.weight_address(row, beat) for row in range(tiling.outputs) for beat in range(tiling.beats)]
-        return _memory(writes, epoch, self._bits["weights"])[where].view(np.int8).reshape(tiling.outputs, -1)
+        return _words(memory, epoch)[where].view(np.int8).reshape(tiling.outputs, -1)
 
-    def _biases(self, writes: _Writes, epoch: int) -> npt.NDArray[np.int32]:
+    def _biases(self, memory: ParameterMemory, epoch: int) -> npt.NDArray[np.int32]:
         """(outputs,)."""
         where = [self._tiling.bias_address(row) for row in range(self._tiling.outputs)]
-        biases: npt.NDArray[np.int32] = _memory(writes, epoch, self._bits["biases"])[where].view("<i4")[:, 0]
+        biases: npt.NDArray[np.int32] = _words(memory, epoch)[where].view("<i4")[:, 0]
         return biases
 
 
-def _memory(writes: _Writes, epoch: int, bits: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def _words(memory: ParameterMemory, epoch: int) -> npt.NDArray[np.uint8]:
     """The words (addresses, bytes) after the writes up to the cycle ``epoch``."""
-    memory = np.zeros((1 << bits[0], bits[1] // 8), np.uint8)
-    count = int(np.searchsorted(writes.cycles, epoch, side="right"))
-    # the last write to an address counts
-    last = dict(zip(writes.addresses[:count].tolist(), range(count), strict=True))
-    memory[list(last)] = writes.words[list(last.values())]
-    return memory
-
-
-def _rows(values: npt.NDArray[Any], bits: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Values of a port as (cycles, bytes)."""
-    if values.ndim == 2:
-        return values
-    return values.astype("<u8").view(np.uint8).reshape(-1, 8)[:, : -(-sum(bits) // 8)]
+    return memory.words(int(memory.versions(np.array([epoch]))[0]))

@@ -71,6 +71,8 @@ SOUND: dict[str, tuple[str, ...]] = {
     "columns": ("1", "4"),
     "size": ("8", "12", "96", "7"),
     "width": ("8", "1", "33"),
+    "channels": ("12", "3", "65537"),
+    "taps": ("2", "4", "5"),
     "transpose": (),
     "function": ("softplus", "exp2", "tanh"),
     "error": ("2^-8", "1/64", "2^-40", "0"),

@@ -62,8 +62,8 @@ def run_verilog(jobs: Sequence[Job], folder: Path, simulator: str = "verilator")
     return [_read(folder / f"u{n}.out", job) for n, job in enumerate(jobs)]
 
 
-def off_by_one(text: str) -> str:
-    """The unit with the lowest bit of its output inverted whenever the output should be 5."""
+def off_by_one(text: str, output: int = 5) -> str:
+    """The unit with the lowest bit of its output inverted whenever this should be ``output``."""
     top, body = re.search(r"^module (\w+) ?\((.*?)^endmodule", text, re.DOTALL | re.MULTILINE).groups()  # type: ignore
     ports = re.findall(r"^  ((?:input|output) (\[\d+:0\] )?(\w+));$", body, re.MULTILINE)
     (width,) = (width for _, width, name in ports if name == "o__payload")
@@ -72,7 +72,7 @@ def off_by_one(text: str) -> str:
 module {top} ({", ".join(declared for declared, _, _ in ports)});
   wire {width}right;
   {top}_right unit ({pins});
-  assign o__payload = right ^ (right == 5);
+  assign o__payload = right ^ (right == {output});
 endmodule
 """
     return re.sub(rf"\b{top}\b", f"{top}_right", text) + wrapper

@@ -10,7 +10,7 @@ from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, check_unit, unit_class
 
 
 def test_the_units():
-    assert UNITS == ("encoder", "decoder", "linear", "hadamard", "quantizer", "function")
+    assert UNITS == ("encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution")
 
 
 @pytest.mark.parametrize("name", UNITS)

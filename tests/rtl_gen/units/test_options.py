@@ -34,6 +34,7 @@ EXAMPLES = {
         "function": "exp2", "input": input_type("s8e-4"), "output": input_type("s8e-6"), "error": Fraction(1, 32),
         "high": Fraction(0),
     },
+    "convolution": {"channels": 12, "taps": 3, "lanes": 2},
 }  # fmt: skip
 
 

@@ -1,0 +1,72 @@
+"""A convolution's configuration: manifest, vectors, generated files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from qse_hw.golden.reference.convolution import convolve_scalar, max_bias, windows
+from qse_hw.rtl_gen.emit.emit import emit, manifest, write
+from qse_hw.rtl_gen.emit.unit import unit_class
+from qse_hw.rtl_gen.units.convolution import ConvolutionConfig
+from tests.rtl_gen.emit.test_testbench import compiled, run
+from tests.rtl_gen.test_verilog import off_by_one
+from tests.simulators import icarus
+
+PLAIN = ConvolutionConfig(channels=6)
+FULL = ConvolutionConfig(channels=70, taps=3, width=9, lanes=2, target="ecp5")
+
+
+def test_names():
+    assert unit_class("convolution") is ConvolutionConfig
+    assert (PLAIN.top, PLAIN.label) == ("qse_convolution", "convolution 6 taps=4 s16")
+    assert FULL.label == "convolution 70 taps=3 s9 ecp5 x2"
+
+
+def test_manifest():
+    document = json.loads(json.dumps(manifest(emit(FULL))))
+    assert document["parameters"] == {
+        "unit": "convolution", "channels": 70, "taps": 3, "width": 9, "lanes": 2, "target": "ecp5"
+    }  # fmt: skip
+    assert (document["beats_per_token"], document["max_bias"]) == (35, max_bias(9, 3))
+    ports = {port["name"]: (port["width"], port["meaning"]) for port in document["ports"]}
+    assert ports["i__payload"] == (
+        19,
+        "inputs, two's complement, 9 bits each, lane 0 in the low bits; top bit: first token of a sequence; beats per "
+        "token: 35",
+    )
+    assert ports["parameters__payload"] == (
+        7 + 24 + 54,
+        "low bits: address (channel modulo 2 in 1 bits, above them channel / 2); above: 3 int8 taps, the oldest "
+        "input's first, int32 bias, M in 16 bits, k in 6",
+    )
+
+
+@pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
+def test_vectors(config):
+    arrays = config.vectors()
+    seen = windows(arrays["inputs"], np.repeat(arrays["first"][:, None], config.channels, axis=1), config.taps)
+    for token, inputs in enumerate(seen):
+        for c, one in enumerate(inputs):
+            want = convolve_scalar(one.tolist(), *(arrays[name][c].tolist() for name in ("taps", "bias", "M", "k")))
+            assert (arrays["outputs"][token, c], arrays["saturated"][token, c]) == want
+    assert 0 < arrays["saturated"].sum() < arrays["saturated"].size / 4
+    assert arrays["first"].sum() == 3
+
+
+@pytest.mark.every(3)
+@pytest.mark.parametrize("simulator", ["verilator", icarus])
+@pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
+def test_the_files_check_themselves(config, simulator, tmp_path):
+    """The generated testbench passes at full speed and with stalls, and fails for a wrong constant."""
+    write(config, tmp_path)
+    unit, bench = tmp_path / "qse_convolution.v", tmp_path / "tb_qse_convolution.v"
+    sources = [unit, *(tmp_path / name for name in emit(config).models), bench]
+    good = run(compiled(simulator, bench.stem, sources, tmp_path), tmp_path)
+    beats = 2 * config.vectors()["outputs"].size // config.lanes
+    assert (good.returncode, good.stdout.splitlines()[0]) == (0, f"PASS {beats} beats")
+    if config is PLAIN:
+        unit.write_text(off_by_one(unit.read_text(), int(config.vectors()["outputs"][0, 0]) % (1 << 16)))
+        bad = run(compiled(simulator, bench.stem, sources, tmp_path), tmp_path)
+        assert bad.returncode != 0
+        assert bad.stdout.startswith("FAIL ")
