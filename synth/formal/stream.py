@@ -1,15 +1,16 @@
-"""Stream rules of encoder, decoder, quantizer and function unit, and the status outputs of the first three.
+"""Stream rules of encoder, decoder, quantizer, function and convolution unit; status outputs of the first three.
 
 Why nothing is lost, duplicated or reordered: ``stream_order`` tracks an arbitrary beat by counting. The beat leaves
 after exactly the beats before it, in a cycle in which the unit has moved ``latency`` times since. The output then
 depends on this beat's payload alone, as :mod:`qse_hw.synth.formal.pipeline` proves: on what entered ``latency`` moves
-ago.
+ago. (A convolution's depends on the beats before it, too, which is not proved but simulated.)
 """
 
 from collections.abc import Sequence
 
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.convolution import ConvolutionConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
@@ -30,11 +31,11 @@ _COVERED = 6  # cycles that the covers take beyond the latency, including their 
 
 
 def tasks(config: UnitConfig) -> list[Task]:
-    """The stream rules of an encoder, a decoder or a function unit."""
+    """The stream rules of a unit; none of a linear or Hadamard unit."""
     if isinstance(config, QuantizerConfig):
         unit = emit(config)
         return list(quantizer_tasks(unit, config, quantizer_shown(unit, config)).values())
-    if isinstance(config, FunctionConfig):
+    if isinstance(config, FunctionConfig | ConvolutionConfig):
         unit = emit(config)
         text = _shown(unit)
         return [_rules(unit, text), _order(unit, text), _cover(unit, text)]

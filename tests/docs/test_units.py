@@ -18,6 +18,7 @@ UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer", "function", "c
 SOUND = {
     "`--scale`": "1", "`--inputs`": "8", "`--outputs`": "8", "`--size`": "16",
     "`--function`": "exp2", "`--input`": "s8e-4", "`--output`": "s8e-6", "`--error`": "2^-5",
+    "`--channels`": "8",
 }  # fmt: skip
 """Values for options that must be given."""
 COLUMNS = {"COMB": "comb", "FF": "ff", "DSP": "dsp", "BRAM": "bram"}

@@ -54,7 +54,7 @@ def test_every_option_is_offered(unit):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["adder"], "Unit must be one of encoder, decoder, linear, hadamard, quantizer, function, not 'adder'"),
+        (["adder"], f"Unit must be one of {', '.join(UNITS)}, not 'adder'"),
         (["decoder", "--size", "8"], "Option --size must be one that unit decoder has; leave it out"),
         (["decoder", "encoder", "--size", "8"], "Option --size must be one that unit decoder or encoder has"),
         (["hadamard"], "Option --size must be given for unit hadamard"),

@@ -27,7 +27,7 @@ def test_each_unit_has_its_class(name):
 
 @pytest.mark.parametrize("name", ["", "quantizers", "Encoder", "os", None, 3])
 def test_unknown_units(name):
-    text = f"^Unit must be one of encoder, decoder, linear, hadamard, quantizer, function, not {name!r}$"
+    text = f"^Unit must be one of encoder, decoder, linear, hadamard, quantizer, function, convolution, not {name!r}$"
     for look_up in (check_unit, unit_class):
         with pytest.raises(InputError, match=text):
             look_up(name)
