@@ -1,22 +1,24 @@
 """Finds the format of every tensor of a Mamba, layer by layer, from the values it takes on a calibration text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from qse_hw.golden.checks import instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.choose import fixed_point, operand_type
+from qse_hw.golden.models.integer.effects import divergence, effects
 from qse_hw.golden.models.integer.formats import WIDE_BITS, FixedPoint, LayerFormats, ModelFormats
 from qse_hw.golden.models.integer.mamba1 import calibrate as mamba1
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.mamba2 import calibrate as mamba2
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
+from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.observe import Seen
-from qse_hw.golden.models.integer.options import Options
-from qse_hw.golden.models.integer.simulation import run_layer
+from qse_hw.golden.models.integer.options import Objective, Options
+from qse_hw.golden.models.integer.record import record
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
@@ -24,7 +26,8 @@ from qse_hw.golden.models.mamba.model import Block, Mamba
 from qse_hw.golden.models.mamba.text import check_ids
 
 SEQUENCE = 512
-_SEQUENCES = 8  # run at a time
+SEQUENCES = 8  # run at a time
+MEASURED: tuple[Objective, ...] = ("x", "loss")  # compared where the objective is "model"
 
 
 @torch.no_grad()
@@ -45,7 +48,7 @@ def calibrate_integer(
         tokens: number of ids to use, at least one sequence; rounded down to whole sequences.
         options: see :class:`Options`.
         transformations: applied to the checkpoint first; None: all of them.
-        progress: called with each layer's number when it is done.
+        progress: called with the number of layers done before, from 0, as each is done.
 
     Raises:
         InputError: for a width without a Hadamard matrix, too short a text, or a tensor (named with its
@@ -58,28 +61,62 @@ def calibrate_integer(
         raise InputError(f"Tokens must be from one sequence of {SEQUENCE} to the text's {len(ids)}, not {tokens}")
     changed = wanted.model(model)
     text = ids[: tokens // SEQUENCE * SEQUENCE].long().view(-1, SEQUENCE)
-    residual = changed.backbone.embedding(text)
-    kind: type[LayerFormats] = Mamba1Formats
-    layer_formats: Callable[[Block, Seen, Options], LayerFormats] = mamba1.layer_formats
-    if isinstance(model.config, Mamba2Config):
-        kind, layer_formats = Mamba2Formats, mamba2.layer_formats
-    kept, layers = (*kind.OPERANDS, *kind.LOCALS, "state"), []
-    for number, block in enumerate(changed.blocks):
-        seen = Seen(number, kept)
-        residual = torch.cat([run_layer(block, part, seen) for part in residual.split(_SEQUENCES)])
-        layers.append(layer_formats(block, seen, options))
-        if progress is not None:
-            progress(number)
-    last = Seen(None, ("norm_f",))
-    hidden = last("norm_f", F.rms_norm(residual, residual.shape[-1:], eps=model.config.eps))
-    logits = last("logits", F.linear(hidden, changed.lm_head.weight))
-    return ModelFormats(
-        model=fingerprint(model),
-        tokens=text.numel(),
-        transformations=wanted,
-        weights=options.weights,
-        residual=FixedPoint(bits=WIDE_BITS, exponent=-options.residual_fraction),
-        layers=tuple(layers),
-        norm_f=operand_type(last.histogram("norm_f"), options.spec),
-        logits=fixed_point(4 * float(logits.abs().max()), WIDE_BITS),
-    )
+    return _Calibrator(model, changed, text, options, wanted, progress or (lambda layer: None)).best()
+
+
+@dataclass(frozen=True)
+class _Calibrator:
+    model: Mamba
+    changed: Mamba
+    text: Tensor
+    options: Options
+    transformations: Transformations
+    progress: Callable[[int], None]
+
+    def best(self) -> ModelFormats:
+        """The formats by the objective."""
+        if self.options.objective != "model":
+            return self.calibrate(self.options.objective, self.progress)
+        candidates: dict[str, ModelFormats] = {name: self.calibrate(name, lambda layer: None) for name in MEASURED}
+        found = effects(self.model, candidates, self.text)
+        plain: dict[int, list[str]] = {}
+        for (number, tensor), named in found.items():
+            if named["x"].kl < named["loss"].kl:
+                plain.setdefault(number, []).append(tensor)
+        rivals = [self.calibrate("loss", self.progress, plain), *candidates.values()]
+        return min(rivals, key=self.divergence)
+
+    def calibrate(
+        self, objective: Objective, report: Callable[[int], None], plain: Mapping[int, Collection[str]] | None = None
+    ) -> ModelFormats:
+        """The formats by squared error, weighted by the objective except in ``plain`` tensors."""
+        options, config = self.options, self.model.config
+        kind: type[LayerFormats] = Mamba1Formats
+        layer_formats: Callable[[Block, Seen, Options], LayerFormats] = mamba1.layer_formats
+        if isinstance(config, Mamba2Config):
+            kind, layer_formats = Mamba2Formats, mamba2.layer_formats
+        options.check_names((*kind.OPERANDS, "norm_f"), kind.LOCALS)
+        kept = (*kind.OPERANDS, *kind.LOCALS, "state")
+        layers: dict[int, LayerFormats] = {}
+        for number, seen in record(self.changed, self.text, kept, objective, plain):
+            if number == config.n_layer:
+                norm_f = operand_type(seen.histogram("norm_f"), options.spec_of("norm_f"))
+                logits = fixed_point(4 * float(seen.peaks["logits"].max()), WIDE_BITS)
+            else:
+                layers[number] = layer_formats(self.changed.blocks[number], seen, options)
+                report(len(layers) - 1)
+        return ModelFormats(
+            model=fingerprint(self.model),
+            tokens=self.text.numel(),
+            transformations=self.transformations,
+            weights=options.weights,
+            residual=FixedPoint(bits=WIDE_BITS, exponent=-options.residual_fraction),
+            layers=tuple(layers[number] for number in range(config.n_layer)),
+            norm_f=norm_f,
+            logits=logits,
+        )
+
+    def divergence(self, formats: ModelFormats) -> float:
+        """KL divergence of the integer model on the calibration text, nats in all."""
+        quantized = IntegerMamba.of(self.model, formats)
+        return sum((divergence(self.changed, quantized, ids) for ids in torch.split(self.text, SEQUENCES)), 0.0)

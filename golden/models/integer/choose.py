@@ -66,19 +66,19 @@ def _fitted(histogram: Histogram, spec: FormatSpec, scale_bits: int) -> Segmente
 
 def local_type(seen: Seen, name: str, options: Options) -> Local:
     """The type of a local tensor."""
-    if options.local_bits == LOCAL_BITS:
+    if options.is_wide(name):
         return fixed_point(HEADROOM * float(seen.peaks[name].max()))
-    return power_of_two_type(seen.histogram(name), options.spec)
+    return power_of_two_type(seen.histogram(name), options.spec_of(name))
 
 
 def channel_type(
     seen: Seen, name: str, options: Options, least: int = -_LEAST, common_unit: bool = False
 ) -> ChannelLocal:
     """The type of a local tensor by channel, as :func:`coded_channels` chooses it."""
-    if options.local_bits == LOCAL_BITS:
+    if options.is_wide(name):
         fixed = fixed_point(HEADROOM * float(seen.peaks[name].max()))
         return replace(fixed, exponent=max(fixed.exponent, least))
-    return coded_channels(seen, name, options.spec, least, common_unit)
+    return coded_channels(seen, name, options.spec_of(name), least, common_unit)
 
 
 def coded_channels(

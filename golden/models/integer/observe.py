@@ -1,4 +1,4 @@
-"""The values that the tensors of a layer take: the hook of the simulation, and the calibrator's record."""
+"""The values that the tensors of a layer take, and how their errors count: the calibrator's record."""
 
 from collections.abc import Callable, Collection
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.errors import InputError
 
+Floats = npt.NDArray[np.float32]
 _STATE_EVERY = 16  # one state in 16 is kept for the histograms; peaks are of all states
 
 See = Callable[[str, Tensor], Tensor]
@@ -21,21 +22,28 @@ Shapes are (b, l, channels); "inflow" is delta x, and "state" (b, d, n) is seen 
 class Seen:
     """Records one layer's tensors; a hook of :mod:`qse_hw.golden.models.integer.simulation`.
 
+    A tensor that requires a gradient is kept with its gradient's square, by which its squared errors are weighted.
+    After each backward pass, :meth:`keep_gradients` has to be called.
+
     Args:
         layer: its number, for messages; None outside the layers.
         kept: names of the tensors whose values are kept; of the others only the peaks are.
+        plain: names of the tensors whose squared errors are not weighted.
     """
 
-    def __init__(self, layer: int | None, kept: Collection[str]) -> None:
-        self._names = kept
+    def __init__(self, layer: int | None, kept: Collection[str], plain: Collection[str] = ()) -> None:
+        self._names, self._plain = kept, plain
         self._where = "" if layer is None else f"Layer {layer}, "
-        self._kept: dict[str, list[npt.NDArray[np.float32]]] = {}
+        self._kept: dict[str, list[Floats]] = {}
+        self._weights: dict[str, list[Floats]] = {}
+        self._waiting: list[tuple[str, Tensor]] = []
         self.peaks: dict[str, npt.NDArray[np.float64]] = {}  # by channel
         self._steps = 0
 
     def __call__(self, name: str, value: Tensor) -> Tensor:
+        seen = value.detach()
         channels = (0, 2) if name == "state" else (0, 1)
-        peaks = value.abs().amax(channels).double().numpy()
+        peaks = seen.abs().amax(channels).double().numpy()
         if not np.isfinite(peaks).all():
             raise InputError(f"{self._where}{name} must be finite, but has NaN or infinity; check the checkpoint")
         self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peaks)
@@ -44,17 +52,38 @@ class Seen:
             if self._steps % _STATE_EVERY:
                 return value
         if name in self._names:
-            self._kept.setdefault(name, []).append(value.float().numpy().copy())
+            self._kept.setdefault(name, []).append(seen.float().numpy().copy())
+            if value.requires_grad and name != "state" and name not in self._plain:
+                value.retain_grad()
+                self._waiting.append((name, value))
         return value
 
-    def values(self, name: str) -> npt.NDArray[np.float32]:
+    def keep_gradients(self) -> None:
+        """Keep the squared gradients of the tensors seen since the last call."""
+        for name, value in self._waiting:
+            gradient = value.grad
+            assert gradient is not None  # a backward pass reached it
+            if not bool(gradient.isfinite().all()):
+                raise InputError(f"{self._where}{name} must have finite gradients; check the checkpoint")
+            self._weights.setdefault(name, []).append(gradient.float().square().numpy())
+        self._waiting.clear()
+
+    def values(self, name: str) -> Floats:
         """The recorded values: (..., channels), or (b, d, n) for the state."""
         return np.concatenate(self._kept[name])
 
     def histogram(self, name: str, octaves: npt.NDArray[np.int64] | None = None) -> Histogram:
-        """The histogram of the recorded values, each channel divided by ``2**octaves``."""
+        """The histogram of the recorded values, each channel divided by ``2**octaves``, weighted by the squared
+        gradients if these were recorded, and are not all zero.
+        """
         values = self.values(name)
+        weights = np.concatenate(self._weights[name]) if name in self._weights else None
+        if weights is not None and not weights.any():
+            weights = None
+        if octaves is not None:
+            values = np.ldexp(values, -octaves)
+            weights = None if weights is None else np.ldexp(weights, 2 * octaves)
         try:
-            return Histogram(values if octaves is None else np.ldexp(values, -octaves))
+            return Histogram(values, weights)
         except InputError as error:
             raise InputError(f"{self._where}{name}: {error}") from error

@@ -28,7 +28,9 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba1Formats:
     """The formats of a transformed layer."""
     own = Mamba1Formats
     fixed: dict[str, Any] = fixed_types(seen, own.FIXED)
-    operands: dict[str, Any] = {name: operand_type(seen.histogram(name), options.spec) for name in own.OPERANDS}
+    operands: dict[str, Any] = {
+        name: operand_type(seen.histogram(name), options.spec_of(name)) for name in own.OPERANDS
+    }
     locals_: dict[str, Any] = {name: local_type(seen, name, options) for name in ("gate", "B", "C")}
     state = state_type(seen, options, fixed["scan"], local_exponent(locals_["C"]))
     return Mamba1Formats(

@@ -23,7 +23,9 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba2Formats:
     """The formats of a transformed layer; x has 8 bits with any options."""
     own = Mamba2Formats
     fixed: dict[str, Any] = fixed_types(seen, own.FIXED)
-    operands: dict[str, Any] = {name: operand_type(seen.histogram(name), options.spec) for name in own.OPERANDS}
+    operands: dict[str, Any] = {
+        name: operand_type(seen.histogram(name), options.spec_of(name)) for name in own.OPERANDS
+    }
     B, C = (channel_type(seen, name, options, common_unit=True) for name in ("B", "C"))
     B_exponent, C_exponent = (aligned(part, len(seen.peaks[name]), name)[0] for name, part in (("B", B), ("C", C)))
     state = state_type(seen, options, fixed["scan"], C_exponent)
@@ -34,7 +36,7 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba2Formats:
         gate=local_type(seen, "gate", options),
         conv_input=channel_type(seen, "conv_input", options),
         dt=channel_type(seen, "dt", options, least=fixed["dt_sum"].exponent),
-        x=coded_channels(seen, "x", options.spec),
+        x=coded_channels(seen, "x", options.spec_of("x")),
         B=B,
         C=C,
         A=fixed_point(A),

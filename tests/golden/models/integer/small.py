@@ -45,7 +45,8 @@ def text() -> torch.Tensor:
 @cache
 def formats(kind: str = "mamba1", **options: Any) -> ModelFormats:
     """Formats found in a second; the options are those of the calibrator."""
-    return calibrate_integer(model(kind), text(), tokens=512, options=Options(**({"spec": "se8:L=8"} | options)))
+    chosen = Options(**({"spec": "se8:L=8", "objective": "x"} | options))
+    return calibrate_integer(model(kind), text(), tokens=512, options=chosen)
 
 
 ROUGH = {"scan": 4, "gated": 8}  # bits less than the reach of fixed point

@@ -19,6 +19,13 @@ from qse_hw.golden.models.mamba.model import Mamba
 from tests.golden.models.integer import small
 
 
+class Bits(dict):
+    """A mapping that a cache takes."""
+
+    def __hash__(self):
+        return hash(frozenset(self.items()))
+
+
 def sqnr_db(formats) -> float:
     """Of the logits, on text that was not calibrated on."""
     ids = small.text()[512:].view(4, 128)
@@ -94,8 +101,9 @@ def test_decays_that_all_channels_share():
 
 
 def test_the_same_every_time_and_for_the_sequence_alone():
-    again = calibrate_integer(small.model(), small.text(), tokens=700, options=Options(spec="se8:L=8", local_bits=16))
-    assert again == small.formats(local_bits=16)
+    options = Options(spec="se8:L=8", local_bits=16, objective="loss")
+    again = calibrate_integer(small.model(), small.text(), tokens=700, options=options)
+    assert again == small.formats(local_bits=16, objective="loss")
     assert again.tokens == 512
 
 
@@ -141,6 +149,29 @@ def test_models_that_do_not_serve_are_refused(model, words):
 def test_too_few_tokens_are_refused(tokens):
     with pytest.raises(InputError, match=f"Tokens must be from one sequence of 512 to the text's 1024, not {tokens}"):
         calibrate_integer(small.model(), small.text(), tokens=tokens)
+
+
+def test_bits_by_tensor():
+    bits = Bits({"norm": 6, "gate": 16, "B": 9, "norm_f": 5})
+    formats = small.formats(spec="tuned:segments=2", objective="x", bits=bits)
+    layer = formats.layers[1]
+    assert (layer.norm.format.bits, layer.x.format.bits, layer.B.format.bits) == (6, 8, 9)
+    assert formats.norm_f.format.bits == 5
+    assert layer.gate.bits == 16
+    assert small.formats(spec="tuned:segments=2", objective="x", bits=6).layers[0].C.format.bits == 6
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"bits": 12}, "Bits of all must be from 2 to 10, or 16 for a local tensor, not 12"),
+    ({"bits": {"norm": 1}}, "Bits of norm must be from 2 to 10, or 16 for a local tensor, not 1"),
+    ({"bits": {"norm": 9}, "spec": "int8"}, "Bits must be of a tuned format, but int8 has its own; leave bits out"),
+    ({"bits": {"norm": 16}}, "Bits of norm must be from 2 to 10, not 16: it is an operand of a product"),
+    ({"bits": {"state": 8}}, "Bits' tensor must be one of norm, x, .*, not 'state'"),
+    ({"objective": "y"}, "Objective must be one of x, output, loss, model, not 'y'"),
+])  # fmt: skip
+def test_bad_bits_and_objectives_are_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        calibrate_integer(small.model(), small.text(), tokens=512, options=Options(**options))
 
 
 def test_bad_options_are_refused():
