@@ -26,8 +26,11 @@ from qse_hw.synth.targets import targets
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 SCHEMA = "qse-hw/functions/1"
-EVERY = ("ecp5", "ice40:hx8k", "ice40:up5k", "gowin", "cells")
-SEEDS = 1
+FIRST = ("ecp5", "cells")
+MORE = ("ice40:hx8k", "ice40:up5k", "gowin")
+MULTIPLYING, BARE = ("ecp5", "ice40:up5k", "gowin"), ("ice40:hx8k", "cells")  # with multipliers, and without
+SEEDS = 3
+JOBS = 1  # tools at a time
 DOMAIN: dict[str, dict[str, Fraction]] = {
     "softplus": {}, "silu": {}, "exp2": {"high": Fraction(0)}, "rsqrt": {"low": Fraction(1, 16)},
 }  # fmt: skip
@@ -77,22 +80,27 @@ def beside(function: str, bits: int, degrees: tuple[int, ...] = (1,), **others: 
 Pairs = list[tuple[UnitConfig, tuple[str, ...]]]
 
 
-def _softplus() -> Pairs:
-    pairs: Pairs = [(one, EVERY) for one in beside("softplus", 12)]
-    pairs += [(one, ("ecp5",)) for bits in (8, 16) for one in beside("softplus", bits)]
-    pairs += [(unit("softplus", 12, borders="power-of-two"), ("ecp5", "cells"))]
-    pairs += [(table("softplus", 8), ("ecp5",))]  # within 2^-12 it has all 65,536 inputs, too many for the tools
-    return [*pairs, (table("softplus", 8, entries=1024), ("ecp5", "cells"))]
+def compared(function: str, bits: int, on: tuple[str, ...]) -> Pairs:
+    """A unit and what it is compared with, for multipliers of the target, or of gates on targets that have none."""
+    pairs: Pairs = []
+    for multiplier, wanted in (("dsp", MULTIPLYING), ("gates", BARE)):
+        those = tuple(name for name in on if name in wanted)
+        if those:
+            pairs += [(one, those) for one in beside(function, bits, multiplier=multiplier)]
+    if bits == 8:  # within 2^-12 a table has all 65,536 inputs, too many for the tools
+        pairs.append((table(function, bits), on))
+    return [*pairs, (table(function, bits, entries=1024), on)]
 
 
 RUNS: dict[str, Callable[[], Pairs]] = {
-    "softplus": _softplus,
-    **{name: lambda name=name: [(one, ("ecp5", "cells")) for one in beside(name, 12)]  # type: ignore[misc]
-       for name in ("silu", "exp2", "rsqrt")},
+    f"{name}-{bits}{part}": lambda name=name, bits=bits, on=on: compared(name, bits, on)  # type: ignore[misc]
+    for part, on in (("", FIRST), ("-more", MORE)) for bits in (12, 8, 16) for name in DOMAIN
+}  # fmt: skip
+RUNS |= {
     "dsp": lambda: [(one, ("ecp5",)) for name in DOMAIN for one in beside(name, 12, target="ecp5")],
     "degree-2": lambda: [(one, ("ecp5",)) for one in beside("softplus", 16, (2,))],
-}  # fmt: skip
-"""Units and targets of each run."""
+}
+"""Units and targets of each run, the most wanted first."""
 
 
 def main(names: list[str]) -> None:
@@ -104,7 +112,7 @@ def main(names: list[str]) -> None:
         emitted = {config: emit(config) for config, _ in pairs}
         made = {on: targets([on])[0] for _, ons in pairs for on in ons}
         points = [Point(emitted[config], made[on]) for config, ons in pairs for on in ons]
-        measured = measure(points, seeds=SEEDS, cache=Cache(default_folder()))
+        measured = measure(points, seeds=SEEDS, cache=Cache(default_folder()), jobs=JOBS)
         document = {
             "schema": SCHEMA,
             "command": f"python docs/functions_runs.py {name}",

@@ -65,27 +65,37 @@ def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fr
     """An upper bound of the error in each segment, in steps of the output, by the segment's start.
 
     The sum of the line's distance from the core at samples ``gap`` apart; of the most it can exceed that between them
-    (:func:`qse_hw.golden.functions.constraints.departure`); and of half a step for the rounding. Degree 1 only.
+    (:func:`qse_hw.golden.functions.constraints.departure`); and of half a step for the rounding, or a whole one for
+    rounding down. Degree 1 only.
     """
     reduction, polynomial = unit.reduction, unit.polynomial
     points = samples(reduction, unit.low, unit.high, gap, polynomial.starts)
-    sums = polynomial.array(points.argument).tolist()
-    offset = 0 if reduction.rounds_after_shift else 1 << (polynomial.sum_bits + unit.output.exponent - 1)
+    sums = polynomial.array(points.argument, points.key).tolist()
+    offset = 0 if reduction.shift_varies else 1 << (polynomial.sum_bits + unit.output.exponent - 1)
     up = FRACTION_BITS - polynomial.sum_bits
-    away = [abs(((total - offset) << up) - core) + 1 for total, core in zip(sums, points.core, strict=True)]
-    away[-1] += points.beyond
+    beyond = [((total - offset) << up) - core for total, core in zip(sums, points.core, strict=True)]
+    above, below = [one + 1 for one in beyond], [1 - one for one in beyond]
+    above[-1] += points.beyond
+    below[-1] += points.beyond
     powers = (reduction.largest_powers(points.argument, unit.low, unit.high, apart) for apart in (0, points.gap))
     here, near = ([Fraction(2) ** power for power in some.tolist()] for some in powers)
     one = Fraction(2) ** (-FRACTION_BITS - unit.output.exponent)
     more = departure(reduction, points.gap) * 2**FRACTION_BITS if points.gap > 1 else 0
+
+    def worst(away: list[int], numbers: range) -> Fraction:
+        """The largest distance on one side, in steps of the output; 0 if there is none."""
+        largest = max(away[n] * here[n] for n in numbers)
+        if points.gap > 1:
+            largest = max(largest, *((away[n] + more) * near[n] for n in numbers))
+        return max(largest, Fraction(0)) * one
+
+    up_by, down_by = (Fraction(1, 2), Fraction(1, 2)) if unit.rounds else (Fraction(0), Fraction(1))
     bounds = {}
     for start, end in pairwise((*polynomial.starts, reduction.largest + 1)):
-        begin, stop = np.searchsorted(points.argument, (start, end))
+        begin, stop = np.searchsorted(points.key, (start, end))
         if begin < stop:
-            worst = max(away[n] * here[n] for n in range(begin, stop))
-            if points.gap > 1:
-                worst = max(worst, *((away[n] + more) * near[n] for n in range(begin, stop)))
-            bounds[start] = worst * one + Fraction(1, 2)
+            inside = range(begin, stop)
+            bounds[start] = max(worst(above, inside) + up_by, worst(below, inside) + down_by)
     return bounds
 
 

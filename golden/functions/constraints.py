@@ -7,7 +7,7 @@ times a bound of the core's second derivative; the intervals are narrowed by tha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -120,6 +120,8 @@ def values(reduction: Reduction, output: InputType, x: Integers) -> list[int]:
 @lru_cache(maxsize=16)
 def targets(reduction: Reduction, output: InputType, low: int, high: int) -> Targets:
     """The targets of all inputs from ``low`` to ``high``."""
+    if reduction.mirrored:
+        return replace(targets(replace(reduction, mirrored=False), output, low, high), reduction=reduction)
     x = np.arange(low, high + 1, dtype=np.int64)
     return Targets(reduction, output, x, values(reduction, output, x))
 
@@ -152,33 +154,41 @@ class Allowed(NamedTuple):
 
 
 class Constraints(NamedTuple):
-    """``low <= p(argument) <= high``: (n,) int64 each, arguments ascending."""
+    """``low <= p(argument) <= high`` with the segment of the key: (n,) int64 each, keys and arguments ascending."""
 
+    key: Integers
     argument: Integers
     low: Integers
     high: Integers
 
 
-def exact(reference: Targets, allowed: Allowed, sum_bits: int) -> Constraints:
-    """The constraints of ``allowed`` on a polynomial with ``sum_bits`` fraction bits."""
+def exact(reference: Targets, allowed: Allowed, sum_bits: int, rounds: bool) -> Constraints:
+    """The constraints of ``allowed`` on a polynomial with ``sum_bits`` fraction bits.
+
+    ``rounds``: of :class:`qse_hw.golden.functions.unit.FunctionUnit`.
+    """
     reduction = reference.reduction
     arguments, positive, powers = reduction.reduce_array(reference.x)
     shifts = reduction.shifts(powers, sum_bits, reference.output)
-    half = (1 << shifts) >> 1 if reduction.rounds_after_shift else 0
+    half = (1 << shifts) >> 1 if reduction.shift_varies and rounds else 0
     relu = np.where(positive, arguments << (sum_bits - reduction.fraction_bits), 0) if positive.any() else 0
     low, high = (allowed.low << shifts) - half - relu, ((allowed.high + 1) << shifts) - half - relu - 1
-    order = np.argsort(arguments, kind="stable")
-    unique, first = np.unique(arguments[order], return_index=True)
-    return Constraints(unique, np.maximum.reduceat(low[order], first), np.minimum.reduceat(high[order], first))
+    keys = reduction.key_array(arguments, positive)
+    both = keys + arguments  # ascends with either
+    order = np.argsort(both, kind="stable")
+    _, first = np.unique(both[order], return_index=True)
+    limits = np.maximum.reduceat(low[order], first), np.minimum.reduceat(high[order], first)
+    return Constraints(keys[order][first], arguments[order][first], *limits)
 
 
 class Samples(NamedTuple):
-    """Arguments, ascending, and the core's values there in ``2**-FRACTION_BITS``.
+    """Keys and arguments, ascending, and the core's values there in ``2**-FRACTION_BITS``.
 
     ``gap``: the largest distance between two arguments; ``beyond``: how far the core at the least input is from that
     at the last argument, which stands for this input if it is in the domain.
     """
 
+    key: Integers
     argument: Integers
     core: Sequence[int]
     gap: int
@@ -196,6 +206,8 @@ def samples(
     begin, end = 0, reduction.largest
     if reduction.kind == "even":
         end = min(end, max(-low, high))
+    elif reduction.kind == "mirrored":
+        end = max(-low, high)
     elif reduction.kind == "root":
         begin = (end + 1) >> 2
     if gap is None:
@@ -205,38 +217,58 @@ def samples(
     t = np.unique(np.clip(np.concatenate([edges - 1, edges]), begin, end))
     beyond = reduction.kind == "even" and -low > end
     *core, last = reduction.core_values([*t.tolist(), end + beyond])
-    return Samples(t, core, gap, abs(last - core[-1]))
+    if not reduction.mirrored:
+        return Samples(t, t, core, gap, abs(last - core[-1]))
+    # each argument with its own segment and with that of the number before
+    keys = (t[:, None] + np.array([-1, 0])).reshape(-1)
+    inside = (keys >= 0) & (keys <= reduction.largest)
+    doubled = [value for value, used in zip(np.repeat(np.arange(len(t)), 2).tolist(), inside, strict=True) if used]
+    return Samples(keys[inside], t[doubled], [core[number] for number in doubled], gap, 0)
 
 
 def sampled(
-    points: Samples, reduction: Reduction, low: int, high: int, output: InputType, error: Fraction, sum_bits: int
+    points: Samples,
+    reduction: Reduction,
+    low: int,
+    high: int,
+    output: InputType,
+    error: Fraction,
+    sum_bits: int,
+    rounds: bool,
 ) -> Constraints:
     """The constraints of ``error``, in steps of the output, on a line with ``sum_bits`` fraction bits."""
-    unit = Fraction(2) ** (FRACTION_BITS + output.exponent) * (error - Fraction(1, 2))
+    step = Fraction(2) ** (FRACTION_BITS + output.exponent)
     between = int(departure(reduction, points.gap) * 2**FRACTION_BITS) + 1
 
-    def slacks(apart: int) -> list[int]:
-        powers = reduction.largest_powers(points.argument, low, high, apart).tolist()
-        return [_shifted(int(unit), -power) for power in powers]
+    def slacks(steps: Fraction) -> list[int]:
+        """How far the core may be from the line, ``steps`` of the output with the largest power."""
 
-    slack = slacks(0)
-    if points.gap > 1:
-        slack = [min(here, near - between) for here, near in zip(slack, slacks(points.gap), strict=True)]
-    slack[-1] -= points.beyond
-    offset = 0 if reduction.rounds_after_shift else 1 << (sum_bits + output.exponent - 1)
+        def at(apart: int) -> list[int]:
+            powers = reduction.largest_powers(points.argument, low, high, apart).tolist()
+            return [_shifted(int(steps * step), -power) for power in powers]
+
+        slack = at(0)
+        if points.gap > 1:
+            slack = [min(here, near - between) for here, near in zip(slack, at(points.gap), strict=True)]
+        slack[-1] -= points.beyond
+        return slack
+
+    half = Fraction(1, 2) if rounds else 0  # an output that is rounded down is up to a step below
+    below, above = slacks(error - 1 + half), slacks(error - half)
+    offset = 0 if reduction.shift_varies else 1 << (sum_bits + output.exponent - 1)
     down = FRACTION_BITS - sum_bits
-    pairs = list(zip(points.core, slack, strict=True))
-    least = np.array([-((more - 1 - core) >> down) for core, more in pairs], np.int64)
-    most = np.array([(core + more) >> down for core, more in pairs], np.int64)
+    least = np.array([-((less - 1 - core) >> down) for core, less in zip(points.core, below, strict=True)], np.int64)
+    most = np.array([(core + more) >> down for core, more in zip(points.core, above, strict=True)], np.int64)
     least, most = least + offset, most + offset
-    if reduction.kind == "even" and tail_shift(reduction, output) is not None:  # there max(v, 0) is the output
+    if reduction.kind in ("even", "mirrored") and tail_shift(reduction, output) is not None:
+        # in the tails max(v, 0) is the output
         tail = np.array([abs(core) << 1 < 1 << (FRACTION_BITS + output.exponent) for core in points.core], np.bool_)
         tail &= np.logical_and.accumulate(tail[::-1])[::-1]  # not SiLU near 0
         least, most = (
             np.where(tail, np.maximum(least, 0), least),
             np.where(tail, np.minimum(most, 2 * offset - 1), most),
         )
-    return Constraints(points.argument, least, most)
+    return Constraints(points.key, points.argument, least, most)
 
 
 def departure(reduction: Reduction, gap: int) -> Fraction:

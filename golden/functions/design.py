@@ -1,10 +1,11 @@
 """From a function, its types and an error bound to the unit with the smallest tables."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,20 +24,22 @@ from qse_hw.golden.functions.constraints import (
     targets,
     values,
 )
-from qse_hw.golden.functions.fit import border_cost, fit
+from qse_hw.golden.functions.cost import cost
+from qse_hw.golden.functions.fit import fit
 from qse_hw.golden.functions.polynomial import PiecewisePolynomial
 from qse_hw.golden.functions.reduction import Reduction
 from qse_hw.golden.functions.shape import Borders, Shape
 from qse_hw.golden.functions.targets import function_called
 from qse_hw.golden.functions.unit import FunctionUnit
 
-BORDERS: tuple[Borders, ...] = ("free", "power-of-two", "equal")
+BORDERS: tuple[Borders, ...] = ("auto", "free", "power-of-two", "equal")
 MAX_INPUT_BITS = 24
 MAX_SEGMENTS = 1024
 MAX_FRACTION_BITS = 40
 _SILU_LEAST_AT = -1.2784645427610738
-_GUARD_BITS = 2  # of c0 beyond the output's last place
-_SLOPE_BITS = {1: (-2, -1, 0), 2: (4,)}  # of the slope's fraction, beyond the error's, by degree
+_GUARD_BITS = {1: 1, 2: 2}  # of c0 beyond the output's last place, by degree
+_ROUNDED_BELOW = 2  # steps of error; a larger one has room for results that are rounded down after a shift
+_SLOPE_BITS = {1: (-2, -1), 2: (4,)}  # of the slope's fraction, beyond the error's, by degree
 _CURVATURE_BITS = {1: (0,), 2: (0,)}  # likewise c2's
 _OFFSET_BITS = (7, 8, 9)  # of segments with power-of-two borders
 _ADDRESS_BITS = {1: 12, 2: 8}  # of the argument that borders may depend on
@@ -52,9 +55,10 @@ def design(
     low: Fraction | None = None,
     high: Fraction | None = None,
     degree: int = 1,
-    borders: Borders = "free",
+    borders: Borders = "auto",
     segments: int = MAX_SEGMENTS,
     direct: bool = False,
+    narrow: bool = False,
 ) -> FunctionUnit:
     """The unit with the least estimated logic among those with different roundings of coefficients.
 
@@ -65,9 +69,10 @@ def design(
         error: bound of the absolute error.
         low, high: the domain; default: all inputs at which the function is defined and the output can hold its value.
         degree: of the polynomials, 1 or 2.
-        borders: where segments may begin (:class:`qse_hw.golden.functions.fit.Shape`).
+        borders: where segments may begin (:class:`qse_hw.golden.functions.shape.Shape`); ``auto``: what is cheapest.
         segments: the most there may be.
         direct: without symmetry and range reduction.
+        narrow: for a multiplier made of logic: its size counts, too.
 
     Raises:
         InputError: for arguments out of range, for types that cannot hold the domain, and for an error that no unit,
@@ -89,7 +94,7 @@ def design(
         raise InputError(
             f"Degree must be 1 for domains of more than {1 << EXHAUSTIVE_BITS:,} inputs, not 2 for {last - first + 1:,}"
         )
-    asked = _Asked(reduction, output, first, last, error / step)
+    asked = _Asked(reduction, output, first, last, error / step, narrow)
     _check_range(asked)
     least = asked.least * step
     if error < least:
@@ -97,39 +102,27 @@ def design(
             f"Error must be at least {shown(least)} for output {output.name}, which can come no nearer, not "
             f"{shown(error)}; give a finer output or a larger error"
         )
-    best: tuple[float, Shape, PiecewisePolynomial] | None = None
-    for shapes in _shapes(asked, degree, borders):
-        for shape in shapes:
-            polynomial = fit(asked.constraints(shape.sum_bits), shape, reduction.argument_bits, segments)
-            if polynomial is None:
-                continue
-            now = cost(polynomial, reduction.argument_bits)
-            if best is None or now < best[0]:
-                best = now, shape, polynomial
-            if borders == "equal":
-                break  # the others have more segments
-    if best is None:
+    candidates = [
+        one
+        for kind in (BORDERS[1:] if borders == "auto" else [borders])
+        for shapes in _shapes(asked, degree, kind)
+        # of grids, coarse ones first, only the first that will do
+        for one in next(filter(None, (asked.of(shape).fit(shape, segments) for shape in shapes)), [])
+    ]
+    if not candidates:
         raise InputError(
             f"Segments must be more than {segments} to keep the error {shown(error)} with degree {degree} and "
             f"{borders} borders; allow more, up to {MAX_SEGMENTS}, or a larger error"
         )
-    if asked.exhaustive:
-        return _monotone(asked, best[1], best[2], segments)
-    return asked.unit(best[2])
+    best = min(candidates, key=lambda one: one.cost)
+    asked = asked.of(best.shape)
+    return _monotone(asked, best, segments) if asked.exhaustive else asked.unit(best)
 
 
-def cost(polynomial: PiecewisePolynomial, argument_bits: int) -> float:
-    """The estimated number of 4-input look-up tables that find the segment and its coefficients.
-
-    Power-of-two borders are meant for multipliers made of logic, so their logic is counted, too.
-    """
-    tables = (polynomial.c0, polynomial.c1, polynomial.c2)
-    widths = [max(max(map(int.bit_length, table)), 1) for table in tables if table]
-    borders = sum(border_cost(start, argument_bits) for start in polynomial.starts)
-    total = borders + polynomial.segments * sum(widths) / 16
-    if any(polynomial.coarse):
-        total += (polynomial.offset_bits or 0) * widths[1]
-    return total
+class _Candidate(NamedTuple):
+    cost: float
+    shape: Shape
+    polynomial: PiecewisePolynomial
 
 
 @dataclass(frozen=True)
@@ -141,6 +134,7 @@ class _Asked:
     low: int
     high: int
     error: Fraction
+    narrow: bool
 
     @property
     def exhaustive(self) -> bool:
@@ -163,40 +157,55 @@ class _Asked:
     def targets(self) -> Targets:
         return targets(self.reduction, self.output, self.low, self.high)
 
-    def unit(self, polynomial: PiecewisePolynomial) -> FunctionUnit:
-        return FunctionUnit(self.reduction, self.output, self.low, self.high, self.error, polynomial)
+    def of(self, shape: Shape) -> "_Asked":
+        """The same with the shape's reduction."""
+        return replace(self, reduction=replace(self.reduction, mirrored=shape.mirrored))
+
+    def unit(self, one: _Candidate) -> FunctionUnit:
+        return FunctionUnit(
+            self.reduction, self.output, self.low, self.high, self.error, one.polynomial, one.shape.rounds
+        )
+
+    def fit(self, shape: Shape, segments: int, limits: Constraints | None = None) -> list[_Candidate]:
+        """The polynomials of a shape, within the error or ``limits``."""
+        if limits is None:
+            limits = self.constraints(shape.sum_bits, shape.rounds)
+        reduction = self.reduction
+        bits, kind = reduction.argument_bits, reduction.kind
+        kinds = {"mirrored": kind == "mirrored", "even": kind == "even", "narrow": self.narrow}
+        return [_Candidate(cost(one, bits, **kinds), shape, one) for one in fit(limits, shape, bits, segments)]
 
     @lru_cache(maxsize=8)  # noqa: B019 - as long-lived as what it is of
-    def constraints(self, sum_bits: int) -> Constraints:
+    def constraints(self, sum_bits: int, rounds: bool) -> Constraints:
         if self.exhaustive:
-            return exact(self.targets, self.targets.allowed(self.error), sum_bits)
+            return exact(self.targets, self.targets.allowed(self.error), sum_bits, rounds)
         points = samples(self.reduction, self.low, self.high)
-        return sampled(points, self.reduction, self.low, self.high, self.output, self.error, sum_bits)
+        return sampled(points, self.reduction, self.low, self.high, self.output, self.error, sum_bits, rounds)
 
 
-def _monotone(asked: _Asked, shape: Shape, polynomial: PiecewisePolynomial, segments: int) -> FunctionUnit:
+def _monotone(asked: _Asked, one: _Candidate, segments: int) -> FunctionUnit:
     """The unit, monotone wherever the function is: wrong turns, mostly at borders, are forbidden until none is left.
 
     Raises:
         InputError: if that takes too many segments.
     """
-    reference, bits = asked.targets, asked.reduction.argument_bits
+    reference, shape = asked.targets, one.shape
     allowed = reference.allowed(asked.error)
     while True:
-        unit = asked.unit(polynomial)
+        unit = asked.unit(one)
         outputs = unit.array(reference.x)
         if not len(reference.wrong_turns(outputs)):
             return unit
         allowed = allowed.monotone(reference, outputs)
-        limits = exact(reference, allowed, shape.sum_bits)
-        while (better := fit(limits, shape, bits, segments)) is None:
+        limits = exact(reference, allowed, shape.sum_bits, shape.rounds)
+        while not (better := asked.fit(shape, segments, limits)):
             if not shape.grid:
                 raise InputError(
                     f"Segments must be more than {segments} for outputs that are monotone where the function is; "
                     f"allow more, up to {MAX_SEGMENTS}, or a larger error"
                 )
             shape = shape.on_grid(shape.grid - 1)
-        polynomial = better
+        one = min(better, key=lambda one: one.cost)
 
 
 def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape]]:
@@ -205,9 +214,15 @@ def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape
     error = asked.error
     needed = error.denominator.bit_length() - error.numerator.bit_length() + asked.power - output.exponent
     finest = max(0, reduction.argument_bits - _ADDRESS_BITS[degree])
-    offsets: Sequence[int | None] = _OFFSET_BITS if borders == "power-of-two" and degree == 1 else (None,)
-    for more, curvature, offset in product(_SLOPE_BITS[degree], _CURVATURE_BITS[degree], offsets):
-        slope = max(needed + more, 1)
+    aligned = borders == "power-of-two" and degree == 1
+    offsets: Sequence[int | None] = (None, *_OFFSET_BITS) if aligned and asked.narrow else (None,)
+    mirrors = (True, False) if borders == "equal" or aligned else (True,)
+    if reduction.kind != "even" or degree == 2:
+        mirrors = (False,)
+    for more, curvature, offset, mirrored in product(_SLOPE_BITS[degree], _CURVATURE_BITS[degree], offsets, mirrors):
+        if mirrored and offset is not None:
+            continue
+        slope = max(needed + more + mirrored, 1)  # of an odd slope the last bit is known
         sum_bits = reduction.fraction_bits + slope
         below = sum_bits + output.exponent - asked.power  # bits of a sum below the output's last place
         truncated = needed + curvature - slope + reduction.fraction_bits if degree == 2 else 0
@@ -215,7 +230,8 @@ def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape
             continue
         shape = Shape(
             borders=borders, grid=finest, degree=degree, slope_bits=slope, local=degree == 2,
-            sum_bits=sum_bits, dropped=max(0, below - _GUARD_BITS), truncated=truncated, offset_bits=offset,
+            sum_bits=sum_bits, dropped=max(0, below - _GUARD_BITS[degree]), truncated=truncated, offset_bits=offset,
+            mirrored=mirrored, rounds=not reduction.shift_varies or error < _ROUNDED_BELOW,
         )  # fmt: skip
         grids = range(reduction.argument_bits, finest - 1, -1) if borders == "equal" else [finest]
         yield [shape.on_grid(grid) for grid in grids]

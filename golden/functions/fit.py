@@ -12,29 +12,33 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.functions.constraints import Constraints
+from qse_hw.golden.functions.cost import BLOCK_COST, border_cost
 from qse_hw.golden.functions.lines import Coefficients
 from qse_hw.golden.functions.polynomial import PiecewisePolynomial
 from qse_hw.golden.functions.shape import Shape
 
-SEGMENT_COST = 1.6
-"""About how many 4-input look-up tables a segment's coefficients take."""
-BIT_COST = 1 / 6
-"""Look-up tables for each bit of the argument that is compared with a border."""
+SEGMENT_COSTS = (0.4, 1.6, 6.4)
+"""Look-up tables that a segment's coefficients take: about 1.6, less until their number passes a power of two."""
 
 
-def fit(constraints: Constraints, shape: Shape, argument_bits: int, most: int) -> PiecewisePolynomial | None:
-    """The polynomial with the cheapest borders, or None if there is none, or if it has more than ``most`` segments."""
+def fit(constraints: Constraints, shape: Shape, argument_bits: int, most: int) -> list[PiecewisePolynomial]:
+    """Polynomials with the cheapest borders for each of the costs of a segment; none if there is none.
+
+    Those of more than ``most`` segments are left out.
+    """
     search = Coefficients(constraints, shape)
     end = 1 << argument_bits
     if shape.borders == "free":
-        starts = _free(search, end)
+        found = _free(search, end)
     elif shape.borders == "equal":
-        starts = _equal(search, end, most)
+        found = [_equal(search, end, most)]
     else:
-        starts = _aligned(search, end)
-    if starts is None or len(starts) > most:
-        return None
-    segments = list(pairwise([*starts, end]))
+        found = [_aligned(search, end, segment) for segment in SEGMENT_COSTS]
+    return [_made(search, starts, end) for starts in found if starts is not None and len(starts) <= most]
+
+
+def _made(search: Coefficients, starts: list[int], end: int) -> PiecewisePolynomial:
+    shape, segments = search.shape, list(pairwise([*starts, end]))
     chosen = [search.simplest(*segment) for segment in segments]
     return PiecewisePolynomial(
         starts=tuple(starts),
@@ -50,21 +54,23 @@ def fit(constraints: Constraints, shape: Shape, argument_bits: int, most: int) -
     )
 
 
-def border_cost(start: int, argument_bits: int) -> float:
-    """The cost of the border at ``start``: its trailing zeros need no comparison."""
-    zeros = (start & -start).bit_length() - 1 if start else argument_bits
-    return (argument_bits - zeros) * BIT_COST
-
-
-def _free(search: Coefficients, end: int) -> list[int] | None:
-    """The cheapest starts among the multiples of the grid."""
+def _free(search: Coefficients, end: int) -> list[list[int] | None]:
+    """The cheapest starts among the multiples of the grid, for each of the costs."""
     length = 1 << search.shape.grid
     cells = end // length
     furthest = _furthest(search, cells, length)
     if furthest is None:
-        return None
+        return []
     bits = end.bit_length() - 1
-    own = np.array([SEGMENT_COST + border_cost(cell * length, bits) for cell in range(cells)])
+    borders = np.array([border_cost(cell * length, bits) for cell in range(cells)])
+    return [_cheapest(search, furthest, borders + segment, length) for segment in SEGMENT_COSTS]
+
+
+def _cheapest(
+    search: Coefficients, furthest: npt.NDArray[np.int64], own: npt.NDArray[np.float64], length: int
+) -> list[int]:
+    """The starts of the segments from cells with the least sum of ``own``, none of which ends beyond ``furthest``."""
+    cells = len(own)
     while True:
         cost = np.zeros(cells + 1)
         following = np.zeros(cells, np.int64)
@@ -104,17 +110,32 @@ def _furthest(search: Coefficients, cells: int, length: int) -> npt.NDArray[np.i
     return ends
 
 
-def _aligned(search: Coefficients, end: int) -> list[int] | None:
-    """The fewest segments whose lengths are powers of two that divide their starts: others are halved."""
-    starts: list[int] = []
+def _aligned(search: Coefficients, end: int, segment: float) -> list[int] | None:
+    """The cheapest starts of segments whose lengths are powers of two that divide them.
 
-    def halve(start: int, length: int) -> bool:
-        if search.line(start, start + length):
-            starts.append(start)
-            return True
-        return length > 1 << search.shape.grid and all(halve(start + n, length // 2) for n in (0, length // 2))
+    A part of the arguments is a block with segments of one length, or both of its halves by themselves
+    (:mod:`qse_hw.golden.functions.blocks`).
+    """
 
-    return starts if halve(0, end) else None
+    def best(start: int, bits: int) -> tuple[float, int, list[int]] | None:
+        """The cost of a part, log2 of the segments that it has if all are of one length, and the starts."""
+        if search.line(start, start + (1 << bits)):
+            return BLOCK_COST + segment, 0, [start]
+        if bits <= search.shape.grid:
+            return None
+        half = 1 << (bits - 1)
+        low = best(start, bits - 1)
+        high = best(start + half, bits - 1) if low else None
+        if low is None or high is None:
+            return None
+        apart, depth = low[0] + high[0], 1 + max(low[1], high[1])
+        together = BLOCK_COST + segment * (1 << depth)
+        if together <= apart:
+            return together, depth, list(range(start, start + 2 * half, 2 * half >> depth))
+        return apart, depth, low[2] + high[2]
+
+    made = best(0, end.bit_length() - 1)
+    return None if made is None else made[2]
 
 
 def _equal(search: Coefficients, end: int, most: int) -> list[int] | None:

@@ -23,8 +23,9 @@ class Lines(NamedTuple):
 
 
 class _Limit(NamedTuple):
-    """One-sided limits of a polynomial: ``value`` at ``d``, (n,) int64 each."""
+    """One-sided limits of a polynomial: ``value`` at ``d`` with the segment of ``key``, (n,) int64 each."""
 
+    key: Integers
     d: Integers
     value: Integers
 
@@ -48,10 +49,11 @@ class Coefficients:
 
     def __init__(self, constraints: Constraints, shape: Shape) -> None:
         self.shape = shape
-        low, high = _Limit(constraints.argument, constraints.low), _Limit(constraints.argument, constraints.high)
+        key, d, *values = constraints
+        low, high = (_Limit(key, d, value) for value in values)
         if shape.degree == 1:
-            low, mirrored = (_thinned(one, shape) for one in (low, _Limit(high.d, -high.value)))
-            high = _Limit(mirrored.d, -mirrored.value)
+            low, negative = (_thinned(one, shape) for one in (low, high._replace(value=-high.value)))
+            high = negative._replace(value=-negative.value)
         self.limits = _Limits(low, high)
         self.step = 1 << shape.dropped
         self.steepest = 1 << (shape.sum_bits + 4)
@@ -68,17 +70,21 @@ class Coefficients:
         bits, coarse = self.shape.offset_bits, self.shape.coarse(end - start)
 
         def part(limit: _Limit) -> _Limit:
-            begin, stop = np.searchsorted(limit.d, (start, end))
-            d = limit.d[begin:stop]
+            begin, stop = np.searchsorted(limit.key, (start, end))
+            key, d, value = (values[begin:stop] for values in limit)
             if bits is not None:
                 d = (d >> coarse) & ((1 << bits) - 1)
-            return _Limit(d - start if self.shape.local else d, limit.value[begin:stop])
+            return _Limit(key, d - start if self.shape.local else d, value)
 
         return _Limits(part(self.limits.low), part(self.limits.high))
 
     def _line(self, limits: _Limits) -> Lines | None:
         if not len(limits.low.d):
             return Lines(0, 0, 0, 0)
+        if self.shape.mirrored:
+            level, odd = self._at(0, limits)[0], _odd(limits)
+            line = None if level else self._straight(odd)[0]
+            return level if line is None else _of_odd(line)
         if self.shape.degree == 1:
             return self._straight(limits)[0]
         best = _curvature(limits, self.shape.truncated)
@@ -95,7 +101,7 @@ class Coefficients:
 
     def _bent(self, c2: int, limits: _Limits) -> _Limits:
         low, high = (
-            _Limit(one.d, one.value - ((c2 * one.d) >> self.shape.truncated) * one.d) for one in limits
+            one._replace(value=one.value - ((c2 * one.d) >> self.shape.truncated) * one.d) for one in limits
         )
         return _Limits(low, high)
 
@@ -138,23 +144,45 @@ class Coefficients:
         return (Lines(0, c1, least, most) if least <= most else None), turn, high - low
 
     def simplest(self, start: int, end: int) -> tuple[int, int, int]:
-        """c0, c1, c2 for the segment, of all valid ones those with the most trailing zeros, c1's first."""
+        """c0, c1, c2 for the segment, of all valid ones those with the most trailing zeros, c1's first.
+
+        If mirrored, of c1 with 1 added; 0 is simplest.
+        """
         line = self.line(start, end)
         assert line is not None
         limits = self._part(start, end)
         if not len(limits.low.d):
             return 0, 0, 0
+        if self.shape.mirrored:
+            if line.c1:
+                limits, line = _odd(limits), line._replace(c1=(line.c1 - 1) // 2)
+                line = _of_odd(self._simple(line, limits, offset=1))
+            return _roundest(line.least, line.most), line.c1, 0
         bent = self._bent(line.c2, limits) if self.shape.degree == 2 else limits
+        chosen = self._simple(line, bent)
+        return _roundest(chosen.least, chosen.most), chosen.c1, line.c2
+
+    def _simple(self, line: Lines, limits: _Limits, offset: int = 0) -> Lines:
+        """Of the valid lines near ``line`` the one whose slope plus ``offset`` has the most trailing zeros."""
         others = [line]
         for direction in (1, -1):
             for away in range(1, _NEAR + 1):
-                other, _, width = self._at(line.c1 + direction * away, bent)
+                other, _, width = self._at(line.c1 + direction * away, limits)
                 if other is not None:
                     others.append(other)
                 elif width < self.step:
                     break
-        chosen = max(others, key=lambda one: (_zeros(one.c1), -abs(one.c1)))
-        return _roundest(chosen.least, chosen.most), chosen.c1, line.c2
+        return max(others, key=lambda one: (_zeros(one.c1 + offset), -abs(one.c1 + offset)))
+
+
+def _odd(limits: _Limits) -> _Limits:
+    """For n in the slope ``2 n + 1``."""
+    low, high = (one._replace(d=2 * one.d, value=one.value - one.d) for one in limits)
+    return _Limits(low, high)
+
+
+def _of_odd(line: Lines) -> Lines:
+    return line._replace(c1=2 * line.c1 + 1)
 
 
 def _slope(limits: _Limits) -> int:
@@ -177,19 +205,19 @@ def _curvature(limits: _Limits, truncated: int) -> int:
 
 def _thinned(limit: _Limit, shape: Shape) -> _Limit:
     """Without values on or below the chord of two others of the same cell, which limit no line any further."""
-    (d, value), cell = limit, 1 << shape.grid
+    (key, d, value), cell = limit, 1 << shape.grid
     if shape.offset_bits is not None:
         return limit
     while True:
         inner = np.zeros(len(d), np.bool_)
-        inner[1:-1] = (d[:-2] // cell == d[2:] // cell) & (
+        inner[1:-1] = (key[:-2] // cell == key[2:] // cell) & (
             (value[1:-1] - value[:-2]) * (d[2:] - d[:-2]) <= (value[2:] - value[:-2]) * (d[1:-1] - d[:-2])
         )
         inner[1:] &= ~(inner[:-1] & (np.arange(1, len(d)) % 2 == 0))  # of two neighbors, one at a time
         inner[:-1] &= ~(inner[1:] & (np.arange(len(d) - 1) % 2 == 0))
         if not inner.any():
-            return _Limit(d, value)
-        d, value = d[~inner], value[~inner]
+            return _Limit(key, d, value)
+        key, d, value = key[~inner], d[~inner], value[~inner]
 
 
 def _zeros(value: int) -> int:

@@ -48,9 +48,9 @@ class PiecewisePolynomial:
         """How many there are."""
         return len(self.starts)
 
-    def __call__(self, t: int) -> int:
-        """The value at an argument."""
-        k = bisect_right(self.starts, t) - 1
+    def __call__(self, t: int, key: int | None = None) -> int:
+        """The value at an argument; ``key``: the number whose segment counts, if not the argument's own."""
+        k = bisect_right(self.starts, t if key is None else key) - 1
         d = t - self.starts[k] if self.local else t
         if self.offset_bits is not None:
             d = (d >> self.coarse[k]) & ((1 << self.offset_bits) - 1)
@@ -59,10 +59,10 @@ class PiecewisePolynomial:
             slope += (self.c2[k] * d) >> self.truncated
         return (self.c0[k] << self.dropped) + slope * d
 
-    def array(self, t: Integers) -> Integers:
-        """The values at arguments of any shape."""
+    def array(self, t: Integers, key: Integers | None = None) -> Integers:
+        """The values at arguments of any shape; ``key`` likewise."""
         starts = np.array(self.starts, np.int64)
-        k = np.searchsorted(starts, t, side="right") - 1
+        k = np.searchsorted(starts, t if key is None else key, side="right") - 1
         d = t - starts[k] if self.local else t
         if self.offset_bits is not None:
             d = (d >> np.array(self.coarse, np.int64)[k]) & ((1 << self.offset_bits) - 1)
@@ -71,13 +71,3 @@ class PiecewisePolynomial:
             slope = slope + ((np.array(self.c2, np.int64)[k] * d) >> self.truncated)
         values: Integers = (np.array(self.c0, np.int64)[k] << self.dropped) + slope * d
         return values
-
-    def range(self, first: int, last: int) -> tuple[int, int]:
-        """The least and the largest value at the arguments from ``first`` to ``last``."""
-        if self.c2 or self.offset_bits is not None:
-            t = np.arange(first, last + 1, dtype=np.int64)
-        else:  # lines are largest and smallest at their ends
-            starts = np.array(self.starts, np.int64)
-            t = np.unique(np.clip(np.concatenate([starts, starts - 1, [first, last]]), first, last))
-        values = self.array(t)
-        return int(values.min()), int(values.max())

@@ -2,7 +2,7 @@
 
 A unit's output is ``(sum + (relu << fraction_bits)) >> shift``, ``sum`` the polynomial's value in steps of
 ``2**-sum_bits``. For the even functions ``shift`` is a constant and the rounding a part of the coefficients; for the
-others it depends on the input, and the result is rounded half up after the shift.
+others it depends on the input, and the result is rounded half up after the shift, or down.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Reduced(NamedTuple):
 
     Attributes:
         argument: of the core, an unsigned integer of ``argument_bits`` bits.
-        positive: whether max(v, 0), here equal to ``argument``, is to be added.
+        positive: whether max(v, 0), here equal to ``argument``, is to be added; if mirrored, whether v >= 0.
         power: log2 of the factor of the core's value.
     """
 
@@ -41,6 +41,8 @@ class Reduction:
     """The reduction of one function and input type.
 
     ``direct``: without symmetry and range reduction; the argument is the input minus the least input.
+    ``mirrored``: of an even function: the argument is |x|, of the least integer, too, and its segment is that of x
+    where x >= 0, and of ``-x - 1``, the bits of x inverted, where x < 0.
 
     Attributes:
         argument_bits: width of the core's argument.
@@ -53,6 +55,7 @@ class Reduction:
     function: Function
     input: InputType
     direct: bool = False
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if self.kind == "exponential" and not 0 < self.fraction_bits < self.input.width:
@@ -62,15 +65,15 @@ class Reduction:
             )
 
     @property
-    def kind(self) -> Kind | Literal["direct"]:
+    def kind(self) -> Kind | Literal["direct", "mirrored"]:
         """How the function is reduced."""
-        return "direct" if self.direct else self.function.kind
+        return "direct" if self.direct else "mirrored" if self.mirrored else self.function.kind
 
     @property
     def argument_bits(self) -> int:
         if self.direct:
             return self.input.width
-        if self.kind == "even":
+        if self.kind in ("even", "mirrored"):
             return self.input.width - 1
         if self.kind == "exponential":
             return self.fraction_bits
@@ -89,6 +92,8 @@ class Reduction:
             return Reduced(x + (1 << (self.input.width - 1)), False, 0)
         if self.kind == "even":
             return Reduced(min(abs(x), self.largest), x > 0, 0)
+        if self.kind == "mirrored":
+            return Reduced(abs(x), x >= 0, 0)
         if self.kind == "exponential":
             return Reduced(x & ((1 << self.fraction_bits) - 1), False, x >> self.fraction_bits)
         zeros = (self.argument_bits - x.bit_length()) // 2 * 2
@@ -103,11 +108,21 @@ class Reduction:
             return x, no, none
         if self.kind == "even":
             return np.minimum(np.abs(x), self.largest), x > 0, none
+        if self.kind == "mirrored":
+            return np.abs(x), x >= 0, none
         if self.kind == "exponential":
             return x & ((1 << self.fraction_bits) - 1), no, x >> self.fraction_bits
         lengths = np.frexp(x.astype(np.float64))[1].astype(np.int64)  # exact below 2**53
         zeros = (self.argument_bits - lengths) // 2 * 2
         return x << zeros, no, (zeros - self.fraction_bits - self.input.exponent) // 2
+
+    def key(self, argument: int, positive: bool) -> int:
+        """The number whose segment an argument is computed with."""
+        return argument - 1 if self.mirrored and not positive else argument
+
+    def key_array(self, argument: Integers, positive: npt.NDArray[np.bool_]) -> Integers:
+        """:meth:`key` of every argument."""
+        return argument - ~positive if self.mirrored else argument
 
     def core_values(self, arguments: Sequence[int]) -> list[int]:
         """The core, or of a direct one the function, at each argument, in ``2**-FRACTION_BITS``, rounded down."""
@@ -127,7 +142,7 @@ class Reduction:
         ``apart``: 0; or a power of two, for unknown arguments within that distance of the given ones that are not
         multiples of it.
         """
-        if self.kind in ("even", "direct"):
+        if self.kind in ("even", "mirrored", "direct"):
             return np.zeros(arguments.shape, np.int64)
         if self.kind == "exponential":
             return (high - np.maximum(arguments - apart, 0)) >> self.fraction_bits
@@ -140,9 +155,9 @@ class Reduction:
     def shifts(self, powers: Integers, sum_bits: int, output: InputType) -> Integers:
         """By how many bits a sum is shifted right to become the output; at most as many as clear it."""
         shifts = sum_bits + output.exponent - powers
-        return np.minimum(shifts, sum_bits + CLEARS) if self.rounds_after_shift else shifts
+        return np.minimum(shifts, sum_bits + CLEARS) if self.shift_varies else shifts
 
     @property
-    def rounds_after_shift(self) -> bool:
-        """Whether the shift depends on the input, so that the rounding follows it."""
+    def shift_varies(self) -> bool:
+        """Whether the shift depends on the input, so that rounding follows it."""
         return self.kind in ("exponential", "root")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Borders = Literal["free", "power-of-two", "equal"]
+Borders = Literal["auto", "free", "power-of-two", "equal"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,13 +11,16 @@ class Shape:
     """The rounding of coefficients and the grid of borders that a search tries.
 
     Attributes:
-        borders: ``free``: at each multiple of the grid; ``power-of-two``: segments are aligned and 2**n long;
-            ``equal``: all of one length.
+        borders: not ``auto``; ``free``: at each multiple of the grid; ``power-of-two``: segments are aligned and 2**n
+            long; ``equal``: all of one length.
         grid: log2 of the least length of a segment.
         degree: 1 or 2.
         slope_bits: fraction bits of c1.
         local, offset_bits, sum_bits, dropped, truncated: of
             :class:`qse_hw.golden.functions.polynomial.PiecewisePolynomial`.
+        mirrored: of :class:`qse_hw.golden.functions.reduction.Reduction`; c1 is odd or 0 then, so that the hardware can
+            negate it by inverting bits.
+        rounds: of :class:`qse_hw.golden.functions.unit.FunctionUnit`.
     """
 
     borders: Borders
@@ -29,10 +32,12 @@ class Shape:
     dropped: int
     truncated: int = 0
     offset_bits: int | None = None
+    mirrored: bool = False
+    rounds: bool = True
 
     def on_grid(self, grid: int) -> "Shape":
         """This shape with another grid; with equal segments, an offset has as many bits as the grid."""
-        aligned = self.borders == "equal" and not self.local
+        aligned = self.borders == "equal" and not self.local and not self.mirrored
         return replace(self, grid=grid, offset_bits=grid if aligned else self.offset_bits)
 
     def coarse(self, length: int) -> int:

@@ -25,6 +25,7 @@ class FunctionUnit:
         low, high: the domain's ends, in steps of the input.
         error: the bound, in steps of the output.
         polynomial: of the core.
+        rounds: of a function whose shift depends on the input: whether its result is rounded half up, or down.
     """
 
     reduction: Reduction
@@ -33,25 +34,27 @@ class FunctionUnit:
     high: int
     error: Fraction
     polynomial: PiecewisePolynomial
+    rounds: bool = True
 
     def __call__(self, x: int) -> int:
         """The output, in steps, at the input of ``x`` steps."""
         x = min(max(x, self.low), self.high)
         argument, positive, power = self.reduction.reduce(x)
-        total = self.polynomial(argument)
+        total = self.polynomial(argument, self.reduction.key(argument, positive))
         shift = self.polynomial.sum_bits + self.output.exponent - power
-        if self.reduction.rounds_after_shift:
-            return ((total >> (min(shift, self.polynomial.sum_bits + CLEARS) - 1)) + 1) >> 1
+        if self.reduction.shift_varies:
+            shift = min(shift, self.polynomial.sum_bits + CLEARS)
+            return ((total >> (shift - 1)) + 1) >> 1 if self.rounds else total >> shift
         return (total + (argument << self.slope_bits if positive else 0)) >> shift
 
     def array(self, x: npt.NDArray[np.integer]) -> Integers:
         """The outputs at inputs of any shape, int64."""
         inside: Integers = np.clip(x.astype(np.int64), self.low, self.high)
         argument, positive, power = self.reduction.reduce_array(inside)
-        total = self.polynomial.array(argument)
+        total = self.polynomial.array(argument, self.reduction.key_array(argument, positive))
         shift = self.reduction.shifts(power, self.polynomial.sum_bits, self.output)
-        if self.reduction.rounds_after_shift:
-            return ((total >> (shift - 1)) + 1) >> 1
+        if self.reduction.shift_varies:
+            return ((total >> (shift - 1)) + 1) >> 1 if self.rounds else total >> shift
         outputs: Integers = (total + np.where(positive, argument << self.slope_bits, 0)) >> shift
         return outputs
 

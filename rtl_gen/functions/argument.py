@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,18 +10,21 @@ from qse_hw.golden.functions.unit import FunctionUnit
 from qse_hw.rtl_gen.logic.select import greater_equal
 from qse_hw.rtl_gen.logic.stages import Stages
 
+_STEPS = 2  # of leading zeros, between registers
+
 
 class Argument(wiring.Component):
     """The argument of the core, registered.
 
     Attributes:
         latency: cycles from ``x`` to all outputs.
-        base: the sum is shifted right by ``base + amount``, and then by one, rounded.
+        base: the sum is shifted right by ``base + amount``; and, if rounded, then by one.
 
     Members:
         x: the input, in steps.
-        argument: of the core.
-        positive: whether max(x, 0) is to be added, which is the argument then (even functions only).
+        argument: of the core; mirrored: its segment's key.
+        factor: what the slope is multiplied with, or a part of: the argument; mirrored: x, or the end of the domain.
+        positive: whether max(x, 0) is to be added, which is the argument then; mirrored: whether x >= 0.
         amount: see ``base`` (other functions only).
         outside: whether x was outside the domain.
     """
@@ -35,6 +38,11 @@ class Argument(wiring.Component):
             {
                 "x": In(signed(unit.reduction.input.width)),
                 "argument": Out(unit.reduction.argument_bits),
+                "factor": Out(
+                    signed(unit.reduction.input.width)
+                    if unit.reduction.mirrored
+                    else unsigned(unit.reduction.argument_bits)
+                ),
                 "positive": Out(1),
                 "amount": Out(amount_bits),
                 "outside": Out(1),
@@ -43,8 +51,8 @@ class Argument(wiring.Component):
 
     @property
     def _shift(self) -> int:
-        """By how much a sum is shifted right for power 0, but for the last bit."""
-        return self._unit.polynomial.sum_bits + self._unit.output.exponent - 1
+        """By how much a sum is shifted right for power 0, but for the last bit if the result is rounded."""
+        return self._unit.polynomial.sum_bits + self._unit.output.exponent - self._unit.rounds
 
     def _inside(self, m: Module) -> tuple[Value, Value]:
         """x, or the end of the domain next to it; whether it was outside."""
@@ -81,9 +89,32 @@ class Magnitude(Argument):
         # -x = ~x + 1; nothing is added to ~x of the least integer
         more = stages.register(x[-1] & x[:bits].any(), "more")
         m.d.comb += [
+            self.factor.eq(self.argument),
             self.argument.eq(stages.register(((low ^ negative.replicate(bits)) + more)[:bits], "magnitude")),
             self.positive.eq(stages.register(~negative, "positive")),
             self.outside.eq(stages.delay(outside, 2, "outside")),
+        ]
+        return m
+
+
+class Mirror(Argument):
+    """x itself, and its bits inverted where x < 0, which is one less than its magnitude."""
+
+    latency = 1
+
+    def __init__(self, unit: FunctionUnit) -> None:
+        super().__init__(unit, 0)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, ())
+        x, outside = self._inside(m)
+        bits = len(self.argument)
+        m.d.comb += [
+            self.factor.eq(stages.register(x, "x")),
+            self.argument.eq(stages.register(x[:bits] ^ x[-1].replicate(bits), "key")),
+            self.positive.eq(~self.factor[-1]),
+            self.outside.eq(stages.register(outside, "outside")),
         ]
         return m
 
@@ -106,6 +137,7 @@ class FractionPart(Argument):
         x, bits = stages.register(x, "x"), len(self.argument)
         amount = (Const(self._largest, Shape.cast(range(self._largest, self._largest + 1))) - x[bits:].as_signed())
         m.d.comb += [
+            self.factor.eq(self.argument),
             self.argument.eq(stages.register(x[:bits], "fraction")),
             self.amount.eq(stages.register(amount[: len(self.amount)], "amount")),
             self.outside.eq(stages.delay(outside, 2, "outside")),
@@ -116,12 +148,11 @@ class FractionPart(Argument):
 class Mantissa(Argument):
     """x without its leading zeros, an even number of them; the fewer there were, the larger the amount."""
 
-    latency = 3
-
     def __init__(self, unit: FunctionUnit) -> None:
         reduction = unit.reduction
-        steps = [1 << n for n in range(1, (reduction.argument_bits - 1).bit_length())]
-        self._steps = [step for step in reversed(steps) if step < reduction.argument_bits]
+        most_zeros = (reduction.argument_bits - unit.low.bit_length()) // 2 * 2
+        self._steps = [1 << n for n in reversed(range(1, most_zeros.bit_length()))]
+        self.latency = 1 + -(-len(self._steps) // _STEPS)
         super().__init__(unit, len(self._steps))
         # power = (zeros - fraction_bits - exponent) / 2, and the amount is the complement of zeros / 2
         most = (1 << len(self._steps)) - 1
@@ -136,19 +167,19 @@ class Mantissa(Argument):
         m.d.comb += mantissa.eq(x[: len(x) - 1])
         shifted: Value = stages.register(mantissa, "x")
         flags: list[Value] = []
-        half = len(self._steps) // 2
         for number, step in enumerate(self._steps):
-            if number == half:
-                shifted = stages.register(shifted, "half")
-                flags = [stages.register(flag, f"empty{n}") for n, flag in enumerate(flags)]
+            if number and number % _STEPS == 0:
+                shifted = stages.register(shifted, f"shifted{number}")
+                flags = [stages.register(flag, f"empty{number}_{n}") for n, flag in enumerate(flags)]
             empty = Signal(name=f"top{step}")
             m.d.comb += empty.eq(~shifted[-step:].any())
             flags.append(empty)
             shifted = stages.name(Mux(empty, (shifted << step)[:bits], shifted), f"without{step}")
         m.d.comb += [
-            self.argument.eq(stages.register(shifted, "mantissa")),
-            self.amount.eq(stages.register(~Cat(reversed(flags)), "amount")),
-            self.outside.eq(stages.delay(outside, 3, "outside")),
+            self.factor.eq(self.argument),
+            self.argument.eq(stages.register(shifted, "mantissa") if flags else shifted),
+            self.amount.eq(stages.register(~Cat(reversed(flags)), "amount") if flags else Const(0, 0)),
+            self.outside.eq(stages.delay(outside, self.latency, "outside")),
         ]
         return m
 
@@ -166,6 +197,7 @@ class Whole(Argument):
         stages = Stages(m, ())
         x, outside = self._inside(m)
         m.d.comb += [
+            self.factor.eq(self.argument),
             self.argument.eq(stages.register(Cat(x[:-1], ~x[-1]), "x")),
             self.outside.eq(stages.register(outside, "outside")),
         ]
@@ -174,6 +206,7 @@ class Whole(Argument):
 
 ARGUMENTS: dict[str, Callable[[FunctionUnit], Argument]] = {
     "even": Magnitude,
+    "mirrored": Mirror,
     "exponential": FractionPart,
     "root": Mantissa,
     "direct": Whole,

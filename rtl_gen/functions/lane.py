@@ -10,9 +10,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from qse_hw.golden.functions.blocks import blocks, by_code, codes
 from qse_hw.rtl_gen.functions.argument import ARGUMENTS
 from qse_hw.rtl_gen.functions.logic_multiplier import LogicMultiplier, logic_multiplier_latency
-from qse_hw.rtl_gen.functions.segment import by_code, segment_code
+from qse_hw.rtl_gen.functions.segment import segment_code
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
 from qse_hw.rtl_gen.logic.select import pick, resize, table
 from qse_hw.rtl_gen.logic.stages import Stages
@@ -41,27 +42,29 @@ class FunctionLane(wiring.Component):
         self._even = reduction.kind == "even"
         # max(x, 0) is a part of the slope, unless the slope is of something else than the argument
         self._relu_in_slope = self._even and not polynomial.local and polynomial.offset_bits is None
-        self._indexed = config.borders == "equal"  # by the argument's highest bits
+        made = blocks(polynomial.starts, reduction.argument_bits)
+        self._codes = codes(polynomial.starts, reduction.argument_bits)
+        self._equal = made is not None and len(made) == 1  # all segments of one length
         self._slices = sorted(set(polynomial.coarse))
         self._moves = polynomial.local or len(self._slices) > 1  # d takes a cycle of its own
         bits = reduction.argument_bits if polynomial.offset_bits is None else polynomial.offset_bits
-        if self._indexed and polynomial.local:
-            bits = (polynomial.starts[1] if polynomial.segments > 1 else 1 << bits).bit_length() - 1
-        self._d = unsigned(bits)
-        self._c1, self._c2 = _shape(polynomial.c1), _shape(polynomial.c2)
+        if self._equal and polynomial.local:
+            bits = made[0].length_bits
+        self._d = signed(config.input.width) if reduction.mirrored else unsigned(bits)
+        self._c2 = _shape(polynomial.c2)
         slopes = [*polynomial.c1, *(c1 + (1 << unit.slope_bits) for c1 in polynomial.c1 if self._relu_in_slope)]
         if polynomial.c2:
             farthest = (1 << self._d.width) - 1
             bends = [(c2 * farthest) >> polynomial.truncated for c2 in polynomial.c2]
             slopes = [min(slopes) + min(0, *bends), max(slopes) + max(0, *bends)]
-        self._slope = _shape(slopes)
+        self._slope = signed(unit.slope_bits + 2) if reduction.mirrored else _shape(slopes)
         self._levels = [(n, 1 << n) for n in range(len(self._argument.amount))]
         last = self._multiplier_latency(self._slope)
         self.latency = self._argument.latency + 1 + 1 + self._moves + last + 1
         if polynomial.c2:
             self.latency += self._multiplier_latency(self._c2) + 1
-        if reduction.rounds_after_shift:
-            self.latency += -(-len(self._levels) // _LEVELS) + 1
+        if reduction.shift_varies:
+            self.latency += -(-len(self._levels) // _LEVELS) + unit.rounds
         super().__init__(
             {
                 "x": In(signed(config.input.width)),
@@ -80,10 +83,13 @@ class FunctionLane(wiring.Component):
             argument.x.eq(self.x),
             self.outside.eq(stages.delay(argument.outside, self.latency - argument.latency, "outside")),
         ]
-        index = stages.register(self._index(argument.argument), "index")
-        t_before, positive = stages.register(argument.argument, "t1"), stages.register(argument.positive, "positive")
+        index = stages.register(segment_code(argument.argument, polynomial.starts), "index")
+        t_before, positive = stages.register(argument.factor, "t1"), stages.register(argument.positive, "positive")
         c0 = self._table(stages, index, polynomial.c0, "c0")
-        c1 = self._table(stages, index, polynomial.c1, "c1", positive if self._relu_in_slope else None)
+        if unit.reduction.mirrored:
+            c1 = self._mirrored(stages, index, positive)
+        else:
+            c1 = self._table(stages, index, polynomial.c1, "c1", positive if self._relu_in_slope else None)
         c2 = self._table(stages, index, polynomial.c2, "c2") if polynomial.c2 else Const(0, 1)
         t = stages.register(t_before, "t2")
         relu = stages.register(Mux(positive, t_before, 0), "relu") if self._even and not self._relu_in_slope else None
@@ -101,34 +107,27 @@ class FunctionLane(wiring.Component):
         product = self._multiply(m, d, slope, self._slope, "product")
         wait = self._multiplier_latency(self._slope)
         total, below = self._sum(stages, product, c0, wait, relu, cycles + wait)
-        if not unit.reduction.rounds_after_shift:
+        if not unit.reduction.shift_varies:
             m.d.comb += self.y.eq(total >> (polynomial.sum_bits + unit.output.exponent - below))
         else:
             amount = stages.delay(argument.amount, 3 + cycles + wait, "amount")
             m.d.comb += self.y.eq(self._shifted(stages, total, argument.base - below, amount))
         return m
 
-    def _index(self, t: Value) -> Value:
-        """The number or the code of the segment."""
-        starts = self._unit.polynomial.starts
-        if self._indexed:
-            return t[self._d.width :] if len(starts) > 1 else Const(0, 1)
-        return segment_code(t, starts)
-
     def _rows(self, rows: Sequence[int]) -> list[int]:
-        return list(rows) if self._indexed else by_code(rows)
+        return by_code(rows, self._codes)
 
     def _d_of(self, stages: Stages, index: Value, t: Value) -> Value:
         """What the slope is multiplied with; ``index`` came a cycle before ``t``."""
         polynomial, width = self._unit.polynomial, self._d.width
         if not self._moves:
             low = self._slices[0] if self._slices else 0
-            return t[low : low + width]
+            return t if len(t) == width else t[low : low + width]
         if not polynomial.local:
             codes = self._rows([self._slices.index(low) for low in polynomial.coarse])
             which = stages.register(table(index, codes), "slice")
             return stages.register(pick(which, [resize(t[low : low + width], width) for low in self._slices]), "d")
-        if self._indexed:
+        if self._equal:
             return stages.register(t[:width], "d")
         grid = min((start & -start).bit_length() - 1 for start in (*polynomial.starts[1:], 1 << len(t)))
         start = stages.register(table(index, self._rows([one >> grid for one in polynomial.starts])), "start")
@@ -151,6 +150,23 @@ class FunctionLane(wiring.Component):
         slope = Cat(coefficient[:fraction], whole + positive)
         return stages.register(slope[: self._slope.width].as_signed(), name)
 
+    def _mirrored(self, stages: Stages, index: Value, positive: Value) -> Value:
+        """The slope of x: ``c1 + 1`` where x is positive, else ``-c1``; a cycle later.
+
+        If ``c1 = -(2 w + 1)``, these are ``2 (~w) + 1 + 1`` and ``2 w + 1``, the first of the two 1s being the steps of
+        one, so bits of w are inverted, and nothing is added. If c1 is 0, there is nothing to invert.
+        """
+        bits = self._unit.slope_bits - 1  # of one, in steps of w
+        rows = [~(c1 >> 1) if c1 else 0 for c1 in self._unit.polynomial.c1]
+        assert -1 << bits <= min(rows) <= max(rows) < 1 << bits
+        w = table(index, [row % (2 << bits) for row in self._rows(rows)], bits + 1)
+        odd = table(index, self._rows([c1 & 1 for c1 in self._unit.polynomial.c1]), 1)
+        below_zero = w[bits]
+        top = stages.register(Cat(below_zero | (positive & ~odd), below_zero & ~positive), "top")
+        # behind the register: synthesis would make one table, twice as large, of this one and of the inversion
+        low = stages.register(w[:bits], "w") ^ stages.register(odd & positive, "invert").replicate(bits)
+        return Cat(stages.register(odd, "odd"), low, top).as_signed()
+
     def _sum(
         self, stages: Stages, product: Value, c0: Value, wait: int, relu: Value | None, since: int
     ) -> tuple[Value, int]:
@@ -166,7 +182,7 @@ class FunctionLane(wiring.Component):
         return stages.register(((product >> below) + other), "total"), below
 
     def _shifted(self, stages: Stages, total: Value, base: int, amount: Value) -> Value:
-        """The sum shifted right by ``base + amount`` and by one, rounded half up."""
+        """The sum shifted right by ``base + amount``; and by one, rounded half up, unless it is rounded down."""
         value = total >> base if base >= 0 else total << -base
         for number, (bit, step) in enumerate(self._levels):
             if number % _LEVELS == 0 and number:
@@ -175,7 +191,7 @@ class FunctionLane(wiring.Component):
             value = stages.name(Mux(amount[bit], value >> step if step < len(value) else 0, value), f"by{step}")
         if self._levels:
             value = stages.register(value, "shifted")
-        return stages.register((value + 1) >> 1, "rounded")
+        return stages.register((value + 1) >> 1, "rounded") if self._unit.rounds else value
 
     def _multiplier_latency(self, b: Shape) -> int:
         if self._config.multiplier == "logic":

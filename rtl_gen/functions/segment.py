@@ -1,19 +1,26 @@
-"""Which segment an argument lies in: its number in Gray code, in which each border is compared with once only."""
+"""Which segment an argument lies in: its code, by blocks of one length, or by comparison with the borders."""
 
 from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Value
 
+from qse_hw.golden.functions.blocks import blocks, gray
 from qse_hw.rtl_gen.logic.select import greater_equal
 
 
-def gray(number: int) -> int:
-    """The Gray code: from one number to the next a single bit changes."""
-    return number ^ (number >> 1)
-
-
 def segment_code(t: Value, starts: Sequence[int]) -> Value:
-    """:func:`gray` of the number of the segment that ``t`` lies in; ``starts``: the segments' first arguments."""
+    """The code (:func:`qse_hw.golden.functions.blocks.codes`) of the segment that ``t`` lies in, by their starts."""
+    made = blocks(starts, len(t))
+    if made is None:
+        return _gray_code(t, starts)  # in which each border is compared with once only
+    code: Value = Const(0, max(1, (len(starts) - 1).bit_length()))
+    for block in made:
+        number = Cat(t[block.length_bits : block.bits], Const(block.code >> block.count_bits, len(code)))[: len(code)]
+        code |= number & (t[block.bits :] == block.start >> block.bits).replicate(len(code))
+    return code
+
+
+def _gray_code(t: Value, starts: Sequence[int]) -> Value:
     flags = [greater_equal(t[_zeros(start) :], start >> _zeros(start)) for start in starts[1:]]
 
     def bit(n: int) -> Value:
@@ -25,14 +32,6 @@ def segment_code(t: Value, starts: Sequence[int]) -> Value:
         return value
 
     return Cat(bit(n) for n in range((len(starts) - 1).bit_length())) if flags else Const(0, 1)
-
-
-def by_code(rows: Sequence[int]) -> list[int]:
-    """``rows``, one for each segment, in the order of the segments' codes; unused codes get the last row."""
-    ordered = [rows[-1]] * (1 << (len(rows) - 1).bit_length())
-    for number, row in enumerate(rows):
-        ordered[gray(number)] = row
-    return ordered
 
 
 def _zeros(number: int) -> int:

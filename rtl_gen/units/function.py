@@ -24,7 +24,7 @@ from qse_hw.rtl_gen.units.shared import LANES, TARGET
 if TYPE_CHECKING:
     from qse_hw.rtl_gen.functions.function import Function
 
-MULTIPLIERS = ("dsp", "logic")
+MULTIPLIERS = ("dsp", "gates", "logic")
 SEED = 20261129  # of the vectors of inputs of more than 16 bits
 _RANDOM = 1 << 14
 _NEAR = 2  # inputs on either side of a border
@@ -55,9 +55,9 @@ class FunctionConfig(UnitConfig):
     degree: int = option(kind=Integer(1, 2), help="of the polynomials", metavar="D", default=1)
     borders: str = option(
         kind=OneOf(BORDERS),
-        help="segments: of any length, of an aligned power of two, or all of the same length",
+        help="segments: of any length, of an aligned power of two, all of the same length, or what is cheapest",
         metavar="B",
-        default="free",
+        default="auto",
     )
     segments: int = option(
         kind=Integer(1, MAX_SEGMENTS), help="the most there may be", metavar="N", default=MAX_SEGMENTS
@@ -66,7 +66,10 @@ class FunctionConfig(UnitConfig):
         kind=Switch(), help="without symmetry and range reduction, as most published units are", default=False
     )
     multiplier: str = option(
-        kind=OneOf(MULTIPLIERS), help="dsp: what the target has; logic: adders", metavar="M", default="dsp"
+        kind=OneOf(MULTIPLIERS),
+        help="dsp: the target's; gates: narrow, for targets without; logic: narrow, adders with registers",
+        metavar="M",
+        default="dsp",
     )
     lanes: int = option(LANES)
     target: str = option(TARGET)
@@ -80,7 +83,7 @@ class FunctionConfig(UnitConfig):
         """What every lane computes."""
         names = ("function", "input", "output", "error", "low", "high", "degree", "borders", "segments",
                  "direct")  # fmt: skip
-        return design(**{name: getattr(self, name) for name in names})
+        return design(**{name: getattr(self, name) for name in names}, narrow=self.multiplier != "dsp")
 
     @property
     def label(self) -> str:
@@ -90,7 +93,7 @@ class FunctionConfig(UnitConfig):
             words.append("direct")
         if self.degree != 1:
             words.append(f"degree={self.degree}")
-        words += [word for word, usual in ((self.borders, "free"), (self.multiplier, "dsp"), (self.target, "generic"))
+        words += [word for word, usual in ((self.borders, "auto"), (self.multiplier, "dsp"), (self.target, "generic"))
                   if word != usual]  # fmt: skip
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
 

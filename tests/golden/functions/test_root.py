@@ -9,7 +9,7 @@ import pytest
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.functions.root import bit_length, reciprocal_root
 
-ERRORS = [(Fraction(1, 1 << 15), 1), (Fraction(1, 1 << 16), 2)]
+ERRORS = [(Fraction(1, 1 << 15), 1), (Fraction(1, 1 << 12), 1)]
 
 
 def nearest(t):

@@ -19,6 +19,7 @@ KINDS = [
 ]
 SHAPES = [
     {},
+    {"borders": "free"},
     {"borders": "power-of-two"},
     {"borders": "equal"},
     {"degree": 2},

@@ -32,7 +32,7 @@ def check(unit, patterns, **pauses):
 
 
 @pytest.mark.every(12)
-@pytest.mark.parametrize("made", [{}, {"target": "ecp5"}, {"multiplier": "logic"}], ids=str)
+@pytest.mark.parametrize("made", [{}, {"target": "ecp5"}, {"multiplier": "logic"}, {"multiplier": "gates"}], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_every_input(kind, shape, made):
@@ -75,4 +75,4 @@ def test_a_slope_too_wide_for_the_target():
 
 
 def test_latency_is_public():
-    assert used(Function(config(KINDS[0]))).latency == 6
+    assert used(Function(config(KINDS[0]))).latency == 5
