@@ -84,10 +84,11 @@ def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fr
 
     def worst(away: list[int], numbers: range) -> Fraction:
         """The largest distance on one side, in steps of the output; 0 if there is none."""
-        largest = max(away[n] * here[n] for n in numbers)
+        largest: Fraction = max(away[n] * here[n] for n in numbers)
         if points.gap > 1:
             largest = max(largest, *((away[n] + more) * near[n] for n in numbers))
-        return max(largest, Fraction(0)) * one
+        at_least: Fraction = max(largest, Fraction(0))
+        return at_least * one
 
     up_by, down_by = (Fraction(1, 2), Fraction(1, 2)) if unit.rounds else (Fraction(0), Fraction(1))
     bounds = {}

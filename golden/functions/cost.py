@@ -7,7 +7,7 @@ from qse_hw.golden.functions.polynomial import PiecewisePolynomial
 
 BIT_COST = 0.3
 """Look-up tables for each bit of the argument that is compared with a border."""
-BLOCK_COST = 3
+BLOCK_COST = 4.5
 """Look-up tables for each block of segments of one length."""
 _ROWS = 16  # of a look-up table
 _JOINED = 4  # look-up tables that dedicated multiplexers join to one of six inputs
@@ -62,7 +62,7 @@ def table_cost(rows: Sequence[int]) -> float:
             continue
         blocks = {tuple(column[n : n + _ROWS]) for n in range(0, len(column), _ROWS)}
         made = sum(0 < sum(block) < len(block) for block in blocks)
-        total += all if all <= _JOINED else max(made * _SPREAD, _JOINED + 1)
+        total += all if all <= _JOINED else max(made * _SPREAD, _JOINED * _SPREAD)
     return total
 
 

@@ -7,10 +7,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.functions.unit import FunctionUnit
+from qse_hw.rtl_gen.functions.normalize import normalize, normalize_latency, steps
 from qse_hw.rtl_gen.logic.select import greater_equal
 from qse_hw.rtl_gen.logic.stages import Stages
-
-_STEPS = 2  # of leading zeros, between registers
 
 
 class Argument(wiring.Component):
@@ -150,35 +149,24 @@ class Mantissa(Argument):
 
     def __init__(self, unit: FunctionUnit) -> None:
         reduction = unit.reduction
-        most_zeros = (reduction.argument_bits - unit.low.bit_length()) // 2 * 2
-        self._steps = [1 << n for n in reversed(range(1, most_zeros.bit_length()))]
-        self.latency = 1 + -(-len(self._steps) // _STEPS)
-        super().__init__(unit, len(self._steps))
+        self._most_zeros = (reduction.argument_bits - unit.low.bit_length()) // 2 * 2
+        self.latency = 1 + normalize_latency(self._most_zeros)
+        bits = len(steps(self._most_zeros))
+        super().__init__(unit, bits)
         # power = (zeros - fraction_bits - exponent) / 2, and the amount is the complement of zeros / 2
-        most = (1 << len(self._steps)) - 1
-        self.base = self._shift + (reduction.fraction_bits + reduction.input.exponent) // 2 - most
+        self.base = self._shift + (reduction.fraction_bits + reduction.input.exponent) // 2 - ((1 << bits) - 1)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = Stages(m, ())
         x, outside = self._inside(m)
-        bits = len(self.argument)
-        mantissa = Signal(bits)
+        mantissa = Signal(len(self.argument))
         m.d.comb += mantissa.eq(x[: len(x) - 1])
-        shifted: Value = stages.register(mantissa, "x")
-        flags: list[Value] = []
-        for number, step in enumerate(self._steps):
-            if number and number % _STEPS == 0:
-                shifted = stages.register(shifted, f"shifted{number}")
-                flags = [stages.register(flag, f"empty{number}_{n}") for n, flag in enumerate(flags)]
-            empty = Signal(name=f"top{step}")
-            m.d.comb += empty.eq(~shifted[-step:].any())
-            flags.append(empty)
-            shifted = stages.name(Mux(empty, (shifted << step)[:bits], shifted), f"without{step}")
+        argument, zeros = normalize(m, stages, stages.register(mantissa, "x"), self._most_zeros)
         m.d.comb += [
             self.factor.eq(self.argument),
-            self.argument.eq(stages.register(shifted, "mantissa") if flags else shifted),
-            self.amount.eq(stages.register(~Cat(reversed(flags)), "amount") if flags else Const(0, 0)),
+            self.argument.eq(argument),
+            self.amount.eq(~zeros),
             self.outside.eq(stages.delay(outside, self.latency, "outside")),
         ]
         return m

@@ -42,11 +42,13 @@ class FunctionLane(wiring.Component):
         self._even = reduction.kind == "even"
         # max(x, 0) is a part of the slope, unless the slope is of something else than the argument
         self._relu_in_slope = self._even and not polynomial.local and polynomial.offset_bits is None
-        made = blocks(polynomial.starts, reduction.argument_bits)
+        made = blocks(polynomial.starts, reduction.argument_bits) or []
         self._codes = codes(polynomial.starts, reduction.argument_bits)
-        self._equal = made is not None and len(made) == 1  # all segments of one length
+        self._equal = len(made) == 1  # all segments of one length
         self._slices = sorted(set(polynomial.coarse))
-        self._moves = polynomial.local or len(self._slices) > 1  # d takes a cycle of its own
+        # a cycle for d, or for inverting the slope's bits, unless the multiplier has registers of its own
+        inverts = reduction.mirrored and config.target != "ecp5"
+        self._moves = polynomial.local or len(self._slices) > 1 or inverts
         bits = reduction.argument_bits if polynomial.offset_bits is None else polynomial.offset_bits
         if self._equal and polynomial.local:
             bits = made[0].length_bits
@@ -120,9 +122,11 @@ class FunctionLane(wiring.Component):
     def _d_of(self, stages: Stages, index: Value, t: Value) -> Value:
         """What the slope is multiplied with; ``index`` came a cycle before ``t``."""
         polynomial, width = self._unit.polynomial, self._d.width
+        if self._unit.reduction.mirrored:
+            return stages.register(t, "d") if self._moves else t
         if not self._moves:
             low = self._slices[0] if self._slices else 0
-            return t if len(t) == width else t[low : low + width]
+            return t[low : low + width]
         if not polynomial.local:
             codes = self._rows([self._slices.index(low) for low in polynomial.coarse])
             which = stages.register(table(index, codes), "slice")
