@@ -75,4 +75,4 @@ def test_a_slope_too_wide_for_the_target():
 
 
 def test_latency_is_public():
-    assert used(Function(config(KINDS[0]))).latency == 5
+    assert used(Function(config(KINDS[0]))).latency == 6

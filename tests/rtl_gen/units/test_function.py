@@ -55,7 +55,7 @@ def test_facts():
     assert (accuracy["every_input"], accuracy["monotone"]) == (True, True)
     assert 0.3 < accuracy["correctly_rounded"] < 1
     assert document["domain"] == {"low": -8.0, "high": 254 / 64}
-    assert document["latency"] == unit.latency == 5
+    assert document["latency"] == unit.latency == 6
     assert len(document["segments"]["starts"]) == len(document["segments"]["coefficients"])
 
 
