@@ -71,7 +71,7 @@ def design(
         degree: of the polynomials, 1 or 2.
         borders: where segments may begin (:class:`qse_hw.golden.functions.shape.Shape`); ``auto``: what is cheapest.
         segments: the most there may be.
-        direct: without symmetry and range reduction.
+        direct: without symmetry and range reduction; if not ``direct``, ``auto`` and ``narrow`` take what is cheaper.
         narrow: for a multiplier made of logic: its size counts, too.
 
     Raises:
@@ -102,12 +102,16 @@ def design(
             f"Error must be at least {shown(least)} for output {output.name}, which can come no nearer, not "
             f"{shown(error)}; give a finer output or a larger error"
         )
+    bases = [asked]
+    if borders == "auto" and narrow and degree == 1 and input.width <= EXHAUSTIVE_BITS:
+        bases.append(replace(asked, reduction=replace(reduction, direct=True)))
     candidates = [
         one
+        for base in bases
         for kind in (BORDERS[1:] if borders == "auto" else [borders])
-        for shapes in _shapes(asked, degree, kind)
+        for shapes in _shapes(base, degree, kind)
         # of grids, coarse ones first, only the first that will do
-        for one in next(filter(None, (asked.of(shape).fit(shape, segments) for shape in shapes)), [])
+        for one in next(filter(None, (base.of(shape).fit(shape, segments) for shape in shapes)), [])
     ]
     if not candidates:
         raise InputError(
@@ -115,14 +119,21 @@ def design(
             f"{borders} borders; allow more, up to {MAX_SEGMENTS}, or a larger error"
         )
     best = min(candidates, key=lambda one: one.cost)
-    asked = asked.of(best.shape)
-    return _monotone(asked, best, segments) if asked.exhaustive else asked.unit(best)
+    return _monotone(best, segments) if asked.exhaustive else best.unit
 
 
 class _Candidate(NamedTuple):
     cost: float
+    asked: "_Asked"
     shape: Shape
     polynomial: PiecewisePolynomial
+
+    @property
+    def unit(self) -> FunctionUnit:
+        asked = self.asked
+        return FunctionUnit(
+            asked.reduction, asked.output, asked.low, asked.high, asked.error, self.polynomial, self.shape.rounds
+        )
 
 
 @dataclass(frozen=True)
@@ -161,10 +172,15 @@ class _Asked:
         """The same with the shape's reduction."""
         return replace(self, reduction=replace(self.reduction, mirrored=shape.mirrored))
 
-    def unit(self, one: _Candidate) -> FunctionUnit:
-        return FunctionUnit(
-            self.reduction, self.output, self.low, self.high, self.error, one.polynomial, one.shape.rounds
-        )
+    @property
+    def reducing(self) -> int:
+        """The estimated logic of the reduction, in which only the direct unit differs, which narrow ones may be."""
+        if self.reduction.direct or not self.narrow:
+            return 0
+        if not self.reduction.shift_varies:
+            return self.reduction.argument_bits  # registers of |x|
+        powers = self.reduction.reduce_array(np.array([self.low, self.high], np.int64))[2]
+        return 2 * self.output.width * int(abs(powers[1] - powers[0])).bit_length()  # multiplexers and registers
 
     def fit(self, shape: Shape, segments: int, limits: Constraints | None = None) -> list[_Candidate]:
         """The polynomials of a shape, within the error or ``limits``."""
@@ -173,7 +189,10 @@ class _Asked:
         reduction = self.reduction
         bits, kind = reduction.argument_bits, reduction.kind
         kinds = {"mirrored": kind == "mirrored", "even": kind == "even", "narrow": self.narrow}
-        return [_Candidate(cost(one, bits, **kinds), shape, one) for one in fit(limits, shape, bits, segments)]
+        return [
+            _Candidate(self.reducing + cost(one, bits, **kinds), self, shape, one)
+            for one in fit(limits, shape, bits, segments)
+        ]
 
     @lru_cache(maxsize=8)  # noqa: B019 - as long-lived as what it is of
     def constraints(self, sum_bits: int, rounds: bool) -> Constraints:
@@ -183,16 +202,16 @@ class _Asked:
         return sampled(points, self.reduction, self.low, self.high, self.output, self.error, sum_bits, rounds)
 
 
-def _monotone(asked: _Asked, one: _Candidate, segments: int) -> FunctionUnit:
+def _monotone(one: _Candidate, segments: int) -> FunctionUnit:
     """The unit, monotone wherever the function is: wrong turns, mostly at borders, are forbidden until none is left.
 
     Raises:
         InputError: if that takes too many segments.
     """
-    reference, shape = asked.targets, one.shape
+    asked, reference, shape = one.asked, one.asked.targets, one.shape
     allowed = reference.allowed(asked.error)
     while True:
-        unit = asked.unit(one)
+        unit = one.unit
         outputs = unit.array(reference.x)
         if not len(reference.wrong_turns(outputs)):
             return unit

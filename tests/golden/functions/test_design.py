@@ -6,7 +6,8 @@ import pytest
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.functions.design import design
+from qse_hw.golden.functions.cost import cost
+from qse_hw.golden.functions.design import BORDERS, design
 from tests.golden.functions.units import KINDS, make
 
 SOFTPLUS = KINDS[0]
@@ -67,3 +68,15 @@ def test_equal_segments_are_more(kind):
     free, equal, aligned = (make(kind, borders=name) for name in ("free", "equal", "power-of-two"))
     assert free.polynomial.segments <= aligned.polynomial.segments <= equal.polynomial.segments
     assert free.polynomial.segments < equal.polynomial.segments
+
+
+def test_the_cheapest_borders_are_never_more_than_the_others():
+    """By the estimate; and a narrow unit without reduction, if that is cheaper."""
+    found = {name: make(KINDS[4], borders=name) for name in BORDERS}
+    costs = {
+        name: cost(unit.polynomial, 6, mirrored=False, even=False, narrow=False) for name, unit in found.items()
+    }
+    assert costs["auto"] == min(costs.values())
+    assert make(KINDS[4], narrow=True).reduction.direct
+    assert not make(KINDS[4], narrow=True, borders="equal").reduction.direct
+    assert not make(KINDS[4]).reduction.direct
