@@ -27,7 +27,7 @@ FORMATS = (
     "tuned:segments=3,tuned:segments=4,tuned:segments=6,lloyd-max"
 )
 MODE = "free"
-TOKENS, CALIBRATION_TOKENS, INTEGER_TOKENS = 16384, 8192, 8192
+TOKENS, CALIBRATION_TOKENS, INTEGER_TOKENS = 16384, 8192, 4096
 PARTS = ("baselines", "parts", "tensors")
 X_ONLY = ("formats", "reference", "mode", "objective", "x_proj_input", "state", "scales")
 """Options that the recipe integer does not have."""

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from qse_hw.golden.calibration.candidates import ALPHAS
-from qse_hw.golden.calibration.spec import parse_candidates
+from qse_hw.golden.calibration.spec import GROUPED, parse_candidates
 from qse_hw.golden.evaluate import baselines, layers, recipes
 from qse_hw.golden.evaluate.bootstrap import Bootstrap
 from qse_hw.golden.evaluate.by_tensor import by_tensor
@@ -34,6 +34,8 @@ from qse_hw.study.evaluation.report import describe_losses, scaled
 REFERENCE = "quamba"
 RIVALS = ("quamba", "quamba-se8", "quamba-se")
 """x in Quamba's recipe: INT8, the paper's layout in 8 bits, and in the 9 that its simulation has."""
+GROUPS = "groups"
+"""In the place of a percentile: INT8 with a scale for each of 8 groups of channels, as Quamba2 has it."""
 TENSOR_WINDOWS = 8  # for which each tensor is rounded alone, dozens of models
 
 Report = Callable[[str, float], None]
@@ -53,13 +55,12 @@ def measure(inputs: Inputs, calibration: str | None, parts: list[str]) -> tuple[
         rivals = _rivals(inputs, report)
         models: dict[str, Forward] = {**integers, **rivals}
         scores = _score(inputs, models, lambda share: report("running the models", 0.4 + 0.2 * share))
-        scores, swept = _best(scores, rivals)
+        scores, swept = _best(inputs, scores, rivals)
         groups = {**dict.fromkeys(integers, "integer"), **dict.fromkeys(RIVALS, "quamba")}
         chosen = formats[list(formats)[-1]]
         if "baselines" in parts:
-            others = baselines.baselines(
-                inputs.model.config.architecture, f"{REFERENCE}:alpha={swept[REFERENCE]['alpha']}"
-            )
+            x = _sweep(inputs, REFERENCE)[swept[REFERENCE]["alpha"]]
+            others = baselines.baselines(inputs.model.config.architecture, x)
             made = simulate(
                 inputs.model, inputs.calibration, others, tokens=inputs.tokens,
                 progress=lambda share: report("fitting other recipes", 0.6 + 0.05 * share),
@@ -86,7 +87,7 @@ def measure(inputs: Inputs, calibration: str | None, parts: list[str]) -> tuple[
             document["parts"] = _parts(inputs, chosen, report)
         if "tensors" in parts:
             document["tensors"] = _tensors(inputs, chosen, report)
-        best = {name: rivals[f"{name}:alpha={one['alpha']}"] for name, one in swept.items()}
+        best = {name: rivals[_sweep(inputs, name)[one["alpha"]]] for name, one in swept.items()}
         document["tasks"] = inputs.answers({**integers, **best}, report)
     return scores, document
 
@@ -109,13 +110,8 @@ def _formats(inputs: Inputs, calibration: str | None, report: Report) -> dict[st
 
 
 def _rivals(inputs: Inputs, report: Report) -> Mapping[str, Forward]:
-    """Quamba's recipe with every rival's x at every percentile: in integers, or of a Mamba-2 simulated as a whole."""
-    names = [f"{name}:alpha={alpha}" for name in RIVALS for alpha in ALPHAS]
-    if isinstance(inputs.model.config, Mamba2Config):
-        return simulate(
-            inputs.model, inputs.calibration, {name: baselines.quamba("mamba2", name) for name in names},
-            tokens=inputs.tokens, progress=lambda share: report("scales of Quamba2", 0.3 + 0.1 * share),
-        )  # fmt: skip
+    """Quamba's recipe with every rival's x at every percentile."""
+    names = [spec for name in RIVALS for spec in _sweep(inputs, name).values()]
     build = recipes.quamba(
         inputs.model, inputs.calibration, tokens=inputs.tokens,
         progress=lambda share: report("scales of Quamba", 0.3 + 0.02 * share),
@@ -127,7 +123,17 @@ def _rivals(inputs: Inputs, report: Report) -> Mapping[str, Forward]:
     return build({name: [one.quantizer for one in by_layer] for name, by_layer in candidates.items()})
 
 
-def _best(scores: Scores, rivals: Mapping[str, Forward]) -> tuple[Scores, dict[str, dict[str, Any]]]:
+def _sweep(inputs: Inputs, rival: str) -> dict[float | str, str]:
+    """The formats of x of which a rival has the best, by percentile."""
+    specs: dict[float | str, str] = {alpha: f"{rival}:alpha={alpha}" for alpha in ALPHAS}
+    if rival == REFERENCE and isinstance(inputs.model.config, Mamba2Config):
+        specs[GROUPS] = GROUPED
+    return specs
+
+
+def _best(
+    inputs: Inputs, scores: Scores, rivals: Mapping[str, Forward]
+) -> tuple[Scores, dict[str, dict[str, Any]]]:
     """The scores with every rival's best percentile only, under the rival's name; and percentile and KL of all.
 
     The best is that with the least KL on the held-out text itself, which only a rival is granted.
@@ -135,7 +141,7 @@ def _best(scores: Scores, rivals: Mapping[str, Forward]) -> tuple[Scores, dict[s
     swept: dict[str, dict[str, Any]] = {}
     kl, nll = dict(scores.kl), dict(scores.candidate_nll)
     for name in RIVALS:
-        own = {alpha: f"{name}:alpha={alpha}" for alpha in ALPHAS}
+        own = _sweep(inputs, name)
         best = min(own, key=lambda alpha: float(scores.kl[own[alpha]].sum()))
         means = {str(alpha): float(scores.kl[one].mean()) / scores.predictions for alpha, one in own.items()}
         swept[name] = {"alpha": best, "swept": means}

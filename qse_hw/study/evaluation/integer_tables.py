@@ -65,7 +65,7 @@ def _show_models(document: dict[str, Any]) -> None:
         ["recipe", "KL, mnat/token", "over Quamba's", "bits/byte", "minus unquantized's, mbit/byte"],
         rows,
         caption="mnat, mbit: thousandths; [95 % interval over windows]; = : a difference within noise; Quamba's alpha "
-        "is the best of seven on the held-out text itself",
+        "is the best of seven on the held-out text itself; groups: a scale for each of 8 groups of channels (Quamba2)",
     )
 
 

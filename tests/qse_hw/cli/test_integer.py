@@ -18,6 +18,7 @@ from qse_hw.golden.models.integer.simulation import run
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
 from qse_hw.golden.models.mamba.initial import initialize
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 from qse_hw.golden.models.mamba.text import read_text
 from qse_hw.study.evaluation.integer_tables import NAMES, PARTS
@@ -303,3 +304,18 @@ def test_refusals_of_the_page_and_the_plan(refused, model, formats, calibration,
     assert f"must be of the model {report['model']['fingerprint'][:12]}, but is of 5eed5eed5eed" in said
     said = refused("plan", "--model", "mamba-130m", "--calibration", formats, "--json", out / "p.json")
     assert said == "Formats must be of the model's 24 layers, not of 2"
+
+
+@pytest.mark.full
+def test_a_mamba2(tmp_path, out, capsys):
+    """Quamba2 is granted scales for groups of channels, beside the percentiles."""
+    made = Mamba(Mamba2Config(d_model=16, n_layer=2, vocab_size=256, d_state=8, headdim=16, chunk=8)).eval()
+    initialize(made, 3)
+    save_model(made, tmp_path / "m", dtype=torch.float32)
+    words = ("--model", str(tmp_path / "m"), "--recipe", "integer")
+    assert main(["calibrate", *words, "--tokens", "512", "--format", "se8:L=8", "-o", str(tmp_path / "i.json")]) == 0
+    document, said = evaluated(out, capsys, *words[:2], *FEW, "--calibration", tmp_path / "i.json", "--parts", "")
+    assert set(document["formats"]["quamba"]["swept"]) >= {"groups", "0.9995"}
+    assert "groups" not in document["formats"]["quamba-se8"]["swept"]
+    assert document["model"]["architecture"] == "mamba2"
+    assert "integer, as calibrated" in said
