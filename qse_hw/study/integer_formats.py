@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from qse_hw.golden.calibration.candidates import describe as describe_quantizer
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint, ModelFormats, State
+from qse_hw.golden.models.integer.formats import (
+    ChannelFormat,
+    FixedPoint,
+    ModelFormats,
+    ScaledChannels,
+    State,
+    channel_steps,
+)
 from qse_hw.golden.models.integer.mamba1.formats import Decays
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import block_shapes
@@ -43,6 +50,9 @@ def describe(one: Any) -> tuple[int, str]:
         return one.format.bits, describe_quantizer(one)
     if isinstance(one, Decays):
         return one.format.bits, f"{_codes(one.format)}, beside a base for every state"
+    if isinstance(one, ScaledChannels):
+        steps = [float(step) for step in channel_steps(one, len(one.scales))]
+        return one.format.bits, f"{_codes(one.format)}, in units of {min(steps):.3g} to {max(steps):.3g} by channel"
     least, most = min(one.exponents), max(one.exponents)
     by_channel = f"in units of 2^{least} to 2^{most} by channel"
     if isinstance(one, ChannelFormat):

@@ -18,11 +18,12 @@ from qse_hw.golden.models.integer import lfsr
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
     ChannelFormat,
-    ChannelLocal,
     FixedPoint,
     LayerFormats,
     Local,
+    ScaledChannels,
     State,
+    local_exponent,
 )
 from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT, bit_length
 from qse_hw.golden.models.integer.products import Convolution, Multiplier, Norm, Product
@@ -77,7 +78,7 @@ class ArrayArithmetic:
         factors: Floats = np.ldexp((M >> cut).astype(np.float64), -(root.shift + norm.scale.k - cut))
         return factors
 
-    def product(self, name: str, product: Product, x: Floats, to: Local | ChannelFormat) -> Floats:
+    def product(self, name: str, product: Product, x: Floats, to: Local | ChannelFormat | ScaledChannels) -> Floats:
         """The values (b, l, outputs) of a matrix times x (b, l, inputs), in units of ``to``."""
         sums = x @ product.weights.T.astype(np.float64)
         sums *= factor(product.by)
@@ -95,12 +96,12 @@ class ArrayArithmetic:
             total += seen[:, place : place + length] * conv.taps[:, place]
         return self.fixed("conv_sum", total * factor(conv.by), to).astype(np.int64)
 
-    def convert(self, name: str, values: Floats, exponent: int, to: ChannelLocal) -> Floats:
-        """The values (b, l, channels), integers of unit ``2**exponent``, in units of ``to``."""
+    def convert(self, name: str, values: Floats, exponent: int, to: Local) -> Floats:
+        """Integers of unit ``2**exponent``, of any shape, in units of ``to``."""
+        k = local_exponent(to) - exponent
         if isinstance(to, FixedPoint):
-            return self.fixed(name, values * 2.0 ** (exponent - to.exponent), to)
-        places = np.array(to.exponents) + to.format.fraction_bits - exponent
-        return self.position(name, np.ldexp(values, -places), to.format)
+            return self.fixed(name, values * 2.0**-k, to)
+        return self.position(name, values * 2.0 ** -(k + to.format.fraction_bits), to.format)
 
     def encode(self, name: str, value: Floats, scale: Scale, format: SegmentedFormat) -> Floats:
         """Encodes integers whose unit the scale converts to the step s; returns the codes' values in fine steps."""

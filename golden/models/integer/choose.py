@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.spec import FormatSpec, TunedFormat
 from qse_hw.golden.calibration.tune import SIGNS, Tuner
+from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
@@ -20,6 +22,7 @@ from qse_hw.golden.models.integer.formats import (
     ChannelLocal,
     FixedPoint,
     Local,
+    ScaledChannels,
     State,
     local_exponent,
 )
@@ -71,37 +74,34 @@ def local_type(seen: Seen, name: str, options: Options) -> Local:
     return power_of_two_type(seen.histogram(name), options.spec_of(name))
 
 
-def channel_type(
-    seen: Seen, name: str, options: Options, least: int = -_LEAST, common_unit: bool = False
-) -> ChannelLocal:
-    """The type of a local tensor by channel, as :func:`coded_channels` chooses it."""
+def channel_type(seen: Seen, name: str, options: Options, least: int = -_LEAST) -> ChannelLocal:
+    """Each channel is scaled by the power of two nearest its root mean square; all share one format. No exponent is
+    below ``least``.
+    """
     if options.is_wide(name):
         fixed = fixed_point(HEADROOM * float(seen.peaks[name].max()))
         return replace(fixed, exponent=max(fixed.exponent, least))
-    return coded_channels(seen, name, options.spec_of(name), least, common_unit)
-
-
-def coded_channels(
-    seen: Seen, name: str, spec: FormatSpec, least: int = -_LEAST, common_unit: bool = False
-) -> ChannelFormat:
-    """Each channel is scaled by the power of two nearest its root mean square; all share one format.
-
-    Args:
-        seen: the values.
-        name: of the tensor.
-        spec: of the format.
-        least: no exponent is below it.
-        common_unit: whether all channels' values must have at most 16 bits in the finest channel's unit.
-    """
-    values = seen.values(name)
-    rms = np.sqrt(np.square(values, dtype=np.float64).mean(axis=(0, 1)))
-    octaves = np.rint(np.log2(np.maximum(rms, rms.max() * 2.0**-16 + 2.0**-_LEAST))).astype(np.int64)
-    quantizer = power_of_two_type(seen.histogram(name, octaves), spec)
+    octaves = np.rint(np.log2(_root_mean_squares(seen, name))).astype(np.int64)
+    quantizer = power_of_two_type(seen.histogram(name, np.ldexp(1.0, octaves)), options.spec_of(name))
     exponents = np.maximum(octaves + local_exponent(quantizer), least)
-    if common_unit:
-        reach = max(abs(value) for value in quantizer.format.values.values())
-        exponents = np.maximum(exponents, exponents.max() - (LOCAL_BITS - 1 - reach.bit_length()))
     return ChannelFormat(format=quantizer.format, exponents=tuple(exponents.tolist()))
+
+
+def scaled_type(seen: Seen, name: str, options: Options) -> ScaledChannels | FixedPoint:
+    """Each channel is scaled by its root mean square; all share one format."""
+    if options.is_wide(name):
+        return fixed_point(HEADROOM * float(seen.peaks[name].max()))
+    units = _root_mean_squares(seen, name)
+    quantizer = operand_type(seen.histogram(name, units), options.spec_of(name))
+    steps = [quantizer.scale.step * Fraction(unit) for unit in units.tolist()]
+    return ScaledChannels(format=quantizer.format, scales=tuple(map(Scale.from_step, steps)))
+
+
+def _root_mean_squares(seen: Seen, name: str) -> npt.NDArray[np.float64]:
+    """Of every channel; of one that is nearly silent at least the largest over 2^16."""
+    rms = np.sqrt(np.square(seen.values(name), dtype=np.float64).mean(axis=(0, 1)))
+    least: npt.NDArray[np.float64] = np.maximum(rms, rms.max() * 2.0**-16 + 2.0**-_LEAST)
+    return least
 
 
 def fixed_types(seen: Seen, bits: Mapping[str, int]) -> dict[str, FixedPoint]:
@@ -116,7 +116,7 @@ def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int) 
     format: SegmentedFormat | Literal[16, 24]
     if options.state == "se8":
         exponents = _exponents(peaks, 2)
-        quantizer = power_of_two_type(seen.histogram("state", exponents[:, None]), TUNED)
+        quantizer = power_of_two_type(seen.histogram("state", np.ldexp(1.0, exponents)[:, None]), TUNED)
         format = quantizer.format
         exponents = exponents + local_exponent(quantizer)
     else:

@@ -21,6 +21,7 @@ from qse_hw.golden.models.integer.formats import (
     LayerFormats,
     Local,
     ModelFormats,
+    ScaledChannels,
     State,
 )
 from qse_hw.golden.models.integer.mamba1.formats import Decays, Mamba1Formats
@@ -40,9 +41,12 @@ _EXPONENTS = {"type": "array", "minItems": 1, "items": {"type": "integer"}}
 _SEGMENTED = _object(format={"type": "object"}, scale=SCALE_SCHEMA)
 _FIXED = _object(bits={"type": "integer"}, exponent={"type": "integer"})
 _LOCAL = {"if": {"required": ["bits"]}, "then": _FIXED, "else": _SEGMENTED}
-_BY_CHANNEL = {
-    "if": {"required": ["bits"]}, "then": _FIXED, "else": _object(format={"type": "object"}, exponents=_EXPONENTS),
-}  # fmt: skip
+_BY_CHANNEL: dict[type, dict[str, Any]] = {
+    ChannelFormat: _object(format={"type": "object"}, exponents=_EXPONENTS),
+    ScaledChannels: _object(
+        format={"type": "object"}, scales={"type": "array", "minItems": 1, "items": SCALE_SCHEMA}
+    ),
+}
 _STATE = _object(
     format={"if": {"type": "integer"}, "then": {"enum": list(STATE_BITS)}, "else": {"type": "object"}},
     exponents=_EXPONENTS,
@@ -55,7 +59,11 @@ ARCHITECTURES: dict[str, type[LayerFormats]] = {own.ARCHITECTURE: own for own in
 def _layer_schema(formats: type[LayerFormats]) -> dict[str, Any]:
     properties: dict[str, Any] = {
         **dict.fromkeys(formats.OPERANDS, _SEGMENTED), **dict.fromkeys(formats.LOCALS, _LOCAL),
-        **dict.fromkeys(formats.BY_CHANNEL, _BY_CHANNEL), **dict.fromkeys(formats.FIXED, _FIXED),
+        **{
+            name: {"if": {"required": ["bits"]}, "then": _FIXED, "else": _BY_CHANNEL[kind]}
+            for name, kind in formats.BY_CHANNEL.items()
+        },
+        **dict.fromkeys(formats.FIXED, _FIXED),
         "inflow": _EXPONENTS, "state": _STATE,
     }  # fmt: skip
     return _object(A=_DECAYS if formats is Mamba1Formats else _FIXED, **properties)
@@ -126,20 +134,26 @@ def read_formats(path: str | os.PathLike[str]) -> ModelFormats:
         raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
 
 
-def _type_to_json(local: Local | ChannelFormat) -> dict[str, Any]:
+def _type_to_json(local: Local | ChannelFormat | ScaledChannels) -> dict[str, Any]:
     if isinstance(local, FixedPoint):
         return asdict(local)
     if isinstance(local, ChannelFormat):
         return {"format": format_to_json(local.format), "exponents": list(local.exponents)}
+    if isinstance(local, ScaledChannels):
+        return {"format": format_to_json(local.format), "scales": [asdict(scale) for scale in local.scales]}
     return {"format": format_to_json(local.format), "scale": asdict(local.scale)}
 
 
-def _type_from_json(document: dict[str, Any], where: str) -> Local | ChannelFormat:
+def _type_from_json(document: dict[str, Any], where: str) -> Local | ChannelFormat | ScaledChannels:
     if "bits" in document:
         return _fixed_from_json(document)
     format = _format_from_json(document["format"], where)
     if "exponents" in document:
         return ChannelFormat(format=format, exponents=tuple(map(int, document["exponents"])))
+    if "scales" in document:
+        return ScaledChannels(
+            format=format, scales=tuple(scale_from_json(scale, where) for scale in document["scales"])
+        )
     return SegmentedQuantizer(format=format, scale=scale_from_json(document["scale"], where))
 
 

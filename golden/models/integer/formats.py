@@ -3,7 +3,8 @@
 There are three kinds of type. Operands of products (the norm's output, say) have a segmented format with any scale; the
 scale is folded into the product's multiplier. Local tensors (conv_input, say) have a segmented format whose step is a
 power of two, so that the codes' values are fixed-point numbers, or are fixed point themselves; some have a step for
-every channel, which costs nothing. All other tensors are fixed point.
+every channel, which costs nothing. The convolution's input may even have any: they are in the multipliers before and
+after it. All other tensors are fixed point.
 
 Here are the types and what a model's layers have in common; the layers are in
 :mod:`qse_hw.golden.models.integer.mamba1.formats` and :mod:`qse_hw.golden.models.integer.mamba2.formats`.
@@ -17,6 +18,7 @@ from typing import ClassVar, Literal, TypeVar
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.checks import instance, integer, one_of
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.transformations import Transformations
 
@@ -72,8 +74,22 @@ class ChannelFormat:
         object.__setattr__(self, "exponents", _exponents(self.exponents, "Channels'"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScaledChannels:
+    """A segmented format with a scale of its own, any, in every channel."""
+
+    format: SegmentedFormat
+    scales: tuple[Scale, ...]
+
+    def __post_init__(self) -> None:
+        check_encoded(self.format, "Channels")
+        if not self.scales:
+            raise InputError("Channels must have scales, at least one, not none")
+
+
 Local = SegmentedQuantizer | FixedPoint
 ChannelLocal = ChannelFormat | FixedPoint
+ScaledLocal = ChannelLocal | ScaledChannels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +130,7 @@ class LayerFormats:
         ARCHITECTURE: of the models with such layers, as in their configuration.
         OPERANDS: names of the inputs of products, which have a segmented format with any scale.
         LOCALS: names of the local tensors.
-        BY_CHANNEL: those of them that have a step for every channel.
+        BY_CHANNEL: those of them that have a step for every channel, and what they are if they are not fixed point.
         FIXED: bits of the fixed-point tensors, by name.
         WEIGHTS: names of the weights.
         delta: fixed point: the time steps.
@@ -126,7 +142,7 @@ class LayerFormats:
     ARCHITECTURE: ClassVar[str]
     OPERANDS: ClassVar[tuple[str, ...]]
     LOCALS: ClassVar[tuple[str, ...]]
-    BY_CHANNEL: ClassVar[tuple[str, ...]]
+    BY_CHANNEL: ClassVar[Mapping[str, type[ChannelFormat | ScaledChannels]]]
     FIXED: ClassVar[Mapping[str, int]]
     WEIGHTS: ClassVar[tuple[str, ...]]
 
@@ -139,7 +155,7 @@ class LayerFormats:
         for name in self.OPERANDS:
             check_encoded(typed(getattr(self, name), SegmentedQuantizer, name).format, name)
         for name in self.LOCALS:
-            coded = ChannelFormat if name in self.BY_CHANNEL else SegmentedQuantizer
+            coded = self.BY_CHANNEL.get(name, SegmentedQuantizer)
             local = typed(getattr(self, name), (coded, FixedPoint), name)
             if isinstance(local, FixedPoint):
                 check_bits(local, LOCAL_BITS, name)
@@ -224,6 +240,15 @@ def channel_exponents(local: ChannelLocal, channels: int) -> tuple[int, ...]:
     if len(exponents) != channels:
         raise InputError(f"Formats must have an exponent for each of {channels} channels, not {len(exponents)}")
     return exponents
+
+
+def channel_steps(local: ScaledLocal, channels: int) -> list[Fraction]:
+    """The value of the integer 1 in every channel; InputError for another number of channels."""
+    if not isinstance(local, ScaledChannels):
+        return [Fraction(2) ** exponent for exponent in channel_exponents(local, channels)]
+    if len(local.scales) != channels:
+        raise InputError(f"Formats must have a scale for each of {channels} channels, not {len(local.scales)}")
+    return [scale.step / Fraction(2) ** local.format.fraction_bits for scale in local.scales]
 
 
 def _exponents(given: tuple[int, ...], whose: str) -> tuple[int, ...]:

@@ -72,17 +72,17 @@ class Seen:
         """The recorded values: (..., channels), or (b, d, n) for the state."""
         return np.concatenate(self._kept[name])
 
-    def histogram(self, name: str, octaves: npt.NDArray[np.int64] | None = None) -> Histogram:
-        """The histogram of the recorded values, each channel divided by ``2**octaves``, weighted by the squared
-        gradients if these were recorded, and are not all zero.
+    def histogram(self, name: str, units: npt.NDArray[np.float64] | None = None) -> Histogram:
+        """The histogram of the recorded values, each channel divided by its unit, weighted by the squared gradients if
+        these were recorded, and are not all zero.
         """
         values = self.values(name)
         weights = np.concatenate(self._weights[name]) if name in self._weights else None
         if weights is not None and not weights.any():
             weights = None
-        if octaves is not None:
-            values = np.ldexp(values, -octaves)
-            weights = None if weights is None else np.ldexp(weights, 2 * octaves)
+        if units is not None:
+            values = (values / units).astype(np.float32)
+            weights = None if weights is None else (weights * np.square(units)).astype(np.float32)
         try:
             return Histogram(values, weights)
         except InputError as error:

@@ -15,7 +15,7 @@ from torch import Tensor
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint, Granularity, Local
+from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint, Granularity, Local, ScaledChannels
 
 Integers = npt.NDArray[np.int64]
 MAX_WEIGHT, MAX_SUM, MAX_SQUARES = 127, (1 << 31) - 1, 1 << 62
@@ -92,10 +92,12 @@ def fine_step(operand: SegmentedQuantizer) -> Fraction:
     return operand.scale.step / Fraction(2) ** operand.format.fraction_bits
 
 
-def unit_of(local: Local | ChannelFormat) -> Fraction | list[Fraction]:
+def unit_of(local: Local | ChannelFormat | ScaledChannels) -> Fraction | list[Fraction]:
     """The unit after a local tensor's multiplier: its format's step s (of every channel), or the fixed-point step."""
     if isinstance(local, ChannelFormat):
         return [Fraction(2) ** (exponent + local.format.fraction_bits) for exponent in local.exponents]
+    if isinstance(local, ScaledChannels):
+        return [scale.step for scale in local.scales]
     return local.scale.step if isinstance(local, SegmentedQuantizer) else local.step
 
 
@@ -131,11 +133,11 @@ def product(
 
 
 def convolution(
-    weight: Tensor, bias: Tensor, exponents: tuple[int, ...], to: FixedPoint, where: str
+    weight: Tensor, bias: Tensor, inputs: list[Fraction], to: FixedPoint, where: str
 ) -> Convolution:
-    """The depthwise convolution of a weight (channels, 1, width) with inputs of units ``2**exponents`` (channels)."""
+    """The depthwise convolution of a weight (channels, 1, width) with inputs of these units (channels)."""
     taps, steps = quantize_rows(weight.squeeze(1), "row", where)
-    units = [step * Fraction(2) ** own for step, own in zip(steps, exponents, strict=True)]
+    units = [step * own for step, own in zip(steps, inputs, strict=True)]
     return Convolution(
         taps=taps,
         bias=np.array([round(Fraction(b) / unit) for b, unit in zip(bias.tolist(), units, strict=True)]),

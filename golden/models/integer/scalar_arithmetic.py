@@ -16,11 +16,12 @@ from qse_hw.golden.models.integer import lfsr
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
     ChannelFormat,
-    ChannelLocal,
     FixedPoint,
     LayerFormats,
     Local,
+    ScaledChannels,
     State,
+    local_exponent,
 )
 from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT
 from qse_hw.golden.models.integer.products import Convolution, Norm, Product
@@ -69,7 +70,7 @@ class ScalarArithmetic:
         cut = M.bit_length() - 16
         return M >> cut, root.shift + norm.scale.k - cut
 
-    def product(self, name: str, product: Product, x: Numbers, to: Local | ChannelFormat) -> Numbers:
+    def product(self, name: str, product: Product, x: Numbers, to: Local | ChannelFormat | ScaledChannels) -> Numbers:
         """The values (outputs) of a matrix times x (inputs), in units of ``to``."""
         if isinstance(to, FixedPoint):
             return [self.requantize(name, a, M, k, to) for a, M, k in _sums(product, x)]
@@ -87,12 +88,12 @@ class ScalarArithmetic:
             totals.append(self.requantize("conv_sum", total + int(conv.bias[channel]), M, k, to))
         return totals
 
-    def convert(self, name: str, values: Numbers, exponent: int, to: ChannelLocal) -> Numbers:
-        """The values (channels), integers of unit ``2**exponent``, in units of ``to``."""
+    def convert(self, name: str, values: Numbers, exponent: int, to: Local) -> Numbers:
+        """Integers of unit ``2**exponent`` in units of ``to``."""
+        k = local_exponent(to) - exponent
         if isinstance(to, FixedPoint):
-            return [self.requantize(name, value, 1, to.exponent - exponent, to) for value in values]
-        places = [own + to.format.fraction_bits - exponent for own in to.exponents]
-        return [self.position(name, value, k, to.format) for value, k in zip(values, places, strict=True)]
+            return [self.requantize(name, value, 1, k, to) for value in values]
+        return [self.position(name, value, k + to.format.fraction_bits, to.format) for value in values]
 
     def encode(self, name: str, value: int, scale: Scale, format: SegmentedFormat) -> int:
         """Encodes an integer whose unit the scale converts to the step s; returns the code's value in fine steps."""

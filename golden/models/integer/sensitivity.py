@@ -17,7 +17,9 @@ from qse_hw.golden.models.integer.formats import (
     Granularity,
     LayerFormats,
     ModelFormats,
+    ScaledChannels,
     State,
+    channel_steps,
 )
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.mamba1.parameters import decays
@@ -74,13 +76,16 @@ def _run(changed: Mamba, formats: ModelFormats, names: set[str], ids: Tensor) ->
     return run(changed, ids, see)
 
 
-def rounded(to: SegmentedQuantizer | FixedPoint | ChannelFormat | State, value: Tensor) -> Tensor:
+def rounded(to: SegmentedQuantizer | FixedPoint | ChannelFormat | ScaledChannels | State, value: Tensor) -> Tensor:
     """The values of a tensor, channels last, rounded to its type; a state has the shape (b, d, n)."""
     if isinstance(to, SegmentedQuantizer):
         return to.tensor(value)
     if isinstance(to, FixedPoint):
         return (value / 2.0**to.exponent + 0.5).floor().clamp(-to.high - 1, to.high) * 2.0**to.exponent
-    unit = torch.tensor([2.0**exponent for exponent in to.exponents])
+    if isinstance(to, ScaledChannels):
+        unit = torch.tensor([float(step) for step in channel_steps(to, len(to.scales))])
+    else:
+        unit = torch.tensor([2.0**exponent for exponent in to.exponents])
     if isinstance(to, State):
         unit = unit[:, None]
     if isinstance(to.format, SegmentedFormat):

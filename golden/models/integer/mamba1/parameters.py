@@ -15,6 +15,7 @@ from qse_hw.golden.models.integer.formats import (
     FixedPoint,
     Granularity,
     channel_exponents,
+    channel_steps,
     local_exponent,
 )
 from qse_hw.golden.models.integer.functions import Unit
@@ -116,7 +117,7 @@ def layer_parameters(
         conv_input=product(in_proj[:channels], f.norm, unit_of(f.conv_input), granularity, f"{where}, in_proj"),
         gate=product(in_proj[channels:], f.norm, unit_of(f.gate), granularity, f"{where}, in_proj"),
         conv=convolution(
-            mixer.conv1d.weight, mixer.conv1d.bias, channel_exponents(f.conv_input, channels), f.conv_sum,
+            mixer.conv1d.weight, mixer.conv1d.bias, channel_steps(f.conv_input, channels), f.conv_sum,
             f"{where}, conv1d",
         ),
         silu=Unit("silu", f.conv_sum, f.conv_sum),

@@ -49,12 +49,11 @@ class Mamba2Array(ArrayArithmetic):
         conv_input = self.product("conv_input", layer.conv_input, hidden, f.conv_input)
         dt = self.product("dt", layer.dt, hidden, f.dt)
         xbc = layer.silu.array(self.convolve(layer.conv, state, conv_input, f.conv_sum)).astype(np.float64)
-        ends = (config.d_inner, config.d_inner + len(layer.B_shift))
-        x, B, C = (
-            self.convert(name, part, f.conv_sum.exponent, getattr(f, name))
-            for name, part in zip("xBC", np.split(xbc, ends, axis=-1), strict=True)
-        )
-        total = self.saturate("dt_sum", dt * np.ldexp(1.0, layer.dt_shift) + layer.dt_bias, f.dt_sum.high)
+        x, B, C = np.split(xbc, (config.d_inner, config.d_inner + config.ngroups * config.d_state), axis=-1)
+        x = self.encode("x", x, layer.x_scale, f.x.format)
+        B = self.convert("B", B, f.conv_sum.exponent, f.B)
+        C = self.convert("C", C, f.conv_sum.exponent, f.C)
+        total = self.fixed("dt_sum", dt * 2.0**-layer.dt_shift + layer.dt_bias, f.dt_sum)
         y = self._scan(state, x, layer.softplus.array(total.astype(np.int64)).astype(np.float64), B, C)
         y *= layer.silu_gate.array(gate.astype(np.int64))
         gated = self.fixed("gated", np.ldexp(y, -layer.gated_shift), f.gated)
@@ -68,12 +67,11 @@ class Mamba2Array(ArrayArithmetic):
         """C h + D x (b, l, d), of time steps (b, l, h)."""
         layer, config = self.layer, self.layer.config
         groups = (*B.shape[:2], config.ngroups, config.d_state)
-        B = np.ldexp(B, layer.B_shift).reshape(groups)
-        C = np.ldexp(C, layer.C_shift).reshape(groups)
         A = np.ldexp(layer.A.astype(np.float64), -layer.to_exponent)
 
         def decays_of(chunk: slice) -> Floats:
             by_head = decays(time_first(delta, chunk) * A)
             return by_head.repeat(config.headdim, axis=-1).reshape(*by_head.shape[:2], config.ngroups, -1, 1)
 
-        return self.scan(layer.scan, layer.formats, state, x, delta.repeat(config.headdim, axis=-1), decays_of, B, C)
+        by_channel, B, C = delta.repeat(config.headdim, axis=-1), B.reshape(groups), C.reshape(groups)
+        return self.scan(layer.scan, layer.formats, state, x, by_channel, decays_of, B, C)

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
-from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
-    ChannelLocal,
     FixedPoint,
     LayerFormats,
     Local,
+    ScaledChannels,
     State,
     check_bits,
     typed,
@@ -26,9 +25,10 @@ class Mamba2Formats(LayerFormats):
         norm: operand of in_proj: RMSNorm's output without its weight.
         gate: local: in_proj's output, z.
         conv_input: local, by channel: in_proj's output, x over B over C.
-        dt: local, by head: in_proj's output, too.
+        dt: local: in_proj's output, too.
         conv_sum: fixed point: the convolution's sum with its bias.
-        x, B, C: local, by channel: SiLU(conv_sum).
+        x: operand, of the scan alone: SiLU(conv_sum).
+        B, C: local: SiLU(conv_sum), too.
         dt_sum: fixed point: dt with its bias.
         delta: fixed point: softplus(dt_sum).
         A: weights: -A log2(e) of every head, fixed point.
@@ -43,12 +43,12 @@ class Mamba2Formats(LayerFormats):
 
     norm: SegmentedQuantizer
     gate: Local
-    conv_input: ChannelLocal
-    dt: ChannelLocal
+    conv_input: ScaledChannels | FixedPoint
+    dt: Local
     conv_sum: FixedPoint
-    x: ChannelLocal
-    B: ChannelLocal
-    C: ChannelLocal
+    x: SegmentedQuantizer
+    B: Local
+    C: Local
     dt_sum: FixedPoint
     delta: FixedPoint
     A: FixedPoint
@@ -61,11 +61,12 @@ class Mamba2Formats(LayerFormats):
     y: SegmentedQuantizer
 
     ARCHITECTURE = "mamba2"
-    OPERANDS = ("norm", "y")
-    LOCALS = ("gate", "conv_input", "dt", "x", "B", "C")
-    BY_CHANNEL = ("conv_input", "dt", "x", "B", "C")
+    OPERANDS = ("norm", "x", "y")
+    LOCALS = ("gate", "conv_input", "dt", "B", "C")
+    BY_CHANNEL = {"conv_input": ScaledChannels}  # noqa: RUF012
+    # The second norm scales small values up, so gated has 20 bits.
     FIXED = {  # noqa: RUF012
-        "conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 16, "normalized": 16,
+        "conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 20, "normalized": 16,
     }  # fmt: skip
     WEIGHTS = ("in_proj", "conv1d", "out_proj", "A")
 
@@ -73,23 +74,3 @@ class Mamba2Formats(LayerFormats):
         super().__post_init__()
         check_bits(typed(self.A, FixedPoint, "A"), LOCAL_BITS, "A")
 
-
-def aligned(local: ChannelLocal, channels: int, name: str) -> tuple[int, tuple[int, ...]]:
-    """One exponent for all channels, and how far every channel's integers are shifted left to it.
-
-    Raises:
-        InputError: for another number of channels, or if a shifted integer could have more than 16 bits.
-    """
-    if isinstance(local, FixedPoint):
-        return local.exponent, (0,) * channels
-    if len(local.exponents) != channels:
-        raise InputError(f"{name} must have an exponent for each of {channels} channels, not {len(local.exponents)}")
-    exponent = min(local.exponents)
-    shifts = tuple(own - exponent for own in local.exponents)
-    reach = max(abs(value) for value in local.format.values.values()) << max(shifts)
-    if reach >= 1 << (LOCAL_BITS - 1):
-        raise InputError(
-            f"{name}'s values must have at most {LOCAL_BITS} bits in steps of its finest channel, but reach {reach}; "
-            "use exponents that are closer to each other"
-        )
-    return exponent, shifts

@@ -14,22 +14,23 @@ from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
     FixedPoint,
     Granularity,
-    channel_exponents,
+    channel_steps,
     local_exponent,
 )
 from qse_hw.golden.models.integer.functions import Unit
-from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats, aligned
+from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.products import (
     LOG2_E,
     Convolution,
     Norm,
     Product,
     convolution,
+    fine_step,
     norm,
     product,
     unit_of,
 )
-from qse_hw.golden.models.integer.scan import Scan, check_shifts, scan
+from qse_hw.golden.models.integer.scan import Scan, scan
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Block
 
@@ -46,10 +47,10 @@ class Mamba2Layer:
         config: sizes of the model.
         conv: of x over B over C.
         silu, softplus, silu_gate: of the convolution's sum, dt_sum and the gate.
-        dt_shift, dt_bias: how far dt is shifted left to dt_sum's unit, and the bias added there (h).
+        x_scale: x's scale for inputs of SiLU's type.
+        dt_shift, dt_bias: how far dt is shifted right to dt_sum's unit (negative: left), and the bias added there (h).
         A: positive integers (h).
         to_exponent: how far delta A is shifted right to have 16 fraction bits; negative: left.
-        B_shift, C_shift: how far integers are shifted left to the unit that all channels (g n) have in the scan.
         scan: of the channels.
         gated_shift: how far the gated output is shifted right.
         gated_norm: of the gated output, each SSD group by itself.
@@ -64,13 +65,12 @@ class Mamba2Layer:
     dt: Product
     conv: Convolution
     silu: Unit
-    dt_shift: Integers
+    x_scale: Scale
+    dt_shift: int
     dt_bias: Integers
     softplus: Unit
     A: Integers
     to_exponent: int
-    B_shift: Integers
-    C_shift: Integers
     scan: Scan
     silu_gate: Unit
     gated_shift: int
@@ -105,11 +105,6 @@ def layer_parameters(
     channels, groups, heads = config.d_inner, config.ngroups, config.n_heads
     z, xbc, dt = mixer.in_proj.weight.split([channels, config.d_xbc, heads])
 
-    x_steps = [Fraction(2) ** exponent for exponent in channel_exponents(f.x, channels)]
-    B_exponent, B_shift = aligned(f.B, groups * config.d_state, f"{where}: B")
-    C_exponent, C_shift = aligned(f.C, groups * config.d_state, f"{where}: C")
-    dt_shift = np.array(channel_exponents(f.dt, heads)) - f.dt_sum.exponent
-    check_shifts(dt_shift, f"{where}: dt")
     D = mixer.D.repeat_interleave(config.headdim).tolist()
     return Mamba2Layer(
         formats=f,
@@ -119,18 +114,17 @@ def layer_parameters(
         conv_input=product(xbc, f.norm, unit_of(f.conv_input), granularity, f"{where}, in_proj"),
         dt=product(dt, f.norm, unit_of(f.dt), granularity, f"{where}, in_proj"),
         conv=convolution(
-            mixer.conv1d.weight, mixer.conv1d.bias, channel_exponents(f.conv_input, config.d_xbc), f.conv_sum,
+            mixer.conv1d.weight, mixer.conv1d.bias, channel_steps(f.conv_input, config.d_xbc), f.conv_sum,
             f"{where}, conv1d",
         ),
         silu=Unit("silu", f.conv_sum, f.conv_sum),
-        dt_shift=dt_shift,
+        x_scale=Scale.from_step(f.x.scale.step / f.conv_sum.step),
+        dt_shift=f.dt_sum.exponent - local_exponent(f.dt),
         dt_bias=np.array([round(Fraction(b) / f.dt_sum.step) for b in mixer.dt_bias.tolist()]),
         softplus=Unit("softplus", f.dt_sum, f.delta),
         A=decay_rates(mixer.A_log, f.A, where),
         to_exponent=-16 - (f.delta.exponent + f.A.exponent),
-        B_shift=np.array(B_shift),
-        C_shift=np.array(C_shift),
-        scan=scan(f, x_steps, B_exponent, C_exponent, D, where),
+        scan=scan(f, [fine_step(f.x)] * channels, local_exponent(f.B), local_exponent(f.C), D, where),
         silu_gate=Unit("silu", FixedPoint(bits=LOCAL_BITS, exponent=local_exponent(f.gate)), f.silu_gate),
         gated_shift=f.gated.exponent - f.scan.exponent - f.silu_gate.exponent,
         gated_norm=norm(f.normalized.step, f.gated, channels // groups, mixer.norm.eps, f"{where}, normalized"),

@@ -46,13 +46,13 @@ class Mamba2Scalar(ScalarArithmetic):
         conv_input = self.product("conv_input", layer.conv_input, hidden, f.conv_input)
         dt = self.product("dt", layer.dt, hidden, f.dt)
         conv_sum = self.convolve(layer.conv, self.window, conv_input, f.conv_sum)
-        xbc, states = [layer.silu.scalar(total) for total in conv_sum], len(layer.B_shift)
-        x = self.convert("x", xbc[:channels], f.conv_sum.exponent, f.x)
+        xbc, states = [layer.silu.scalar(total) for total in conv_sum], layer.config.ngroups * layer.config.d_state
+        x = [self.encode("x", value, layer.x_scale, f.x.format) for value in xbc[:channels]]
         B = self.convert("B", xbc[channels : channels + states], f.conv_sum.exponent, f.B)
         C = self.convert("C", xbc[channels + states :], f.conv_sum.exponent, f.C)
         totals = [
-            self.saturate("dt_sum", (value << places) + bias, f.dt_sum.high)
-            for value, places, bias in zip(dt, layer.dt_shift.tolist(), layer.dt_bias.tolist(), strict=True)
+            self.saturate("dt_sum", shift(value, layer.dt_shift) + bias, f.dt_sum.high)
+            for value, bias in zip(dt, layer.dt_bias.tolist(), strict=True)
         ]
         y = self._scan(x, [layer.softplus.scalar(total) for total in totals], B, C)
         gated = [
@@ -70,8 +70,6 @@ class Mamba2Scalar(ScalarArithmetic):
         """C h + D x (d)."""
         layer, n, y = self.layer, self.layer.config.d_state, []
         heads_of_group = layer.config.n_heads // layer.config.ngroups
-        B = [value << places for value, places in zip(B, layer.B_shift.tolist(), strict=True)]
-        C = [value << places for value, places in zip(C, layer.C_shift.tolist(), strict=True)]
         for channel, value in enumerate(x):
             head = channel // layer.config.headdim
             group = slice(head // heads_of_group * n, (head // heads_of_group + 1) * n)

@@ -10,7 +10,7 @@ from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
-from qse_hw.golden.models.integer.formats import ChannelFormat, LayerFormats, ModelFormats
+from qse_hw.golden.models.integer.formats import ChannelFormat, LayerFormats, ModelFormats, ScaledChannels
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.options import Options
@@ -49,6 +49,7 @@ def formats(kind: str = "mamba1", **options: Any) -> ModelFormats:
     return calibrate_integer(model(kind), text(), tokens=512, options=chosen)
 
 
+ROUGH_STEPS = {"mamba1": {"y": 64}, "mamba2": {"y": 64, "x": 8}}  # steps are so much finer
 ROUGH = {"scan": 4, "gated": 8}  # bits less than the reach of fixed point
 
 
@@ -60,11 +61,14 @@ def rough(model_formats: ModelFormats) -> ModelFormats:
         for name in layer.__dataclass_fields__:
             value = getattr(layer, name)
             if isinstance(value, SegmentedQuantizer):
-                scale = Scale.from_step(value.scale.step / (64 if name == "y" else 4), value.scale.bits)
+                less = ROUGH_STEPS[layer.ARCHITECTURE].get(name, 4)
+                scale = Scale.from_step(value.scale.step / less, value.scale.bits)
                 changes[name] = SegmentedQuantizer(format=value.format, scale=scale)
             elif isinstance(value, ChannelFormat):
-                less = 2 if name == "x" else 3
-                changes[name] = replace(value, exponents=tuple(exponent - less for exponent in value.exponents))
+                changes[name] = replace(value, exponents=tuple(exponent - 3 for exponent in value.exponents))
+            elif isinstance(value, ScaledChannels):
+                scales = tuple(Scale.from_step(scale.step / 8) for scale in value.scales)
+                changes[name] = replace(value, scales=scales)
             elif name not in ("A", "B", "inflow", "state"):
                 changes[name] = replace(value, exponent=value.exponent - ROUGH.get(name, 3))
         state = replace(layer.state, exponents=tuple(exponent - 4 for exponent in layer.state.exponents))

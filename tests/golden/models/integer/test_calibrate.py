@@ -10,7 +10,7 @@ from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.choose import fixed_point
-from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint
+from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.products import LOG2_E
@@ -60,7 +60,7 @@ def test_types_are_what_was_asked_for():
     for bits in (8, 16):
         for layer in small.formats(local_bits=bits).layers:
             for name in layer.LOCALS:
-                coded = ChannelFormat if name in layer.BY_CHANNEL else SegmentedQuantizer
+                coded = layer.BY_CHANNEL.get(name, SegmentedQuantizer)
                 assert isinstance(getattr(layer, name), coded if bits == 8 else FixedPoint)
             assert all(getattr(layer, name).format.bits == 8 for name in layer.OPERANDS)
             assert len(layer.state.exponents) == 48

@@ -9,7 +9,6 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.models.integer.document import read_formats, write_formats
 from qse_hw.golden.models.integer.formats import State
-from qse_hw.golden.models.integer.mamba2.formats import aligned
 from tests.golden.models.integer import small
 
 
@@ -83,15 +82,6 @@ def test_layers_of_another_kind_are_refused(tmp_path):
     file.write_text(json.dumps(document | {"architecture": "mamba3"}))
     with pytest.raises(InputError, match="architecture: 'mamba3' is not one of"):
         read_formats(file)
-
-
-def test_values_without_a_common_unit_are_refused():
-    layer = small.formats("mamba2", local_bits=8).layers[0]
-    B = replace(layer.B, exponents=(layer.B.exponents[0] + 15, *layer.B.exponents[1:]))
-    with pytest.raises(InputError, match="B's values must have at most 16 bits in steps of its finest channel"):
-        aligned(B, 8, "B")
-    with pytest.raises(InputError, match="B must have an exponent for each of 7 channels, not 8"):
-        aligned(layer.B, 7, "B")
 
 
 def test_other_documents_are_called_by_their_names(tmp_path):
