@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from qse_hw.golden.checks import instance
-from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.choose import fixed_point, operand_type
 from qse_hw.golden.models.integer.effects import divergence, effects
 from qse_hw.golden.models.integer.formats import WIDE_BITS, FixedPoint, LayerFormats, ModelFormats
@@ -23,7 +22,7 @@ from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Block, Mamba
-from qse_hw.golden.models.mamba.text import check_ids
+from qse_hw.golden.models.mamba.text import check_ids, sequences
 
 SEQUENCE = 512
 SEQUENCES = 8  # run at a time
@@ -57,10 +56,8 @@ def calibrate_integer(
     instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
     check_ids(ids, model.config.vocab_size)
     options, wanted = options or Options(), transformations or Transformations()
-    if not SEQUENCE <= tokens <= len(ids):
-        raise InputError(f"Tokens must be from one sequence of {SEQUENCE} to the text's {len(ids)}, not {tokens}")
+    text = sequences(ids, tokens, SEQUENCE)
     changed = wanted.model(model)
-    text = ids[: tokens // SEQUENCE * SEQUENCE].long().view(-1, SEQUENCE)
     return _Calibrator(model, changed, text, options, wanted, progress or (lambda layer: None)).best()
 
 

@@ -52,6 +52,17 @@ class Bytes:
         return bytes(ids).decode(errors="replace")
 
 
+def sequences(ids: Tensor, tokens: int, length: int) -> Tensor:
+    """The first ``tokens`` ids (count,) as int64 sequences (count, length); what does not fill a sequence is left out.
+
+    Raises:
+        InputError: if the text has fewer tokens, or ``tokens`` are fewer than one sequence.
+    """
+    if not length <= tokens <= len(ids):
+        raise InputError(f"Tokens must be from one sequence of {length} to the text's {len(ids)}, not {tokens}")
+    return ids[: tokens // length * length].long().view(-1, length)
+
+
 def check_ids(ids: Any, vocab_size: int, shapes: Sequence[str] = ("(count,)",)) -> None:
     """InputError unless ``ids`` is an integer tensor of tokens of the vocabulary, of 1 to ``len(shapes)`` axes."""
     whole = isinstance(ids, Tensor) and ids.dtype in _INTEGERS and ids.numel() > 0
