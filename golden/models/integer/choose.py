@@ -29,7 +29,6 @@ from qse_hw.golden.models.integer.formats import (
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import TUNED, Options
 
-STATE_HEADROOM = 5.0  # of the state and of its inflow; wide, since the peak of a single channel is a poor estimate
 _LEAST = 40  # peaks below 2**-40 are taken as 2**-40
 _TWO_SIDED = 4  # a sign bit is used only if the negative peak is more than a quarter of the peak
 HEADROOM = 1.25  # fixed point reaches this times the peak seen; larger values saturate
@@ -109,9 +108,11 @@ def fixed_types(seen: Seen, bits: Mapping[str, int]) -> dict[str, FixedPoint]:
     return {name: fixed_point(HEADROOM * float(seen.peaks[name].max()), wide) for name, wide in bits.items()}
 
 
-def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int) -> State:
-    """One exponent per channel, small enough that C h is never coarser than the scan's output."""
-    peaks = STATE_HEADROOM * seen.peaks["state"]
+def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int, headroom: float) -> State:
+    """One exponent per channel, with ``headroom`` over its peak, but never so coarse that C h is coarser than the scan's
+    output.
+    """
+    peaks = headroom * seen.peaks["state"]
     coarsest = scan.exponent - C_exponent
     format: SegmentedFormat | Literal[16, 24]
     if options.state == "se8":
@@ -126,7 +127,7 @@ def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int) 
     return State(format=format, exponents=tuple(exponents.tolist()), rounding=options.rounding)
 
 
-def inflow_exponents(seen: Seen, state: State, B_exponent: int) -> tuple[int, ...]:
+def inflow_exponents(seen: Seen, state: State, B_exponent: int, headroom: float) -> tuple[int, ...]:
     """One exponent per channel, large enough that delta x B is never finer than what the state is rounded from."""
-    exponents = _exponents(STATE_HEADROOM * seen.peaks["inflow"], LOCAL_BITS)
+    exponents = _exponents(headroom * seen.peaks["inflow"], LOCAL_BITS)
     return tuple(np.maximum(exponents, np.array(state.exponents) - 15 - B_exponent).tolist())

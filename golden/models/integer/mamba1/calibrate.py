@@ -23,6 +23,8 @@ from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.mamba.model import Block
 
+STATE_HEADROOM = 5.0  # of the state and of its inflow; wide, since the peak of a channel of few states says little
+
 
 def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba1Formats:
     """The formats of a transformed layer."""
@@ -32,7 +34,7 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba1Formats:
         name: operand_type(seen.histogram(name), options.spec_of(name)) for name in own.OPERANDS
     }
     locals_: dict[str, Any] = {name: local_type(seen, name, options) for name in ("gate", "B", "C")}
-    state = state_type(seen, options, fixed["scan"], local_exponent(locals_["C"]))
+    state = state_type(seen, options, fixed["scan"], local_exponent(locals_["C"]), STATE_HEADROOM)
     return Mamba1Formats(
         **operands,
         **locals_,
@@ -41,7 +43,7 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba1Formats:
         dt=channel_type(seen, "dt", options, least=fixed["dt_sum"].exponent),
         A=_decays(cast(Any, block.mixer).A_log),
         state=state,
-        inflow=inflow_exponents(seen, state, local_exponent(locals_["B"])),
+        inflow=inflow_exponents(seen, state, local_exponent(locals_["B"]), STATE_HEADROOM),
     )
 
 

@@ -18,6 +18,8 @@ from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.mamba.model import Block
 
+STATE_HEADROOM = 2.0  # of the state and of its inflow; a channel has many states, whose peak says more than Mamba-1's
+
 
 def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba2Formats:
     """The formats of a transformed layer."""
@@ -27,7 +29,7 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba2Formats:
         name: operand_type(seen.histogram(name), options.spec_of(name)) for name in own.OPERANDS
     }
     locals_: dict[str, Any] = {name: local_type(seen, name, options) for name in ("gate", "dt", "B", "C")}
-    state = state_type(seen, options, fixed["scan"], local_exponent(locals_["C"]))
+    state = state_type(seen, options, fixed["scan"], local_exponent(locals_["C"]), STATE_HEADROOM)
     A = float(cast(Any, block.mixer).A_log.double().exp().max()) * LOG2_E
     return Mamba2Formats(
         **operands,
@@ -36,5 +38,5 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba2Formats:
         conv_input=scaled_type(seen, "conv_input", options),
         A=fixed_point(A),
         state=state,
-        inflow=inflow_exponents(seen, state, local_exponent(locals_["B"])),
+        inflow=inflow_exponents(seen, state, local_exponent(locals_["B"]), STATE_HEADROOM),
     )
