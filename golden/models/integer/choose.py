@@ -109,9 +109,7 @@ def fixed_types(seen: Seen, bits: Mapping[str, int]) -> dict[str, FixedPoint]:
 
 
 def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int, headroom: float) -> State:
-    """One exponent per channel, with ``headroom`` over its peak, but never so coarse that C h is coarser than the scan's
-    output.
-    """
+    """One exponent per channel, with ``headroom`` over its peak, but C h is never coarser than the scan's output."""
     peaks = headroom * seen.peaks["state"]
     coarsest = scan.exponent - C_exponent
     format: SegmentedFormat | Literal[16, 24]
