@@ -29,7 +29,9 @@ CLAIM = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A unit with its options, or the standard list."""
-    parser.add_argument("--all", action="store_true", help="all formats, input types and architectures, 16 lanes")
+    parser.add_argument(
+        "--all", action="store_true", help="all formats, input types, architectures and functions, 16 lanes"
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
     add_unit_parsers(parser, _add_common, names=UNITS, required=False)
 

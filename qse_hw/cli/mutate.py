@@ -18,14 +18,16 @@ UNITS = ("encoder", "decoder", "function")
 LEVELS = ("word", "gate")
 SAMPLE, SEED = 1000, 2601
 CLAIM = (
-    "Every fault of Yosys' mutate in the netlists of encoder and decoder is noticed by the stimuli of the regression, "
-    "or is proved to change no output."
+    "Every fault of Yosys' mutate in the netlists of encoder, decoder and function unit is noticed by the stimuli of "
+    "the regression, or is proved to change no output."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A unit with its options, or the standard list."""
-    parser.add_argument("--all", action="store_true", help="the standard list of encoders and decoders, both levels")
+    parser.add_argument(
+        "--all", action="store_true", help="the standard list of encoders, decoders and function units, both levels"
+    )
     _add_common(parser)
     parser.set_defaults(mutants=SAMPLE, seed=SEED, json=None)
     add_unit_parsers(parser, _add_unit, names=UNITS, required=False)

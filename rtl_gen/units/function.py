@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.inputs import InputType, input_type
 from qse_hw.golden.functions.accuracy import accuracy
 from qse_hw.golden.functions.constraints import EXHAUSTIVE_BITS, exhaustive
 from qse_hw.golden.functions.design import BORDERS, MAX_SEGMENTS, design
@@ -170,6 +170,19 @@ class FunctionConfig(UnitConfig):
 
 
 CONFIG = FunctionConfig
+
+
+def one_of_each() -> list[FunctionConfig]:
+    """A unit of each function, for lists of checks: 12-bit inputs, within 2^-8."""
+    domains: dict[str, dict[str, Any]] = {
+        "softplus": {}, "silu": {}, "exp2": {"high": Fraction(0)}, "rsqrt": {"low": Fraction(1, 16)},
+    }  # fmt: skip
+    return [
+        FunctionConfig(
+            function=name, input=input_type("s12e-8"), output=input_type("s14e-9"), error=Fraction(1, 256), **domain
+        )
+        for name, domain in domains.items()
+    ]
 
 
 def _columns(unit: FunctionUnit) -> list[tuple[int, ...]]:

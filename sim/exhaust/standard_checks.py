@@ -1,4 +1,8 @@
-"""The checks of ``exhaust --all``: shipped formats and one of five segments, all kinds of input and architecture."""
+"""The checks of ``exhaust --all``.
+
+Encoders and decoders of the shipped formats and one of five segments, with all kinds of input and architecture; a unit
+of each function.
+"""
 
 from dataclasses import replace
 
@@ -8,6 +12,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import one_of_each
 from qse_hw.sim.exhaust.exhaust import Check
 
 LANES = 16  # with more lanes, compilation takes longer than simulation saves
@@ -68,4 +73,5 @@ def standard() -> list[Check]:
         Check(config=EncoderConfig(format=format, input=input_type("fp32"), lanes=LANES)) for format in known.values()
     ]
     fixed = EncoderConfig(format=known["se8"], input=input_type("s32e-20"), lanes=LANES)
-    return [*decoders, *narrow, *constants, *wide, Check(config=fixed)]
+    functions = [Check(config=replace(config, lanes=LANES)) for config in one_of_each()]
+    return [*decoders, *functions, *narrow, *constants, *wide, Check(config=fixed)]

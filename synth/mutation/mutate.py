@@ -24,6 +24,7 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import one_of_each
 from qse_hw.synth.mutation.netlist import LEVELS, Level, mutants
 from qse_hw.synth.mutation.prove import EQUIVALENT, prove, witnesses
 from qse_hw.synth.mutation.simulate import compile_simulator, simulate
@@ -148,6 +149,7 @@ def standard() -> Iterator[tuple[UnitConfig, Level]]:
     """The configurations of the score; counters have 6 bits, as some faults of wide ones take 2**31 beats to show."""
     for name in FORMATS:
         yield from ((DecoderConfig(format=load_format(name)), level) for level in LEVELS)
+    yield from ((config, level) for config in one_of_each() for level in LEVELS)
     for constant, name, (input_name, step) in product((True, False), FORMATS, STEPS.items()):
         scale = Scale.from_step(step) if constant else None
         config = EncoderConfig(format=load_format(name), input=input_type(input_name), scale=scale, counter_width=6)

@@ -12,9 +12,11 @@ import pytest
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.functions.targets import FUNCTIONS
 from qse_hw.golden.reference.vectors import decoder_vectors, expected
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.sim.exhaust import exhaust as module
 from qse_hw.sim.exhaust.bulk import Answer, Bulk
 from qse_hw.sim.exhaust.exhaust import Check, compare, every_k, exhaust
@@ -207,6 +209,7 @@ def test_the_standard_list():
     assert {(unit.arch, unit.target) for unit in encoders} == set(
         itertools.product(("fused", "parallel"), ("generic", "ecp5"))
     )
+    assert {unit.function for unit in units if isinstance(unit, FunctionConfig)} == set(FUNCTIONS)
     for unit in units:
         unit.component()
 

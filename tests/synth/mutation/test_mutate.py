@@ -8,6 +8,7 @@ import pytest
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.functions.targets import FUNCTIONS
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.sim.cycle.stimulus import full_speed
@@ -76,6 +77,6 @@ def _inverted(program):
 
 def test_the_standard_list():
     jobs = [(config.label, level) for config, level in standard()]
-    assert len(set(jobs)) == len(jobs) == len(FORMATS) * (2 + 3 * len(STEPS))
+    assert len(set(jobs)) == len(jobs) == len(FORMATS) * (2 + 3 * len(STEPS)) + 2 * len(FUNCTIONS)
     assert all(config.counter_width == 6 for config, _ in standard() if config.unit == "encoder")
     assert {"encoder se8-silu bf16 scale=runtime", "decoder se9-paper"} <= {label for label, _ in jobs}
