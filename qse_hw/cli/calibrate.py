@@ -36,7 +36,7 @@ from qse_hw.study.sources import (
 SCHEMA = "qse-hw/calibrate/1"
 RECIPES = ("x-only", "integer")
 FORMAT, MODE, OBJECTIVE, SCALE_BITS = "se8", "free", "x", 16
-X_ONLY = ("activations", "mode", "objective", "alpha", "scale_bits")
+X_ONLY = ("activations", "mode", "alpha", "scale_bits")
 """Options of this recipe alone."""
 
 
@@ -62,7 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mode", metavar="M", help=f"what tuned layers share: {', '.join(MODES)} (default {MODE})")
     parser.add_argument(
-        "--objective", metavar="O", help=f"least squared error of x, or of the layer's output (default {OBJECTIVE})"
+        "--objective",
+        metavar="O",
+        help=f"whose error is least: the tensor's own (x), or the layer's output's (output) (default {OBJECTIVE}); "
+        "with --recipe integer, also the model's distribution's (loss), or the better of x and loss for each tensor, "
+        f"measured (model) (default {calibrate_integer.OBJECTIVE})",
     )
     parser.add_argument("--alpha", metavar="A", type=float, help=f"percentile (default {ALPHA})")
     parser.add_argument(

@@ -13,8 +13,8 @@ from qse_hw.study.sources import integer
 if TYPE_CHECKING:
     from qse_hw.golden.models.integer.transformations import Transformations
 
-FORMAT, LOCAL_BITS, STATE, ROUNDING, WEIGHTS, RESIDUAL = "tuned", 8, "s16", "nearest", "row", 10
-OPTIONS = ("local_bits", "state", "rounding", "weights", "residual_fraction", "without")
+FORMAT, OBJECTIVE, LOCAL_BITS, STATE, ROUNDING, WEIGHTS, RESIDUAL = "tuned", "loss", 8, "s16", "nearest", "row", 10
+OPTIONS = ("local_bits", "bits", "state", "rounding", "weights", "residual_fraction", "without")
 """Options of this recipe alone."""
 TRANSFORMATIONS = ("fold_norms", "rotate_residual", "rotate_y")
 
@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--local-bits", metavar="B", type=integer,
         help=f"bits of the convolution's input, gate, B, C and dt: 8, or 16 for fixed point (default {LOCAL_BITS})",
+    )
+    group.add_argument(
+        "--bits", metavar="B",
+        help="bits of a tuned format for all tensors, 2 to 10, or by tensor as in norm=10,gate=16 (16: fixed point; "
+        "default: those of --format and --local-bits)",
     )
     group.add_argument(
         "--state", metavar="S", help=f"the SSM state: s16, s24, or a tuned 8-bit format, se8 (default {STATE})"
@@ -48,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """Calibrate, write and summarise; gives what was calibrated, in words, and its sizes."""
     set_defaults(
-        args, format=FORMAT, local_bits=LOCAL_BITS, state=STATE, rounding=ROUNDING, weights=WEIGHTS,
-        residual_fraction=RESIDUAL,
+        args, format=FORMAT, objective=OBJECTIVE, local_bits=LOCAL_BITS, state=STATE, rounding=ROUNDING,
+        weights=WEIGHTS, residual_fraction=RESIDUAL,
     )  # fmt: skip
     spec = add_headroom(parse_format(args.format), args.headroom)
     from qse_hw.golden.models.integer.calibrate import calibrate_integer
@@ -60,8 +65,8 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from qse_hw.study.integer_formats import show
 
     options = Options(
-        spec=spec, local_bits=args.local_bits, state=args.state, rounding=args.rounding, weights=args.weights,
-        residual_fraction=args.residual_fraction,
+        spec=spec, objective=args.objective, local_bits=args.local_bits, bits=_bits(args.bits), state=args.state,
+        rounding=args.rounding, weights=args.weights, residual_fraction=args.residual_fraction,
     )  # fmt: skip
     transformations = _transformations(args.without)
     for path in filter(None, (args.output, args.json)):
@@ -83,6 +88,19 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         f"{args.model or 'bundled model'} on {text.source}",
         {"layers": layers, "tokens": formats.tokens, "channels": model.config.d_inner},
     )
+
+
+def _bits(text: str | None) -> int | dict[str, int] | None:
+    """Bits for all tensors, or by tensor."""
+    if text is None:
+        return None
+    bits: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, number = part.rpartition("=")
+        if not number.strip().isdecimal() or (not name and part != text) or name in bits:
+            raise InputError(f"Bits must be a number, or TENSOR=NUMBER,... with each tensor once, not {text!r}")
+        bits[name.strip()] = int(number)
+    return bits.get("", bits)
 
 
 def _transformations(without: str | None) -> "Transformations":

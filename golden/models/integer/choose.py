@@ -14,10 +14,12 @@ from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.calibration.spec import FormatSpec, TunedFormat
 from qse_hw.golden.calibration.tune import SIGNS, Tuner
+from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
+    MAX_EXPONENT,
     ChannelFormat,
     ChannelLocal,
     FixedPoint,
@@ -28,6 +30,7 @@ from qse_hw.golden.models.integer.formats import (
 )
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import TUNED, Options
+from qse_hw.golden.models.integer.scan import MAX_SHIFT
 
 _LEAST = 40  # peaks below 2**-40 are taken as 2**-40
 _TWO_SIDED = 4  # a sign bit is used only if the negative peak is more than a quarter of the peak
@@ -104,12 +107,30 @@ def _root_mean_squares(seen: Seen, name: str) -> npt.NDArray[np.float64]:
 
 
 def fixed_types(seen: Seen, bits: Mapping[str, int]) -> dict[str, FixedPoint]:
-    """The types of all fixed-point tensors."""
-    return {name: fixed_point(HEADROOM * float(seen.peaks[name].max()), wide) for name, wide in bits.items()}
+    """The types of all fixed-point tensors.
+
+    Raises:
+        InputError: naming layer and tensor, if no exponent serves.
+    """
+    types = {}
+    for name, wide in bits.items():
+        peak = HEADROOM * float(seen.peaks[name].max())
+        if peak >= 2.0 ** (MAX_EXPONENT + wide - 1):
+            raise InputError(
+                f"{seen.where}{name} must be below 2^{MAX_EXPONENT + wide - 1} for fixed point of {wide} bits, but "
+                f"reaches {peak / HEADROOM:.4g}; check the checkpoint"
+            )
+        types[name] = fixed_point(peak, wide)
+    return types
 
 
 def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int, headroom: float) -> State:
-    """One exponent per channel, with ``headroom`` over its peak, but C h is never coarser than the scan's output."""
+    """One exponent per channel, with ``headroom`` over its peak, but C h is never coarser than the scan's output, and
+    no finer than shifts allow.
+
+    Raises:
+        InputError: naming layer and channel, if the coarsest exponent does not reach the peak.
+    """
     peaks = headroom * seen.peaks["state"]
     coarsest = scan.exponent - C_exponent
     format: SegmentedFormat | Literal[16, 24]
@@ -118,10 +139,19 @@ def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int, 
         quantizer = power_of_two_type(seen.histogram("state", np.ldexp(1.0, exponents)[:, None]), TUNED)
         format = quantizer.format
         exponents = exponents + local_exponent(quantizer)
+        reach = max(abs(value) for value in format.values.values())
     else:
         format = 16 if options.state == "s16" else 24
         exponents = _exponents(peaks, format)
-    exponents = np.minimum(exponents, coarsest)
+        reach = (1 << (format - 1)) - 1
+    beyond = np.flatnonzero((exponents > coarsest) & (seen.peaks["state"] > reach * 2.0**coarsest))
+    if beyond.size:
+        raise InputError(
+            f"{seen.where}state must stay within {reach * 2.0**coarsest:.4g}, as its unit times C's may not exceed "
+            f"scan's, but reaches {seen.peaks['state'][beyond[0]]:.4g} in channel {beyond[0]}; take state s24, or "
+            "check the checkpoint"
+        )
+    exponents = np.clip(exponents, coarsest - MAX_SHIFT, coarsest)
     return State(format=format, exponents=tuple(exponents.tolist()), rounding=options.rounding)
 
 

@@ -29,15 +29,19 @@ class Seen:
         layer: its number, for messages; None outside the layers.
         kept: names of the tensors whose values are kept; of the others only the peaks are.
         plain: names of the tensors whose squared errors are not weighted.
+
+    Attributes:
+        where: the layer, as messages begin.
+        peaks: the greatest magnitudes by tensor, (channels,).
     """
 
     def __init__(self, layer: int | None, kept: Collection[str], plain: Collection[str] = ()) -> None:
         self._names, self._plain = kept, plain
-        self._where = "" if layer is None else f"Layer {layer}, "
+        self.where = "" if layer is None else f"Layer {layer}, "
         self._kept: dict[str, list[Floats]] = {}
         self._weights: dict[str, list[Floats]] = {}
         self._waiting: list[tuple[str, Tensor]] = []
-        self.peaks: dict[str, npt.NDArray[np.float64]] = {}  # by channel
+        self.peaks: dict[str, npt.NDArray[np.float64]] = {}
         self._steps = 0
 
     def __call__(self, name: str, value: Tensor) -> Tensor:
@@ -45,7 +49,7 @@ class Seen:
         channels = (0, 2) if name == "state" else (0, 1)
         peaks = seen.abs().amax(channels).double().numpy()
         if not np.isfinite(peaks).all():
-            raise InputError(f"{self._where}{name} must be finite, but has NaN or infinity; check the checkpoint")
+            raise InputError(f"{self.where}{name} must be finite, but has NaN or infinity; check the checkpoint")
         self.peaks[name] = np.maximum(self.peaks.get(name, 0.0), peaks)
         if name == "state":
             self._steps += 1
@@ -64,7 +68,7 @@ class Seen:
             gradient = value.grad
             assert gradient is not None  # a backward pass reached it
             if not bool(gradient.isfinite().all()):
-                raise InputError(f"{self._where}{name} must have finite gradients; check the checkpoint")
+                raise InputError(f"{self.where}{name} must have finite gradients; check the checkpoint")
             self._weights.setdefault(name, []).append(gradient.float().square().numpy())
         self._waiting.clear()
 
@@ -86,4 +90,4 @@ class Seen:
         try:
             return Histogram(values, weights)
         except InputError as error:
-            raise InputError(f"{self._where}{name}: {error}") from error
+            raise InputError(f"{self.where}{name}: {error}") from error

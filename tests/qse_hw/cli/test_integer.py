@@ -85,6 +85,31 @@ def test_options_of_calibrate(model, out, capsys):
     assert (report["schema"], report["layers"], report["tokens"]) == ("qse-hw/calibrate/1", 2, 512)
 
 
+def test_objective_and_bits_of_calibrate(model, out):
+    words = ("--recipe", "integer", "--model", str(model), "--tokens", "512", "--format", "tuned:segments=2")
+    words += ("--objective", "output", "--bits", "norm=9, gate=16", "-o", str(out / "i.json"))
+    assert main(["calibrate", *words]) == 0
+    options = Options(spec="tuned:segments=2", objective="output", bits={"norm": 9, "gate": 16})
+    chosen = read_formats(out / "i.json")
+    assert chosen == calibrate_integer(load_model(model), read_text(None).ids, tokens=512, options=options)
+    assert (chosen.layers[1].norm.format.bits, chosen.layers[1].gate.bits) == (9, 16)
+
+
+@pytest.mark.parametrize(("option", "value", "words"), [
+    ("--bits", "norm=9,10", "Bits must be a number, or TENSOR=NUMBER,... with each tensor once, not 'norm=9,10'"),
+    ("--bits", "norm=9,norm=8", "Bits must be a number, or TENSOR=NUMBER,... with each tensor once"),
+    ("--bits", "-8", "Bits must be a number, or TENSOR=NUMBER,... with each tensor once, not '-8'"),
+    ("--bits", "16", "Bits of all must be from 2 to 10, or 16 for a local tensor, not 16"),
+    ("--bits", "h=8", "Bits' tensor must be one of norm"),
+    ("--objective", "y", "Objective must be one of x, output, loss, model, not 'y'"),
+])  # fmt: skip
+def test_bad_objectives_and_bits_are_refused(model, out, capsys, option, value, words):
+    arguments = ("calibrate", "--recipe", "integer", "--model", str(model), "--tokens", "512")
+    assert main([*arguments, f"{option}={value}", "-o", str(out / "i.json")]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not (out / "i.json").exists()
+
+
 @pytest.fixture(scope="module")
 def report(model, formats, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "e.json"

@@ -9,9 +9,10 @@ import torch
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
-from qse_hw.golden.models.integer.choose import fixed_point
+from qse_hw.golden.models.integer.choose import fixed_point, fixed_types, state_type
 from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.integer.transformations import Transformations
@@ -143,6 +144,27 @@ def damaged(name: str, value: float, kind: str = "mamba1") -> Mamba:
 def test_models_that_do_not_serve_are_refused(model, words):
     with pytest.raises(InputError, match=words):
         calibrate_integer(model(), small.text(), tokens=512, options=Options(spec="int8"))
+
+
+def observed(**peaks):
+    seen = Seen(3, ())
+    seen.peaks = {name: np.array(values) for name, values in peaks.items()}
+    return seen
+
+
+def test_ranges_that_leave_no_exponent_are_refused():
+    scan = FixedPoint(bits=16, exponent=-12)
+    with pytest.raises(InputError, match=r"Layer 3, state must stay within 2048, .* reaches 3e\+04 in channel 1; take"):
+        state_type(observed(state=[1.0, 3e4]), Options(), scan, -8, 5.0)
+    assert state_type(observed(state=[1.0, 3e4]), Options(state="s24"), scan, -8, 5.0).exponents == (-20, -5)
+    with pytest.raises(InputError, match=r"Layer 3, gated must be below 2\^79 for fixed point of 16 bits, but reaches"):
+        fixed_types(observed(gated=[1e24]), {"gated": 16})
+
+
+def test_a_state_is_no_finer_than_shifts_allow():
+    scan = FixedPoint(bits=16, exponent=0)
+    assert state_type(observed(state=[1.0]), Options(state="s24"), scan, -10, 5.0).exponents == (-20,)
+    assert state_type(observed(state=[1e-6]), Options(state="s24"), scan, -10, 5.0).exponents == (10 - 31,)
 
 
 @pytest.mark.parametrize("tokens", [511, 2000])
