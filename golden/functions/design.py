@@ -1,6 +1,6 @@
 """From a function, its types and an error bound to the unit with the smallest tables."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -14,7 +14,6 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.functions.constraints import (
     EXHAUSTIVE_BITS,
-    STEP_BITS,
     Constraints,
     Targets,
     exact,
@@ -22,9 +21,9 @@ from qse_hw.golden.functions.constraints import (
     sampled,
     samples,
     targets,
-    values,
 )
 from qse_hw.golden.functions.cost import cost
+from qse_hw.golden.functions.domain import check_range, domain, shown
 from qse_hw.golden.functions.fit import fit
 from qse_hw.golden.functions.polynomial import PiecewisePolynomial
 from qse_hw.golden.functions.reduction import Reduction
@@ -36,7 +35,6 @@ BORDERS: tuple[Borders, ...] = ("auto", "free", "power-of-two", "equal")
 MAX_INPUT_BITS = 24
 MAX_SEGMENTS = 1024
 MAX_FRACTION_BITS = 40
-_SILU_LEAST_AT = -1.2784645427610738
 _GUARD_BITS = {1: 1, 2: 2}  # of c0 beyond the output's last place, by degree
 _ROUNDED_BELOW = 2  # steps of error; a larger one has room for results that are rounded down after a shift
 _SLOPE_BITS = {1: (-2, -1), 2: (4,)}  # of the slope's fraction, beyond the error's, by degree
@@ -95,7 +93,7 @@ def design(
             f"Degree must be 1 for domains of more than {1 << EXHAUSTIVE_BITS:,} inputs, not 2 for {last - first + 1:,}"
         )
     asked = _Asked(reduction, output, first, last, error / step, narrow)
-    _check_range(asked)
+    check_range(reduction, output, first, last)
     least = asked.least * step
     if error < least:
         raise InputError(
@@ -265,94 +263,3 @@ def _reduction(name: str, input: InputType, output: InputType, direct: bool) -> 
     if not 4 <= input.width <= MAX_INPUT_BITS:
         raise InputError(f"Input of a function must have from 4 to {MAX_INPUT_BITS} bits, not {input.name}")
     return Reduction(function, input, direct)
-
-
-def domain(
-    reduction: Reduction, output: InputType, low: Fraction | None, high: Fraction | None, error: Fraction
-) -> tuple[int, int]:
-    """The ends of the domain in steps of the input; an end not given is the furthest possible.
-
-    Raises:
-        InputError: if an end is no input, if the function is not defined there, or the output cannot hold its value.
-    """
-    input, function = reduction.input, reduction.function
-    first, last = -1 << (input.width - 1), (1 << (input.width - 1)) - 1
-    if function.kind == "root":
-        first = 1
-    given = [_steps(end, name, input) for end, name in ((low, "Low"), (high, "High"))]
-    if function.kind == "root" and low is not None and low <= 0:
-        raise InputError(f"Low must be above 0 for {function.name}, which is not defined there, not {shown(low)}")
-    step = Fraction(2) ** output.exponent
-    # inputs that are not all looked at may be rounded to the output beyond
-    most = (1 << (output.width - 1)) - 1 - (0 if input.width <= EXHAUSTIVE_BITS else int(error / step) + 1)
-
-    def at(x: int) -> str:
-        return shown(x * Fraction(2) ** input.exponent)
-
-    def fits(x: int) -> bool:
-        value = values(reduction, output, np.array([x], np.int64))[0]
-        return -(1 << (output.width - 1)) << STEP_BITS <= value <= most << STEP_BITS
-
-    if function.increasing is False:  # values are largest at the low end
-        inside = given[1] if given[1] is not None else last
-        ends = _furthest(fits, inside, given[0] if given[0] is not None else first), inside
-    else:
-        inside = given[0] if given[0] is not None else first
-        ends = inside, _furthest(fits, inside, last if given[1] is None else given[1])
-    for x, name in zip(ends, ("Low", "High"), strict=True):
-        if not fits(x):
-            raise InputError(
-                f"Output {output.name} must hold {function.name} at {name.lower()} {at(x)}, which it cannot; "
-                "give a wider output or another domain"
-            )
-    for end, wanted, name in zip(ends, given, ("Low", "High"), strict=True):
-        if wanted is not None and end != wanted:
-            raise InputError(
-                f"{name} must be {'at most' if name == 'High' else 'at least'} "
-                f"{at(end)}, where {function.name} reaches what output {output.name} can hold, not {at(wanted)}"
-            )
-    if ends[0] >= ends[1]:
-        raise InputError(f"Low must be below high, not {shown(low)} with {shown(high)}")  # type: ignore[arg-type]
-    return ends
-
-
-def _check_range(asked: _Asked) -> None:
-    """InputError if the output cannot hold what SiLU, which is not monotone, has between the ends of the domain."""
-    if asked.reduction.function.increasing is not None:
-        return
-    x = np.clip(round(_SILU_LEAST_AT / 2.0**asked.reduction.input.exponent), asked.low, asked.high)
-    value = values(asked.reduction, asked.output, np.array([x], np.int64))[0]
-    if value < -1 << (asked.output.width - 1 + STEP_BITS):
-        least = Fraction(value, 1 << STEP_BITS) * Fraction(2) ** asked.output.exponent
-        raise InputError(
-            f"Output {asked.output.name} must hold {shown(least)}, the least value of silu, which it cannot; "
-            "give a wider output or another domain"
-        )
-
-
-def _furthest(fits: Callable[[int], bool], inside: int, outside: int) -> int:
-    """The number nearest to ``outside`` that fits, if all between it and ``inside`` do; ``inside`` if that does not."""
-    if fits(outside) or not fits(inside):
-        return outside if fits(outside) else inside
-    while abs(outside - inside) > 1:
-        middle = (inside + outside) // 2
-        if fits(middle):
-            inside = middle
-        else:
-            outside = middle
-    return inside
-
-
-def _steps(end: Fraction | None, name: str, input: InputType) -> int | None:
-    """An end of the domain as an integer, or an InputError if it is no input."""
-    if end is None:
-        return None
-    steps = end / Fraction(2) ** input.exponent
-    if steps.denominator != 1 or not -(1 << (input.width - 1)) <= steps < 1 << (input.width - 1):
-        raise InputError(f"{name} must be a value of input {input.name}, not {shown(end)}")
-    return int(steps)
-
-
-def shown(value: Fraction) -> str:
-    """A number in a message."""
-    return f"{float(value):.9g}"

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.functions.design import design, shown
+from qse_hw.golden.functions.design import design
+from qse_hw.golden.functions.domain import shown
 from qse_hw.golden.functions.unit import FunctionUnit
 
 Integers = npt.NDArray[np.int64]
