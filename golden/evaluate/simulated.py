@@ -20,6 +20,7 @@ from qse_hw.golden.models.integer.sensitivity import rounded, rounded_A
 from qse_hw.golden.models.integer.simulation import run, run_layer
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.model import Mamba
+from qse_hw.golden.models.mamba.text import sequences
 
 CHOSEN = "chosen"
 """The kind of rounding that a calibration of the integer model chose for the tensor."""
@@ -93,11 +94,7 @@ def simulate(
     Raises:
         InputError: for too short a text, or a tensor (named with its layer) to which a rounding cannot be fitted.
     """
-    if not SEQUENCE <= tokens <= len(ids):
-        raise InputError(
-            f"Calibration tokens must be from one sequence of {SEQUENCE} to the text's {len(ids)}, not {tokens}"
-        )
-    text = ids[: tokens // SEQUENCE * SEQUENCE].long().view(-1, SEQUENCE)
+    text = sequences(ids, tokens, SEQUENCE)
     made: dict[str, Simulated] = {}
     groups = list(dict.fromkeys(recipe.transformations for recipe in recipes.values()))
     for number, transformations in enumerate(groups):

@@ -93,7 +93,7 @@ def test_smoothing_is_exact_but_for_rounding(windows):
 
 @pytest.mark.parametrize("tokens", [511, 2000])
 def test_too_few_tokens(tokens):
-    with pytest.raises(InputError, match="Calibration tokens must be from one sequence of 512 to the text's 1024"):
+    with pytest.raises(InputError, match="Tokens must be from one sequence of 512 to the text's 1024"):
         simulate(small.model(), small.text(), {}, tokens=tokens)
 
 
