@@ -27,6 +27,7 @@ from qse_hw.golden.models.mamba.text import check_ids, sequences
 SEQUENCE = 512
 SEQUENCES = 8  # run at a time
 MEASURED: tuple[Objective, ...] = ("x", "loss")  # compared where the objective is "model"
+_MEASURED_SEQUENCES = 4  # on which they are compared by tensor; whole models, on all
 
 
 @torch.no_grad()
@@ -75,7 +76,7 @@ class _Calibrator:
         if self.options.objective != "model":
             return self.calibrate(self.options.objective, self.progress)
         candidates: dict[str, ModelFormats] = {name: self.calibrate(name, lambda layer: None) for name in MEASURED}
-        found = effects(self.model, candidates, self.text)
+        found = effects(self.model, candidates, self.text[:_MEASURED_SEQUENCES])
         plain: dict[int, list[str]] = {}
         for (number, tensor), named in found.items():
             if named["x"].kl < named["loss"].kl:
