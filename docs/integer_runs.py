@@ -65,7 +65,7 @@ def states(bench: Bench) -> Iterator[Row]:
         for rounding in ("nearest", "stochastic"):
             layers = [replace(layer, state=replace(layer.state, rounding=rounding)) for layer in nearest.layers]
             formats = replace(nearest, layers=tuple(layers))
-            yield {"state": state, "rounding": rounding} | bench.divergence(formats)
+            yield {"state": state, "rounding": rounding, "local_bits": 16} | bench.divergence(formats)
 
 
 def objectives(bench: Bench, local_bits: int) -> Iterator[Row]:
