@@ -37,8 +37,8 @@ class Options:
         local_bits: bits of the local tensors: 8 (the operands' kind of format) or 16 (fixed point).
         bits: of the codes, for all tensors or by name; None: as ``spec`` says. A tuned format may have 2 to 10; a local
             tensor may also have 16 (fixed point).
-        state: 16 or 24 bits, or a tuned 8-bit format; each channel has its own exponent. By
-            docs/results/integer-state.json the model loses 4 % less with 24 bits than with 16, and at least 26 times as much with 8.
+        state: 16 or 24 bits, or a tuned 8-bit format; each channel has its own exponent. The model loses 4 % less with
+            24 bits than with 16, and at least 26 times as much with 8 (docs/results/integer-state.json).
         rounding: how the state is rounded; stochastic is better only in 8 bits.
         weights: whether every row of a weight matrix has its own step, or the whole matrix one.
         residual_fraction: fraction bits of the residual stream.
