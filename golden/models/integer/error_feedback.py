@@ -22,7 +22,7 @@ from qse_hw.golden.checks import instance
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.calibrate import SEQUENCE, SEQUENCES
 from qse_hw.golden.models.integer.formats import Granularity
-from qse_hw.golden.models.integer.products import MAX_WEIGHT, quantize_rows
+from qse_hw.golden.models.integer.products import MAX_WEIGHT, NARROW, quantize_rows
 from qse_hw.golden.models.integer.simulation import run_layer
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
@@ -76,10 +76,10 @@ def round_weights(
     transformations: Transformations | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Mamba:
-    """A copy of a model whose matrices in the layers and head are rounded with error feedback.
+    """A copy of a model whose matrices in the layers and head, of more than 8 inputs, are rounded with error feedback.
 
     Its norms have no weights, and its head is not tied to the embedding. Its int8 codes are meant for the same
-    transformations and granularity.
+    transformations and granularity; a file of it must hold float32, since float16 would round the codes away.
 
     Args:
         model: as it was trained.
@@ -105,8 +105,8 @@ def round_weights(
         for part in residual.split(SEQUENCES):
             run_layer(block, part, moments)
         for name, seen in _INPUTS.items():
-            if hasattr(block.mixer, name):
-                linear = getattr(block.mixer, name)
+            linear = getattr(block.mixer, name, None)
+            if linear is not None and linear.weight.shape[1] > NARROW:
                 linear.weight = _rounded(linear.weight, moments.mean(seen), granularity, f"Layer {number}, {name}")
         _take_back(block, own, wanted)
         residual = torch.cat([run_layer(block, part, lambda _, value: value) for part in residual.split(SEQUENCES)])

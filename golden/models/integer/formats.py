@@ -133,6 +133,8 @@ class LayerFormats:
         BY_CHANNEL: those of them that have a step for every channel, and what they are if they are not fixed point.
         FIXED: bits of the fixed-point tensors, by name.
         WEIGHTS: names of the weights.
+        x: operand: the scan's input.
+        B, C: local.
         delta: fixed point: the time steps.
         inflow: log2 of the unit of delta x (16 bits), one for every channel or one for all.
         state: the SSM state.
@@ -146,6 +148,9 @@ class LayerFormats:
     FIXED: ClassVar[Mapping[str, int]]
     WEIGHTS: ClassVar[tuple[str, ...]]
 
+    x: SegmentedQuantizer
+    B: Local
+    C: Local
     delta: FixedPoint
     inflow: tuple[int, ...]
     state: State
@@ -234,6 +239,13 @@ def local_exponent(local: Local) -> int:
     return step.numerator.bit_length() - step.denominator.bit_length()
 
 
+def local_reach(local: Local | ScaledLocal) -> int:
+    """The greatest magnitude of its integers."""
+    if isinstance(local, FixedPoint):
+        return local.high + 1
+    return max(abs(value) for value in local.format.values.values())
+
+
 def channel_exponents(local: ChannelLocal, channels: int) -> tuple[int, ...]:
     """log2 of the value of the integer 1 in every channel; InputError for another number of channels."""
     exponents = (local.exponent,) * channels if isinstance(local, FixedPoint) else local.exponents
@@ -273,6 +285,8 @@ def check_encoded(format: SegmentedFormat, name: str) -> None:
 
 def _check_local(local: SegmentedQuantizer, name: str) -> None:
     check_encoded(local.format, name)
+    if local_reach(local) >= 1 << (LOCAL_BITS - 1):
+        raise InputError(f"{name}: format's values must have at most {LOCAL_BITS} bits, but reach {local_reach(local)}")
     if local.scale.M & (local.scale.M - 1):
         raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")
 

@@ -15,10 +15,21 @@ from torch import Tensor
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.models.integer.formats import ChannelFormat, FixedPoint, Granularity, Local, ScaledChannels
+from qse_hw.golden.models.integer.formats import (
+    ChannelFormat,
+    FixedPoint,
+    Granularity,
+    Local,
+    ScaledChannels,
+    ScaledLocal,
+    channel_steps,
+    local_reach,
+)
 
 Integers = npt.NDArray[np.int64]
 MAX_WEIGHT, MAX_SUM, MAX_SQUARES = 127, (1 << 31) - 1, 1 << 62
+NARROW = 8
+"""The most weights of a row whose step is sought."""
 MIN_SHIFT, MAX_SHIFT = 9, 62  # a position has at most 9 bits more than its units, see formats.segmented.Segment
 LOG2_E = 1.4426950408889634
 
@@ -56,7 +67,11 @@ class Norm:
 
 
 def quantize_rows(weight: Tensor, granularity: Granularity, where: str) -> tuple[Integers, list[Fraction]]:
-    """int8 codes (outputs, inputs) and every row's step: the peak of the row, or matrix, over 127; half to even."""
+    """int8 codes (outputs, inputs) and every row's step; half to even.
+
+    A step is the peak of the row, or matrix, over 127. Of rows of up to 8 weights, such as the convolution's, it is the
+    row's peak over the number from 64 to 127 that gives the least squared error: few weights may well meet a grid.
+    """
     w = weight.detach().double().cpu().numpy()
     if not np.isfinite(w).all():
         raise InputError(f"{where} must be finite, but has NaN or infinity; check the checkpoint")
@@ -64,8 +79,20 @@ def quantize_rows(weight: Tensor, granularity: Granularity, where: str) -> tuple
     if granularity == "tensor":
         peaks[:] = peaks.max()
     peaks[peaks == 0] = 1.0
-    codes = np.rint(w * MAX_WEIGHT / peaks[:, None]).astype(np.int64)
-    return codes, [Fraction(peak) / MAX_WEIGHT for peak in peaks.tolist()]
+    highest = np.full(len(w), MAX_WEIGHT)
+    if granularity == "row" and w.shape[1] <= NARROW:
+        highest = _best_of_narrow_rows(w, peaks)
+    codes = np.rint(w * highest[:, None] / peaks[:, None]).astype(np.int64)
+    return codes, [Fraction(peak) / high for peak, high in zip(peaks.tolist(), highest.tolist(), strict=True)]
+
+
+def _best_of_narrow_rows(w: npt.NDArray[np.float64], peaks: npt.NDArray[np.float64]) -> Integers:
+    """The peak's code in every row; the larger one of two that are as good."""
+    candidates = np.arange(MAX_WEIGHT, MAX_WEIGHT // 2, -1)
+    units = w[:, None, :] * candidates[:, None] / peaks[:, None, None]  # (outputs, candidates, inputs)
+    errors = np.square((units - np.rint(units)) / candidates[:, None]).sum(axis=-1)
+    best: Integers = candidates[errors.argmin(axis=1)]
+    return best
 
 
 def multipliers(ratios: list[Fraction], where: str, least: int = MIN_SHIFT) -> Multiplier:
@@ -133,14 +160,22 @@ def product(
 
 
 def convolution(
-    weight: Tensor, bias: Tensor, inputs: list[Fraction], to: FixedPoint, where: str
+    weight: Tensor, bias: Tensor, inputs: ScaledLocal, to: FixedPoint, where: str
 ) -> Convolution:
-    """The depthwise convolution of a weight (channels, 1, width) with inputs of these units (channels)."""
+    """The depthwise convolution of a weight (channels, 1, width).
+
+    Raises:
+        InputError: if a sum can leave int32, whatever the inputs, or a multiplier does not fit.
+    """
     taps, steps = quantize_rows(weight.squeeze(1), "row", where)
-    units = [step * own for step, own in zip(steps, inputs, strict=True)]
+    units = [step * own for step, own in zip(steps, channel_steps(inputs, len(taps)), strict=True)]
+    biases = [round(Fraction(b) / unit) for b, unit in zip(bias.tolist(), units, strict=True)]
+    reach = int(np.abs(taps).sum(axis=1).max()) * local_reach(inputs) + max(map(abs, biases))
+    if reach > MAX_SUM:
+        raise InputError(f"{where}: sums must fit into int32, but reach {reach}; calibrate again")
     return Convolution(
         taps=taps,
-        bias=np.array([round(Fraction(b) / unit) for b, unit in zip(bias.tolist(), units, strict=True)]),
+        bias=np.array(biases),
         by=multipliers([unit / to.step for unit in units], where),
     )
 

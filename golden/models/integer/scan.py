@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.formats import LayerFormats
-from qse_hw.golden.models.integer.products import Multiplier, multipliers
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.formats import LayerFormats, State, local_exponent, local_reach
+from qse_hw.golden.models.integer.products import Multiplier, fine_step, multipliers, reach_of
 
 Integers = npt.NDArray[np.int64]
-MAX_SHIFT = 31
+MAX_SHIFT, MAX_SUM = 31, 1 << 53
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,38 +35,33 @@ class Scan:
     output_shift: Integers
 
 
-def scan(
-    formats: LayerFormats,
-    x_steps: list[Fraction],
-    B_exponent: int,
-    C_exponent: int,
-    D: list[float],
-    where: str,
-) -> Scan:
+def scan(formats: LayerFormats, D: list[float], states: int, where: str) -> Scan:
     """The integers of a layer's scan.
 
     Args:
         formats: of the layer.
-        x_steps: value of the integer 1 of x, for every channel (d).
-        B_exponent, C_exponent: log2 of the value of the integer 1 of B and C.
         D: for every channel (d).
+        states: of a channel.
         where: what messages call the layer.
 
     Raises:
-        InputError: naming the tensor, where its exponents do not suit the others.
+        InputError: naming the tensor, where its exponents do not suit the others, or a sum can pass 2^53, whatever the
+            inputs.
     """
-    channels = len(x_steps)
+    channels, x, B_exponent, C_exponent = len(D), fine_step(formats.x), *map(local_exponent, (formats.B, formats.C))
     state, inflow = (_of_channels(own, channels) for own in (formats.state.exponents, formats.inflow))
     inflow_shift = np.array([own + B_exponent - (unit - 15) for own, unit in zip(inflow, state, strict=True)])
     output_shift = np.array([formats.scan.exponent - (unit + C_exponent) for unit in state])
     check_shifts(inflow_shift, f"{where}: inflow")
     check_shifts(output_shift, f"{where}: scan")
-    ratios = [formats.delta.step * x / Fraction(2) ** own for x, own in zip(x_steps, inflow, strict=True)]
-    units = [Fraction(2) ** (unit + C_exponent) for unit in state]
+    direct = [round(Fraction(d) * x / Fraction(2) ** (unit + C_exponent)) for d, unit in zip(D, state, strict=True)]
+    reach = max(map(abs, direct)) * reach_of(formats.x) + states * _reach(formats.state) * local_reach(formats.C)
+    if reach >= MAX_SUM:
+        raise InputError(f"{where}: scan's sums must be below 2^53, but reach {reach}; calibrate again")
     return Scan(
-        inflow=multipliers(ratios, f"{where}, inflow", 1),
+        inflow=multipliers([formats.delta.step * x / Fraction(2) ** own for own in inflow], f"{where}, inflow", 1),
         inflow_shift=inflow_shift,
-        D=np.array([round(Fraction(d) * x / unit) for d, x, unit in zip(D, x_steps, units, strict=True)]),
+        D=np.array(direct),
         output_shift=output_shift,
     )
 
@@ -83,3 +79,10 @@ def _of_channels(exponents: tuple[int, ...], channels: int) -> tuple[int, ...]:
     if len(exponents) not in (1, channels):
         raise InputError(f"Formats must have an exponent for each of {channels} channels, not {len(exponents)}")
     return exponents if len(exponents) == channels else exponents * channels
+
+
+def _reach(state: State) -> int:
+    """The greatest magnitude of a state's integers."""
+    if isinstance(state.format, SegmentedFormat):
+        return max(abs(value) for value in state.format.values.values())
+    return 1 << (state.format - 1)

@@ -15,7 +15,6 @@ from qse_hw.golden.models.integer.formats import (
     FixedPoint,
     Granularity,
     channel_exponents,
-    channel_steps,
     local_exponent,
 )
 from qse_hw.golden.models.integer.functions import Unit
@@ -26,7 +25,6 @@ from qse_hw.golden.models.integer.products import (
     Norm,
     Product,
     convolution,
-    fine_step,
     norm,
     product,
     unit_of,
@@ -117,7 +115,7 @@ def layer_parameters(
         conv_input=product(in_proj[:channels], f.norm, unit_of(f.conv_input), granularity, f"{where}, in_proj"),
         gate=product(in_proj[channels:], f.norm, unit_of(f.gate), granularity, f"{where}, in_proj"),
         conv=convolution(
-            mixer.conv1d.weight, mixer.conv1d.bias, channel_steps(f.conv_input, channels), f.conv_sum,
+            mixer.conv1d.weight, mixer.conv1d.bias, f.conv_input, f.conv_sum,
             f"{where}, conv1d",
         ),
         silu=Unit("silu", f.conv_sum, f.conv_sum),
@@ -131,9 +129,7 @@ def layer_parameters(
         softplus=Unit("softplus", f.dt_sum, f.delta),
         A=decays(mixer.A_log, f.A, where),
         to_exponent=to_exponent,
-        scan=scan(
-            f, [fine_step(f.x)] * channels, local_exponent(f.B), local_exponent(f.C), mixer.D.tolist(), where
-        ),
+        scan=scan(f, mixer.D.tolist(), mixer.A_log.shape[1], where),
         silu_gate=Unit("silu", FixedPoint(bits=LOCAL_BITS, exponent=local_exponent(f.gate)), f.silu_gate),
         gated_shift=gated_shift,
         y_scale=Scale.from_step(float(f.y.scale.step / f.gated.step) * channels**0.5),

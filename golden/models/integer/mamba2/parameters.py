@@ -14,7 +14,6 @@ from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
     FixedPoint,
     Granularity,
-    channel_steps,
     local_exponent,
 )
 from qse_hw.golden.models.integer.functions import Unit
@@ -25,7 +24,6 @@ from qse_hw.golden.models.integer.products import (
     Norm,
     Product,
     convolution,
-    fine_step,
     norm,
     product,
     unit_of,
@@ -114,7 +112,7 @@ def layer_parameters(
         conv_input=product(xbc, f.norm, unit_of(f.conv_input), granularity, f"{where}, in_proj"),
         dt=product(dt, f.norm, unit_of(f.dt), granularity, f"{where}, in_proj"),
         conv=convolution(
-            mixer.conv1d.weight, mixer.conv1d.bias, channel_steps(f.conv_input, config.d_xbc), f.conv_sum,
+            mixer.conv1d.weight, mixer.conv1d.bias, f.conv_input, f.conv_sum,
             f"{where}, conv1d",
         ),
         silu=Unit("silu", f.conv_sum, f.conv_sum),
@@ -124,7 +122,7 @@ def layer_parameters(
         softplus=Unit("softplus", f.dt_sum, f.delta),
         A=decay_rates(mixer.A_log, f.A, where),
         to_exponent=-16 - (f.delta.exponent + f.A.exponent),
-        scan=scan(f, [fine_step(f.x)] * channels, local_exponent(f.B), local_exponent(f.C), D, where),
+        scan=scan(f, D, config.d_state, where),
         silu_gate=Unit("silu", FixedPoint(bits=LOCAL_BITS, exponent=local_exponent(f.gate)), f.silu_gate),
         gated_shift=f.gated.exponent - f.scan.exponent - f.silu_gate.exponent,
         gated_norm=norm(f.normalized.step, f.gated, channels // groups, mixer.norm.eps, f"{where}, normalized"),

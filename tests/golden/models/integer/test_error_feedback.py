@@ -55,7 +55,7 @@ def test_a_checkpoint_whose_weights_are_codes(kind, transformations):
     changed, plain = transformations.model(rounded), transformations.model(model)
     matrices = {"head": (changed.lm_head, plain.lm_head)}
     for number, (block, own) in enumerate(zip(changed.blocks, plain.blocks, strict=True)):
-        for name in ("in_proj", "x_proj", "dt_proj", "out_proj"):
+        for name in ("in_proj", "x_proj", "out_proj"):
             if hasattr(block.mixer, name):
                 matrices[f"{name} {number}"] = getattr(block.mixer, name), getattr(own.mixer, name)
     for name, (matrix, exact) in matrices.items():

@@ -1,0 +1,52 @@
+"""Sums that could be too wide, whatever the inputs, are refused by layer and tensor."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.formats.presets import format_from_json
+from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.models.integer.formats import FixedPoint
+from qse_hw.golden.models.integer.parameters import model_parameters
+from qse_hw.golden.models.integer.products import convolution
+from qse_hw.golden.models.integer.scan import scan
+from tests.golden.models.integer import small
+
+KINDS = pytest.mark.parametrize("kind", small.KINDS)
+
+
+@KINDS
+def test_sums_of_the_scan(kind):
+    layer = small.formats(kind, local_bits=16).layers[0]
+    scan(layer, [1.0] * 48, 4, "Layer 0")
+    with pytest.raises(InputError, match="Layer 0: scan's sums must be below 2\\^53, but reach"):
+        scan(layer, [1.0] * 47 + [1e9], 4, "Layer 0")
+
+
+def test_sums_of_the_convolution():
+    inputs, sums = FixedPoint(bits=16, exponent=-10), FixedPoint(bits=16, exponent=-8)
+    weight = torch.ones(2, 1, 4)
+    assert convolution(weight, torch.ones(2), inputs, sums, "Conv").bias.tolist() == [127 * 1024] * 2
+    with pytest.raises(InputError, match="Conv: sums must fit into int32, but reach"):
+        convolution(weight, torch.tensor([0, 1e5]), inputs, sums, "Conv")
+
+
+def test_values_of_local_tensors():
+    wide = format_from_json({"name": "wide", "bits": 8, "kind": "offset", "zero_point": 0, "segments": [
+        {"codes": 126, "log2_step": -8}, {"codes": 1, "log2_step": -7}, {"codes": 1, "log2_step": -1},
+        {"codes": 128, "log2_step": 0},
+    ]})  # fmt: skip
+    gate = SegmentedQuantizer(format=wide, scale=Scale.from_step(1.0, 1))
+    with pytest.raises(InputError, match="gate: format's values must have at most 16 bits, but reach 32768"):
+        replace(small.formats("mamba2", local_bits=8).layers[0], gate=gate)
+
+
+def test_formats_of_another_architecture():
+    other = replace(
+        small.formats("mamba1", local_bits=16), layers=small.formats("mamba2", local_bits=16).layers
+    )
+    with pytest.raises(InputError, match="Formats must be of a mamba1, as the model is, not of a mamba2"):
+        model_parameters(small.model("mamba1"), other)
