@@ -29,7 +29,7 @@ Rounding = Literal["nearest", "stochastic"]
 ROUNDINGS: tuple[Rounding, ...] = ("nearest", "stochastic")
 
 LOCAL_BITS = 16
-"""The most bits that the values of a local tensor's codes have."""
+"""The most bits that the values of a local tensor's codes have: no segmented format reaches further."""
 STATE_BITS = (16, 24)
 MAX_EXPONENT = 64
 
@@ -285,8 +285,6 @@ def check_encoded(format: SegmentedFormat, name: str) -> None:
 
 def _check_local(local: SegmentedQuantizer, name: str) -> None:
     check_encoded(local.format, name)
-    if local_reach(local) >= 1 << (LOCAL_BITS - 1):
-        raise InputError(f"{name}: format's values must have at most {LOCAL_BITS} bits, but reach {local_reach(local)}")
     if local.scale.M & (local.scale.M - 1):
         raise InputError(f"{name}: scale's step must be a power of two, not {float(local.scale.step):.6g}")
 

@@ -5,10 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.presets import format_from_json
-from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.parameters import model_parameters
 from qse_hw.golden.models.integer.products import convolution
@@ -32,16 +29,6 @@ def test_sums_of_the_convolution():
     assert convolution(weight, torch.ones(2), inputs, sums, "Conv").bias.tolist() == [127 * 1024] * 2
     with pytest.raises(InputError, match="Conv: sums must fit into int32, but reach"):
         convolution(weight, torch.tensor([0, 1e5]), inputs, sums, "Conv")
-
-
-def test_values_of_local_tensors():
-    wide = format_from_json({"name": "wide", "bits": 8, "kind": "offset", "zero_point": 0, "segments": [
-        {"codes": 126, "log2_step": -8}, {"codes": 1, "log2_step": -7}, {"codes": 1, "log2_step": -1},
-        {"codes": 128, "log2_step": 0},
-    ]})  # fmt: skip
-    gate = SegmentedQuantizer(format=wide, scale=Scale.from_step(1.0, 1))
-    with pytest.raises(InputError, match="gate: format's values must have at most 16 bits, but reach 32768"):
-        replace(small.formats("mamba2", local_bits=8).layers[0], gate=gate)
 
 
 def test_formats_of_another_architecture():
