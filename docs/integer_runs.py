@@ -100,7 +100,9 @@ def _exchanged(layer: Any, wide: Any, name: str) -> Any:
 
 
 def tensors(bench: Bench) -> Iterator[Row]:
-    """Each tensor of each layer rounded alone, by two objectives; first those where the SQNR's winner loses most."""
+    """Each tensor of each layer rounded alone on 2,048 held-out tokens, by two objectives; first those where the SQNR's
+    winner loses most.
+    """
     found = effects(
         bench.model,
         {name: bench.calibrate(objective=name) for name in ("x", "loss")},
