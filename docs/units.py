@@ -52,6 +52,7 @@ RUNS = {
     "function-softplus": f"{_FUNCTION} softplus --output s17e-12",
     "function-exp2": f"{_FUNCTION} exp2 --high 0 --output s14e-12",
     "convolution": "convolution --channels 1536 --target ecp5",
+    "rmsnorm": "rmsnorm --format se8 --size 768 --eps 8053 --target ecp5",
     "convolution-8": "convolution --channels 1536 --width 8 --lanes 2 --target ecp5",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -67,6 +68,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "error": Fraction(1, 4096),
     },
     "convolution": {"channels": 1536},
+    "rmsnorm": {"format": load_format("se8"), "size": 768, "eps": 8053},
 }  # fmt: skip
 
 

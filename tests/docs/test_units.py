@@ -14,11 +14,11 @@ from tests.docs.synthesis import Result, row_of
 
 PAGE = (DOCS / "units.md").read_text(encoding="utf-8")
 REPORTS = {report(path.stem)["command"]: report(path.stem) for path in sorted(RESULTS.glob("unit-*.json"))}
-UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution")
+UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm")
 SOUND = {
     "`--scale`": "1", "`--inputs`": "8", "`--outputs`": "8", "`--size`": "16",
     "`--function`": "exp2", "`--input`": "s8e-4", "`--output`": "s8e-6", "`--error`": "2^-5",
-    "`--channels`": "8",
+    "`--channels`": "8", "`--eps`": "10",
 }  # fmt: skip
 """Values for options that must be given."""
 COLUMNS = {"COMB": "comb", "FF": "ff", "DSP": "dsp", "BRAM": "bram"}

@@ -73,6 +73,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "width": ("8", "1", "33"),
     "channels": ("12", "3", "65537"),
     "taps": ("2", "4", "5"),
+    "eps": ("1", "8053", "0"),
     "transpose": (),
     "function": ("softplus", "exp2", "tanh"),
     "error": ("2^-8", "1/64", "2^-40", "0"),

@@ -18,7 +18,7 @@ def array_file(descr, shape, data=b""):
 
 
 def test_line_ends_in_words_do_not_end_the_sentence():
-    units = "encoder, decoder, linear, hadamard, quantizer, function, convolution"
+    units = "encoder, decoder, linear, hadamard, quantizer, function, convolution, rmsnorm"
     assert check(Case(argv=("gen", "a\nb"))) == f"error: Unit must be one of {units}, not 'a\\nb'\n"
     said = check(Case(argv=("gen", "decoder", "-o", "OUT/o", "a\nb\x1b[0m\u2028")))
     assert said == "error: unrecognized arguments: a\\nb\\x1b[0m\\u2028; see python -m qse_hw gen decoder --help\n"

@@ -19,6 +19,7 @@ WORDS = {
     "function": "It gives the values of a function, each within an error bound that every input was checked for.",
     "convolution": "It convolves every channel of a stream with INT8 taps over time, and requantizes the sums to 16 "
     "bits. Past inputs and parameters are in its memories.",
+    "rmsnorm": "It divides each vector by the root of its mean square and gives codes of the format below.",
     "quantizer": "It is an encoder with AXI4-Stream ports for the data and AXI4-Lite registers, in which scale, zero "
     "point and the segments' lengths are set while it runs.",
 }

@@ -13,7 +13,8 @@ HELP = "see python -m qse_hw gen encoder --help"
 UNITS = [
     (
         ("gen", "multiplier"),
-        "Unit must be one of encoder, decoder, linear, hadamard, quantizer, function, convolution, not 'multiplier'",
+        "Unit must be one of encoder, decoder, linear, hadamard, quantizer, function, convolution, rmsnorm, not "
+        "'multiplier'",
     ),
     ((*ENCODER, "--format", "int9"), "Format must be one of int8, int8-asym, se8, se8-silu, se9-paper, or a .json"),
     ((*ENCODER, "--format", "se8:L=0"), "Format se8: L must be from 1 to 15, not 0"),

@@ -35,6 +35,7 @@ EXAMPLES = {
         "high": Fraction(0),
     },
     "convolution": {"channels": 12, "taps": 3, "lanes": 2},
+    "rmsnorm": {"format": make("se8"), "size": 12, "eps": 9, "degree": 2},
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""RMSNorm over a stream of residual integers."""
