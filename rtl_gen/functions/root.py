@@ -14,6 +14,8 @@ from qse_hw.rtl_gen.functions.normalize import normalize, normalize_latency
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.units.function import FunctionConfig
 
+_LEVELS = 1  # steps between registers: the sums of RMSNorm are wide
+
 
 class ReciprocalRoot(wiring.Component):
     """``x**-0.5`` is about ``mantissa * 2**-shift``, for integers x of 1 or more.
@@ -58,7 +60,7 @@ class ReciprocalRoot(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from an input to its outputs."""
-        return normalize_latency(self._most_zeros) + self._lane.latency
+        return normalize_latency(self._most_zeros, _LEVELS) + self._lane.latency
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -66,7 +68,7 @@ class ReciprocalRoot(wiring.Component):
         m.submodules.lane = lane = self._lane
         x = Signal(ARGUMENT_BITS + 2 * self._dropped, name="widened")
         m.d.comb += x.eq(self.x)
-        normalized, half_zeros = normalize(m, stages, x, self._most_zeros)
+        normalized, half_zeros = normalize(m, stages, x, self._most_zeros, _LEVELS)
         mantissa: Value = lane.y[:MANTISSA_BITS] | lane.y[MANTISSA_BITS].replicate(MANTISSA_BITS)  # 1 is a step less
         zeros = stages.delay(half_zeros, lane.latency - 1, "half_zeros")
         m.d.comb += [

@@ -62,7 +62,7 @@ class Rmsnorm(wiring.Component):
         self.config = config
         self.beats = config.size // config.lanes
         self._encoder = Encoder(config.encoder)
-        self._token_scale = TokenScale(config.root, config.core)
+        self._token_scale = TokenScale(config.root, target=config.target)
         self.depth = self.beats + self.scale_delay + 4
         self._tokens = (self.depth + WAITING) // self.beats + 2  # in the unit, at most
         super().__init__(

@@ -5,13 +5,13 @@ from amaranth.hdl import Module, Mux, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.golden.functions.root import MANTISSA_BITS, ReciprocalRoot
+from qse_hw.golden.functions.root import MANTISSA_BITS
+from qse_hw.golden.functions.root import ReciprocalRoot as Arithmetic
 from qse_hw.golden.reference.norm import M_BITS
+from qse_hw.rtl_gen.functions.root import ReciprocalRoot
 from qse_hw.rtl_gen.lane.lane import K_SHAPE
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
 from qse_hw.rtl_gen.logic.stages import Stages
-from qse_hw.rtl_gen.norm.root import Root
-from qse_hw.rtl_gen.units.function import FunctionConfig
 
 
 class TokenScale(wiring.Component):
@@ -24,8 +24,8 @@ class TokenScale(wiring.Component):
     Latency: :attr:`latency` cycles. Throughput: one scale per cycle.
 
     Parameters:
-        root: of the reciprocal square root.
-        core: see :class:`Root`.
+        root: the reciprocal square root.
+        target: see :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`.
 
     Members:
         v: the sum of squares, at least 1.
@@ -33,8 +33,8 @@ class TokenScale(wiring.Component):
         m, k: of the codes' scale.
     """
 
-    def __init__(self, root: ReciprocalRoot, core: FunctionConfig) -> None:
-        self._root, self._target = Root(root, core), core.target
+    def __init__(self, root: Arithmetic, *, target: str) -> None:
+        self._root, self._target = ReciprocalRoot(root, target=target), target
         super().__init__(
             {
                 "v": In(root.input_bits),
@@ -66,7 +66,8 @@ class TokenScale(wiring.Component):
         top = product.p[-1]
         cut = MANTISSA_BITS
         m.d.comb += [
-            root.v.eq(self.v),
+            root.x.eq(self.v),
+            root.enable.eq(1),
             product.a.eq(root.mantissa),
             product.b.eq(self.scale_m),
             product.enable.eq(1),

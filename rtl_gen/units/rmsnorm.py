@@ -18,7 +18,6 @@ from qse_hw.golden.reference.norm import M_BITS, MAX_SCALE_K, MIN_SCALE_K, norma
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig, format_facts
-from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.rtl_gen.units.kinds import Integer, Number
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import FORMAT, LANES, TARGET
@@ -71,15 +70,6 @@ class RmsnormConfig(UnitConfig):
     def root(self) -> ReciprocalRoot:
         """The reciprocal square root."""
         return reciprocal_root(input_bits=max(self._sum_bits, ARGUMENT_BITS), error=self.error, degree=self.degree)
-
-    @property
-    def core(self) -> FunctionConfig:
-        """The root's core as a function unit."""
-        core = self.root.core
-        return FunctionConfig(
-            function="rsqrt", input=core.reduction.input, output=core.output, error=self.error, low=Fraction(1),
-            degree=self.degree, target=self.target,
-        )  # fmt: skip
 
     @property
     def encoder(self) -> EncoderConfig:
