@@ -16,6 +16,8 @@ sys.path[:0] = [str(DOCS)]
 import accuracy_pictures  # noqa: E402 - scripts of one folder
 import age  # noqa: E402
 import headroom_tables  # noqa: E402
+import integer_tables  # noqa: E402
+import public_tables  # noqa: E402
 from blocks import fill, markdown  # noqa: E402
 from studies import MODELS, RESULTS, RUNS  # noqa: E402
 
@@ -266,11 +268,17 @@ def blocks(now: age.Digests) -> dict[str, str]:
         "claims": claims(), "ratios": ratios(), "asymmetric": asymmetric(), "ladder": ladder(), "sharing": sharing(),
         "readings": readings(), "large": large(), "made": made(),
         "headroom": headroom_tables.headroom(load), "rare": headroom_tables.rare(load),
+        "public": public_tables.public(load), "integer-claims": integer_tables.claims(load),
+        "integer-models": integer_tables.models(load), "integer-parts": integer_tables.parts(load),
+        "commands-integer": commands("integer-"),
         "commands-x": commands("x-", "paper-"), "commands-sharing": commands("output-", "runtime-", "shared-"),
         "commands-whole": commands("quamba-", "int8-in-"), "commands-large": commands("calibrate-"),
     }  # fmt: skip
     for model in MODELS:
-        parts |= {f"quality-{model}": quality(model)} | {
+        parts |= {
+            f"quality-{model}": quality(model),
+            f"integer-tensors-{model}": integer_tables.tensors(load(f"integer-{model}")),
+        } | {
             f"{kind}-{model}": whole(kind, model) for kind in ("x", "quamba")
         }
     older = age.block({name: (document, age.MODELS) for name, document in LOADED.items()}, now)

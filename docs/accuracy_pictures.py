@@ -32,6 +32,20 @@ STEPS = {
     "tuned:segments=5": "5th step",
     "tuned:segments=6": "6th step",
 }
+RECIPES = {
+    "quamba": ("Quamba, INT8", "tab:red"),
+    "quamba-se8": ("Quamba, x in se8", "tab:olive"),
+    "quamba-se": ("Quamba, x in se9-paper", "tab:purple"),
+    "quamba-rotated": ("Quamba, rotated", "tab:orange"),
+    "quamba-rows": ("Quamba, steps for rows", "tab:orange"),
+    "quamba-rotated-rows": ("Quamba, both", "tab:orange"),
+    "quamba-smoothed": ("Quamba, SmoothQuant", "tab:orange"),
+    "fp8-e4m3": ("float8 e4m3", "tab:gray"),
+    "fp8-e3m4": ("float8 e3m4", "tab:gray"),
+    "mxfp8": ("MXFP8", "tab:gray"),
+    "integer-8": ("integer, 8 bits", "tab:green"),
+    "integer-16": ("integer, locals 16 bits", "tab:blue"),
+}
 Load = Callable[[str], dict[str, Any]]
 
 
@@ -40,7 +54,8 @@ def draw_all(load: Load) -> None:
     for model in MODELS:
         _layers(load(f"x-{model}"), DOCS / f"accuracy-{model}.png", MODELS[model])
     _gain(load, DOCS / "accuracy-gain.png")
-    _kl(load, DOCS / "accuracy-kl.png")
+    _kl(load, DOCS / "accuracy-kl.png", "x", STYLES)
+    _kl(load, DOCS / "accuracy-integer.png", "integer", RECIPES)
 
 
 def _layers(document: dict[str, Any], path: Path, title: str) -> None:
@@ -79,16 +94,16 @@ def _gain(load: Load, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _kl(load: Load, path: Path) -> None:
+def _kl(load: Load, path: Path, run: str, styles: dict[str, tuple[str, str]]) -> None:
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, (model, title) in zip(figure.subplots(1, 2), MODELS.items(), strict=True):
-        document = load(f"x-{model}")
-        for place, (spec, (_, colour)) in enumerate(STYLES.items()):
+        document = load(f"{run}-{model}")
+        for place, (spec, (_, colour)) in enumerate(styles.items()):
             kl = document["formats"][spec]["kl"]
             spread = [[1e3 * (kl["mean"] - kl["low"])], [1e3 * (kl["high"] - kl["mean"])]]
             axes.errorbar([1e3 * kl["mean"]], [place], xerr=spread, marker="o", color=colour, capsize=3)
-        axes.set_yticks(range(len(STYLES)), [name for name, _ in STYLES.values()])
-        axes.set(xscale="log", xlabel="KL from the unquantized model (mnat/token)", title=title)
+        axes.set_yticks(range(len(styles)), [name for name, _ in styles.values()])
+        axes.set(xscale="log", xlabel="KL from unquantized (mnat/token)", title=title)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))

@@ -29,6 +29,7 @@ for _model in MODELS:
         f"shared-{_model}": f"eval --model {_model} --mode shared --formats {_TUNED} {_TOKENS}",
         f"quamba-{_model}": f"eval --model {_model} --recipe quamba --formats {_FEW} {_TOKENS}",
     }
+    RUNS[f"integer-{_model}"] = f"eval --model {_model} --recipe integer --tokens 4096 --calibration-tokens 8192"
 RUNS["int8-in-mamba-bytes"] = (
     f"eval --model mamba-bytes --recipe quamba --x-proj-input int8 --formats quamba,se8,se9-paper {_TOKENS}"
 )

@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import age
+import integer_tables
 from blocks import fill, markdown
+from studies import MODELS, RUNS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
-DEPENDS_ON = {"unit": age.SYNTHESIS, "compare": age.MODELS, "bench-calibrate": age.MODELS}
+DEPENDS_ON = {
+    "unit": age.SYNTHESIS, "compare": age.MODELS, "bench-calibrate": age.MODELS, "integer": age.MODELS,
+    "public": age.MODELS,
+}  # fmt: skip
 """By the beginning of a report's name, the sources that it depends on; other reports depend on the simulation."""
+WHOLE = {
+    "integer-8": "integers, 8 bits for weights and stored activations",
+    "integer-16": "integers, 16 bits for local tensors",
+    "quamba": "Quamba, INT8, best alpha",
+    "quamba-se": "Quamba, x in `se9-paper` (9 bits), best alpha",
+}
 LOADED: dict[str, dict[str, Any]] = {}
 """The reports of which README has figures, by name."""
 
@@ -61,6 +72,39 @@ def quality() -> str:
             f"its least-squares scale and parameters; PyTorch and golden differ in {differences} of {values:,} values:",
             markdown(["format", *(f"layer {n}" for n in layers)], rows),
             "    python -m qse_hw compare --activations qse-demo/activations.safetensors",
+        ]
+    )
+
+
+def whole() -> str:
+    """The integer model beside Quamba; and x of published models."""
+    documents = {title: load(f"integer-{model}") for model, title in MODELS.items()}
+    rows = []
+    for name, words in WHOLE.items():
+        cells = []
+        for document in documents.values():
+            entry = document["formats"][name]
+            cells += [f"{1e3 * entry['kl']['mean']:.3g}", integer_tables.interval(entry["kl_ratio"])]
+        rows.append([words, *cells])
+    columns = [cell for title in documents for cell in (f"{title}, mnat/token", f"{title}, over Quamba's")]
+    margins: dict[str, list[float]] = {"int8": [], "se9-paper": [], "limit": []}
+    for model in load("public-x")["models"].values():
+        for layer in model["layers"]:
+            own = layer["sqnr_db"]["tuned:segments=6"]
+            margins["limit"].append(layer["limit_sqnr_db"] - own)
+            for rival in ("int8", "se9-paper"):
+                margins[rival].append(own - layer["sqnr_db"][rival])
+    least, most = ({name: f"{end(values):.1f}" for name, values in margins.items()} for end in (min, max))
+    return "\n\n".join(
+        [
+            "The whole model: KL divergence from the unquantized one on held-out text, and over Quamba's with its 95 % "
+            "interval (docs/accuracy.md says which claims hold):",
+            markdown(["recipe", *columns], rows),
+            "\n".join(f"    python -m qse_hw {RUNS[f'integer-{model}']}" for model in MODELS),
+            "What is said of x above is about the two bundled models. In the layers of two published ones, six tuned "
+            f"segments are {least['int8']} to {most['int8']} dB above INT8 at its best scale, {least['se9-paper']} to "
+            f"{most['se9-paper']} dB above `se9-paper`, and {least['limit']} to {most['limit']} dB below the limit "
+            "(docs/accuracy.md).",
         ]
     )
 
@@ -131,7 +175,7 @@ def older(now: age.Digests) -> str:
 if __name__ == "__main__":
     text = README.read_text(encoding="utf-8")
     check = "--check" in sys.argv[1:]
-    blocks = {"quality": quality(), "synthesis": synthesis(), "speed": speed()}
+    blocks = {"quality": quality(), "whole": whole(), "synthesis": synthesis(), "speed": speed()}
     filled = fill(text, blocks | {"age": older(age.digests(text, check=check))})
     if check:
         sys.exit(0 if filled == text else "README.md is not what docs/tables.py makes")

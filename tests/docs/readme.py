@@ -6,12 +6,20 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, tables
+from tests.docs import integer
+from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, significant, tables
 from tests.docs.synthesis import row_of
 
 PAGE = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 ENCODERS = [f"unit-encoder-{name}" for name in ("s16", "bf16", "fp32", "parallel-s16", "generic-s16")]
-REPORTS = ["compare", *ENCODERS, "bench", "replay", "bench-calibrate", "bench-cycle"]
+WHOLE = {
+    "integer-8": "integers, 8 bits for weights and stored activations",
+    "integer-16": "integers, 16 bits for local tensors", "quamba": "Quamba, INT8, best alpha",
+    "quamba-se": "Quamba, x in `se9-paper` (9 bits), best alpha",
+}  # fmt: skip
+REPORTS = [
+    "compare", *integer.MODELS.values(), "public-x", *ENCODERS, "bench", "replay", "bench-calibrate", "bench-cycle",
+]  # fmt: skip
 
 
 def quality(page: str) -> Iterator[Pair]:
@@ -93,4 +101,25 @@ def age(page: str) -> Iterator[Pair]:
     yield from ages(blocks(page)["age"], REPORTS)
 
 
-CHECKS = {"quality": quality, "synthesis": synthesis, "speed": speed, "age": age}
+def whole(page: str) -> Iterator[Pair]:
+    block = blocks(page)["whole"]
+    for row, (name, words) in zip(rows(block), WHOLE.items(), strict=True):
+        yield Pair(name, row["recipe"], words)
+        for title, run in integer.MODELS.items():
+            entry = report(run)["formats"][name]
+            shown = row[f"{title}, mnat/token"]
+            mean = 1e3 * entry["kl"]["mean"]
+            yield Pair(f"{row}", shown, shown if significant(shown, mean, 3) else mean)
+            yield from integer.estimate(f"{row}", row[f"{title}, over Quamba's"], entry["kl_ratio"])
+    layers = [layer for model in report("public-x")["models"].values() for layer in model["layers"]]
+    own = [layer["sqnr_db"]["tuned:segments=6"] for layer in layers]
+    margins = [[value - layer["sqnr_db"][rival] for value, layer in zip(own, layers, strict=True)]
+               for rival in ("int8", "se9-paper")]  # fmt: skip
+    margins.append([layer["limit_sqnr_db"] - value for value, layer in zip(own, layers, strict=True)])
+    pairs = re.findall(r"(-?[\d.]+) to (-?[\d.]+) dB", block.replace("\n", " "))
+    for (least, most), values in zip(pairs, margins, strict=True):
+        yield Pair("published models", least, min(values))
+        yield Pair("published models", most, max(values))
+
+
+CHECKS = {"quality": quality, "whole": whole, "synthesis": synthesis, "speed": speed, "age": age}

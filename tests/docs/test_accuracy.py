@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.docs import integer
 from tests.docs.pages import DOCS, RESULTS, Pair, ages, blocks, numbers, report, rows, significant, unnoticed, wrong
 
 PAGE = (DOCS / "accuracy.md").read_text(encoding="utf-8")
@@ -198,9 +199,9 @@ def large(page: str) -> Iterator[Pair]:
 
 
 def made(page: str) -> Iterator[Pair]:
-    kinds = ("x", "paper", "output", "runtime", "shared", "quamba", "int8-in", "calibrate")
+    kinds = ("x", "paper", "output", "runtime", "shared", "quamba", "int8-in", "calibrate", "integer")
     names = sorted(path.stem for kind in kinds for path in RESULTS.glob(f"{kind}-mamba*.json"))
-    names += ["headroom-bundled", "headroom-public"]
+    names += ["headroom-bundled", "headroom-public", "public-x"]
     yield from ages(blocks(page)["made"], names)
     commits = {report(name)["commit"][:7] for name in names}
     line = next(line for line in blocks(page)["made"].splitlines() if line.startswith("Made with"))
@@ -263,11 +264,11 @@ def rare(page: str) -> Iterator[Pair]:
 CHECKS = {
     "headroom": headroom, "rare": rare,
     "claims": claims, "ratios": ratios, "asymmetric": asymmetric, "ladder": ladder, "sharing": sharing,
-    "readings": readings, "large": large, "made": made,
+    "readings": readings, "large": large, "made": made, **integer.CHECKS,
 }  # fmt: skip
-TEXT = {"commands-x", "commands-sharing", "commands-whole", "commands-large"}
+TEXT = {"commands-x", "commands-sharing", "commands-whole", "commands-large", "commands-integer"}
 """Blocks without figures."""
-WITH_MODEL = [f"{kind}-{model}" for kind in ("quality", "x", "quamba") for model in MODELS.values()]
+WITH_MODEL = [f"{kind}-{model}" for kind in ("quality", "x", "quamba", "integer-tensors") for model in MODELS.values()]
 
 
 def check(page: str) -> Iterator[Pair]:
@@ -277,6 +278,7 @@ def check(page: str) -> Iterator[Pair]:
         yield from quality(page, model)
         yield from whole(page, f"x-{model}")
         yield from whole(page, f"quamba-{model}")
+        yield from integer.tensors(page, model)
 
 
 def test_figures():
