@@ -115,14 +115,14 @@ def _tensors_sqnr(
 def _weights_sqnr(
     unrounded: Mamba, models: Mapping[str, Simulated], named: Mapping[tuple[str, str], Recipe]
 ) -> dict[tuple[str, str], tuple[float, ...]]:
-    found = {}
+    decibels = {}
     for key, recipe in named.items():
         if recipe.weights:
             pairs = list(zip(_weights(unrounded, key[0]), _weights(models[" ".join(key)].model, key[0]), strict=True))
             power = [float(exact.double().square().sum()) for exact, _ in pairs]
             error = [float((rounded - exact).double().square().sum()) for exact, rounded in pairs]
-            found[key] = _decibels(np.array(power), np.array(error))
-    return found
+            decibels[key] = _decibels(np.array(power), np.array(error))
+    return decibels
 
 
 def _weights(model: Mamba, name: str) -> list[Tensor]:

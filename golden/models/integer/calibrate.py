@@ -17,6 +17,7 @@ from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Objective, Options
+from qse_hw.golden.models.integer.products import reachable_exponent
 from qse_hw.golden.models.integer.record import record
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
@@ -76,9 +77,9 @@ class _Calibrator:
         if self.options.objective != "model":
             return self.calibrate(self.options.objective, self.progress)
         candidates: dict[str, ModelFormats] = {name: self.calibrate(name, lambda layer: None) for name in MEASURED}
-        found = effects(self.model, candidates, self.text[:_MEASURED_SEQUENCES])
+        measured = effects(self.model, candidates, self.text[:_MEASURED_SEQUENCES])
         plain: dict[int, list[str]] = {}
-        for (number, tensor), named in found.items():
+        for (number, tensor), named in measured.items():
             if named["x"].kl < named["loss"].kl:
                 plain.setdefault(number, []).append(tensor)
         rivals = [self.calibrate("loss", self.progress, plain), *candidates.values()]
@@ -99,7 +100,8 @@ class _Calibrator:
         for number, seen in record(self.changed, self.text, kept, objective, plain):
             if number == config.n_layer:
                 norm_f = operand_type(seen.histogram("norm_f"), options.spec_of("norm_f"))
-                logits = fixed_point(4 * float(seen.peaks["logits"].max()), WIDE_BITS)
+                finest = fixed_point(4 * float(seen.peaks["logits"].max()), WIDE_BITS).exponent
+                exponent = reachable_exponent(self.changed.lm_head.weight, norm_f, finest, options.weights)
             else:
                 layers[number] = layer_formats(self.changed.blocks[number], seen, options)
                 report(len(layers) - 1)
@@ -111,7 +113,7 @@ class _Calibrator:
             residual=FixedPoint(bits=WIDE_BITS, exponent=-options.residual_fraction),
             layers=tuple(layers[number] for number in range(config.n_layer)),
             norm_f=norm_f,
-            logits=logits,
+            logits=FixedPoint(bits=WIDE_BITS, exponent=exponent),
         )
 
     def divergence(self, formats: ModelFormats) -> float:

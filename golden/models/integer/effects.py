@@ -66,17 +66,17 @@ def effects(
         raise InputError("Calibrations must be of the same transformations, to compare them tensor by tensor")
     changed = first.transformations.model(model)
     types = _different(formats)
-    found = {key: {name: Effect() for name in named} for key, named in types.items()}
+    measured = {key: {name: Effect() for name in named} for key, named in types.items()}
     batch = max(1, min(_SEQUENCES, _LOGITS // (text.shape[1] * model.config.vocab_size)))
     parts = torch.split(text, batch)
     for number, ids in enumerate(parts):
-        _add(changed, types, found, ids)
+        _add(changed, types, measured, ids)
         if progress is not None:
             progress((number + 1) / len(parts))
-    for named in found.values():
+    for named in measured.values():
         for effect in named.values():
             effect.kl /= text.numel()
-    return found
+    return measured
 
 
 @torch.no_grad()
@@ -86,10 +86,10 @@ def divergence(exact: Callable[[Tensor], Tensor], quantized: Callable[[Tensor], 
     return float((p.exp() * (p - q)).sum())
 
 
-def disagreements(found: Mapping[Key, Mapping[str, Effect]]) -> list[Key]:
+def disagreements(measured: Mapping[Key, Mapping[str, Effect]]) -> list[Key]:
     """Where the rounding of the greatest SQNR is not that of the least KL divergence, the largest loss first."""
     lost = {}
-    for key, named in found.items():
+    for key, named in measured.items():
         sharpest = max(named.values(), key=lambda effect: effect.sqnr_db)
         lost[key] = sharpest.kl - min(effect.kl for effect in named.values())
     return sorted((key for key, kl in lost.items() if kl > 0), key=lambda key: -lost[key])
@@ -108,7 +108,7 @@ def _different(formats: Mapping[str, ModelFormats]) -> dict[Key, dict[str, objec
 
 
 def _add(
-    changed: Mamba, types: Mapping[Key, Mapping[str, object]], found: Mapping[Key, Mapping[str, Effect]], ids: Tensor
+    changed: Mamba, types: Mapping[Key, Mapping[str, object]], measured: Mapping[Key, Mapping[str, Effect]], ids: Tensor
 ) -> None:
     """The sums over further sequences."""
     residuals = [changed.backbone.embedding(ids)]
@@ -117,7 +117,7 @@ def _add(
     exact = _log_probabilities(changed, residuals[-1], None)
     for (number, tensor), named in types.items():
         for name, to in named.items():
-            see = _Rounding(tensor, to, found[number, tensor][name])
+            see = _Rounding(tensor, to, measured[number, tensor][name])
             residual = residuals[number]
             for block in changed.blocks[number:]:
                 residual = run_layer(block, residual, see)

@@ -106,12 +106,21 @@ def multipliers(ratios: list[Fraction], where: str, least: int = MIN_SHIFT) -> M
         scales.append(scale)
         if scale.k < least:
             raise InputError(
-                f"{where}: multipliers must be below {1 << (16 - least)}, not {float(ratio):.4g}: a scale is too "
-                "small; calibrate again"
+                f"{where}: multipliers must be below {1 << (16 - least)}, not {float(ratio):.4g}: the "
+                "result's unit is too fine for its operand; give the operand more bits, or the result fewer fraction "
+                "bits"
             )
     return Multiplier(
         np.array([scale.M for scale in scales]), np.array([min(scale.k, MAX_SHIFT) for scale in scales])
     )
+
+
+def reachable_exponent(weight: Tensor, operand: SegmentedQuantizer, exponent: int, granularity: Granularity) -> int:
+    """``exponent`` of a product's unit, raised as far as multipliers need it: they must stay below 2^(16 - MIN_SHIFT)."""
+    _, steps = quantize_rows(weight, granularity, "Weight")
+    while max(steps) * fine_step(operand) >= Fraction(2) ** (exponent + 15 - MIN_SHIFT):
+        exponent += 1
+    return exponent
 
 
 def fine_step(operand: SegmentedQuantizer) -> Fraction:

@@ -14,6 +14,7 @@ from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Options
+from qse_hw.golden.models.integer.parameters import model_parameters
 from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.model import Mamba
@@ -171,6 +172,15 @@ def test_a_state_is_no_finer_than_shifts_allow():
 def test_too_few_tokens_are_refused(tokens):
     with pytest.raises(InputError, match=f"Tokens must be from one sequence of 512 to the text's 1024, not {tokens}"):
         calibrate_integer(small.model(), small.text(), tokens=tokens)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_few_bits_leave_room_for_the_head_s_multipliers(bits):
+    formats = small.formats(spec="tuned:segments=2", objective="x", bits=bits)
+    parameters = model_parameters(small.model(), formats)
+    assert parameters.head.by.k.min() >= 9
+    finest = small.formats(spec="tuned:segments=2", objective="x", bits=8).logits.exponent
+    assert formats.logits.exponent > finest, "a unit so fine that no multiplier reaches it"
 
 
 def test_bits_by_tensor():
