@@ -1,7 +1,8 @@
 """Calibration of x against an earlier commit's, same machine and minute: python docs/calibration_speed.py [COMMIT].
 
 Both calibrate random:mamba-130m in a tuned format, in turn, from their own source trees; the calibrations must be equal
-byte for byte. Writes docs/results/calibration-speed.json.
+byte for byte. Each has one thread, so that the times of threads that wait for each other on a shared machine do not
+count. Writes docs/results/calibration-speed.json.
 """
 
 import os
@@ -19,12 +20,13 @@ from qse_hw.golden.io.files import write_json
 ROOT = Path(__file__).parents[1]
 BEFORE = "7186f70"  # the last build with the plain search
 COMMAND = "calibrate --model random:mamba-130m --format tuned --tokens 512 -o"
-REPEATS = 3
+REPEATS = 2
 PACKAGE = ("golden", "rtl_gen", "sim", "synth")  # folders that are packages inside qse_hw
 
 
 def main(commit: str = BEFORE) -> None:
     """Measure, compare, write."""
+    measured = environment()  # of the commit that is taken here; others may follow while this runs
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         builds = {"before": _extracted(commit, folder / "before"), "now": _extracted("HEAD", folder / "now")}
@@ -45,10 +47,11 @@ def main(commit: str = BEFORE) -> None:
     results = {
         "schema": "qse-hw/calibration-speed/1",
         "command": "python docs/calibration_speed.py",
-        **environment(),
+        **measured,
         "before": commit,
         "measured": f"python -m qse_hw {COMMAND} FILE",
         "repeats": REPEATS,
+        "threads": 1,
         "equal": True,
         "seconds": seconds,
         "processor_seconds": processor,
@@ -75,7 +78,7 @@ def _timed(build: Path, output: Path) -> tuple[float, float]:
     run = f"import sys; sys.path.insert(0, {str(build)!r}); from qse_hw.cli import main; sys.exit(main())"
     subprocess.run(
         [sys.executable, "-S", "-c", _SITE + run, *COMMAND.split(), str(output)],
-        check=True, cwd=build, env=os.environ, stdout=subprocess.DEVNULL,
+        check=True, cwd=build, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
