@@ -10,6 +10,8 @@ from studies import MODELS
 NAMES = {
     "integer-8": "**integer, 8 bits everywhere**",
     "integer-16": "**integer, local tensors of 16 bits**",
+    "integer-8-nearest": "integer, 8 bits everywhere, weights rounded to nearest",
+    "integer-16-nearest": "integer, local tensors of 16 bits, weights rounded to nearest",
     "quamba": "Quamba, INT8, best alpha",
     "quamba-se8": "Quamba with x in `se8`, L = 8, best alpha",
     "quamba-se": "Quamba with x in `se9-paper` (9 bits), best alpha",
@@ -104,9 +106,9 @@ def _losses(entry: dict[str, Any]) -> tuple[str, str]:
 
 def tensors(document: dict[str, Any]) -> str:
     """Each tensor alone: KL and SQNR of every kind of rounding; where the two choose differently."""
-    found = document["tensors"]
+    alone = document["tensors"]
     rows = []
-    for name, effect in found["effects"].items():
+    for name, effect in alone["effects"].items():
         winner = effect["winner"]
         for number, (kind, one) in enumerate(effect["kinds"].items()):
             won = [words for key, words in (("kl", "KL"), ("sqnr_db", "SQNR")) if winner[key] == kind]
@@ -117,11 +119,11 @@ def tensors(document: dict[str, Any]) -> str:
                 "" if number else name, KINDS[kind], thousandths(one["kl"]), f"{decibels(one['sqnr_db'])}", mark,
             ])  # fmt: skip
     differ = [
-        name for name, effect in found["effects"].items() if effect["winner"]["kl"] != effect["winner"]["sqnr_db"]
+        name for name, effect in alone["effects"].items() if effect["winner"]["kl"] != effect["winner"]["sqnr_db"]
     ]
     words = f"KL and SQNR choose differently for {', '.join(differ)}." if differ else "KL and SQNR choose alike."
     table = markdown(["alone", "rounded to", "KL (mnat/token)", "SQNR (dB)", "best by"], rows)
-    return f"{table}\n\n{found['windows']} windows. {words}"
+    return f"{table}\n\n{alone['windows']} windows. {words}"
 
 
 def decibels(values: list[float | None]) -> str:

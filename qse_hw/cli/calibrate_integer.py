@@ -1,6 +1,7 @@
 """The integer recipe of calibrate: the format of every tensor of a model."""
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Any
 
 from qse_hw.cli.arguments import check_output, set_defaults
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from qse_hw.golden.models.integer.transformations import Transformations
 
 FORMAT, OBJECTIVE, LOCAL_BITS, STATE, ROUNDING, WEIGHTS, RESIDUAL = "tuned", "loss", 8, "s16", "nearest", "row", 10
-OPTIONS = ("local_bits", "bits", "state", "rounding", "weights", "residual_fraction", "without")
+OPTIONS = ("local_bits", "bits", "state", "rounding", "weights", "residual_fraction", "without", "rounded_model")
 """Options of this recipe alone."""
 TRANSFORMATIONS = ("fold_norms", "rotate_residual", "rotate_y")
 
@@ -48,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--without", metavar="T,...", help="transformations to leave out: rotate_residual (default: none is left out)"
     )  # fmt: skip
+    group.add_argument(
+        "--rounded-model", metavar="DIR",
+        help="round the weights with error feedback first, and write that checkpoint, which the formats are then for"
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
@@ -57,10 +62,13 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         weights=WEIGHTS, residual_fraction=RESIDUAL,
     )  # fmt: skip
     spec = add_headroom(parse_format(args.format), args.headroom)
+    import torch
+
     from qse_hw.golden.models.integer.calibrate import calibrate_integer
     from qse_hw.golden.models.integer.document import write_formats
+    from qse_hw.golden.models.integer.error_feedback import round_weights
     from qse_hw.golden.models.integer.options import Options
-    from qse_hw.golden.models.mamba.checkpoint import load_model
+    from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
     from qse_hw.golden.models.mamba.text import read_text
     from qse_hw.study.integer_formats import show
 
@@ -71,16 +79,25 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     transformations = _transformations(args.without)
     for path in filter(None, (args.output, args.json)):
         check_output(path)
+    if args.rounded_model is not None:
+        _check_rounded_model(args.rounded_model, args.model)
     model = load_model(args.model)
     text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
     layers = model.config.n_layer
     with progress() as report:
+        if args.rounded_model is not None:
+            model = round_weights(
+                model, text.ids, tokens=args.tokens, granularity=args.weights, transformations=transformations,
+                progress=lambda layer: report("rounding weights", (layer + 1) / layers),
+            )  # fmt: skip
         what = f"calibrating every tensor, {spec}"
         report(what, 0)
         formats = calibrate_integer(
             model, text.ids, tokens=args.tokens, options=options, transformations=transformations,
             progress=lambda layer: report(what, (layer + 1) / layers),
         )  # fmt: skip
+    if args.rounded_model is not None:
+        save_model(model, args.rounded_model, dtype=torch.float32)
     write_formats(args.output, formats)
     show(formats, model.config)
     console.print(f"calibrated on {formats.tokens} tokens")
@@ -88,6 +105,14 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         f"{args.model or 'bundled model'} on {text.source}",
         {"layers": layers, "tokens": formats.tokens, "channels": model.config.d_inner},
     )
+
+
+def _check_rounded_model(directory: str, source: str | None) -> None:
+    """InputError, before a long run, if the checkpoint could not be written after it, or would replace its source."""
+    if source is not None and os.path.realpath(directory) == os.path.realpath(source):
+        raise InputError(f"Rounded model must have a folder of its own, not {source}, which it would replace")
+    for name in ("model.safetensors", "config.json"):
+        check_output(os.path.join(directory, name))
 
 
 def _bits(text: str | None) -> int | dict[str, int] | None:

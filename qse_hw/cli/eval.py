@@ -59,6 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"also evaluate what calibrate chose, under the name {CALIBRATION}; with integer: instead of calibrating",
     )
     parser.add_argument(
+        "--rounded-model", metavar="DIR",
+        help="with integer and --calibration: what calibrate --rounded-model wrote, compared with --model"
+    )  # fmt: skip
+    parser.add_argument(
         "--reference", metavar="F", help="the format that others are compared with (default: quamba, or else the first)"
     )
     parser.add_argument("--mode", help=f"what tuned layers share: {', '.join(MODES)} (default {MODE})")
@@ -120,7 +124,9 @@ def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
         windows=windows, draws=draws, tokens_per_byte=bits, tasks=tasks, limit=args.limit,
     )  # fmt: skip
     if args.recipe == "integer":
-        scores, measured = integer.measure(inputs, args.calibration, parts_of(args.parts))
+        scores, measured = integer.measure(
+            inputs, args.calibration, args.rounded_model, parts_of(args.parts)
+        )
     else:
         scores, measured = x.measure(args, inputs)
     return {
@@ -152,8 +158,10 @@ def _check(args: argparse.Namespace) -> "Tasks | None":
     if args.recipe == "integer":
         refuse_options(args, X_ONLY, "x-only or quamba")
         parts_of(args.parts)
+        if args.rounded_model is not None and args.calibration is None:
+            raise InputError("Calibration must be given where --rounded-model is: without one, eval rounds the weights")
     else:
-        refuse_options(args, ("parts",), "integer")
+        refuse_options(args, ("parts", "rounded_model"), "integer")
         set_defaults(args, formats=FORMATS, mode=MODE, objective="x", x_proj_input="code", state="fp32")
         check_mode(args.mode)
         check_objective(args.objective)

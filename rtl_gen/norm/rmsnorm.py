@@ -112,7 +112,8 @@ class Rmsnorm(wiring.Component):
         """Store beats while there is room."""
         held = Signal(range(self.depth + 1))
         room = Signal(init=1)  # for two beats, a cycle ago
-        beat, last = Signal(), Signal()
+        beat = Signal()
+        last = Signal()
         with m.If(beat):
             place, _ = count(m, self.depth, "write_place")
             _, ends = count(m, self.beats, "accepted")
@@ -143,7 +144,8 @@ class Rmsnorm(wiring.Component):
             terms = [stages.register(sum(pair[1:], pair[0]), f"sum{level}_{n}") for n, pair in enumerate(pairs)]
 
         delay, token_scale = self._sum_delay, self._token_scale
-        beats, lasts = Signal(delay), Signal(self.scale_delay)  # bit n: n + 1 cycles ago
+        beats = Signal(delay)  # bit n: n + 1 cycles ago
+        lasts = Signal(self.scale_delay)
         m.d.sync += [beats.eq(Cat(accepted.beat, beats)), lasts.eq(Cat(accepted.last, lasts))]
         running = Signal(config.root.input_bits, init=config.eps)
         total = Signal(config.root.input_bits, reset_less=True)

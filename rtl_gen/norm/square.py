@@ -42,7 +42,8 @@ class Square(wiring.Component):
             m.d.comb += [product.a.eq(self.x), product.b.eq(self.x), product.enable.eq(1), self.p.eq(product.p)]
             return m
         split = width // 2
-        low, high = Signal(split), Signal(signed(width - split))
+        low = Signal(split)
+        high = Signal(signed(width - split))
         m.d.comb += [low.eq(self.x[:split]), high.eq(self.x[split:])]
         products = []
         for name, a, b in (("low_low", low, low), ("high_high", high, high), ("high_low", high, low)):

@@ -12,6 +12,8 @@ CLAIMS = {"integer, 8 bits everywhere": ("integer-8", 0.2), "integer, local tens
 RIVALS = {"INT8": "quamba", "`se8`": "quamba-se8", "`se9-paper`": "quamba-se"}
 RECIPES = {
     "integer-8": "**integer, 8 bits everywhere**", "integer-16": "**integer, local tensors of 16 bits**",
+    "integer-8-nearest": "integer, 8 bits everywhere, weights rounded to nearest",
+    "integer-16-nearest": "integer, local tensors of 16 bits, weights rounded to nearest",
     "quamba": "Quamba, INT8, best alpha", "quamba-se8": "Quamba with x in `se8`, L = 8, best alpha",
     "quamba-se": "Quamba with x in `se9-paper` (9 bits), best alpha",
     "quamba-simulated": "Quamba, simulated in float32",

@@ -102,6 +102,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "rounding": ("nearest", "stochastic", "up"),
     "weights": ("row", "tensor", "column"),
     "residual_fraction": ("10", "0", "22", "23"),
+    "rounded_model": ("OUT/rounded", "IN/ck", "IN/text.txt"),
     "without": ("rotate_residual", "rotate_y", "x", ""),
     "x_proj_input": ("code", "int8"),
     "state": ("fp32", "fp16", "int8", "s16", "s24", "se8"),

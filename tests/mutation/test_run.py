@@ -43,6 +43,7 @@ def explain(root, keys):
     (root / "equivalent.toml").write_text(f'[[equivalent]]\nreason = "it is a toy"\nmutants = [\n{rows}]\n')
 
 
+@pytest.mark.full
 def test_the_command(toy, capsys):
     arguments = ["--modules", "golden/toy.py", "-o", str(toy / "out.json")]
     assert run.main(arguments) == 1, "the score is below the goal"

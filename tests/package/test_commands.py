@@ -23,11 +23,11 @@ QUICK = (
     "quantize x.npy --format se8 --scale 0.02 -o made.npy",
     "dequantize codes.npy --format se8 --scale 3 -o made.npy",
     "doctor",
-    "capture --tokens 16 -o made.safetensors",  # of the bundled model
-    "calibrate --model mamba2-bytes --tokens 16 -o made.json",
     "synth decoder --format int8 --baseline none --on cells --liberty cells.lib --no-cache",
 )
 LONG = (
+    "calibrate --model mamba2-bytes --tokens 16 -o made.json",
+    "capture --tokens 16 -o made.safetensors",  # of the bundled model
     "replay --activations a.safetensors --format int8 --input bf16 --lanes 1",
     "exhaust decoder --format int8",
     "report decoder --format int8 --on cells --liberty cells.lib --activations a.safetensors -o made",

@@ -56,7 +56,7 @@ def configurations():
                     )  # fmt: skip
 
 
-@pytest.mark.every(7)
+@pytest.mark.every(14)
 @pytest.mark.parametrize(("name", "input_name", "runtime", "bits"), [*configurations()])
 def test_shipped_formats(name, input_name, runtime, bits, rng):
     format, input = make(name), input_type(input_name)
@@ -68,7 +68,7 @@ def test_shipped_formats(name, input_name, runtime, bits, rng):
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("runtime", [False, True], ids=["constant", "runtime"])
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_formats_of_a_users_own(name, runtime, rng):

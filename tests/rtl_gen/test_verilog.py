@@ -97,6 +97,7 @@ SHORT = [
 ]
 
 
+@pytest.mark.full
 def test_vectors_through_verilator(tmp_path):
     """Constant and run-time scales, and decoders; of 16-bit inputs every pattern, signalling NaNs included.
 

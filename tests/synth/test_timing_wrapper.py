@@ -53,6 +53,7 @@ def test_the_frame_keeps_all_of_the_unit(config, tmp_path):
     assert wrapped["CCU2C"] == bare["CCU2C"]
 
 
+@pytest.mark.full
 def test_an_output_left_out_would_be_noticed(tmp_path):
     config = encoder()
     unit = emit(config)

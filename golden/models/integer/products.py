@@ -116,7 +116,7 @@ def multipliers(ratios: list[Fraction], where: str, least: int = MIN_SHIFT) -> M
 
 
 def reachable_exponent(weight: Tensor, operand: SegmentedQuantizer, exponent: int, granularity: Granularity) -> int:
-    """``exponent`` of a product's unit, raised as far as multipliers need it: they must stay below 2^(16 - MIN_SHIFT)."""
+    """``exponent`` of a product's unit, raised until the multipliers are below 2^(15 - MIN_SHIFT), half their limit."""
     _, steps = quantize_rows(weight, granularity, "Weight")
     while max(steps) * fine_step(operand) >= Fraction(2) ** (exponent + 15 - MIN_SHIFT):
         exponent += 1

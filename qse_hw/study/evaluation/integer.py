@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from qse_hw.golden.calibration.candidates import ALPHAS
 from qse_hw.golden.calibration.spec import GROUPED, parse_candidates
@@ -22,10 +22,13 @@ from qse_hw.golden.evaluate.score import Forward, Scores, score
 from qse_hw.golden.evaluate.simulated import simulate
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.document import read_formats
+from qse_hw.golden.models.integer.error_feedback import round_weights
 from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.options import LocalBits, Options
+from qse_hw.golden.models.mamba.checkpoint import load_model
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.stream import layers_of
 from qse_hw.study.console import progress
 from qse_hw.study.evaluation.inputs import CALIBRATION, Inputs
@@ -41,23 +44,27 @@ TENSOR_WINDOWS = 8  # for which each tensor is rounded alone, dozens of models
 Report = Callable[[str, float], None]
 
 
-def measure(inputs: Inputs, calibration: str | None, parts: list[str]) -> tuple[Scores, dict[str, Any]]:
+def measure(
+    inputs: Inputs, calibration: str | None, rounded_model: str | None, parts: list[str]
+) -> tuple[Scores, dict[str, Any]]:
     """The scores, and what the report says beside model and texts.
 
     Args:
         inputs: model and texts.
-        calibration: file of formats to evaluate; None: they are found, with 16 bits for local tensors and with 8.
+        calibration: file of formats to evaluate; None: they are found, with 16 bits for local tensors and with 8, for
+            weights rounded with error feedback and to nearest.
+        rounded_model: directory of the checkpoint that the file is for; None: the model itself.
         parts: what to measure beside the models: "baselines", "parts", "tensors".
     """
     with progress() as report:
-        formats = _formats(inputs, calibration, report)
-        integers = {name: IntegerMamba.of(inputs.model, one) for name, one in formats.items()}
+        quantized = _quantized(inputs, calibration, rounded_model, report)
+        integers = {name: IntegerMamba.of(one.model, one.formats) for name, one in quantized.items()}
         rivals = _rivals(inputs, report)
         models: dict[str, Forward] = {**integers, **rivals}
         scores = _score(inputs, models, lambda share: report("running the models", 0.4 + 0.2 * share))
         scores, swept = _best(inputs, scores, rivals)
         groups = {**dict.fromkeys(integers, "integer"), **dict.fromkeys(RIVALS, "quamba")}
-        chosen = formats[list(formats)[-1]]
+        chosen = list(quantized.values())[-1]
         if "baselines" in parts:
             x = _sweep(inputs, REFERENCE)[swept[REFERENCE]["alpha"]]
             others = baselines.baselines(inputs.model.config.architecture, x)
@@ -81,7 +88,7 @@ def measure(inputs: Inputs, calibration: str | None, parts: list[str]) -> tuple[
                 for name, group in groups.items()
             },
             "saturated": {name: _saturated(model) for name, model in integers.items()},
-            "untied_bytes": chosen.transformations.added_bytes(inputs.model.config),
+            "untied_bytes": chosen.formats.transformations.added_bytes(inputs.model.config),
         }
         if "parts" in parts:
             document["parts"] = _parts(inputs, chosen, report)
@@ -92,21 +99,38 @@ def measure(inputs: Inputs, calibration: str | None, parts: list[str]) -> tuple[
     return scores, document
 
 
-def _formats(inputs: Inputs, calibration: str | None, report: Report) -> dict[str, ModelFormats]:
+class _Quantized(NamedTuple):
+    """Formats, and the checkpoint that they are for."""
+
+    model: Mamba
+    formats: ModelFormats
+
+
+def _quantized(
+    inputs: Inputs, calibration: str | None, rounded_model: str | None, report: Report
+) -> dict[str, _Quantized]:
     """By name; the last one is that whose tensors and parts are looked at."""
     if calibration is not None:
-        return {CALIBRATION: read_formats(calibration)}
-    formats = {}
+        model = inputs.model if rounded_model is None else load_model(rounded_model)
+        return {CALIBRATION: _Quantized(model, read_formats(calibration))}
+    layers_ = inputs.model.config.n_layer
+    rounded = round_weights(
+        inputs.model, inputs.calibration, tokens=inputs.tokens,
+        progress=lambda layer: report("rounding weights", 0.05 * (layer + 1) / layers_),
+    )  # fmt: skip
+    quantized = {}
     widths: tuple[LocalBits, ...] = (16, 8)
-    for number, bits in enumerate(widths):
-        formats[f"integer-{bits}"] = calibrate_integer(
-            inputs.model, inputs.calibration, tokens=inputs.tokens, options=Options(local_bits=bits),
+    for number, (end, model, bits) in enumerate(
+        (end, model, bits) for end, model in (("", rounded), ("-nearest", inputs.model)) for bits in widths
+    ):
+        formats = calibrate_integer(
+            model, inputs.calibration, tokens=inputs.tokens, options=Options(local_bits=bits),
             progress=lambda layer, bits=bits, number=number: report(  # type: ignore[misc]
-                f"formats of every tensor, local ones of {bits} bits",
-                0.15 * (number + (layer + 1) / inputs.model.config.n_layer),
+                f"formats of every tensor, local ones of {bits} bits", 0.05 + 0.06 * (number + (layer + 1) / layers_)
             ),
         )  # fmt: skip
-    return formats
+        quantized[f"integer-{bits}{end}"] = _Quantized(model, formats)
+    return quantized
 
 
 def _rivals(inputs: Inputs, report: Report) -> Mapping[str, Forward]:
@@ -153,21 +177,22 @@ def _best(
     ), swept
 
 
-def _parts(inputs: Inputs, formats: ModelFormats, report: Report) -> dict[str, Any]:
+def _parts(inputs: Inputs, chosen: _Quantized, report: Report) -> dict[str, Any]:
     """The whole recipe, simulated, and without one part each: losses beside the whole's."""
     models = simulate(
-        inputs.model, inputs.calibration, baselines.parts(formats), tokens=inputs.tokens, formats=formats,
+        chosen.model, inputs.calibration, baselines.parts(chosen.formats), tokens=inputs.tokens,
+        formats=chosen.formats,
         progress=lambda share: report("fitting the model without its parts", 0.75 + 0.05 * share),
     )  # fmt: skip
     scores = _score(inputs, models, lambda share: report("running it without its parts", 0.8 + 0.05 * share))
     return {name: _losses(inputs, scores, name, "all") for name in models}
 
 
-def _tensors(inputs: Inputs, formats: ModelFormats, report: Report) -> dict[str, Any]:
+def _tensors(inputs: Inputs, chosen: _Quantized, report: Report) -> dict[str, Any]:
     """By tensor or weight and kind of rounding: KL and SQNR by layer; and which kind wins by either."""
     windows = inputs.windows[:TENSOR_WINDOWS]
     effects, scores = by_tensor(
-        inputs.model, formats, inputs.calibration, windows, tokens=inputs.tokens,
+        chosen.model, chosen.formats, inputs.calibration, windows, tokens=inputs.tokens,
         progress=lambda share: report("each tensor alone", 0.85 + 0.15 * share),
     )  # fmt: skip
     draws = Bootstrap(len(windows))

@@ -8,6 +8,8 @@ from qse_hw.study.console import console, table
 NAMES = {
     "integer-16": "integer, local tensors of 16 bits",
     "integer-8": "integer, 8 bits everywhere",
+    "integer-16-nearest": "integer, local tensors of 16 bits, weights to nearest",
+    "integer-8-nearest": "integer, 8 bits everywhere, weights to nearest",
     "calibration": "integer, as calibrated",
     "quamba": "Quamba, INT8",
     "quamba-se8": "Quamba, x in se8, L = 8",

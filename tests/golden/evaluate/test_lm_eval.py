@@ -83,6 +83,7 @@ def test_tasks_by_hand(model, tasks):
     assert (bits.stderr, bits.samples, bits.higher_is_better) == (None, 3, False)
 
 
+@pytest.mark.full
 def test_limit_and_same_answers_twice(model, tasks):
     metrics = tasks.run(HarnessModel(model, Bytes()), limit=2)
     assert {one.samples for one in metrics} == {2}

@@ -55,6 +55,7 @@ def test_sixteen_bits():
         assert error(unit, x, unit(x)) <= 1
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @pytest.mark.parametrize(
     "kind",
@@ -96,6 +97,7 @@ def test_tails_are_rounded_correctly(kind, shape):
     assert tails > 100
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("function", ["softplus", "silu"])
 def test_tails_of_wide_inputs(function):
     unit = make({"function": function, "input": "s18e-10", "output": "s20e-11", "bits": 8})

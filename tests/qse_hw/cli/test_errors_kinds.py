@@ -60,7 +60,7 @@ def files(tmp_path, monkeypatch, calibration, capsys):
     return documents
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_file_of_another_kind(files, refused, activations, place, kind):

@@ -153,6 +153,7 @@ def test_scales_are_kept(evaluated, any_model, out):
     assert (out / "scales.json").read_text() == written
 
 
+@pytest.mark.full
 def test_bundled_model(evaluated):
     document, _ = evaluated("--tokens", "512", "--calibration-tokens", "64", "--formats", "int8,se8:L=8")
     assert document["model"]["fingerprint"] == fingerprint(load_model(BUNDLED))

@@ -12,11 +12,12 @@ from qse_hw.cli.eval import TEXTS
 from qse_hw.golden.evaluate.score import score
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.document import read_formats, write_formats
+from qse_hw.golden.models.integer.error_feedback import round_weights
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.simulation import run
 from qse_hw.golden.models.integer.transformations import Transformations
-from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
+from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model, save_model
 from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
@@ -188,9 +189,11 @@ def test_tables(report, capsys):
 def test_without_a_calibration(model, out, capsys):
     document, said = evaluated(out, capsys, "--model", model, *FEW, "--parts", "parts")
     entries = document["formats"]
-    assert list(entries) == ["integer-16", "integer-8", "quamba", "quamba-se8", "quamba-se"]
+    integers = ["integer-16", "integer-8", "integer-16-nearest", "integer-8-nearest"]
+    assert list(entries) == [*integers, "quamba", "quamba-se8", "quamba-se"]
     assert entries["integer-16"]["kl"]["mean"] < entries["quamba"]["kl"]["mean"]
-    assert set(document["saturated"]) == {"integer-16", "integer-8"}
+    assert entries["integer-16"]["kl"]["mean"] < entries["integer-16-nearest"]["kl"]["mean"]
+    assert list(document["saturated"]) == integers
     assert list(document["parts"]) == list(PARTS)
     assert "saturated values of integer, 8 bits everywhere: " in said
 
@@ -212,6 +215,9 @@ def test_without_a_calibration(model, out, capsys):
     ("eval --recipe integer --formats int8", "Recipe must be x-only or quamba where --formats is given, not integer"),
     ("eval --recipe integer --state int8", "Recipe must be x-only or quamba where --state is given, not integer"),
     ("eval --recipe integer --parts tensor", "Part must be one of baselines, parts, tensors, not 'tensor'"),
+    ("calibrate --rounded-model r", "Recipe must be integer where --rounded-model is given, not x-only"),
+    ("eval --rounded-model r", "Recipe must be integer where --rounded-model is given, not x-only"),
+    ("eval --recipe integer --rounded-model r", "Calibration must be given where --rounded-model is: without one"),
     ("eval --parts tensors", "Recipe must be integer where --parts is given, not x-only"),
     ("eval --recipe integer --calibration-tokens 511", "Tokens must be from one sequence of 512 to the text's"),
 ])  # fmt: skip
@@ -219,6 +225,28 @@ def test_refusals(refused, out, words, message):
     command, *rest = words.split()
     target = ("-o", out / "c.json") if command == "calibrate" else ("--json", out / "e.json")
     assert message in refused(command, *rest, *target)
+
+
+def test_a_checkpoint_with_rounded_weights(model, out, capsys):
+    words = ("--recipe", "integer", "--model", model, "--tokens", "512", "--format", "se8:L=8", "--rounded-model")
+    assert main(["calibrate", *map(str, words), str(out / "r"), "-o", str(out / "c.json")]) == 0
+    formats, loaded = read_formats(out / "c.json"), load_model(model)
+    expected = round_weights(loaded, read_text(None).ids, tokens=512)
+    rounded = load_model(out / "r")
+    assert formats.model == fingerprint(rounded) == fingerprint(expected)
+    document, _ = evaluated(
+        out, capsys, "--model", model, *FEW, "--parts", "",
+        "--calibration", out / "c.json", "--rounded-model", out / "r",
+    )  # fmt: skip
+    windows = read_text(str(HELD_OUT)).ids[:1024].view(2, 512)
+    scores = score(loaded, {"integer": IntegerMamba.of(rounded, formats)}, windows, vocab_size=256)
+    kl = scores.kl["integer"].sum() / (2 * 511)
+    assert document["formats"]["calibration"]["kl"]["mean"] == pytest.approx(kl), "beside the model as it was"
+
+
+def test_a_rounded_model_replaces_no_model(refused, model, out):
+    said = refused("calibrate", "--recipe", "integer", "--model", model, "--rounded-model", model, "-o", out / "c.json")
+    assert said == f"Rounded model must have a folder of its own, not {model}, which it would replace"
 
 
 def test_formats_of_another_model(refused, formats, out):

@@ -151,6 +151,7 @@ def test_a_decoder(unit, compared, tensors):
     assert document["codes_reached"] == len(np.unique(array.quantize(values, format, best)))
 
 
+@pytest.mark.full
 def test_a_scale_at_run_time(unit, compared):
     folder = unit("encoder", "--input", "s12e-7", "--scale", "runtime", "--scale-bits", 8, "--lanes", 3,
                   "--counter-width", 1)  # fmt: skip

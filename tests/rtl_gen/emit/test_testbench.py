@@ -100,7 +100,7 @@ UNITS = [
 ]
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @SIMULATORS
 @pytest.mark.parametrize("config", UNITS, ids=lambda config: config.unit)
 def test_other_units(config, simulator, tmp_path):

@@ -31,7 +31,7 @@ def check(unit, patterns, **pauses):
     return run
 
 
-@pytest.mark.every(12)
+@pytest.mark.every(24)
 @pytest.mark.parametrize("made", [{}, {"target": "ecp5"}, {"multiplier": "logic"}, {"multiplier": "gates"}], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
@@ -51,6 +51,7 @@ def test_stalls_and_lanes(kind, rng):
     check(unit, patterns, i_pause=never, o_pause=at_random(5))
 
 
+@pytest.mark.full
 def test_wide_inputs(rng):
     kind = {"function": "silu", "input": "s20e-15", "output": "s18e-12", "bits": 12}
     for made in ({}, {"target": "ecp5"}):  # two multipliers

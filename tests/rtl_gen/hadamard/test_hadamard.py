@@ -73,7 +73,7 @@ def test_full_speed(size, lanes, transpose, rng):
     assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(latency, latency + beats))
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(("size", "lanes"), SIZES)
 def test_random_stalls(size, lanes, seed, rng):

@@ -122,6 +122,7 @@ def test_random_formats_implemented_at_random(part, target, rng):
     check_lanes(format, input, patterns(format, input, scale, rng)[:400], scale=scale, scale_bits=scale.bits, **how)
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "bits"), [("int8", 8), ("int8-asym", 1), ("se8", 1), ("se8-silu", 12)])
 def test_steps_at_which_no_finite_half_saturates(name, bits, rng):

@@ -45,6 +45,7 @@ def test_shapes_under_stalls(shape, target, rng):
     check(rng, unit, tokens_of(rng, unit, 10), unit.scale_for(2.0), seed=91)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 def test_the_ends(target, rng):
     """The largest and the smallest sums, the largest eps that fits, the ends of k."""

@@ -54,7 +54,7 @@ def test_vectors(config):
     assert arrays["first"].sum() == 3
 
 
-@pytest.mark.every(3)
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
 def test_the_files_check_themselves(config, simulator, tmp_path):

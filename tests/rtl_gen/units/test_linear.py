@@ -99,7 +99,7 @@ def test_vectors(config):
     assert len(np.unique(arrays["results"])) > 50
 
 
-@pytest.mark.every(3)
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("config", [PLAIN, BLOCK_RAMS], ids=lambda config: config.label)
 def test_the_files_check_themselves(config, simulator, tmp_path):

@@ -49,6 +49,7 @@ def test_vectors(config):
     assert 0 < arrays["saturated"].sum() < arrays["saturated"].size / 2
 
 
+@pytest.mark.full
 @pytest.mark.every(3)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)

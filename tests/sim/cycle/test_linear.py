@@ -46,6 +46,7 @@ def test_equals_the_component(rng, unit):
         assert first_difference(LinearModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("unit", UNITS[1:3], ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit, simulator):

@@ -21,6 +21,7 @@ def encoder(decoder, tmp_path_factory):
     return Bulk(CONFIG, tmp_path_factory.mktemp("encoder"))
 
 
+@pytest.mark.full
 def test_codes_and_the_flags_of_each_beat(encoder, rng):
     patterns = rng.permutation(1 << 16)[: 3 * 5000].astype(np.uint32)
     patterns[:9] = [0x7FC0, 0, 0, 0x3F80, 0x3F80, 0x3F80, 0x7F80, 0xFF80, 0x7F7F]  # NaN; nothing; three saturate

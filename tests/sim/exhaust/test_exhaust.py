@@ -243,6 +243,7 @@ def test_standard_checks(check):
     assert (finding.first, finding.wrong, finding.wrong_flags) == ("", 0, 0)
 
 
+@pytest.mark.full
 def test_a_function_unit(tmp_path):
     config = function_unit(KINDS[1], lanes=4)
     (finding,) = exhaust([Check(config=config)])

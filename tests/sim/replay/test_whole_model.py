@@ -103,6 +103,7 @@ def passes():
     return {result.run: result for result in outcomes}, told, sum(x.size for x in tensors.values())
 
 
+@pytest.mark.full
 def test_faults(passes):
     """Each is found, in the field that is meant for it, where a compiled model of two states can see it."""
     outcomes, _, size = passes

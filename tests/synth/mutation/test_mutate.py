@@ -39,6 +39,7 @@ def test_every_fault_is_noticed_or_none():
         assert result.item()["passed"]
 
 
+@pytest.mark.full
 def test_weak_stimuli_leave_survivors(monkeypatch):
     """At full speed, without clear, with one code only, most faults stay, and the solver says that they show."""
     weak = full_speed(np.zeros((9, 1), np.uint8), cycles=20)

@@ -35,7 +35,7 @@ def check(config, name, folder):
     assert answer.flags["saturated"].tolist() == wanted.saturated.tolist()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     "name", ["ecp5", "ice40:hx8k", "gowin", "cells", pytest.param("ice40:up5k", marks=pytest.mark.full)]
 )
