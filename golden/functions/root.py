@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.functions.design import design
 from qse_hw.golden.functions.domain import shown
+from qse_hw.golden.functions.library import function_unit
 from qse_hw.golden.functions.unit import FunctionUnit
 
 Integers = npt.NDArray[np.int64]
@@ -19,8 +20,8 @@ ARGUMENT_BITS = 16
 """Of the integer, so many of its highest bits are looked at, or one fewer: an even number is dropped."""
 MANTISSA_BITS = 16
 MAX_INPUT_BITS = 62
-_ARGUMENT = input_type(f"s{ARGUMENT_BITS + 1}e{2 - ARGUMENT_BITS}")  # 1 to 4, and a sign that is never set
-_MANTISSA = input_type(f"s{MANTISSA_BITS + 2}e-{MANTISSA_BITS}")  # 1/2 to 1, and a sign
+ARGUMENT = input_type(f"s{ARGUMENT_BITS + 1}e{2 - ARGUMENT_BITS}")  # 1 to 4, and a sign that is never set
+MANTISSA = input_type(f"s{MANTISSA_BITS + 2}e-{MANTISSA_BITS}")  # 1/2 to 1, and a sign
 
 
 class Root(NamedTuple):
@@ -88,7 +89,8 @@ def reciprocal_root(*, input_bits: int = 48, error: Fraction = Fraction(1, 1 << 
         )
     if not error <= Fraction(1, 16):
         raise InputError(f"Error of a reciprocal square root must be at most 0.0625, not {shown(error)}")
-    core = design(function="rsqrt", input=_ARGUMENT, output=_MANTISSA, error=error, low=Fraction(1), degree=degree)
+    find = function_unit if degree == 1 else partial(design, degree=degree)
+    core = find(function="rsqrt", input=ARGUMENT, output=MANTISSA, error=error, low=Fraction(1))
     return ReciprocalRoot(input_bits, core)
 
 

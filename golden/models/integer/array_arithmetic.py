@@ -14,6 +14,7 @@ import numpy.typing as npt
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import decode_table, tables
+from qse_hw.golden.functions.root import bit_length
 from qse_hw.golden.models.integer import lfsr
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
@@ -25,7 +26,7 @@ from qse_hw.golden.models.integer.formats import (
     State,
     local_exponent,
 )
-from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT, bit_length
+from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT
 from qse_hw.golden.models.integer.products import Convolution, Multiplier, Norm, Product
 from qse_hw.golden.models.integer.scalar_arithmetic import Saturated
 from qse_hw.golden.models.integer.scan import Scan
@@ -34,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 CHUNK_VALUES = 1 << 18  # of the scan, held at once: few enough to stay in the cache
-_DECAYS = EXP2.array(np.arange((EXP2.LAST + 1) << EXP2.INPUT_FRACTION)).astype(np.float64)
+_DECAYS = EXP2.table.astype(np.float64)
 _INFLOW = FixedPoint(bits=LOCAL_BITS, exponent=0)
 
 

@@ -28,6 +28,7 @@ from qse_hw.golden.models.integer.formats import (
     State,
     local_exponent,
 )
+from qse_hw.golden.models.integer.functions import FINEST
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import TUNED, Options
 from qse_hw.golden.models.integer.scan import MAX_SHIFT
@@ -72,7 +73,7 @@ def _fitted(histogram: Histogram, spec: FormatSpec, scale_bits: int) -> Segmente
 def local_type(seen: Seen, name: str, options: Options) -> Local:
     """The type of a local tensor."""
     if options.is_wide(name):
-        return fixed_point(HEADROOM * float(seen.peaks[name].max()))
+        return _reaching(seen, name, LOCAL_BITS)
     return power_of_two_type(seen.histogram(name), options.spec_of(name))
 
 
@@ -112,16 +113,19 @@ def fixed_types(seen: Seen, bits: Mapping[str, int]) -> dict[str, FixedPoint]:
     Raises:
         InputError: naming layer and tensor, if no exponent serves.
     """
-    types = {}
-    for name, wide in bits.items():
-        peak = HEADROOM * float(seen.peaks[name].max())
-        if peak >= 2.0 ** (MAX_EXPONENT + wide - 1):
-            raise InputError(
-                f"{seen.where}{name} must be below 2^{MAX_EXPONENT + wide - 1} for fixed point of {wide} bits, but "
-                f"reaches {peak / HEADROOM:.4g}; check the checkpoint"
-            )
-        types[name] = fixed_point(peak, wide)
-    return types
+    return {name: _reaching(seen, name, wide) for name, wide in bits.items()}
+
+
+def _reaching(seen: Seen, name: str, bits: int) -> FixedPoint:
+    """Fixed point that reaches the tensor's values with headroom, no finer than the function units' types."""
+    peak = HEADROOM * float(seen.peaks[name].max())
+    if peak >= 2.0 ** (MAX_EXPONENT + bits - 1):
+        raise InputError(
+            f"{seen.where}{name} must be below 2^{MAX_EXPONENT + bits - 1} for fixed point of {bits} bits, but "
+            f"reaches {peak / HEADROOM:.4g}; check the checkpoint"
+        )
+    fixed = fixed_point(peak, bits)
+    return replace(fixed, exponent=max(fixed.exponent, FINEST.get(name, fixed.exponent)))
 
 
 def state_type(seen: Seen, options: Options, scan: FixedPoint, C_exponent: int, headroom: float) -> State:

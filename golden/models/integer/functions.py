@@ -1,125 +1,141 @@
-"""Functions of fixed-point numbers, rounded to the nearest fixed-point number: tables and range reduction.
+"""Functions of fixed-point numbers, as the hardware's function units compute them (:mod:`qse_hw.golden.functions`).
 
-Nearest-value tables; the arithmetic of the hardware's function units, within an error bound, is
-:mod:`qse_hw.golden.functions`. The integer model does not use it yet. Every unit takes a Python integer (``scalar``) or
-an array of int64 (``array``).
+Every unit takes a Python integer (``scalar``), by the arithmetic that the hardware has, or an array of int64
+(``array``), from a table of the same results. The designs come from integers and mpmath alone, so that all machines
+have the same.
+
+One SiLU unit and one softplus unit serve all layers whose values stay within their types (:data:`FINEST`): 16 bits in,
+with 10 of them after the point; 18 bits out, as wide as a DSP block's multiplier, SiLU with 12 and softplus with 13
+after the point. exp2 takes 21 bits without a sign, 16 of them after the point. The reciprocal square root takes the 16
+highest bits of a sum of squares. The errors are at most 2**-12 (exp2's 2**-15); larger only where a tensor's type is
+coarser than those.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.models.integer.formats import FixedPoint
+from qse_hw.golden.formats.inputs import InputType, input_type
+from qse_hw.golden.functions.library import function_unit
+from qse_hw.golden.functions.root import reciprocal_root
+from qse_hw.golden.functions.unit import FunctionUnit
+from qse_hw.golden.models.integer.formats import FixedPoint, Local, local_exponent
 
 Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-
-def _silu(v: Floats) -> Floats:
-    values: Floats = v / (1 + np.exp(-v))
-    return values
-
-
-def _softplus(v: Floats) -> Floats:
-    return np.logaddexp(v, 0)
-
-
-FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {"silu": _silu, "softplus": _softplus}
+BITS = 16
+"""Of the inputs of SiLU and softplus."""
+ERRORS = {"silu": Fraction(1, 1 << 12), "softplus": Fraction(1, 1 << 13)}
+"""Bounds of the units' errors for the finest types."""
+FINEST = {"conv_sum": -10, "gate": -10, "silu_gate": -12, "dt_sum": -10, "delta": -13}
+"""log2 of the finest step of the units' inputs and outputs, by tensor. A calibration takes a coarser one only if the
+values reach farther than 32, and delta 16."""
+_INPUT = -10
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A function of 16-bit fixed-point numbers, saturated to the output's type."""
+    """A function of fixed-point numbers, saturated to the output's type.
+
+    Inputs of a coarser step than ``2**-10`` are shifted left to it if 16 bits hold them there.
+    """
 
     name: str
     input: FixedPoint
     output: FixedPoint
-    table: Integers = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "table", _table(self.name, self.input, self.output))
+    @property
+    def shift(self) -> int:
+        """How far inputs are shifted left."""
+        places = self.input.exponent - _INPUT
+        return places if 0 <= places <= BITS - self.input.bits else 0
+
+    @cached_property
+    def core(self) -> FunctionUnit:
+        """The unit for shifted inputs."""
+        return _core(self.name, self.input.exponent - self.shift, self.output)
+
+    @cached_property
+    def table(self) -> Integers:
+        """The output for each input, from the least on."""
+        inputs = np.arange(-self.input.high - 1, self.input.high + 1)
+        return self.core.array(inputs << self.shift)
 
     def scalar(self, x: int) -> int:
         """The output's integer for the input's integer."""
-        return int(self.table[x + self.input.high + 1])
+        return self.core(x << self.shift)
 
     def array(self, x: Integers) -> Integers:
         """:meth:`scalar` of every integer."""
         return self.table.take(x + (self.input.high + 1))
 
 
+def input_of(local: Local) -> FixedPoint:
+    """The fixed-point type of a local tensor's integers."""
+    if isinstance(local, FixedPoint):
+        return local
+    reach = max(abs(value) for value in local.format.values.values())
+    return FixedPoint(bits=reach.bit_length() + 1, exponent=local_exponent(local))
+
+
+def silu_unit(input: FixedPoint) -> Unit:
+    """SiLU with two more fraction bits and 18 bits."""
+    return Unit("silu", input, FixedPoint(bits=BITS + 2, exponent=input.exponent - 2))
+
+
 @cache
-def _table(name: str, input: FixedPoint, output: FixedPoint) -> Integers:
-    integers = np.arange(-input.high - 1, input.high + 1)
-    with np.errstate(over="ignore"):
-        values = FUNCTIONS[name](np.ldexp(integers.astype(np.float64), input.exponent))
-    rounded = np.floor(np.ldexp(values, -output.exponent) + 0.5).clip(-output.high - 1, output.high)
-    return rounded.astype(np.int64)
+def _core(name: str, exponent: int, output: FixedPoint) -> FunctionUnit:
+    return function_unit(
+        function=name,
+        input=_type(FixedPoint(bits=BITS, exponent=exponent)),
+        output=_type(output),
+        error=max(ERRORS[name] * Fraction(2) ** max(exponent - _INPUT, 0), output.step),
+    )
+
+
+def _type(fixed: FixedPoint) -> InputType:
+    return input_type(f"s{fixed.bits}e{fixed.exponent}")
 
 
 class Exp2:
-    """``2**-v`` for v >= 0 with 16 fraction bits, as an integer with 15: 0 to 32768, rounded half up."""
+    """``2**-v`` for v >= 0 with 16 fraction bits, as an integer with 15; v of 17 or more counts as 17, which gives 0.
+
+    The error is at most the last place, as a state that decays slowly depends on 1 minus the output. The output is at
+    most 1, so that no state grows.
+    """
 
     INPUT_FRACTION, OUTPUT_FRACTION = 16, 15
-    _TABLE_FRACTION = 30
-    _MASK = (1 << INPUT_FRACTION) - 1
-    LAST = OUTPUT_FRACTION + 2  # from here on every output rounds to 0
+    LAST = 17 << INPUT_FRACTION
+    ERROR = Fraction(1, 1 << 15)
+    ONE = 1 << OUTPUT_FRACTION
 
-    def __init__(self) -> None:
-        fractions = np.arange(1 << self.INPUT_FRACTION) / (1 << self.INPUT_FRACTION)
-        self.table = np.floor(np.ldexp(np.exp2(fractions), self._TABLE_FRACTION) + 0.5).astype(np.int64)
-        self._shift = self._TABLE_FRACTION - self.OUTPUT_FRACTION
+    @cached_property
+    def core(self) -> FunctionUnit:
+        """The unit for -v."""
+        return function_unit(
+            function="exp2",
+            input=input_type(f"s{6 + self.INPUT_FRACTION}e-{self.INPUT_FRACTION}"),
+            output=input_type(f"s{self.OUTPUT_FRACTION + 2}e-{self.OUTPUT_FRACTION}"),
+            error=self.ERROR,
+            high=Fraction(0),
+        )
+
+    @cached_property
+    def table(self) -> Integers:
+        """The output for each v from 0 to :attr:`LAST`."""
+        return np.minimum(self.core.array(-np.arange(self.LAST + 1)), self.ONE)
 
     def scalar(self, v: int) -> int:
-        """-v is split into an integer and a fraction of 0 or more."""
-        fraction = -v & self._MASK
-        shift = self._shift + min((v + fraction) >> self.INPUT_FRACTION, self.LAST)
-        return (int(self.table[fraction]) + (1 << (shift - 1))) >> shift
+        """The output's integer for the input's integer."""
+        return min(self.core(-min(v, self.LAST)), self.ONE)
 
     def array(self, v: Integers) -> Integers:
-        fraction = -v & self._MASK
-        shift = self._shift + np.minimum((v + fraction) >> self.INPUT_FRACTION, self.LAST)
-        rounded: Integers = (self.table.take(fraction) + (1 << (shift - 1))) >> shift
-        return rounded
+        """:meth:`scalar` of every integer."""
+        return self.table.take(v, mode="clip")
 
 
-class Root(NamedTuple):
-    """``mantissa * 2**-shift``, 2**15 <= mantissa < 2**16."""
-
-    mantissa: Any
-    shift: Any
-
-
-class ReciprocalRoot:
-    """``v**-0.5`` for 1 <= v < 2**62: v is truncated to its top 15 or 16 bits, and the mantissa is rounded."""
-
-    _BITS = 16
-
-    def __init__(self) -> None:
-        f = np.arange(1, 1 << self._BITS) * 2.0 ** (2 - self._BITS)  # 1 <= f < 4 is used
-        self.table = np.zeros(1 << self._BITS, np.int64)
-        self.table[1:] = np.minimum(np.floor(2.0**16 / np.sqrt(f) + 0.5), (1 << 16) - 1)
-
-    def scalar(self, v: int) -> Root:
-        half = -((self._BITS - v.bit_length()) // 2)  # v / 4**half has 15 or 16 bits
-        cut = v >> 2 * half if half >= 0 else v << -2 * half
-        return Root(int(self.table[cut]), 16 + half + (self._BITS - 2) // 2)
-
-    def array(self, v: Integers) -> Root:
-        half = -((self._BITS - bit_length(v)) // 2)
-        cut = np.where(half >= 0, v >> np.maximum(2 * half, 0), v << np.maximum(-2 * half, 0))
-        return Root(self.table.take(cut), 16 + half + (self._BITS - 2) // 2)
-
-
-def bit_length(v: Integers) -> Integers:
-    """The bit lengths of integers from 1 to 2**62."""
-    lengths = np.frexp(v.astype(np.float64))[1].astype(np.int64)
-    exact: Integers = lengths - (v >> np.maximum(lengths - 1, 0) == 0)  # float64 may have rounded up to a power of two
-    return exact
-
-
-EXP2, RECIPROCAL_ROOT = Exp2(), ReciprocalRoot()
+EXP2 = Exp2()
+RECIPROCAL_ROOT = reciprocal_root(input_bits=62, error=Fraction(1, 1 << 13))
+"""Of a mantissa of 16 bits; relative error below 2^-12."""

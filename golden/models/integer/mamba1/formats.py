@@ -95,7 +95,7 @@ class Mamba1Formats(LayerFormats):
     LOCALS = ("conv_input", "gate", "B", "C", "dt")
     BY_CHANNEL = {"conv_input": ChannelFormat, "dt": ChannelFormat}  # noqa: RUF012
     # Small time steps matter as much as large ones, so delta is as wide as a DSP block's multiplier.
-    FIXED = {"conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 16}  # noqa: RUF012
+    FIXED = {"conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 18, "gated": 16}  # noqa: RUF012
     WEIGHTS = ("in_proj", "conv1d", "x_proj", "dt_proj", "out_proj", "A")
 
     def __post_init__(self) -> None:

@@ -11,13 +11,12 @@ from torch import Tensor
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.formats import (
-    LOCAL_BITS,
     FixedPoint,
     Granularity,
     channel_exponents,
     local_exponent,
 )
-from qse_hw.golden.models.integer.functions import Unit
+from qse_hw.golden.models.integer.functions import EXP2, Unit, input_of, silu_unit
 from qse_hw.golden.models.integer.mamba1.formats import Decays, Mamba1Formats
 from qse_hw.golden.models.integer.products import (
     LOG2_E,
@@ -42,7 +41,7 @@ class Mamba1Layer:
 
     Attributes:
         silu, softplus, silu_gate: of the convolution's sum, dt_sum and the gate.
-        x_scale: x's scale for inputs of SiLU's type.
+        x_scale: x's scale for outputs of ``silu``.
         dt_shift, dt_bias: how far dt is shifted left to dt_sum's unit, and the bias added there (d).
         A: positive integers (d, n).
         to_exponent: how far delta A is shifted right to have 16 fraction bits; negative: left.
@@ -104,7 +103,7 @@ def layer_parameters(
     in_proj, x_proj = mixer.in_proj.weight, mixer.x_proj.weight
     low, B, C = x_proj.split(mixer.split)
 
-    to_exponent = -16 - (f.delta.exponent + f.A.exponent)
+    to_exponent = -EXP2.INPUT_FRACTION - (f.delta.exponent + f.A.exponent)
 
     dt_shift = np.array(channel_exponents(f.dt, channels)) - f.dt_sum.exponent
     check_shifts(dt_shift, f"{where}: dt")
@@ -118,8 +117,8 @@ def layer_parameters(
             mixer.conv1d.weight, mixer.conv1d.bias, f.conv_input, f.conv_sum,
             f"{where}, conv1d",
         ),
-        silu=Unit("silu", f.conv_sum, f.conv_sum),
-        x_scale=Scale.from_step(f.x.scale.step / f.conv_sum.step),
+        silu=silu_unit(f.conv_sum),
+        x_scale=Scale.from_step(f.x.scale.step / silu_unit(f.conv_sum).output.step),
         dt_low=product(low, f.x, f.dt_low.scale.step, granularity, f"{where}, x_proj"),
         B=product(B, f.x, unit_of(f.B), granularity, f"{where}, x_proj"),
         C=product(C, f.x, unit_of(f.C), granularity, f"{where}, x_proj"),
@@ -130,7 +129,7 @@ def layer_parameters(
         A=decays(mixer.A_log, f.A, where),
         to_exponent=to_exponent,
         scan=scan(f, mixer.D.tolist(), mixer.A_log.shape[1], where),
-        silu_gate=Unit("silu", FixedPoint(bits=LOCAL_BITS, exponent=local_exponent(f.gate)), f.silu_gate),
+        silu_gate=Unit("silu", input_of(f.gate), f.silu_gate),
         gated_shift=gated_shift,
         y_scale=Scale.from_step(float(f.y.scale.step / f.gated.step) * channels**0.5),
         out=product(mixer.out_proj.weight, f.y, residual.step, granularity, f"{where}, out_proj"),

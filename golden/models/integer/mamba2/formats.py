@@ -66,7 +66,7 @@ class Mamba2Formats(LayerFormats):
     BY_CHANNEL = {"conv_input": ScaledChannels}  # noqa: RUF012
     # The second norm scales small values up, so gated has 20 bits.
     FIXED = {  # noqa: RUF012
-        "conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 16, "gated": 20, "normalized": 16,
+        "conv_sum": 16, "dt_sum": 16, "delta": 18, "scan": 16, "silu_gate": 18, "gated": 20, "normalized": 16,
     }  # fmt: skip
     WEIGHTS = ("in_proj", "conv1d", "out_proj", "A")
 

@@ -11,12 +11,11 @@ from torch import Tensor
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.formats import (
-    LOCAL_BITS,
     FixedPoint,
     Granularity,
     local_exponent,
 )
-from qse_hw.golden.models.integer.functions import Unit
+from qse_hw.golden.models.integer.functions import EXP2, Unit, input_of, silu_unit
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.products import (
     LOG2_E,
@@ -45,7 +44,7 @@ class Mamba2Layer:
         config: sizes of the model.
         conv: of x over B over C.
         silu, softplus, silu_gate: of the convolution's sum, dt_sum and the gate.
-        x_scale: x's scale for inputs of SiLU's type.
+        x_scale: x's scale for outputs of ``silu``.
         dt_shift, dt_bias: how far dt is shifted right to dt_sum's unit (negative: left), and the bias added there (h).
         A: positive integers (h).
         to_exponent: how far delta A is shifted right to have 16 fraction bits; negative: left.
@@ -115,15 +114,15 @@ def layer_parameters(
             mixer.conv1d.weight, mixer.conv1d.bias, f.conv_input, f.conv_sum,
             f"{where}, conv1d",
         ),
-        silu=Unit("silu", f.conv_sum, f.conv_sum),
-        x_scale=Scale.from_step(f.x.scale.step / f.conv_sum.step),
+        silu=silu_unit(f.conv_sum),
+        x_scale=Scale.from_step(f.x.scale.step / silu_unit(f.conv_sum).output.step),
         dt_shift=f.dt_sum.exponent - local_exponent(f.dt),
         dt_bias=np.array([round(Fraction(b) / f.dt_sum.step) for b in mixer.dt_bias.tolist()]),
         softplus=Unit("softplus", f.dt_sum, f.delta),
         A=decay_rates(mixer.A_log, f.A, where),
-        to_exponent=-16 - (f.delta.exponent + f.A.exponent),
+        to_exponent=-EXP2.INPUT_FRACTION - (f.delta.exponent + f.A.exponent),
         scan=scan(f, D, config.d_state, where),
-        silu_gate=Unit("silu", FixedPoint(bits=LOCAL_BITS, exponent=local_exponent(f.gate)), f.silu_gate),
+        silu_gate=Unit("silu", input_of(f.gate), f.silu_gate),
         gated_shift=f.gated.exponent - f.scan.exponent - f.silu_gate.exponent,
         gated_norm=norm(f.normalized.step, f.gated, channels // groups, mixer.norm.eps, f"{where}, normalized"),
         y_scale=Scale.from_step(float(f.y.scale.step / f.normalized.step) * channels**0.5),

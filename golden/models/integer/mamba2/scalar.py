@@ -48,8 +48,8 @@ class Mamba2Scalar(ScalarArithmetic):
         conv_sum = self.convolve(layer.conv, self.window, conv_input, f.conv_sum)
         xbc, states = [layer.silu.scalar(total) for total in conv_sum], layer.config.ngroups * layer.config.d_state
         x = [self.encode("x", value, layer.x_scale, f.x.format) for value in xbc[:channels]]
-        B = self.convert("B", xbc[channels : channels + states], f.conv_sum.exponent, f.B)
-        C = self.convert("C", xbc[channels + states :], f.conv_sum.exponent, f.C)
+        B = self.convert("B", xbc[channels : channels + states], layer.silu.output.exponent, f.B)
+        C = self.convert("C", xbc[channels + states :], layer.silu.output.exponent, f.C)
         totals = [
             self.saturate("dt_sum", shift(value, layer.dt_shift) + bias, f.dt_sum.high)
             for value, bias in zip(dt, layer.dt_bias.tolist(), strict=True)
