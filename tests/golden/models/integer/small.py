@@ -50,7 +50,7 @@ def formats(kind: str = "mamba1", **options: Any) -> ModelFormats:
 
 
 ROUGH_STEPS = {"mamba1": {"y": 64}, "mamba2": {"y": 64, "x": 8}}  # steps are so much finer
-ROUGH = {"scan": 4, "gated": 8, "conv_sum": 7, "dt_sum": 7}  # bits less than the reach of fixed point
+ROUGH = {"scan": 4, "gated": 8, "conv_sum": 5, "dt_sum": 5}  # bits less than the reach of fixed point
 
 
 def rough(model_formats: ModelFormats) -> ModelFormats:
