@@ -12,15 +12,14 @@ from typing import Any
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.functions.design import design
 from qse_hw.golden.functions.library import FILE, key, to_json
-from qse_hw.golden.functions.root import ARGUMENT, MANTISSA
+from qse_hw.golden.functions.root import ARGUMENT, ERROR, MANTISSA
 from qse_hw.golden.io.files import replacing
 
 ROOT = Path(__file__).parents[1]
 _STEPS = {"silu": 12, "softplus": 13}  # log2 of one over the error and the standard output's step
 UNITS: list[dict[str, Any]] = [
     {"function": "exp2", "input": "s22e-16", "output": "s17e-15", "error": Fraction(1, 1 << 15), "high": Fraction(0)},
-    {"function": "rsqrt", "input": ARGUMENT.name, "output": MANTISSA.name, "error": Fraction(1, 1 << 13),
-     "low": Fraction(1)},
+    {"function": "rsqrt", "input": ARGUMENT.name, "output": MANTISSA.name, "error": ERROR, "low": Fraction(1)},
     *(
         {"function": function, "input": "s16e-10", "output": f"s18e-{step}", "error": Fraction(1, 1 << step)}
         for function, step in _STEPS.items()

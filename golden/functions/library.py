@@ -30,19 +30,20 @@ def function_unit(
     low: Fraction | None = None,
     high: Fraction | None = None,
 ) -> FunctionUnit:
-    """The unit that :func:`qse_hw.golden.functions.design.design` gives for these arguments; lines, free borders."""
+    """The unit that :func:`qse_hw.golden.functions.design.design` gives for these arguments."""
     known = _units().get(key(function, input, output, error, low, high))
     if known is None:
         return design(function=function, input=input, output=output, error=error, low=low, high=high)
     numbers = known["polynomial"].items()
     polynomial: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in numbers}
     return FunctionUnit(
-        reduction=Reduction(function_called(function), input),
+        reduction=Reduction(function_called(function), input, **known["reduction"]),
         output=output,
         low=known["low"],
         high=known["high"],
         error=error / Fraction(2) ** output.exponent,
         polynomial=PiecewisePolynomial(**polynomial),
+        rounds=known["rounds"],
     )
 
 
@@ -56,7 +57,13 @@ def key(
 
 def to_json(unit: FunctionUnit) -> dict[str, Any]:
     """What the file says of a unit."""
-    return {"low": unit.low, "high": unit.high, "polynomial": asdict(unit.polynomial)}
+    return {
+        "low": unit.low,
+        "high": unit.high,
+        "reduction": {"direct": unit.reduction.direct, "mirrored": unit.reduction.mirrored},
+        "polynomial": asdict(unit.polynomial),
+        "rounds": unit.rounds,
+    }
 
 
 @cache

@@ -20,6 +20,8 @@ ARGUMENT_BITS = 16
 """Of the integer, so many of its highest bits are looked at, or one fewer: an even number is dropped."""
 MANTISSA_BITS = 16
 MAX_INPUT_BITS = 62
+ERROR = Fraction(1, 1 << 15)
+"""The usual bound of the mantissa's error: that of RMSNorm in the integer model and in hardware."""
 ARGUMENT = input_type(f"s{ARGUMENT_BITS + 1}e{2 - ARGUMENT_BITS}")  # 1 to 4, and a sign that is never set
 MANTISSA = input_type(f"s{MANTISSA_BITS + 2}e-{MANTISSA_BITS}")  # 1/2 to 1, and a sign
 
@@ -76,7 +78,7 @@ class ReciprocalRoot:
 
 
 @lru_cache(maxsize=16)
-def reciprocal_root(*, input_bits: int = 48, error: Fraction = Fraction(1, 1 << 15), degree: int = 1) -> ReciprocalRoot:
+def reciprocal_root(*, input_bits: int = 48, error: Fraction = ERROR, degree: int = 1) -> ReciprocalRoot:
     """The unit whose mantissa is at most ``error``, 1 being ``2**16`` of its steps, away from that of t.
 
     Raises:

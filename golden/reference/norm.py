@@ -7,8 +7,8 @@ For a token of integers x, all in one unit::
     code[i] = quantize(x[i] * M * 2**-k)               in units of the format's step, exactly as an encoder
 
 ``eps`` is in squares of the unit, times the number of values, and ``scale`` is the codes' reciprocal step times the
-root of that number. This is :meth:`qse_hw.golden.models.integer.scalar_arithmetic.ScalarArithmetic.normalize`, whose
-``root`` is any design of :class:`qse_hw.golden.functions.root.ReciprocalRoot`.
+root of that number. ``root`` is any design of :class:`qse_hw.golden.functions.root.ReciprocalRoot`; with the usual one
+this is :meth:`qse_hw.golden.models.integer.scalar_arithmetic.ScalarArithmetic.normalize`.
 """
 
 from collections.abc import Sequence

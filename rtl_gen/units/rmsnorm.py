@@ -12,7 +12,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.golden.functions.root import ARGUMENT_BITS, MAX_INPUT_BITS, ReciprocalRoot, reciprocal_root
+from qse_hw.golden.functions.root import ARGUMENT_BITS, ERROR, MAX_INPUT_BITS, ReciprocalRoot, reciprocal_root
 from qse_hw.golden.reference.linear import MAX_SIZE
 from qse_hw.golden.reference.norm import M_BITS, MAX_SCALE_K, MIN_SCALE_K, normalize
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
@@ -45,7 +45,7 @@ class RmsnormConfig(UnitConfig):
     )  # fmt: skip
     error: Fraction = option(
         kind=Number(), help="the most that the root's mantissa, from 1/2 to 1, may be off", metavar="E",
-        default=Fraction(1, 1 << 15), text_default="2^-15",
+        default=ERROR, text_default="2^-15",
     )  # fmt: skip
     degree: int = option(kind=Integer(1, 2), help="of the root's polynomials", metavar="D", default=1)
     lanes: int = option(LANES)

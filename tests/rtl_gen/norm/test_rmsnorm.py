@@ -7,6 +7,7 @@ import pytest
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.models.integer.functions import RECIPROCAL_ROOT
 from qse_hw.golden.reference.norm import MAX_SCALE_K, MIN_SCALE_K, normalize_scalar
 from qse_hw.rtl_gen.norm.rmsnorm import Rmsnorm
 from qse_hw.rtl_gen.units.rmsnorm import RmsnormConfig
@@ -43,6 +44,10 @@ def test_shapes_under_stalls(shape, target, rng):
     name, size, width, lanes = shape
     unit = RmsnormConfig(format=make(name), size=size, width=width, eps=5, lanes=lanes, target=target)
     check(rng, unit, tokens_of(rng, unit, 10), unit.scale_for(2.0), seed=91)
+
+
+def test_the_root_is_that_of_the_integer_model():
+    assert RmsnormConfig(format=make("se8"), size=12, eps=1).root.core == RECIPROCAL_ROOT.core
 
 
 @pytest.mark.every(2)

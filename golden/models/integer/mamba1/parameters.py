@@ -14,7 +14,6 @@ from qse_hw.golden.models.integer.formats import (
     FixedPoint,
     Granularity,
     channel_exponents,
-    local_exponent,
 )
 from qse_hw.golden.models.integer.functions import EXP2, Unit, input_of, silu_unit
 from qse_hw.golden.models.integer.mamba1.formats import Decays, Mamba1Formats

@@ -11,6 +11,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.choose import fixed_point, fixed_types, state_type
 from qse_hw.golden.models.integer.formats import FixedPoint
+from qse_hw.golden.models.integer.functions import FINEST
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Options
@@ -77,6 +78,16 @@ def test_fixed_point_reaches_the_peak_and_no_more():
         fixed = fixed_point(peak)
         assert fixed.bits == 16
         assert fixed.high * float(fixed.step) / 2 < peak < (fixed.high + 1) * float(fixed.step)
+
+
+def test_types_are_no_finer_than_those_of_the_function_units():
+    peaks = {"conv_sum": 3.0, "silu_gate": 1e-3, "delta": 14.0, "dt_sum": 40.0, "scan": 1.0}
+    types = fixed_types(observed(**peaks), dict.fromkeys(peaks, 18) | {"conv_sum": 16, "dt_sum": 16})
+    finest = {name: FINEST.get(name) for name in peaks}
+    assert finest == {"conv_sum": -10, "silu_gate": -12, "delta": -13, "dt_sum": -10, "scan": None}
+    assert {name: type.exponent for name, type in types.items()} == finest | {
+        "delta": -12, "dt_sum": -9, "scan": -16,  # 17.5 and 50 are beyond 16 and 32
+    }  # fmt: skip
 
 
 def test_decays_stay_close():

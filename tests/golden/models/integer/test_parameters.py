@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.formats import FixedPoint
+from qse_hw.golden.models.integer.formats import LOCAL_BITS, FixedPoint
 from qse_hw.golden.models.integer.parameters import model_parameters
 from qse_hw.golden.models.integer.products import convolution
 from qse_hw.golden.models.integer.scan import scan
@@ -29,6 +29,17 @@ def test_sums_of_the_convolution():
     assert convolution(weight, torch.ones(2), inputs, sums, "Conv").bias.tolist() == [127 * 1024] * 2
     with pytest.raises(InputError, match="Conv: sums must fit into int32, but reach"):
         convolution(weight, torch.tensor([0, 1e5]), inputs, sums, "Conv")
+
+
+@KINDS
+def test_products_of_function_values(kind):
+    """They are exact in float64, whatever the values; multipliers have 16 bits, and codes' values at most 16."""
+    layer = model_parameters(small.model(kind), small.formats(kind, local_bits=16)).layers[0]
+    f, M, code = layer.formats, (1 << 16) - 1, 1 << (LOCAL_BITS - 1)
+    assert (f.delta.high + 1) * code * M < 1 << 53
+    assert (f.delta.high + 1) * int(layer.A.max()) < 1 << 53
+    assert (layer.silu.output.high + 1) * M < 1 << 53
+    assert (f.scan.high + 1) * (f.silu_gate.high + 1) < 1 << 53
 
 
 def test_formats_of_another_architecture():
