@@ -49,8 +49,9 @@ def formats(kind: str = "mamba1", **options: Any) -> ModelFormats:
     return calibrate_integer(model(kind), text(), tokens=512, options=chosen)
 
 
-ROUGH_STEPS = {"mamba1": {"y": 64}, "mamba2": {"y": 64, "x": 8}}  # steps are so much finer
+ROUGH_STEPS = {"x": 8, "dt_low": 16, "y": 64}  # steps are so much finer
 ROUGH = {"scan": 4, "gated": 8, "conv_sum": 5, "dt_sum": 5}  # bits less than the reach of fixed point
+KEPT = ("gate", "silu_gate", "delta")  # a function unit of other types takes seconds to be designed
 
 
 def rough(model_formats: ModelFormats) -> ModelFormats:
@@ -60,8 +61,10 @@ def rough(model_formats: ModelFormats) -> ModelFormats:
         changes: dict[str, Any] = {}
         for name in layer.__dataclass_fields__:
             value = getattr(layer, name)
+            if name in KEPT:
+                continue
             if isinstance(value, SegmentedQuantizer):
-                less = ROUGH_STEPS[layer.ARCHITECTURE].get(name, 4)
+                less = ROUGH_STEPS.get(name, 4)
                 scale = Scale.from_step(value.scale.step / less, value.scale.bits)
                 changes[name] = SegmentedQuantizer(format=value.format, scale=scale)
             elif isinstance(value, ChannelFormat):
