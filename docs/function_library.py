@@ -14,15 +14,16 @@ from qse_hw.golden.functions.design import design
 from qse_hw.golden.functions.library import FILE, key, to_json
 from qse_hw.golden.functions.root import ARGUMENT, ERROR, MANTISSA
 from qse_hw.golden.io.files import replacing
+from qse_hw.golden.models.integer.functions import BITS, ERRORS, FINEST
 
 ROOT = Path(__file__).parents[1]
-_STEPS = {"silu": 12, "softplus": 13}  # log2 of one over the error and the standard output's step
 UNITS: list[dict[str, Any]] = [
     {"function": "exp2", "input": "s22e-16", "output": "s17e-15", "error": Fraction(1, 1 << 15), "high": Fraction(0)},
     {"function": "rsqrt", "input": ARGUMENT.name, "output": MANTISSA.name, "error": ERROR, "low": Fraction(1)},
     *(
-        {"function": function, "input": "s16e-10", "output": f"s18e-{step}", "error": Fraction(1, 1 << step)}
-        for function, step in _STEPS.items()
+        {"function": function, "input": f"s{BITS}e{FINEST[entering]}", "output": f"s18e{FINEST[leaving]}",
+         "error": ERRORS[function]}
+        for function, entering, leaving in (("silu", "gate", "silu_gate"), ("softplus", "dt_sum", "delta"))
     ),
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 
 from qse_hw.golden.functions.accuracy import accuracy
 from qse_hw.golden.models.integer.formats import FixedPoint
-from qse_hw.golden.models.integer.functions import BITS, ERRORS, EXP2, RECIPROCAL_ROOT, Unit, silu_unit
+from qse_hw.golden.models.integer.functions import BITS, ERRORS, EXP2, LEAST_ERROR, RECIPROCAL_ROOT, Unit, silu_unit
 
 
 def silu(v: Decimal) -> Decimal:
@@ -40,7 +40,7 @@ def test_units_keep_their_bounds_and_saturate(name, bits, exponent, out, shift, 
     assert unit.core.reduction.input.width == BITS
     least, high = -1 << (bits - 1), (1 << (out[0] - 1)) - 1
     inputs = [least, -1, 0, 1, -least - 1, *rng.integers(least, -least, 200).tolist()]
-    bound = max(float(ERRORS[name]) * 2.0 ** max(exponent + 10, 0), 2.0 ** out[1])
+    bound = max(float(ERRORS[name]) * 2.0 ** max(exponent + 10, 0), float(LEAST_ERROR) * 2.0 ** out[1])
     with localcontext() as context:
         context.prec = 60
         last = unit.core.high >> unit.shift  # the output's type ends there
