@@ -292,4 +292,4 @@ def _check_local(local: SegmentedQuantizer, name: str) -> None:
 def check_bits(fixed: FixedPoint, bits: int, name: str) -> None:
     """InputError for a type of other than so many bits."""
     if fixed.bits != bits:
-        raise InputError(f"{name} must have {bits} bits, not {fixed.bits}")
+        raise InputError(f"{name} must have {bits} bits, not {fixed.bits}; calibrate again")
