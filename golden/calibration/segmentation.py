@@ -80,7 +80,10 @@ def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> C
         mirrored = _tail(np.stack([n, n - first, n - 2 * first + second]))[::-1]
         below[: zero + 1] = np.concatenate([[0.0], mirrored[:zero]])
     square = fine_step * fine_step
-    return Costs(gaps * square, below * square, above * square, zero)
+    # differences of moments may round to a little less than 0 where values lie on the codes; the bounds of pruned.cpp
+    # hold for errors of 0 and more
+    gaps, below, above = (np.maximum(part, 0.0) * square for part in (gaps, below, above))
+    return Costs(gaps, below, above, zero)
 
 
 def zero_position(low: float, fine_step: float) -> int:

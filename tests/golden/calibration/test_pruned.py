@@ -51,6 +51,16 @@ def test_arbitrary_costs_with_many_equal_ones(codes, seed):
     check(Costs(gaps, below, above, int(rng.integers(length // 3 + 1)) if seed % 2 else None), codes, 8)
 
 
+def test_no_error_rounds_to_less_than_0():
+    """Values on the grid have no error; the search finds the path of their codes."""
+    fine_step = 7393.190797796535  # of these moments one gap's error was rounded to -8e-7
+    values = np.array([5, 8, 4, 5, 1, 1]) * fine_step
+    cost = costs(values, np.array([79.0, 966, 358, 321, 840, 201]), fine_step, None)
+    assert min(part.min() for part in (cost.gaps, cost.below, cost.above)) == 0
+    check(cost, 40, 3)
+    assert pruned.best_within(cost, 40, 1).segments == ((9, 0),)
+
+
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("fine_step", [0.02, 0.1])
 def test_a_layer(rng, signed, fine_step):
