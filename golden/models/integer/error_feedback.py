@@ -46,12 +46,19 @@ def round_with_feedback(weight: Tensor, moments: Tensor, granularity: Granularit
         moments: mean products of every two inputs (inputs, inputs), float64.
         granularity: of the steps.
         where: what messages call it.
+
+    Raises:
+        InputError: for weights that are not finite, or inputs whose products are not.
     """
+    if not moments.isfinite().all() or not moments.diagonal().sum().isfinite():
+        raise InputError(f"{where}: mean products of the inputs must be finite, and are not; check the checkpoint")
     codes, fractions = quantize_rows(weight, granularity, where)
     steps = torch.tensor([float(step) for step in fractions], dtype=torch.float64)[:, None]
     rest = weight.detach().double() / steps
     peaks = torch.from_numpy(np.abs(codes) == MAX_WEIGHT)  # keep their codes, so that the steps stay
     power = moments.diagonal()
+    if not power.any():  # inputs that are always zero correlate with nothing
+        return codes
     order = torch.argsort(power, descending=True, stable=True)
     damped = moments + DAMPING * power.mean() * torch.eye(len(power), dtype=torch.float64)
     feedback = torch.linalg.cholesky(torch.linalg.inv(damped[order][:, order]), upper=True)

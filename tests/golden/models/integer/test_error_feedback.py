@@ -24,6 +24,19 @@ def test_inputs_without_correlation_leave_every_weight_at_its_nearest_code(granu
     assert np.array_equal(codes, quantize_rows(weight, granularity, "W")[0])
 
 
+def test_inputs_that_are_always_zero_leave_every_weight_at_its_nearest_code():
+    weight = draw(5, 12)
+    codes = round_with_feedback(weight, torch.zeros(12, 12, dtype=torch.float64), "row", "W")
+    assert np.array_equal(codes, quantize_rows(weight, "row", "W")[0])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e308])
+def test_inputs_that_are_not_finite_are_refused(value):
+    moments = torch.full((12, 12), value, dtype=torch.float64)
+    with pytest.raises(InputError, match="W: mean products of the inputs must be finite"):
+        round_with_feedback(draw(5, 12), moments, "row", "W")
+
+
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 def test_correlated_inputs_cancel_errors(granularity):
     weight, mixing = draw(20, 32), draw(32, 32)
