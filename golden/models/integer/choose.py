@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.headroom import with_headroom
@@ -31,6 +32,7 @@ from qse_hw.golden.models.integer.formats import (
 from qse_hw.golden.models.integer.functions import FINEST
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import TUNED, Options
+from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.integer.scan import MAX_SHIFT
 
 _LEAST = 40  # peaks below 2**-40 are taken as 2**-40
@@ -163,3 +165,19 @@ def inflow_exponents(seen: Seen, state: State, B_exponent: int, headroom: float)
     """One exponent per channel, large enough that delta x B is never finer than what the state is rounded from."""
     exponents = _exponents(headroom * seen.peaks["inflow"], LOCAL_BITS)
     return tuple(np.maximum(exponents, np.array(state.exponents) - 15 - B_exponent).tolist())
+
+
+def decay_rates(A_log: Tensor, where: str) -> npt.NDArray[np.float64]:
+    """A of a layer, per octave: ``exp(A_log) * log2(e)``, in the shape of ``A_log``.
+
+    Args:
+        A_log: as in the checkpoint.
+        where: the layer, as messages begin.
+
+    Raises:
+        InputError: if a rate is not finite.
+    """
+    rates: npt.NDArray[np.float64] = A_log.detach().double().exp().numpy() * LOG2_E
+    if not np.isfinite(rates).all():
+        raise InputError(f"{where}A must be finite, but has NaN or infinity; check the checkpoint")
+    return rates

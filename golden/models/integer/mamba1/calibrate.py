@@ -3,12 +3,13 @@
 from typing import Any, cast
 
 import numpy as np
-from torch import Tensor
+import numpy.typing as npt
 
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.models.integer.choose import (
     channel_type,
+    decay_rates,
     fixed_types,
     inflow_exponents,
     local_type,
@@ -20,7 +21,6 @@ from qse_hw.golden.models.integer.formats import local_exponent
 from qse_hw.golden.models.integer.mamba1.formats import Decays, Mamba1Formats
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Options
-from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.mamba.model import Block
 
 STATE_HEADROOM = 5.0  # of the state and of its inflow; wide, since the peak of a channel of few states says little
@@ -41,15 +41,14 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba1Formats:
         **fixed,
         conv_input=channel_type(seen, "conv_input", options),
         dt=channel_type(seen, "dt", options, least=fixed["dt_sum"].exponent),
-        A=_decays(cast(Any, block.mixer).A_log),
+        A=_decays(decay_rates(cast(Any, block.mixer).A_log, seen.where)),
         state=state,
         inflow=inflow_exponents(seen, state, local_exponent(locals_["B"]), STATE_HEADROOM),
     )
 
 
-def _decays(A_log: Tensor) -> Decays:
+def _decays(A: npt.NDArray[np.float64]) -> Decays:
     """The base is the median over the channels; the rest is fitted relative to that median."""
-    A = A_log.double().exp().numpy() * LOG2_E
     medians = np.median(A, axis=0)
     octaves = np.frexp(medians)[1].astype(np.int64)
     rest = np.ldexp(A - medians, -octaves).astype(np.float32)

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from qse_hw.golden.models.integer.choose import (
+    decay_rates,
     fixed_point,
     fixed_types,
     inflow_exponents,
@@ -15,7 +16,6 @@ from qse_hw.golden.models.integer.formats import local_exponent
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Options
-from qse_hw.golden.models.integer.products import LOG2_E
 from qse_hw.golden.models.mamba.model import Block
 
 STATE_HEADROOM = 2.0  # of the state and of its inflow; a channel has many states, whose peak says more than Mamba-1's
@@ -30,7 +30,7 @@ def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba2Formats:
     }
     locals_: dict[str, Any] = {name: local_type(seen, name, options) for name in ("gate", "dt", "B", "C")}
     state = state_type(seen, options, fixed["scan"], local_exponent(locals_["C"]), STATE_HEADROOM)
-    A = float(cast(Any, block.mixer).A_log.double().exp().max()) * LOG2_E
+    A = float(decay_rates(cast(Any, block.mixer).A_log, seen.where).max())
     return Mamba2Formats(
         **operands,
         **locals_,

@@ -9,7 +9,7 @@ import torch
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
-from qse_hw.golden.models.integer.choose import fixed_point, fixed_types, state_type
+from qse_hw.golden.models.integer.choose import decay_rates, fixed_point, fixed_types, state_type
 from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.functions import FINEST
 from qse_hw.golden.models.integer.model import IntegerMamba
@@ -96,7 +96,7 @@ def test_decays_stay_close():
     from qse_hw.golden.models.integer.mamba1.calibrate import _decays
     from qse_hw.golden.models.integer.mamba1.parameters import decays
 
-    fitted = _decays(A_log)
+    fitted = _decays(decay_rates(A_log, ""))
     assert fitted.format.bits == 8
     share = decays(A_log, fitted, "Layer 0") * 2.0**fitted.exponent / (A_log.double().exp().numpy() * LOG2_E)
     assert float(np.abs(share - 1).max()) < 0.01
@@ -108,7 +108,7 @@ def test_decays_that_all_channels_share():
     from qse_hw.golden.models.integer.mamba1.parameters import decays
 
     A_log = torch.log(torch.arange(1.0, 17)).repeat(8, 1)
-    fitted = _decays(A_log)
+    fitted = _decays(decay_rates(A_log, ""))
     share = decays(A_log, fitted, "Layer 0") * 2.0**fitted.exponent / (A_log.double().exp().numpy() * LOG2_E)
     assert float(np.abs(share - 1).max()) < 2**-11
 
@@ -156,6 +156,14 @@ def damaged(name: str, value: float, kind: str = "mamba1") -> Mamba:
 def test_models_that_do_not_serve_are_refused(model, words):
     with pytest.raises(InputError, match=words):
         calibrate_integer(model(), small.text(), tokens=512, options=Options(spec="int8"))
+
+
+@pytest.mark.parametrize("kind", ["mamba1", "mamba2"])
+def test_infinite_decays_are_refused(kind):
+    """Without gradients: those of the objective "loss" are not finite either."""
+    model, options = damaged("backbone.layers.1.mixer.A_log", 1e3, kind), Options(spec="int8", objective="x")
+    with pytest.raises(InputError, match="Layer 1, A must be finite"):
+        calibrate_integer(model, small.text(), tokens=512, options=options)
 
 
 def observed(**peaks):
