@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.io.compiler import LIBRARY, compile_cpp
+from qse_hw.golden.io.compiler import LIBRARY, load_library
 from qse_hw.synth.cells.mapped import Bit, only_module, user_names
 from qse_hw.synth.yosys import run_native_yosys
 
@@ -265,7 +265,7 @@ def _by_cell(gates: Sequence[tuple[int, ...]], ends: set[int]) -> list[tuple[int
 @cache
 def _simulator() -> Any:
     """The function in :data:`SOURCE`."""
-    simulate = ctypes.CDLL(str(compile_cpp(SOURCE, FLAGS))).activity
+    simulate = load_library(SOURCE, FLAGS).activity
     simulate.restype = ctypes.c_long
     return simulate
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from qse_hw.golden.calibration.segmentation import Costs, Path, best_paths, by_step
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.io.compiler import LIBRARY, compile_cpp
+from qse_hw.golden.io.compiler import LIBRARY, load_library
 
 SOURCE = File(__file__).with_name("pruned.cpp")
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-ffp-contract=off", "-fno-trapping-math", *LIBRARY)
@@ -56,7 +56,7 @@ def _call(cost: Costs, codes: int, segments: int, *outputs: Any) -> float:
 @cache
 def _library() -> ctypes.CDLL | None:
     try:
-        library = ctypes.CDLL(str(compile_cpp(SOURCE, FLAGS)))
+        library = load_library(SOURCE, FLAGS)
     except (InputError, OSError, RuntimeError):
         return None
     library.qse_best_path.restype = ctypes.c_double

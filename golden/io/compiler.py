@@ -1,5 +1,6 @@
 """C++ sources compiled by g++, each once per machine, to libraries and programs that are kept between runs."""
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -55,6 +56,21 @@ def compile_cpp(source: Path, flags: Sequence[str]) -> Path:
                 f"Folder {folder} must be writable, but: {error.strerror}; set XDG_CACHE_HOME to another folder"
             ) from error
     return compiled
+
+
+def load_library(source: Path, flags: Sequence[str]) -> ctypes.CDLL:
+    """The compiled library; a kept file that cannot be loaded is compiled again, once.
+
+    Raises:
+        InputError, RuntimeError: as :func:`compile_cpp`.
+        OSError: if the library cannot be loaded.
+    """
+    compiled = compile_cpp(source, flags)
+    try:
+        return ctypes.CDLL(str(compiled))
+    except OSError:
+        compiled.unlink(missing_ok=True)
+        return ctypes.CDLL(str(compile_cpp(source, flags)))
 
 
 def _run(command: list[str], source: Path) -> str:

@@ -18,7 +18,7 @@ from qse_hw.golden.formats.codes import code_dtype, from_bits
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import decode_table, segment_table, tables, value_table
-from qse_hw.golden.io.compiler import LIBRARY, compile_cpp
+from qse_hw.golden.io.compiler import LIBRARY, load_library
 from qse_hw.golden.quantize import array
 from qse_hw.golden.quantize.tensor import torch_code_dtype
 
@@ -158,7 +158,7 @@ def _lib() -> ctypes.CDLL:
 def _library() -> ctypes.CDLL | str:
     """The compiled functions, or why there are none: no compiler, one that does not know these flags, a full disk."""
     try:
-        library = ctypes.CDLL(str(compile_cpp(SOURCE, FLAGS)))
+        library = load_library(SOURCE, FLAGS)
     except (InputError, OSError, RuntimeError) as error:
         return str(error)
     library.qse_decode.restype = ctypes.c_int64

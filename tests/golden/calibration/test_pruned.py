@@ -100,7 +100,7 @@ def test_without_a_compiler(monkeypatch):
 
     cost = costs(np.array([0.0, 1.0, 5.0]), np.ones(3), 1.0, None)
     fast = pruned.best_within(cost, 2, 2)
-    monkeypatch.setattr(pruned, "compile_cpp", absent)
+    monkeypatch.setattr(pruned, "load_library", absent)
     pruned._library.cache_clear()
     try:
         assert not pruned.available()

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.io.compiler import LIBRARY, compile_cpp
+from qse_hw.golden.io.compiler import LIBRARY, compile_cpp, load_library
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
@@ -45,6 +45,16 @@ def test_compiled_once_for_the_same_source_and_flags(source, tmp_path):
     others.add(compile_cpp(source, ("-DANSWER=1",)))
     assert len(others) == 2
     assert kept(tmp_path) == sorted({program, *others})
+
+
+@pytest.mark.parametrize("content", [b"", b"junk"])
+def test_a_damaged_library_is_compiled_again(source, content):
+    flags = ("-DANSWER=42", *LIBRARY)
+    library = compile_cpp(source, flags)
+    library.unlink()
+    library.write_bytes(content)
+    assert load_library(source, flags).answer() == 42
+    assert load_library(source, flags).answer() == 42
 
 
 def test_compiled_anew_by_another_compiler(source, tmp_path, monkeypatch):
