@@ -114,16 +114,16 @@ def test_another_unit(refused):
 @pytest.mark.full
 def test_a_real_difference(out, monkeypatch, capsys):
     """Through the command: the Verilog of another scale is compiled."""
-    import qse_hw.sim.exhaust.bulk as module
     from qse_hw.golden.formats.scale import Scale
     from qse_hw.rtl_gen.emit.emit import emit
     from qse_hw.rtl_gen.units.encoder import EncoderConfig
+    from qse_hw.study import netlist
 
     def other(config):
         fields = {name: getattr(config, name) for name in ("format", "input", "lanes", "arch", "target", "pipeline")}
         return emit(EncoderConfig(**fields, scale=Scale.from_step(0.5), counter_width=config.counter_width))
 
-    monkeypatch.setattr(module, "emit", other)
+    monkeypatch.setattr(netlist, "emit", other)
     with pytest.raises(SystemExit) as caught:
         main(["exhaust", "encoder", "--input", "s8e-4", "--scale", "0.25", "--json", str(out / "r.json")])
     assert "differences; the first, of encoder se8 s8e-4: pattern 0x" in caught.value.code
