@@ -91,7 +91,7 @@ DECODER = DecoderConfig(format=load_format("se8"))
 
 @pytest.mark.parametrize(
     ("config", "count"),
-    [(DECODER, 25), *(pytest.param(config, 300, marks=pytest.mark.full) for config in (ENCODER, RUNTIME, DECODER))],
+    [(DECODER, 60), *(pytest.param(config, 300, marks=pytest.mark.full) for config in (ENCODER, RUNTIME, DECODER))],
     ids=lambda value: getattr(value, "label", value),
 )
 def test_both_ways_to_a_proof_agree(config, count, tmp_path, monkeypatch):
