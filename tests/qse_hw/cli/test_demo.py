@@ -70,12 +70,18 @@ def test_all_of_it(tmp_path):
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "demo"
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    units = (
+        f"{unit}/{name}"
+        for unit in ("encoder", "decoder")
+        for name in (
+            "manifest.json", "vectors.npz", f"qse_{unit}.v", f"qse_{unit}.core",
+            *(f"tb_qse_{unit}{end}" for end in (".v", "_i.hex", "_o.hex")),
+        )
+    )  # fmt: skip
     assert files == {
         "activations.safetensors", "calibration.json", "x.npy", "codes.npy", "decoded.npy", "replay.json", "synth.json",
-        "synth.png",
-        "compare.json", "bench.json", "picture.png",
-        *(f"{unit}/{name}" for unit in ("encoder", "decoder") for name in ("manifest.json", "vectors.npz")),
-        "encoder/qse_encoder.v", "decoder/qse_decoder.v",
+        "synth.png", "compare.json", "eval.json", "plan.json", "bench.json", "picture.png",
+        *units, "encoder/MULT18X18D.v",
     }  # fmt: skip
     assert all(name in done.stdout for name in files)
     tensors, _ = read_activations(folder / "activations.safetensors")
