@@ -34,7 +34,6 @@ from qse_hw.golden.functions.unit import FunctionUnit
 BORDERS: tuple[Borders, ...] = ("auto", "free", "power-of-two", "equal")
 MAX_INPUT_BITS = 24
 MAX_SEGMENTS = 1024
-MAX_FRACTION_BITS = 40
 _GUARD_BITS = {1: 1, 2: 2}  # of c0 beyond the output's last place, by degree
 _ROUNDED_BELOW = 2  # steps of error; a larger one has room for results that are rounded down after a shift
 _SLOPE_BITS = {1: (-2, -1), 2: (4,)}  # of the slope's fraction, beyond the error's, by degree

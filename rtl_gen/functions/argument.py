@@ -31,7 +31,7 @@ class Argument(wiring.Component):
     latency: int
     base: int = 0
 
-    def __init__(self, unit: FunctionUnit, amount_bits: int) -> None:
+    def __init__(self, unit: FunctionUnit, amount_bits: int = 0) -> None:
         self._unit = unit
         super().__init__(
             {
@@ -76,9 +76,6 @@ class Magnitude(Argument):
 
     latency = 2
 
-    def __init__(self, unit: FunctionUnit) -> None:
-        super().__init__(unit, 0)
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = Stages(m, ())
@@ -100,9 +97,6 @@ class Mirror(Argument):
     """x itself, and its bits inverted where x < 0, which is one less than its magnitude."""
 
     latency = 1
-
-    def __init__(self, unit: FunctionUnit) -> None:
-        super().__init__(unit, 0)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -176,9 +170,6 @@ class Whole(Argument):
     """What x is past the least input."""
 
     latency = 1
-
-    def __init__(self, unit: FunctionUnit) -> None:
-        super().__init__(unit, 0)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

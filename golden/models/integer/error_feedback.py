@@ -33,7 +33,6 @@ from qse_hw.golden.reference.hadamard import transform_tensor
 DAMPING = 1e-4
 """Of the inputs' mean power, added to every input's."""
 _INPUTS = {"in_proj": "norm", "x_proj": "x", "dt_proj": "dt_low", "out_proj": "y"}
-_SEQUENCES = 8  # run at a time
 
 Codes = npt.NDArray[np.int64]
 

@@ -8,7 +8,7 @@ import pytest
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit import testbench as module
-from qse_hw.rtl_gen.emit.emit import write
+from qse_hw.rtl_gen.emit.emit import emit, write
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.rtl_gen.units.linear import LinearConfig
@@ -51,6 +51,20 @@ def compiled(simulator, name, sources, folder):
     about_the_bench = rf"%Warning-\w+: {name}\.v"
     assert not re.search(about_the_bench, done.stderr), done.stderr[-3000:]
     return simulate
+
+
+def check_files(config, simulator, folder, beats, damage=None):
+    """A unit's own testbench passes, at full speed and with stalls; it fails on Verilog that ``damage`` has changed."""
+    write(config, folder)
+    unit, bench = folder / f"{config.top}.v", folder / f"tb_{config.top}.v"
+    sources = [unit, *(folder / name for name in emit(config).models), bench]
+    good = run(compiled(simulator, bench.stem, sources, folder), folder)
+    assert (good.returncode, good.stdout.splitlines()[0]) == (0, f"PASS {beats} beats")
+    if damage is not None:
+        unit.write_text(damage(unit.read_text()))
+        bad = run(compiled(simulator, bench.stem, sources, folder), folder)
+        assert bad.returncode != 0
+        assert bad.stdout.startswith("FAIL ")
 
 
 @pytest.mark.full
