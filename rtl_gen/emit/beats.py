@@ -41,6 +41,7 @@ class Beats:
         inputs: the input beats; the unit may accept them at any pace.
         outputs: the expected output beats, in order.
         first: streams to send once before the input, one after another, such as weights.
+        beside: streams to send along with the input, each at its own pace; all of their beats are needed.
         ports: values of further inputs; inputs without a value are 0.
         status: expected values of status outputs after the last beat has left; ``clear`` makes them 0.
     """
@@ -48,6 +49,7 @@ class Beats:
     inputs: Stream
     outputs: Stream
     first: tuple[Stream, ...] = ()
+    beside: tuple[Stream, ...] = ()
     ports: Mapping[str, int] = field(default_factory=dict)
     status: Mapping[str, int] = field(default_factory=dict)
 

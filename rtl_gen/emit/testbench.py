@@ -46,7 +46,7 @@ module {name};
   wire [31:0] random_a = random ^ (random << 13);
   wire [31:0] random_b = random_a ^ (random_a >> 17);
   wire [{noise_high}:0] noise = {{{copies}{{random}}}};
-
+{noises}
   task fail_at;
     begin
       $display("pass %0d (%0s), cycle %0d, output beat %0d", pass, pass == 0 ? "full speed" : "stalls", cycle, left);
@@ -78,7 +78,7 @@ module {name};
         {i_valid} <= 1'b0;
       end
     end
-{loading}
+{beside}{loading}
     {o_ready} <= !(pass == 1 && pause_out);
 
     // outputs
@@ -124,7 +124,7 @@ module {name};
         end
         pass <= 1;
         {{sent, accepted, left, quiet}} <= 128'd0;
-        phase <= RUN;
+{again}        phase <= RUN;
       end
     endcase
 {clear}
@@ -148,6 +148,20 @@ _LOADING = """\
     end
 """
 
+_BESIDE = """\
+    if (!rst && phase == RUN && (!{valid} || {ready})) begin
+      if (sent_{name} < {count} && !(pass == 1 && pause_{name})) begin
+        {payload} <= beats_{name}[sent_{name}];
+        {valid} <= 1'b1;
+        sent_{name} <= sent_{name} + 1;
+      end else begin
+        {payload} <= noise_{name}[{high}:0];
+        {valid} <= 1'b0;
+      end
+    end
+    if (random_b[{number} + 9 +: 3] == 3'd0) pause_{name} <= ~pause_{name};
+"""
+
 _STATUS = """\
         if ({name} !== {width}'d{want}) begin
           $display("FAIL {name} is %0d, not {want}{when}", {name});
@@ -169,12 +183,15 @@ def testbench(
     """
     name = f"tb_{top}"
     widths = {port["name"]: int(port["width"]) for port in ports}
-    streams = (*beats.first, beats.inputs, beats.outputs)
+    streams = (*beats.first, *beats.beside, beats.inputs, beats.outputs)
     width = {stream.name: sum(widths[port] for port in stream.payload) for stream in streams}
     i, o = beats.inputs, beats.outputs
     files = {f"{name}_{stream.name}.hex": _memory(stream, width[stream.name]) for stream in streams}
-    copies = -(-width[i.name] // 32)
     ends = "clear" in widths
+
+    def copies_of(stream: Stream) -> int:
+        return -(-width[stream.name] // 32)
+
     text = _TEXT.format(
         top=top,
         name=name,
@@ -195,8 +212,8 @@ def testbench(
         i_payload=_payload(i),
         i_count=len(i.beats),
         in_high=width[i.name] - 1,
-        copies=copies,
-        noise_high=32 * copies - 1,
+        copies=copies_of(i),
+        noise_high=32 * copies_of(i) - 1,
         o_valid=o.valid,
         o_ready=o.ready,
         o_count=len(o.beats),
@@ -208,6 +225,19 @@ def testbench(
             )
             for number, stream in enumerate(beats.first)
         ),
+        beside="".join(
+            _BESIDE.format(
+                number=number, name=stream.name, valid=stream.valid, ready=stream.ready, payload=_payload(stream),
+                count=len(stream.beats), high=width[stream.name] - 1,
+            )
+            for number, stream in enumerate(beats.beside)
+        ),
+        noises="".join(
+            f"  wire [{32 * copies_of(stream) - 1}:0] noise_{stream.name} = {{{copies_of(stream)}{{random_a}}}};\n"
+            f"  integer sent_{stream.name} = 0;\n  reg pause_{stream.name} = 1'b0;\n"
+            for stream in beats.beside
+        ),
+        again="".join(f"        sent_{stream.name} <= 0;\n" for stream in beats.beside),
         patience=_PATIENCE + 20 * latency,
         settle=_QUIET + 2 * latency,
         status=_checks(beats.status, widths, ""),

@@ -66,13 +66,17 @@ def ports(
         outputs: packed output beats in order, (beats, bytes): at least those that left, and one more if one waits.
         inputs: the unit's other inputs.
     """
-    sides = (("i", stimulus.beats, handshake.i_valid, handshake.i_ready),
-             ("o", outputs, handshake.o_valid, handshake.o_ready))  # fmt: skip
-    trace: Trace = {name: stimulus.port(name) for name in inputs}
-    for name, beats, valid, ready in sides:
-        passes = valid & ready
-        passed: npt.NDArray[np.int64] = np.cumsum(passes) - passes  # before this cycle
-        payload = np.zeros((stimulus.cycles, beats.shape[1]), np.uint8)
-        payload[valid] = beats[passed[valid]]
-        trace |= {f"{name}__payload": payload, f"{name}__valid": valid, f"{name}__ready": ready}
-    return trace
+    return {
+        **{name: stimulus.port(name) for name in inputs},
+        **stream_ports("i", stimulus.beats, handshake.i_valid, handshake.i_ready),
+        **stream_ports("o", outputs, handshake.o_valid, handshake.o_ready),
+    }
+
+
+def stream_ports(name: str, beats: npt.NDArray[np.uint8], valid: Bits, ready: Bits) -> Trace:
+    """The ports of the stream ``name`` in every cycle, of its handshake and its beats in order, (beats, bytes)."""
+    passes = valid & ready
+    passed: npt.NDArray[np.int64] = np.cumsum(passes) - passes  # before this cycle
+    payload = np.zeros((len(valid), beats.shape[1]), np.uint8)
+    payload[valid] = beats[passed[valid]]
+    return {f"{name}__payload": payload, f"{name}__valid": valid, f"{name}__ready": ready}

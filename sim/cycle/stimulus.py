@@ -13,12 +13,25 @@ Bits = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Offered:
+    """Beats of a further input stream, and when they are offered, by the rule of :class:`Stimulus`.
+
+    Attributes:
+        beats: payloads in order, (beats, bytes) uint8.
+        offer: (cycles,) bool.
+    """
+
+    beats: npt.NDArray[np.uint8]
+    offer: Bits
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Stimulus:
     """Inputs of a unit over ``cycles`` cycles, the first of which follows the reset.
 
     The driver's rule in every cycle t: a beat that was offered and not accepted stays offered, unchanged; otherwise, if
-    ``offer[t]`` is true and beats are left, the next one is offered; otherwise ``i__valid`` is 0.
-    ``o__ready`` is ``accept[t]``.
+    ``offer[t]`` is true and beats are left, the next one is offered; otherwise ``i__valid`` is 0. The same holds for
+    the further streams. ``o__ready`` is ``accept[t]``.
 
     Attributes:
         beats: payloads of the input stream in order, (beats, bytes) uint8, as :func:`qse_hw.sim.packing.pack` makes
@@ -27,6 +40,7 @@ class Stimulus:
         accept: (cycles,) bool.
         ports: values of the unit's other inputs by name, in every cycle: integers (cycles,), or (cycles, bytes) uint8,
             little-endian, for ports of more than 64 bits. Inputs that are not named here are 0.
+        streams: what is offered on further input streams, by name.
 
     Raises:
         InputError: if the shapes do not fit each other.
@@ -36,18 +50,27 @@ class Stimulus:
     offer: Bits
     accept: Bits
     ports: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    streams: Mapping[str, Offered] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, values in {"accept": self.accept, **self.ports}.items():
+        offers = {f"{name} offer": stream.offer for name, stream in self.streams.items()}
+        for name, values in {"accept": self.accept, **self.ports, **offers}.items():
             if len(values) != self.cycles:
                 raise InputError(f"Stimulus {name} must have a value per cycle, {self.cycles}, not {len(values)}")
-        if self.beats.ndim != 2 or self.beats.dtype != np.uint8:
-            raise InputError(f"Stimulus beats must be (beats, bytes) uint8, not {self.beats.shape} {self.beats.dtype}")
+        every = {"": self.beats} | {f"{name} ": stream.beats for name, stream in self.streams.items()}
+        for name, beats in every.items():
+            if beats.ndim != 2 or beats.dtype != np.uint8:
+                raise InputError(f"Stimulus {name}beats must be (beats, bytes) uint8, not {beats.shape} {beats.dtype}")
 
     @property
     def cycles(self) -> int:
         """Cycles after reset."""
         return len(self.offer)
+
+    @property
+    def offered(self) -> dict[str, Offered]:
+        """What is offered on every input stream, the stream ``i`` first."""
+        return {"i": Offered(beats=self.beats, offer=self.offer), **self.streams}
 
     def port(self, name: str) -> npt.NDArray[Any]:
         """The values of one of the unit's other inputs, (cycles,)."""

@@ -19,33 +19,39 @@ def simulate(component: Any, stimulus: Stimulus) -> Trace:
     """
     ports: dict[str, Value] = {}
     inputs: dict[str, list[int]] = {}
+    streams = stimulus.offered
+    driven = {"o__ready", *(f"{name}__{member}" for name in streams for member in ("payload", "valid"))}
     for path, member, value in component.signature.flatten(component):
         name = "__".join(map(str, path))
         ports[name] = Value.cast(value)
-        if member.flow == In and name not in ("i__payload", "i__valid", "o__ready"):
+        if member.flow == In and name not in driven:
             inputs[name] = _integers(stimulus.port(name))
     inputs["o__ready"] = stimulus.accept.tolist()
-    beats = _integers(stimulus.beats)
-    bits, noise = len(ports["i__payload"]), random.Random(0)
+    beats = {name: _integers(stream.beats) for name, stream in streams.items()}
+    offers = {name: stream.offer.tolist() for name, stream in streams.items()}
+    noise = random.Random(0)
     seen: dict[str, list[int]] = {name: [] for name in ports}
 
     async def testbench(ctx: Any) -> None:
-        held, sent = False, 0
+        held, sent = dict.fromkeys(streams, False), dict.fromkeys(streams, 0)
         now: dict[str, int] = {}
-        for cycle, offer in enumerate(stimulus.offer.tolist()):
+        for cycle in range(stimulus.cycles):
             row = {name: values[cycle] for name, values in inputs.items()}
-            if not held:
-                held = offer and sent < len(beats)
-                row["i__valid"] = held
-                row["i__payload"] = beats[sent] if held else noise.getrandbits(bits)
-                sent += held
+            for stream, waiting in beats.items():
+                if not held[stream]:
+                    number = sent[stream]
+                    held[stream] = offers[stream][cycle] and number < len(waiting)
+                    row[f"{stream}__valid"] = held[stream]
+                    payload = f"{stream}__payload"
+                    row[payload] = waiting[number] if held[stream] else noise.getrandbits(len(ports[payload]))
+                    sent[stream] += held[stream]
             for name, value in row.items():
                 if now.get(name) != value:
                     ctx.set(ports[name], value)
             now |= row
             for name, port in ports.items():
                 seen[name].append(ctx.get(port))
-            held = held and not seen["i__ready"][-1]
+            held = {stream: waits and not seen[f"{stream}__ready"][-1] for stream, waits in held.items()}
             await ctx.tick()
 
     simulator = Simulator(component)

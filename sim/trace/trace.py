@@ -35,20 +35,19 @@ def record(emitted: Emitted, stimulus: Stimulus, *, folder: Path, simulator: str
 def record_all(
     emitted: Emitted, stimuli: Sequence[Stimulus], *, folder: Path, simulator: str = "verilator"
 ) -> list[Trace]:
-    """As :func:`record`, for several stimuli with one compilation; each begins with a reset."""
-    inputs, outputs = _fields(emitted.ports, "input"), _fields(emitted.ports, "output")
+    """As :func:`record`, for several stimuli of the same streams with one compilation; each begins with a reset."""
+    streams = list(stimuli[0].offered)
+    inputs, outputs = _fields(emitted.ports, "input", streams), _fields(emitted.ports, "output", streams)
     for number, stimulus in enumerate(stimuli):
         (folder / f"seen{number}.npz").unlink(missing_ok=True)  # of an earlier recording
         np.savez(
             folder / f"stimulus{number}.npz",
             static=_join(_static(inputs, stimulus), stimulus.cycles),
-            beats=stimulus.beats,
-            offer=stimulus.offer,
+            **_beats(inputs, streams, stimulus),
         )
-    payload = next((port["width"] for port in inputs if port["name"] == "i__payload"), 0)
-    layout = {"recordings": len(stimuli), "payload_bits": payload}
+    layout = {"recordings": len(stimuli), "streams": list(_places(inputs, outputs, streams))}
     (folder / "layout.json").write_text(json.dumps(layout))
-    sources = {f"{emitted.config.top}.v": emitted.text, **emitted.models, f"{NAME}.v": _wrap(emitted)}
+    sources = {f"{emitted.config.top}.v": emitted.text, **emitted.models, f"{NAME}.v": _wrap(emitted, streams)}
     for name, text in sources.items():
         (folder / name).write_text(text)
     simulate.build([folder / name for name in sources], NAME, folder, simulator, short=True)
@@ -60,15 +59,33 @@ def record_all(
     ]
 
 
-def _fields(ports: Sequence[Port], direction: str) -> list[Port]:
+def _fields(ports: Sequence[Port], direction: str, streams: Sequence[str]) -> list[Port]:
     """The ports of a direction in the order of their bytes in a single vector.
 
-    A single vector, because accesses from Python dominate the time of a cycle. The input stream is at the top, as only
-    it depends on the unit's outputs; its ready is at the bottom, where it is read fastest.
+    A single vector, because accesses from Python dominate the time of a cycle. The input streams are at the top, as
+    only they depend on the unit's outputs; their readies are at the bottom.
     """
     chosen = [port for port in ports if port["direction"] == direction and port["name"] not in ("clk", "rst")]
-    order = {"i__ready": -1, "i__payload": 1, "i__valid": 2}
+    order: dict[str, int] = {}
+    for number, name in enumerate(streams):
+        order |= {f"{name}__ready": number - len(streams)}
+        order |= {f"{name}__payload": 2 * number + 1, f"{name}__valid": 2 * number + 2}
     return sorted(chosen, key=lambda port: order.get(port["name"], 0))
+
+
+def _places(inputs: Sequence[Port], outputs: Sequence[Port], streams: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Of each input stream that the unit has: name, the first bits of payload, valid and ready in their vectors, and
+    the payload's width.
+    """
+    first: dict[str, int] = {}
+    for ports in (inputs, outputs):
+        ends = np.cumsum([8 * _bytes(port) for port in ports]).tolist()
+        first |= {port["name"]: end - 8 * _bytes(port) for port, end in zip(ports, ends, strict=True)}
+    for name in streams:
+        width = next((port["width"] for port in inputs if port["name"] == f"{name}__payload"), None)
+        if width is not None:
+            members = {member: first[f"{name}__{member}"] for member in ("payload", "valid", "ready")}
+            yield {"name": name, "width": width, **members}
 
 
 def _bytes(port: Port) -> int:
@@ -76,20 +93,36 @@ def _bytes(port: Port) -> int:
 
 
 def _static(inputs: Sequence[Port], stimulus: Stimulus) -> Iterator[npt.NDArray[np.uint8]]:
-    """(cycles, bytes) of every input but the stream's payload and valid."""
+    """(cycles, bytes) of every input but the streams' payload and valid."""
+    streams = {f"{name}__{member}" for name in stimulus.offered for member in ("payload", "valid")}
     unknown = set(stimulus.ports) - {port["name"] for port in inputs}
-    driven = {"i__payload", "i__valid", "o__ready"} & set(stimulus.ports)
+    driven = {*streams, "o__ready"} & set(stimulus.ports)
     if unknown or driven:
-        raise InputError(f"Stimulus ports must be inputs beside the streams i and o, not {sorted(unknown | driven)}")
-    if len(stimulus.beats) and all(port["name"] != "i__payload" for port in inputs):
-        raise InputError("Stimulus beats must be none, as the unit has no stream i")
+        names = " and ".join([", ".join(stimulus.offered), "o"])
+        raise InputError(f"Stimulus ports must be inputs beside the streams {names}, not {sorted(unknown | driven)}")
     for port in inputs:
         name = port["name"]
-        if name == "i__payload" and stimulus.beats.shape[1] != _bytes(port):
-            raise InputError(f"Stimulus beats must have {_bytes(port)} bytes, not {stimulus.beats.shape[1]}")
-        if name not in ("i__payload", "i__valid"):
+        if name not in streams:
             zeros = np.zeros((stimulus.cycles, _bytes(port)), np.uint8)
             yield _to_bytes(stimulus.accept if name == "o__ready" else stimulus.ports.get(name, zeros), port)
+
+
+def _beats(inputs: Sequence[Port], streams: Sequence[str], stimulus: Stimulus) -> dict[str, Any]:
+    """Beats and offers of each input stream, by ``NAME_beats`` and ``NAME_offer``."""
+    if list(stimulus.offered) != list(streams):
+        raise InputError(
+            f"Stimuli must have the same streams, {', '.join(streams)}, not {', '.join(stimulus.offered)}"
+        )
+    sizes = {port["name"]: _bytes(port) for port in inputs}
+    arrays: dict[str, Any] = {}
+    for name, stream in stimulus.offered.items():
+        size, words = sizes.get(f"{name}__payload"), "" if name == "i" else f"{name} "
+        if size is None and len(stream.beats):
+            raise InputError(f"Stimulus {words}beats must be none, as the unit has no stream {name}")
+        if size is not None and stream.beats.shape[1] != size:
+            raise InputError(f"Stimulus {words}beats must have {size} bytes, not {stream.beats.shape[1]}")
+        arrays |= {f"{name}_beats": stream.beats, f"{name}_offer": stream.offer}
+    return arrays
 
 
 def _to_bytes(values: npt.NDArray[Any], port: Port) -> npt.NDArray[np.uint8]:
@@ -147,14 +180,14 @@ def _read(file: Path, inputs: Sequence[Port], outputs: Sequence[Port], stimulus:
     return trace
 
 
-def _wrap(emitted: Emitted) -> str:
+def _wrap(emitted: Emitted, streams: Sequence[str]) -> str:
     """Verilog of the unit with all inputs in one vector and all outputs in another, visible to the testbench."""
     pins = [".clk(clk)", ".rst(rst)"]
     unused = []
     widths = {}
     for vector, direction in (("driven", "input"), ("seen", "output")):
         bit = 0
-        for port in _fields(emitted.ports, direction):
+        for port in _fields(emitted.ports, direction, streams):
             end = bit + port["width"]
             pins.append(f".{port['name']}({vector}[{end - 1}:{bit}])")
             bit += 8 * _bytes(port)

@@ -26,20 +26,46 @@ async def record(dut: Any) -> None:
     Clock(dut.clk, 2, "step").start()
     for number in range(layout["recordings"]):
         with np.load(folder / f"stimulus{number}.npz") as stimulus:
-            arrays = await _record(dut, layout["payload_bits"], **stimulus)
+            arrays = await _record(dut, layout["streams"], dict(stimulus))
         driven, seen, unknown = arrays
         np.savez(folder / f"seen{number}.npz", driven=driven, seen=seen, unknown=unknown)
 
 
+class _Driver:
+    """An input stream, cycle by cycle; ``place``: its bits in the vectors, as the layout has them."""
+
+    def __init__(
+        self, place: dict[str, Any], beats: npt.NDArray[np.uint8], offer: npt.NDArray[np.bool_]
+    ) -> None:
+        self._at, self._width, self._valid = place["payload"], place["width"], 1 << place["valid"]
+        self._ready = -1 - place["ready"]  # of the text of the outputs' bits
+        self._beats, self._offer = beats, offer.tolist()
+        self._noise = random.Random(_NOISE)
+        self._held = self._sent = 0
+
+    def word(self, cycle: int) -> int:
+        """What is driven."""
+        if not self._held and self._offer[cycle] and self._sent < len(self._beats):
+            beat = self._beats[self._sent].tobytes()
+            self._held = self._valid | int.from_bytes(beat, "little") << self._at
+            self._sent += 1
+        return self._held or self._noise.getrandbits(self._width) << self._at
+
+    def observe(self, bits: str) -> None:
+        """The unit's outputs in this cycle."""
+        if bits[self._ready] == "1":
+            self._held = 0
+
+
 async def _record(
-    dut: Any, payload_bits: int, *, static: npt.NDArray[np.uint8], beats: npt.NDArray[np.uint8],
-    offer: npt.NDArray[np.bool_],
+    dut: Any, streams: list[dict[str, Any]], stimulus: dict[str, npt.NDArray[Any]]
 ) -> list[npt.NDArray[np.uint8]]:
     """``driven``, ``seen``, ``unknown`` (bits that are X or Z), each (cycles, bytes)."""
     driven_bytes, seen_bytes = len(dut.driven) // 8, len(dut.seen) // 8
-    at = 8 * static.shape[1]  # first bit of the input stream
-    valid = 1 << 8 * (driven_bytes - 1)
-    noise = random.Random(_NOISE)
+    static = stimulus["static"]
+    drivers = [
+        _Driver(place, *(stimulus[f"{place['name']}_{array}"] for array in ("beats", "offer"))) for place in streams
+    ]
     falling, settled = FallingEdge(dut.clk), ReadOnly()
     dut.driven.value = 0
     dut.rst.value = 1
@@ -48,20 +74,17 @@ async def _record(
     dut.rst.value = 0
 
     driven, seen, unknown = bytearray(), bytearray(), bytearray()
-    held, sent = 0, 0
-    for cycle in range(len(offer)):
-        if not held and offer[cycle] and sent < len(beats):
-            held = valid | int.from_bytes(beats[sent].tobytes(), "little") << at
-            sent += 1
-        word = held or (noise.getrandbits(payload_bits) << at if payload_bits else 0)
-        word |= int.from_bytes(static[cycle].tobytes(), "little")
+    for cycle in range(len(static)):
+        word = int.from_bytes(static[cycle].tobytes(), "little")
+        for driver in drivers:
+            word |= driver.word(cycle)
         if cycle:
             await falling
         dut.driven.value = word
         await settled
         bits = str(dut.seen.value)
-        if bits[-1] == "1":  # i__ready
-            held = 0
+        for driver in drivers:
+            driver.observe(bits)
         driven += word.to_bytes(driven_bytes, "little")
         try:
             seen += int(bits, 2).to_bytes(seen_bytes, "little")

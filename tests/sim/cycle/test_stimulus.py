@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.sim.cycle.stimulus import Stimulus, full_speed, random_runs, random_stalls
+from qse_hw.sim.cycle.stimulus import Offered, Stimulus, full_speed, random_runs, random_stalls
 
 BEATS = np.zeros((5, 2), np.uint8)
 
@@ -53,6 +53,14 @@ def test_the_two_sides_stall_apart_and_the_seed_decides():
         ({"ports": {"clear": np.zeros(10)}}, "Stimulus clear must have a value per cycle, 9, not 10"),
         ({"beats": np.zeros(5, np.uint8)}, "Stimulus beats must be (beats, bytes) uint8, not (5,) uint8"),
         ({"beats": np.zeros((5, 2))}, "Stimulus beats must be (beats, bytes) uint8, not (5, 2) float64"),
+        (
+            {"streams": {"jobs": Offered(beats=BEATS, offer=np.ones(8, np.bool_))}},
+            "Stimulus jobs offer must have a value per cycle, 9, not 8",
+        ),
+        (
+            {"streams": {"jobs": Offered(beats=np.zeros(5), offer=np.ones(9, np.bool_))}},
+            "Stimulus jobs beats must be (beats, bytes) uint8, not (5,) float64",
+        ),
     ],
 )
 def test_shapes_must_fit(changes, text):

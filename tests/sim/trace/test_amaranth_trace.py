@@ -1,12 +1,19 @@
 """Amaranth's simulator as a recorder: as the recorder of Verilog, on a component whose outputs tell its inputs."""
 
 import pytest
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.sim.trace.amaranth_trace import simulate
-from tests.sim.trace.test_trace import check_driver, check_noise, check_others, stimuli
+from tests.sim.trace.test_trace import (
+    check_driver,
+    check_joined,
+    check_noise,
+    check_others,
+    joined_stimulus,
+    stimuli,
+)
 
 
 class Probe(wiring.Component):
@@ -50,3 +57,28 @@ def test_recording(number):
     if stimulus.cycles:
         check_noise(got)
         check_others(stimulus, got)
+
+
+class Join(wiring.Component):
+    """The module with two input streams that tests.sim.trace.test_trace records."""
+
+    def __init__(self):
+        super().__init__(
+            {"i": In(stream.Signature(12)), "jobs": In(stream.Signature(7)), "o": Out(stream.Signature(19))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += Signal().eq(self.i.valid)  # for the clock
+        m.d.comb += [
+            self.o.valid.eq(self.i.valid & self.jobs.valid),
+            self.o.payload.eq(Cat(self.i.payload, self.jobs.payload)),
+            self.i.ready.eq(self.o.ready & self.jobs.valid),
+            self.jobs.ready.eq(self.o.ready & self.i.valid & self.i.payload[0]),
+        ]
+        return m
+
+
+def test_two_input_streams(rng):
+    stimulus = joined_stimulus(rng)
+    check_joined(stimulus, simulate(Join(), stimulus))

@@ -8,7 +8,7 @@ import pytest
 
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.sim.cycle.stimulus import full_speed, random_stalls
+from qse_hw.sim.cycle.stimulus import Offered, Stimulus, full_speed, random_runs, random_stalls
 from qse_hw.sim.simulators import simulate
 from qse_hw.sim.trace import trace
 from qse_hw.sim.trace.trace import record, record_all
@@ -152,7 +152,7 @@ def no_simulator(monkeypatch):
     def run(module, top, folder, *others):
         (folder / "run.log").write_text("it was not my fault\n")
         with np.load(folder / "stimulus0.npz") as stimulus:
-            cycles, size = len(stimulus["offer"]), stimulus["static"].shape[1] + 3
+            cycles, size = len(stimulus["i_offer"]), stimulus["static"].shape[1] + 3
         x = np.zeros((cycles, 24), np.uint8)
         for cycle, byte in unknown.items():
             x[cycle, byte] = 1
@@ -164,7 +164,7 @@ def no_simulator(monkeypatch):
 
 
 def test_unknown_bits(no_simulator, tmp_path):
-    names = [port["name"] for port in trace._fields(probe().ports, "output")]
+    names = [port["name"] for port in trace._fields(probe().ports, "output", ["i"])]
     assert names[:4] == ["i__ready", "o__payload", "o__valid", "k_less"]
     assert not record(probe(), stimuli()[1], folder=tmp_path)["o__payload"].any()
     no_simulator[7] = 1  # o__payload, without valid
@@ -195,6 +195,78 @@ def test_a_simulation_that_writes_nothing(no_simulator, monkeypatch, tmp_path):
 def test_what_does_not_fit_is_refused(no_simulator, tmp_path, beats, ports, text):
     with pytest.raises(InputError, match=re.escape(text)):
         record(probe(), full_speed(np.zeros(beats, np.uint8), cycles=5, ports=ports), folder=tmp_path)
+
+
+JOIN = """
+module meeting (
+  input clk, input rst,
+  input [11:0] i__payload, input i__valid, output i__ready,
+  input [6:0] jobs__payload, input jobs__valid, output jobs__ready,
+  output [18:0] o__payload, output o__valid, input o__ready, output [6:0] raw
+);
+  assign o__valid = i__valid & jobs__valid, o__payload = {jobs__payload, i__payload}, raw = jobs__payload;
+  assign i__ready = o__ready & jobs__valid, jobs__ready = o__ready & i__valid & i__payload[0];
+endmodule
+"""
+JOIN_PORTS = (
+    {"i__payload": 12, "i__valid": 1, "jobs__payload": 7, "jobs__valid": 1, "o__ready": 1},
+    {"i__ready": 1, "jobs__ready": 1, "o__payload": 19, "o__valid": 1, "raw": 7},
+)
+
+
+def join():
+    """A unit with two input streams: a job is kept for all beats up to the next odd one."""
+    ports = [
+        {"name": name, "direction": direction, "width": width, "signed": False}
+        for direction, widths in zip(("input", "output"), JOIN_PORTS, strict=True)
+        for name, width in widths.items()
+    ]
+    return Emitted(config=SimpleNamespace(top="meeting"), text=JOIN, ports=tuple(ports), latency=0)
+
+
+def joined_stimulus(rng, cycles=200):
+    beats, jobs = rng.integers(0, 256, (60, 2), dtype=np.uint8), rng.integers(0, 128, (40, 1), dtype=np.uint8)
+    beats[:, 1] &= 0xF
+    offer, accept, late = (random_runs(rng, cycles) for _ in range(3))
+    return Stimulus(beats=beats, offer=offer, accept=accept, streams={"jobs": Offered(beats=jobs, offer=late)})
+
+
+def check_joined(stimulus, got):
+    """Both streams follow the driver's rule, each by itself."""
+    sent, held, left = dict.fromkeys(("i", "jobs"), 0), dict.fromkeys(("i", "jobs"), False), 0
+    for cycle in range(stimulus.cycles):
+        for name, stream in stimulus.offered.items():
+            held[name] = held[name] or bool(stream.offer[cycle] and sent[name] < len(stream.beats))
+            assert got[f"{name}__valid"][cycle] == held[name]
+            want = stream.beats[sent[name]] if held[name] else np.zeros_like(stream.beats[0])
+            assert got[f"{name}__payload"][cycle].tolist() == want.tolist()
+        odd = got["i__payload"][cycle, 0] & 1
+        if held["i"] and held["jobs"] and stimulus.accept[cycle]:
+            for name in ("i", "jobs")[: 1 + odd]:
+                sent[name], held[name] = sent[name] + 1, False
+            left += 1
+    assert left > 20
+    assert got["o__valid"].sum() > left
+
+
+def test_two_input_streams(rng, tmp_path):
+    stimuli = [joined_stimulus(rng) for _ in range(2)]
+    for stimulus, got in zip(stimuli, record_all(join(), stimuli, folder=tmp_path), strict=True):
+        check_joined(stimulus, got)
+        idle = got["raw"][~got["jobs__valid"]]
+        assert len(np.unique(idle)) > min(len(idle) / 2, 20)  # noise
+
+
+def test_streams_that_do_not_fit_are_refused(no_simulator, rng, tmp_path):
+    good = joined_stimulus(rng)
+    other = full_speed(good.beats, cycles=9)
+    with pytest.raises(InputError, match=r"^Stimuli must have the same streams, i, jobs, not i$"):
+        record_all(join(), [good, other], folder=tmp_path)
+    wide = Offered(beats=np.zeros((2, 2), np.uint8), offer=good.offer)
+    for name, text in (("jobs", "must have 1 bytes, not 2"), ("x", "must be none, as the unit has no stream x")):
+        bad = Stimulus(beats=good.beats, offer=good.offer, accept=good.accept, streams={name: wide})
+        with pytest.raises(InputError, match=f"^Stimulus {name} beats {text}$"):
+            record(join(), bad, folder=tmp_path)
 
 
 def test_beats_need_a_stream(no_simulator, tmp_path):
