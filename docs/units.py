@@ -53,6 +53,8 @@ RUNS = {
     "function-exp2": f"{_FUNCTION} exp2 --high 0 --output s14e-12",
     "convolution": "convolution --channels 1536 --target ecp5",
     "rmsnorm": "rmsnorm --format se8 --size 768 --eps 8053 --target ecp5",
+    "argmax": "argmax --size 50280",
+    "argmax-4": "argmax --size 50280 --lanes 4",
     "convolution-8": "convolution --channels 1536 --width 8 --lanes 2 --target ecp5",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -69,6 +71,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "convolution": {"channels": 1536},
     "rmsnorm": {"format": load_format("se8"), "size": 768, "eps": 8053},
+    "argmax": {"size": 50280},
 }  # fmt: skip
 
 

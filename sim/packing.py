@@ -31,3 +31,9 @@ def unpack(packed: npt.NDArray[np.uint8], width: int, lanes: int) -> npt.NDArray
     full = np.zeros((beats, lanes, 4), np.uint8)
     full[:, :, : wide.shape[2]] = wide
     return full.view("<u4").reshape(beats, lanes).astype(np.uint32)
+
+
+def signed(values: npt.NDArray[Any], width: int) -> npt.NDArray[np.int64]:
+    """Bit patterns of ``width`` bits as two's complement integers."""
+    integers: npt.NDArray[np.int64] = values.astype(np.int64)
+    return integers - (integers >> (width - 1) << width)

@@ -53,7 +53,7 @@ def planned(
 
 def _beside(config: Any, name: str | None) -> UnitConfig | None:
     """The baseline of a unit."""
-    if name == "none" or (name is None and config.unit in ("hadamard", "quantizer", "function", "convolution")):
+    if name == "none" or (name is None and (config.unit == "quantizer" or not hasattr(config, "format"))):
         return None  # with the one segment of int8, a quantizer would have no counts to set
     if name == FP8:
         if config.unit != "encoder":

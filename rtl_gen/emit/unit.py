@@ -11,7 +11,9 @@ from qse_hw.golden.checks import one_of
 from qse_hw.rtl_gen.emit.beats import Beats
 from qse_hw.rtl_gen.units import options
 
-UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm")
+UNITS = (
+    "encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm", "argmax",
+)  # fmt: skip
 
 
 class UnitConfig(ABC):

@@ -11,7 +11,7 @@ from qse_hw.sim.cycle.parameter_memory import ParameterMemory, as_rows
 from qse_hw.sim.cycle.status import sticky
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
-from qse_hw.sim.packing import pack, unpack
+from qse_hw.sim.packing import pack, signed, unpack
 
 
 class ConvolutionModel:
@@ -63,8 +63,7 @@ class ConvolutionModel:
         inputs = np.zeros((tokens * self._beats, lanes), np.int64)
         first = np.zeros((tokens * self._beats, lanes), np.bool_)
         packed = np.packbits(bits[:, :-1], axis=1, bitorder="little")
-        inputs[: len(accepted)] = unpack(packed, config.width, lanes)
-        inputs -= inputs >> (config.width - 1) << config.width  # two's complement
+        inputs[: len(accepted)] = signed(unpack(packed, config.width, lanes), config.width)
         first[: len(accepted)] = bits[:, -1:]
         seen = windows(inputs.reshape(tokens, -1), first.reshape(tokens, -1), config.taps)
         seen = seen.reshape(-1, lanes, config.taps)[: len(accepted)]

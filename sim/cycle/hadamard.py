@@ -8,7 +8,7 @@ from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
-from qse_hw.sim.packing import pack, unpack
+from qse_hw.sim.packing import pack, signed, unpack
 
 
 class HadamardModel:
@@ -32,8 +32,7 @@ class HadamardModel:
         config, width = self._config, self._config.width
         handshake = self._handshake(stimulus)
         vectors = len(handshake.accepted) // self._beats
-        x = unpack(stimulus.beats[: vectors * self._beats], width, config.lanes).astype(np.int64)
-        x -= x >> (width - 1) << width  # two's complement
+        x = signed(unpack(stimulus.beats[: vectors * self._beats], width, config.lanes), width)
         y: npt.NDArray[np.int64] = transform(x.reshape(vectors, config.size), transpose=config.transpose)
         return pipeline.ports(stimulus, handshake, pack(y.reshape(-1, config.lanes), self._output_width))
 

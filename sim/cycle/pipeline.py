@@ -31,10 +31,13 @@ class Handshake(NamedTuple):
         return np.flatnonzero(self.o_valid & self.o_ready)
 
 
-def stall_all(stimulus: Stimulus, latency: int) -> Handshake:
-    """The handshake of a pipeline of ``latency`` stages under :func:`qse_hw.rtl_gen.logic.stall.stall_control`."""
+def stall_all(stimulus: Stimulus, latency: int, *, per_output: int = 1) -> Handshake:
+    """The handshake of a pipeline of ``latency`` stages under :func:`qse_hw.rtl_gen.logic.stall.stall_control`.
+
+    ``per_output``: of so many input beats the last one becomes an output beat.
+    """
     i_valid, i_ready, o_valid = (bytearray(stimulus.cycles) for _ in range(3))
-    left, held, stages = len(stimulus.beats), False, 0
+    left, held, stages, until = len(stimulus.beats), False, 0, per_output
     last = 1 << latency - 1
     mask = last - 1
     for cycle, (offer, accept) in enumerate(zip(stimulus.offer.tolist(), stimulus.accept.tolist(), strict=True)):
@@ -45,7 +48,9 @@ def stall_all(stimulus: Stimulus, latency: int) -> Handshake:
         if valid and not held:
             left -= 1
         if ready:
-            stages = (stages & mask) << 1 | valid
+            until -= valid
+            stages = (stages & mask) << 1 | (until == 0)
+            until = until or per_output
         held = valid and not ready
     return Handshake(
         i_valid=np.frombuffer(i_valid, np.bool_),

@@ -14,7 +14,7 @@ from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.status import sticky
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
-from qse_hw.sim.packing import pack, unpack
+from qse_hw.sim.packing import pack, signed, unpack
 
 
 class _Run(NamedTuple):
@@ -45,8 +45,7 @@ class RmsnormModel:
         config = self._config
         run = self._control(stimulus)
         tokens = len(run.ends)
-        x = unpack(stimulus.beats[: tokens * self._beats], config.width, config.lanes).astype(np.int64)
-        x -= x >> (config.width - 1) << config.width  # two's complement
+        x = signed(unpack(stimulus.beats[: tokens * self._beats], config.width, config.lanes), config.width)
         pairs = zip(*(stimulus.port(name)[run.ends].tolist() for name in ("scale_m", "scale_k")), strict=True)
         scales = [Scale(M=M, k=k) for M, k in pairs]
         values = x.reshape(tokens, config.size)

@@ -9,12 +9,12 @@ from statistics import median
 import pytest
 
 from qse_hw.cli import main
+from qse_hw.rtl_gen.emit.unit import UNITS
 from tests.docs.pages import DOCS, RESULTS, Pair, ages, blocks, report, rows, unnoticed, wrong
 from tests.docs.synthesis import Result, row_of
 
 PAGE = (DOCS / "units.md").read_text(encoding="utf-8")
 REPORTS = {report(path.stem)["command"]: report(path.stem) for path in sorted(RESULTS.glob("unit-*.json"))}
-UNITS = ("encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm")
 SOUND = {
     "`--scale`": "1", "`--inputs`": "8", "`--outputs`": "8", "`--size`": "16",
     "`--function`": "exp2", "`--input`": "s8e-4", "`--output`": "s8e-6", "`--error`": "2^-5",

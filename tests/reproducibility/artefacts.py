@@ -42,6 +42,7 @@ UNITS = {
     "function-rsqrt": "function --function rsqrt --input s10e-4 --output s11e-7 --error 2^-7 --degree 2 --target ecp5",
     "convolution": "convolution --channels 12 --taps 3 --width 9 --lanes 3",
     "rmsnorm": "rmsnorm --format se8 --size 24 --eps 30 --lanes 2 --target ecp5",
+    "argmax": "argmax --size 30 --lanes 3",
     "quantizer": "quantizer --format se8-silu --input fp16 --lanes 2 --scale 0.0176",
     "quantizer-ecp5": "quantizer --format se8 --input bf16 --target ecp5",
 }

@@ -20,6 +20,7 @@ WORDS = {
     "convolution": "It convolves every channel of a stream with INT8 taps over time, and requantizes the sums to 16 "
     "bits. Past inputs and parameters are in its memories.",
     "rmsnorm": "It divides each vector by the root of its mean square and gives codes of the format below.",
+    "argmax": "It finds the largest of a token's logits, and where it is.",
     "quantizer": "It is an encoder with AXI4-Stream ports for the data and AXI4-Lite registers, in which scale, zero "
     "point and the segments' lengths are set while it runs.",
 }

@@ -10,7 +10,9 @@ from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, check_unit, unit_class
 
 
 def test_the_units():
-    assert UNITS == ("encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm")
+    assert UNITS == (
+        "encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm", "argmax",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -27,8 +29,7 @@ def test_each_unit_has_its_class(name):
 
 @pytest.mark.parametrize("name", ["", "quantizers", "Encoder", "os", None, 3])
 def test_unknown_units(name):
-    units = "encoder, decoder, linear, hadamard, quantizer, function, convolution, rmsnorm"
-    text = f"^Unit must be one of {units}, not {name!r}$"
+    text = f"^Unit must be one of {', '.join(UNITS)}, not {name!r}$"
     for look_up in (check_unit, unit_class):
         with pytest.raises(InputError, match=text):
             look_up(name)

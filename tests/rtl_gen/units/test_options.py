@@ -36,6 +36,7 @@ EXAMPLES = {
     },
     "convolution": {"channels": 12, "taps": 3, "lanes": 2},
     "rmsnorm": {"format": make("se8"), "size": 12, "eps": 9, "degree": 2},
+    "argmax": {"size": 12, "width": 16, "lanes": 3},
 }  # fmt: skip
 
 

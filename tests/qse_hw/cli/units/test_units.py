@@ -23,8 +23,7 @@ def test_every_unit_is_offered(parser):
 
 @pytest.mark.parametrize("name", ["", "multiplier", "Encoder", "enc"])
 def test_an_unknown_unit_is_one_sentence(parser, name):
-    units = "encoder, decoder, linear, hadamard, quantizer, function, convolution, rmsnorm"
-    text = f"^Unit must be one of {units}, not {name!r}$"
+    text = f"^Unit must be one of {', '.join(UNITS)}, not {name!r}$"
     with pytest.raises(InputError, match=text):
         parser.parse_args([name, "--lanes", "2"])
 
@@ -42,7 +41,7 @@ def test_a_units_own_options_and_the_common_ones(parser):
         ("encoder", "--scale", "1"), ("decoder",), ("linear", "--inputs", "4", "--outputs", "4"),
         ("hadamard", "--size", "16"), ("quantizer",),
         ("function", "--function", "exp2", "--input", "s8e-4", "--output", "s8e-6", "--error", "2^-5"),
-        ("convolution", "--channels", "8"), ("rmsnorm", "--size", "8", "--eps", "1"),
+        ("convolution", "--channels", "8"), ("rmsnorm", "--size", "8", "--eps", "1"), ("argmax", "--size", "8"),
     ],
 )  # fmt: skip
 def test_the_config_is_the_units(parser, words):
