@@ -1,7 +1,6 @@
 """Arg max of a token's logits: the largest integer, and where it is first."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +8,10 @@ import numpy.typing as npt
 Integers = npt.NDArray[np.int64]
 
 
-class Largest(NamedTuple):
-    """The largest value, and the lowest index that has it."""
-
-    index: int
-    value: int
-
-
-def argmax_scalar(values: Sequence[int]) -> Largest:
-    """Of one token; ``values``: at least one."""
+def argmax_scalar(values: Sequence[int]) -> tuple[int, int]:
+    """The lowest index of the largest of a token's values, at least one; this value."""
     value = max(values)
-    return Largest(values.index(value), value)
+    return values.index(value), value
 
 
 def argmax(values: Integers) -> tuple[Integers, Integers]:
