@@ -18,13 +18,10 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.lane.lane import K_SHAPE
 from qse_hw.sim.packing import beat_bytes, pack, unpack
 from qse_hw.sim.replay.top import VERILATOR_CONFIG
-from qse_hw.sim.simulators.verilate import verilate
+from qse_hw.sim.simulators.verilate import LIBRARY, verilate
 
 UNITS = ("encoder", "decoder", "function")
 _MAIN = Path(__file__).with_name("bulk.cpp")
-_LIBRARY = (
-    "-CFLAGS", "-fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL", "-LDFLAGS", "-shared",
-)  # fmt: skip
 _FLAGS = ("saturated", "nan", "invalid")  # bits 0, 1 and 2 of the status; from bit 64 on the counter
 
 
@@ -80,7 +77,7 @@ class Bulk:
         sources = [folder / name for name in texts]
         for path, text in zip(sources, texts.values(), strict=True):
             path.write_text(text)
-        library = verilate(sources, _MAIN, "bulk", folder / "obj", arguments=_LIBRARY)
+        library = verilate(sources, _MAIN, "bulk", folder / "obj", arguments=LIBRARY)
         self._call = ctypes.CDLL(str(library)).bulk
         self._call.restype = ctypes.c_long
         widths = {port["name"]: port["width"] for port in unit.ports}

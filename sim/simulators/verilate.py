@@ -8,6 +8,11 @@ from pathlib import Path
 from qse_hw.sim.simulators.simulate import VERILATOR_ARGUMENTS, tail, toolchain
 from qse_hw.sim.simulators.simulators import find, require
 
+LIBRARY = (
+    "-CFLAGS", "-fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL", "-LDFLAGS", "-shared",
+)  # fmt: skip
+"""Arguments of Verilator for a library instead of a program. It calls the C++ file's ``vl_fatal`` on failure."""
+
 
 def verilate(
     sources: Sequence[Path],

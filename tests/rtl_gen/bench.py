@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from amaranth.hdl import ClockDomain, Fragment, Module, UnusedElaboratable
+from amaranth.hdl import ClockDomain, Fragment, Module, UnusedElaboratable, Value
 from amaranth.sim import Simulator
 
 from qse_hw.golden.formats import scalar
@@ -81,12 +81,13 @@ def stream(
     offered the inputs hold noise, which must not matter. With ``clear`` held, flags tell of the last beat alone.
     """
     run, noise = Run(), random.Random(1)
-    i_payload, o_payload = dut.i.payload.as_value(), dut.o.payload.as_value()
+    i_payload, o_payload = Value.cast(dut.i.payload), Value.cast(dut.o.payload)
     status = status_ports(dut)
     limit = 200 + 40 * len(beats)
 
     async def process(ctx, rst):
-        ctx.set(dut.clear, int(clear))
+        if hasattr(dut, "clear"):
+            ctx.set(dut.clear, int(clear))
         offered, waiting = None, None
         sent = 0
         for cycle in range(limit):

@@ -28,7 +28,7 @@ from qse_hw.golden.models.integer.formats import (
 )
 from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT
 from qse_hw.golden.models.integer.products import Convolution, Multiplier, Norm, Product
-from qse_hw.golden.models.integer.scalar_arithmetic import Saturated
+from qse_hw.golden.models.integer.scalar_arithmetic import Saturated, Tap
 from qse_hw.golden.models.integer.scan import Scan
 
 Floats = npt.NDArray[np.float64]
@@ -60,10 +60,14 @@ class ArrayArithmetic:
     Args:
         number: the layer's, None outside the layers.
         saturated: is counted up.
+
+    Attributes:
+        tap: sees the values of each tensor; None: nothing does.
     """
 
     def __init__(self, number: int | None, saturated: Saturated) -> None:
         self.number, self.saturated = number, saturated
+        self.tap: Tap | None = None
 
     def normalize(self, name: str, norm: Norm, inputs: Floats, to: Local) -> Floats:
         """The values (..., n) of v / sqrt(sum v^2 + n eps), in units of ``to``; each token has its own scale."""
@@ -118,7 +122,10 @@ class ArrayArithmetic:
         rows = positions.astype(np.intp)  # truncates, which for signed formats floors the magnitude
         rows -= table.first
         self.saturated[self.number, name] += int(table.saturated.take(rows).sum())
-        return _values(format).take(rows)
+        values: Floats = _values(format).take(rows)
+        if self.tap:
+            self.tap(self.number, name, values)
+        return values
 
     def fixed(self, name: str, value: Floats, to: FixedPoint) -> Floats:
         """Rounded half up; saturated."""
@@ -128,6 +135,8 @@ class ArrayArithmetic:
         """The nearest values from ``-high - 1`` to ``high``."""
         clipped = np.clip(value, -high - 1, high)
         self.saturated[self.number, name] += int(np.count_nonzero(clipped != value))
+        if self.tap:
+            self.tap(self.number, name, clipped)
         return clipped
 
     def scan(

@@ -6,7 +6,7 @@ Sizes: ``d_model`` m, ``d_inner`` d, ``d_state`` n.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from qse_hw.golden.formats.scalar import dequantize, quantize_dyadic
@@ -31,6 +31,9 @@ from qse_hw.golden.reference.hadamard import core, factorize, sylvester
 Numbers = list[int]
 Saturated = Counter[tuple[int | None, str]]
 """How often each tensor's values saturated, by ``(layer, name)``; layer None: outside the layers."""
+Tap = Callable[[int | None, str, Any], None]
+"""Is called with ``(layer, name, values)`` when values of a tensor were rounded or saturated: one value in the scalar
+model, an array with one step of time or all of them in the array model."""
 
 
 _INFLOW = FixedPoint(bits=LOCAL_BITS, exponent=0)
@@ -50,10 +53,14 @@ class ScalarArithmetic:
     Args:
         number: the layer's, None outside the layers.
         saturated: is counted up.
+
+    Attributes:
+        tap: sees the values of each tensor; None: nothing does.
     """
 
     def __init__(self, number: int | None, saturated: Saturated) -> None:
         self.number, self.saturated = number, saturated
+        self.tap: Tap | None = None
         self.word = 1 if number is None else number + 1  # of the LFSR
 
     def normalize(self, name: str, norm: Norm, inputs: Numbers, to: Local) -> Numbers:
@@ -103,7 +110,10 @@ class ScalarArithmetic:
         """Encodes ``value * 2**-k``, given in units of the step s; returns the code's value in fine steps."""
         quantized = quantize_dyadic(value, format.fraction_bits + 1 - k, format)
         self.saturated[self.number, name] += quantized.saturated
-        return dequantize(quantized.code, format)
+        result = dequantize(quantized.code, format)
+        if self.tap:
+            self.tap(self.number, name, result)
+        return result
 
     def requantize(self, name: str, value: int, M: int, k: int, to: FixedPoint) -> int:
         """``value * M * 2**-k``, rounded and saturated."""
@@ -113,6 +123,8 @@ class ScalarArithmetic:
         """The nearest value from ``-high - 1`` to ``high``."""
         clipped = min(max(value, -high - 1), high)
         self.saturated[self.number, name] += clipped != value
+        if self.tap:
+            self.tap(self.number, name, clipped)
         return clipped
 
     def scan(

@@ -1,0 +1,1 @@
+"""The layers of a Mamba around one product engine."""
