@@ -19,16 +19,17 @@ LIBRARY = ("-shared", "-fPIC")
 """Flags that make a shared library, for :class:`ctypes.CDLL`."""
 
 
-def compile_cpp(source: Path, flags: Sequence[str]) -> Path:
-    """Compile a source file that includes only the system's headers, unless that has been done before.
+def compile_cpp(source: Path, flags: Sequence[str], headers: Sequence[Path] = ()) -> Path:
+    """Compile a source file, unless that has been done before.
 
-    The result is kept in :func:`qse_hw.golden.io.files.cache_folder` under a digest of the source, the flags, the
-    compiler's version and the processor. Several processes may compile the same source at the same time: each writes a
+    The result is kept in :func:`qse_hw.golden.io.files.cache_folder` under a digest of the source, its headers, the
+    flags, the compiler's version and the processor. Several processes may compile the same source at the same time: each writes a
     file of its own and renames it.
 
     Args:
         source: a C++ file.
         flags: of g++; with those of :data:`LIBRARY` a shared library is made, else a program.
+        headers: all that it includes but the system's, in its folder.
 
     Returns:
         The compiled file.
@@ -41,7 +42,7 @@ def compile_cpp(source: Path, flags: Sequence[str]) -> Path:
     if compiler is None:
         raise InputError(f"Program {COMPILER} was not found; install a C++ compiler (Debian: apt-get install g++)")
     version = _run([compiler, "--version"], source)
-    key = "\n".join((files_digest([source], source.parent), *flags, version, platform.machine(), processor()))
+    key = "\n".join((files_digest([source, *headers], source.parent), *flags, version, platform.machine(), processor()))
     folder = cache_folder("compiled")
     compiled = folder / f"{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
     if not compiled.exists():
@@ -58,19 +59,19 @@ def compile_cpp(source: Path, flags: Sequence[str]) -> Path:
     return compiled
 
 
-def load_library(source: Path, flags: Sequence[str]) -> ctypes.CDLL:
+def load_library(source: Path, flags: Sequence[str], headers: Sequence[Path] = ()) -> ctypes.CDLL:
     """The compiled library; a kept file that cannot be loaded is compiled again, once.
 
     Raises:
         InputError, RuntimeError: as :func:`compile_cpp`.
         OSError: if the library cannot be loaded.
     """
-    compiled = compile_cpp(source, flags)
+    compiled = compile_cpp(source, flags, headers)
     try:
         return ctypes.CDLL(str(compiled))
     except OSError:
         compiled.unlink(missing_ok=True)
-        return ctypes.CDLL(str(compile_cpp(source, flags)))
+        return ctypes.CDLL(str(compile_cpp(source, flags, headers)))
 
 
 def _run(command: list[str], source: Path) -> str:

@@ -35,16 +35,16 @@ def words(first: int, count: int) -> Words:
     sequence[0], known, power = first, 1, 0
     while known <= count:  # a leap is linear over GF(2), so the map of twice as many leaps is the map applied to itself
         more = min(known, count + 1 - known)
-        sequence[known : known + more] = _apply(_leaps(power), sequence[:more])
+        sequence[known : known + more] = _apply(leaps(power), sequence[:more])
         known, power = known + more, power + 1
     return sequence
 
 
 @cache
-def _leaps(power: int) -> Words:
+def leaps(power: int = 0) -> Words:
     """The map of ``2**power`` leaps as a table (4, 256): a row for each byte of the word, the low byte first."""
     if power:
-        half = _leaps(power - 1)
+        half = leaps(power - 1)
         twice: Words = _apply(half, half)
         return twice
     return np.array([[leap(byte << 8 * place) for byte in range(256)] for place in range(4)], np.uint32)
