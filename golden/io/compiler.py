@@ -23,8 +23,8 @@ def compile_cpp(source: Path, flags: Sequence[str], headers: Sequence[Path] = ()
     """Compile a source file, unless that has been done before.
 
     The result is kept in :func:`qse_hw.golden.io.files.cache_folder` under a digest of the source, its headers, the
-    flags, the compiler's version and the processor. Several processes may compile the same source at the same time: each writes a
-    file of its own and renames it.
+    flags, the compiler's version and the processor. Several processes may compile the same source at the same time:
+    each writes a file of its own and renames it.
 
     Args:
         source: a C++ file.
@@ -42,7 +42,8 @@ def compile_cpp(source: Path, flags: Sequence[str], headers: Sequence[Path] = ()
     if compiler is None:
         raise InputError(f"Program {COMPILER} was not found; install a C++ compiler (Debian: apt-get install g++)")
     version = _run([compiler, "--version"], source)
-    key = "\n".join((files_digest([source, *headers], source.parent), *flags, version, platform.machine(), processor()))
+    files = files_digest([source, *headers], source.parent)
+    key = "\n".join((files, *flags, version, platform.machine(), processor()))
     folder = cache_folder("compiled")
     compiled = folder / f"{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
     if not compiled.exists():

@@ -7,6 +7,7 @@ Shapes: batch b, length l, ``d_model`` m, ``d_inner`` d, ``d_state`` n, groups o
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,6 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 CHUNK_VALUES = 1 << 18  # of the scan, held at once: few enough to stay in the cache
-_DECAYS = EXP2.table.astype(np.float64)
 _INFLOW = FixedPoint(bits=LOCAL_BITS, exponent=0)
 
 
@@ -204,7 +204,14 @@ class ArrayArithmetic:
 
 def decays(exponents: Floats) -> Floats:
     """``2**-v``, rounded to 15 fraction bits; ``exponents`` is v with 16 fraction bits, not yet rounded."""
-    return _DECAYS.take(np.floor(exponents + 0.5).astype(np.int64), mode="clip") * 2.0**-EXP2.OUTPUT_FRACTION
+    return _decay_table().take(np.floor(exponents + 0.5).astype(np.int64), mode="clip")
+
+
+@cache
+def _decay_table() -> Floats:
+    """Of a million values, so it is made when the first decay is computed."""
+    table: Floats = np.ldexp(EXP2.table.astype(np.float64), -EXP2.OUTPUT_FRACTION)
+    return table
 
 
 def factor(by: Multiplier) -> Floats:

@@ -3,7 +3,6 @@
 Shapes: batch b.
 """
 
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -33,6 +32,7 @@ class IntegerDecoder(Decoder):
         batch: sequences.
 
     Attributes:
+        formats: of the model's tensors.
         compiled: whether the steps are those in C++.
     """
 
@@ -41,7 +41,7 @@ class IntegerDecoder(Decoder):
         super().__init__(
             batch=batch, vocab_size=len(parameters.head.weights), device=torch.device("cpu"), compiled=False
         )
-        self.parameters, self.compiled = parameters, library.available()
+        self.formats, self.compiled = parameters.formats, library.available()
         self._steps: _Compiled | _Arrays = (_Compiled if self.compiled else _Arrays)(parameters, batch)
 
     @classmethod
@@ -68,7 +68,7 @@ class IntegerDecoder(Decoder):
     def step(self, ids: Tensor) -> Tensor:
         """Logits (b, vocab_size), float32, after one more token (b,)."""
         logits = self._steps(ids.tolist())
-        return torch.from_numpy(np.ldexp(logits, self.parameters.formats.logits.exponent).astype(np.float32))
+        return torch.from_numpy(np.ldexp(logits, self.formats.logits.exponent).astype(np.float32))
 
 
 class _Compiled:

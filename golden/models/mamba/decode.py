@@ -1,23 +1,25 @@
-"""The unquantized Mamba-1 one token at a time: the reference for the quantized one.
+"""The unquantized Mamba-1 or Mamba-2 one token at a time: the reference for the quantized one.
 
 Weights and the tensors between the parts are float16 (or another dtype); the residual stream, the convolution's sum,
 the norm and the scan are computed in float32. Shapes: batch b, ``d_model`` m, ``d_inner`` d, ``d_state`` n.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qse_hw.golden.errors import InputError, InputTypeError
-from qse_hw.golden.models.mamba.generate import Decoder
-from qse_hw.golden.models.mamba.model import Block, Mamba, MambaConfig, Mixer
+from qse_hw.golden.errors import InputTypeError
+from qse_hw.golden.models.mamba.decode_mamba2 import Mamba2Layer
+from qse_hw.golden.models.mamba.generate import Decoder, Region
+from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
+from qse_hw.golden.models.mamba.model import Block, Config, Mamba, Mixer
 
 
 class MambaLayer(nn.Module):
-    """One layer's weights and state.
+    """The weights and state of a Mamba-1's layer.
 
     Args:
         block: of a Mamba-1, float32.
@@ -35,6 +37,7 @@ class MambaLayer(nn.Module):
     ) -> None:
         super().__init__()
         mixer = cast(Mixer, block.mixer)
+        self.eps, self.split = block.norm.eps, mixer.split
         channels, width = mixer.conv1d.weight.shape[0], mixer.conv1d.weight.shape[2]
         projections = ("in_proj", "x_proj", "dt_proj", "out_proj")
         matrices = {name: getattr(mixer, name).weight.to(dtype) for name in projections}
@@ -51,9 +54,17 @@ class MambaLayer(nn.Module):
         self.register_buffer("window", torch.zeros(batch, channels, width - 1, dtype=dtype, device=device))
         self.register_buffer("state", torch.zeros(batch, *mixer.A_log.shape, dtype=state, device=device))
 
+    def forward(self, residual: Tensor, fuse: Callable[[Region], Region]) -> Tensor:
+        """The residual stream (b, m), float32, after this layer."""
+        after: Tensor = fuse(_layer)(
+            residual, self.window, self.state, self.norm, self.in_proj, self.taps, self.conv_bias, self.x_proj,
+            self.dt_proj, self.dt_bias, self.A, self.D, self.out_proj, self.eps, self.split,
+        )  # fmt: skip
+        return after
+
 
 class MambaDecoder(Decoder):
-    """A Mamba-1 that processes one token at a time.
+    """A Mamba-1 or Mamba-2 that processes one token at a time.
 
     Args:
         config: the sizes.
@@ -74,7 +85,7 @@ class MambaDecoder(Decoder):
 
     def __init__(
         self,
-        config: MambaConfig,
+        config: Config,
         blocks: Iterable[Block],
         embedding: Tensor,
         head: Tensor,
@@ -92,8 +103,9 @@ class MambaDecoder(Decoder):
         self.register_buffer("embedding", embedding.detach().to(place, dtype))
         self.register_buffer("head", self.embedding if head is embedding else head.detach().to(place, dtype))
         self.register_buffer("norm", norm.detach().to(place))
+        layer = Mamba2Layer if isinstance(config, Mamba2Config) else MambaLayer
         self.layers = nn.ModuleList(
-            MambaLayer(block, batch=batch, dtype=dtype, state=state, device=place) for block in blocks
+            layer(block, batch=batch, dtype=dtype, state=state, device=place) for block in blocks
         )
 
     @classmethod
@@ -106,11 +118,9 @@ class MambaDecoder(Decoder):
         state: torch.dtype = torch.float16,
         compiled: bool | None = None,
     ) -> "MambaDecoder":
-        """The decoder of a model, on its device; InputError for a Mamba-2, or another model."""
+        """The decoder of a model, on its device; InputTypeError for another model than a Mamba of this package."""
         if not isinstance(model, Mamba):
-            raise InputTypeError(f"Model must be a Mamba-1 of this package, not {type(model).__name__}")
-        if not isinstance(model.config, MambaConfig):
-            raise InputError("Model must be a Mamba-1, not a Mamba-2, to be decoded token by token")
+            raise InputTypeError(f"Model must be a Mamba of this package, not {type(model).__name__}")
         backbone = model.backbone
         return cls(
             model.config, model.blocks, backbone.embedding.weight, model.lm_head.weight, backbone.norm_f.weight,
@@ -118,22 +128,16 @@ class MambaDecoder(Decoder):
         )  # fmt: skip
 
     def states(self) -> list[Tensor]:
-        """Per layer the window (b, d, width - 1) and the SSM state (b, d, n)."""
-        layers = cast(Iterable[MambaLayer], self.layers)
+        """Per layer the window (b, channels, width - 1) and the SSM state (b, d, n)."""
+        layers = cast(Iterable[MambaLayer | Mamba2Layer], self.layers)
         return [state for layer in layers for state in (layer.window, layer.state)]
 
     def step(self, ids: Tensor) -> Tensor:
         """Logits (b, vocab_size) after one more token (b,)."""
-        config = self.config
-        split = (config.dt_rank, config.d_state, config.d_state)
-        through, last = self.fuse(_layer), self.fuse(_head)
         residual = F.embedding(ids, self.embedding).float()
         for layer in self.layers:
-            residual = through(
-                residual, layer.window, layer.state, layer.norm, layer.in_proj, layer.taps, layer.conv_bias,
-                layer.x_proj, layer.dt_proj, layer.dt_bias, layer.A, layer.D, layer.out_proj, config.eps, split,
-            )  # fmt: skip
-        logits: Tensor = last(residual, self.norm, self.head, config.eps)
+            residual = layer(residual, self.fuse)
+        logits: Tensor = self.fuse(_head)(residual, self.norm, self.head, self.config.eps)
         return logits
 
 

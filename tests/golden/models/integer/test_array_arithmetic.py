@@ -1,6 +1,8 @@
 """Arithmetic on arrays where float64 is not wide enough."""
 
 import math
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -32,3 +34,12 @@ def test_squares_of_a_residual_stream_at_its_limit():
         assert ArrayArithmetic(0, Saturated()).root_scale(np.array([[total]], np.float64), own).item() == M * 2.0**-k
         scales.append(M * 2.0**-k)
     assert scales[0] != scales[1]
+
+
+def test_the_table_of_decays_is_not_made_by_an_import():
+    run = (
+        "import qse_hw.golden.models.integer.array_arithmetic as a; from qse_hw.golden.models.integer.functions import "
+        "EXP2; assert a._decay_table.cache_info().currsize == 0 and 'table' not in vars(EXP2); "
+        "a.decays(a.np.zeros(1)); assert 'table' in vars(EXP2)"
+    )
+    subprocess.run([sys.executable, "-c", run], check=True)

@@ -5,11 +5,10 @@ import torch
 from transformers import MambaConfig as HFConfig
 from transformers import MambaForCausalLM
 
-from qse_hw.golden.errors import InputError
+from qse_hw.golden.errors import InputTypeError
 from qse_hw.golden.models.mamba import generate
 from qse_hw.golden.models.mamba.checkpoint import load_model
 from qse_hw.golden.models.mamba.decode import MambaDecoder
-from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba
 from tests.golden.quantize.graphs import Capture
 
@@ -121,7 +120,6 @@ def test_layers_compile_whole_and_once(model, monkeypatch):
     torch.compiler.reset()
 
 
-def test_mamba_2_is_refused():
-    other = Mamba(Mamba2Config(d_model=32, n_layer=1, vocab_size=61, d_state=8, headdim=16))
-    with pytest.raises(InputError, match=r"^Model must be a Mamba-1, not a Mamba-2, to be decoded token by token$"):
-        MambaDecoder.of(other)
+def test_other_models_are_refused():
+    with pytest.raises(InputTypeError, match=r"^Model must be a Mamba of this package, not Linear$"):
+        MambaDecoder.of(torch.nn.Linear(2, 2))
