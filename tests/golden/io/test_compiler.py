@@ -47,6 +47,16 @@ def test_compiled_once_for_the_same_source_and_flags(source, tmp_path):
     assert kept(tmp_path) == sorted({program, *others})
 
 
+def test_compiled_anew_when_a_header_changes(source):
+    header = source.with_name("answer.hpp")
+    source.write_text('#include "answer.hpp"\nint main() { return ANSWER; }\n')
+    programs = []
+    for answer in (1, 2):
+        header.write_text(f"#define ANSWER {answer}\n")
+        programs.append(compile_cpp(source, (), [header]))
+    assert [subprocess.run([program], check=False).returncode for program in programs] == [1, 2]
+
+
 @pytest.mark.parametrize("content", [b"", b"junk"])
 def test_a_damaged_library_is_compiled_again(source, content):
     flags = ("-DANSWER=42", *LIBRARY)
