@@ -1,10 +1,11 @@
-"""The measurements of docs/functions.md: python docs/functions_runs.py [NAME ...], all if none is named.
+"""The measurements of docs/functions.md: python docs/functions_runs.py [--seeds N] [NAME ...], all if none is named.
 
-Each makes docs/results/functions-NAME.json: units and what they are compared with, built by the same flow in one run.
+Each makes docs/results/functions-NAME.json: units and what they are compared with, built by the same flow in one run,
+each placed with the seeds 1 to N (default: 3).
 """
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -103,7 +104,7 @@ RUNS |= {
 """Units and targets of each run, the most wanted first."""
 
 
-def main(names: list[str]) -> None:
+def main(names: list[str], seeds: int) -> None:
     """Measure what is named."""
     for name in names or RUNS:
         print(name, flush=True)
@@ -112,11 +113,11 @@ def main(names: list[str]) -> None:
         emitted = {config: emit(config) for config, _ in pairs}
         made = {on: targets([on])[0] for _, ons in pairs for on in ons}
         points = [Point(emitted[config], made[on]) for config, ons in pairs for on in ons]
-        measured = measure(points, seeds=SEEDS, cache=Cache(default_folder()), jobs=JOBS)
+        measured = measure(points, seeds=seeds, cache=Cache(default_folder()), jobs=JOBS)
         document = {
             "schema": SCHEMA,
-            "command": f"python docs/functions_runs.py {name}",
-            "seeds": list(range(1, SEEDS + 1)),
+            "command": f"python docs/functions_runs.py {'' if seeds == SEEDS else f'--seeds {seeds} '}{name}",
+            "seeds": list(range(1, seeds + 1)),
             "seconds": round(time.monotonic() - began, 1),
             **environment(),
             "tools": check_tools(list(made.values())),
@@ -128,19 +129,24 @@ def main(names: list[str]) -> None:
 
 
 def result(one: Any) -> dict[str, Any]:
-    """A unit on a target."""
+    """A unit on a target; ``seeds``: how many placements ``fmax`` is the median of, 1 where nothing is placed."""
     config, area = one.unit.config, one.area
-    found: dict[str, Any] = {"label": config.label, "target": one.target, "parameters": config.parameters()}
+    row: dict[str, Any] = {"label": config.label, "target": one.target, "parameters": config.parameters()}
     if isinstance(config, FunctionConfig):
-        found["segments"] = config.arithmetic.polynomial.segments
-        found["error"] = float(accuracy(config.arithmetic).error) * 2.0**config.output.exponent
+        row["segments"] = config.arithmetic.polynomial.segments
+        row["error"] = float(accuracy(config.arithmetic).error) * 2.0**config.output.exponent
     else:
-        found["error"] = config.error
-    found["latency"] = one.unit.latency
-    found["area"] = {name: getattr(area, name) for name in ("comb", "ff", "dsp", "bram", "nand2")}
-    found["fmax"] = one.median
-    return found
+        row["error"] = config.error
+    row["latency"] = one.unit.latency
+    row["seeds"] = len(one.timing)
+    row["area"] = {name: getattr(area, name) for name in ("comb", "ff", "dsp", "bram", "nand2")}
+    row["fmax"] = one.median
+    return row
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description="The measurements of docs/functions.md.")
+    parser.add_argument("names", nargs="*", choices=[*RUNS, []], metavar="NAME", help=", ".join(RUNS))
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="placements of each point (default: 3)")
+    options = parser.parse_args()
+    main(options.names, options.seeds)
