@@ -77,7 +77,8 @@ def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fr
     above, below = [one + 1 for one in beyond], [1 - one for one in beyond]
     above[-1] += points.beyond
     below[-1] += points.beyond
-    powers = (reduction.largest_powers(points.argument, unit.low, unit.high, apart) for apart in (0, points.gap))
+    last = reduction.last_computed(unit.high, unit.output)
+    powers = (reduction.largest_powers(points.argument, unit.low, last, apart) for apart in (0, points.gap))
     here, near = ([Fraction(2) ** power for power in some.tolist()] for some in powers)
     one = Fraction(2) ** (-FRACTION_BITS - unit.output.exponent)
     more = departure(reduction, points.gap) * 2**FRACTION_BITS if points.gap > 1 else 0
@@ -103,6 +104,6 @@ def error_by_segment(unit: FunctionUnit, gap: int | None = None) -> dict[int, Fr
 def _input_of(unit: FunctionUnit, argument: int) -> int:
     """An input of the domain that is reduced to an argument in the argument's segment."""
     if unit.reduction.kind == "exponential":
-        period = 1 << unit.reduction.fraction_bits
-        return (unit.high - argument) // period * period + argument
+        period, last = 1 << unit.reduction.fraction_bits, unit.reduction.last_computed(unit.high, unit.output)
+        return (last - argument) // period * period + argument
     return argument if argument <= unit.high else -argument

@@ -168,7 +168,10 @@ def exact(reference: Targets, allowed: Allowed, sum_bits: int, rounds: bool) -> 
     ``rounds``: of :class:`qse_hw.golden.functions.unit.FunctionUnit`.
     """
     reduction = reference.reduction
-    arguments, positive, powers = reduction.reduce_array(reference.x)
+    high = int(reference.x[-1])
+    computed = slice(reduction.last_computed(high, reference.output) - int(reference.x[0]) + 1)
+    allowed = Allowed(*(values[computed] for values in allowed))
+    arguments, positive, powers = reduction.reduce_array(reference.x[computed])
     shifts = reduction.shifts(powers, sum_bits, reference.output)
     half = (1 << shifts) >> 1 if reduction.shift_varies and rounds else 0
     relu = np.where(positive, arguments << (sum_bits - reduction.fraction_bits), 0) if positive.any() else 0
@@ -239,12 +242,13 @@ def sampled(
     """The constraints of ``error``, in steps of the output, on a line with ``sum_bits`` fraction bits."""
     step = Fraction(2) ** (FRACTION_BITS + output.exponent)
     between = int(departure(reduction, points.gap) * 2**FRACTION_BITS) + 1
+    last = reduction.last_computed(high, output)
 
     def slacks(steps: Fraction) -> list[int]:
         """How far the core may be from the line, ``steps`` of the output with the largest power."""
 
         def at(apart: int) -> list[int]:
-            powers = reduction.largest_powers(points.argument, low, high, apart).tolist()
+            powers = reduction.largest_powers(points.argument, low, last, apart).tolist()
             return [_shifted(int(steps * step), -power) for power in powers]
 
         slack = at(0)

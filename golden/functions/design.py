@@ -8,6 +8,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from qse_hw.golden.checks import instance, one_of
 from qse_hw.golden.errors import InputError
@@ -35,7 +36,7 @@ BORDERS: tuple[Borders, ...] = ("auto", "free", "power-of-two", "equal")
 MAX_INPUT_BITS = 24
 MAX_SEGMENTS = 1024
 _GUARD_BITS = {1: 1, 2: 2}  # of c0 beyond the output's last place, by degree
-_ROUNDED_BELOW = 2  # steps of error; a larger one has room for results that are rounded down after a shift
+_WIDE = 2  # steps of error that leave room for one of these bits less, and for rounding down after a shift
 _SLOPE_BITS = {1: (-2, -1), 2: (4,)}  # of the slope's fraction, beyond the error's, by degree
 _CURVATURE_BITS = {1: (0,), 2: (0,)}  # likewise c2's
 _OFFSET_BITS = (7, 8, 9)  # of segments with power-of-two borders
@@ -110,6 +111,12 @@ def design(
         # of grids, coarse ones first, only the first that will do
         for one in next(filter(None, (base.of(shape).fit(shape, segments) for shape in shapes)), [])
     ]
+    if not candidates and degree == 2 and asked.least_is_apart:
+        least, next_to_it = (-x * Fraction(2) ** input.exponent for x in (1 << (input.width - 1), reduction.largest))
+        raise InputError(
+            f"Low must be above {shown(least)} to keep the error {shown(error)} with degree 2, which takes the least "
+            f"input for {shown(next_to_it)}; give low, take degree 1, or allow a larger error"
+        )
     if not candidates:
         raise InputError(
             f"Segments must be more than {segments} to keep the error {shown(error)} with degree {degree} and "
@@ -151,8 +158,13 @@ class _Asked:
     @property
     def power(self) -> int:
         """The largest factor of the core, as log2."""
-        ends = np.array([self.low, self.high], np.int64)
-        return int(self.reduction.reduce_array(ends)[2].max())
+        return int(self._powers.max())
+
+    @property
+    def _powers(self) -> npt.NDArray[np.int64]:
+        """Those of both ends."""
+        last = self.reduction.last_computed(self.high, self.output)
+        return self.reduction.reduce_array(np.array([self.low, last], np.int64))[2]
 
     @property
     def least(self) -> Fraction:
@@ -165,6 +177,15 @@ class _Asked:
     def targets(self) -> Targets:
         return targets(self.reduction, self.output, self.low, self.high)
 
+    @property
+    def least_is_apart(self) -> bool:
+        """Whether no polynomial can have the least input in common with the next one, whose argument it has."""
+        if self.reduction.kind != "even" or self.low > -self.reduction.largest - 1:
+            return False
+        sum_bits = max(self.reduction.fraction_bits, -self.output.exponent) + 1
+        limits = self.constraints(sum_bits, True)
+        return bool(limits.low[-1] > limits.high[-1])
+
     def of(self, shape: Shape) -> "_Asked":
         """The same with the shape's reduction."""
         return replace(self, reduction=replace(self.reduction, mirrored=shape.mirrored))
@@ -176,8 +197,8 @@ class _Asked:
             return 0
         if not self.reduction.shift_varies:
             return self.reduction.argument_bits  # registers of |x|
-        powers = self.reduction.reduce_array(np.array([self.low, self.high], np.int64))[2]
-        return 2 * self.output.width * int(abs(powers[1] - powers[0])).bit_length()  # multiplexers and registers
+        low, high = self._powers.tolist()
+        return 2 * self.output.width * abs(high - low).bit_length()  # multiplexers and registers
 
     def fit(self, shape: Shape, segments: int, limits: Constraints | None = None) -> list[_Candidate]:
         """The polynomials of a shape, within the error or ``limits``."""
@@ -232,6 +253,7 @@ def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape
     finest = max(0, reduction.argument_bits - _ADDRESS_BITS[degree])
     aligned = borders == "power-of-two" and degree == 1
     offsets: Sequence[int | None] = (None, *_OFFSET_BITS) if aligned and asked.narrow else (None,)
+    guard = _GUARD_BITS[degree] - (error >= _WIDE)
     mirrors = (True, False) if borders == "equal" or aligned else (True,)
     if reduction.kind != "even" or degree == 2:
         mirrors = (False,)
@@ -246,8 +268,8 @@ def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape
             continue
         shape = Shape(
             borders=borders, grid=finest, degree=degree, slope_bits=slope, local=degree == 2,
-            sum_bits=sum_bits, dropped=max(0, below - _GUARD_BITS[degree]), truncated=truncated, offset_bits=offset,
-            mirrored=mirrored, rounds=not reduction.shift_varies or error < _ROUNDED_BELOW,
+            sum_bits=sum_bits, dropped=max(0, below - guard), truncated=truncated, offset_bits=offset,
+            mirrored=mirrored, rounds=not reduction.shift_varies or error < _WIDE,
         )  # fmt: skip
         grids = range(reduction.argument_bits, finest - 1, -1) if borders == "equal" else [finest]
         yield [shape.on_grid(grid) for grid in grids]

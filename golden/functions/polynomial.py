@@ -59,6 +59,19 @@ class PiecewisePolynomial:
             slope += (self.c2[k] * d) >> self.truncated
         return (self.c0[k] << self.dropped) + slope * d
 
+    def extremes(self, first: int, last: int) -> tuple[int, int]:
+        """The least and the largest value at the arguments from ``first`` to ``last``.
+
+        Of degree 1 those at both ends of every segment, between which lines have no others.
+        """
+        if self.degree == 2:
+            t = np.arange(first, last + 1, dtype=np.int64)
+        else:
+            starts = np.array(self.starts, np.int64)
+            t = np.unique(np.clip([*starts, *(starts - 1), first, last], first, last))
+        values = self.array(t)
+        return int(values.min()), int(values.max())
+
     def array(self, t: Integers, key: Integers | None = None) -> Integers:
         """The values at arguments of any shape; ``key`` likewise."""
         starts = np.array(self.starts, np.int64)

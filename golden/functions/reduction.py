@@ -116,6 +116,20 @@ class Reduction:
         zeros = (self.argument_bits - lengths) // 2 * 2
         return x << zeros, no, (zeros - self.fraction_bits - self.input.exponent) // 2
 
+    def end_value(self, high: int, output: InputType) -> int | None:
+        """The output at the domain's high end, if it is a constant of the unit, else None.
+
+        So it is of exp2 if the end is a whole number: its value, a power of two, is an output, and no other input of the
+        domain is shifted as little. (If the power is less than an output's step, it is computed as the others are.)
+        """
+        whole = self.kind == "exponential" and high % (1 << self.fraction_bits) == 0
+        power = (high >> self.fraction_bits) - output.exponent
+        return 1 << power if whole and power >= 0 else None
+
+    def last_computed(self, high: int, output: InputType) -> int:
+        """The largest input of the domain whose output is computed: the end, or the input before it."""
+        return high if self.end_value(high, output) is None else high - 1
+
     def key(self, argument: int, positive: bool) -> int:
         """The number whose segment an argument is computed with."""
         return argument - 1 if self.mirrored and not positive else argument

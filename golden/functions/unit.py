@@ -39,6 +39,8 @@ class FunctionUnit:
     def __call__(self, x: int) -> int:
         """The output, in steps, at the input of ``x`` steps."""
         x = min(max(x, self.low), self.high)
+        if x == self.high and self.end_value is not None:
+            return self.end_value
         argument, positive, power = self.reduction.reduce(x)
         total = self.polynomial(argument, self.reduction.key(argument, positive))
         shift = self.polynomial.sum_bits + self.output.exponent - power
@@ -53,10 +55,23 @@ class FunctionUnit:
         argument, positive, power = self.reduction.reduce_array(inside)
         total = self.polynomial.array(argument, self.reduction.key_array(argument, positive))
         shift = self.reduction.shifts(power, self.polynomial.sum_bits, self.output)
-        if self.reduction.shift_varies:
-            return ((total >> (shift - 1)) + 1) >> 1 if self.rounds else total >> shift
-        outputs: Integers = (total + np.where(positive, argument << self.slope_bits, 0)) >> shift
-        return outputs
+        outputs: Integers
+        if not self.reduction.shift_varies:
+            outputs = (total + np.where(positive, argument << self.slope_bits, 0)) >> shift
+        else:
+            outputs = ((total >> (shift - 1)) + 1) >> 1 if self.rounds else total >> shift
+        return outputs if self.end_value is None else np.where(inside == self.high, self.end_value, outputs)
+
+    @property
+    def sums(self) -> tuple[int, int]:
+        """The least and the largest value of the polynomial at the arguments that occur, and at those between."""
+        first = (self.reduction.largest + 1) >> 2 if self.reduction.kind == "root" else 0
+        return self.polynomial.extremes(first, self.reduction.largest)
+
+    @property
+    def end_value(self) -> int | None:
+        """The output at the high end and beyond, if it is a constant."""
+        return self.reduction.end_value(self.high, self.output)
 
     @property
     def slope_bits(self) -> int:

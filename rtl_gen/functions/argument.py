@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,21 +17,22 @@ class Argument(wiring.Component):
 
     Attributes:
         latency: cycles from ``x`` to all outputs.
-        base: the sum is shifted right by ``base + amount``; and, if rounded, then by one.
+        base: the sum is shifted right by ``base`` less what ``left`` is; and, if rounded, then by one.
 
     Members:
         x: the input, in steps.
         argument: of the core; mirrored: its segment's key.
         factor: what the slope is multiplied with, or a part of: the argument; mirrored: x, or the end of the domain.
         positive: whether max(x, 0) is to be added, which is the argument then; mirrored: whether x >= 0.
-        amount: see ``base`` (other functions only).
+        left: see ``base`` (other functions only).
+        below_end: whether x was below the domain's high end, from which on the output is a constant (exp2; else no bits).
         outside: whether x was outside the domain.
     """
 
     latency: int
     base: int = 0
 
-    def __init__(self, unit: FunctionUnit, amount_bits: int = 0) -> None:
+    def __init__(self, unit: FunctionUnit, left_bits: int = 0) -> None:
         self._unit = unit
         super().__init__(
             {
@@ -43,7 +44,8 @@ class Argument(wiring.Component):
                     else unsigned(unit.reduction.argument_bits)
                 ),
                 "positive": Out(1),
-                "amount": Out(amount_bits),
+                "left": Out(left_bits),
+                "below_end": Out(int(unit.end_value is not None)),
                 "outside": Out(1),
             }
         )
@@ -54,14 +56,16 @@ class Argument(wiring.Component):
         return self._unit.polynomial.sum_bits + self._unit.output.exponent - self._unit.rounds
 
     def _inside(self, m: Module) -> tuple[Value, Value]:
-        """x, or the end of the domain next to it; whether it was outside."""
+        """x, or the end of the domain next to it, but for the high end if its output is a constant; whether outside."""
         x, width = self.x, len(self.x)
         inside: Value = x
         outside: Value = Const(0, 1)
         if self._unit.high < (1 << (width - 1)) - 1:
             above = Signal()
             m.d.comb += above.eq(greater_equal(x, self._unit.high + 1))
-            inside, outside = Mux(above, Const(self._unit.high, signed(width)), inside), outside | above
+            outside |= above
+            if self._unit.end_value is None:
+                inside = Mux(above, Const(self._unit.high, signed(width)), inside)
         if self._unit.low > -1 << (width - 1):
             below = Signal()
             m.d.comb += below.eq(~greater_equal(x, self._unit.low))
@@ -113,33 +117,40 @@ class Mirror(Argument):
 
 
 class FractionPart(Argument):
-    """The bits of x after the binary point; the integer part, counted down from the largest, is the amount."""
+    """The bits of x after the binary point; the integer part, counted up so that the largest has all bits set.
+
+    The largest is that of inputs whose output is no constant. Of inputs below 0 the bits are those of x.
+    """
 
     latency = 2
 
     def __init__(self, unit: FunctionUnit) -> None:
         bits = unit.reduction.fraction_bits
-        self._largest = unit.high >> bits
-        super().__init__(unit, (self._largest - (unit.low >> bits)).bit_length())
-        self.base = self._shift - self._largest
+        largest = unit.reduction.last_computed(unit.high, unit.output) >> bits
+        super().__init__(unit, (largest - (unit.low >> bits)).bit_length())
+        most = (1 << len(self.left)) - 1
+        self._added = most - largest
+        self.base = self._shift - largest + most
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = Stages(m, ())
         x, outside = self._inside(m)
+        if len(self.below_end):
+            m.d.comb += self.below_end.eq(stages.delay(~greater_equal(self.x, self._unit.high), 2, "below_end"))
         x, bits = stages.register(x, "x"), len(self.argument)
-        amount = (Const(self._largest, Shape.cast(range(self._largest, self._largest + 1))) - x[bits:].as_signed())
+        left = (x[bits:] + self._added % (1 << len(self.left)))[: len(self.left)]
         m.d.comb += [
             self.factor.eq(self.argument),
             self.argument.eq(stages.register(x[:bits], "fraction")),
-            self.amount.eq(stages.register(amount[: len(self.amount)], "amount")),
+            self.left.eq(stages.register(left, "left")),
             self.outside.eq(stages.delay(outside, 2, "outside")),
         ]
         return m
 
 
 class Mantissa(Argument):
-    """x without its leading zeros, an even number of them; the fewer there were, the larger the amount."""
+    """x without its leading zeros, an even number of them."""
 
     def __init__(self, unit: FunctionUnit) -> None:
         reduction = unit.reduction
@@ -147,8 +158,8 @@ class Mantissa(Argument):
         self.latency = 1 + normalize_latency(self._most_zeros)
         bits = len(steps(self._most_zeros))
         super().__init__(unit, bits)
-        # power = (zeros - fraction_bits - exponent) / 2, and the amount is the complement of zeros / 2
-        self.base = self._shift + (reduction.fraction_bits + reduction.input.exponent) // 2 - ((1 << bits) - 1)
+        # power = (zeros - fraction_bits - exponent) / 2
+        self.base = self._shift + (reduction.fraction_bits + reduction.input.exponent) // 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -160,7 +171,7 @@ class Mantissa(Argument):
         m.d.comb += [
             self.factor.eq(self.argument),
             self.argument.eq(argument),
-            self.amount.eq(~zeros),
+            self.left.eq(zeros),
             self.outside.eq(stages.delay(outside, self.latency, "outside")),
         ]
         return m

@@ -10,11 +10,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from qse_hw.golden.errors import InputError
 from qse_hw.golden.functions.blocks import blocks, by_code, codes
 from qse_hw.rtl_gen.functions.argument import ARGUMENTS
 from qse_hw.rtl_gen.functions.logic_multiplier import LogicMultiplier, logic_multiplier_latency
 from qse_hw.rtl_gen.functions.segment import segment_code
-from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
+from qse_hw.rtl_gen.lane.multiplier import DSP_WIDTH, Multiplier, multiplier_latency
 from qse_hw.rtl_gen.logic.select import pick, resize, table
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.units.function import FunctionConfig
@@ -60,7 +61,8 @@ class FunctionLane(wiring.Component):
             bends = [(c2 * farthest) >> polynomial.truncated for c2 in polynomial.c2]
             slopes = [min(slopes) + min(0, *bends), max(slopes) + max(0, *bends)]
         self._slope = signed(unit.slope_bits + 2) if reduction.mirrored else _shape(slopes)
-        self._levels = [(n, 1 << n) for n in range(len(self._argument.amount))]
+        self._check_widths()
+        self._levels = _levels(len(self._argument.left))
         last = self._multiplier_latency(self._slope)
         self.latency = self._argument.latency + 1 + 1 + self._moves + last + 1
         if polynomial.c2:
@@ -112,8 +114,9 @@ class FunctionLane(wiring.Component):
         if not unit.reduction.shift_varies:
             m.d.comb += self.y.eq(total >> (polynomial.sum_bits + unit.output.exponent - below))
         else:
-            amount = stages.delay(argument.amount, 3 + cycles + wait, "amount")
-            m.d.comb += self.y.eq(self._shifted(stages, total, argument.base - below, amount))
+            left = stages.delay(argument.left, 3 + cycles + wait, "left")
+            shifted = self._shifted(stages, total, argument.base - below, left)
+            m.d.comb += self.y.eq(self._with_end(stages, shifted))
         return m
 
     def _rows(self, rows: Sequence[int]) -> list[int]:
@@ -183,35 +186,79 @@ class FunctionLane(wiring.Component):
             early = stages.delay(relu, since - wait, "relu_early")
             both = (c0 << (polynomial.dropped - below)) + (early << (fraction - below))
             other = stages.delay(stages.register(both, "c0_and_relu"), wait - 1, "both_delay")
-        return stages.register(((product >> below) + other), "total"), below
+        total = (product >> below) + other
+        if self._unit.reduction.shift_varies:  # its highest bits would be shifted, too
+            shape = _shape([bound >> below for bound in self._unit.sums])
+            total = resize(total, shape.width)
+            total = total.as_signed() if shape.signed else total
+        return stages.register(total, "total"), below
 
-    def _shifted(self, stages: Stages, total: Value, base: int, amount: Value) -> Value:
-        """The sum shifted right by ``base + amount``; and by one, rounded half up, unless it is rounded down."""
-        value = total >> base if base >= 0 else total << -base
+    def _shifted(self, stages: Stages, total: Value, base: int, left: Value) -> Value:
+        """The sum shifted right by ``base - left``; and by one, rounded half up, unless it is rounded down."""
+        least = base - (1 << len(left)) + 1
+        value = total >> least if least >= 0 else total << -least
         for number, (bit, step) in enumerate(self._levels):
             if number % _LEVELS == 0 and number:
                 value = stages.register(value, f"shifted{number}")
-                amount = stages.register(amount, f"amount_left{number}")
-            value = stages.name(Mux(amount[bit], value >> step if step < len(value) else 0, value), f"by{step}")
-        if self._levels:
-            value = stages.register(value, "shifted")
-        return stages.register((value + 1) >> 1, "rounded") if self._unit.rounds else value
+                left = stages.register(left, f"left{number}")
+            value = stages.name(Mux(left[bit], value, value >> step if step < len(value) else 0), f"by{step}")
+        if self._unit.rounds:
+            return (stages.register(value, "shifted") + 1) >> 1 if self._levels else (value + 1) >> 1
+        return value
+
+    def _with_end(self, stages: Stages, value: Value) -> Value:
+        """The output, registered if that has a cycle: ``value``, or at the domain's end a constant."""
+        argument, registered = self._argument, bool(self._levels) or self._unit.rounds
+        if len(argument.below_end):
+            wait = self.latency - argument.latency - registered
+            end = Const(self._unit.end_value or 0)
+            value = Mux(stages.delay(argument.below_end, wait, "below_end"), value, end)
+        return stages.register(value, "rounded" if self._unit.rounds else "shifted") if registered else value
+
+    def _check_widths(self) -> None:
+        """InputError if a product is too wide for the target's multipliers."""
+        config, d = self._config, self._d.width
+        if config.multiplier == "logic" or config.target != "ecp5":
+            return
+        for name, b in (("slope", self._slope.width), ("curvature", self._c2.width)):
+            if min(d, b) > DSP_WIDTH or max(d, b) > 2 * DSP_WIDTH - 1:
+                raise InputError(
+                    f"Factors for ecp5 must have at most {DSP_WIDTH} and {2 * DSP_WIDTH - 1} bits, "
+                    f"not {d} (argument) and {b} ({name}) as in {config.label}; "
+                    "allow a larger error, take a narrower input, or target generic"
+                )
+
+    def _swapped(self, b: Shape) -> bool:
+        """Whether b takes the place of the factor that may be made of two cells."""
+        return self._config.target == "ecp5" and b.width > DSP_WIDTH
 
     def _multiplier_latency(self, b: Shape) -> int:
         if self._config.multiplier == "logic":
             return logic_multiplier_latency(b.width)
-        return multiplier_latency(self._d.width, self._config.target)
+        return multiplier_latency(b.width if self._swapped(b) else self._d.width, self._config.target)
 
     def _multiply(self, m: Module, a: Value, b: Value, b_shape: Shape, name: str) -> Value:
         """a, d's shape, times b."""
-        made = (
-            LogicMultiplier(self._d, b_shape)
-            if self._config.multiplier == "logic"
-            else Multiplier(self._d, b_shape, target=self._config.target)
-        )
-        m.submodules[name] = made
-        m.d.comb += [made.a.eq(a), made.b.eq(b), made.enable.eq(self.enable)]
-        return made.p
+        multiplier: Multiplier | LogicMultiplier
+        if self._config.multiplier == "logic":
+            multiplier = LogicMultiplier(self._d, b_shape)
+        elif self._swapped(b_shape):
+            multiplier, a, b = Multiplier(b_shape, self._d, target=self._config.target), b, a
+        else:
+            multiplier = Multiplier(self._d, b_shape, target=self._config.target)
+        m.submodules[name] = multiplier
+        m.d.comb += [multiplier.a.eq(a), multiplier.b.eq(b), multiplier.enable.eq(self.enable)]
+        return multiplier.p
+
+
+def _levels(bits: int) -> list[tuple[int, int]]:
+    """Bits of an amount to shift by, and their steps, in the order in which they are used.
+
+    The largest step, which clears most bits, together with the smallest: a bit of the result that the large step cannot
+    fill takes one look-up table of four inputs for both.
+    """
+    order = [n for pair in zip(reversed(range(bits)), range(bits), strict=True) for n in pair][:bits]
+    return [(n, 1 << n) for n in order]
 
 
 def _shape(values: "tuple[int, ...] | list[int]") -> Shape:

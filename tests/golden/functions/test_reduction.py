@@ -33,6 +33,25 @@ def test_parts_give_the_function(name, input, direct):
             assert abs(value - exactly(name, one * step)) < mp.mpf(2) ** (int(powers[number]) - FRACTION_BITS + 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "direct", "high", "output", "value"),
+    [
+        ("exp2", False, 0, "s10e-7", 1 << 7),
+        ("exp2", False, 32, "s10e-4", 1 << 6),
+        ("exp2", False, -48, "s10e-3", 1),
+        ("exp2", False, -64, "s10e-3", None),  # less than a step
+        ("exp2", False, 1, "s10e-7", None),  # no power of two
+        ("exp2", True, 0, "s10e-7", None),
+        ("softplus", False, 0, "s10e-7", None),
+        ("rsqrt", False, 16, "s10e-7", None),
+    ],
+)
+def test_the_constant_at_the_end(name, direct, high, output, value):
+    reduction, type = Reduction(FUNCTIONS[name], input_type("s9e-4"), direct), input_type(output)
+    assert reduction.end_value(high, type) == value
+    assert reduction.last_computed(high, type) == (high if value is None else high - 1)
+
+
 @pytest.mark.parametrize("input", ["s8e-4", "s9e-4"])
 @pytest.mark.parametrize("name", ["exp2", "rsqrt"])
 def test_largest_powers(name, input):

@@ -103,3 +103,16 @@ def test_tails_of_wide_inputs(function):
     unit = make({"function": function, "input": "s18e-10", "output": "s20e-11", "bits": 8})
     x = np.concatenate([np.arange(-1 << 17, -15000), np.arange(15000, 1 << 17)])
     np.testing.assert_array_equal(unit.array(x), np.maximum(x, 0) << 1)
+
+
+@pytest.mark.parametrize("kind", KINDS[4:], ids=lambda kind: f"{kind['function']}-{kind['output']}")
+@pytest.mark.parametrize("shape", SHAPES[:6], ids=str)
+def test_the_least_and_the_largest_sum(kind, shape):
+    unit = make(kind, **shape)
+    reduced = [unit.reduction.reduce(x).argument for x in range(unit.low, unit.high + 1)]
+    sums = [unit.polynomial(argument) for argument in reduced]
+    least, most = unit.sums
+    assert least <= min(sums) <= max(sums) <= most
+    every = [unit.polynomial(argument) for argument in range(min(reduced), unit.reduction.largest + 1)]
+    assert (min(every), max(every)) == (least, most) or unit.reduction.kind == "root"
+    assert most < 1 << (unit.polynomial.sum_bits + 2)

@@ -7,6 +7,7 @@ import pytest
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
+from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.functions.function import Function
 from qse_hw.rtl_gen.units.function import FunctionConfig
 from tests.golden.functions.units import KINDS, SHAPES
@@ -43,6 +44,21 @@ def test_every_input(kind, shape, made):
     assert {left - into for into, left in zip(run.accepted, run.left, strict=True)} == {unit.component().latency}
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "bits"), [(None, 0, 6), (None, 1, 7), (-4, -1, 6), (-4, -1, 7), (-1, 0, 6), (-1, 0, 7), (-2, 1, 6)]
+)
+def test_a_constant_at_the_end(low, high, bits):
+    """Of exp2, with and without rounding after the shift, and without a shift."""
+    ends = {"low": None if low is None else Fraction(low), "high": Fraction(high)}
+    unit = config(KINDS[5] | {"output": "s11e-7", "bits": bits}, **ends)
+    end = 1 << (high + 7)
+    assert unit.arithmetic.end_value == end
+    patterns = unit.patterns()
+    outputs, _ = unit.expected(patterns)
+    assert set(outputs[(patterns < 1 << 9) & (patterns >= (high % 16) << 6)]) == {end} or high < 0
+    check(unit, patterns)
+
+
 @pytest.mark.parametrize("kind", KINDS[::2], ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_stalls_and_lanes(kind, rng):
     unit = config(kind, lanes=3)
@@ -69,10 +85,29 @@ def test_the_flag_stays_until_it_is_cleared():
     assert run.payloads[0] == run.payloads[1]
 
 
-def test_a_slope_too_wide_for_the_target():
-    kind = {"function": "exp2", "input": "s12e-6", "output": "s24e-19", "bits": 18, "high": Fraction(2)}
+WIDE_SLOPES = [
+    {"function": "exp2", "input": "s10e-6", "output": "s24e-20", "bits": 19, "high": Fraction(2)},
+    {"function": "softplus", "input": "s7e-4", "output": "s24e-18", "bits": 17, "degree": 2, "low": Fraction(-63, 16)},
+]
+
+
+@pytest.mark.parametrize("kind", WIDE_SLOPES, ids=lambda kind: kind["function"])
+def test_a_slope_wider_than_a_cell(kind):
+    """It takes the place of the factor that is made of two cells."""
     unit = config(kind, target="ecp5")
-    refused(InputError, "Second factor must have at most 18 bits for ecp5", lambda: used(unit.component()))
+    assert emit(unit).text.count("MULT18X18D #(") == 2 + (unit.degree == 2)
+    run = check(unit, unit.patterns())
+    assert {left - into for into, left in zip(run.accepted, run.left, strict=True)} == {unit.component().latency}
+
+
+def test_both_factors_too_wide_for_the_target():
+    kind = {"function": "softplus", "input": "s24e-19", "output": "s24e-20", "bits": 19}
+    unit = config(kind, low=Fraction(-1, 256), high=Fraction(1, 256), target="ecp5")
+    for text in (
+        "Factors for ecp5 must have at most 18 and 35 bits, not 24 (argument) and 20 (slope) as in softplus s24e-19 ",
+        "; allow a larger error, take a narrower input, or target generic",
+    ):
+        refused(InputError, text, lambda: used(unit.component()))
 
 
 def test_latency_is_public():
