@@ -168,8 +168,8 @@ def exact(reference: Targets, allowed: Allowed, sum_bits: int, rounds: bool) -> 
     ``rounds``: of :class:`qse_hw.golden.functions.unit.FunctionUnit`.
     """
     reduction = reference.reduction
-    high = int(reference.x[-1])
-    computed = slice(reduction.last_computed(high, reference.output) - int(reference.x[0]) + 1)
+    first_input, last_input = int(reference.x[0]), int(reference.x[-1])
+    computed = slice(reduction.last_computed(last_input, reference.output) - first_input + 1)
     allowed = Allowed(*(values[computed] for values in allowed))
     arguments, positive, powers = reduction.reduce_array(reference.x[computed])
     shifts = reduction.shifts(powers, sum_bits, reference.output)

@@ -197,8 +197,8 @@ class _Asked:
             return 0
         if not self.reduction.shift_varies:
             return self.reduction.argument_bits  # registers of |x|
-        low, high = self._powers.tolist()
-        return 2 * self.output.width * abs(high - low).bit_length()  # multiplexers and registers
+        low, high = self._powers
+        return 2 * self.output.width * int(abs(high - low)).bit_length()  # multiplexers and registers
 
     def fit(self, shape: Shape, segments: int, limits: Constraints | None = None) -> list[_Candidate]:
         """The polynomials of a shape, within the error or ``limits``."""

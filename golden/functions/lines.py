@@ -41,8 +41,8 @@ class Coefficients:
     Coefficients are always valid. For degree 1 the search is complete: the width of c0's interval is a concave function
     of c1, whose maximum is approached from both sides. For degree 2 it is a heuristic, and may miss coefficients that
     there are: c2 is varied around an estimate until the width of c0's interval has shrunk a few times, although
-    ``c2 * d`` is truncated, so that a larger width may lie beyond. A unit may then have more segments than it needs; its
-    error bound holds all the same.
+    ``c2 * d`` is truncated, so that a larger width may lie beyond. A unit may then have more segments than it needs;
+    its error bound holds all the same.
 
     Args:
         constraints: the intervals.

@@ -119,8 +119,8 @@ class Reduction:
     def end_value(self, high: int, output: InputType) -> int | None:
         """The output at the domain's high end, if it is a constant of the unit, else None.
 
-        So it is of exp2 if the end is a whole number: its value, a power of two, is an output, and no other input of the
-        domain is shifted as little. (If the power is less than an output's step, it is computed as the others are.)
+        So it is of exp2 if the end is a whole number: its value, a power of two, is an output, and no other input of
+        the domain is shifted as little. (If the power is less than an output's step, it is computed as the others are.)
         """
         whole = self.kind == "exponential" and high % (1 << self.fraction_bits) == 0
         power = (high >> self.fraction_bits) - output.exponent

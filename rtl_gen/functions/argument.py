@@ -25,7 +25,7 @@ class Argument(wiring.Component):
         factor: what the slope is multiplied with, or a part of: the argument; mirrored: x, or the end of the domain.
         positive: whether max(x, 0) is to be added, which is the argument then; mirrored: whether x >= 0.
         left: see ``base`` (other functions only).
-        below_end: whether x was below the domain's high end, from which on the output is a constant (exp2; else no bits).
+        below_end: whether x was below the domain's high end, where the output is a constant (exp2; else no bits).
         outside: whether x was outside the domain.
     """
 

@@ -38,7 +38,7 @@ SOFTPLUS = KINDS[0]
         ({"function": "exp2", "input": "s8e-8"}, "Input of exp2 must have fraction bits, and fewer than it has bits"),
         ({"function": "silu", "output": "s6e-7"}, "Output s6e-7 must hold -0.278"),
         ({"degree": 2, "input": "s7e-4", "output": "s24e-18", "bits": 17},
-         "Low must be above -4 to keep the error 7.62939453e-06 with degree 2, which takes the least input for -3.9375"),
+         "Low must be above -4 to keep the error 7.62939453e-06 with degree 2, which takes the least input for -3.937"),
     ],
 )  # fmt: skip
 def test_refused(changes, sentence):

@@ -29,9 +29,14 @@ def outputs(component, values):
     return made
 
 
-@pytest.mark.parametrize(("bits", "target"), [(48, "generic"), (48, "ecp5"), (19, "generic"), (62, "generic")], ids=str)
-def test_wide_integers(bits, target, rng):
-    arithmetic = reciprocal_root(input_bits=bits, error=Fraction(1, 1 << 12))
+@pytest.mark.parametrize(
+    ("bits", "target", "error", "degree"),
+    [(48, "generic", 12, 1), (48, "ecp5", 12, 1), (19, "generic", 12, 1), (62, "generic", 12, 1),
+     pytest.param(20, "ecp5", 15, 2, marks=pytest.mark.full)],
+    ids=str,
+)  # fmt: skip
+def test_wide_integers(bits, target, error, degree, rng):
+    arithmetic = reciprocal_root(input_bits=bits, error=Fraction(1, 1 << error), degree=degree)
     edges = [(1 << n) + d for n in range(bits + 1) for d in (-1, 0, 1) if 0 < (1 << n) + d < 1 << bits]
     drawn = rng.integers(1, 1 << bits, 500) >> rng.integers(0, bits - 1, 500)
     values = [*edges, *np.maximum(drawn, 1).tolist()]
