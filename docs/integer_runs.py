@@ -1,6 +1,7 @@
 """Measurements of integer models: python docs/integer_runs.py [NAME ...], all if none is named.
 
-Each makes docs/results/integer-NAME.json: KL divergence from the unquantized bundled Mamba-1, in mnat per token.
+Each makes docs/results/integer-NAME.json: KL divergence from the unquantized bundled Mamba-1 (shared: and Mamba-2), in
+mnat per token.
 """
 
 import json
@@ -11,22 +12,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from qse_hw.golden.evaluate.bootstrap import Bootstrap
 from qse_hw.golden.evaluate.score import cut, score
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.models.integer.calibrate import SEQUENCE, calibrate_integer
 from qse_hw.golden.models.integer.effects import disagreements, effects
-from qse_hw.golden.models.integer.formats import ModelFormats
+from qse_hw.golden.models.integer.formats import MODES, ModelFormats
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.options import OBJECTIVES, STATES, Options
 from qse_hw.golden.models.mamba.checkpoint import load_model
 from qse_hw.golden.models.mamba.text import read_text
+from qse_hw.study.evaluation.report import scaled
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 TEXTS = {name: ROOT / "golden" / "assets" / "text" / f"{name}.txt" for name in ("calibration", "held-out")}
 SCHEMA = "qse-hw/integer-runs/1"
 MODEL, TOKENS = "mamba-bytes", 8192
+MODELS = (MODEL, "mamba2-bytes")
 WIDER = 10  # bits
 EFFECTS_TOKENS = 2048
 
@@ -36,8 +40,8 @@ Row = dict[str, Any]
 class Bench:
     """A model with its texts, and what was measured on them."""
 
-    def __init__(self) -> None:
-        self.model = load_model(MODEL)
+    def __init__(self, model: str = MODEL) -> None:
+        self.model = load_model(model)
         self.ids = {name: read_text(path).ids for name, path in TEXTS.items()}
 
     def calibrate(self, **options: Any) -> ModelFormats:
@@ -114,9 +118,44 @@ def tensors(bench: Bench) -> Iterator[Row]:
         yield {"layer": key[0], "tensor": key[1], "disagree": key in disputed, **named}
 
 
+def shared(bench: Bench) -> Iterator[Row]:
+    """What it costs that all layers have the same formats; KL with its interval, over that of each layer's own."""
+    for model in MODELS:
+        own = bench if model == MODEL else Bench(model)
+        windows = cut(own.ids["held-out"], TOKENS)
+        draws = Bootstrap(len(windows))
+        for local_bits in (16, 8):
+            formats = {mode: own.calibrate(mode=mode, local_bits=local_bits) for mode in MODES}
+            models = {mode: IntegerMamba.of(own.model, one) for mode, one in formats.items()}
+            scores = score(own.model, models, windows, vocab_size=own.model.config.vocab_size)
+            for mode in MODES:
+                ratio = draws.ratio(scores.kl[mode], scores.kl["free"])
+                assert ratio is not None  # a rounded model loses something
+                yield {
+                    "model": model,
+                    "local_bits": local_bits,
+                    "mode": mode,
+                    "kl": {
+                        name: 1e3 * value
+                        for name, value in scaled(draws.estimate(scores.kl[mode] / scores.predictions)).items()
+                    },
+                    "kl_ratio": scaled(ratio),
+                    "different": _different(formats[mode]),
+                }
+
+
+def _different(formats: ModelFormats) -> list[str]:
+    """Tensors whose formats differ between layers."""
+    layers: list[Any] = list(formats.layers)
+    coded = (*layers[0].OPERANDS, *layers[0].LOCALS, *(["A"] if isinstance(layers[0], Mamba1Formats) else []))
+    return [
+        name for name in coded if len({getattr(getattr(layer, name), "format", None) for layer in layers}) > 1
+    ]
+
+
 RUNS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "state": states, "bits": bits, "tensors": tensors,
-    "objectives-8": lambda bench: objectives(bench, 8), "objectives-16": lambda bench: objectives(bench, 16),
+    "shared": shared, "objectives-8": lambda bench: objectives(bench, 8), "objectives-16": lambda bench: objectives(bench, 16),
 }  # fmt: skip
 
 
@@ -134,7 +173,7 @@ def main(names: list[str]) -> None:
         document = {
             "schema": SCHEMA,
             "command": f"python docs/integer_runs.py {name}",
-            "model": MODEL,
+            "model": list(MODELS) if name == "shared" else MODEL,
             "tokens": TOKENS,
             "defaults": asdict(Options()) | {"spec": str(Options().spec)},
             **environment(),

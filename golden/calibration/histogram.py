@@ -3,7 +3,8 @@ affect.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,22 @@ class Histogram:
         """A lower bound of the squared error of quantizers whose levels are multiples of ``fine`` up to +-``reach``."""
         size = np.abs(self.values)
         return _sum(self.counts, np.where(size < fine / 2, size, np.maximum(size - np.float32(reach), 0)))
+
+
+def pooled(histograms: Sequence[Histogram], weights: Sequence[float]) -> Histogram:
+    """The histogram of several tensors' values together; the counts of each are multiplied by its weight, positive."""
+    pool = copy(histograms[0])
+    every = np.concatenate([one.values for one in histograms])
+    counts = np.concatenate([one.counts * weight for one, weight in zip(histograms, weights, strict=True)])
+    pool.values, place = np.unique(every, return_inverse=True)
+    pool.counts = np.bincount(place, counts)
+    pool.low, pool.high = min(one.low for one in histograms), max(one.high for one in histograms)
+    pool.peak = max(pool.high, -pool.low)
+    pool.power = _sum(pool.counts, pool.values)
+    sizes = sum(float(one.counts.sum()) / one.mean_weight for one in histograms)
+    pool.mean_weight = float(pool.counts.sum()) / sizes
+    pool.limits = max(one.limits[0] for one in histograms), min(one.limits[1] for one in histograms)
+    return pool
 
 
 def sqnr_db(x: Values, quantizer: Quantizer) -> float:

@@ -8,13 +8,14 @@ What hardware can share decides the mode:
   the scale are registers. Shifts stay wires: against a unit of constants, only the registers are added;
 * ``shared``: one format; only the scale differs from layer to layer.
 
-Every mode minimizes the mean over the layers of the error in dB, so that all layers count alike.
+Every mode minimizes the mean over the layers of the error in dB, so that all layers count alike. :func:`share`, for
+layers whose errors have one unit, can also minimize their sum.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 
 MODES = ("free", "runtime", "shared")
+_NONE = 1e-300  # a squared error of nothing
+_LOSSLESS = 200.0  # dB, counted for a layer that loses nothing: it must not outweigh what the others lose
 _ROUNDS = 20  # of alternating improvements, at most; they stop improving after a few
 
 Progress = Callable[[float], None]
@@ -77,35 +80,81 @@ def check_mode(mode: str) -> None:
 
 def loss_db(fitters: Sequence[Fitter], chosen: Sequence[SegmentedQuantizer]) -> float:
     """Minus the mean SQNR over the layers, in dB."""
-    return -float(np.mean([f.histogram.sqnr_db(c) for f, c in zip(fitters, chosen, strict=True)]))
+    return -float(np.mean([min(f.histogram.sqnr_db(c), _LOSSLESS) for f, c in zip(fitters, chosen, strict=True)]))
 
 
-def _shared(
-    fitters: Sequence[Fitter], free: Sequence[SegmentedQuantizer], spec: FormatSpec
+def total_db(fitters: Sequence[Fitter], chosen: Sequence[SegmentedQuantizer]) -> float:
+    """The layers' squared errors together, in dB."""
+    total = sum(f.histogram.squared_error(c) for f, c in zip(fitters, chosen, strict=True))
+    return 10 * math.log10(max(total, _NONE))
+
+
+class Measure(NamedTuple):
+    """What is least over the layers.
+
+    Attributes:
+        loss: of all layers with their quantizers, in dB.
+        weight: of a layer's error, which is given, in the sum that the search for segments minimizes. Where weights
+            depend on the errors, the sum bounds the loss.
+    """
+
+    loss: Callable[[Sequence[Fitter], Sequence[SegmentedQuantizer]], float]
+    weight: Callable[[float], float]
+
+
+EVEN = Measure(loss_db, lambda error: 1 / max(error, _NONE))
+"""All layers count alike, whatever the units of their errors."""
+TOTAL = Measure(total_db, lambda error: 1.0)
+"""The errors have one unit, such as what the model loses by them."""
+
+
+def share(
+    fitters: Sequence[Fitter],
+    rivals: Sequence[SegmentedFormat],
+    known: Sequence[Sequence[SegmentedQuantizer]],
+    spec: FormatSpec,
+    measure: Measure = EVEN,
 ) -> list[SegmentedQuantizer]:
-    """The best of the layers' own formats; of a tuned one, segments and scales are then improved in turn."""
-    others = [fitter.given(spec) for fitter in _some(fitters)]
-    if isinstance(spec, TunedFormat):
-        others += [fitter.presets(spec.budget) for fitter in _some(fitters)]
-    rivals = list(dict.fromkeys(one.format for one in chain(_some(free), *others)))
-    known = [[own, *fitter.given(spec)] for fitter, own in zip(fitters, free, strict=True)]
+    """One format for all layers, and each one's scale: at least as good as every rival at each layer's best scale.
+
+    Segments and scales of the best rival are improved in turn, if the format is a tuned one.
+
+    Args:
+        fitters: one per layer, with the headroom of ``spec``.
+        rivals: formats that all layers may have.
+        known: quantizers of each layer, whose scales are tried besides those of the search.
+        spec: what was asked for.
+        measure: what is least.
+    """
     candidates = [
-        [_scaled(fitter, format, own) for fitter, own in zip(fitters, known, strict=True)] for format in rivals
+        [_scaled(fitter, format, own) for fitter, own in zip(fitters, known, strict=True)]
+        for format in dict.fromkeys(rivals)
     ]
-    best = min(candidates, key=lambda chosen: loss_db(fitters, chosen))
+    best = min(candidates, key=lambda chosen: measure.loss(fitters, chosen))
     if not isinstance(spec, TunedFormat) or best[0].format.kind == "twos-complement":
         return best
-    least = loss_db(fitters, best)
+    least = measure.loss(fitters, best)
     for _ in range(_ROUNDS):
         for refinement in (0, 1):
-            moved = _same_segments(fitters, best, spec.budget, refinement)
+            moved = _same_segments(fitters, best, spec.budget, refinement, measure)
             moved = [fitter.scale_for(one.format, near=one.scale) for fitter, one in zip(fitters, moved, strict=True)]
-            if (loss := loss_db(fitters, moved)) < least - 1e-3:
+            if (loss := measure.loss(fitters, moved)) < least - 1e-3:
                 best, least = moved, loss
                 break
         else:
             break
     return best
+
+
+def _shared(
+    fitters: Sequence[Fitter], free: Sequence[SegmentedQuantizer], spec: FormatSpec
+) -> list[SegmentedQuantizer]:
+    """:func:`share`; rivals are some layers' own formats and, of a tuned one, the presets."""
+    others = [fitter.given(spec) for fitter in _some(fitters)]
+    if isinstance(spec, TunedFormat):
+        others += [fitter.presets(spec.budget) for fitter in _some(fitters)]
+    known = [[own, *fitter.given(spec)] for fitter, own in zip(fitters, free, strict=True)]
+    return share(fitters, [one.format for one in chain(_some(free), *others)], known, spec)
 
 
 def _scaled(fitter: Fitter, format: SegmentedFormat, known: Sequence[SegmentedQuantizer]) -> SegmentedQuantizer:
@@ -115,11 +164,16 @@ def _scaled(fitter: Fitter, format: SegmentedFormat, known: Sequence[SegmentedQu
 
 
 def _same_segments(
-    fitters: Sequence[Fitter], quantizers: Sequence[SegmentedQuantizer], budget: Budget, refinement: int
+    fitters: Sequence[Fitter],
+    quantizers: Sequence[SegmentedQuantizer],
+    budget: Budget,
+    refinement: int,
+    measure: Measure = EVEN,
 ) -> list[SegmentedQuantizer]:
     """The best segments for all layers, each at its present scale (fine steps ``2 ** refinement`` times finer).
 
-    Each layer's error is divided by its present error before they are added: the sum bounds that of the logarithms.
+    Each layer's error has its weight before they are added: by default one over its present error, so that the sum
+    bounds that of the logarithms.
     """
     format = quantizers[0].format
     sign = format.kind
@@ -136,8 +190,8 @@ def _same_segments(
     by_layer = []
     for search, fine, fitter, one in zip(searches, fines, fitters, quantizers, strict=True):
         cost = search.costs(float(fine.step), zero)
-        unit = 1 / max(fitter.histogram.squared_error(one), 1e-300)
-        by_layer.append(cost._replace(gaps=cost.gaps * unit, below=cost.below * unit, above=cost.above * unit))
+        weight = measure.weight(fitter.histogram.squared_error(one))
+        by_layer.append(cost._replace(gaps=cost.gaps * weight, below=cost.below * weight, above=cost.above * weight))
     path = best_within(total(by_layer), searches[0].codes, budget.segments)
     zero_point = 0 if zero is None else zero - path.start
     return [make_format(path, sign, budget.bits, zero_point, fine) for fine in fines]

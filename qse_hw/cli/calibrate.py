@@ -36,7 +36,7 @@ from qse_hw.study.sources import (
 SCHEMA = "qse-hw/calibrate/1"
 RECIPES = ("x-only", "integer")
 FORMAT, MODE, OBJECTIVE, SCALE_BITS = "se8", "free", "x", 16
-X_ONLY = ("activations", "mode", "alpha", "scale_bits")
+X_ONLY = ("activations", "alpha", "scale_bits")
 """Options of this recipe alone."""
 
 
@@ -60,7 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"fit a tuned format to outliers up to M times the peak, 1 to {MAX_HEADROOM:g} (default {DEFAULT:g}); "
         "costs most in tiny or sparse layers, for which 1 (no headroom) is better; the same as tuned:headroom=M",
     )
-    parser.add_argument("--mode", metavar="M", help=f"what tuned layers share: {', '.join(MODES)} (default {MODE})")
+    parser.add_argument(
+        "--mode",
+        metavar="M",
+        help=f"what layers share: {', '.join(MODES)} (default {MODE}); with --recipe integer, shared: for hardware that "
+        "serves all layers, the formats of every tensor and the types of the function units; no runtime",
+    )
     parser.add_argument(
         "--objective",
         metavar="O",

@@ -14,7 +14,8 @@ from qse_hw.study.sources import integer
 if TYPE_CHECKING:
     from qse_hw.golden.models.integer.transformations import Transformations
 
-FORMAT, OBJECTIVE, LOCAL_BITS, STATE, ROUNDING, WEIGHTS, RESIDUAL = "tuned", "loss", 8, "s16", "nearest", "row", 10
+FORMAT, MODE, OBJECTIVE, LOCAL_BITS = "tuned", "free", "loss", 8
+STATE, ROUNDING, WEIGHTS, RESIDUAL = "s16", "nearest", "row", 10
 OPTIONS = ("local_bits", "bits", "state", "rounding", "weights", "residual_fraction", "without", "rounded_model")
 """Options of this recipe alone."""
 TRANSFORMATIONS = ("fold_norms", "rotate_residual", "rotate_y")
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """Calibrate, write and summarise; gives what was calibrated, in words, and its sizes."""
     set_defaults(
-        args, format=FORMAT, objective=OBJECTIVE, local_bits=LOCAL_BITS, state=STATE, rounding=ROUNDING,
+        args, format=FORMAT, mode=MODE, objective=OBJECTIVE, local_bits=LOCAL_BITS, state=STATE, rounding=ROUNDING,
         weights=WEIGHTS, residual_fraction=RESIDUAL,
     )  # fmt: skip
     spec = add_headroom(parse_format(args.format), args.headroom)
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 
     options = Options(
         spec=spec, objective=args.objective, local_bits=args.local_bits, bits=_bits(args.bits), state=args.state,
-        rounding=args.rounding, weights=args.weights, residual_fraction=args.residual_fraction,
+        rounding=args.rounding, weights=args.weights, residual_fraction=args.residual_fraction, mode=args.mode,
     )  # fmt: skip
     transformations = _transformations(args.without)
     for path in filter(None, (args.output, args.json)):

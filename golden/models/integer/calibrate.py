@@ -2,27 +2,29 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from qse_hw.golden.checks import instance
-from qse_hw.golden.models.integer.choose import fixed_point, operand_type
-from qse_hw.golden.models.integer.effects import divergence, effects
+from qse_hw.golden.models.integer.choose import Choice, fixed_point, quantizer_of
+from qse_hw.golden.models.integer.effects import Effect, divergence, effects
 from qse_hw.golden.models.integer.formats import WIDE_BITS, FixedPoint, LayerFormats, ModelFormats
 from qse_hw.golden.models.integer.mamba1 import calibrate as mamba1
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.mamba2 import calibrate as mamba2
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.model import IntegerMamba
-from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Objective, Options
 from qse_hw.golden.models.integer.products import reachable_exponent
 from qse_hw.golden.models.integer.record import record
+from qse_hw.golden.models.integer.sharing import share_formats
+from qse_hw.golden.models.integer.summary import Summary, coded_names
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
-from qse_hw.golden.models.mamba.model import Block, Mamba
+from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.text import check_ids, sequences
 
 SEQUENCE = 512
@@ -78,12 +80,21 @@ class _Calibrator:
             return self.calibrate(self.options.objective, self.progress)
         candidates: dict[str, ModelFormats] = {name: self.calibrate(name, lambda layer: None) for name in MEASURED}
         measured = effects(self.model, candidates, self.text[:_MEASURED_SEQUENCES])
-        plain: dict[int, list[str]] = {}
-        for (number, tensor), named in measured.items():
-            if named["x"].kl < named["loss"].kl:
-                plain.setdefault(number, []).append(tensor)
-        rivals = [self.calibrate("loss", self.progress, plain), *candidates.values()]
+        rivals = [self.calibrate("loss", self.progress, self._plain(measured)), *candidates.values()]
         return min(rivals, key=self.divergence)
+
+    def _plain(self, measured: Mapping[tuple[int, str], Mapping[str, Effect]]) -> dict[int, list[str]]:
+        """The tensors, by layer, whose squared errors are better not weighted; those that share a format are together."""
+        groups: dict[Any, list[tuple[int, str]]] = {}
+        for number, tensor in measured:
+            name = "norm" if tensor == "norm_f" else tensor
+            groups.setdefault(name if self.options.mode == "shared" else (number, tensor), []).append((number, tensor))
+        plain: dict[int, list[str]] = {}
+        for members in groups.values():
+            losses = {name: sum(measured[member][name].kl for member in members) for name in MEASURED}
+            for number, tensor in members if losses["x"] < losses["loss"] else ():
+                plain.setdefault(number, []).append(tensor)
+        return plain
 
     def calibrate(
         self, objective: Objective, report: Callable[[int], None], plain: Mapping[int, Collection[str]] | None = None
@@ -91,20 +102,35 @@ class _Calibrator:
         """The formats by squared error, weighted by the objective except in ``plain`` tensors."""
         options, config = self.options, self.model.config
         kind: type[LayerFormats] = Mamba1Formats
-        layer_formats: Callable[[Block, Seen, Options], LayerFormats] = mamba1.layer_formats
+        own: Any = mamba1
         if isinstance(config, Mamba2Config):
-            kind, layer_formats = Mamba2Formats, mamba2.layer_formats
+            kind, own = Mamba2Formats, mamba2
         options.check_names((*kind.OPERANDS, "norm_f"), kind.LOCALS)
-        kept = (*kind.OPERANDS, *kind.LOCALS, "state")
+        known: dict[int, tuple[Summary, Choice]] = {}
         layers: dict[int, LayerFormats] = {}
-        for number, seen in record(self.changed, self.text, kept, objective, plain):
+        done = 0
+        for number, seen in record(self.changed, self.text, coded_names(kind, options), objective, plain):
             if number == config.n_layer:
-                norm_f = operand_type(seen.histogram("norm_f"), options.spec_of("norm_f"))
-                finest = fixed_point(4 * float(seen.peaks["logits"].max()), WIDE_BITS).exponent
-                exponent = reachable_exponent(self.changed.lm_head.weight, norm_f, finest, options.weights)
+                summary, peak = Summary.of_norm_f(seen, options), float(seen.peaks["logits"].max())
+                known[number] = summary, Choice({"norm_f": quantizer_of(summary.coded["norm_f"])}, {})
+                continue
+            block = self.changed.blocks[number]
+            summary = own.summarize(block, seen, options)
+            chosen = Choice.of(summary, kind, options)
+            if options.mode == "shared":
+                known[number] = summary, chosen
             else:
-                layers[number] = layer_formats(self.changed.blocks[number], seen, options)
-                report(len(layers) - 1)
+                layers[number] = own.layer_formats(block, summary, chosen, options)
+            report(done)
+            done += 1
+        summaries, choices = zip(*(known[number] for number in sorted(known)), strict=True)
+        if options.mode == "shared":
+            choices = tuple(share_formats(summaries, choices, objective))
+            for number, block in enumerate(self.changed.blocks):
+                layers[number] = own.layer_formats(block, summaries[number], choices[number], options)
+        norm_f = choices[-1].coded["norm_f"]
+        finest = fixed_point(4 * peak, WIDE_BITS).exponent
+        exponent = reachable_exponent(self.changed.lm_head.weight, norm_f, finest, options.weights)
         return ModelFormats(
             model=fingerprint(self.model),
             tokens=self.text.numel(),
@@ -114,6 +140,7 @@ class _Calibrator:
             layers=tuple(layers[number] for number in range(config.n_layer)),
             norm_f=norm_f,
             logits=FixedPoint(bits=WIDE_BITS, exponent=exponent),
+            mode=options.mode,
         )
 
     def divergence(self, formats: ModelFormats) -> float:

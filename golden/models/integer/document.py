@@ -14,6 +14,7 @@ from qse_hw.golden.io.files import write_json
 from qse_hw.golden.io.schema import checked_document
 from qse_hw.golden.models.integer.formats import (
     GRANULARITIES,
+    MODES,
     ROUNDINGS,
     STATE_BITS,
     ChannelFormat,
@@ -26,6 +27,7 @@ from qse_hw.golden.models.integer.formats import (
 )
 from qse_hw.golden.models.integer.mamba1.formats import Decays, Mamba1Formats
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
+from qse_hw.golden.models.integer.shared import shared_formats
 from qse_hw.golden.models.integer.transformations import Transformations
 
 SCHEMA_NAME = "qse-hw/integer/1"
@@ -81,6 +83,7 @@ SCHEMA = _object(
     norm_f=_SEGMENTED,
     logits=_FIXED,
 )
+SCHEMA["properties"]["mode"] = {"enum": list(MODES)}  # not in older files, whose layers share nothing
 SCHEMA["allOf"] = [
     {
         "if": {"properties": {"architecture": {"const": name}}},
@@ -101,6 +104,7 @@ def write_formats(path: str | os.PathLike[str], formats: ModelFormats) -> None:
         "tokens": formats.tokens,
         "transformations": asdict(formats.transformations),
         "weights": formats.weights,
+        "mode": formats.mode,
         "residual": asdict(formats.residual),
         "layers": [_layer_to_json(layer) for layer in formats.layers],
         "norm_f": _type_to_json(formats.norm_f),
@@ -113,14 +117,15 @@ def read_formats(path: str | os.PathLike[str]) -> ModelFormats:
     """Read and check the formats of a quantized model.
 
     Raises:
-        InputError: if the file cannot be read, breaks the schema, or a type in it breaks a rule.
+        InputError: if the file cannot be read, breaks the schema, or a type in it breaks a rule; or if its layers do
+            not share what its mode says.
     """
     where = f"Formats {as_path(path, 'Formats')}"
     document = checked_document(path, where, SCHEMA)
     kind = ARCHITECTURES[document["architecture"]]
     layers = tuple(_layer_from_json(layer, kind, f"{where}: layer {n}") for n, layer in enumerate(document["layers"]))
     try:
-        return ModelFormats(
+        formats = ModelFormats(
             model=document["model"],
             tokens=int(document["tokens"]),  # JSON's 8.0 is an integer, too
             transformations=Transformations(**document["transformations"]),
@@ -129,9 +134,13 @@ def read_formats(path: str | os.PathLike[str]) -> ModelFormats:
             layers=layers,
             norm_f=cast(SegmentedQuantizer, _type_from_json(document["norm_f"], f"{where}: norm_f")),
             logits=_fixed_from_json(document["logits"]),
+            mode=document.get("mode", "free"),
         )
+        if formats.mode == "shared":
+            shared_formats(formats)
     except InputError as error:
         raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
+    return formats
 
 
 def _type_to_json(local: Local | ChannelFormat | ScaledChannels) -> dict[str, Any]:

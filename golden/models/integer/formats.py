@@ -27,6 +27,9 @@ Granularity = Literal["row", "tensor"]
 GRANULARITIES: tuple[Granularity, ...] = ("row", "tensor")
 Rounding = Literal["nearest", "stochastic"]
 ROUNDINGS: tuple[Rounding, ...] = ("nearest", "stochastic")
+Mode = Literal["free", "shared"]
+MODES: tuple[Mode, ...] = ("free", "shared")
+"""Of those in which x alone is calibrated (:data:`qse_hw.golden.calibration.sharing.MODES`)."""
 
 LOCAL_BITS = 16
 """The most bits that the values of a local tensor's codes have: no segmented format reaches further."""
@@ -190,6 +193,7 @@ class ModelFormats:
         layers: first to last, all of one kind of mixer.
         norm_f: operand of the head.
         logits: fixed point of 24 bits.
+        mode: what the layers were asked to share.
     """
 
     model: str
@@ -200,12 +204,14 @@ class ModelFormats:
     layers: tuple[LayerFormats, ...]
     norm_f: SegmentedQuantizer
     logits: FixedPoint
+    mode: Mode = "free"
 
     def __post_init__(self) -> None:
         instance(self.transformations, Transformations, "Transformations", "a Transformations")
         if not (self.transformations.fold_norms and self.transformations.rotate_y):
             raise InputError("Transformations must fold the norms and rotate y, as the integer model has no other way")
         one_of(self.weights, GRANULARITIES, "Weights")
+        one_of(self.mode, MODES, "Mode of an integer model")
         if not self.layers:
             raise InputError("Formats must be of at least one layer, not none")
         if len({type(layer) for layer in self.layers}) > 1:

@@ -76,14 +76,16 @@ class Seen:
         """The recorded values: (..., channels), or (b, d, n) for the state."""
         return np.concatenate(self._kept[name])
 
+    def is_weighted(self, name: str) -> bool:
+        """Whether the tensor's squared gradients were recorded, and are not all zero."""
+        return any(part.any() for part in self._weights.get(name, ()))
+
     def histogram(self, name: str, units: npt.NDArray[np.float64] | None = None) -> Histogram:
         """The histogram of the recorded values, each channel divided by its unit, weighted by the squared gradients if
-        these were recorded, and are not all zero.
+        it :meth:`is_weighted`.
         """
         values = self.values(name)
-        weights = np.concatenate(self._weights[name]) if name in self._weights else None
-        if weights is not None and not weights.any():
-            weights = None
+        weights = np.concatenate(self._weights[name]) if self.is_weighted(name) else None
         if units is not None:
             values = (values / units).astype(np.float32)
             weights = None if weights is None else (weights * np.square(units)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 from qse_hw.golden.calibration.spec import FormatSpec, TunedFormat, parse_format
 from qse_hw.golden.checks import integer, one_of
@@ -10,9 +10,11 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.formats import (
     GRANULARITIES,
     LOCAL_BITS,
+    MODES,
     ROUNDINGS,
     WIDE_BITS,
     Granularity,
+    Mode,
     Rounding,
 )
 
@@ -42,6 +44,8 @@ class Options:
         rounding: how the state is rounded; stochastic is better only in 8 bits.
         weights: whether every row of a weight matrix has its own step, or the whole matrix one.
         residual_fraction: fraction bits of the residual stream.
+        mode: what the layers share: nothing ("free"); or, as hardware that serves all layers needs it, formats and the
+            types of function units ("shared", see :mod:`qse_hw.golden.models.integer.shared`).
     """
 
     spec: FormatSpec = TUNED
@@ -52,6 +56,7 @@ class Options:
     rounding: Rounding = "nearest"
     weights: Granularity = "row"
     residual_fraction: int = 10
+    mode: Mode = "free"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "spec", parse_format(self.spec))
@@ -63,6 +68,7 @@ class Options:
         one_of(self.state, STATES, "State")
         one_of(self.rounding, ROUNDINGS, "State's rounding")
         one_of(self.weights, GRANULARITIES, "Weights")
+        one_of(self.mode, MODES, "Mode of an integer model")
         if not 0 <= integer(self.residual_fraction, "Residual fraction") < WIDE_BITS - 1:
             raise InputError(f"Residual fraction must be from 0 to {WIDE_BITS - 2} bits, not {self.residual_fraction}")
 
@@ -92,10 +98,16 @@ class Options:
         return (self.local_bits if own is None else own) == LOCAL_BITS
 
     def check_names(self, operands: tuple[str, ...], locals_: tuple[str, ...]) -> None:
-        """InputError unless ``bits`` name these tensors only, and only locals have 16."""
+        """InputError unless ``bits`` name these tensors only, only locals have 16, and what is shared has one number."""
         for name, bits in self.bits.items() if isinstance(self.bits, Mapping) else ():
             one_of(name, (*operands, *locals_), "Bits' tensor")
             if bits == LOCAL_BITS and name not in locals_:
                 raise InputError(
                     f"Bits of {name} must be from {MIN_BITS} to {MAX_BITS}, not {bits}: it is an operand of a product"
                 )
+        norm, norm_f = (cast(TunedFormat, self.spec_of(name)) for name in ("norm", "norm_f"))
+        if self.mode == "shared" and norm != norm_f:
+            raise InputError(
+                f"Bits of norm and norm_f must be equal where layers share formats, not {norm.budget.bits} and "
+                f"{norm_f.budget.bits}: one RMSNorm serves both"
+            )

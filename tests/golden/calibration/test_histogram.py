@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram, float32_pieces, sqnr_db
+from qse_hw.golden.calibration.histogram import MAX_PEAK, MIN_PEAK, Histogram, float32_pieces, pooled, sqnr_db
 from qse_hw.golden.calibration.quantizers import CodebookQuantizer, GroupedQuantizer, SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format, se8
@@ -248,3 +248,23 @@ def test_least_error_is_a_bound(rng):
     assert histogram.least_error(0, math.inf) == 0
     assert histogram.least_error(math.inf, math.inf) == histogram.power
     assert histogram.least_error(0, 0) == histogram.power
+
+
+def test_values_together():
+    """As one tensor's, where rounding leaves them alone; weights as repetitions."""
+    first = Histogram(np.array([[-3.0, 1, 1, 2]], np.float32))
+    second = Histogram(np.array([1.0, 8, 0.5], np.float32), np.array([2.0, 1, 4], np.float32))
+    pool = pooled([first, second], [2, 3])
+    everything = [-3.0, -3, 1, 1, 1, 1, 2, 2] + 6 * [1.0] + 3 * [8.0] + 12 * [0.5]
+    alone = Histogram(np.array(everything, np.float32))
+    assert pool.values.tolist() == alone.values.tolist() == [-3, 0.5, 1, 2, 8]
+    assert pool.counts.tolist() == alone.counts.tolist()
+    assert pool.values.dtype == np.float32
+    assert (pool.low, pool.high, pool.peak, pool.power) == (-3, 8, 8, alone.power)
+    assert pool.mean_weight == pytest.approx(29 / 7), "of seven values"
+    quantizer = SegmentedQuantizer(format=load_format("int8"), scale=Scale.from_step(0.07))
+    assert pool.squared_error(quantizer) == pytest.approx(
+        2 * first.squared_error(quantizer) + 3 * second.squared_error(quantizer)
+    )
+    assert pooled([second, first], [3, 2]).counts.tolist() == pool.counts.tolist()
+    assert first.counts.tolist() == [1, 2, 1], "left as they were"

@@ -11,7 +11,7 @@ from qse_hw.golden.calibration import sharing as module
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
-from qse_hw.golden.calibration.sharing import MODES, check_mode, fit_layers, loss_db
+from qse_hw.golden.calibration.sharing import EVEN, MODES, TOTAL, check_mode, fit_layers, loss_db, share, total_db
 from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
@@ -73,6 +73,30 @@ def test_refinement_improves_what_a_layer_by_itself_would_choose(rng):
     shared = loss_db(fitters, fit_layers(fitters, TUNED, "shared"))
     own = [fitter.least_squares(TUNED).format for fitter in fitters]
     assert shared <= min(loss_db(fitters, [fitter.scale_for(format) for fitter in fitters]) for format in own)
+
+
+def test_added_errors_choose_by_their_sum(fitters):
+    """The last layer is a hundred times as large as the others: nearly all of the sum, and a quarter of the mean."""
+    own = [fitter.least_squares(TUNED) for fitter in fitters]
+    even, total = (
+        share(fitters, [one.format for one in own], [[one] for one in own], TUNED, measure) for measure in (EVEN, TOTAL)
+    )
+    for one in (even, total):
+        assert len({chosen.format for chosen in one}) == 1
+    assert total_db(fitters, total) < total_db(fitters, even)
+    assert loss_db(fitters, even) < loss_db(fitters, total)
+    assert total_db(fitters, total) <= 10 * math.log10(fitters[3].histogram.squared_error(own[3])) + 0.1
+
+
+def test_a_layer_that_loses_nothing_does_not_decide_for_all(rng):
+    """Its format suits the others badly."""
+    fitters = fitters_of([np.array([[0, 1, 2, 3]], np.float32), silu(rng, 2), silu(rng, 5)])
+    exact = offset(0, (4, 0), bits=5)
+    tuned = [fitter.least_squares(TUNED) for fitter in fitters[1:]]
+    rivals = [exact, *(one.format for one in tuned)]
+    chosen = share(fitters, rivals, [[], *([one] for one in tuned)], TUNED)
+    errors = [fitter.histogram.sqnr_db(one) for fitter, one in zip(fitters, chosen, strict=True)]
+    assert min(errors[1:]) > 15
 
 
 @pytest.mark.full
@@ -146,8 +170,9 @@ def offset(zero_point, *runs, bits=2):
     return SegmentedFormat(name="by hand", bits=bits, kind="offset", segments=tuple(segments), zero_point=zero_point)
 
 
+@pytest.mark.parametrize("measure", [EVEN, TOTAL], ids=["even", "total"])
 @pytest.mark.parametrize("lows", [(-1.0, -6.0), (-6.0, -1.0), (-2.0, -2.0)])
-def test_segments_for_all_layers_are_the_best_there_are(rng, lows):
+def test_segments_for_all_layers_are_the_best_there_are(rng, lows, measure):
     """Against every format of four codes in one segment or two, however many fine steps a layer has below zero."""
     fitters = fitters_of([np.append(3 * rng.random(200), [low] * 9).astype(np.float32)[:, None] for low in lows])
     scales = [Scale.from_step(0.25), Scale.from_step(0.375)]
@@ -156,10 +181,10 @@ def test_segments_for_all_layers_are_the_best_there_are(rng, lows):
 
     def loss(chosen):
         errors = [fitter.histogram.squared_error(one) for fitter, one in zip(fitters, chosen, strict=True)]
-        return sum(error / was for error, was in zip(errors, before, strict=True))
+        return sum(error / was if measure == EVEN else error for error, was in zip(errors, before, strict=True))
 
     budget = parse_format("tuned:bits=2,segments=2,sign=0,headroom=1").budget
-    quantizers = module._same_segments(fitters, present, budget, 0)
+    quantizers = module._same_segments(fitters, present, budget, 0, measure)
     deepest = max(math.ceil(-low / float(scale.step)) for low, scale in zip(lows, scales, strict=True))
     every = [offset(zero, (4, 0)) for zero in range(4)]
     for fine, e in itertools.product(range(1, 4), range(1, 8)):  # zero is in the finer segment, which may be either

@@ -3,12 +3,10 @@
 from typing import Any, cast
 
 from qse_hw.golden.models.integer.choose import (
+    Choice,
     decay_rates,
     fixed_point,
-    fixed_types,
     inflow_exponents,
-    local_type,
-    operand_type,
     scaled_type,
     state_type,
 )
@@ -16,27 +14,31 @@ from qse_hw.golden.models.integer.formats import local_exponent
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Options
+from qse_hw.golden.models.integer.summary import Summary
 from qse_hw.golden.models.mamba.model import Block
 
 STATE_HEADROOM = 2.0  # of the state and of its inflow; a channel has many states, whose peak says more than Mamba-1's
 
 
-def layer_formats(block: Block, seen: Seen, options: Options) -> Mamba2Formats:
+def summarize(block: Block, seen: Seen, options: Options) -> Summary:
+    """What was seen of a transformed layer's tensors."""
+    return Summary.of(seen, Mamba2Formats, options, STATE_HEADROOM)
+
+
+def layer_formats(block: Block, summary: Summary, chosen: Choice, options: Options) -> Mamba2Formats:
     """The formats of a transformed layer."""
-    own = Mamba2Formats
-    fixed: dict[str, Any] = fixed_types(seen, own.FIXED)
-    operands: dict[str, Any] = {
-        name: operand_type(seen.histogram(name), options.spec_of(name)) for name in own.OPERANDS
-    }
-    locals_: dict[str, Any] = {name: local_type(seen, name, options) for name in ("gate", "dt", "B", "C")}
-    state = state_type(seen, options, fixed["scan"], local_exponent(locals_["C"]), STATE_HEADROOM)
-    A = float(decay_rates(cast(Any, block.mixer).A_log, seen.where).max())
+    own, fixed = Mamba2Formats, chosen.fixed
+    types: dict[str, Any] = {name: chosen.coded[name] for name in own.OPERANDS}
+    types |= {name: fixed[name] for name in own.FIXED}
+    types |= {name: chosen.local(name) for name in ("gate", "dt", "B", "C")}
+    state = state_type(
+        summary, options, fixed["scan"], local_exponent(types["C"]), STATE_HEADROOM, chosen.coded.get("state")
+    )
+    A = float(decay_rates(cast(Any, block.mixer).A_log, summary.where).max())
     return Mamba2Formats(
-        **operands,
-        **locals_,
-        **fixed,
-        conv_input=scaled_type(seen, "conv_input", options),
+        **types,
+        conv_input=scaled_type(summary, "conv_input", chosen.local("conv_input")),
         A=fixed_point(A),
         state=state,
-        inflow=inflow_exponents(seen, state, local_exponent(locals_["B"]), STATE_HEADROOM),
+        inflow=inflow_exponents(summary, state, local_exponent(types["B"]), STATE_HEADROOM),
     )

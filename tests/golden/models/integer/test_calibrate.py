@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
-from qse_hw.golden.models.integer.choose import decay_rates, fixed_point, fixed_types, state_type
+from qse_hw.golden.models.integer.choose import decay_rates, fixed_point, fixed_types, quantizer_of, state_type
 from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.functions import FINEST
 from qse_hw.golden.models.integer.model import IntegerMamba
-from qse_hw.golden.models.integer.observe import Seen
 from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.integer.parameters import model_parameters
 from qse_hw.golden.models.integer.products import LOG2_E
+from qse_hw.golden.models.integer.summary import Coded, Summary
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.model import Mamba
 from tests.golden.models.integer import small
@@ -90,13 +91,20 @@ def test_types_are_no_finer_than_those_of_the_function_units():
     }  # fmt: skip
 
 
+def fitted_decays(A_log):
+    """As a layer by itself has them."""
+    from qse_hw.golden.models.integer.mamba1.calibrate import _CODES, _decays, _parts
+
+    rates = decay_rates(A_log, "")
+    return _decays(rates, quantizer_of(Coded(Histogram(_parts(rates).rest), _CODES, 1)))
+
+
 def test_decays_stay_close():
     """Eight bits and what channels have in common: less than one part in a hundred, of every channel and state."""
     A_log = torch.log(torch.arange(1.0, 9)) + 0.05 * torch.randn(64, 8, generator=torch.Generator().manual_seed(2))
-    from qse_hw.golden.models.integer.mamba1.calibrate import _decays
     from qse_hw.golden.models.integer.mamba1.parameters import decays
 
-    fitted = _decays(decay_rates(A_log, ""))
+    fitted = fitted_decays(A_log)
     assert fitted.format.bits == 8
     share = decays(A_log, fitted, "Layer 0") * 2.0**fitted.exponent / (A_log.double().exp().numpy() * LOG2_E)
     assert float(np.abs(share - 1).max()) < 0.01
@@ -104,11 +112,10 @@ def test_decays_stay_close():
 
 def test_decays_that_all_channels_share():
     """As in a model that is not trained: the bases alone say all."""
-    from qse_hw.golden.models.integer.mamba1.calibrate import _decays
     from qse_hw.golden.models.integer.mamba1.parameters import decays
 
     A_log = torch.log(torch.arange(1.0, 17)).repeat(8, 1)
-    fitted = _decays(decay_rates(A_log, ""))
+    fitted = fitted_decays(A_log)
     share = decays(A_log, fitted, "Layer 0") * 2.0**fitted.exponent / (A_log.double().exp().numpy() * LOG2_E)
     assert float(np.abs(share - 1).max()) < 2**-11
 
@@ -167,9 +174,7 @@ def test_infinite_decays_are_refused(kind):
 
 
 def observed(**peaks):
-    seen = Seen(3, ())
-    seen.peaks = {name: np.array(values) for name, values in peaks.items()}
-    return seen
+    return Summary("Layer 3, ", {name: np.array(values) for name, values in peaks.items()})
 
 
 def test_ranges_that_leave_no_exponent_are_refused():

@@ -22,7 +22,8 @@ def with_state_format():
 @pytest.mark.parametrize("make", [
     lambda: small.formats(local_bits=8), lambda: small.formats(local_bits=16, state="s24"), with_state_format,
     lambda: small.formats("mamba2", local_bits=8), lambda: small.formats("mamba2", local_bits=16),
-], ids=["local 8", "local 16", "state in a format", "mamba2, local 8", "mamba2, local 16"])  # fmt: skip
+    lambda: small.formats(local_bits=8, mode="shared"),
+], ids=["local 8", "local 16", "state in a format", "mamba2, local 8", "mamba2, local 16", "shared"])  # fmt: skip
 def test_read_back_equal(make, tmp_path):
     write_formats(tmp_path / "formats.json", make())
     assert read_formats(tmp_path / "formats.json") == make()
@@ -38,7 +39,31 @@ def set_at(document, path, value):
         document[last] = value
 
 
+def test_files_from_before_modes(tmp_path):
+    file = tmp_path / "formats.json"
+    write_formats(file, small.formats(local_bits=8))
+    document = json.loads(file.read_text())
+    assert document.pop("mode") == "free"
+    file.write_text(json.dumps(document))
+    assert read_formats(file) == small.formats(local_bits=8)
+
+
+def test_layers_that_do_not_share_what_the_file_says_are_refused(tmp_path):
+    file = tmp_path / "formats.json"
+    formats = small.formats(local_bits=8, mode="shared")
+    first, second = formats.layers
+    layers = first, replace(second, y=replace(second.y, format=load_format("int8")))
+    write_formats(file, replace(formats, layers=layers))
+    with pytest.raises(InputError) as caught:
+        read_formats(file)
+    assert str(caught.value) == (
+        f"Formats {file}: Formats must be the same in all layers, as one piece of hardware serves them, but y is another "
+        "in layer 1 than in layer 0; calibrate with --mode shared"
+    )
+
+
 DAMAGES = {
+    "a mode": (["mode"], "runtime", "mode: 'runtime' is not one of"),
     "no layers": (["layers"], [], "layers: .* non-empty"),
     "no scale": (["layers", 0, "x", "scale"], None, "layers/0/x: 'scale' is a required property"),
     "a scale of no bits": (["layers", 1, "y", "scale", "M"], 7, "layer 1, y: Scale M must be from 32768"),
