@@ -131,31 +131,24 @@ def shared(bench: Bench) -> Iterator[Row]:
             for mode in MODES:
                 ratio = draws.ratio(scores.kl[mode], scores.kl["free"])
                 assert ratio is not None  # a rounded model loses something
-                yield {
-                    "model": model,
-                    "local_bits": local_bits,
-                    "mode": mode,
-                    "kl": {
-                        name: 1e3 * value
-                        for name, value in scaled(draws.estimate(scores.kl[mode] / scores.predictions)).items()
-                    },
-                    "kl_ratio": scaled(ratio),
-                    "different": _different(formats[mode]),
-                }
+                kl = scaled(draws.estimate(scores.kl[mode] / scores.predictions), 1e3)
+                row = {"model": model, "local_bits": local_bits, "mode": mode, "kl": kl, "kl_ratio": scaled(ratio)}
+                yield row | {"different": _different(formats[mode])}
 
 
 def _different(formats: ModelFormats) -> list[str]:
     """Tensors whose formats differ between layers."""
     layers: list[Any] = list(formats.layers)
-    coded = (*layers[0].OPERANDS, *layers[0].LOCALS, *(["A"] if isinstance(layers[0], Mamba1Formats) else []))
+    coded = [*layers[0].OPERANDS, *layers[0].LOCALS]
+    coded += ["A"] if isinstance(layers[0], Mamba1Formats) else []
     return [
         name for name in coded if len({getattr(getattr(layer, name), "format", None) for layer in layers}) > 1
     ]
 
 
 RUNS: dict[str, Callable[[Bench], Iterator[Row]]] = {
-    "state": states, "bits": bits, "tensors": tensors,
-    "shared": shared, "objectives-8": lambda bench: objectives(bench, 8), "objectives-16": lambda bench: objectives(bench, 16),
+    "state": states, "bits": bits, "tensors": tensors, "shared": shared,
+    "objectives-8": lambda bench: objectives(bench, 8), "objectives-16": lambda bench: objectives(bench, 16),
 }  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def pooled(histograms: Sequence[Histogram], weights: Sequence[float]) -> Histogr
     every = np.concatenate([one.values for one in histograms])
     counts = np.concatenate([one.counts * weight for one, weight in zip(histograms, weights, strict=True)])
     pool.values, place = np.unique(every, return_inverse=True)
-    pool.counts = np.bincount(place, counts)
+    pool.counts = np.bincount(place, counts).astype(np.float64)
     pool.low, pool.high = min(one.low for one in histograms), max(one.high for one in histograms)
     pool.peak = max(pool.high, -pool.low)
     pool.power = _sum(pool.counts, pool.values)

@@ -63,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         metavar="M",
-        help=f"what layers share: {', '.join(MODES)} (default {MODE}); with --recipe integer, shared: for hardware that "
-        "serves all layers, the formats of every tensor and the types of the function units; no runtime",
+        help=f"what layers share: {', '.join(MODES)} (default {MODE}); with --recipe integer there is no runtime, and "
+        "what is shared is all that hardware serving every layer needs: every format, the types of the function units",
     )
     parser.add_argument(
         "--objective",

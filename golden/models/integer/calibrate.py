@@ -84,7 +84,7 @@ class _Calibrator:
         return min(rivals, key=self.divergence)
 
     def _plain(self, measured: Mapping[tuple[int, str], Mapping[str, Effect]]) -> dict[int, list[str]]:
-        """The tensors, by layer, whose squared errors are better not weighted; those that share a format are together."""
+        """The tensors, by layer, whose squared errors are better not weighted; what shares a format counts together."""
         groups: dict[Any, list[tuple[int, str]]] = {}
         for number, tensor in measured:
             name = "norm" if tensor == "norm_f" else tensor

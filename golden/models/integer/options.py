@@ -98,7 +98,7 @@ class Options:
         return (self.local_bits if own is None else own) == LOCAL_BITS
 
     def check_names(self, operands: tuple[str, ...], locals_: tuple[str, ...]) -> None:
-        """InputError unless ``bits`` name these tensors only, only locals have 16, and what is shared has one number."""
+        """InputError unless ``bits`` name these tensors only, only locals have 16, and the norms' suit the mode."""
         for name, bits in self.bits.items() if isinstance(self.bits, Mapping) else ():
             one_of(name, (*operands, *locals_), "Bits' tensor")
             if bits == LOCAL_BITS and name not in locals_:

@@ -86,8 +86,8 @@ def _parts(layer: LayerFormats) -> Iterator[tuple[str, Any]]:
 
 def _not_shared(how: str) -> InputError:
     return InputError(
-        f"Formats must be the same in all layers, as one piece of hardware serves them, but {how}; calibrate with --mode "
-        "shared"
+        f"Formats must be the same in all layers, as one piece of hardware serves them, but {how}; calibrate with "
+        "--mode shared"
     )
 
 

@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
-
-import numpy as np
 
 from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import pooled
@@ -20,8 +17,8 @@ from qse_hw.golden.models.integer.summary import Coded, Summary
 def share_formats(summaries: Sequence[Summary], own: Sequence[Choice], objective: Objective) -> list[Choice]:
     """The layers' choices with one format for each tensor, at least as good as the best that a layer chose by itself.
 
-    Squared errors are added where they are what the model's distribution loses (objective "loss"); else all layers count
-    alike. The types of function units are the same with their steps: a coded one has one scale, too. norm_f
+    Squared errors are added where they are what the model's distribution loses (objective "loss"); else all layers
+    count alike. The types of function units are the same with their steps: a coded one has one scale, too. norm_f
     counts as another layer's norm.
 
     Args:

@@ -15,6 +15,7 @@ from qse_hw.golden.models.integer.document import read_formats, write_formats
 from qse_hw.golden.models.integer.error_feedback import round_weights
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.options import Options
+from qse_hw.golden.models.integer.shared import shared_formats
 from qse_hw.golden.models.integer.simulation import run
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model, save_model
@@ -84,6 +85,18 @@ def test_options_of_calibrate(model, out, capsys):
     assert [cell.strip() for cell in line.split("│")[2:5]] == ["weight", "8", "2,048"]  # 2 layers, 64 x 16
     report = json.loads((out / "j.json").read_text())
     assert (report["schema"], report["layers"], report["tokens"]) == ("qse-hw/calibrate/1", 2, 512)
+
+
+def test_formats_that_layers_share(model, out, refused):
+    words = ("--recipe", "integer", "--model", model, "--tokens", "512", "--format", "tuned:segments=2", "--mode")
+    assert main(["calibrate", *map(str, words), "shared", "--local-bits", "16", "-o", str(out / "i.json")]) == 0
+    chosen = read_formats(out / "i.json")
+    options = Options(spec="tuned:segments=2", local_bits=16, mode="shared")
+    assert chosen == calibrate_integer(load_model(model), read_text(None).ids, tokens=512, options=options)
+    assert shared_formats(chosen).segmented["norm"] == chosen.layers[1].norm.format == chosen.norm_f.format
+    (out / "i.json").unlink()
+    said = refused("calibrate", *words, "runtime", "-o", out / "c.json")
+    assert said == "Mode of an integer model must be one of free, shared, not 'runtime'"
 
 
 def test_objective_and_bits_of_calibrate(model, out):
@@ -201,7 +214,7 @@ def test_without_a_calibration(model, out, capsys):
 @pytest.mark.parametrize(("words", "message"), [
     ("calibrate --recipe quamba", "Recipe must be one of x-only, integer, not 'quamba'"),
     ("calibrate --local-bits 8", "Recipe must be integer where --local-bits is given, not x-only"),
-    ("calibrate --recipe integer --mode free", "Recipe must be x-only where --mode is given, not integer"),
+    ("calibrate --recipe integer --alpha 1", "Recipe must be x-only where --alpha is given, not integer"),
     ("calibrate --recipe integer --activations a", "Recipe must be x-only where --activations is given, not integer"),
     ("calibrate --recipe integer --local-bits 12", "Local bits must be 8 or 16, not 12"),
     ("calibrate --recipe integer --state fp16", "State must be one of s16, s24, se8, not 'fp16'"),

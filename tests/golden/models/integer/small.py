@@ -24,6 +24,13 @@ KINDS: dict[str, tuple[Config, type[LayerFormats]]] = {
 }
 
 
+class Bits(dict[str, int]):
+    """A mapping that a cache takes."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
 @cache
 def model(kind: str = "mamba1") -> Mamba:
     """Two layers of 24 channels, 48 inside (order 12 times 4), that nothing hides behind ones."""

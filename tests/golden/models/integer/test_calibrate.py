@@ -21,13 +21,7 @@ from qse_hw.golden.models.integer.summary import Coded, Summary
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.model import Mamba
 from tests.golden.models.integer import small
-
-
-class Bits(dict):
-    """A mapping that a cache takes."""
-
-    def __hash__(self):
-        return hash(frozenset(self.items()))
+from tests.golden.models.integer.small import Bits
 
 
 def sqnr_db(formats) -> float:

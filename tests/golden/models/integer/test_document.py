@@ -57,8 +57,8 @@ def test_layers_that_do_not_share_what_the_file_says_are_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         read_formats(file)
     assert str(caught.value) == (
-        f"Formats {file}: Formats must be the same in all layers, as one piece of hardware serves them, but y is another "
-        "in layer 1 than in layer 0; calibrate with --mode shared"
+        f"Formats {file}: Formats must be the same in all layers, as one piece of hardware serves them, but y is "
+        "another in layer 1 than in layer 0; calibrate with --mode shared"
     )
 
 

@@ -11,7 +11,6 @@ from qse_hw.golden.calibration.fitting import Fitter
 from qse_hw.golden.calibration.histogram import Histogram
 from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.choose import Choice, quantizer_of
 from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.model import IntegerMamba
@@ -20,7 +19,9 @@ from qse_hw.golden.models.integer.shared import shared_formats
 from qse_hw.golden.models.integer.sharing import share_formats
 from qse_hw.golden.models.integer.summary import Coded, Summary
 from tests.golden.models.integer import small
+from tests.golden.models.integer.small import Bits
 
+EVEN = {"norm": 9, "norm_f": 9}
 SPEC = parse_format("tuned:bits=5,segments=3,headroom=1")
 SIZES = {"norm": 16, "x": 16, "gate": 1}  # bits of the scale's M
 
@@ -104,6 +105,7 @@ def test_types_of_function_units_are_as_coarse_as_any_layer_s(rng):
     assert fixed[3] == {}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", list(small.KINDS))
 @pytest.mark.parametrize("options", [
     {"local_bits": 8, "objective": "loss"}, {"local_bits": 16, "objective": "x", "state": "se8"},
@@ -149,10 +151,7 @@ def test_the_measured_objective_shares_too(local_bits):
 def test_modes_that_cannot_be_shared_are_refused():
     with pytest.raises(InputError, match="Mode of an integer model must be one of free, shared, not 'runtime'"):
         Options(mode="runtime")
-    options = Options(spec="tuned:segments=2", mode="shared", bits={"norm": 9})
-    with pytest.raises(InputError, match="Bits of norm and norm_f must be equal where layers share formats, not 9 and 8"):
-        calibrate_integer(small.model(), small.text(), tokens=512, options=options)
-    even = replace(options, bits={"norm": 9, "norm_f": 9})
-    assert shared_formats(calibrate_integer(small.model(), small.text(), tokens=512, options=even)).segmented[
-        "norm"
-    ].bits == 9  # fmt: skip
+    with pytest.raises(InputError, match=r"Bits of norm and norm_f must be equal .* formats, not 9 and 8: one RMSNorm"):
+        small.formats(mode="shared", spec="tuned", bits=Bits({"norm": 9}))
+    common = shared_formats(small.formats(mode="shared", spec="tuned:segments=2", local_bits=16, bits=Bits(EVEN)))
+    assert common.segmented["norm"].bits == 9
