@@ -55,6 +55,7 @@ RUNS = {
     "rmsnorm": "rmsnorm --format se8 --size 768 --eps 8053 --target ecp5",
     "argmax": "argmax --size 50280",
     "argmax-4": "argmax --size 50280 --lanes 4",
+    "residual": "residual --size 768 --target ecp5",
     "convolution-8": "convolution --channels 1536 --width 8 --lanes 2 --target ecp5",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -72,6 +73,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "convolution": {"channels": 1536},
     "rmsnorm": {"format": load_format("se8"), "size": 768, "eps": 8053},
     "argmax": {"size": 50280},
+    "residual": {"size": 768},
 }  # fmt: skip
 
 

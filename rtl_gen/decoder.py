@@ -1,6 +1,6 @@
 """The decoder: codes in, integers in fine steps out. A comparison, a shift and one addition."""
 
-from amaranth.hdl import Cat, Const, EnableInserter, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Const, EnableInserter, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +8,7 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.rtl_gen.lane.piecewise import intervals
 from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import choose, resize
-from qse_hw.rtl_gen.logic.stall import stall_control
+from qse_hw.rtl_gen.logic.stall import connect, stall_control, sticky
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 
 
@@ -53,13 +53,8 @@ class Decoder(wiring.Component):
             m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
             m.d.comb += lane.code.eq(self.i.payload[number])
             lanes.append(lane)
-        invalid = Cat(lane.invalid for lane in lanes).any()
-        m.d.comb += [
-            self.i.ready.eq(advance),
-            self.o.valid.eq(o_valid),
-            Value.cast(self.o.payload).eq(Cat(lane.value for lane in lanes)),
-        ]
-        m.d.sync += self.invalid.eq((self.o.valid & self.o.ready & invalid) | (self.invalid & ~self.clear))
+        connect(m, self, advance, o_valid, (lane.value for lane in lanes))
+        sticky(m, self, self.invalid, (lane.invalid for lane in lanes))
         return m
 
 

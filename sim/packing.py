@@ -37,3 +37,9 @@ def signed(values: npt.NDArray[Any], width: int) -> npt.NDArray[np.int64]:
     """Bit patterns of ``width`` bits as two's complement integers."""
     integers: npt.NDArray[np.int64] = values.astype(np.int64)
     return integers - (integers >> (width - 1) << width)
+
+
+def split_mark(packed: npt.NDArray[np.uint8], bits: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Beats (beats, bytes) of ``bits`` bits without the mark above these; the marks (beats,)."""
+    rows = np.unpackbits(packed, axis=1, count=bits + 1, bitorder="little")
+    return np.packbits(rows[:, :-1], axis=1, bitorder="little"), rows[:, -1].astype(np.bool_)

@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.reference.linear import HIGH, LOW, MAX_ACCUMULATOR, MAX_WEIGHT, Requantized, Words
+from qse_hw.golden.reference.rounding import clamp, clamp_array, shift, shift_array
+from qse_hw.golden.reference.words import as_signed, join_fields, split_fields
 
 OUTPUT_BITS = 16
 TAP_BITS, BIAS_BITS, M_BITS, K_BITS = 8, 32, 16, 6
@@ -36,9 +38,7 @@ class Parameters(NamedTuple):
 
 def requantize_scalar(a: int, M: int, k: int, bits: int = OUTPUT_BITS) -> Requantized:
     """clamp(a * M / 2**k) to ``bits`` bits, half up."""
-    rounded = (a * M + (1 << k >> 1)) >> k
-    value = min(max(rounded, -1 << (bits - 1)), (1 << (bits - 1)) - 1)
-    return Requantized(value, value != rounded)
+    return Requantized(*clamp(shift(a * M, k), bits))
 
 
 def convolve_scalar(inputs: Sequence[int], taps: Sequence[int], bias: int, M: int, k: int) -> Requantized:
@@ -67,9 +67,9 @@ def windows(values: Integers, first: npt.NDArray[np.bool_], width: int) -> Integ
 def convolve(seen: Integers, parameters: Parameters) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
     """Outputs (..., channels) of inputs (..., channels, width), and which were clamped."""
     totals = (seen * parameters.taps).sum(-1) + parameters.bias
-    rounded = (totals * parameters.M + (1 << parameters.k >> 1)) >> parameters.k  # below 2**47 + 2**62
-    values = np.clip(rounded, -1 << (OUTPUT_BITS - 1), (1 << (OUTPUT_BITS - 1)) - 1)
-    return values.astype(np.int16), values != rounded
+    rounded = shift_array(totals * parameters.M, parameters.k)  # below 2**47 + 2**62
+    values, clamped = clamp_array(rounded, OUTPUT_BITS)
+    return values.astype(np.int16), clamped
 
 
 def max_bias(input_bits: int, width: int) -> int:
@@ -89,10 +89,8 @@ def pack_parameters(parameters: Parameters, *, input_bits: int, lanes: int) -> W
     _check(parameters, input_bits)
     fields = [(tap, TAP_BITS) for tap in parameters.taps.T]
     fields += [(parameters.bias, BIAS_BITS), (parameters.M, M_BITS), (parameters.k, K_BITS)]
-    bits = [(values[:, None] >> np.arange(size)) & 1 for values, size in fields]
-    words = np.packbits(np.concatenate(bits, axis=1).astype(np.uint8), axis=1, bitorder="little")
     place, lane = np.divmod(np.arange(len(parameters.taps)), lanes)
-    return Words(place << (lanes - 1).bit_length() | lane, words)
+    return Words(place << (lanes - 1).bit_length() | lane, join_fields(fields))
 
 
 def word_bits(width: int) -> int:
@@ -102,15 +100,9 @@ def word_bits(width: int) -> int:
 
 def unpack_parameters(words: npt.NDArray[np.uint8], width: int) -> Parameters:
     """The inverse of :func:`pack_parameters` for words (channels, bytes) in the channels' order."""
-    bits = np.unpackbits(words, axis=1, count=word_bits(width), bitorder="little").astype(np.int64)
-    ends = np.cumsum([*[TAP_BITS] * width, BIAS_BITS, M_BITS, K_BITS])
-    *taps, bias, M, k = (part @ (1 << np.arange(part.shape[1])) for part in np.split(bits, ends[:-1], axis=1))
-    signed = np.stack([_signed(tap, TAP_BITS) for tap in taps], axis=1)
-    return Parameters(signed, _signed(bias, BIAS_BITS), M, k)
-
-
-def _signed(values: Integers, bits: int) -> Integers:
-    return values - (values >> (bits - 1) << bits)
+    *taps, bias, M, k = split_fields(words, [*[TAP_BITS] * width, BIAS_BITS, M_BITS, K_BITS])
+    signed = np.stack([as_signed(tap, TAP_BITS) for tap in taps], axis=1)
+    return Parameters(signed, as_signed(bias, BIAS_BITS), M, k)
 
 
 def _check(parameters: Parameters, input_bits: int) -> None:

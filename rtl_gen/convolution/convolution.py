@@ -6,11 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.reference.convolution import BIAS_BITS, K_BITS, M_BITS, OUTPUT_BITS, TAP_BITS, word_bits
 from qse_hw.rtl_gen.convolution.channel_sum import ChannelSum, channel_sum_latency
-from qse_hw.rtl_gen.linear.store import Store, address_bits
+from qse_hw.rtl_gen.linear.store import address_bits, idle_signal, loadable_store
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.stages import Stages
-from qse_hw.rtl_gen.logic.stall import stall_control
+from qse_hw.rtl_gen.logic.stall import connect, stall_control, sticky
 from qse_hw.rtl_gen.units.convolution import ConvolutionConfig
 
 READ_DELAY = 1 + BlockRam.latency
@@ -74,26 +74,11 @@ class Convolution(wiring.Component):
         advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
         core = Module()
         m.submodules.core = EnableInserter(advance)(core)
-        lanes = self._core(core, advance, self._idle(m, advance, o_valid))
-        saturated = Cat(lane.saturated for lane in lanes).any()
-        m.d.comb += [
-            self.i.ready.eq(advance),
-            self.o.valid.eq(o_valid),
-            Value.cast(self.o.payload).eq(Cat(lane.value for lane in lanes)),
-        ]
-        m.d.sync += self.saturated.eq((self.o.valid & self.o.ready & saturated) | (self.saturated & ~self.clear))
+        idle = idle_signal(m, accepted=self.i.valid & advance, left=o_valid & self.o.ready, latency=self.latency)
+        lanes = self._core(core, advance, idle)
+        connect(m, self, advance, o_valid, (lane.value for lane in lanes))
+        sticky(m, self, self.saturated, (lane.saturated for lane in lanes))
         return m
-
-    def _idle(self, m: Module, advance: Signal, o_valid: Value) -> Signal:
-        """Whether no beat is in the unit, a cycle late."""
-        idle = Signal(init=1)
-        inside = Signal(range(self.latency + 1))
-        accepted = self.i.valid & advance
-        m.d.sync += [
-            inside.eq(inside + accepted - (o_valid & self.o.ready)),
-            idle.eq((inside == 0) & ~accepted),
-        ]
-        return idle
 
     def _core(self, m: Module, advance: Signal, idle: Signal) -> list[ChannelSum]:
         """From the input stream to the lanes' outputs. All of it moves while ``advance`` is high."""
@@ -102,7 +87,10 @@ class Convolution(wiring.Component):
         with m.If(self.i.valid):
             position, _ = count(m, self.beats, "position")
         place = stages.register(position, "place")
-        parameters = self._parameters(m, advance, idle, place)
+        parameters = loadable_store(
+            m, self.parameters, advance=advance, idle=idle, place=place, banks=config.lanes, depth=self.beats,
+            width=word_bits(config.taps), target=config.target,
+        )  # fmt: skip
 
         past_bits = (config.taps - 1) * config.width
         m.submodules.past = past = BlockRam(width=config.lanes * past_bits, depth=self.beats, target=config.target)
@@ -132,22 +120,6 @@ class Convolution(wiring.Component):
             past.data.eq(Cat(moved)),
         ]
         return lanes
-
-    def _parameters(self, m: Module, advance: Signal, idle: Signal, place: Value) -> Store:
-        """The parameters' memory, a bank per lane. While the unit is idle, ``advance`` is high."""
-        config, port = self.config, self.parameters
-        m.submodules.parameters = store = Store(
-            banks=config.lanes, depth=self.beats, width=word_bits(config.taps), target=config.target
-        )
-        m.d.comb += [
-            port.ready.eq(idle),
-            store.enable.eq(advance),
-            store.write.eq(port.valid & idle),
-            store.address.eq(port.payload.address),
-            store.data.eq(port.payload.data),
-            store.place.eq(place),
-        ]
-        return store
 
 
 def _fields(word: Value, taps: int) -> list[Value]:

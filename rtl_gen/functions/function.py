@@ -1,12 +1,12 @@
 # amaranth: UnusedElaboratable=no
 """The function unit: fixed point in, fixed point out, within an error bound for every input."""
 
-from amaranth.hdl import Cat, EnableInserter, Module, Value, signed
+from amaranth.hdl import EnableInserter, Module, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.functions.lane import FunctionLane
-from qse_hw.rtl_gen.logic.stall import stall_control
+from qse_hw.rtl_gen.logic.stall import connect, stall_control, sticky
 from qse_hw.rtl_gen.units.function import FunctionConfig
 
 
@@ -56,11 +56,6 @@ class Function(wiring.Component):
         for number, lane in enumerate(self._lanes):
             m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
             m.d.comb += [lane.x.eq(self.i.payload[number]), lane.enable.eq(advance)]
-        outside = Cat(lane.outside for lane in self._lanes).any()
-        m.d.comb += [
-            self.i.ready.eq(advance),
-            self.o.valid.eq(o_valid),
-            Value.cast(self.o.payload).eq(Cat(lane.y for lane in self._lanes)),
-        ]
-        m.d.sync += self.saturated.eq((self.o.valid & self.o.ready & outside) | (self.saturated & ~self.clear))
+        connect(m, self, advance, o_valid, (lane.y for lane in self._lanes))
+        sticky(m, self, self.saturated, (lane.outside for lane in self._lanes))
         return m

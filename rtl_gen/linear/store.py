@@ -1,6 +1,8 @@
 """A loadable memory that is read several words at a time."""
 
-from amaranth.hdl import Module
+from typing import Any
+
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -70,3 +72,35 @@ class Store(wiring.Component):
                 word.eq(ram.word),
             ]
         return m
+
+
+def idle_signal(m: Module, *, accepted: Value, left: Value, latency: int) -> Signal:
+    """Whether no beat is in a pipeline that stalls as a whole, a cycle late."""
+    idle = Signal(init=1, name="idle")
+    inside = Signal(range(latency + 1), name="inside")
+    m.d.sync += [inside.eq(inside + accepted - left), idle.eq((inside == 0) & ~accepted)]
+    return idle
+
+
+def loadable_store(
+    m: Module, port: Any, *, advance: Value, idle: Value, place: Value, banks: int, depth: int, width: int, target: str
+) -> Store:
+    """A memory of parameters, a word per bank at ``place``, that is written from a stream while the unit is idle.
+
+    Args:
+        m: is added to; all of it moves while ``advance`` is high, as it is while the unit is idle.
+        port: the stream: ``address``, ``data``.
+        advance, idle: see :func:`idle_signal`.
+        place: see :class:`Store`.
+        banks, depth, width, target: see :class:`Store`.
+    """
+    m.submodules.parameters = store = Store(banks=banks, depth=depth, width=width, target=target)
+    m.d.comb += [
+        port.ready.eq(idle),
+        store.enable.eq(advance),
+        store.write.eq(port.valid & idle),
+        store.address.eq(port.payload.address),
+        store.data.eq(port.payload.data),
+        store.place.eq(place),
+    ]
+    return store

@@ -1,6 +1,9 @@
 """Flow control of a pipeline that advances or stalls as a whole."""
 
-from amaranth.hdl import Cat, Module, Signal, ValueLike
+from collections.abc import Iterable
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value, ValueLike
 
 
 def stall_control(m: Module, *, i_valid: ValueLike, o_ready: ValueLike, latency: int) -> tuple[Signal, Signal]:
@@ -16,3 +19,18 @@ def stall_control(m: Module, *, i_valid: ValueLike, o_ready: ValueLike, latency:
     with m.If(advance):
         m.d.sync += valid.eq(Cat(i_valid, valid))
     return advance, valid[-1]
+
+
+def connect(m: Module, unit: Any, advance: Value, o_valid: Value, outputs: Iterable[Value]) -> None:
+    """Connect the streams ``i`` and ``o`` of a pipeline with :func:`stall_control`; ``outputs``: lane 0 first."""
+    m.d.comb += [
+        unit.i.ready.eq(advance),
+        unit.o.valid.eq(o_valid),
+        Value.cast(unit.o.payload).eq(Cat(outputs)),
+    ]
+
+
+def sticky(m: Module, unit: Any, flag: Signal, events: Iterable[Value]) -> None:
+    """Set ``flag`` when a beat leaves with one of ``events``; the unit's ``clear`` clears it, but not in that cycle."""
+    event = Cat(events).any()
+    m.d.sync += flag.eq((unit.o.valid & unit.o.ready & event) | (flag & ~unit.clear))

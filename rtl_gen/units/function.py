@@ -12,6 +12,7 @@ from qse_hw.golden.formats.inputs import InputType, input_type
 from qse_hw.golden.functions.accuracy import accuracy
 from qse_hw.golden.functions.constraints import EXHAUSTIVE_BITS, exhaustive
 from qse_hw.golden.functions.design import BORDERS, MAX_SEGMENTS, design
+from qse_hw.golden.functions.library import function_unit
 from qse_hw.golden.functions.targets import FUNCTIONS
 from qse_hw.golden.functions.unit import FunctionUnit
 from qse_hw.golden.reference.vectors import from_patterns
@@ -28,6 +29,8 @@ MULTIPLIERS = ("dsp", "gates", "logic")
 SEED = 20261129  # of the vectors of inputs of more than 16 bits
 _RANDOM = 1 << 14
 _NEAR = 2  # inputs on either side of a border
+_USUAL = {"degree": 1, "borders": "auto", "segments": MAX_SEGMENTS, "direct": False}
+"""With these, units of the library need no search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +84,12 @@ class FunctionConfig(UnitConfig):
     @property
     def arithmetic(self) -> FunctionUnit:
         """What every lane computes."""
-        names = ("function", "input", "output", "error", "low", "high", "degree", "borders", "segments",
-                 "direct")  # fmt: skip
-        return design(**{name: getattr(self, name) for name in names}, narrow=self.multiplier != "dsp")
+        asked = {name: getattr(self, name) for name in ("function", "input", "output", "error", "low", "high")}
+        others = {name: getattr(self, name) for name in ("degree", "borders", "segments", "direct")}
+        narrow = self.multiplier != "dsp"
+        if others == _USUAL and not narrow:
+            return function_unit(**asked)
+        return design(**asked, **others, narrow=narrow)
 
     @property
     def label(self) -> str:

@@ -1,8 +1,11 @@
 """Options that several units have."""
 
+from fractions import Fraction
+
+from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.golden.formats.scale import MAX_SCALE_BITS
-from qse_hw.rtl_gen.units.kinds import Format, Input, Integer, OneOf
+from qse_hw.rtl_gen.units.kinds import Format, Input, Integer, Number, OneOf
 from qse_hw.rtl_gen.units.options import Option
 
 TARGETS = ("generic", "ecp5")
@@ -32,3 +35,13 @@ COUNTER_WIDTH = Option(
     default=32,
     measure="bits",
 )
+SILU_INPUT = Option(
+    kind=Input(), help="of SiLU's inputs, sWeE", metavar="T", default=input_type("s16e-10"), text_default="s16e-10"
+)
+SILU_OUTPUT = Option(
+    kind=Input(), help="of SiLU's outputs, sWeE", metavar="T", default=input_type("s18e-12"), text_default="s18e-12"
+)
+SILU_ERROR = Option(
+    kind=Number(), help="the most that an output may be away from SiLU", metavar="E", default=Fraction(1, 4096),
+    text_default="2^-12",
+)  # fmt: skip

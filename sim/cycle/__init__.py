@@ -18,6 +18,7 @@ class Model(Protocol):
 def model(config: UnitConfig) -> Model:
     """The model of that unit: class ``NameModel`` of the module called like the unit."""
     module = import_module(f"{__name__}.{config.unit}")
-    model_class: Any = getattr(module, f"{config.unit.capitalize()}Model")
+    name = "".join(word.capitalize() for word in config.unit.split("_"))
+    model_class: Any = getattr(module, f"{name}Model")
     made: Model = model_class(config)
     return made

@@ -1,11 +1,9 @@
 """The decoder in every cycle."""
 
-import numpy as np
-
 from qse_hw.golden.formats.tables import decode_table
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.sim.cycle import pipeline
-from qse_hw.sim.cycle.status import sticky
+from qse_hw.sim.cycle.status import flag_of_beats
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
 from qse_hw.sim.packing import pack, unpack
@@ -28,8 +26,5 @@ class DecoderModel:
         values, assigned = decode_table(format)
         codes = unpack(stimulus.beats[: len(handshake.accepted)], format.bits, self._config.lanes)
         trace = pipeline.ports(stimulus, handshake, pack(values[codes], value_width(format)), ("clear",))
-        left = handshake.left
-        invalid = np.zeros(stimulus.cycles, np.bool_)
-        invalid[left] = ~assigned[codes[: len(left)]].all(axis=1)
-        trace["invalid"] = sticky(invalid, trace["clear"])
+        trace["invalid"] = flag_of_beats(handshake.left, ~assigned[codes], trace["clear"])
         return trace

@@ -37,7 +37,10 @@ class EncoderModel:
         x = unpack(stimulus.beats[: len(accepted)], config.input.width, config.lanes)
         codes = np.zeros(x.shape, np.uint16)
         saturated, nan = np.zeros((2, *x.shape), np.bool_)
-        for scale, beats in self._scales(stimulus, accepted):
+        used: list[tuple[Scale, npt.NDArray[np.intp] | slice]] = [
+            *(scales(stimulus, accepted, config.scale_bits) if config.scale is None else [(config.scale, slice(None))])
+        ]
+        for scale, beats in used:
             answer = expected(x[beats], config.format, config.input, scale)
             codes[beats], saturated[beats], nan[beats] = answer.codes, answer.saturated, answer.nan
 
@@ -52,18 +55,16 @@ class EncoderModel:
             trace["saturation_count"] = counter(events, trace["clear"], config.counter_width)
         return trace
 
-    def _scales(
-        self, stimulus: Stimulus, accepted: npt.NDArray[np.intp]
-    ) -> list[tuple[Scale, npt.NDArray[np.intp] | slice]]:
-        """Each scale, and the beats that it applies to."""
-        config = self._config
-        if config.scale is not None:
-            return [(config.scale, slice(None))]
-        pairs: npt.NDArray[Any] = np.stack(
-            [stimulus.port(name)[accepted].astype(np.int64) for name in ("scale_m", "scale_k")], axis=1
-        )
-        distinct, which = np.unique(pairs, axis=0, return_inverse=True)
-        return [
-            (Scale(M=M, k=k, bits=config.scale_bits), np.flatnonzero(which.reshape(-1) == number))
-            for number, (M, k) in enumerate(distinct.tolist())
-        ]
+
+def scales(
+    stimulus: Stimulus, accepted: npt.NDArray[np.intp], scale_bits: int
+) -> list[tuple[Scale, npt.NDArray[np.intp]]]:
+    """Each scale on the ports when a beat was accepted, and its beats. Raises InputError if one is illegal."""
+    pairs: npt.NDArray[Any] = np.stack(
+        [stimulus.port(name)[accepted].astype(np.int64) for name in ("scale_m", "scale_k")], axis=1
+    )
+    distinct, which = np.unique(pairs, axis=0, return_inverse=True)
+    return [
+        (Scale(M=M, k=k, bits=scale_bits), np.flatnonzero(which.reshape(-1) == number))
+        for number, (M, k) in enumerate(distinct.tolist())
+    ]

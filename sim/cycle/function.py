@@ -1,10 +1,8 @@
 """The function unit in every cycle."""
 
-import numpy as np
-
 from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.sim.cycle import pipeline
-from qse_hw.sim.cycle.status import sticky
+from qse_hw.sim.cycle.status import flag_of_beats
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
 from qse_hw.sim.packing import pack, unpack
@@ -27,8 +25,5 @@ class FunctionModel:
         patterns = unpack(stimulus.beats[: len(handshake.accepted)], config.input.width, config.lanes)
         outputs, outside = config.expected(patterns)
         trace = pipeline.ports(stimulus, handshake, pack(outputs, config.output.width), ("clear",))
-        left = handshake.left
-        saturated = np.zeros(stimulus.cycles, np.bool_)
-        saturated[left] = outside[: len(left)].any(axis=1)
-        trace["saturated"] = sticky(saturated, trace["clear"])
+        trace["saturated"] = flag_of_beats(handshake.left, outside, trace["clear"])
         return trace

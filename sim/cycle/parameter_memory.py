@@ -5,6 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qse_hw.sim.cycle.pipeline import Handshake
+from qse_hw.sim.cycle.stimulus import Stimulus
+from qse_hw.sim.cycle.trace import Trace
+
 
 class ParameterMemory:
     """The words that were written, in order.
@@ -42,3 +46,20 @@ def as_rows(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
     if values.ndim == 2:
         return values
     return values.astype("<u8").view(np.uint8).reshape(-1, 8)[:, : -(-bits // 8)]
+
+
+def loaded(
+    stimulus: Stimulus, handshake: Handshake, address_bits: int, width: int
+) -> tuple[ParameterMemory, Trace]:
+    """The memory behind the stream ``parameters``, which is written while no beat is inside, and the stream's ports."""
+    accepted, left = handshake.i_valid & handshake.i_ready, handshake.o_valid & handshake.o_ready
+    inside = np.cumsum(accepted) - np.cumsum(left) + left  # when the cycle begins, and what it accepts
+    idle = np.concatenate(([True], inside == 0))[:-1]  # known a cycle later
+    valid = stimulus.port("parameters__valid").astype(np.bool_)
+    payload = as_rows(stimulus.port("parameters__payload"), address_bits + width)
+    memory = ParameterMemory(payload, valid & idle, address_bits, width)
+    return memory, {
+        "parameters__valid": valid,
+        "parameters__ready": idle,
+        "parameters__payload": payload * valid[:, None],
+    }

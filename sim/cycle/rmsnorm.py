@@ -11,7 +11,7 @@ from qse_hw.rtl_gen.logic.queue import Queue
 from qse_hw.rtl_gen.norm.rmsnorm import WAITING
 from qse_hw.rtl_gen.units.rmsnorm import RmsnormConfig
 from qse_hw.sim.cycle import pipeline
-from qse_hw.sim.cycle.status import sticky
+from qse_hw.sim.cycle.status import flag_of_beats
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
 from qse_hw.sim.packing import pack, signed, unpack
@@ -52,9 +52,8 @@ class RmsnormModel:
         codes, saturated = normalize(values, config.root, config.eps, scales, config.format, config.width)
         outputs = pack(codes.reshape(-1, config.lanes), config.format.bits)
         trace = pipeline.ports(stimulus, run.handshake, outputs, ("clear", "scale_m", "scale_k"))
-        left, events = run.handshake.left, np.zeros(stimulus.cycles, np.bool_)
-        events[left] = saturated.reshape(-1, config.lanes)[: len(left)].any(axis=1)
-        return trace | {"saturated": sticky(events, trace["clear"])}
+        happened = saturated.reshape(-1, config.lanes)
+        return trace | {"saturated": flag_of_beats(run.handshake.left, happened, trace["clear"])}
 
     def _control(self, stimulus: Stimulus) -> _Run:
         i_valid, i_ready, o_valid = (bytearray(stimulus.cycles) for _ in range(3))

@@ -17,6 +17,19 @@ def sticky(events: Bits, clear: npt.NDArray[Any]) -> Bits:
     return _a_cycle_later((last_event >= last_clear) & (last_event >= 0))
 
 
+def flag_of_beats(left: npt.NDArray[np.intp], happened: npt.NDArray[np.bool_], clear: npt.NDArray[Any]) -> Bits:
+    """A sticky flag in each cycle, (cycles,) bool.
+
+    Args:
+        left: the cycles in which beats leave.
+        happened: (beats, lanes): whether a beat's lane raises the flag, at least of the beats that left.
+        clear: (cycles,).
+    """
+    events = np.zeros(len(clear), np.bool_)
+    events[left] = happened[: len(left)].any(axis=1)
+    return sticky(events, clear)
+
+
 def counter(events: npt.NDArray[np.int64], clear: npt.NDArray[Any], width: int) -> npt.NDArray[np.uint64]:
     """``count <= min((0 if clear else count) + events, 2**width - 1)``: its value in each cycle, (cycles,)."""
     total = np.cumsum(events)

@@ -21,6 +21,7 @@ WORDS = {
     "bits. Past inputs and parameters are in its memories.",
     "rmsnorm": "It divides each vector by the root of its mean square and gives codes of the format below.",
     "argmax": "It finds the largest of a token's logits, and where it is.",
+    "residual": "It keeps a token's residual stream in memory and adds vectors to it, saturated.",
     "quantizer": "It is an encoder with AXI4-Stream ports for the data and AXI4-Lite registers, in which scale, zero "
     "point and the segments' lengths are set while it runs.",
 }

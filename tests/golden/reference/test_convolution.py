@@ -70,6 +70,16 @@ def test_rounding(a, M, k, value, saturated):
     assert requantize_scalar(a, M, k) == (value, saturated)
 
 
+def test_every_k_in_arrays(rng):
+    """The bit below the last one that is kept is int64's highest for k = 63, if 2^k is halved."""
+    k = np.arange(64)
+    for a in (1 << 30, -1 << 30, 5, -5, -1):
+        parameters = Parameters(np.full((64, 2), 1), np.zeros(64, np.int64), np.full(64, 65535), k)
+        outputs, saturated = convolve(np.stack([np.full(64, a), np.zeros(64, np.int64)], axis=1), parameters)
+        want = [requantize_scalar(a, 65535, int(one)) for one in k]
+        assert list(zip(outputs.tolist(), saturated.tolist(), strict=True)) == want
+
+
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_words_and_back(lanes, rng):
     parameters = draw(rng, 6, 3, 16)

@@ -37,6 +37,7 @@ EXAMPLES = {
     "convolution": {"channels": 12, "taps": 3, "lanes": 2},
     "rmsnorm": {"format": make("se8"), "size": 12, "eps": 9, "degree": 2},
     "argmax": {"size": 12, "width": 16, "lanes": 3},
+    "residual": {"size": 20, "width": 16, "lanes": 2},
 }  # fmt: skip
 
 

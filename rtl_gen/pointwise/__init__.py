@@ -1,0 +1,1 @@
+"""Units that take every value by itself: residual stream, activation, time steps, gate."""
