@@ -1,6 +1,6 @@
 """Writes the computed parts of docs/functions.md and its pictures: python docs/functions.py [--check].
 
-They come from docs/results/functions-*.json (docs/functions_runs.py).
+They come from docs/results/functions-*.json (docs/functions_runs.py, docs/functions_netlists.py).
 """
 
 import sys
@@ -59,15 +59,16 @@ def measured(section: str) -> str:
             rows.append([
                 given["function"], error, kind(one), one["target"], segments, f"{one['error']:.3g}",
                 str(one["latency"]), *(f"{area[what]:,}" for what in AREAS), size, f"{one['fmax']:.0f}",
+                "-" if area["nand2"] else str(one.get("seeds", len(document["seeds"]))),
             ])  # fmt: skip
         tools = ", ".join(f"{tool} {version}" for tool, version in document["tools"].items())
         seeds = ", ".join(map(str, document["seeds"]))
         said.append(f"`{document['command']}`: {tools}; seeds {seeds}; commit {(document['commit'] or 'none')[:7]}.")
     columns = ["function", "bound", "made of", "target", "segments", "largest error", "latency", "COMB", "FF", "DSP",
-               "BRAM", "NAND2", "Fmax"]  # fmt: skip
+               "BRAM", "NAND2", "Fmax", "seeds"]  # fmt: skip
     parts = [markdown(columns, rows), *dict.fromkeys(said)] if rows else []
     if missing:
-        parts.append(f"Not measured: `python docs/functions_runs.py {' '.join(missing)}`.")
+        parts.append(f"Not measured: `python docs/functions_runs.py --seeds 1 {' '.join(missing)}`.")
     return "\n\n".join(parts)
 
 
@@ -106,9 +107,23 @@ def size(one: Result) -> float:
     return area["comb"] if area["nand2"] is None else area["nand2"]
 
 
+def netlists() -> str:
+    """What the checks of the netlists found; what is not there is not checked."""
+    if not (ROOT / "docs" / "results" / "functions-netlists.json").exists():
+        return "Not checked: `python docs/functions_netlists.py`."
+    document = load("functions-netlists")
+    rows = [
+        [one["label"], one["target"], f"{one['values']:,}", str(one["wrong"]), str(one["wrong_flags"])]
+        for one in document["results"]
+    ]
+    table = markdown(["unit", "netlist of", "values", "wrong outputs", "wrong flags"], rows)
+    return f"{table}\n\n`{document['command']}`: commit {(document['commit'] or 'none')[:7]}."
+
+
 def older(now: age.Digests) -> str:
     """What is older than the code."""
-    return age.block({name: (document, age.SYNTHESIS) for name, document in LOADED.items()}, now)
+    depends = {"functions-netlists": (*age.SIMULATION, "synth")}
+    return age.block({name: (document, depends.get(name, age.SYNTHESIS)) for name, document in LOADED.items()}, now)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -120,7 +135,7 @@ if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
     check = "--check" in sys.argv[1:]
     made = {name: make() for name, make in BLOCKS.items()}
-    made["ratios"] = ratios()
+    made |= {"ratios": ratios(), "netlists": netlists()}
     made["age"] = older(age.digests(text, check=check))
     filled = fill(text, made)
     if check:

@@ -166,13 +166,12 @@ class FunctionLane(wiring.Component):
         bits = self._unit.slope_bits - 1  # of one, in steps of w
         rows = [~(c1 >> 1) if c1 else 0 for c1 in self._unit.polynomial.c1]
         assert -1 << bits <= min(rows) <= max(rows) < 1 << bits
-        w = table(index, [row % (2 << bits) for row in self._rows(rows)], bits + 1)
-        odd = table(index, self._rows([c1 & 1 for c1 in self._unit.polynomial.c1]), 1)
-        below_zero = w[bits]
-        top = stages.register(Cat(below_zero | (positive & ~odd), below_zero & ~positive), "top")
-        # behind the register: synthesis would make one table, twice as large, of this one and of the inversion
-        low = stages.register(w[:bits], "w") ^ stages.register(odd & positive, "invert").replicate(bits)
-        return Cat(stages.register(odd, "odd"), low, top).as_signed()
+        w = stages.register(table(index, [row % (2 << bits) for row in self._rows(rows)], bits + 1), "w")
+        odd = stages.register(table(index, self._rows([c1 & 1 for c1 in self._unit.polynomial.c1]), 1), "odd")
+        # all else behind the registers: synthesis would make one table, twice as large, of it and of each of these
+        positive, below_zero = stages.register(positive, "positive1"), w[bits]
+        low = w[:bits] ^ (odd & positive).replicate(bits)
+        return Cat(odd, low, below_zero | (positive & ~odd), below_zero & ~positive).as_signed()
 
     def _sum(
         self, stages: Stages, product: Value, c0: Value, wait: int, relu: Value | None, since: int
