@@ -20,7 +20,9 @@ def there(section: str) -> list[dict[str, Any]]:
 def tables(page: str, section: str) -> Iterator[Pair]:
     """A row for each result, in order; what was not measured is named."""
     documents = there(section)
+    seeds = [{"seeds": len(document["seeds"])} for document in documents for _ in document["results"]]
     results = [one for document in documents for one in document["results"]]
+    results = [placed | one for placed, one in zip(seeds, results, strict=True)]  # older reports have no own number
     for row, one in zip(rows(blocks(page)[section]), results, strict=True):
         about, area = one["parameters"], one["area"]
         table = about["unit"] == "table"
@@ -82,7 +84,9 @@ def _size(one: dict[str, Any]) -> float:
 
 
 def netlists(page: str) -> Iterator[Pair]:
-    results = report("functions-netlists")["results"]
+    checked = (RESULTS / "functions-netlists.json").exists()
+    yield Pair("netlists", str("Not checked" in blocks(page)["netlists"]), str(not checked))
+    results = report("functions-netlists")["results"] if checked else []
     for row, one in zip(rows(blocks(page)["netlists"]), results, strict=True):
         keys = {"unit": "label", "netlist of": "target", "values": "values", "wrong outputs": "wrong",
                 "wrong flags": "wrong_flags"}  # fmt: skip
