@@ -1,6 +1,6 @@
 """Writes the computed parts of docs/pytorch.md from docs/results/bench-*.json: python docs/pytorch.py [--check].
 
-The JSON files are what `bench --parts tensors --json` and `bench --parts decode --json` wrote.
+The JSON files are what `bench --parts P --json` wrote, for P tensors, decode and decode-integer.
 """
 
 import json
@@ -89,12 +89,32 @@ def decode(document: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def integers(document: dict[str, Any]) -> str:
+    """Tokens per second of the integer models."""
+    run, machine = document["decode-integer"], document["machine"]
+    parts = [
+        f"The bundled models, batch {run['batch']}, {run['threads']} thread ({machine['cores']} cores, "
+        f"{machine['processor']}), median of {run['repeats']} times {run['tokens']} tokens, contenders taking turns. "
+        "Speeds are compared by processor seconds, which hardly depend on what else the machine does:"
+    ]
+    for name, of in run["models"].items():
+        busy = of["tokens_per_processor_second"]
+        rows = [
+            [contender, f"{speed:,.0f}", f"{busy[contender]:,.0f}", f"{busy['integer'] / busy[contender]:.1f} x"]
+            for contender, speed in of["tokens_per_second"].items()
+        ]
+        parts.append(markdown([name, "tokens/s", "tokens per processor second", "integer over it"], rows))
+    parts.append("    python -m qse_hw bench --parts decode-integer")
+    return "\n\n".join(parts)
+
+
 if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
     check = "--check" in sys.argv[1:]
-    reports = {name: load(name) for name in ("bench-tensors", "bench-decode")}
+    reports = {name: load(name) for name in ("bench-tensors", "bench-decode", "bench-decode-integer")}
     speed = reports["bench-tensors"]
     blocks = {"work": work(speed["tensors"]), "tensors": tensors_of(speed), "decode": decode(reports["bench-decode"])}
+    blocks["integer"] = integers(reports["bench-decode-integer"])
     now = age.digests(text, check=check)
     blocks["age"] = age.block({name: (report, age.MODELS) for name, report in reports.items()}, now)
     filled = fill(text, blocks)

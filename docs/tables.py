@@ -131,6 +131,11 @@ def speed() -> str:
         for name, values in fits["seconds"].items()
     ]
     fit_rows.append(["n log n, for comparison", *("" for _ in sizes), f"{fits['growth_n_log_n']:.2f}"])
+    whole = load("bench-calibrate-model")["calibrate-model"]
+    whole_rows = [
+        [name, f"{one['seconds']:.1f}", f"{one['processor_seconds']:.1f}", f"{whole['of_x_alone'][name]:.2f}"]
+        for name, one in whole["medians"].items()
+    ]
     model_rows = [
         [
             label,
@@ -153,6 +158,10 @@ def speed() -> str:
             "Fitting formats to one layer, seconds by number of values, and the power of n by which they grow:",
             markdown(["what", *sizes, "growth"], fit_rows),
             "    python -m qse_hw bench --parts calibrate",
+            f"Calibrating the bundled Mamba-1, `{whole['format']}`, {whole['tokens']:,} tokens, medians of "
+            f"{whole['repeats']}; of x alone by processor seconds:",
+            markdown(["what", "seconds", "processor seconds", "of x alone"], whole_rows),
+            "    python -m qse_hw bench --parts calibrate-model",
             "Cycle-accurate model beside Amaranth's simulator, the same trace under random stalls, both on every port:",
             markdown(["unit", "cycles", "simulator, cycles/s", "model, cycles/s", "ratio"], model_rows),
             "    python -m qse_hw bench --parts cycle",

@@ -15,7 +15,10 @@ from qse_hw.study.bench import SEED
 from qse_hw.study.console import progress
 
 SCHEMA = "qse-hw/bench/1"
-PARTS = ("quantize", "tensors", "decode", "calibrate", "generate", "replay", "cycle", "synth")
+PARTS = (
+    "quantize", "tensors", "decode", "decode-integer", "calibrate", "calibrate-model", "generate", "replay", "cycle",
+    "synth",
+)  # fmt: skip
 ON_DEVICES = ("tensors", "decode")
 DEVICES = ("cpu", "cuda")
 
@@ -51,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         require("verilator")
     if args.json is not None:
         check_output(args.json)
-    parts = {name: import_module(f"qse_hw.study.bench.{name}") for name in PARTS if name in asked}
+    parts = {name: import_module(f"qse_hw.study.bench.{name.replace('-', '_')}") for name in PARTS if name in asked}
     how: dict[str, Any] = {"device": args.device, "shapes": None if args.shapes is None else args.shapes.split(",")}
     document: dict[str, Any] = {"schema": SCHEMA, "seed": SEED, **environment()}
     with progress() as report:

@@ -44,8 +44,21 @@ def decode(page: str) -> Iterator[Pair]:
     yield Pair("quoted", re.search(r": ([\d.]+) x \(", blocks(page)["decode"])[1], quoted["ratio"])
 
 
+def integers(page: str) -> Iterator[Pair]:
+    run, block = report("bench-decode-integer")["decode-integer"], blocks(page)["integer"]
+    blocks_of_tokens = re.search(r"median of (\d+) times (\d+) tokens", block).groups()
+    yield Pair("integer", " ".join(blocks_of_tokens), f"{run['repeats']} {run['tokens']}")
+    for table, (name, of) in zip(tables(block), run["models"].items(), strict=True):
+        busy = {contender: median(one["processor_seconds"]) for contender, one in of["all"].items()}
+        for row, (contender, one) in zip(table, of["all"].items(), strict=True):
+            yield Pair("integer", row.get(name, "another heading"), contender)
+            yield Pair(contender, row["tokens/s"], run["tokens"] / median(one["seconds"]))
+            yield Pair(contender, row["tokens per processor second"], run["tokens"] / busy[contender])
+            yield Pair(contender, row["integer over it"].removesuffix(" x"), busy[contender] / busy["integer"])
+
+
 def age(page: str) -> Iterator[Pair]:
-    yield from ages(blocks(page)["age"], ["bench-tensors", "bench-decode"])
+    yield from ages(blocks(page)["age"], ["bench-tensors", "bench-decode", "bench-decode-integer"])
 
 
-CHECKS = {"work": work, "tensors": tensors, "decode": decode, "age": age}
+CHECKS = {"work": work, "tensors": tensors, "decode": decode, "integer": integers, "age": age}

@@ -18,7 +18,8 @@ WHOLE = {
     "quamba-se": "Quamba, x in `se9-paper` (9 bits), best alpha",
 }  # fmt: skip
 REPORTS = [
-    "compare", *integer.MODELS.values(), "public-x", *ENCODERS, "bench", "replay", "bench-calibrate", "bench-cycle",
+    "compare", *integer.MODELS.values(), "public-x", *ENCODERS, "bench", "replay", "bench-calibrate",
+    "bench-calibrate-model", "bench-cycle",
 ]  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def synthesis(page: str) -> Iterator[Pair]:
 
 def speed(page: str) -> Iterator[Pair]:
     block, bench = blocks(page)["speed"], report("bench")
-    plain, fits, cycles = tables(block)
+    plain, fits, whole, cycles = tables(block)
     yield Pair("values", re.search(r"quantizing ([\d,]+) fp32", block)[1], bench["quantize"]["values"])
     wanted: list[tuple[str, float | str]] = [
         (name, f"{1e3 * median(every[1:]):.1f} ms")  # the first warms up
@@ -64,6 +65,7 @@ def speed(page: str) -> Iterator[Pair]:
         yield Pair("speed", row["what"], name)
         yield Pair(name, row["measured"], value)
     yield from fitting(fits, report("bench-calibrate")["calibrate"])
+    yield from calibrating(whole, report("bench-calibrate-model")["calibrate-model"])
     yield from model(cycles, report("bench-cycle")["cycle"]["units"])
     line = re.search(r"^Replay of all layers through the emitted Verilog: (.*)\.$", block, re.MULTILINE)[1]
     runs = report("replay")["runs"]
@@ -80,6 +82,15 @@ def fitting(shown: list[dict[str, str]], fits: dict[str, Any]) -> Iterator[Pair]
             yield Pair(f"{row}", row[f"{size:,} values"], time)
         yield Pair(f"{row}", row["growth"], growth(sizes, times))
     yield Pair("fitting", last["growth"], growth(sizes, [n * math.log(n) for n in sizes]))
+
+
+def calibrating(shown: list[dict[str, str]], figures: dict[str, Any]) -> Iterator[Pair]:
+    busy = {name: median(one["processor_seconds"]) for name, one in figures["all"].items()}
+    for row, (name, one) in zip(shown, figures["all"].items(), strict=True):
+        yield Pair("calibrating", row["what"], name)
+        yield Pair(name, row["seconds"], median(one["seconds"]))
+        yield Pair(name, row["processor seconds"], busy[name])
+        yield Pair(name, row["of x alone"], busy[name] / busy["x alone"])
 
 
 def growth(sizes: list[int], times: list[float]) -> float:
