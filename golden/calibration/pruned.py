@@ -22,7 +22,13 @@ FLAGS = ("-O3", "-march=native", "-std=c++17", "-ffp-contract=off", "-fno-trappi
 
 def available() -> bool:
     """Whether there is a compiler and it built the library."""
-    return _library() is not None
+    return isinstance(_library(), ctypes.CDLL)
+
+
+def why_not() -> str | None:
+    """Why it is not available, in a line; None if it is."""
+    library = _library()
+    return library.splitlines()[0] if isinstance(library, str) else None
 
 
 def best_within(cost: Costs, codes: int, segments: int) -> Path:
@@ -44,7 +50,7 @@ def least_error(cost: Costs, codes: int, segments: int) -> float:
 def _call(cost: Costs, codes: int, segments: int, *outputs: Any) -> float:
     gaps, below, above = (np.ascontiguousarray(part) for part in by_step(cost))
     library = _library()
-    assert library is not None
+    assert isinstance(library, ctypes.CDLL)
     path, count, start = outputs
     error: float = library.qse_best_path(
         ctypes.c_int64(len(below)), *(ctypes.c_void_p(part.ctypes.data) for part in (gaps, below, above)),
@@ -54,10 +60,11 @@ def _call(cost: Costs, codes: int, segments: int, *outputs: Any) -> float:
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
+def _library() -> ctypes.CDLL | str:
+    """The compiled search, or why there is none."""
     try:
         library = load_library(SOURCE, FLAGS)
-    except (InputError, OSError, RuntimeError):
-        return None
+    except (InputError, OSError, RuntimeError) as error:
+        return str(error)
     library.qse_best_path.restype = ctypes.c_double
     return library

@@ -32,6 +32,15 @@ _REMEDIES = {
     ("sweep", "format"): "name it in the SPEC, under options, format",
     ("sweep", "calibration"): "give it as --calibration FILE, and calibration as a format in the SPEC",
 }
+_WRITERS = {
+    "calibration": "calibrate",
+    "integer": "calibrate --recipe integer",
+    "quamba": "eval --scales",
+    "quamba-mamba2": "eval --scales",
+}
+"""The commands that write a kind: the remedy where what is given is one of :data:`_OTHERS`."""
+_OTHERS = ("settings", "other")
+"""Kinds of documents that no command of this package writes as what is wanted."""
 
 
 def kind_of(document: Any) -> tuple[str, str] | None:
@@ -46,6 +55,8 @@ def kind_of(document: Any) -> tuple[str, str] | None:
         return "format", "a format"
     if {"modules", "creator"} <= document.keys():
         return "netlist", "a netlist"
+    if {"d_model", "n_layer"} <= document.keys() or "model_type" in document:
+        return "settings", "the config.json of a checkpoint"
     return None
 
 
@@ -54,6 +65,12 @@ def refuse_other_kinds(document: Any, where: str, wanted: str) -> None:
     kind = kind_of(document)
     if kind is not None and kind[0] != wanted:
         raise _refusal(where, _KINDS.get(wanted, f"a {wanted}"), kind, wanted)
+
+
+def refuse_without_schema(document: Any, where: str, wanted: str) -> None:
+    """InputError unless the document has a schema, as all of this package's but formats have."""
+    if not (isinstance(document, dict) and "schema" in document):
+        raise _refusal(where, _KINDS.get(wanted, f"a {wanted}"), ("other", "another JSON document"), wanted)
 
 
 def refuse_our_json(path: str | os.PathLike[str], where: str, wanted: str, words: str) -> None:
@@ -68,4 +85,6 @@ def refuse_our_json(path: str | os.PathLike[str], where: str, wanted: str, words
 
 def _refusal(where: str, words: str, kind: tuple[str, str], wanted: str) -> InputError:
     remedy = _REMEDIES.get((wanted, kind[0]))
+    if kind[0] in _OTHERS and wanted in _WRITERS:
+        remedy = f"give the file that {_WRITERS[wanted]} wrote"
     return InputError(f"{where} must be {words}, and is {kind[1]}" + (f"; {remedy}" if remedy else ""))

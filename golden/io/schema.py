@@ -6,7 +6,7 @@ from typing import Any
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import read_json
-from qse_hw.golden.io.kinds import refuse_other_kinds
+from qse_hw.golden.io.kinds import refuse_other_kinds, refuse_without_schema
 
 
 def check_schema(document: Any, schema: dict[str, Any], where: str) -> None:
@@ -41,7 +41,9 @@ def checked_document(
     """
     document = read_json(path, where, parse_constant=_refuse)
     name = schema["properties"]["schema"]["const"]
-    refuse_other_kinds(document, where, name.split("/")[1])
+    kind = name.split("/")[1]
+    refuse_other_kinds(document, where, kind)
+    refuse_without_schema(document, where, kind)
     for old, remedy in (earlier or {}).items():
         if isinstance(document, dict) and document.get("schema") == old:
             raise InputError(f"{where}: schema must be {name}, not the earlier {old}; {remedy}")

@@ -8,11 +8,13 @@ from qse_hw.cli.arguments import check_output, set_defaults
 from qse_hw.golden.calibration.spec import add_headroom, parse_format
 from qse_hw.golden.checks import one_of
 from qse_hw.golden.errors import InputError
+from qse_hw.study.calibrated import warn_of_slow_search
 from qse_hw.study.console import console, progress
 from qse_hw.study.sources import integer
 
 if TYPE_CHECKING:
     from qse_hw.golden.models.integer.transformations import Transformations
+    from qse_hw.golden.models.mamba.model import Config
 
 FORMAT, MODE, OBJECTIVE, LOCAL_BITS = "tuned", "free", "loss", 8
 STATE, ROUNDING, WEIGHTS, RESIDUAL = "s16", "nearest", "row", 10
@@ -65,11 +67,12 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     spec = add_headroom(parse_format(args.format), args.headroom)
     import torch
 
-    from qse_hw.golden.models.integer.calibrate import calibrate_integer
+    from qse_hw.golden.models.integer.calibrate import calibrate_integer, check_calibration
     from qse_hw.golden.models.integer.document import write_formats
     from qse_hw.golden.models.integer.error_feedback import round_weights
     from qse_hw.golden.models.integer.options import Options
-    from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
+    from qse_hw.golden.models.mamba.checkpoint import load_model, locate, save_model
+    from qse_hw.golden.models.mamba.layout import read_config
     from qse_hw.golden.models.mamba.text import read_text
     from qse_hw.study.integer_formats import show
 
@@ -82,9 +85,12 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         check_output(path)
     if args.rounded_model is not None:
         _check_rounded_model(args.rounded_model, args.model)
-    model = load_model(args.model)
-    text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
-    layers = model.config.n_layer
+    config = read_config(locate(args.model))
+    check_widths(transformations, config, "give --without rotate_residual")
+    text = read_text(args.text, vocab_size=config.vocab_size, directory=args.model)
+    check_calibration(config, text.ids, tokens=args.tokens, options=options, transformations=transformations)
+    warn_of_slow_search([spec])
+    model, layers = load_model(args.model), config.n_layer
     with progress() as report:
         if args.rounded_model is not None:
             model = round_weights(
@@ -100,12 +106,26 @@ def run(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     if args.rounded_model is not None:
         save_model(model, args.rounded_model, dtype=torch.float32)
     write_formats(args.output, formats)
-    show(formats, model.config)
+    show(formats, config)
     console.print(f"calibrated on {formats.tokens} tokens")
     return (
         f"{args.model or 'bundled model'} on {text.source}",
-        {"layers": layers, "tokens": formats.tokens, "channels": model.config.d_inner},
+        {"layers": layers, "tokens": formats.tokens, "channels": config.d_inner},
     )
+
+
+def check_widths(transformations: "Transformations", config: "Config", remedy: str) -> None:
+    """InputError unless there is a Hadamard matrix for every rotation; ``remedy``: how to do without one of the
+    residual stream.
+    """
+    from qse_hw.golden.models.integer.transformations import ORDERS
+
+    for name, width in transformations.unsuitable(config).items():
+        what = "d_model" if name == "rotate_residual" else "expand * d_model"
+        way = f"{remedy}, or pad" if name == "rotate_residual" else "pad"
+        raise InputError(
+            f"{what} must be a width that can be rotated, not {width}: {ORDERS}; {way} the channels with zeros"
+        )
 
 
 def _check_rounded_model(directory: str, source: str | None) -> None:

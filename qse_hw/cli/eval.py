@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qse_hw import golden
 from qse_hw.cli.arguments import check_output, refuse_options, set_defaults
+from qse_hw.cli.calibrate_integer import check_widths
 from qse_hw.golden.calibration.calibration import check_objective
 from qse_hw.golden.calibration.sharing import MODES, check_mode
 from qse_hw.golden.checks import one_of
@@ -19,6 +20,7 @@ from qse_hw.study.sources import integer as integer_argument
 
 if TYPE_CHECKING:
     from qse_hw.golden.evaluate.lm_eval import Tasks
+    from qse_hw.golden.models.mamba.model import Config
     from qse_hw.golden.models.mamba.text import Text
 
 TEXTS = Path(golden.__file__).parent / "assets" / "text"
@@ -99,13 +101,14 @@ def run(args: argparse.Namespace) -> None:
 def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
     """The whole report, as JSON has it."""
     from qse_hw.golden.evaluate import bootstrap, score
-    from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model
+    from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model, locate
+    from qse_hw.golden.models.mamba.layout import read_config
     from qse_hw.golden.models.mamba.text import read_text
     from qse_hw.study.evaluation import integer, x
     from qse_hw.study.evaluation.inputs import UNQUANTIZED, Inputs
 
-    model = load_model(args.model)
-    vocabulary = model.config.vocab_size
+    config = read_config(locate(args.model))
+    vocabulary = config.vocab_size
     calibration, held_out = (
         read_text(TEXTS / default if given is None else given, vocab_size=vocabulary, directory=args.model)
         for given, default in ((args.calibration_text, "calibration.txt"), (args.text, "held-out.txt"))
@@ -117,6 +120,9 @@ def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
     tokens = min(
         _tokens(args.calibration_tokens, CALIBRATION_TOKENS, calibration, "Calibration tokens"), len(calibration.ids)
     )
+    if args.recipe == "integer" and args.calibration is None:
+        _check_integer(config, calibration, tokens)
+    model = load_model(args.model)
     draws = bootstrap.Bootstrap(len(windows))
     bits = len(held_out.ids) / held_out.size  # tokens per byte: 1 for a byte-level model
     inputs = Inputs(
@@ -135,8 +141,8 @@ def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
         **environment(),
         "model": {
             "fingerprint": fingerprint(model),
-            "architecture": model.config.architecture,
-            "layers": model.config.n_layer,
+            "architecture": config.architecture,
+            "layers": config.n_layer,
             "vocabulary": vocabulary,
         },
         "texts": {
@@ -151,6 +157,17 @@ def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
         UNQUANTIZED: describe_model(scores.nll, scores, draws, bits),
         **measured,
     }
+
+
+def _check_integer(config: "Config", calibration: "Text", tokens: int) -> None:
+    """InputError, before the model is loaded, if it could not be calibrated."""
+    from qse_hw.golden.models.integer.calibrate import check_calibration
+    from qse_hw.golden.models.integer.options import Options
+    from qse_hw.golden.models.integer.transformations import Transformations
+
+    transformations = Transformations()
+    check_widths(transformations, config, "calibrate --without rotate_residual and give the file with --calibration")
+    check_calibration(config, calibration.ids, tokens=tokens, options=Options(), transformations=transformations)
 
 
 def _check(args: argparse.Namespace) -> "Tasks | None":

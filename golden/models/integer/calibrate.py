@@ -24,13 +24,24 @@ from qse_hw.golden.models.integer.summary import Summary, coded_names
 from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
-from qse_hw.golden.models.mamba.model import Mamba
+from qse_hw.golden.models.mamba.model import Config, Mamba
 from qse_hw.golden.models.mamba.text import check_ids, sequences
 
 SEQUENCE = 512
 SEQUENCES = 8  # run at a time
 MEASURED: tuple[Objective, ...] = ("x", "loss")  # compared where the objective is "model"
 _MEASURED_SEQUENCES = 4  # on which they are compared by tensor; whole models, on all
+
+
+def check_calibration(
+    config: Config, ids: Tensor, *, tokens: int, options: Options, transformations: Transformations
+) -> None:
+    """InputError for what :func:`calibrate_integer` would refuse, as far as a model's sizes tell."""
+    check_ids(ids, config.vocab_size)
+    kind = _kind(config)
+    options.check_names((*kind.OPERANDS, "norm_f"), kind.LOCALS)
+    transformations.check(config)
+    sequences(ids, tokens, SEQUENCE)
 
 
 @torch.no_grad()
@@ -58,8 +69,8 @@ def calibrate_integer(
             layer) that is zero or not finite, or that no type can hold.
     """
     instance(model, Mamba, "Model", "a Mamba of this package, as load_model gives it")
-    check_ids(ids, model.config.vocab_size)
     options, wanted = options or Options(), transformations or Transformations()
+    check_calibration(model.config, ids, tokens=tokens, options=options, transformations=wanted)
     text = sequences(ids, tokens, SEQUENCE)
     changed = wanted.model(model)
     return _Calibrator(model, changed, text, options, wanted, progress or (lambda layer: None)).best()
@@ -101,11 +112,8 @@ class _Calibrator:
     ) -> ModelFormats:
         """The formats by squared error, weighted by the objective except in ``plain`` tensors."""
         options, config = self.options, self.model.config
-        kind: type[LayerFormats] = Mamba1Formats
-        own: Any = mamba1
-        if isinstance(config, Mamba2Config):
-            kind, own = Mamba2Formats, mamba2
-        options.check_names((*kind.OPERANDS, "norm_f"), kind.LOCALS)
+        kind = _kind(config)
+        own: Any = mamba2 if isinstance(config, Mamba2Config) else mamba1
         known: dict[int, tuple[Summary, Choice]] = {}
         layers: dict[int, LayerFormats] = {}
         done = 0
@@ -147,3 +155,7 @@ class _Calibrator:
         """KL divergence of the integer model on the calibration text, nats in all."""
         quantized = IntegerMamba.of(self.model, formats)
         return sum((divergence(self.changed, quantized, ids) for ids in torch.split(self.text, SEQUENCES)), 0.0)
+
+
+def _kind(config: Config) -> type[LayerFormats]:
+    return Mamba2Formats if isinstance(config, Mamba2Config) else Mamba1Formats

@@ -22,6 +22,8 @@ from qse_hw.golden.models.mamba.mamba2 import Mamba2Mixer
 from qse_hw.golden.models.mamba.model import Block, Config, Mamba
 from qse_hw.golden.reference.hadamard import factorize, transform, transform_tensor
 
+ORDERS = "a Hadamard matrix must be of order 2^k, 12 2^k, 20 2^k or 40 2^k"
+
 
 class RotatedLinear(nn.Linear):
     """A product whose input is rotated first, and whose weight (outputs, inputs) holds the inverse rotation."""
@@ -56,14 +58,15 @@ class Transformations:
                 "rotate_residual must be False where fold_norms is: a norm's weight does not commute with a rotation"
             )
 
+    def unsuitable(self, config: Config) -> dict[str, int]:
+        """The rotations that are to be made but have no Hadamard matrix, and their widths."""
+        widths = {"rotate_residual": config.d_model, "rotate_y": config.d_inner}
+        return {name: width for name, width in widths.items() if getattr(self, name) and not _has_matrix(width)}
+
     def check(self, config: Config) -> None:
         """Raise InputError, with the remedies, unless there is a Hadamard matrix for every rotation."""
-        for wanted, name, width in (
-            (self.rotate_residual, "rotate_residual", config.d_model),
-            (self.rotate_y, "rotate_y", config.d_inner),
-        ):
-            if wanted:
-                _check_width(width, name)
+        for name, width in self.unsuitable(config).items():
+            raise InputError(f"{name} must be False for a width of {width}: {ORDERS}; or pad the channels with zeros")
 
     def added_bytes(self, config: Config) -> int:
         """Bytes of an 8-bit head that can no longer share the embedding's weights: one per weight; otherwise 0."""
@@ -144,14 +147,12 @@ def rotated(weight: Tensor, axis: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(transformed, -1, axis))).to(weight)
 
 
-def _check_width(width: int, name: str) -> None:
+def _has_matrix(width: int) -> bool:
     try:
         factorize(width)
-    except InputError as error:
-        raise InputError(
-            f"{name} must be False for a width of {width}: a Hadamard matrix must be of order 2^k, 12 2^k, 20 2^k or "
-            "40 2^k; or pad the channels with zeros"
-        ) from error
+    except InputError:
+        return False
+    return True
 
 
 def _columns(weight: Tensor, norm: Tensor) -> Tensor:

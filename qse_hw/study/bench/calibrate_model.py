@@ -65,7 +65,7 @@ def _whole(objective: Objective) -> Callable[[], Any]:
     def work() -> None:
         model = load_model()
         ids = read_text(None, vocab_size=model.config.vocab_size).ids
-        calibrate_integer(model, ids, tokens=TOKENS, options=Options(spec=FORMAT, objective=objective))
+        calibrate_integer(model, ids, tokens=TOKENS, options=Options(spec=parse_format(FORMAT), objective=objective))
 
     return work
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.decode import IntegerDecoder
 from qse_hw.golden.models.integer.model import IntegerMamba
@@ -29,7 +30,7 @@ WORDS = "decoding integers"
 MODELS = ("mamba-bytes", "mamba2-bytes")
 INTEGER = "integer"
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
-OPTIONS = Options(spec="se8", objective="x")
+OPTIONS = Options(spec=parse_format("se8"), objective="x")
 """Of the calibration: quick, since speed does not depend on what the codes mean."""
 CALIBRATION = 512  # tokens
 PROMPT, TOKENS, REPEATS = 16, 64, 11

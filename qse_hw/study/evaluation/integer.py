@@ -30,6 +30,7 @@ from qse_hw.golden.models.mamba.checkpoint import load_model
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.stream import layers_of
+from qse_hw.study.calibrated import warn_of_slow_search
 from qse_hw.study.console import progress
 from qse_hw.study.evaluation.inputs import CALIBRATION, Inputs
 from qse_hw.study.evaluation.report import describe_losses, scaled
@@ -113,6 +114,7 @@ def _quantized(
     if calibration is not None:
         model = inputs.model if rounded_model is None else load_model(rounded_model)
         return {CALIBRATION: _Quantized(model, read_formats(calibration))}
+    warn_of_slow_search([Options().spec])
     layers_ = inputs.model.config.n_layer
     rounded = round_weights(
         inputs.model, inputs.calibration, tokens=inputs.tokens,

@@ -10,6 +10,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.evaluate import layers, recipes
 from qse_hw.golden.evaluate.score import Scores, score
 from qse_hw.golden.models.mamba.stream import Layers, layers_of
+from qse_hw.study.calibrated import warn_of_slow_search
 from qse_hw.study.console import progress
 from qse_hw.study.evaluation.inputs import CALIBRATION, Inputs
 from qse_hw.study.evaluation.report import describe_formats
@@ -30,6 +31,7 @@ def measure(args: argparse.Namespace, inputs: Inputs) -> tuple[Scores, dict[str,
     """The scores, and what the report says beside model and texts."""
     specs, reference = candidates(args)
     model, tokens, windows = inputs.model, inputs.tokens, inputs.windows
+    warn_of_slow_search(specs)
     stream = layers_of(model)
     given = {} if args.calibration is None else {CALIBRATION: _calibrated(args.calibration, stream)}
     with progress() as report:

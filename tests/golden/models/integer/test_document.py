@@ -9,6 +9,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.models.integer.document import read_formats, write_formats
 from qse_hw.golden.models.integer.formats import State
+from qse_hw.golden.models.mamba.checkpoint import BUNDLED
 from tests.golden.models.integer import small
 
 
@@ -113,6 +114,22 @@ def test_other_documents_are_called_by_their_names(tmp_path):
     (tmp_path / "quamba.json").write_text('{"schema": "qse-hw/quamba/1"}')
     with pytest.raises(InputError, match="must be the formats of an integer model, and is the scales of a Mamba-1's"):
         read_formats(tmp_path / "quamba.json")
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    ((BUNDLED / "config.json").read_text(), "the config.json of a checkpoint"),
+    ('{"model_type": "mamba"}', "the config.json of a checkpoint"), ("{}", "another JSON document"),
+    ('"text"', "another JSON document"), ("[]", "another JSON document"),
+])  # fmt: skip
+def test_other_json_is_called_so(tmp_path, content, words):
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        read_formats(path)
+    assert str(caught.value) == (
+        f"Formats {path} must be the formats of an integer model, and is {words}; give the file that calibrate "
+        "--recipe integer wrote"
+    )
 
 
 def test_only_formats_are_written(tmp_path):

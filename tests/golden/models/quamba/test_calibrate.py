@@ -167,7 +167,7 @@ def test_half_a_file_and_no_file_are_refused(calibration, tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_quamba(path)
     path.write_text("[]")
-    with pytest.raises(InputError, match="is not of type 'object'"):
+    with pytest.raises(InputError, match="is another JSON document; give the file that eval --scales wrote"):
         read_quamba(path)
     write_quamba(path, calibration)
     assert json.loads(path.read_text())["schema"] == "qse-hw/quamba/1"

@@ -66,7 +66,7 @@ def test_figures(small, out, capsys):
 def test_wrong_logits_make_no_figures(small, out, monkeypatch):
     right = IntegerDecoder.step
     monkeypatch.setattr(IntegerDecoder, "step", lambda decoder, ids: right(decoder, ids) + 1)
-    with pytest.raises(SystemExit, match="^the integer decoder's logits differ from the model's; no figures$"):
+    with pytest.raises(SystemExit, match=r"^the integer decoder's logits differ from the model's; no figures$"):
         main(["bench", "--parts", "decode-integer", "--json", str(out / "b.json")])
     assert not (out / "b.json").exists()
 

@@ -1,4 +1,4 @@
-"""calibrate and eval with the recipe integer: the file, the report, its tables, and what they refuse."""
+"""calibrate and eval with the recipe integer: the file, the report, its tables."""
 
 import copy
 import json
@@ -21,37 +21,16 @@ from qse_hw.golden.models.integer.transformations import Transformations
 from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model, save_model
 from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
-from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.text import read_text
 from qse_hw.study.evaluation.integer_tables import NAMES, PARTS
 from qse_hw.study.evaluation.report import show
 from qse_hw.study.integer_formats import describe, storage
 from tests.golden.models.integer import small
+from tests.qse_hw.cli.integer import FEW
 from tests.qse_hw.study.report.checker import check
 
 HELD_OUT = TEXTS / "held-out.txt"
-FEW = ("--tokens", "1024", "--calibration-tokens", "512")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    made = Mamba(MambaConfig(d_model=16, n_layer=2, vocab_size=256, d_state=4)).eval().requires_grad_(False)
-    initialize(made, 3)
-    draw = torch.Generator().manual_seed(7)
-    for name, weight in made.named_parameters():  # so that predictions are not all alike
-        weight.add_(torch.randn(weight.shape, generator=draw), alpha=0.5 if "embedding" in name else 0.2)
-    folder = tmp_path_factory.mktemp("model")
-    save_model(made, folder, dtype=torch.float32)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def formats(model, tmp_path_factory):
-    """Of that model on 512 tokens of Python's help texts, by the command."""
-    path = tmp_path_factory.mktemp("formats") / "i.json"
-    words = ("--recipe", "integer", "--model", model, "--tokens", "700", "--format", "se8:L=8")
-    assert main(["calibrate", *map(str, words), "-o", str(path)]) == 0
-    return path
 
 
 def evaluated(out, capsys, *words):
@@ -107,29 +86,6 @@ def test_objective_and_bits_of_calibrate(model, out):
     chosen = read_formats(out / "i.json")
     assert chosen == calibrate_integer(load_model(model), read_text(None).ids, tokens=512, options=options)
     assert (chosen.layers[1].norm.format.bits, chosen.layers[1].gate.bits) == (9, 16)
-
-
-@pytest.mark.parametrize(("option", "value", "words"), [
-    ("--bits", "norm=9,10", "Bits must be a number, or TENSOR=NUMBER,... with each tensor once, not 'norm=9,10'"),
-    ("--bits", "norm=9,norm=8", "Bits must be a number, or TENSOR=NUMBER,... with each tensor once"),
-    ("--bits", "-8", "Bits must be a number, or TENSOR=NUMBER,... with each tensor once, not '-8'"),
-    ("--bits", "16", "Bits of all must be from 2 to 10, or 16 for a local tensor, not 16"),
-    ("--bits", "h=8", "Bits' tensor must be one of norm"),
-    ("--objective", "y", "Objective must be one of x, output, loss, model, not 'y'"),
-])  # fmt: skip
-def test_bad_objectives_and_bits_are_refused(model, out, capsys, option, value, words):
-    arguments = ("calibrate", "--recipe", "integer", "--model", str(model), "--tokens", "512")
-    assert main([*arguments, f"{option}={value}", "-o", str(out / "i.json")]) == 2
-    assert words in " ".join(capsys.readouterr().err.split())
-    assert not (out / "i.json").exists()
-
-
-@pytest.fixture(scope="module")
-def report(model, formats, tmp_path_factory):
-    path = tmp_path_factory.mktemp("report") / "e.json"
-    words = ("--model", model, *FEW, "--calibration", formats, "--parts", "baselines,tensors", "--json", path)
-    assert main(["eval", "--recipe", "integer", *map(str, words)]) == 0
-    return json.loads(path.read_text(), parse_constant=pytest.fail)
 
 
 def test_report(report, model, formats):
@@ -211,35 +167,6 @@ def test_without_a_calibration(model, out, capsys):
     assert "saturated values of integer, 8 bits everywhere: " in said
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    ("calibrate --recipe quamba", "Recipe must be one of x-only, integer, not 'quamba'"),
-    ("calibrate --local-bits 8", "Recipe must be integer where --local-bits is given, not x-only"),
-    ("calibrate --recipe integer --alpha 1", "Recipe must be x-only where --alpha is given, not integer"),
-    ("calibrate --recipe integer --activations a", "Recipe must be x-only where --activations is given, not integer"),
-    ("calibrate --recipe integer --local-bits 12", "Local bits must be 8 or 16, not 12"),
-    ("calibrate --recipe integer --state fp16", "State must be one of s16, s24, se8, not 'fp16'"),
-    ("calibrate --recipe integer --rounding up", "State's rounding must be one of nearest, stochastic, not 'up'"),
-    ("calibrate --recipe integer --weights column", "Weights must be one of row, tensor, not 'column'"),
-    ("calibrate --recipe integer --residual-fraction 23", "Residual fraction must be from 0 to 22 bits, not 23"),
-    ("calibrate --recipe integer --without x", "Transformation must be one of fold_norms, rotate_residual, rotate_y"),
-    ("calibrate --recipe integer --without rotate_y", "Transformation rotate_y must be made, as the integer model has"),
-    ("calibrate --recipe integer --tokens 511", "Tokens must be from one sequence of 512 to the text's"),
-    ("calibrate --recipe integer --format int9", "Format must be"),
-    ("eval --recipe integer --formats int8", "Recipe must be x-only or quamba where --formats is given, not integer"),
-    ("eval --recipe integer --state int8", "Recipe must be x-only or quamba where --state is given, not integer"),
-    ("eval --recipe integer --parts tensor", "Part must be one of baselines, parts, tensors, not 'tensor'"),
-    ("calibrate --rounded-model r", "Recipe must be integer where --rounded-model is given, not x-only"),
-    ("eval --rounded-model r", "Recipe must be integer where --rounded-model is given, not x-only"),
-    ("eval --recipe integer --rounded-model r", "Calibration must be given where --rounded-model is: without one"),
-    ("eval --parts tensors", "Recipe must be integer where --parts is given, not x-only"),
-    ("eval --recipe integer --calibration-tokens 511", "Tokens must be from one sequence of 512 to the text's"),
-])  # fmt: skip
-def test_refusals(refused, out, words, message):
-    command, *rest = words.split()
-    target = ("-o", out / "c.json") if command == "calibrate" else ("--json", out / "e.json")
-    assert message in refused(command, *rest, *target)
-
-
 def test_a_checkpoint_with_rounded_weights(model, out, capsys):
     words = ("--recipe", "integer", "--model", model, "--tokens", "512", "--format", "se8:L=8", "--rounded-model")
     assert main(["calibrate", *map(str, words), str(out / "r"), "-o", str(out / "c.json")]) == 0
@@ -255,49 +182,6 @@ def test_a_checkpoint_with_rounded_weights(model, out, capsys):
     scores = score(loaded, {"integer": IntegerMamba.of(rounded, formats)}, windows, vocab_size=256)
     kl = scores.kl["integer"].sum() / (2 * 511)
     assert document["formats"]["calibration"]["kl"]["mean"] == pytest.approx(kl), "beside the model as it was"
-
-
-def test_a_rounded_model_replaces_no_model(refused, model, out):
-    said = refused("calibrate", "--recipe", "integer", "--model", model, "--rounded-model", model, "-o", out / "c.json")
-    assert said == f"Rounded model must have a folder of its own, not {model}, which it would replace"
-
-
-def test_formats_of_another_model(refused, formats, out):
-    said = refused("eval", "--recipe", "integer", "--calibration", formats, "--parts", "", "--json", out / "e.json")
-    assert said.startswith("Formats must be of this checkpoint, ")
-    assert said.endswith("; calibrate again")
-
-
-def test_a_width_without_a_hadamard_matrix(refused, tmp_path, out):
-    made = Mamba(MambaConfig(d_model=18, n_layer=1, vocab_size=256)).eval()
-    save_model(made, tmp_path / "m", dtype=torch.float32)
-    said = refused("calibrate", "--recipe", "integer", "--model", tmp_path / "m", "-o", out / "c.json")
-    assert said.startswith("rotate_residual must be False for a width of 18: a Hadamard matrix must be of order")
-
-
-def test_the_other_kind_of_calibration(refused, formats, calibration, out, activations):
-    for words in (
-        ("gen", "encoder", "--input", "bf16", "--calibration", formats, "--layer", "0", "-o", out / "e"),
-        ("replay", "--activations", activations, "--calibration", formats),
-        ("eval", "--calibration", formats, "--tokens", "512", "--json", out / "e.json"),
-    ):
-        said = refused(*words)
-        assert said.startswith(f"Calibration {formats} must be a calibration, and is the formats of an integer model; ")
-        assert said.endswith("calibrate without --recipe integer, or give this file to eval --recipe integer")
-    said = refused("eval", "--recipe", "integer", "--calibration", calibration, "--json", out / "e.json")
-    assert said == (
-        f"Formats {calibration} must be the formats of an integer model, and is a calibration; give the file that "
-        "calibrate --recipe integer wrote"
-    )
-
-
-def test_damaged_formats(refused, formats, tmp_path, out):
-    document = json.loads(formats.read_text())
-    del document["layers"][1]["gate"]
-    path = tmp_path / "damaged.json"
-    path.write_text(json.dumps(document))
-    said = refused("eval", "--recipe", "integer", "--calibration", path, "--json", out / "e.json")
-    assert said.startswith(f"Formats {path}: layers/1: 'gate' is a required property")
 
 
 def test_formats_are_written_as_python_writes_them(formats, tmp_path):
@@ -356,20 +240,6 @@ def tensors_seen(kind):
     with torch.no_grad():
         run(small.model(kind), small.text()[:4].view(1, 4), see)
     return seen
-
-
-def test_refusals_of_the_page_and_the_plan(refused, model, formats, calibration, report, tmp_path, out):
-    page = ("report", "model", "--calibration", formats, "-o", out / "page")
-    assert refused(*page).startswith("Formats must be of this checkpoint, ")
-    said = refused("report", "model", "--calibration", calibration, "-o", out / "page")
-    assert said.endswith("; give the file that calibrate --recipe integer wrote")
-    said = refused(*page, "--model", model, "--evaluation", formats)
-    assert said == f"Evaluation {formats} must be a report, and is the formats of an integer model"
-    (tmp_path / "e.json").write_text(json.dumps(report | {"model": report["model"] | {"fingerprint": "5eed" * 16}}))
-    said = refused(*page, "--model", model, "--evaluation", tmp_path / "e.json")
-    assert f"must be of the model {report['model']['fingerprint'][:12]}, but is of 5eed5eed5eed" in said
-    said = refused("plan", "--model", "mamba-130m", "--calibration", formats, "--json", out / "p.json")
-    assert said == "Formats must be of the model's 24 layers, not of 2"
 
 
 @pytest.mark.full
