@@ -70,8 +70,9 @@ def ratios(page: str) -> Iterator[Pair]:
                 for direct, words in ((False, ""), (True, ", direct")):
                     others = [
                         other for other in units
-                        if other["target"] == one["target"] and other["parameters"]["borders"] == "equal"
-                        and (other["parameters"]["direct"], other["parameters"]["degree"]) == (direct, about["degree"])
+                        if (other["target"], other["parameters"]["borders"]) == (one["target"], "equal")
+                        and other["parameters"]["direct"] == direct
+                        and all(other["parameters"][key] == about[key] for key in ("function", "degree", "multiplier"))
                     ]  # fmt: skip
                     other = others[0] if others else None
                     yield Pair(f"{row}", row[f"area{words}"], other and _size(one) / _size(other))
