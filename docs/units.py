@@ -54,6 +54,7 @@ RUNS = {
     "convolution": "convolution --channels 1536 --target ecp5",
     "rmsnorm": "rmsnorm --format se8 --size 768 --eps 8053 --target ecp5",
     "argmax": "argmax --size 50280",
+    "matvec-16": "matvec --sizes 768,1536,48,1536 --rows 4 --columns 4 --target ecp5",
     "argmax-4": "argmax --size 50280 --lanes 4",
     "residual": "residual --size 768 --target ecp5",
     "convolution-8": "convolution --channels 1536 --width 8 --lanes 2 --target ecp5",
@@ -74,6 +75,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "rmsnorm": {"format": load_format("se8"), "size": 768, "eps": 8053},
     "argmax": {"size": 50280},
     "residual": {"size": 768},
+    "matvec": {"sizes": (768, 1536, 48, 1536), "rows": 4, "columns": 4},
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from qse_hw.rtl_gen.linear.mantissa import Mantissa, split
 from qse_hw.rtl_gen.linear.multiply_accumulate import Row, sum_latency
 from qse_hw.rtl_gen.linear.requantize import ACCUMULATOR_BITS, Requantizer, requantizer_latency
 from qse_hw.rtl_gen.linear.store import Store, address_bits
+from qse_hw.rtl_gen.linear.tile import connect_rows, shift_out
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.queue import Queue
 from qse_hw.rtl_gen.logic.stages import Stages
@@ -207,35 +208,25 @@ class Linear(wiring.Component):
         more = stages.delay(step.more, self._sum_delay, "more")
         last = Signal(self._sum_delay + 1)
         m.d.sync += last.eq(Cat(step.last, last))
-        peak, totals = int(np.abs(axis_values(self.config.format)).max()), []
+        peak = int(np.abs(axis_values(self.config.format)).max())
         limit = tiling.beats * tiling.columns * peak * MAX_WEIGHT
-        for number, word in enumerate(weights.words):
-            row = Row(columns=tiling.columns, split=self._split, peak=peak, limit=limit, target=self.config.target)
-            m.submodules[f"row{number}"] = row
-            m.d.comb += row.more.eq(more)
-            totals.append(row.total)
-            for n, mantissa in enumerate(mantissas):
-                m.d.comb += [
-                    row.mantissas[n].eq(mantissa.mantissa),
-                    row.weights[n].eq(word.word_select(n, 8).as_signed()),
-                    row.above[n].eq(above[n]),
-                ]
+        rows = [
+            Row(columns=tiling.columns, split=self._split, peak=peak, limit=limit, target=self.config.target)
+            for _ in weights.words
+        ]
+        values = [mantissa.mantissa for mantissa in mantissas]
+        connect_rows(m, rows, values=values, above=above, weights=weights.words, more=more)
         done = Signal()
         m.d.comb += done.eq(last[-1])
-        return done, totals
+        return done, [row.total for row in rows]
 
     def _finish(self, m: Module, done: Signal, totals: list[Signal], biases: Store, idle: Signal) -> None:
         """From the rows' totals to the output stream, one beat per cycle."""
         tiling, stages = self.tiling, Stages(m, ())
-        lanes, per_tile = tiling.lanes, tiling.rows // tiling.lanes
-        kept = [Signal.like(total, name=f"kept{n}", reset_less=True) for n, total in enumerate(totals)]
-        waiting = Signal(per_tile)  # bit 0: the lowest of ``kept`` are requantized now
+        lanes = tiling.lanes
         scale_m = Signal(SCALE_M_BITS, reset_less=True)
         scale_k = Signal(SCALE_K_BITS, reset_less=True)
-        with m.If(done):
-            m.d.sync += [waiting.eq((1 << per_tile) - 1), Cat(kept).eq(Cat(totals))]
-        with m.Else():
-            m.d.sync += [waiting.eq(waiting >> 1), Cat(kept[:-lanes]).eq(Cat(kept[lanes:]))]
+        kept, waiting = shift_out(m, done=done, totals=totals, lanes=lanes)
         with m.If(waiting[0]):
             place, _ = count(m, tiling.outputs // lanes, "bias_place")
         m.d.comb += biases.place.eq(place)

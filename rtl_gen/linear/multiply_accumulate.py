@@ -24,6 +24,8 @@ def sum_latency(columns: int, split: Split, target: str) -> int:
 class Row(wiring.Component):
     """``total = running + sum((mantissas[n] << shift[n]) * weights[n] for n)``; ``running = total if more else 0``.
 
+    With ``gaps``, ``running`` stays as it is, and ``total`` does not matter, while ``counts`` is low.
+
     The narrow mantissas are multiplied and the products shifted by one of a few constants. One adder per stage.
     Products are registered even without a shift, because DSPs lie far from the adders.
 
@@ -34,24 +36,30 @@ class Row(wiring.Component):
         columns: products per cycle.
         split: of the codes' format.
         peak: the largest magnitude of a shifted mantissa.
-        limit: the largest magnitude of a total.
+        limit: the largest magnitude of a total. Larger ones are taken modulo two to the power of its width.
+        gaps: whether products may come that do not count.
         target: see :class:`Multiplier`.
 
     Members:
         mantissa0 ..., weight0 ...: the factors, signed.
         above0 ...: bit r: the mantissa's shift is larger than ``split.shifts[r]``; as late as the product.
         more: the total goes on with the next products; as late as their sum.
+        counts (with gaps only): these products count; as late as their sum.
         total: the sum so far.
 
     Attributes:
         mantissas, weights, above: the ports of these names, as lists.
     """
 
-    def __init__(self, *, columns: int, split: Split, peak: int, limit: int, target: str) -> None:
+    def __init__(
+        self, *, columns: int, split: Split, peak: int, limit: int, target: str, gaps: bool = False
+    ) -> None:
         self._shifts = split.shifts
         self._term = peak * MAX_WEIGHT
-        self._target = target
+        self._target, self._gaps = target, gaps
         ports = {"more": In(1), "total": Out(signed(signed_for(limit)))}
+        if gaps:
+            ports["counts"] = In(1)
         for n in range(columns):
             ports |= {
                 f"mantissa{n}": In(signed(split.width)),
@@ -84,9 +92,14 @@ class Row(wiring.Component):
                 sums.append(total)
             terms = sums
         # two registers, one with a reset: a choice of the addend would put a look-up table before the adder
-        running, added = Signal.like(self.total, name="running"), Signal.like(self.total, name="added")
+        # only gaps could keep what a reset has left behind
+        running = Signal.like(self.total, name="running", reset_less=not self._gaps)
+        added = Signal.like(self.total, name="added")
         m.d.comb += added.eq(running + terms[0])
-        m.d.sync += [self.total.eq(added), running.eq(Mux(self.more, added, 0))]
+        next_running = Mux(self.more, added, 0)
+        if self._gaps:
+            next_running = Mux(self.counts, next_running, running)
+        m.d.sync += [self.total.eq(added), running.eq(next_running)]
         return m
 
     def _shift(self, m: Module, product: Signal, above: Signal, n: int) -> Signal:

@@ -88,6 +88,45 @@ class Integer(Kind):
 
 
 @dataclass(frozen=True)
+class Integers(Kind):
+    """One to ``most`` integers from ``low`` to ``high``; as text separated by commas."""
+
+    low: int
+    high: int
+    most: int
+
+    @property
+    def rule(self) -> str:  # type: ignore[override]
+        return f"1 to {self.most} integers from {self.low} to {self.high}"
+
+    @property
+    def schema(self) -> Mapping[str, Any]:  # type: ignore[override]
+        return {"type": "array", "items": {"type": "integer"}}
+
+    def check(self, name: str, value: Any) -> tuple[int, ...]:
+        if isinstance(value, str):
+            raise TypeError(f"{subject(name)} must be integers, not {value!r}")
+        numbers = tuple(index(number) for number in value)
+        if not 1 <= len(numbers) <= self.most:
+            raise InputError(f"{subject(name)} must be {self.rule}, not {len(numbers)} of them")
+        for number in numbers:
+            if not self.low <= number <= self.high:
+                raise InputError(f"{subject(name)} must be {self.rule}, not {number}")
+        return numbers
+
+    def parse(self, text: str, others: Mapping[str, Any]) -> tuple[int, ...]:
+        if not re.fullmatch(r"-?[0-9]{1,40}(,-?[0-9]{1,40})*", text):
+            raise InputError(f"Integers must be written like 768,1536, not {text!r}")
+        return tuple(map(int, text.split(",")))
+
+    def to_json(self, value: tuple[int, ...]) -> list[int]:
+        return list(value)
+
+    def from_json(self, value: Any) -> tuple[int, ...]:
+        return tuple(int(number) for number in value)
+
+
+@dataclass(frozen=True)
 class OneOf(Kind):
     """One of some names."""
 

@@ -18,7 +18,7 @@ REPORTS = {report(path.stem)["command"]: report(path.stem) for path in sorted(RE
 SOUND = {
     "`--scale`": "1", "`--inputs`": "8", "`--outputs`": "8", "`--size`": "16",
     "`--function`": "exp2", "`--input`": "s8e-4", "`--output`": "s8e-6", "`--error`": "2^-5",
-    "`--channels`": "8", "`--eps`": "10",
+    "`--channels`": "8", "`--eps`": "10", "`--sizes`": "8",
 }  # fmt: skip
 """Values for options that must be given."""
 COLUMNS = {"COMB": "comb", "FF": "ff", "DSP": "dsp", "BRAM": "bram"}

@@ -73,6 +73,8 @@ SOUND: dict[str, tuple[str, ...]] = {
     "width": ("8", "1", "33"),
     "channels": ("12", "3", "65537"),
     "taps": ("2", "4", "5"),
+    "sizes": ("8", "8,30", "0", "7,"),
+    "tag_bits": ("4", "17"),
     "eps": ("1", "8053", "0"),
     "transpose": (),
     "function": ("softplus", "exp2", "tanh"),

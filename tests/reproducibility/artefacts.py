@@ -44,6 +44,7 @@ UNITS = {
     "rmsnorm": "rmsnorm --format se8 --size 24 --eps 30 --lanes 2 --target ecp5",
     "argmax": "argmax --size 30 --lanes 3",
     "residual": "residual --size 40 --lanes 2 --target ecp5",
+    "matvec": "matvec --sizes 30,12,30 --rows 3 --columns 4 --target ecp5",
     "quantizer": "quantizer --format se8-silu --input fp16 --lanes 2 --scale 0.0176",
     "quantizer-ecp5": "quantizer --format se8 --input bf16 --target ecp5",
 }

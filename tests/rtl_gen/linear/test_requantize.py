@@ -1,8 +1,13 @@
 """The requantizer alone: around every decision, at every shift, both targets."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from qse_hw.golden.models.integer.formats import FixedPoint
+from qse_hw.golden.models.integer.scalar_arithmetic import ScalarArithmetic
+from qse_hw.golden.reference import convolution
 from qse_hw.golden.reference.linear import requantize_scalar
 from qse_hw.rtl_gen.linear.requantize import Requantizer, requantizer_latency
 from tests.golden.reference.test_linear import around_decisions
@@ -59,3 +64,46 @@ def test_small_numbers_exhaustively():
         want = [requantize_scalar(int(a), M, k) for a in accumulators]
         assert seen == want
         assert {flag for _, flag in seen} == ({False, True} if k < 2 or (k == 2 and (512, True)) else {False})
+
+
+@pytest.mark.parametrize("target", ["generic", "ecp5"])
+@pytest.mark.parametrize("bits", [2, 16, 24])
+def test_another_scale_for_every_sum(bits, target, rng):
+    """As a matrix-vector engine needs it: M and k of a row, half up; exactly the integer model's fixed point."""
+    sums, M, k = sums_and_scales(rng, 600, least_k=0, reach=bits + 2)
+    dut, latency = Requantizer(target=target, bits=bits, half="up", constant_k=False), requantizer_latency(target)
+    seen = []
+
+    async def process(ctx, rst):
+        for cycle in range(len(sums) + latency):
+            row = min(cycle, len(sums) - 1)
+            for port, values in ((dut.a, sums), (dut.scale_m, M), (dut.scale_k, k)):
+                ctx.set(port, values[row])
+            if cycle >= latency:
+                seen.append((ctx.get(dut.value), bool(ctx.get(dut.saturated))))
+            await ctx.tick()
+
+    simulate(dut, process)
+    rows = list(zip(sums, M, k, strict=True))
+    counted, to = Counter(), FixedPoint(bits=bits, exponent=0)
+    model = ScalarArithmetic(3, counted)
+    assert [value for value, _ in seen] == [model.requantize("t", *row, to) for row in rows]
+    assert seen == [convolution.requantize_scalar(*row, bits) for row in rows]
+    assert sum(saturated for _, saturated in seen) == counted[3, "t"] > 20
+
+
+def sums_and_scales(rng, count, *, least_k, reach):
+    """Sums of every size with both ends of int32, M with the top bit set, every k.
+
+    In two thirds of the rows the result has up to ``reach`` bits and a sign.
+    """
+    sums = rng.integers(-(2**31), 2**31, count) >> rng.integers(0, 32, count)
+    sums[:6] = -(2**31), 2**31 - 1, 0, 1, -1, -(2**31) + 1
+    M = rng.integers(1 << 15, 1 << 16, count)
+    M[10:20] = 1 << 15  # ties
+    k = rng.integers(least_k, 64, count)
+    k[:64] = np.maximum(np.arange(64), least_k)
+    near = slice(count // 3, count)
+    bits = np.frexp(np.abs(sums[near]).astype(np.float64) + 1)[1] + 16
+    k[near] = np.clip(bits - rng.integers(0, reach + 1, bits.size), least_k, 63)
+    return sums.tolist(), M.tolist(), k.tolist()

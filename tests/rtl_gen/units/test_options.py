@@ -38,6 +38,7 @@ EXAMPLES = {
     "rmsnorm": {"format": make("se8"), "size": 12, "eps": 9, "degree": 2},
     "argmax": {"size": 12, "width": 16, "lanes": 3},
     "residual": {"size": 20, "width": 16, "lanes": 2},
+    "matvec": {"sizes": (12, 3), "rows": 2, "width": 9},
 }  # fmt: skip
 
 

@@ -43,6 +43,7 @@ def test_a_units_own_options_and_the_common_ones(parser):
         ("function", "--function", "exp2", "--input", "s8e-4", "--output", "s8e-6", "--error", "2^-5"),
         ("convolution", "--channels", "8"), ("rmsnorm", "--size", "8", "--eps", "1"), ("argmax", "--size", "8"),
         ("residual", "--size", "8"),
+        ("matvec", "--sizes", "8,9"),
     ],
 )  # fmt: skip
 def test_the_config_is_the_units(parser, words):
