@@ -257,12 +257,13 @@ def sampled(
         slack[-1] -= points.beyond
         return slack
 
-    half = Fraction(1, 2) if rounds else 0  # an output that is rounded down is up to a step below
+    # the core is within 1 of its value; an output that is rounded down is up to a step below
+    half = Fraction(1, 2) if rounds else 0
     below, above = slacks(error - 1 + half), slacks(error - half)
     offset = 0 if reduction.shift_varies else 1 << (sum_bits + output.exponent - 1)
     down = FRACTION_BITS - sum_bits
     least = np.array([-((less - 1 - core) >> down) for core, less in zip(points.core, below, strict=True)], np.int64)
-    most = np.array([(core + more) >> down for core, more in zip(points.core, above, strict=True)], np.int64)
+    most = np.array([(core - 1 + more) >> down for core, more in zip(points.core, above, strict=True)], np.int64)
     least, most = least + offset, most + offset
     if reduction.kind in ("even", "mirrored") and tail_shift(reduction, output) is not None:
         # in the tails max(v, 0) is the output
