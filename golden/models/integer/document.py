@@ -96,8 +96,13 @@ SCHEMA["allOf"] = [
 def write_formats(path: str | os.PathLike[str], formats: ModelFormats) -> None:
     """Write the JSON file, whole or not at all."""
     as_path(path, "Formats")
+    write_json(path, formats_to_json(formats))
+
+
+def formats_to_json(formats: ModelFormats) -> dict[str, Any]:
+    """The document that :func:`write_formats` writes."""
     instance(formats, ModelFormats, "Formats", "a ModelFormats, as calibrate_integer gives it")
-    document = {
+    return {
         "schema": SCHEMA_NAME,
         "architecture": formats.architecture,
         "model": formats.model,
@@ -110,7 +115,6 @@ def write_formats(path: str | os.PathLike[str], formats: ModelFormats) -> None:
         "norm_f": _type_to_json(formats.norm_f),
         "logits": asdict(formats.logits),
     }
-    write_json(path, document)
 
 
 def read_formats(path: str | os.PathLike[str]) -> ModelFormats:

@@ -1,0 +1,215 @@
+"""Writes and reads a memory image: the integers of a Mamba-1 as hardware finds them in its memory."""
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.checks import as_path, instance, integer
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.files import replacing
+from qse_hw.golden.models.integer.document import formats_to_json
+from qse_hw.golden.models.integer.formats import ModelFormats
+from qse_hw.golden.models.integer.image.contents import Array, layer_arrays, layers_of, model_arrays, parameters_of
+from qse_hw.golden.models.integer.image.header import TABLES, Header, from_bytes, to_bytes
+from qse_hw.golden.models.integer.image.layout import BY_NAME, Place, Section, Sizes, extents, tiles
+from qse_hw.golden.models.integer.parameters import Parameters
+from qse_hw.golden.models.integer.shared import shared_formats
+
+_PIECE = 1 << 24  # bytes read at a time
+
+
+class Image:
+    """An image that was read: sound, and what its header says.
+
+    Attributes:
+        header: of the file.
+    """
+
+    def __init__(self, header: Header, content: npt.NDArray[np.uint8]) -> None:
+        self.header, self._content = header, content
+        self._places = {one.section.name: one for one in header.places}
+
+    def array(self, name: str, layer: int = 0) -> Array:
+        """A section's array, a copy.
+
+        Args:
+            name: of the section, one of :data:`qse_hw.golden.models.integer.image.layout.BY_NAME`.
+            layer: whose; 0 for a section of the model.
+
+        Returns:
+            Weights (outputs, inputs), taken out of their tiles; other arrays in the shape of the section. int64; of
+            scales :data:`qse_hw.golden.models.integer.image.layout.SCALE`.
+
+        Raises:
+            InputError: for an unknown name, or a layer that the image does not have.
+        """
+        if name not in self._places:
+            raise InputError(f"Section must be one of {', '.join(BY_NAME)}, not {name!r}")
+        place = self._places[name]
+        if not 0 <= integer(layer, "Layer") < place.copies:
+            raise InputError(f"Layer of {name} must be from 0 to {place.copies - 1}, not {layer}")
+        begin, section, sizes = place.offset + layer * place.stride, place.section, self.header.sizes
+        stored = self._content[begin : begin + place.bytes]
+        shape = sizes.of(section.shape)
+        if section.type is None:
+            number, beats = tiles((shape[0], shape[1]), sizes)
+            beat = stored.view(np.int8).reshape(number, beats, sizes.rows, sizes.columns)
+            matrix = beat.swapaxes(1, 2).reshape(number * sizes.rows, beats * sizes.columns)
+            return matrix[: shape[0], : shape[1]].astype(np.int64)
+        values = np.frombuffer(stored.tobytes(), section.type).reshape(shape)
+        return values.copy() if section.type.names else values.astype(np.int64)
+
+    def check(self, formats: ModelFormats) -> None:
+        """InputError unless the image is of the model with these formats."""
+        instance(formats, ModelFormats, "Formats", "a ModelFormats, as calibrate_integer gives it")
+        if self.header.model != formats.model:
+            raise InputError(
+                f"Image must be of the model {formats.model[:12]}, but is of {self.header.model[:12]}; write it again"
+            )
+        if self.header.formats != digest(formats):
+            raise InputError(
+                f"Image must be of this calibration, {digest(formats)[:12]}, but is of another of the same model, "
+                f"{self.header.formats[:12]}; write it again"
+            )
+
+    def parameters(self, formats: ModelFormats) -> Parameters:
+        """The integers of the model, equal to those that were written.
+
+        Raises:
+            InputError: unless the image is of the model with these formats.
+        """
+        self.check(formats)
+        return parameters_of(self.array, formats)
+
+
+def digest(formats: ModelFormats) -> str:
+    """SHA-256 of the formats' JSON document, its keys sorted, without spaces; hex."""
+    text = json.dumps(formats_to_json(formats), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_image(path: str | os.PathLike[str], parameters: Parameters, *, rows: int, columns: int) -> Header:
+    """Write an image, whole or not at all.
+
+    Args:
+        path: the file.
+        parameters: of a Mamba-1 whose layers share their formats.
+        rows, columns: of the product engine's tile, at most 1024 products.
+
+    Returns:
+        The header, which says where everything lies.
+
+    Raises:
+        InputError: for a Mamba-2, formats that the layers do not share, a tile that is too large, a number that its
+            element cannot hold, or a place that cannot be written.
+    """
+    as_path(path, "Image")
+    instance(parameters, Parameters, "Parameters", "Parameters, as model_parameters gives them")
+    layers, formats = layers_of(parameters), parameters.formats
+    shared_formats(formats)
+    first = layers[0]
+    sizes = Sizes(
+        layers=len(layers), d_model=first.out.weights.shape[0], d_inner=first.A.shape[0], d_state=first.A.shape[1],
+        dt_rank=first.dt.weights.shape[1], d_conv=first.conv.taps.shape[1], vocab_size=len(parameters.head.weights),
+        rows=rows, columns=columns,
+    )  # fmt: skip
+    empty = Header(model=formats.model, formats=digest(formats), sizes=sizes, crcs=(0,) * len(_parts(sizes)))
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        crcs = []
+        for begin, content in _contents(parameters, empty):
+            file.write(b"\0" * (begin - file.tell()))
+            crc = 0
+            for piece in content:
+                file.write(piece)
+                crc = zlib.crc32(piece, crc)
+            crcs.append(crc)
+        file.write(b"\0" * (empty.size - file.tell()))
+        header = Header(model=empty.model, formats=empty.formats, sizes=sizes, crcs=tuple(crcs))
+        file.seek(0)
+        file.write(to_bytes(header))
+    return header
+
+
+def read_image(path: str | os.PathLike[str]) -> Image:
+    """Read and check an image; it is mapped into memory.
+
+    Raises:
+        InputError: if it cannot be read, is no image, of another version, truncated, or damaged (naming the part).
+    """
+    where = f"Image {as_path(path, 'Image')}"
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(TABLES)
+            size = file.seek(0, os.SEEK_END)
+        header = from_bytes(begin, size, where)
+        content = np.memmap(path, np.uint8, "r")
+    except OSError as error:
+        raise InputError(f"{where} cannot be read: {error.strerror}") from error
+    end = TABLES
+    for (part, (offset, length)), expected in zip(extents(header.places).items(), header.crcs, strict=True):
+        if content[end:offset].any():
+            raise InputError(f"{where} is damaged: there must be zeros before {part}; write the image again")
+        end, crc = offset + length, 0
+        for start in range(offset, end, _PIECE):
+            crc = zlib.crc32(content[start : min(start + _PIECE, end)].tobytes(), crc)
+        if crc != expected:
+            raise InputError(
+                f"{where} is damaged: the checksum of its part {part} is {crc:08x}, and must be {expected:08x}; write "
+                "the image again"
+            )
+    if content[end:].any():
+        raise InputError(f"{where} is damaged: there must be zeros at its end; write the image again")
+    return Image(header, content)
+
+
+def _parts(sizes: Sizes) -> dict[str, tuple[int, int]]:
+    return extents(Header(model="", formats="", sizes=sizes, crcs=()).places)
+
+
+def _contents(parameters: Parameters, header: Header) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """Of every part where it begins, and its content."""
+    for part, (begin, _) in extents(header.places).items():
+        yield begin, _content(parameters, [one for one in header.places if one.section.part == part], header.sizes)
+
+
+def _content(parameters: Parameters, places: list[Place], sizes: Sizes) -> Iterator[bytes]:
+    """Of a part: what each layer has, then what the model has."""
+    for by_layer in (True, False):
+        own = [one for one in places if one.section.by_layer == by_layer]
+        for number in range(own[0].copies if own else 0):
+            arrays = layer_arrays(layers_of(parameters)[number]) if by_layer else model_arrays(parameters)
+            where = f"Layer {number}, " if by_layer else ""
+            for one in own:
+                yield _stored(arrays[one.section.name], one.section, sizes, where)
+            yield b"\0" * (own[0].stride - sum(one.bytes for one in own))
+
+
+def _stored(array: Array, section: Section, sizes: Sizes, where: str) -> bytes:
+    """An array's bytes.
+
+    Raises:
+        InputError: for another shape than the section has, or a number that its element cannot hold.
+    """
+    shape = sizes.of(section.shape)
+    if array.shape != shape:
+        raise InputError(f"{where}{section.name} must have the shape {shape}, not {array.shape}")
+    if section.type is not None and section.type.names:
+        return array.tobytes()
+    range_: Any = np.iinfo(np.int8 if section.type is None else section.type)
+    if int(array.min()) < range_.min or int(array.max()) > range_.max:
+        raise InputError(
+            f"{where}{section.name} must be from {range_.min} to {range_.max} in an image, but is from {array.min()} "
+            f"to {array.max()}; calibrate again"
+        )
+    if section.type is not None:
+        return array.astype(section.type).tobytes()
+    number, beats = tiles((shape[0], shape[1]), sizes)
+    padded = np.zeros((number * sizes.rows, beats * sizes.columns), np.int8)
+    padded[: shape[0], : shape[1]] = array
+    return padded.reshape(number, sizes.rows, beats, sizes.columns).swapaxes(1, 2).tobytes()

@@ -1,0 +1,226 @@
+"""Where everything lies in the memory image of an integer Mamba-1: the table that the writer, the reader and the page
+about the image share.
+
+An image is a header, two tables and the parts. Each part begins at a multiple of 64 bytes, with zeros between them. All
+numbers are little-endian. A part has its sections in a fixed order, once for every layer, so that layers follow each
+other at a constant stride; hardware reads a part in one stream. The table in the file says the same as
+:func:`place`.
+
+Sizes: layers L, ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r, width of the convolution w, vocabulary v;
+the product engine multiplies R rows by C columns per beat.
+"""
+
+from dataclasses import dataclass, fields
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qse_hw.golden.checks import integer
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.reference.linear import MAX_PRODUCTS
+
+ALIGNMENT = 64
+SCALE = np.dtype([("M", "<u2"), ("k", "i1"), ("zero", "u1")])
+"""``M * 2**-k`` in 32 bits: M in the low 16, k (signed) in the next 8, zeros."""
+MAX_SIZE = (1 << 32) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Of a model and of the product engine's tile.
+
+    Raises:
+        InputError: naming the size that is not from 1 to 2**32 - 1, or a tile of more than 1024 products.
+    """
+
+    layers: int
+    d_model: int
+    d_inner: int
+    d_state: int
+    dt_rank: int
+    d_conv: int
+    vocab_size: int
+    rows: int
+    columns: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            name = f"Image's {field.name}"
+            if not 1 <= integer(getattr(self, field.name), name) <= MAX_SIZE:
+                raise InputError(f"{name} must be from 1 to {MAX_SIZE}, not {getattr(self, field.name)}")
+        if self.rows * self.columns > MAX_PRODUCTS:
+            raise InputError(
+                f"Image's rows times columns must be at most {MAX_PRODUCTS}, not {self.rows} times {self.columns}"
+            )
+
+    def of(self, words: str) -> tuple[int, ...]:
+        """A shape, given in the letters of this module."""
+        letters = {
+            "m": self.d_model, "d": self.d_inner, "n": self.d_state, "r": self.dt_rank, "w": self.d_conv,
+            "v": self.vocab_size,
+        }  # fmt: skip
+        return tuple(letters[letter] for letter in words.split())
+
+
+class Section(NamedTuple):
+    """A kind of array.
+
+    Attributes:
+        name: in the file's table, up to 24 characters.
+        part: where it lies, one of :data:`PARTS`.
+        shape: in the letters of this module; "": one number.
+        type: of an element; None: int8 weights in tiles of R x C.
+        by_layer: whether every layer has one, or the model.
+        meaning: in words.
+    """
+
+    name: str
+    part: str
+    shape: str
+    type: np.dtype[Any] | None
+    by_layer: bool
+    meaning: str
+
+
+class Part(NamedTuple):
+    """A contiguous range that hardware reads in one stream.
+
+    Attributes:
+        alignment: of the stride from layer to layer, in bytes; what fills it up is 0.
+        meaning: in words.
+    """
+
+    alignment: int
+    meaning: str
+
+
+PARTS = {
+    "weights": Part(1, "the product engine's matrices in the order in which it multiplies them, the head last"),
+    "row_scales": Part(
+        4, "the multiplier of every row of them, in the same order; rows that fill up a tile have none"
+    ),
+    "channels": Part(8, "what the units beside the product engine have for every channel of a layer"),
+    "scalars": Part(8, "single numbers of every layer, and of the last norm"),
+    "embedding": Part(8, "rows of the embedding, and their multipliers"),
+}
+
+_INT8, _INT32, _UINT8, _UINT32, _UINT64 = (np.dtype(name) for name in ("i1", "<i4", "u1", "<u4", "<u8"))
+MATRICES = {
+    "conv_input": ("d m", "in_proj's rows of the convolution's input"),
+    "dt_low": ("r d", "x_proj's rows of dt_low"),
+    "B": ("n d", "x_proj's rows of B"),
+    "C": ("n d", "x_proj's rows of C"),
+    "dt": ("d r", "dt_proj"),
+    "gate": ("d m", "in_proj's rows of the gate"),
+    "out": ("m d", "out_proj"),
+}
+"""Of a layer, as the product engine multiplies them: shape (outputs, inputs) and meaning."""
+HEAD = {"head": ("v m", "the head")}
+
+SECTIONS = (
+    *(
+        Section(f"{name}_weights", "weights", shape, None, name != "head", meaning)
+        for name, (shape, meaning) in (MATRICES | HEAD).items()
+    ),
+    *(
+        Section(f"{name}_scale", "row_scales", shape.split()[0], SCALE, name != "head", f"multipliers of {name}")
+        for name, (shape, _) in (MATRICES | HEAD).items()
+    ),
+    Section("A", "channels", "d n", _UINT32, True, "-A log2(e)"),
+    Section("D", "channels", "d", _INT32, True, "x's weight in units of C h"),
+    Section("inflow_scale", "channels", "d", SCALE, True, "multiplier of delta x"),
+    Section("conv_scale", "channels", "d", SCALE, True, "multiplier of the convolution's sum"),
+    Section("conv_bias", "channels", "d", _INT32, True, "added to the convolution's sum"),
+    Section("dt_bias", "channels", "d", _INT32, True, "added to dt in units of dt_sum"),
+    Section("dt_shift", "channels", "d", _UINT8, True, "how far dt is shifted left to units of dt_sum"),
+    Section("inflow_shift", "channels", "d", _UINT8, True, "how far delta x B is shifted left to the state's unit"),
+    Section("scan_shift", "channels", "d", _UINT8, True, "how far C h + D x is shifted right to scan's unit"),
+    Section("conv_taps", "channels", "d w", _INT8, True, "the convolution's taps, the oldest input's first"),
+    Section("norm_eps", "scalars", "", _UINT64, True, "added to the norm's sum of squares"),
+    Section("norm_scale", "scalars", "", SCALE, True, "the norm's outputs over the root of that sum, to codes"),
+    Section("x_scale", "scalars", "", SCALE, True, "SiLU's output to x's codes"),
+    Section("y_scale", "scalars", "", SCALE, True, "the Hadamard transform's sums to y's codes"),
+    Section("decay_shift", "scalars", "", _INT32, True, "how far delta A is shifted right to exp2's input"),
+    Section("gated_shift", "scalars", "", _INT32, True, "how far scan times SiLU(gate) is shifted right"),
+    Section("norm_f_eps", "scalars", "", _UINT64, False, "as norm_eps, of the last norm"),
+    Section("norm_f_scale", "scalars", "", SCALE, False, "as norm_scale, of the last norm"),
+    Section("embedding_scale", "embedding", "v", SCALE, False, "multipliers of the rows, to the residual's unit"),
+    Section("embedding_weights", "embedding", "v m", _INT8, False, "a row for every token, not in tiles"),
+)
+BY_NAME = {section.name: section for section in SECTIONS}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a section lies.
+
+    Attributes:
+        section: what it is.
+        offset: bytes from the beginning of the file to the first layer's.
+        stride: bytes from layer to layer.
+        copies: layers, or 1.
+        elements: of one layer, with those that fill up tiles.
+        bits: of an element.
+    """
+
+    section: Section
+    offset: int
+    stride: int
+    copies: int
+    elements: int
+    bits: int
+
+    @property
+    def bytes(self) -> int:
+        """Of one layer."""
+        return self.elements * self.bits // 8
+
+
+def tiles(shape: tuple[int, ...], sizes: Sizes) -> tuple[int, int]:
+    """Tiles of a matrix (outputs, inputs), and the beats of each."""
+    outputs, inputs = shape
+    return -(-outputs // sizes.rows), -(-inputs // sizes.columns)
+
+
+def place(sizes: Sizes, begin: int) -> tuple[Place, ...]:
+    """Where every section lies in an image whose parts begin at or after ``begin``, as the file's table has it."""
+    places: list[Place] = []
+    for part in PARTS:
+        begin = aligned(begin)
+        for by_layer in (True, False):
+            measured = [
+                (section, *_measure(section, sizes))
+                for section in SECTIONS
+                if (section.part, section.by_layer) == (part, by_layer)
+            ]
+            copies = sizes.layers if by_layer else 1
+            stride = aligned(sum(count * bits // 8 for _, count, bits in measured), PARTS[part].alignment)
+            offset = begin
+            for section, count, bits in measured:
+                places.append(Place(section, offset, stride, copies, count, bits))
+                offset += places[-1].bytes
+            begin += copies * stride
+    return tuple(places)
+
+
+def extents(places: tuple[Place, ...]) -> dict[str, tuple[int, int]]:
+    """Where each part begins, and how many bytes it has, by name."""
+    groups = {part: [one for one in places if one.section.part == part] for part in PARTS}
+    return {
+        part: (own[0].offset, sum({one.section.by_layer: one.copies * one.stride for one in own}.values()))
+        for part, own in groups.items()
+    }
+
+
+def aligned(offset: int, alignment: int = ALIGNMENT) -> int:
+    """The next multiple of the alignment."""
+    return -(-offset // alignment) * alignment
+
+
+def _measure(section: Section, sizes: Sizes) -> tuple[int, int]:
+    """Elements of one layer, and bits of an element."""
+    shape = sizes.of(section.shape)
+    if section.type is None:
+        return prod(tiles(shape, sizes)) * sizes.rows * sizes.columns, 8
+    return prod(shape), 8 * section.type.itemsize

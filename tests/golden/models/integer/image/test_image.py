@@ -1,0 +1,256 @@
+"""The memory image: read back exactly, laid out as documented, refused in one sentence where it is not sound."""
+
+import struct
+import zlib
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.models.integer.image.contents import layer_arrays, layers_of, model_arrays
+from qse_hw.golden.models.integer.image.header import HEADER, PART, SECTION, TABLES
+from qse_hw.golden.models.integer.image.image import digest, read_image, write_image
+from qse_hw.golden.models.integer.image.layout import BY_NAME, MATRICES, PARTS, SECTIONS
+from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.integer.parameters import model_parameters
+from tests.golden.models.integer import small
+
+
+@cache
+def formats(**options):
+    return small.formats(mode="shared", **options)
+
+
+@cache
+def parameters(**options):
+    return model_parameters(small.model(), formats(**options))
+
+
+@pytest.fixture
+def image(tmp_path):
+    """Rows and columns that divide nothing."""
+    path = tmp_path / "model.img"
+    write_image(path, parameters(local_bits=16), rows=5, columns=7)
+    return path
+
+
+def equal(one, other) -> bool:
+    """Of all integers of two models' parameters."""
+    pairs = [(model_arrays(one), model_arrays(other))]
+    pairs += [(layer_arrays(a), layer_arrays(b)) for a, b in zip(layers_of(one), layers_of(other), strict=True)]
+    return all(
+        first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
+        for first, second in pairs
+    )
+
+
+@pytest.mark.parametrize("tile", [(1, 1), (5, 7), (32, 32), (4, 3)])
+@pytest.mark.parametrize("local_bits", [8, 16])
+def test_read_back_exactly(tmp_path, tile, local_bits):
+    own = parameters(local_bits=local_bits)
+    header = write_image(tmp_path / "model.img", own, rows=tile[0], columns=tile[1])
+    read = read_image(tmp_path / "model.img")
+    assert read.header == header
+    assert (tmp_path / "model.img").stat().st_size == header.size
+    again = read.parameters(formats(local_bits=local_bits))
+    assert equal(own, again)
+    assert type(again.layers[0].to_exponent) is int
+    ids = small.text()[:24].view(2, 12)
+    assert np.array_equal(IntegerMamba(own)(ids), IntegerMamba(again)(ids))
+
+
+def test_every_section_is_read_by_its_name(image):
+    read, own = read_image(image), parameters(local_bits=16)
+    for name, section in BY_NAME.items():
+        for number in range(2 if section.by_layer else 1):
+            arrays = layer_arrays(own.layers[number]) if section.by_layer else model_arrays(own)
+            stored = read.array(name, number)
+            assert np.array_equal(stored, arrays[name])
+            assert stored.flags.writeable, "a copy"
+
+
+def tables(content):
+    """Parts and sections, by the file's own tables."""
+    parts = np.frombuffer(content, PART, len(PARTS), HEADER.itemsize)
+    sections = np.frombuffer(content, SECTION, len(SECTIONS), HEADER.itemsize + parts.nbytes)
+    return parts, {one["name"].decode(): one for one in sections}
+
+
+def test_hardware_finds_every_weight_by_the_file_s_table(image):
+    """Beat by beat, a word of 7 weights for each of 5 rows; beyond the matrix are zeros."""
+    content, own = image.read_bytes(), parameters(local_bits=16)
+    _, sections = tables(content)
+    for number, layer in enumerate(own.layers):
+        for name in MATRICES:
+            entry, weights = sections[f"{name}_weights"], getattr(layer, name).weights
+            begin = int(entry["offset"]) + number * int(entry["stride"])
+            beats = -(-weights.shape[1] // 7)
+            for index in range(int(entry["elements"])):
+                beat, (row, column) = index // 35, divmod(index % 35, 7)
+                row, column = row + beat // beats * 5, column + beat % beats * 7
+                inside = row < weights.shape[0] and column < weights.shape[1]
+                (stored,) = struct.unpack_from("<b", content, begin + index)
+                assert stored == (weights[row, column] if inside else 0)
+
+
+def test_bytes_of_the_other_sections(image):
+    content, own = image.read_bytes(), parameters(local_bits=16)
+    _, sections = tables(content)
+
+    def at(name, number, index, form):
+        entry = sections[name]
+        width = int(entry["bits"]) // 8
+        assert struct.calcsize(form) == width
+        return struct.unpack_from(form, content, int(entry["offset"] + number * entry["stride"]) + index * width)
+
+    first, second = own.layers
+    assert at("gate_scale", 1, 3, "<HbB") == (second.gate.by.M[3], second.gate.by.k[3], 0)
+    assert at("A", 1, 4 * 11 + 2, "<I") == (second.A[11, 2],)
+    assert at("D", 0, 7, "<i") == (first.scan.D[7],)
+    assert at("conv_taps", 1, 4 * 47 + 3, "<b") == (second.conv.taps[47, 3],)
+    assert at("conv_bias", 1, 47, "<i") == (second.conv.bias[47],)
+    assert at("scan_shift", 0, 5, "<B") == (first.scan.output_shift[5],)
+    assert at("norm_eps", 1, 0, "<Q") == (second.norm.eps,)
+    assert at("y_scale", 1, 0, "<HbB") == (second.y_scale.M, second.y_scale.k, 0)
+    assert at("gated_shift", 1, 0, "<i") == (second.gated_shift,)
+    assert at("decay_shift", 0, 0, "<i") == (first.to_exponent,)
+    assert at("embedding_weights", 0, 24 * 36 + 23, "<b") == (own.embedding.weights[36, 23],)
+    assert at("embedding_scale", 0, 36, "<HbB") == (own.embedding.by.M[36], own.embedding.by.k[36], 0)
+    assert at("norm_f_scale", 0, 0, "<HbB") == (own.norm_f.scale.M, own.norm_f.scale.k, 0)
+
+
+def test_the_header_by_its_bytes(image):
+    """A driver in any language: struct and zlib alone."""
+    content = image.read_bytes()
+    magic, version, crc, size, parts, sections = struct.unpack_from("<8sIIQII", content)
+    assert (magic, version, size, parts, sections) == (b"QSEHWIMG", 1, len(content), 5, 36)
+    assert content[32:64].hex() == formats(local_bits=16).model
+    assert content[64:96].hex() == digest(formats(local_bits=16))
+    assert struct.unpack_from("<9I", content, 96) == (2, 24, 48, 4, 3, 4, 37, 5, 7)
+    end = 160 + 40 * parts + 64 * sections
+    assert end == TABLES
+    assert zlib.crc32(content[:12] + bytes(4) + content[16:end]) == crc
+    for number in range(parts):
+        name, offset, length, crc = struct.unpack_from("<16sQQI", content, 160 + 40 * number)
+        assert name.rstrip(b"\0").decode() == list(PARTS)[number]
+        assert zlib.crc32(content[offset : offset + length]) == crc
+
+
+def test_the_same_every_time(image, tmp_path):
+    write_image(tmp_path / "again.img", parameters(local_bits=16), rows=5, columns=7)
+    assert (tmp_path / "again.img").read_bytes() == image.read_bytes()
+
+
+def refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_image(path)
+    said = str(caught.value)
+    assert said.startswith(f"Image {path} ")
+    assert "\n" not in said
+    return said.removeprefix(f"Image {path} ")
+
+
+def test_truncated_images_are_refused(image):
+    content = image.read_bytes()
+    for length in (0, 7):
+        assert refused(image, content[:length]).startswith("must be a memory image of an integer Mamba-1, and does not")
+    for length in (8, 100, TABLES - 1):
+        said = refused(image, content[:length])
+        assert said == f"is truncated: its header has {TABLES} bytes, but it ends after {length}; write the image again"
+    for length in (TABLES, len(content) - 1):
+        assert refused(image, content[:length]) == (
+            f"is truncated: it must have {len(content)} bytes, as its header says, not {length}; write the image again"
+        )
+    assert refused(image, content + b"\0").startswith(f"is too long: it must have {len(content)} bytes")
+
+
+def test_damage_anywhere_is_noticed(image):
+    """A bit of every region, and of what lies between: by the part's name."""
+    content = bytearray(image.read_bytes())
+    parts, _ = tables(bytes(content))
+    end = TABLES
+    for part in parts:
+        name, begin, length = part["name"].decode(), int(part["offset"]), int(part["bytes"])
+        for place in {end, begin - 1} if begin > end else ():
+            content[place] ^= 1
+            assert refused(image, content).startswith(f"is damaged: there must be zeros before {name}")
+            content[place] ^= 1
+        for place in (begin, begin + length // 2, begin + length - 1):
+            content[place] ^= 0x10
+            assert refused(image, content).startswith(f"is damaged: the checksum of its part {name} is ")
+            content[place] ^= 0x10
+        end = begin + length
+    for place in (12, 40, 70, 100, 140, HEADER.itemsize, TABLES - 1):
+        content[place] ^= 1
+        assert refused(image, content) == "is damaged: the checksum of its header differs; write the image again"
+        content[place] ^= 1
+    content[-1] ^= 1
+    assert refused(image, content) == "is damaged: there must be zeros at its end; write the image again"
+
+
+def signed(content):
+    """With the header's checksum made anew."""
+    crc = zlib.crc32(content[:12] + bytes(4) + content[16:TABLES])
+    return content[:12] + struct.pack("<I", crc) + content[16:]
+
+
+def test_other_versions_and_layouts_are_refused(image):
+    content = image.read_bytes()
+    other = content[:8] + struct.pack("<I", 2) + content[12:]
+    assert refused(image, signed(other)) == "must be of version 1, and is of version 2; write the image again"
+    moved = bytearray(content)
+    struct.pack_into("<Q", moved, 160 + 16, 4096)
+    assert refused(image, signed(bytes(moved))).startswith("must have the layout of version 1, and has another")
+    wider = bytearray(content)
+    struct.pack_into("<I", wider, 96 + 7 * 4, 2000)
+    path = image.with_name("wider.img")
+    path.write_bytes(signed(bytes(wider)))
+    with pytest.raises(InputError, match="Image's rows times columns must be at most 1024, not 2000 times 7"):
+        read_image(path)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match=r"^Image .*nowhere cannot be read: No such file"):
+        read_image(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"^Image .* cannot be read: Is a directory"):
+        read_image(tmp_path)
+
+
+def test_images_of_other_models_are_refused(image):
+    read = read_image(image)
+    other = replace(formats(local_bits=16), model="5eed" * 16)
+    with pytest.raises(InputError, match="Image must be of the model 5eed5eed5eed, but is of .*; write it again"):
+        read.parameters(other)
+    with pytest.raises(InputError, match="Image must be of this calibration, .* another of the same model, "):
+        read.check(formats(local_bits=8))
+
+
+def test_what_has_no_image(tmp_path):
+    path = tmp_path / "model.img"
+    apart = small.formats(spec="tuned:segments=2", local_bits=16)
+    with pytest.raises(InputError, match="but norm is another in layer 1 than in layer 0; calibrate with --mode shared"):
+        write_image(path, model_parameters(small.model(), apart), rows=4, columns=4)
+    mamba2 = model_parameters(small.model("mamba2"), small.formats("mamba2", mode="shared", local_bits=16))
+    with pytest.raises(InputError, match="Image must be of a Mamba-1, and not of a Mamba-2"):
+        write_image(path, mamba2, rows=4, columns=4)
+    with pytest.raises(InputError, match="rows times columns must be at most 1024, not 64 times 32"):
+        write_image(path, parameters(local_bits=16), rows=64, columns=32)
+    own = parameters(local_bits=16)
+    first, second = own.layers
+    D = second.scan.D.copy()
+    D[3] = 1 << 31
+    large = replace(own, layers=(first, replace(second, scan=replace(second.scan, D=D))))
+    with pytest.raises(InputError, match=r"Layer 1, D must be from -2147483648 to 2147483647 in an image, but is from"):
+        write_image(path, large, rows=4, columns=4)
+    assert not list(tmp_path.iterdir()), "nothing half-written"
+
+
+def test_sections_that_do_not_exist(image):
+    read = read_image(image)
+    with pytest.raises(InputError, match="Section must be one of conv_input_weights, .*, not 'x'"):
+        read.array("x")
+    with pytest.raises(InputError, match="Layer of head_scale must be from 0 to 0, not 1"):
+        read.array("head_scale", 1)
