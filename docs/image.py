@@ -62,16 +62,16 @@ def sections(sizes: Sizes) -> str:
         section = one.section
         rows.append([
             f"`{section.name}`", f"`{section.part}`", section.meaning,
-            f"({', '.join(section.shape.split())})" if section.shape else "1", _element(section),
+            _shape(section), "scale" if section.type == SCALE else section.type.name,
             "layer" if section.by_layer else "model", f"{one.offset:,}", f"{one.stride:,}" if section.by_layer else "",
         ])  # fmt: skip
     return markdown(["section", "part", "what", "shape", "element", "of every", "offset", "stride"], rows)
 
 
-def _element(section: Section) -> str:
-    if section.type is None:
-        return "int8, in tiles"
-    return "scale" if section.type == SCALE else section.type.name
+def _shape(section: Section) -> str:
+    if section.shape is None:
+        return "as the engine takes it"
+    return f"({', '.join(section.shape.split())})" if section.shape else "1"
 
 
 def _words(own: np.dtype[Any]) -> str:

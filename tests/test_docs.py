@@ -9,7 +9,9 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-SCRIPTS = ("tables.py", "accuracy.py", "units.py", "verification.py", "hardware.py", "pytorch.py", "tests.py", "image.py")
+SCRIPTS = (
+    "tables.py", "accuracy.py", "units.py", "verification.py", "hardware.py", "pytorch.py", "tests.py", "image.py",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -77,7 +77,8 @@ def files() -> dict[str, bytes]:
         )  # fmt: skip
         ids = torch.arange(512) % 256
         write_quamba(folder / "q.json", calibrate_quamba(load_model(folder / "ck"), ids, tokens=512))
-        integer = calibrate_integer(load_model(folder / "ck"), ids, tokens=512, options=Options(spec="int8"))
+        options = Options(spec="int8", mode="shared")
+        integer = calibrate_integer(load_model(folder / "ck"), ids, tokens=512, options=options)
         write_formats(folder / "i.json", integer)
         return {
             str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()

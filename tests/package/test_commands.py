@@ -36,6 +36,7 @@ LONG = (
     "mutate decoder --format int8 --mutants 1",
     "eval --model ck --tokens 512 --calibration-tokens 512 --formats int8",  # on the bundled texts
     "compare --activations a.safetensors",
+    "image --model ck --calibration i.json --rows 2 --columns 2 -o made.img",
     "plan --model mamba-130m",
     "bench --parts generate",
     "replay --format int8 --input bf16 --lanes 32",  # of the bundled model

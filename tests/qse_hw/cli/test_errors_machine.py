@@ -27,7 +27,7 @@ def required(command):
     return {
         "gen": ("decoder", "-o", "x"), "synth": ("decoder",), "report": ("decoder", "-o", "x"),
         "sweep": ("x.toml", "-o", "x"), "plan": ("--model", "m"), "capture": ("-o", "x"),
-        "calibrate": ("-o", "x"),
+        "calibrate": ("-o", "x"), "image": ("--calibration", "x", "--rows", "1", "--columns", "1", "-o", "y"),
     }.get(command, ())  # fmt: skip
 
 

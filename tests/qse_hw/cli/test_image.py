@@ -1,11 +1,13 @@
 """The command image: what it writes and says, and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from qse_hw.cli import main
+from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.models.integer.document import read_formats, write_formats
-from qse_hw.golden.models.integer.image.contents import model_arrays
 from qse_hw.golden.models.integer.image.image import read_image
 from qse_hw.golden.models.integer.parameters import model_parameters
 from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
@@ -34,7 +36,7 @@ def test_writes_the_image_and_says_where_it_has_what(model, formats, out, capsys
     read = read_image(out / "new" / "m.img")
     own = model_parameters(load_model(model), read_formats(formats))
     assert (read.header.sizes.rows, read.header.sizes.columns) == (4, 8)
-    assert (read.array("head_weights") == model_arrays(own)["head_weights"]).all()
+    assert (read.array("embedding") == own.embedding.weights).all()
     said = capsys.readouterr().out
     assert f"{read.header.size:,} bytes in all" in said
     assert f"{read.header.crcs[0]:08x}" in said
@@ -48,7 +50,9 @@ def test_refusals(refused, model, formats, tmp_path, out):
     said = refused("image", "--model", model, "--calibration", formats, "--rows", "0", "--columns", "8", *target)
     assert said == "Image's rows must be from 1 to 4294967295, not 0"
     free = tmp_path / "free.json"
-    write_formats(free, small.formats(spec="tuned:segments=2", local_bits=16))
+    first, second = small.formats(mode="shared", local_bits=16).layers
+    layers = first, replace(second, norm=replace(second.norm, format=load_format("int8")))
+    write_formats(free, replace(small.formats(local_bits=16), layers=layers))
     said = refused("image", "--model", model, "--calibration", free, *TILE, *target)
     assert said.endswith("norm is another in layer 1 than in layer 0; calibrate with --mode shared")
     assert refused("image", "--model", model, "--calibration", formats, *TILE, "-o", formats).startswith("Output ")

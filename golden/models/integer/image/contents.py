@@ -1,6 +1,6 @@
 """The arrays of an image from the integers of a model, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -10,17 +10,20 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.functions import Unit, input_of, silu_unit
-from qse_hw.golden.models.integer.image.layout import HEAD, MATRICES, SCALE
+from qse_hw.golden.models.integer.image.layout import SCALE, Sizes, job_beats
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.mamba1.parameters import Mamba1Layer
+from qse_hw.golden.models.integer.mamba1.weight_stream import layer_products, stream_parts
 from qse_hw.golden.models.integer.parameters import Parameters
 from qse_hw.golden.models.integer.products import Convolution, Multiplier, Norm, Product
 from qse_hw.golden.models.integer.scan import Scan
+from qse_hw.golden.reference.product_schedule import SOURCES, Result, slices
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 """By the sections' names; of scales in the dtype :data:`SCALE`, of all others int64."""
 Get = Callable[[str], Array]
+Products = Mapping[Result, Product]
 
 
 def layers_of(parameters: Parameters) -> list[Mamba1Layer]:
@@ -31,13 +34,12 @@ def layers_of(parameters: Parameters) -> list[Mamba1Layer]:
     return layers
 
 
-def layer_arrays(layer: Mamba1Layer) -> Arrays:
+def layer_arrays(layer: Mamba1Layer, sizes: Sizes) -> Arrays:
     """What an image has of a layer."""
-    arrays: Arrays = {}
-    for name in MATRICES:
-        product: Product = getattr(layer, name)
-        arrays |= {f"{name}_weights": product.weights, f"{name}_scale": _scales(product.by)}
-    return arrays | {
+    weights, row_scales = packed(layer_products(layer), sizes, by_layer=True)
+    return {
+        "weights": weights,
+        "row_scales": row_scales,
         "conv_taps": layer.conv.taps,
         "conv_bias": layer.conv.bias,
         "conv_scale": _scales(layer.conv.by),
@@ -56,18 +58,48 @@ def layer_arrays(layer: Mamba1Layer) -> Arrays:
     }
 
 
-def model_arrays(parameters: Parameters) -> Arrays:
+def model_arrays(parameters: Parameters, sizes: Sizes) -> Arrays:
     """What an image has beside the layers."""
-    arrays: Arrays = {}
-    for name in (*HEAD, "embedding"):
-        product: Product = getattr(parameters, name)
-        arrays |= {f"{name}_weights": product.weights, f"{name}_scale": _scales(product.by)}
-    return arrays | _norm_arrays("norm_f", parameters.norm_f)
+    weights, row_scales = packed({"logits": parameters.head}, sizes, by_layer=False)
+    return {
+        "head_weights": weights,
+        "head_row_scales": row_scales,
+        "embedding_scale": _scales(parameters.embedding.by),
+        "embedding": parameters.embedding.weights,
+        **_norm_arrays("norm_f", parameters.norm_f),
+    }
 
 
-def layer_of(get: Get, formats: Mamba1Formats) -> Mamba1Layer:
+def packed(products: Products, sizes: Sizes, *, by_layer: bool) -> tuple[Array, Array]:
+    """Weights and row scales of matrices, as the product engine takes them."""
+    stream = list(stream_parts(sizes.schedule(by_layer), dict(products), sizes.engine))
+    M, k = (np.concatenate([getattr(part, name) for part in stream]) for name in ("M", "k"))
+    return np.concatenate([part.weights.ravel() for part in stream]), _scales(Multiplier(M, k))
+
+
+def unpacked(weights: Array, row_scales: Array, sizes: Sizes, *, by_layer: bool) -> dict[Result, Product]:
+    """The matrices: :func:`packed`, reversed."""
+    rows, columns, shape = sizes.rows, sizes.columns, sizes.engine
+    matrices: dict[Result, list[Array]] = {}
+    scales: dict[Result, list[Array]] = {}
+    begin = first = 0
+    for job in slices(sizes.schedule(by_layer)):
+        count, beats = job.end - job.first, job_beats(job, shape)
+        tiles = -(-count // rows)
+        own = weights[begin : begin + beats * rows * columns].reshape(tiles, beats // tiles, rows, columns)
+        matrix = own.swapaxes(1, 2).reshape(tiles * rows, -1)
+        matrices.setdefault(job.result, []).append(matrix[:count, : shape.inputs(SOURCES[job.result])])
+        scales.setdefault(job.result, []).append(row_scales[first : first + count])
+        begin, first = begin + beats * rows * columns, first + count
+    return {
+        result: Product(weights=np.concatenate(parts).astype(np.int64), by=_multiplier(np.concatenate(scales[result])))
+        for result, parts in matrices.items()
+    }
+
+
+def layer_of(get: Get, formats: Mamba1Formats, sizes: Sizes) -> Mamba1Layer:
     """The integers of a layer: :func:`layer_arrays`, reversed."""
-    products: dict[str, Any] = {name: _product(get, name) for name in MATRICES}
+    products: Any = unpacked(get("weights"), get("row_scales"), sizes, by_layer=True)
     return Mamba1Layer(
         formats=formats,
         norm=_norm(get, "norm"),
@@ -92,21 +124,22 @@ def layer_of(get: Get, formats: Mamba1Formats) -> Mamba1Layer:
     )
 
 
-def parameters_of(get: Callable[[str, int], Array], formats: ModelFormats) -> Parameters:
+def parameters_of(get: Callable[[str, int], Array], formats: ModelFormats, sizes: Sizes) -> Parameters:
     """The integers of a model; ``get`` takes a section's name and the layer's number, 0 for those of the model."""
 
     def of_model(name: str) -> Array:
         return get(name, 0)
 
+    head = unpacked(of_model("head_weights"), of_model("head_row_scales"), sizes, by_layer=False)
     return Parameters(
         formats=formats,
-        embedding=_product(of_model, "embedding"),
+        embedding=Product(weights=of_model("embedding"), by=_multiplier(of_model("embedding_scale"))),
         layers=tuple(
-            layer_of(lambda name, number=number: get(name, number), cast(Mamba1Formats, own))  # type: ignore[misc]
+            layer_of(lambda name, number=number: get(name, number), cast(Mamba1Formats, own), sizes)  # type: ignore[misc]
             for number, own in enumerate(formats.layers)
         ),
         norm_f=_norm(of_model, "norm_f"),
-        head=_product(of_model, "head"),
+        head=head["logits"],
     )
 
 
@@ -126,10 +159,6 @@ def _multiplier(scales: Array) -> Multiplier:
 
 def _one(scale: Array) -> Scale:
     return Scale(M=int(scale["M"]), k=int(scale["k"]))
-
-
-def _product(get: Get, name: str) -> Product:
-    return Product(weights=get(f"{name}_weights"), by=_multiplier(get(f"{name}_scale")))
 
 
 def _norm_arrays(name: str, norm: Norm) -> Arrays:

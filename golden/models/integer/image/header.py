@@ -8,12 +8,13 @@ import numpy as np
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.image.layout import PARTS, SECTIONS, Place, Sizes, aligned, extents, place
+from qse_hw.golden.reference.product_schedule import RESULTS, slices
 
 MAGIC, VERSION = b"QSEHWIMG", 1
 HEADER = np.dtype([
     ("magic", "S8"), ("version", "<u4"), ("crc", "<u4"), ("bytes", "<u8"), ("parts", "<u4"), ("sections", "<u4"),
-    ("model", "u1", 32), ("formats", "u1", 32),
-    *((field.name, "<u4") for field in fields(Sizes)), ("zero", "u1", 28),
+    ("schedule", "<u4"), ("reserved", "<u4"), ("model", "u1", 32), ("formats", "u1", 32),
+    *((field.name, "<u4") for field in fields(Sizes)), ("zero", "u1", 20),
 ])  # fmt: skip
 PART = np.dtype([("name", "S16"), ("offset", "<u8"), ("bytes", "<u8"), ("crc", "<u4"), ("zero", "<u4")])
 SECTION = np.dtype([
@@ -27,6 +28,8 @@ MEANINGS = {
     "bytes": "of the file",
     "parts": "entries of the table of parts, which follows the header",
     "sections": "entries of the table of sections, which follows that",
+    "schedule": "CRC-32 of the order of products, see there",
+    "reserved": "0",
     "model": "SHA-256 of the checkpoint, as the calibration has it",
     "formats": "SHA-256 of the calibration's JSON, its keys sorted, without spaces",
     "layers": "their number",
@@ -76,6 +79,7 @@ def to_bytes(header: Header) -> bytes:
     head, parts, sections = np.zeros((), HEADER), np.zeros(len(PARTS), PART), np.zeros(len(SECTIONS), SECTION)
     head["magic"], head["version"], head["bytes"] = MAGIC, VERSION, header.size
     head["parts"], head["sections"] = len(parts), len(sections)
+    head["schedule"] = schedule_crc(header.sizes)
     for name in ("model", "formats"):
         head[name] = np.frombuffer(bytes.fromhex(getattr(header, name)), np.uint8)
     for field, size in zip(fields(Sizes), astuple(header.sizes), strict=True):
@@ -84,11 +88,20 @@ def to_bytes(header: Header) -> bytes:
         parts[number] = (name.encode(), offset, size, header.crcs[number], 0)
     for number, one in enumerate(header.places):
         part = list(PARTS).index(one.section.part)
-        name = one.section.name.encode()
-        sections[number] = (name, part, one.bits, one.elements, one.offset, one.stride, one.copies, 0)
+        own = one.section.name.encode(), part
+        sections[number] = (*own, one.bits, one.elements, one.offset, one.stride, one.copies, 0)
     tables = parts.tobytes() + sections.tobytes()
     head["crc"] = zlib.crc32(head.tobytes() + tables)
     return head.tobytes() + tables
+
+
+def schedule_crc(sizes: Sizes) -> int:
+    """CRC-32 of the order of products: of every job of a layer, then of the head, the result's number in
+    :data:`qse_hw.golden.reference.product_schedule.RESULTS`, the first row and the one after the last, uint32 each.
+    """
+    jobs = [job for by_layer in (True, False) for job in slices(sizes.schedule(by_layer))]
+    numbers = [(RESULTS.index(job.result), job.first, job.end) for job in jobs]
+    return zlib.crc32(np.array(numbers, "<u4").tobytes())
 
 
 def from_bytes(begin: bytes, size: int, where: str) -> Header:
@@ -115,6 +128,8 @@ def from_bytes(begin: bytes, size: int, where: str) -> Header:
         sizes=Sizes(**{field.name: int(head[field.name]) for field in fields(Sizes)}),
         crcs=tuple(map(int, parts["crc"])),
     )
+    if head["schedule"] != schedule_crc(header.sizes):
+        raise InputError(f"{where} must have its weights in the product engine's order, and has another; {_REMEDY}")
     if to_bytes(header) != begin[:TABLES]:
         raise InputError(f"{where} must have the layout of version {VERSION}, and has another; {_REMEDY}")
     if size != header.size:

@@ -5,7 +5,6 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from qse_hw.golden.models.integer.document import formats_to_json
 from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.image.contents import Array, layer_arrays, layers_of, model_arrays, parameters_of
 from qse_hw.golden.models.integer.image.header import TABLES, Header, from_bytes, to_bytes
-from qse_hw.golden.models.integer.image.layout import BY_NAME, Place, Section, Sizes, extents, tiles
+from qse_hw.golden.models.integer.image.layout import BY_NAME, Place, Section, Sizes, extents
 from qse_hw.golden.models.integer.parameters import Parameters
 from qse_hw.golden.models.integer.shared import shared_formats
 
@@ -43,8 +42,8 @@ class Image:
             layer: whose; 0 for a section of the model.
 
         Returns:
-            Weights (outputs, inputs), taken out of their tiles; other arrays in the shape of the section. int64; of
-            scales :data:`qse_hw.golden.models.integer.image.layout.SCALE`.
+            In the section's shape; what the product engine takes is flat, in its order. int64, of scales
+            :data:`qse_hw.golden.models.integer.image.layout.SCALE`.
 
         Raises:
             InputError: for an unknown name, or a layer that the image does not have.
@@ -54,15 +53,9 @@ class Image:
         place = self._places[name]
         if not 0 <= integer(layer, "Layer") < place.copies:
             raise InputError(f"Layer of {name} must be from 0 to {place.copies - 1}, not {layer}")
-        begin, section, sizes = place.offset + layer * place.stride, place.section, self.header.sizes
-        stored = self._content[begin : begin + place.bytes]
-        shape = sizes.of(section.shape)
-        if section.type is None:
-            number, beats = tiles((shape[0], shape[1]), sizes)
-            beat = stored.view(np.int8).reshape(number, beats, sizes.rows, sizes.columns)
-            matrix = beat.swapaxes(1, 2).reshape(number * sizes.rows, beats * sizes.columns)
-            return matrix[: shape[0], : shape[1]].astype(np.int64)
-        values = np.frombuffer(stored.tobytes(), section.type).reshape(shape)
+        begin, section = place.offset + layer * place.stride, place.section
+        stored = self._content[begin : begin + place.bytes].tobytes()
+        values = np.frombuffer(stored, section.type).reshape(_shape(section, self.header.sizes))
         return values.copy() if section.type.names else values.astype(np.int64)
 
     def check(self, formats: ModelFormats) -> None:
@@ -85,7 +78,7 @@ class Image:
             InputError: unless the image is of the model with these formats.
         """
         self.check(formats)
-        return parameters_of(self.array, formats)
+        return parameters_of(self.array, formats, self.header.sizes)
 
 
 def digest(formats: ModelFormats) -> str:
@@ -183,7 +176,8 @@ def _content(parameters: Parameters, places: list[Place], sizes: Sizes) -> Itera
     for by_layer in (True, False):
         own = [one for one in places if one.section.by_layer == by_layer]
         for number in range(own[0].copies if own else 0):
-            arrays = layer_arrays(layers_of(parameters)[number]) if by_layer else model_arrays(parameters)
+            layer = layers_of(parameters)[number]
+            arrays = layer_arrays(layer, sizes) if by_layer else model_arrays(parameters, sizes)
             where = f"Layer {number}, " if by_layer else ""
             for one in own:
                 yield _stored(arrays[one.section.name], one.section, sizes, where)
@@ -196,20 +190,19 @@ def _stored(array: Array, section: Section, sizes: Sizes, where: str) -> bytes:
     Raises:
         InputError: for another shape than the section has, or a number that its element cannot hold.
     """
-    shape = sizes.of(section.shape)
-    if array.shape != shape:
+    shape = _shape(section, sizes)
+    if section.shape is not None and array.shape != shape:
         raise InputError(f"{where}{section.name} must have the shape {shape}, not {array.shape}")
-    if section.type is not None and section.type.names:
+    if section.type.names:
         return array.tobytes()
-    range_: Any = np.iinfo(np.int8 if section.type is None else section.type)
+    range_ = np.iinfo(section.type)
     if int(array.min()) < range_.min or int(array.max()) > range_.max:
         raise InputError(
             f"{where}{section.name} must be from {range_.min} to {range_.max} in an image, but is from {array.min()} "
             f"to {array.max()}; calibrate again"
         )
-    if section.type is not None:
-        return array.astype(section.type).tobytes()
-    number, beats = tiles((shape[0], shape[1]), sizes)
-    padded = np.zeros((number * sizes.rows, beats * sizes.columns), np.int8)
-    padded[: shape[0], : shape[1]] = array
-    return padded.reshape(number, sizes.rows, beats, sizes.columns).swapaxes(1, 2).tobytes()
+    return array.astype(section.type).tobytes()
+
+
+def _shape(section: Section, sizes: Sizes) -> tuple[int, ...]:
+    return (-1,) if section.shape is None else sizes.of(section.shape)

@@ -6,8 +6,10 @@ numbers are little-endian. A part has its sections in a fixed order, once for ev
 other at a constant stride; hardware reads a part in one stream. The table in the file says the same as
 :func:`place`.
 
-Sizes: layers L, ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r, width of the convolution w, vocabulary v;
-the product engine multiplies R rows by C columns per beat.
+The matrices lie as the product engine takes them, R rows by C columns in a beat, in the order of
+:mod:`qse_hw.golden.reference.product_schedule`; so do the multipliers of their rows.
+
+Sizes: ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r, width of the convolution w, vocabulary v.
 """
 
 from dataclasses import dataclass, fields
@@ -19,6 +21,15 @@ import numpy as np
 from qse_hw.golden.checks import integer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.reference.linear import MAX_PRODUCTS
+from qse_hw.golden.reference.product_schedule import (
+    SOURCES,
+    Group,
+    Shape,
+    Slice,
+    head_schedule,
+    layer_schedule,
+    slices,
+)
 
 ALIGNMENT = 64
 SCALE = np.dtype([("M", "<u2"), ("k", "i1"), ("zero", "u1")])
@@ -54,6 +65,18 @@ class Sizes:
                 f"Image's rows times columns must be at most {MAX_PRODUCTS}, not {self.rows} times {self.columns}"
             )
 
+    @property
+    def engine(self) -> Shape:
+        """As the product engine's schedule has them."""
+        return Shape(
+            d_model=self.d_model, d_inner=self.d_inner, d_state=self.d_state, dt_rank=self.dt_rank, rows=self.rows,
+            columns=self.columns, vocabulary=self.vocab_size,
+        )  # fmt: skip
+
+    def schedule(self, by_layer: bool) -> list[Group]:
+        """The products of a layer, or of the head."""
+        return layer_schedule(self.engine) if by_layer else head_schedule(self.engine)
+
     def of(self, words: str) -> tuple[int, ...]:
         """A shape, given in the letters of this module."""
         letters = {
@@ -69,16 +92,16 @@ class Section(NamedTuple):
     Attributes:
         name: in the file's table, up to 24 characters.
         part: where it lies, one of :data:`PARTS`.
-        shape: in the letters of this module; "": one number.
-        type: of an element; None: int8 weights in tiles of R x C.
+        shape: in the letters of this module; "": one number; None: as the product engine takes it.
+        type: of an element.
         by_layer: whether every layer has one, or the model.
         meaning: in words.
     """
 
     name: str
     part: str
-    shape: str
-    type: np.dtype[Any] | None
+    shape: str | None
+    type: np.dtype[Any]
     by_layer: bool
     meaning: str
 
@@ -96,37 +119,19 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "weights": Part(1, "the product engine's matrices in the order in which it multiplies them, the head last"),
-    "row_scales": Part(
-        4, "the multiplier of every row of them, in the same order; rows that fill up a tile have none"
-    ),
+    "weights": Part(1, "the matrices, beat by beat as the product engine takes them, the head's last"),
+    "row_scales": Part(4, "the multipliers of their rows, in the same order; rows that fill up a tile have none"),
     "channels": Part(8, "what the units beside the product engine have for every channel of a layer"),
     "scalars": Part(8, "single numbers of every layer, and of the last norm"),
     "embedding": Part(8, "rows of the embedding, and their multipliers"),
 }
 
 _INT8, _INT32, _UINT8, _UINT32, _UINT64 = (np.dtype(name) for name in ("i1", "<i4", "u1", "<u4", "<u8"))
-MATRICES = {
-    "conv_input": ("d m", "in_proj's rows of the convolution's input"),
-    "dt_low": ("r d", "x_proj's rows of dt_low"),
-    "B": ("n d", "x_proj's rows of B"),
-    "C": ("n d", "x_proj's rows of C"),
-    "dt": ("d r", "dt_proj"),
-    "gate": ("d m", "in_proj's rows of the gate"),
-    "out": ("m d", "out_proj"),
-}
-"""Of a layer, as the product engine multiplies them: shape (outputs, inputs) and meaning."""
-HEAD = {"head": ("v m", "the head")}
-
 SECTIONS = (
-    *(
-        Section(f"{name}_weights", "weights", shape, None, name != "head", meaning)
-        for name, (shape, meaning) in (MATRICES | HEAD).items()
-    ),
-    *(
-        Section(f"{name}_scale", "row_scales", shape.split()[0], SCALE, name != "head", f"multipliers of {name}")
-        for name, (shape, _) in (MATRICES | HEAD).items()
-    ),
+    Section("weights", "weights", None, _INT8, True, "in_proj, x_proj, dt_proj, out_proj"),
+    Section("head_weights", "weights", None, _INT8, False, "the head"),
+    Section("row_scales", "row_scales", None, SCALE, True, "multipliers of their rows"),
+    Section("head_row_scales", "row_scales", None, SCALE, False, "multipliers of the head's rows"),
     Section("A", "channels", "d n", _UINT32, True, "-A log2(e)"),
     Section("D", "channels", "d", _INT32, True, "x's weight in units of C h"),
     Section("inflow_scale", "channels", "d", SCALE, True, "multiplier of delta x"),
@@ -146,7 +151,7 @@ SECTIONS = (
     Section("norm_f_eps", "scalars", "", _UINT64, False, "as norm_eps, of the last norm"),
     Section("norm_f_scale", "scalars", "", SCALE, False, "as norm_scale, of the last norm"),
     Section("embedding_scale", "embedding", "v", SCALE, False, "multipliers of the rows, to the residual's unit"),
-    Section("embedding_weights", "embedding", "v m", _INT8, False, "a row for every token, not in tiles"),
+    Section("embedding", "embedding", "v m", _INT8, False, "a row for every token"),
 )
 BY_NAME = {section.name: section for section in SECTIONS}
 
@@ -175,12 +180,6 @@ class Place:
     def bytes(self) -> int:
         """Of one layer."""
         return self.elements * self.bits // 8
-
-
-def tiles(shape: tuple[int, ...], sizes: Sizes) -> tuple[int, int]:
-    """Tiles of a matrix (outputs, inputs), and the beats of each."""
-    outputs, inputs = shape
-    return -(-outputs // sizes.rows), -(-inputs // sizes.columns)
 
 
 def place(sizes: Sizes, begin: int) -> tuple[Place, ...]:
@@ -220,7 +219,15 @@ def aligned(offset: int, alignment: int = ALIGNMENT) -> int:
 
 def _measure(section: Section, sizes: Sizes) -> tuple[int, int]:
     """Elements of one layer, and bits of an element."""
-    shape = sizes.of(section.shape)
-    if section.type is None:
-        return prod(tiles(shape, sizes)) * sizes.rows * sizes.columns, 8
-    return prod(shape), 8 * section.type.itemsize
+    bits = 8 * section.type.itemsize
+    if section.shape is not None:
+        return prod(sizes.of(section.shape)), bits
+    jobs = list(slices(sizes.schedule(section.by_layer)))
+    if section.part == "row_scales":
+        return sum(job.end - job.first for job in jobs), bits
+    return sum(job_beats(job, sizes.engine) for job in jobs) * sizes.rows * sizes.columns, bits
+
+
+def job_beats(job: Slice, shape: Shape) -> int:
+    """Beats of a job's weights."""
+    return -(-(job.end - job.first) // shape.rows) * shape.beats(SOURCES[job.result])

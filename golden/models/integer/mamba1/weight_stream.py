@@ -52,9 +52,9 @@ def weight_stream(parameters: Parameters, shape: Shape) -> WeightStream:
     """The stream of all layers, and of the head if the shape has one."""
     parts = [
         part for layer in parameters.layers
-        for part in _parts(layer_schedule(shape), layer_products(_mamba1(layer)), shape)
+        for part in stream_parts(layer_schedule(shape), layer_products(_mamba1(layer)), shape)
     ]  # fmt: skip
-    parts += _parts(head_schedule(shape), {"logits": parameters.head}, shape)
+    parts += stream_parts(head_schedule(shape), {"logits": parameters.head}, shape)
     weights, M, k = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return WeightStream(weights, M, k)
 
@@ -68,7 +68,8 @@ def tiles(weights: Integers, *, rows: int, columns: int) -> npt.NDArray[np.int8]
     return split.swapaxes(1, 2).reshape(-1, rows * columns)
 
 
-def _parts(groups: list[Group], products: dict[Result, Product], shape: Shape) -> Iterator[WeightStream]:
+def stream_parts(groups: list[Group], products: dict[Result, Product], shape: Shape) -> Iterator[WeightStream]:
+    """What the engine takes for each job of a schedule, in order."""
     for result, first, end in slices(groups):
         product = products[result]
         yield WeightStream(

@@ -2,17 +2,20 @@
 
 import struct
 import zlib
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
+from itertools import chain
 
 import numpy as np
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.image.contents import layer_arrays, layers_of, model_arrays
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.models.integer.image.contents import layer_arrays, model_arrays
 from qse_hw.golden.models.integer.image.header import HEADER, PART, SECTION, TABLES
 from qse_hw.golden.models.integer.image.image import digest, read_image, write_image
-from qse_hw.golden.models.integer.image.layout import BY_NAME, MATRICES, PARTS, SECTIONS
+from qse_hw.golden.models.integer.image.layout import BY_NAME, PARTS, SECTIONS
+from qse_hw.golden.models.integer.mamba1.weight_stream import shape_of, weight_stream
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.integer.parameters import model_parameters
 from tests.golden.models.integer import small
@@ -37,13 +40,15 @@ def image(tmp_path):
 
 
 def equal(one, other) -> bool:
-    """Of all integers of two models' parameters."""
-    pairs = [(model_arrays(one), model_arrays(other))]
-    pairs += [(layer_arrays(a), layer_arrays(b)) for a, b in zip(layers_of(one), layers_of(other), strict=True)]
-    return all(
-        first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
-        for first, second in pairs
-    )
+    """Of all that two models' parameters consist of."""
+    if is_dataclass(one):
+        pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)]
+        return type(one) is type(other) and all(equal(*pair) for pair in pairs)
+    if isinstance(one, tuple):
+        return type(one) is type(other) and all(map(equal, one, other))
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    return type(one) is type(other) and one == other
 
 
 @pytest.mark.parametrize("tile", [(1, 1), (5, 7), (32, 32), (4, 3)])
@@ -63,9 +68,10 @@ def test_read_back_exactly(tmp_path, tile, local_bits):
 
 def test_every_section_is_read_by_its_name(image):
     read, own = read_image(image), parameters(local_bits=16)
+    sizes = read.header.sizes
     for name, section in BY_NAME.items():
         for number in range(2 if section.by_layer else 1):
-            arrays = layer_arrays(own.layers[number]) if section.by_layer else model_arrays(own)
+            arrays = layer_arrays(own.layers[number], sizes) if section.by_layer else model_arrays(own, sizes)
             stored = read.array(name, number)
             assert np.array_equal(stored, arrays[name])
             assert stored.flags.writeable, "a copy"
@@ -78,21 +84,20 @@ def tables(content):
     return parts, {one["name"].decode(): one for one in sections}
 
 
-def test_hardware_finds_every_weight_by_the_file_s_table(image):
-    """Beat by beat, a word of 7 weights for each of 5 rows; beyond the matrix are zeros."""
-    content, own = image.read_bytes(), parameters(local_bits=16)
-    _, sections = tables(content)
-    for number, layer in enumerate(own.layers):
-        for name in MATRICES:
-            entry, weights = sections[f"{name}_weights"], getattr(layer, name).weights
-            begin = int(entry["offset"]) + number * int(entry["stride"])
-            beats = -(-weights.shape[1] // 7)
-            for index in range(int(entry["elements"])):
-                beat, (row, column) = index // 35, divmod(index % 35, 7)
-                row, column = row + beat // beats * 5, column + beat % beats * 7
-                inside = row < weights.shape[0] and column < weights.shape[1]
-                (stored,) = struct.unpack_from("<b", content, begin + index)
-                assert stored == (weights[row, column] if inside else 0)
+@pytest.mark.parametrize("tile", [(5, 7), (4, 2)])
+def test_the_product_engine_reads_two_parts_as_streams(tmp_path, tile):
+    """Weights and row scales of all layers and the head, as :func:`weight_stream` gives them to the engine."""
+    path, own = tmp_path / "model.img", parameters(local_bits=16)
+    write_image(path, own, rows=tile[0], columns=tile[1])
+    content = path.read_bytes()
+    parts = {one["name"].decode(): one for one in tables(content)[0]}
+    shape = shape_of(own.layers[0], rows=tile[0], columns=tile[1], vocabulary=37)
+    stream = weight_stream(own, shape)
+    begin, length = int(parts["weights"]["offset"]), int(parts["weights"]["bytes"])
+    assert content[begin : begin + length] == stream.weights.tobytes()
+    begin, length = int(parts["row_scales"]["offset"]), int(parts["row_scales"]["bytes"])
+    scales = [struct.unpack_from("<HbB", content, place) for place in range(begin, begin + length, 4)]
+    assert scales == [(M, k, 0) for M, k in zip(stream.M.tolist(), stream.k.tolist(), strict=True)]
 
 
 def test_bytes_of_the_other_sections(image):
@@ -106,7 +111,7 @@ def test_bytes_of_the_other_sections(image):
         return struct.unpack_from(form, content, int(entry["offset"] + number * entry["stride"]) + index * width)
 
     first, second = own.layers
-    assert at("gate_scale", 1, 3, "<HbB") == (second.gate.by.M[3], second.gate.by.k[3], 0)
+    assert at("conv_scale", 1, 3, "<HbB") == (second.conv.by.M[3], second.conv.by.k[3], 0)
     assert at("A", 1, 4 * 11 + 2, "<I") == (second.A[11, 2],)
     assert at("D", 0, 7, "<i") == (first.scan.D[7],)
     assert at("conv_taps", 1, 4 * 47 + 3, "<b") == (second.conv.taps[47, 3],)
@@ -116,7 +121,7 @@ def test_bytes_of_the_other_sections(image):
     assert at("y_scale", 1, 0, "<HbB") == (second.y_scale.M, second.y_scale.k, 0)
     assert at("gated_shift", 1, 0, "<i") == (second.gated_shift,)
     assert at("decay_shift", 0, 0, "<i") == (first.to_exponent,)
-    assert at("embedding_weights", 0, 24 * 36 + 23, "<b") == (own.embedding.weights[36, 23],)
+    assert at("embedding", 0, 24 * 36 + 23, "<b") == (own.embedding.weights[36, 23],)
     assert at("embedding_scale", 0, 36, "<HbB") == (own.embedding.by.M[36], own.embedding.by.k[36], 0)
     assert at("norm_f_scale", 0, 0, "<HbB") == (own.norm_f.scale.M, own.norm_f.scale.k, 0)
 
@@ -124,11 +129,13 @@ def test_bytes_of_the_other_sections(image):
 def test_the_header_by_its_bytes(image):
     """A driver in any language: struct and zlib alone."""
     content = image.read_bytes()
-    magic, version, crc, size, parts, sections = struct.unpack_from("<8sIIQII", content)
-    assert (magic, version, size, parts, sections) == (b"QSEHWIMG", 1, len(content), 5, 36)
-    assert content[32:64].hex() == formats(local_bits=16).model
-    assert content[64:96].hex() == digest(formats(local_bits=16))
-    assert struct.unpack_from("<9I", content, 96) == (2, 24, 48, 4, 3, 4, 37, 5, 7)
+    magic, version, crc, size, parts, sections, order = struct.unpack_from("<8sIIQIII", content)
+    assert (magic, version, size, parts, sections) == (b"QSEHWIMG", 1, len(content), 5, 24)
+    assert content[40:72].hex() == formats(local_bits=16).model
+    assert content[72:104].hex() == digest(formats(local_bits=16))
+    jobs = [(0, 0, 48), (1, 0, 45), (2, 0, 3), (3, 0, 4), (4, 0, 4), (5, 0, 48), (1, 45, 48), (6, 0, 24), (7, 0, 37)]
+    assert zlib.crc32(struct.pack("<27I", *chain(*jobs))) == order
+    assert struct.unpack_from("<9I", content, 104) == (2, 24, 48, 4, 3, 4, 37, 5, 7)
     end = 160 + 40 * parts + 64 * sections
     assert end == TABLES
     assert zlib.crc32(content[:12] + bytes(4) + content[16:end]) == crc
@@ -183,7 +190,7 @@ def test_damage_anywhere_is_noticed(image):
             assert refused(image, content).startswith(f"is damaged: the checksum of its part {name} is ")
             content[place] ^= 0x10
         end = begin + length
-    for place in (12, 40, 70, 100, 140, HEADER.itemsize, TABLES - 1):
+    for place in (12, 32, 45, 75, 110, 150, HEADER.itemsize, TABLES - 1):
         content[place] ^= 1
         assert refused(image, content) == "is damaged: the checksum of its header differs; write the image again"
         content[place] ^= 1
@@ -204,8 +211,10 @@ def test_other_versions_and_layouts_are_refused(image):
     moved = bytearray(content)
     struct.pack_into("<Q", moved, 160 + 16, 4096)
     assert refused(image, signed(bytes(moved))).startswith("must have the layout of version 1, and has another")
+    turned = content[:32] + struct.pack("<I", 5) + content[36:]
+    assert refused(image, signed(turned)).startswith("must have its weights in the product engine's order, and has ano")
     wider = bytearray(content)
-    struct.pack_into("<I", wider, 96 + 7 * 4, 2000)
+    struct.pack_into("<I", wider, 104 + 7 * 4, 2000)
     path = image.with_name("wider.img")
     path.write_bytes(signed(bytes(wider)))
     with pytest.raises(InputError, match="Image's rows times columns must be at most 1024, not 2000 times 7"):
@@ -222,16 +231,18 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_images_of_other_models_are_refused(image):
     read = read_image(image)
     other = replace(formats(local_bits=16), model="5eed" * 16)
-    with pytest.raises(InputError, match="Image must be of the model 5eed5eed5eed, but is of .*; write it again"):
+    with pytest.raises(InputError, match=r"Image must be of the model 5eed5eed5eed, but is of .*; write it again"):
         read.parameters(other)
-    with pytest.raises(InputError, match="Image must be of this calibration, .* another of the same model, "):
+    with pytest.raises(InputError, match=r"Image must be of this calibration, .* another of the same model, "):
         read.check(formats(local_bits=8))
 
 
 def test_what_has_no_image(tmp_path):
     path = tmp_path / "model.img"
-    apart = small.formats(spec="tuned:segments=2", local_bits=16)
-    with pytest.raises(InputError, match="but norm is another in layer 1 than in layer 0; calibrate with --mode shared"):
+    first, second = formats(local_bits=16).layers
+    other = replace(second.norm, format=load_format("int8"))
+    apart = replace(formats(local_bits=16), layers=(first, replace(second, norm=other)))
+    with pytest.raises(InputError, match=r"but norm is another in layer 1 than in layer 0; calibrate with"):
         write_image(path, model_parameters(small.model(), apart), rows=4, columns=4)
     mamba2 = model_parameters(small.model("mamba2"), small.formats("mamba2", mode="shared", local_bits=16))
     with pytest.raises(InputError, match="Image must be of a Mamba-1, and not of a Mamba-2"):
@@ -250,7 +261,7 @@ def test_what_has_no_image(tmp_path):
 
 def test_sections_that_do_not_exist(image):
     read = read_image(image)
-    with pytest.raises(InputError, match="Section must be one of conv_input_weights, .*, not 'x'"):
+    with pytest.raises(InputError, match=r"Section must be one of weights, .*, not 'x'"):
         read.array("x")
-    with pytest.raises(InputError, match="Layer of head_scale must be from 0 to 0, not 1"):
-        read.array("head_scale", 1)
+    with pytest.raises(InputError, match="Layer of head_weights must be from 0 to 0, not 1"):
+        read.array("head_weights", 1)

@@ -1,5 +1,7 @@
 """Where everything lies: without overlaps, aligned, as hardware computes it."""
 
+from itertools import pairwise
+
 import pytest
 
 from qse_hw.golden.errors import InputError
@@ -12,7 +14,6 @@ from qse_hw.golden.models.integer.image.layout import (
     Sizes,
     extents,
     place,
-    tiles,
 )
 
 SIZES = Sizes(
@@ -30,7 +31,7 @@ def test_every_byte_belongs_to_one_array_at_most():
             assert begin % (one.bits // 8) == 0, "aligned to its elements"
     used.sort()
     assert used[0][0] >= TABLES
-    for (_, end, part), (begin, _, following) in zip(used, used[1:], strict=False):
+    for (_, end, part), (begin, _, following) in pairwise(used):
         assert end <= begin
         gap = ALIGNMENT if part != following else PARTS[part].alignment
         assert begin - end < gap
@@ -42,38 +43,21 @@ def test_every_byte_belongs_to_one_array_at_most():
 
 
 def test_weights_and_their_scales_are_streams_without_gaps():
-    """Of an engine of 4 x 6, beat by beat; rows that fill up have no scale."""
+    """Of an engine of 4 x 6: the gate's first three tiles come before x_proj, the last rows of dt before the gate's."""
     places = {one.section.name: one for one in place(SIZES, TABLES)}
-    beats = {"conv_input": 4 * 2, "dt_low": 2 * 3, "B": 1 * 3, "C": 1 * 3, "dt": 4 * 1, "gate": 4 * 2, "out": 3 * 3}
-    offset = first = places["conv_input_weights"].offset
-    for name, count in beats.items():
-        assert places[f"{name}_weights"].offset == offset
-        assert places[f"{name}_weights"].bytes == count * 24
-        offset += count * 24
-    assert places["out_weights"].stride == offset - first
-    assert places["head_weights"].offset == first + 3 * (offset - first)
-    assert places["head_weights"].bytes == 6 * 2 * 24
-    rows = {"conv_input": 14, "dt_low": 5, "B": 3, "C": 3, "dt": 14, "gate": 14, "out": 10}
-    offset = first = places["conv_input_scale"].offset
-    for name, count in rows.items():
-        assert (places[f"{name}_scale"].offset, places[f"{name}_scale"].bytes) == (offset, 4 * count)
-        offset += 4 * count
-    assert places["head_scale"].offset == first + 3 * (offset - first)
+    beats = {"conv_input": 4 * 2, "gate": 4 * 2, "dt_low": 2 * 3, "B": 1 * 3, "C": 1 * 3, "dt": 4 * 1, "out": 3 * 3}
+    weights, head = places["weights"], places["head_weights"]
+    assert (weights.bytes, weights.stride, weights.copies) == (24 * sum(beats.values()),) * 2 + (3,)
+    assert (head.offset, head.bytes) == (weights.offset + 3 * weights.stride, 6 * 2 * 24)
+    scales, head = places["row_scales"], places["head_row_scales"]
+    assert (scales.bytes, scales.stride) == (4 * (14 + 14 + 5 + 3 + 3 + 14 + 10),) * 2
+    assert (head.offset, head.bytes) == (scales.offset + 3 * scales.stride, 4 * 23)
 
 
 def test_names_and_parts():
     assert len(BY_NAME) == len(SECTIONS)
     assert all(len(section.name.encode()) <= 24 and section.part in PARTS for section in SECTIONS)
     assert all(len(part.encode()) <= 16 for part in PARTS)
-    assert [section.name for section in SECTIONS if section.part == "weights"] == [
-        "conv_input_weights", "dt_low_weights", "B_weights", "C_weights", "dt_weights", "gate_weights", "out_weights",
-        "head_weights",
-    ]  # fmt: skip
-
-
-def test_tiles():
-    assert tiles((14, 10), SIZES) == (4, 2)
-    assert tiles((4, 6), SIZES) == (1, 1)
 
 
 @pytest.mark.parametrize(("size", "value", "words"), [
