@@ -41,6 +41,7 @@ test-times: $(INSTALLED)
 
 accuracy: $(INSTALLED)
 	$(BIN)/python docs/studies.py
+	$(BIN)/python docs/integer_runs.py shared
 	$(BIN)/python docs/headroom.py
 	$(BIN)/python docs/accuracy.py
 

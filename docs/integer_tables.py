@@ -34,6 +34,7 @@ PARTS = {
     "without row scales": "one step for a whole weight matrix",
     "without soft edges": "INT8 at its best scale for the products' operands",
 }
+SHARED = {"free": "each layer's own", "shared": "shared by all layers"}
 KINDS = {
     "absmax": "INT8, peak",
     "int8": "INT8, least squares",
@@ -87,6 +88,18 @@ def models(load: Load) -> str:
             f"{words}. The head that no longer shares the embedding's weights adds {document['untied_bytes']:,} bytes."
         )
     return "\n\n".join([markdown(["recipe", *columns], rows), *saturated])
+
+
+def shared(load: Load) -> str:
+    """What it costs that one piece of hardware serves all layers."""
+    rows = [
+        [
+            f"{MODELS[row['model']]}, local tensors of {row['local_bits']} bits", SHARED[row["mode"]],
+            interval(row["kl"]), interval(row["kl_ratio"]),
+        ]
+        for row in load("integer-shared")["results"]
+    ]  # fmt: skip
+    return markdown(["model", "formats", "KL (mnat/token)", "over each layer's own"], rows)
 
 
 def parts(load: Load) -> str:

@@ -43,6 +43,22 @@ def estimate(where: str, shown: str, value: dict[str, Any], factor: float = 1.0)
         yield Pair(where, part, part if significant(part, factor * value[name], 3) else factor * value[name])
 
 
+def shared(page: str) -> Iterator[Pair]:
+    shown, results = rows(blocks(page)["integer-shared"]), report("integer-shared")["results"]
+    yield Pair("rows", str(len(shown)), len(results))
+    models = {"mamba-bytes": "Mamba-1", "mamba2-bytes": "Mamba-2"}
+    formats = {"free": "each layer's own", "shared": "shared by all layers"}
+    own = {(one["model"], one["local_bits"]): one["kl"]["mean"] for one in results if one["mode"] == "free"}
+    for row, one in zip(shown, results, strict=True):
+        where = f"{row}"
+        yield Pair(where, row["model"], f"{models[one['model']]}, local tensors of {one['local_bits']} bits")
+        yield Pair(where, row["formats"], formats["free" if one["different"] else "shared"])
+        yield from estimate(where, row["KL (mnat/token)"], one["kl"])
+        yield from estimate(where, row["over each layer's own"], one["kl_ratio"])
+        ratio = one["kl"]["mean"] / own[one["model"], one["local_bits"]]
+        yield Pair(where, f"{ratio:.6f}", one["kl_ratio"]["mean"])
+
+
 def claims(page: str) -> Iterator[Pair]:
     shown = rows(blocks(page)["integer-claims"])
     yield Pair("rows", str(len(shown)), len(MODELS) * len(CLAIMS) * len(RIVALS))
@@ -130,4 +146,7 @@ def public(page: str) -> Iterator[Pair]:
             yield Pair(f"{row}", row["mean"], mean(values))
 
 
-CHECKS = {"integer-claims": claims, "integer-models": models, "integer-parts": parts, "public": public}
+CHECKS = {
+    "integer-claims": claims, "integer-models": models, "integer-parts": parts, "integer-shared": shared,
+    "public": public,
+}  # fmt: skip
