@@ -57,6 +57,9 @@ RUNS = {
     "matvec-16": "matvec --sizes 768,1536,48,1536 --rows 4 --columns 4 --target ecp5",
     "argmax-4": "argmax --size 50280 --lanes 4",
     "residual": "residual --size 768 --target ecp5",
+    "time_step": "time_step --channels 1536 --target ecp5",
+    "activation": "activation --format se8 --target ecp5",
+    "gate": "gate --target ecp5",
     "convolution-8": "convolution --channels 1536 --width 8 --lanes 2 --target ecp5",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -76,6 +79,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "argmax": {"size": 50280},
     "residual": {"size": 768},
     "matvec": {"sizes": (768, 1536, 48, 1536), "rows": 4, "columns": 4},
+    "time_step": {"channels": 1536},
+    "activation": {"format": load_format("se8")},
+    "gate": {},
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Send every input pattern through the Verilog of an encoder, decoder or function unit, and compare with golden.
+"""Send every input pattern through the Verilog of a unit without memory, and compare with golden.
 
 Inputs of up to 16 bits: all patterns, each in every lane or, with a run-time scale, at every k. Wider inputs: the
 patterns around every decision boundary and random ones, or all of them.
@@ -20,10 +20,10 @@ from qse_hw.study.console import console, progress, table
 from qse_hw.study.netlist import NETLIST_HELP, netlists
 from qse_hw.study.sources import integer
 
-UNITS = ("encoder", "decoder", "function")
+UNITS = ("encoder", "decoder", "function", "activation")
 CLAIM = (
-    "The emitted Verilog of encoder, decoder and function unit equals golden in every code, value, flag and count that "
-    "was sent."
+    "The emitted Verilog of encoder, decoder, function and activation unit equals golden in every code, value, flag "
+    "and count that was sent."
 )
 
 

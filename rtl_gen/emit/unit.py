@@ -13,8 +13,7 @@ from qse_hw.rtl_gen.units import options
 
 UNITS = (
     "encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm", "argmax",
-    "residual",
-    "matvec",
+    "residual", "matvec", "time_step", "activation", "gate",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Arrays of beats through the Verilog of an encoder, a decoder or a function unit, compiled to a library.
+"""Arrays of beats through the Verilog of an encoder, decoder, function or activation unit, compiled to a library.
 
 There is no event loop and no callback between the arrays and the model, so it is fast enough for every pattern.
 """
@@ -20,7 +20,7 @@ from qse_hw.sim.packing import beat_bytes, pack, unpack
 from qse_hw.sim.replay.top import VERILATOR_CONFIG
 from qse_hw.sim.simulators.verilate import LIBRARY, verilate
 
-UNITS = ("encoder", "decoder", "function")
+UNITS = ("encoder", "decoder", "function", "activation")
 _MAIN = Path(__file__).with_name("bulk.cpp")
 _FLAGS = ("saturated", "nan", "invalid")  # bits 0, 1 and 2 of the status; from bit 64 on the counter
 

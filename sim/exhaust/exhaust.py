@@ -1,4 +1,4 @@
-"""Every input pattern of an encoder, decoder or function unit through its Verilog, compared with golden.
+"""Every input pattern of an encoder, decoder, function or activation unit through its Verilog, compared with golden.
 
 Inputs of up to 16 bits: all patterns, in every lane, or, with a run-time scale, at every k. Wider inputs: the patterns
 around every decision and random ones, or all patterns, too. Golden computes the answer to every pattern that is sent;
@@ -20,7 +20,8 @@ import numpy.typing as npt
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
 from qse_hw.golden.io.environment import cores
-from qse_hw.golden.reference.vectors import around_decisions, decoder_vectors, expected
+from qse_hw.golden.reference.vectors import around_decisions, decoder_vectors, expected, from_patterns
+from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
@@ -30,7 +31,7 @@ SEED = 20261123
 RANDOM = 10**8  # random patterns of inputs of more than 16 bits
 _CHUNK = 1 << 20  # patterns per simulation
 
-Unit = EncoderConfig | DecoderConfig | FunctionConfig
+Unit = EncoderConfig | DecoderConfig | FunctionConfig | ActivationConfig
 Patterns = npt.NDArray[np.uint32]
 Progress = Callable[[str, float], None]
 
@@ -98,20 +99,24 @@ class Check:
 
     @property
     def scales(self) -> Sequence[Scale | None]:
-        """The scales of the encoder's simulations; None for other units."""
+        """The scales of the simulations; None for units that have none."""
         config = self.config
-        if not isinstance(config, EncoderConfig):
+        if isinstance(config, ActivationConfig):
+            default = config.default_scale()
+        elif not isinstance(config, EncoderConfig):
             return [None]
-        if config.scale is not None:
+        elif config.scale is not None:
             return [config.scale]
-        return [config.default_runtime_scale()] if self.every and self.width > 16 else every_k(config.scale_bits)
+        else:
+            default = config.default_runtime_scale()
+        return [default] if self.every and self.width > 16 else every_k(config.scale_bits)
 
     @property
     def words(self) -> str:
         """The patterns, in words."""
         if self.every or self.width <= 16:
             return f"all {1 << self.width:,} patterns"
-        if isinstance(self.config, FunctionConfig):
+        if isinstance(self.config, FunctionConfig | ActivationConfig):
             return f"every border +-2 steps and {self.random:,} random patterns"
         return f"every decision +-2 steps and {self.random:,} random patterns"
 
@@ -129,6 +134,8 @@ class Check:
         assert not isinstance(config, DecoderConfig)  # no code has more than 16 bits
         if isinstance(config, FunctionConfig):
             edges = [Simulation(None, config.patterns)]
+        elif isinstance(config, ActivationConfig):
+            edges = [Simulation(scale, config.silu.patterns) for scale in self.scales]
         else:
             edges = [Simulation(scale, partial(around_decisions, config.format, config.input, scale))
                      for scale in self.scales if scale is not None]  # fmt: skip
@@ -251,6 +258,11 @@ def compare(dut: Bulk, config: Unit, patterns: Patterns, scale: Scale | None) ->
         values, outside = config.expected(patterns)
         outputs, name = dut.as_outputs(values), "output"
         events, most = {"saturated": outside}, 0
+    elif isinstance(config, ActivationConfig):
+        assert scale is not None
+        values, saturated = config.expected(from_patterns(patterns, config.input), scale)
+        outputs, name = dut.as_outputs(values), "code and value"
+        events, most = {"saturated": saturated}, 0
     else:
         assert scale is not None
         want = expected(patterns, config.format, config.input, scale)

@@ -1,15 +1,17 @@
 """The checks of ``exhaust --all``.
 
 Encoders and decoders of the shipped formats and one of five segments, with all kinds of input and architecture; a unit
-of each function.
+of each function; an activation.
 """
 
 from dataclasses import replace
+from fractions import Fraction
 
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import PRESETS, format_from_json, load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import one_of_each
@@ -74,4 +76,8 @@ def standard() -> list[Check]:
     ]
     fixed = EncoderConfig(format=known["se8"], input=input_type("s32e-20"), lanes=LANES)
     functions = [Check(config=replace(config, lanes=LANES)) for config in one_of_each()]
-    return [*decoders, *functions, *narrow, *constants, *wide, Check(config=fixed)]
+    activation = ActivationConfig(
+        format=known["se8"], input=input_type("s12e-8"), output=input_type("s14e-9"), error=Fraction(1, 256),
+        lanes=LANES,
+    )  # fmt: skip
+    return [*decoders, *functions, Check(config=activation), *narrow, *constants, *wide, Check(config=fixed)]

@@ -45,6 +45,9 @@ UNITS = {
     "argmax": "argmax --size 30 --lanes 3",
     "residual": "residual --size 40 --lanes 2 --target ecp5",
     "matvec": "matvec --sizes 30,12,30 --rows 3 --columns 4 --target ecp5",
+    "time-step": "time_step --channels 12 --input s8e-4 --output s10e-6 --error 2^-6 --lanes 2",
+    "activation": "activation --input s8e-4 --output s10e-6 --error 2^-6 --lanes 2 --target ecp5",
+    "gate": "gate --input s8e-4 --output s10e-6 --error 2^-6 --lanes 2 --target ecp5",
     "quantizer": "quantizer --format se8-silu --input fp16 --lanes 2 --scale 0.0176",
     "quantizer-ecp5": "quantizer --format se8 --input bf16 --target ecp5",
 }

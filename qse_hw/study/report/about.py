@@ -24,6 +24,11 @@ WORDS = {
     "job after the other, and gives every row's sum.",
     "argmax": "It finds the largest of a token's logits, and where it is.",
     "residual": "It keeps a token's residual stream in memory and adds vectors to it, saturated.",
+    "time_step": "It adds a bias to each channel's dt and gives softplus of the sum: the time steps of a scan.",
+    "activation": "It takes numbers and gives codes, of the format below, of their SiLU, and beside each the integer "
+    "in fine steps that it stands for.",
+    "gate": "It multiplies numbers by SiLU of their gates, which have a stream of their own, and requantizes the "
+    "products to 16 bits.",
     "quantizer": "It is an encoder with AXI4-Stream ports for the data and AXI4-Lite registers, in which scale, zero "
     "point and the segments' lengths are set while it runs.",
 }

@@ -93,8 +93,8 @@ def test_broken_tools(asked, out):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Exhaust takes either --all or one unit of encoder, decoder, function"),
-        (("--all", "decoder"), "Exhaust takes either --all or one unit of encoder, decoder, function"),
+        ((), "Exhaust takes either --all or one unit of encoder, decoder, function, activation"),
+        (("--all", "decoder"), "Exhaust takes either --all or one unit of encoder, decoder, function, activation"),
         (("encoder",), "Scale must be given: --scale S, --scale runtime or --calibration FILE --layer K"),
         (("encoder", "--scale", "1", "--random", "5", "--input", "s16"),
          "Random must not be given where all 65,536 patterns are sent anyway"),
@@ -108,7 +108,7 @@ def test_refused(refused, words, said):
 
 
 def test_another_unit(refused):
-    assert refused("exhaust", "linear") == "Unit must be one of encoder, decoder, function, not 'linear'"
+    assert refused("exhaust", "linear") == "Unit must be one of encoder, decoder, function, activation, not 'linear'"
 
 
 @pytest.mark.full

@@ -12,7 +12,7 @@ from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, check_unit, unit_class
 def test_the_units():
     assert UNITS == (
         "encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm",
-        "argmax", "residual", "matvec",
+        "argmax", "residual", "matvec", "time_step", "activation", "gate",
     )  # fmt: skip
 
 

@@ -39,6 +39,9 @@ EXAMPLES = {
     "argmax": {"size": 12, "width": 16, "lanes": 3},
     "residual": {"size": 20, "width": 16, "lanes": 2},
     "matvec": {"sizes": (12, 3), "rows": 2, "width": 9},
+    "time_step": {"channels": 12, "lanes": 3},
+    "activation": {"format": make("se8"), "lanes": 3},
+    "gate": {"input": input_type("s12e-8"), "output": input_type("s14e-9"), "error": Fraction(1, 256)},
 }  # fmt: skip
 
 

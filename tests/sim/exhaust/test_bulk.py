@@ -91,7 +91,7 @@ endmodule
 
 
 def test_only_units_with_a_stream_each_way(tmp_path):
-    with pytest.raises(InputError, match=r"^Unit must be one of encoder, decoder, function, not 'hadamard'$"):
+    with pytest.raises(InputError, match=r"^Unit must be one of encoder, .*, activation, not 'hadamard'$"):
         Bulk(HadamardConfig(size=4, width=8, lanes=4), tmp_path)
 
 

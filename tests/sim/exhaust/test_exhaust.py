@@ -14,6 +14,7 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.functions.targets import FUNCTIONS
 from qse_hw.golden.reference.vectors import decoder_vectors, expected
+from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
@@ -25,6 +26,7 @@ from qse_hw.study.netlist import netlists
 from tests.golden.formats import oracles
 from tests.golden.functions.units import KINDS
 from tests.rtl_gen.functions.test_function import config as function_unit
+from tests.rtl_gen.pointwise.small import SMALL
 
 SCALE = Scale.from_step(0.0176)
 ENCODER = EncoderConfig(format=oracles.make("se8"), input=input_type("fp16"), scale=SCALE, lanes=4)
@@ -253,6 +255,21 @@ def test_a_function_unit(tmp_path):
     difference = compare(dut, other, np.arange(1024, dtype=np.uint32), None)
     assert difference.wrong > 10
     assert re.match(r"pattern 0x\w+, lane \d: output 0x\w+, not 0x\w+$", difference.first)
+
+
+@pytest.mark.full
+def test_an_activation(tmp_path):
+    """Every value at every k; and with another function, another format or another scale it is wrong."""
+    config = ActivationConfig(format=oracles.make("se8"), lanes=4, **SMALL)
+    (finding,) = exhaust([Check(config=config)])
+    assert (finding.patterns, finding.scales) == ("all 256 patterns", len(every_k(16)))
+    assert (finding.values, finding.first, finding.passed) == (256 * finding.scales, "", True)
+    dut, scale = Bulk(config, tmp_path), config.default_scale()
+    patterns = np.arange(256, dtype=np.uint32)
+    for other in ({"error": Fraction(1, 32)}, {"format": oracles.make("se8:L=9")}):
+        difference = compare(dut, replace(config, **other), patterns, scale)
+        assert difference.wrong > 0
+        assert re.match(r"pattern 0x\w+ at .*, lane \d: code and value 0x\w+, not 0x\w+$", difference.first)
 
 
 @pytest.mark.full

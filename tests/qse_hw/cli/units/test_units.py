@@ -44,6 +44,9 @@ def test_a_units_own_options_and_the_common_ones(parser):
         ("convolution", "--channels", "8"), ("rmsnorm", "--size", "8", "--eps", "1"), ("argmax", "--size", "8"),
         ("residual", "--size", "8"),
         ("matvec", "--sizes", "8,9"),
+        ("time_step", "--channels", "8"),
+        ("activation",),
+        ("gate",),
     ],
 )  # fmt: skip
 def test_the_config_is_the_units(parser, words):
