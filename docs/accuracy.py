@@ -270,7 +270,8 @@ def blocks(now: age.Digests) -> dict[str, str]:
         "headroom": headroom_tables.headroom(load), "rare": headroom_tables.rare(load),
         "public": public_tables.public(load), "integer-claims": integer_tables.claims(load),
         "integer-models": integer_tables.models(load), "integer-parts": integer_tables.parts(load),
-        "integer-shared": integer_tables.shared(load), "commands-integer": commands("integer-"),
+        "integer-shared": integer_tables.shared(load), "integer-bits": integer_tables.bits(load),
+        "commands-integer": commands("integer-"),
         "commands-x": commands("x-", "paper-"), "commands-sharing": commands("output-", "runtime-", "shared-"),
         "commands-whole": commands("quamba-", "int8-in-"), "commands-large": commands("calibrate-"),
     }  # fmt: skip

@@ -117,6 +117,22 @@ def _losses(entry: dict[str, Any]) -> tuple[str, str]:
     return thousandths(entry["kl"]), interval(entry["kl_ratio"])
 
 
+def bits(load: Load) -> str:
+    """8 bits everywhere, and one tensor wider."""
+    document = load("integer-bits")
+    plain, *wider = document["results"]
+    rows = [
+        [
+            one["tensor"] or "none", str(one["bits"]), f"{one['more_bits']:,}", f"{one['held-out']:.3f}",
+            f"{round(plain['held-out'] - one['held-out'], 3) + 0:.3f}",
+        ]
+        for one in (plain, *sorted(wider, key=lambda one: one["held-out"]))
+    ]  # fmt: skip
+    columns = ["wider tensor", "bits", "more bits a token", "KL (mnat/token)", "less by"]
+    command = f"    {document['command']}"
+    return "\n\n".join([markdown(columns, rows), f"{document['tokens']:,} held-out tokens.", command])
+
+
 def tensors(document: dict[str, Any]) -> str:
     """Each tensor alone: KL and SQNR of every kind of rounding; where the two choose differently."""
     alone = document["tensors"]

@@ -105,6 +105,19 @@ def parts(page: str) -> Iterator[Pair]:
             yield from estimate(f"{row}", row[f"{title}, over all of it"], entry["kl_ratio"])
 
 
+def bits(page: str) -> Iterator[Pair]:
+    block, document = blocks(page)["integer-bits"], report("integer-bits")
+    plain, *wider = document["results"]
+    assert plain["tensor"] is None
+    for row, one in zip(rows(block), [plain, *sorted(wider, key=lambda one: one["held-out"])], strict=True):
+        yield Pair("bits", row["wider tensor"], one["tensor"] or "none")
+        yield Pair(f"{row}", row["bits"], one["bits"])
+        yield Pair(f"{row}", row["more bits a token"], one["more_bits"])
+        yield Pair(f"{row}", row["KL (mnat/token)"], one["held-out"])
+        yield Pair(f"{row}", row["less by"], plain["held-out"] - one["held-out"])
+    yield Pair("tokens", re.search(r"^([\d,]+) held-out tokens", block, re.MULTILINE)[1], document["tokens"])
+
+
 def tensors(page: str, model: str) -> Iterator[Pair]:
     block, document = blocks(page)[f"integer-tensors-{model}"], report(f"integer-{model}")["tensors"]
     shown, differ = iter(rows(block)), []
@@ -148,5 +161,5 @@ def public(page: str) -> Iterator[Pair]:
 
 CHECKS = {
     "integer-claims": claims, "integer-models": models, "integer-parts": parts, "integer-shared": shared,
-    "public": public,
+    "integer-bits": bits, "public": public,
 }  # fmt: skip

@@ -29,7 +29,7 @@ def locate(directory: Path | str | None) -> Path:
     if directory is None:
         return BUNDLED
     if is_random(directory):
-        raise InputError(f"Model {directory} has random weights, which serve calibrate alone; give a checkpoint")
+        raise InputError(f"Model {directory} has random weights, which serve calibrating x alone; give a checkpoint")
     if not Path(directory).is_dir():
         for bundled in (BUNDLED, BUNDLED_MAMBA2):
             if str(directory) == bundled.name:

@@ -41,14 +41,13 @@ class Program:
     """
 
     def __init__(self, sequences: int) -> None:
-        self.sequences, self.layer = sequences, None
+        self.sequences = sequences
+        self.layer: int | None = None
         self._calls: list[tuple[ctypes.c_void_p, ctypes.Structure]] = []
         self._kept: list[Any] = []
         self._counts: dict[tuple[int | None, str], npt.NDArray[np.int64]] = {}
         self._library = library.library()
         self._list: ctypes.Array[structs.Call] | None = None
-
-    layer: int | None
 
     def run(self, token: int, sequence: int) -> None:
         """All operations, for the next token of a sequence; both must be in range."""
