@@ -1,7 +1,7 @@
 """Borders between segments: the cheapest with which every segment has coefficients.
 
 Coefficients are searched as the hardware's integers, so nothing is rounded afterwards. Coefficients that keep every
-argument of a segment in its interval do so for each part of the segment. So the furthest end of a segment never moves
+argument of a segment in its interval do so for each part of the segment (if the argument is multiplied as it is). So the furthest end of a segment never moves
 back as its start moves on, and one sweep finds all furthest ends. Dynamic programming over the borders then finds the
 cheapest path: a segment costs its coefficients, a border the bits of the argument that are compared with it. For
 degree 2 coefficients are searched by a heuristic (:class:`qse_hw.golden.functions.lines.Coefficients`), so the path is
@@ -133,7 +133,11 @@ def _aligned(search: Coefficients, end: int, segment: float) -> list[int] | None
         apart, depth = low[0] + high[0], 1 + max(low[1], high[1])
         together = BLOCK_COST + segment * (1 << depth)
         if together <= apart:
-            return together, depth, list(range(start, start + 2 * half, 2 * half >> depth))
+            length = 2 * half >> depth
+            starts = list(range(start, start + 2 * half, length))
+            # some are parts of segments that have coefficients, and may have none themselves
+            if search.have_parts or all(search.line(one, one + length) for one in starts):
+                return together, depth, starts
         return apart, depth, low[2] + high[2]
 
     made = best(0, end.bit_length() - 1)

@@ -61,6 +61,14 @@ class Coefficients:
         self.steepest = 1 << (shape.sum_bits + 4)
         self.tried: dict[tuple[int, int], Lines | None] = {}
 
+    @property
+    def have_parts(self) -> bool:
+        """Whether coefficients of a segment are found for each of its parts, too.
+
+        Not by the heuristic for degree 2, nor if d has other bits of the argument in shorter segments.
+        """
+        return self.shape.degree == 1 and self.shape.offset_bits is None
+
     def line(self, start: int, end: int) -> Lines | None:
         """Coefficients for the arguments from ``start`` to before ``end``, if there are any."""
         key = start, end

@@ -90,6 +90,15 @@ def test_all_values_are_within_their_intervals(seed, degree, borders):
         assert set(lengths) == {2}
 
 
+@pytest.mark.parametrize("seed", [45, 60, 80, 167])
+def test_parts_of_a_segment_that_have_no_coefficients(seed):
+    """A shorter segment's d has other bits of the argument, and may need a slope that is no integer."""
+    constraints = intervals(seed, bits=6, room=12)
+    for polynomial in fit(constraints, shape(borders="power-of-two", offset_bits=2, truncated=1), 6, 64):
+        y = polynomial.array(constraints.argument)
+        assert ((constraints.low <= y) & (y <= constraints.high)).all()
+
+
 def test_too_many_segments():
     constraints = intervals(0)
     needed = min(one.segments for one in fit(constraints, shape(), 4, 16))
