@@ -1,11 +1,12 @@
 """Borders between segments: the cheapest with which every segment has coefficients.
 
 Coefficients are searched as the hardware's integers, so nothing is rounded afterwards. Coefficients that keep every
-argument of a segment in its interval do so for each part of the segment (if the argument is multiplied as it is). So the furthest end of a segment never moves
-back as its start moves on, and one sweep finds all furthest ends. Dynamic programming over the borders then finds the
-cheapest path: a segment costs its coefficients, a border the bits of the argument that are compared with it. For
-degree 2 coefficients are searched by a heuristic (:class:`qse_hw.golden.functions.lines.Coefficients`), so the path is
-the cheapest only of those with the coefficients that it has.
+argument of a segment in its interval do so for each part of the segment (if the argument is multiplied as it is). So
+the furthest end of a segment never moves back as its start moves on, and one sweep finds all furthest ends. Dynamic
+programming over the borders then finds the cheapest path: a segment costs its coefficients, a border the bits of the
+argument that are compared with it. For degree 2 coefficients are searched by a heuristic
+(:class:`qse_hw.golden.functions.lines.Coefficients`), so the path is the cheapest only of those with the coefficients
+that it has.
 """
 
 from itertools import pairwise
