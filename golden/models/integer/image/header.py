@@ -125,7 +125,7 @@ def from_bytes(begin: bytes, size: int, where: str) -> Header:
     header = Header(
         model=head["model"].tobytes().hex(),
         formats=head["formats"].tobytes().hex(),
-        sizes=Sizes(**{field.name: int(head[field.name]) for field in fields(Sizes)}),
+        sizes=_sizes(head, size, where),
         crcs=tuple(map(int, parts["crc"])),
     )
     if head["schedule"] != schedule_crc(header.sizes):
@@ -140,4 +140,16 @@ def from_bytes(begin: bytes, size: int, where: str) -> Header:
     return header
 
 
+def _sizes(head: Any, size: int, where: str) -> Sizes:
+    """The sizes; InputError for those of a model that so many bytes cannot hold, of which nothing is computed."""
+    try:
+        sizes = Sizes(**{field.name: int(head[field.name]) for field in fields(Sizes)})
+    except InputError as error:
+        raise InputError(f"{where} is damaged: {error}; {_REMEDY}") from error
+    if max(sizes.layers * sizes.d_inner * sizes.d_model, sizes.vocab_size * sizes.d_model) > max(size, _SMALL):
+        raise InputError(f"{where} is truncated: {size} bytes cannot hold the weights of its sizes; {_REMEDY}")
+    return sizes
+
+
+_SMALL = 1 << 24  # weights of a model whose layout is quickly computed
 _REMEDY = "write the image again"

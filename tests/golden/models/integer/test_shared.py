@@ -93,8 +93,6 @@ def test_other_differences_are_named():
         shared_formats(changed(formats, state=state))
     with pytest.raises(InputError, match=f"but norm_f's is another than norm's{REMEDY}$"):
         shared_formats(replace(formats, norm_f=replace(formats.norm_f, format=OTHER)))
-    with pytest.raises(InputError, match="but norm is another in layer 1 than in layer 0"):
-        shared_formats(small.formats(spec="tuned:segments=2"))
 
 
 @pytest.mark.parametrize(("others", "words"), [

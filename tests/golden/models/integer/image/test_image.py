@@ -215,10 +215,19 @@ def test_other_versions_and_layouts_are_refused(image):
     assert refused(image, signed(turned)).startswith("must have its weights in the product engine's order, and has ano")
     wider = bytearray(content)
     struct.pack_into("<I", wider, 104 + 7 * 4, 2000)
-    path = image.with_name("wider.img")
-    path.write_bytes(signed(bytes(wider)))
-    with pytest.raises(InputError, match="Image's rows times columns must be at most 1024, not 2000 times 7"):
-        read_image(path)
+    assert refused(image, signed(bytes(wider))) == (
+        "is damaged: Image's rows times columns must be at most 1024, not 2000 times 7; write the image again"
+    )
+
+
+@pytest.mark.parametrize("size", range(7))
+@pytest.mark.parametrize("value", [0, 100_000, (1 << 32) - 1])
+def test_sizes_that_lie_cost_nothing(image, size, value):
+    """Of layers, widths and vocabulary; the checksum is right."""
+    content = bytearray(image.read_bytes())
+    struct.pack_into("<I", content, 104 + 4 * size, value)
+    said = refused(image, signed(bytes(content)))
+    assert said.startswith(("is damaged: Image's ", "is truncated: ", "must have "))
 
 
 def test_files_that_cannot_be_read(tmp_path):
