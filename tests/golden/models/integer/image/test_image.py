@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from itertools import chain
@@ -228,6 +229,19 @@ def test_sizes_that_lie_cost_nothing(image, size, value):
     struct.pack_into("<I", content, 104 + 4 * size, value)
     said = refused(image, signed(bytes(content)))
     assert said.startswith(("is damaged: Image's ", "is truncated: ", "must have "))
+
+
+def test_hostile_images(image, rng):
+    """Bytes changed anywhere, most often with the right checksum of the header: read as they were, or refused."""
+    content, own = image.read_bytes(), formats(local_bits=16)
+    known = IntegerMamba(parameters(local_bits=16)).parameters
+    for _ in range(200):
+        changed = bytearray(content)
+        for place in rng.integers((len(content), HEADER.itemsize, TABLES)[rng.integers(3)], size=rng.integers(1, 4)):
+            changed[place] = rng.integers(256)
+        image.write_bytes(signed(bytes(changed)) if rng.random() < 0.7 else bytes(changed))
+        with suppress(InputError):
+            assert equal(read_image(image).parameters(own), known)
 
 
 def test_files_that_cannot_be_read(tmp_path):
