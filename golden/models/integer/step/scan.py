@@ -78,7 +78,7 @@ def add_scan(
 def _exp2(program: Program) -> structs.Exp2:
     lines, core = tables.exp2_lines(EXP2), EXP2.core
     shift = core.polynomial.sum_bits - EXP2.OUTPUT_FRACTION
-    return structs.Exp2(EXP2.LAST, lines.cell_bits, program.keep(lines.base), program.keep(lines.slope), shift)
+    return structs.Exp2(EXP2.LAST, lines.cell_bits, program.keep(lines.packed), shift)
 
 
 def _random(program: Program, state: State, memory: LayerMemory) -> structs.Random:

@@ -86,9 +86,7 @@ class Add(ctypes.Structure):
 class Exp2(ctypes.Structure):
     """The unit of decays."""
 
-    _fields_ = (
-        ("last", Integer), ("cell_bits", Integer), ("base", Pointer), ("slope", Pointer), ("shift", Integer)
-    )  # fmt: skip
+    _fields_ = (("last", Integer), ("cell_bits", Integer), ("lines", Pointer), ("shift", Integer))
 
 
 class Random(ctypes.Structure):

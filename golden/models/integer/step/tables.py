@@ -12,7 +12,7 @@ from qse_hw.golden.formats.tables import tables as quantizer_tables
 from qse_hw.golden.functions.root import ReciprocalRoot
 from qse_hw.golden.models.integer.functions import Exp2
 
-Integers = npt.NDArray[np.int32]
+Integers = npt.NDArray[np.int64]
 
 
 class Positions(NamedTuple):
@@ -42,11 +42,13 @@ def roots(unit: ReciprocalRoot) -> npt.NDArray[np.uint16]:
 
 
 class Lines(NamedTuple):
-    """A function of 16 bits as a line for each of its cells of ``2**cell_bits`` arguments."""
+    """A function of 16 bits as a line for each of its cells of ``2**cell_bits`` arguments.
+
+    ``packed``, int64: the value of the cell's first argument, and the slope in the high 32 bits.
+    """
 
     cell_bits: int
-    base: Integers
-    slope: Integers
+    packed: Integers
 
 
 @lru_cache(maxsize=4)
@@ -59,5 +61,5 @@ def exp2_lines(unit: Exp2) -> Lines:
         cells = sums.reshape(-1, 1 << cell_bits)
         slopes = cells[:, 1] - cells[:, 0]
         if np.array_equal(cells, cells[:, :1] + slopes[:, None] * np.arange(1 << cell_bits)):
-            return Lines(cell_bits, cells[:, 0].astype(np.int32), slopes.astype(np.int32))
-    return Lines(0, sums.astype(np.int32), np.zeros(len(sums), np.int32))
+            return Lines(cell_bits, cells[:, 0] | slopes << 32)
+    return Lines(0, sums)

@@ -50,7 +50,7 @@ def test_sizes_of_structs(parameters):
 
 def test_exp2_of_every_input():
     lines, shift = tables.exp2_lines(EXP2), EXP2.core.polynomial.sum_bits - EXP2.OUTPUT_FRACTION
-    unit = structs.Exp2(EXP2.LAST, lines.cell_bits, lines.base.ctypes.data, lines.slope.ctypes.data, shift)
+    unit = structs.Exp2(EXP2.LAST, lines.cell_bits, lines.packed.ctypes.data, shift)
     v = np.append(np.arange(EXP2.LAST + 1), (EXP2.LAST + 1, 2**31 - 1)).astype(np.int32)
     out = vector(len(v))
     library.library().qse_exp2(
