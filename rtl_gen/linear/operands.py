@@ -130,20 +130,18 @@ class Operands(wiring.Component):
         accepted = Signal()
         filled = Signal(len(self.bases))
         places = [Signal(range(self.depth), init=base, name=f"write_place{n}") for n, base in enumerate(self.bases)]
-        place = Signal(range(self.depth))
         m.d.comb += [
             chosen.eq(self._one_hot(beat["vector"])),
             i.ready.eq(i.valid & ~(self.complete & chosen).any()),
             accepted.eq(i.ready),
             filled.eq(Mux(accepted & beat["last"], chosen, 0)),
-            place.eq(pick(beat["vector"], places)),
             memory.write.eq(accepted),
-            memory.write_place.eq(place),
+            memory.write_place.eq(pick(beat["vector"], places)),
             memory.data.eq(beat["values"].as_value()),
         ]
         for n, (base, own) in enumerate(zip(self.bases, places, strict=True)):
             with m.If(accepted & chosen[n]):
-                m.d.sync += own.eq(Mux(beat["last"], base, place + 1))
+                m.d.sync += own.eq(Mux(beat["last"], base, own + 1))
         return filled
 
     def _sequence(self, m: Module, memory: BlockRam, issue: Signal) -> tuple[_Job, Signal]:
