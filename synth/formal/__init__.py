@@ -10,7 +10,7 @@ from typing import Any
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.synth.formal.task import Fault, Task
 
-PROPERTIES = ("function", "equivalence", "cover", "stream", "axi")
+PROPERTIES = ("function", "equivalence", "cover", "stream", "axi", "matvec")
 
 
 def tasks(config: UnitConfig) -> list[Task]:

@@ -83,6 +83,29 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
     return text[: lane.start()] + cut + text[lane.end() :]
 
 
+def cut(text: str, name: str) -> str:
+    """``text`` with the module of the instance ``name``, which has a clock, replaced by one with arbitrary outputs in
+    every cycle.
+
+    Raises:
+        InputError: if there is no such instance.
+    """
+    place = re.search(rf"^  (\S+)  {re.escape(name)} \($", text, re.M)
+    if place is None:
+        raise InputError(f"Verilog must have an instance {name}")
+    module = _module(text, place[1])
+    body = []
+    for direction, width, port in _ports(module):
+        body.append(f"  {direction} {width}{port};")
+        if direction == "output":
+            # registered, so that the solver's choice has a single name, which the replay of a trace needs
+            plain = port.strip("\\ ")
+            body.append(f"  (* anyseq, keep *) wire {width}next_{plain};\n  reg {width}any_{plain};")
+            body.append(f"  always @(posedge clk) any_{plain} <= next_{plain};\n  assign {port} = any_{plain};")
+    replaced = "\n".join([f"module {place[1]} ({module[1]});", *body, "endmodule\n"])
+    return text[: module.start()] + replaced + text[module.end() :]
+
+
 def lane_outputs(text: str) -> list[str]:
     """A lane's outputs; outputs for events exist only if format and input allow the event.
 
