@@ -22,8 +22,8 @@ def tasks(config: UnitConfig) -> list[Task]:
 
 
 def faults(config: UnitConfig) -> list[Fault]:
-    """Faulty engines, each with the property that catches it."""
-    if not isinstance(config, MatvecConfig):
+    """Faulty engines, each with the property that catches it; none of an engine of one row, where no total waits."""
+    if not isinstance(config, MatvecConfig) or config.rows == 1:
         return []
     unit, depth = emit(config), config.component().queue_depth
     register = _search(r"\n    waiting <= (\S+) ;", unit.text)[1]

@@ -39,10 +39,10 @@ def test_faults_are_found(number, tmp_path):
 
 
 def test_every_property_has_its_fault():
-    (task,) = matvec.tasks(engine(1, 1))
+    (task,) = matvec.tasks(engine(2, 1))
     labels = re.findall(r"^ +(\w+): assert", task.files["matvec.sv"], re.M)
     proved = {label for label in labels if not label.startswith("helper_")}
-    assert {fault.catches for fault in matvec.faults(engine(1, 1))} == proved
+    assert {fault.catches for fault in matvec.faults(engine(2, 1))} == proved
 
 
 def test_other_units_have_none():
