@@ -87,6 +87,17 @@ def test_no_pause_between_tiles_and_jobs(rows, columns):
     assert left[-1] - left[0] == 6 * rows - 1
 
 
+def test_a_short_vector_behind_a_long_one():
+    """Its tile takes ``rows`` cycles, too, as the totals of one tile wait at a time."""
+    unit = MatvecConfig(sizes=(64, 64), rows=8, columns=2)
+    pair = [zeros(unit, 0, 40, 8), zeros(unit, 1, 4, 8)]  # tiles of 20 and 2 beats
+    products = [
+        one._replace(written=turn == 0, job=one.job._replace(release=turn == 5)) for turn in range(6) for one in pair
+    ]
+    ends = np.flatnonzero(run(unit, products)["o__valid"]).reshape(-1, 8)[:, -1]
+    assert np.diff(ends).tolist() == [8, 20] * 5 + [8]
+
+
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 def test_multipliers_are_busy_in_a_layer_of_a_model(target):
     """The four products of a layer with 128 channels: within 5 % of a beat of weights per cycle."""
