@@ -14,6 +14,7 @@ from qse_hw.rtl_gen.units import options
 UNITS = (
     "encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm", "argmax",
     "residual", "matvec", "time_step", "activation", "gate",
+    "scan",
 )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def instance(module: str, name: str, parameters: dict[str, int], ports: dict[str
 
 
 def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str:
-    """``text`` with every lane's module, or else the core's, replaced by one with arbitrary outputs in every cycle.
+    """``text`` with every lane's module replaced by one with arbitrary outputs in every cycle.
 
     What is proved so holds for any arithmetic.
 
@@ -116,10 +116,9 @@ def lane_outputs(text: str) -> list[str]:
 
 
 def _lane(text: str) -> tuple[str, re.Match[str]]:
-    instances = (re.search(rf"^  (\S+)  {name} \($", text, re.M) for name in ("lane0", "core"))
-    match = next((match for match in instances if match is not None), None)
+    match = re.search(r"^  (\S+)  lane0 \($", text, re.M)
     if match is None:
-        raise InputError("Verilog must have an instance lane0 or core")
+        raise InputError("Verilog must have an instance lane0")
     return match[1], _module(text, match[1])
 
 

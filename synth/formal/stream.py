@@ -1,23 +1,20 @@
-"""Stream rules of units that stall as a whole and have one input, and of the quantizer; some status outputs.
+"""Stream rules of encoder, decoder, quantizer, function and convolution unit; status outputs of the first three.
 
 Why nothing is lost, duplicated or reordered: ``stream_order`` tracks an arbitrary beat by counting. The beat leaves
 after exactly the beats before it, in a cycle in which the unit has moved ``latency`` times since. The output then
 depends on this beat's payload alone, as :mod:`qse_hw.synth.formal.pipeline` proves: on what entered ``latency`` moves
-ago. (A convolution's and a residual stream's depend on the beats before it, too, which is not proved but simulated.)
+ago. (A convolution's depends on the beats before it, too, which is not proved but simulated.)
 """
 
 from collections.abc import Sequence
 
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.convolution import ConvolutionConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
-from qse_hw.rtl_gen.units.residual import ResidualConfig
-from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 from qse_hw.synth.formal.harness import TOP, harness, instance, lane_outputs, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_faults import bounded, wrong_units
 from qse_hw.synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
@@ -25,7 +22,6 @@ from qse_hw.synth.formal.stream_quantizer_faults import wrong_streams
 from qse_hw.synth.formal.stream_walk import walk_faults
 from qse_hw.synth.formal.task import Fault, Task
 
-_RULES_ONLY = (ActivationConfig, ConvolutionConfig, FunctionConfig, ResidualConfig, TimeStepConfig)
 _STREAM = {name: name for name in ("clk", "rst")} | {
     f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready")
 }
@@ -39,7 +35,7 @@ def tasks(config: UnitConfig) -> list[Task]:
     if isinstance(config, QuantizerConfig):
         unit = emit(config)
         return list(quantizer_tasks(unit, config, quantizer_shown(unit, config)).values())
-    if isinstance(config, _RULES_ONLY):
+    if isinstance(config, FunctionConfig | ConvolutionConfig):
         unit = emit(config)
         text = _shown(unit)
         return [_rules(unit, text), _order(unit, text), _cover(unit, text)]

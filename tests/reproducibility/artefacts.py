@@ -42,6 +42,7 @@ UNITS = {
     "function-rsqrt": "function --function rsqrt --input s10e-4 --output s11e-7 --error 2^-7 --degree 2 --target ecp5",
     "convolution": "convolution --channels 12 --taps 3 --width 9 --lanes 3",
     "rmsnorm": "rmsnorm --format se8 --size 24 --eps 30 --lanes 2 --target ecp5",
+    "scan": "scan --channels 6 --states 4 --lanes 2 --layers 2 --target ecp5",
     "argmax": "argmax --size 30 --lanes 3",
     "residual": "residual --size 40 --lanes 2 --target ecp5",
     "matvec": "matvec --sizes 30,12,30 --rows 3 --columns 4 --target ecp5",

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import decode_table, tables
+from qse_hw.golden.functions.exponential import EXP2
 from qse_hw.golden.functions.root import bit_length
 from qse_hw.golden.models.integer import lfsr
 from qse_hw.golden.models.integer.formats import (
@@ -27,7 +28,7 @@ from qse_hw.golden.models.integer.formats import (
     State,
     local_exponent,
 )
-from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT
+from qse_hw.golden.models.integer.functions import RECIPROCAL_ROOT
 from qse_hw.golden.models.integer.products import Convolution, Multiplier, Norm, Product
 from qse_hw.golden.models.integer.scalar_arithmetic import Saturated, Tap
 from qse_hw.golden.models.integer.scan import Scan

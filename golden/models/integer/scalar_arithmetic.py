@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from qse_hw.golden.formats.scalar import dequantize, quantize_dyadic
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.functions.exponential import EXP2
 from qse_hw.golden.models.integer import lfsr
 from qse_hw.golden.models.integer.formats import (
     LOCAL_BITS,
@@ -23,7 +24,7 @@ from qse_hw.golden.models.integer.formats import (
     State,
     local_exponent,
 )
-from qse_hw.golden.models.integer.functions import EXP2, RECIPROCAL_ROOT
+from qse_hw.golden.models.integer.functions import RECIPROCAL_ROOT
 from qse_hw.golden.models.integer.products import Convolution, Norm, Product
 from qse_hw.golden.models.integer.scan import Scan
 from qse_hw.golden.reference.hadamard import core, factorize, sylvester

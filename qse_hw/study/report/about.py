@@ -20,6 +20,8 @@ WORDS = {
     "convolution": "It convolves every channel of a stream with INT8 taps over time, and requantizes the sums to 16 "
     "bits. Past inputs and parameters are in its memories.",
     "rmsnorm": "It divides each vector by the root of its mean square and gives codes of the format below.",
+    "scan": "It is the recurrence of a Mamba-1: it decays every channel's states, adds what flows in, and gives their "
+    "weighted sum. States and parameters are in its memories.",
     "matvec": "It multiplies vectors, which wait in its buffers, by matrices of INT8 weights that are streamed in, one "
     "job after the other, and gives every row's sum.",
     "argmax": "It finds the largest of a token's logits, and where it is.",

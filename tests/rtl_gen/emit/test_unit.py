@@ -13,6 +13,7 @@ def test_the_units():
     assert UNITS == (
         "encoder", "decoder", "linear", "hadamard", "quantizer", "function", "convolution", "rmsnorm",
         "argmax", "residual", "matvec", "time_step", "activation", "gate",
+        "scan",
     )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ EXAMPLES = {
     },
     "convolution": {"channels": 12, "taps": 3, "lanes": 2},
     "rmsnorm": {"format": make("se8"), "size": 12, "eps": 9, "degree": 2},
+    "scan": {"channels": 12, "layers": 2, "lanes": 4, "state_bits": 24},
     "argmax": {"size": 12, "width": 16, "lanes": 3},
     "residual": {"size": 20, "width": 16, "lanes": 2},
     "matvec": {"sizes": (12, 3), "rows": 2, "width": 9},

@@ -7,15 +7,11 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import emit
-from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
-from qse_hw.rtl_gen.units.residual import ResidualConfig
-from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 from qse_hw.synth.formal import axi, stream
 from qse_hw.synth.formal.harness import instance, lane_outputs, probed, without_lanes
 from qse_hw.synth.formal.task import run
-from tests.rtl_gen.pointwise.small import SMALL
 from tests.synth.formal.units import OFFSET, TINY, decoder, encoder
 
 ENCODER = encoder()
@@ -28,9 +24,6 @@ LONG = {
     "parallel": encoder(arch="parallel"),
     "no counter": encoder(counter_width=0),
     "decoder": decoder(lanes=2),
-    "activation": ActivationConfig(format=TINY, scale_bits=4, **SMALL),
-    "residual": ResidualConfig(size=10, width=4, lanes=2),
-    "time steps": TimeStepConfig(channels=3, **SMALL),
     "quantizer": QUANTIZER,
     "quantizer with a memory": QuantizerConfig(
         format=TINY, input=input_type("s8"), scale=Scale.from_step(4.0, 4), lanes=2
@@ -151,7 +144,7 @@ def test_a_word_of_systemverilog_is_probed():
 
 
 def test_a_unit_without_lanes_is_not_cut():
-    with pytest.raises(InputError, match="Verilog must have an instance lane0 or core"):
+    with pytest.raises(InputError, match="Verilog must have an instance lane0"):
         without_lanes(TEXT)
 
 

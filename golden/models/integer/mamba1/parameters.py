@@ -10,12 +10,13 @@ from torch import Tensor
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.functions.exponential import EXP2
 from qse_hw.golden.models.integer.formats import (
     FixedPoint,
     Granularity,
     channel_exponents,
 )
-from qse_hw.golden.models.integer.functions import EXP2, Unit, input_of, silu_unit
+from qse_hw.golden.models.integer.functions import Unit, input_of, silu_unit
 from qse_hw.golden.models.integer.mamba1.formats import Decays, Mamba1Formats
 from qse_hw.golden.models.integer.products import (
     LOG2_E,

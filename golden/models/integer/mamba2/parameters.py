@@ -10,12 +10,13 @@ from torch import Tensor
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.functions.exponential import EXP2
 from qse_hw.golden.models.integer.formats import (
     FixedPoint,
     Granularity,
     local_exponent,
 )
-from qse_hw.golden.models.integer.functions import EXP2, Unit, input_of, silu_unit
+from qse_hw.golden.models.integer.functions import Unit, input_of, silu_unit
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.products import (
     LOG2_E,

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.functions.exponential import EXP2
 from qse_hw.golden.models.integer import lfsr
 from qse_hw.golden.models.integer.array_arithmetic import factor
 from qse_hw.golden.models.integer.formats import LOCAL_BITS, FixedPoint, LayerFormats, State
-from qse_hw.golden.models.integer.functions import EXP2
 from qse_hw.golden.models.integer.scan import Scan
 from qse_hw.golden.models.integer.step import structs, tables
 from qse_hw.golden.models.integer.step.program import Array, Program, Vector, vector

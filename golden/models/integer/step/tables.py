@@ -9,8 +9,8 @@ import numpy.typing as npt
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import decode_table
 from qse_hw.golden.formats.tables import tables as quantizer_tables
+from qse_hw.golden.functions.exponential import Exp2
 from qse_hw.golden.functions.root import ReciprocalRoot
-from qse_hw.golden.models.integer.functions import Exp2
 
 Integers = npt.NDArray[np.int64]
 

@@ -8,7 +8,7 @@ import pytest
 
 from qse_hw.golden.functions.accuracy import accuracy
 from qse_hw.golden.models.integer.formats import FixedPoint
-from qse_hw.golden.models.integer.functions import BITS, ERRORS, EXP2, LEAST_ERROR, RECIPROCAL_ROOT, Unit, silu_unit
+from qse_hw.golden.models.integer.functions import BITS, ERRORS, LEAST_ERROR, RECIPROCAL_ROOT, Unit, silu_unit
 
 
 def silu(v: Decimal) -> Decimal:
@@ -56,18 +56,6 @@ def test_silu_has_two_more_fraction_bits():
     assert unit.output == FixedPoint(bits=18, exponent=-12)
     assert accuracy(unit.core).error * unit.output.step <= ERRORS["silu"]
     assert unit.scalar(32767) == 32767 << 2
-
-
-def test_exp2(rng):
-    one = 1 << EXP2.INPUT_FRACTION
-    edges = [0, 1, one - 1, one, one + 1, 15 * one, 32 * one - 1, 32 * one, 1 << 40]
-    inputs = [*edges, *rng.integers(0, 33 * one, 500).tolist()]
-    outputs = [EXP2.scalar(v) for v in inputs]
-    assert EXP2.array(np.array(inputs)).tolist() == outputs
-    for v, y in zip(inputs, outputs, strict=True):
-        assert abs(y - 2.0 ** (15 - min(v, 64 * one) / one)) <= float(EXP2.ERROR) * 2**15
-    assert outputs[0] == 32768
-    assert outputs[8] == 0
 
 
 def test_reciprocal_root_of_every_size(rng):

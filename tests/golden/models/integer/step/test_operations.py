@@ -10,9 +10,9 @@ import pytest
 
 from qse_hw.golden.formats.presets import PRESETS, load_format
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.functions.exponential import EXP2
 from qse_hw.golden.models.integer.array_arithmetic import ArrayArithmetic
 from qse_hw.golden.models.integer.formats import FixedPoint
-from qse_hw.golden.models.integer.functions import EXP2
 from qse_hw.golden.models.integer.products import Multiplier, Norm, Product, norm
 from qse_hw.golden.models.integer.scalar_arithmetic import Saturated
 from qse_hw.golden.models.integer.step import library, structs, tables
