@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from qse_hw.golden.calibration.segmentation import Costs, Path, best_paths, by_step
+from qse_hw.golden.calibration.segmentation import Costs, Path, best_paths
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.compiler import LIBRARY, load_library
 
@@ -48,7 +48,7 @@ def least_error(cost: Costs, codes: int, segments: int) -> float:
 
 
 def _call(cost: Costs, codes: int, segments: int, *outputs: Any) -> float:
-    gaps, below, above = (np.ascontiguousarray(part) for part in by_step(cost))
+    gaps, below, above = cost.by_step
     library = _library()
     assert isinstance(library, ctypes.CDLL)
     path, count, start = outputs

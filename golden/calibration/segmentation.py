@@ -8,6 +8,8 @@ values only matters to the histogram.
 """
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +29,8 @@ class Path(NamedTuple):
     error: float
 
 
-class Costs(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Costs:
     """Squared errors of the values, by gap and beyond the ends: all that the search needs.
 
     Attributes:
@@ -41,6 +44,21 @@ class Costs(NamedTuple):
     below: Array
     above: Array
     zero: int | None
+
+    @cached_property
+    def by_step(self) -> tuple[Array, Array, Array]:
+        """``gaps`` (steps, positions), ``below`` (positions,) and ``above`` (steps, positions), infinite where the rule
+        of the value 0 forbids the step, on an axis long enough for a gap of any step beyond the last value; contiguous.
+        """
+        extended = _extended(self, len(self.above) + (1 << (STEPS - 1)))
+        gaps, zero = extended.gaps, self.zero
+        above = np.tile(extended.above, (STEPS, 1))
+        if zero is not None:
+            above[:, :zero] = np.inf
+            above[1:, zero] = np.inf
+            for e in range(1, STEPS):
+                gaps[e, max(0, zero + 1 - (1 << e)) : zero + 1] = np.inf
+        return np.ascontiguousarray(gaps), extended.below, above
 
 
 def costs(values: Array, counts: Array, fine_step: float, zero: int | None) -> Costs:
@@ -130,24 +148,10 @@ def _extended(cost: Costs, length: int) -> Costs:
     return Costs(np.pad(cost.gaps, ((0, 0), right)), below, np.pad(cost.above, right), cost.zero)
 
 
-def by_step(cost: Costs) -> tuple[Array, Array, Array]:
-    """``gaps`` (steps, positions), ``below`` (positions,) and ``above`` (steps, positions), infinite where the rule of
-    the value 0 forbids the step, on an axis long enough for a gap of any step beyond the last value.
-    """
-    gaps, below, beyond, zero = _extended(cost, len(cost.above) + (1 << (STEPS - 1)))
-    above = np.tile(beyond, (STEPS, 1))
-    if zero is not None:
-        above[:, :zero] = np.inf
-        above[1:, zero] = np.inf
-        for e in range(1, STEPS):
-            gaps[e, max(0, zero + 1 - (1 << e)) : zero + 1] = np.inf
-    return gaps, below, above
-
-
 def _search(cost: Costs, steps: Integers, codes: int) -> list[Path]:
     """For each number of segments the best path; ``steps[k]``: the steps that segment k may have, as log2."""
     segments, choices = steps.shape
-    every_gap, below, beyond = by_step(cost)
+    every_gap, below, beyond = cost.by_step
     gaps, above, length = every_gap[steps], beyond[steps], len(below)
     state, moved = np.full((2, segments, choices, length), np.inf)
     state[0] = below

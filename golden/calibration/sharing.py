@@ -14,6 +14,7 @@ layers whose errors have one unit, can also minimize their sum.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
@@ -191,7 +192,7 @@ def _same_segments(
     for search, fine, fitter, one in zip(searches, fines, fitters, quantizers, strict=True):
         cost = search.costs(float(fine.step), zero)
         weight = measure.weight(fitter.histogram.squared_error(one))
-        by_layer.append(cost._replace(gaps=cost.gaps * weight, below=cost.below * weight, above=cost.above * weight))
+        by_layer.append(replace(cost, gaps=cost.gaps * weight, below=cost.below * weight, above=cost.above * weight))
     path = best_within(total(by_layer), searches[0].codes, budget.segments)
     zero_point = 0 if zero is None else zero - path.start
     return [make_format(path, sign, budget.bits, zero_point, fine) for fine in fines]

@@ -6,6 +6,7 @@ Hardware multiplies, so the reciprocal is what is stored; dequantization uses th
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from qse_hw.golden.checks import integer, shown
@@ -13,6 +14,7 @@ from qse_hw.golden.errors import InputError
 
 MAX_SCALE_BITS = 20  # so that a product with any 32-bit input is exact in float64 (32 + 20 <= 53 bits)
 MAX_LOG2_STEP = 100  # so that every decoded value is a normal float32
+_LEAST_STEP, _LARGEST_STEP = Fraction(1, 2**MAX_LOG2_STEP), Fraction(2**MAX_LOG2_STEP)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class Scale:
             raise InputError(
                 f"Scale k must be from -{MAX_LOG2_STEP} to {MAX_LOG2_STEP + MAX_SCALE_BITS}, not {self.k!r}"
             )
-        if not Fraction(1, 2**MAX_LOG2_STEP) <= self.step <= 2**MAX_LOG2_STEP:
+        if not _LEAST_STEP <= self.step <= _LARGEST_STEP:
             raise InputError(f"Scale step must be from 2**-{MAX_LOG2_STEP} to 2**{MAX_LOG2_STEP}, not {self}")
 
     @classmethod
@@ -65,24 +67,26 @@ class Scale:
             raise InputError(f"Scale must be finite and positive, not {number!r}")
         if not isinstance(step, Fraction):
             step = Fraction(number)
-        if not Fraction(1, 2**MAX_LOG2_STEP) <= step <= 2**MAX_LOG2_STEP:
+        if not _LEAST_STEP <= step <= _LARGEST_STEP:
             raise InputError(f"Scale must be from 2**-{MAX_LOG2_STEP} to 2**{MAX_LOG2_STEP}, not {number!r}")
-        reciprocal = 1 / step
-        # 2**(bits-1) <= reciprocal * 2**k < 2**bits, up to one correction of the first guess
-        k = bits - (reciprocal.numerator.bit_length() - reciprocal.denominator.bit_length())
-        if reciprocal * Fraction(2) ** k >= 1 << bits:
+        over, under = step.denominator, step.numerator  # of the reciprocal; in integers, as calibration makes thousands
+        # 2**(bits-1) <= over / under * 2**k < 2**bits, up to one correction of the first guess
+        k = bits - (over.bit_length() - under.bit_length())
+        if over << max(k, 0) >= under << bits + max(-k, 0):
             k -= 1
-        M = round(reciprocal * Fraction(2) ** k)
+        divisor = under << max(-k, 0)
+        M, rest = divmod(over << max(k, 0), divisor)
+        M += 2 * rest > divisor or (2 * rest == divisor and M & 1)  # ties to even
         if M >> bits:  # rounded up to the next power of two
             M, k = M >> 1, k - 1
         return cls(M=M, k=k, bits=bits)
 
-    @property
+    @cached_property
     def reciprocal(self) -> Fraction:
         """r, exactly."""
-        return self.M * Fraction(2) ** -self.k
+        return Fraction(self.M << max(-self.k, 0), 1 << max(self.k, 0))
 
-    @property
+    @cached_property
     def step(self) -> Fraction:
         """s = 1/r, exactly."""
         return 1 / self.reciprocal
