@@ -88,7 +88,7 @@ def compared(function: str, bits: int, on: tuple[str, ...]) -> Pairs:
         those = tuple(name for name in on if name in wanted)
         if those:
             pairs += [(one, those) for one in beside(function, bits, multiplier=multiplier)]
-    if bits == 8 and function != "rsqrt":  # all others have all 65,536 inputs, too many for the tools
+    if bits == 8:  # within 2^-12 a table has all 65,536 inputs, too many for the tools
         pairs.append((table(function, bits), on))
     return [*pairs, (table(function, bits, entries=1024), on)]
 

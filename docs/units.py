@@ -56,7 +56,6 @@ RUNS = {
     "scan": "scan --channels 1536 --lanes 4 --target ecp5",
     "argmax": "argmax --size 50280",
     "matvec-16": "matvec --sizes 768,1536,48,1536 --rows 4 --columns 4 --target ecp5",
-    "matvec-64": "matvec --sizes 768,1536,48,1536 --rows 8 --columns 8 --target ecp5",
     "argmax-4": "argmax --size 50280 --lanes 4",
     "residual": "residual --size 768 --target ecp5",
     "time_step": "time_step --channels 1536 --target ecp5",

@@ -59,6 +59,11 @@ class Shape:
         }  # fmt: skip
         return sizes[result]
 
+    @property
+    def layer_weights(self) -> int:
+        """Weights of a layer's matrices."""
+        return sum(self.outputs(result) * self.inputs(SOURCES[result]) for result in RESULTS if result != "logits")
+
     def beats(self, operand: Operand) -> int:
         """Cycles for a tile of rows; the last inputs are filled up with weights of 0."""
         return -(-self.inputs(operand) // self.columns)

@@ -29,6 +29,7 @@ COMMANDS = {
     "eval": "measure what quantizing costs a model: SQNR, distance to the limit, KL divergence, bits per byte, tasks",
     "compare": "compare PyTorch and generated Verilog with the golden model; SQNR by layer and format",
     "image": "write a calibrated model's parameters as hardware reads them from its memory",
+    "generate": "let a model write: unquantized, in integers, and in Verilog, compared value by value",
     "plan": "predict cycles per token and per prompt of a Mamba on these units, and the bottleneck",
     "bench": "measure speeds, side by side with their baselines",
     "demo": "run all of the above on the bundled model",

@@ -1,4 +1,5 @@
-"""The whole path on the bundled model: capture, calibrate, generate, replay, synthesize, plan, compare, eval, bench."""
+"""The whole path on the bundled model: capture, calibrate, gen, replay, synthesize, plan, compare, eval, bench; at last
+its accelerator writes."""
 
 import argparse
 import json
@@ -17,6 +18,7 @@ from qse_hw.study.console import console, table
 
 FORMATS = "quamba,int8-asym,se8,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
 PLANNED = "mamba-130m"
+PROMPT, WRITTEN = "The whale ", 30  # what the accelerator goes on with, and for how many tokens
 LAYER = 3  # whose unit is generated and synthesized, and whose histogram is drawn
 
 
@@ -49,10 +51,12 @@ def run(args: argparse.Namespace) -> None:
     _step("compare", "--activations", activations, "--json", folder / "compare.json")
     _step("eval", "--formats", FORMATS, "--tokens", 4096, "--json", folder / "eval.json")
     _step("bench", "--parts", "quantize,generate,replay", "--json", folder / "bench.json")
+    pictured = ("--png", folder / "accelerator.png", "--json", folder / "generate.json")
+    _step("generate", "--prompt", PROMPT, "--tokens", WRITTEN, "--rtl", *pictured)
 
     from qse_hw.study.picture import draw
 
-    reports = ("replay", "synth", "compare", "eval", "bench")
+    reports = ("replay", "synth", "compare", "eval", "bench", "generate")
     figures = {name: json.loads((folder / f"{name}.json").read_text()) for name in reports}
     choice = read_calibration(calibration).layer(LAYER)
     draw(
@@ -99,4 +103,8 @@ def _summary(figures: dict[str, Any]) -> list[list[str]]:
     ratios = bench["quantize"]["speed_relative_to"]["se8, NumPy"]
     rows.append(["se8 in NumPy, speed", ", ".join(f"{ratio:.2f} x {name}" for name, ratio in ratios.items())])
     rows.append(["replay, speed", f"{bench['replay']['ratio']['full speed']:.0f} x a one-lane testbench"])
+    written = figures["generate"]
+    compared = f"{written['values_compared']:,} values, {written['mismatches']} mismatches"
+    rows.append(["accelerator against integer model", compared])
+    rows.append(["written by the Verilog", written["prompt"] + written["text"]])
     return rows

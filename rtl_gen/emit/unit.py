@@ -18,13 +18,17 @@ UNITS = (
 )  # fmt: skip
 
 
+MODEL = "model"
+"""A whole model instead of a unit of it: it is generated, but neither swept nor proved."""
+
+
 class UnitConfig(ABC):
     """A unit's numerics and implementation; the classes in :mod:`qse_hw.rtl_gen.units` are frozen dataclasses.
 
     Their fields are the unit's options (:mod:`qse_hw.rtl_gen.units.options`), which are checked when one is made.
 
     Attributes:
-        unit: one of :data:`UNITS`.
+        unit: one of :data:`UNITS`, or :data:`MODEL`.
         summary: what it does, in a few words.
         lanes: values per beat.
 
@@ -93,7 +97,7 @@ def unit_class(name: str) -> type[UnitConfig]:
     Raises:
         InputError: if there is no such unit.
     """
-    config: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name, UNITS)}").CONFIG
+    config: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name, (*UNITS, MODEL))}").CONFIG
     return config
 
 

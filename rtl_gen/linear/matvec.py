@@ -1,11 +1,12 @@
 """The matrix-vector engine: the products of several vectors with matrices that are streamed in, job by job."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.reference.linear import MAX_ACCUMULATOR
 from qse_hw.golden.reference.matvec import K_BITS, M_BITS, SUM_BITS
+from qse_hw.rtl_gen.linear.drain import Drain
 from qse_hw.rtl_gen.linear.mantissa import Split
 from qse_hw.rtl_gen.linear.multiply_accumulate import Row, sum_latency
 from qse_hw.rtl_gen.linear.operands import Operands, beat_layout, job_layout
@@ -37,7 +38,9 @@ class Matvec(wiring.Component):
     reads the vector once, a beat with every beat of weights. A beat moves on in every cycle in which operand and
     weights are there; only a tile's last one needs more: room for the tile's sums in the queue behind them, and that
     the tile before it ended at least ``rows`` cycles ago, since sums leave one per cycle. So a vector of at least
-    ``rows`` beats keeps all multipliers busy, one of fewer beats takes ``rows`` cycles per tile.
+    ``rows`` beats keeps all multipliers busy, one of fewer beats takes ``rows`` cycles per tile. With ``backlog``, one
+    tile's sums may wait for those of the tile before (:class:`qse_hw.rtl_gen.linear.drain.Drain`): then short vectors
+    between long ones cost no cycle, either.
 
     Latency: :attr:`latency` cycles from the beat of weights that ends a tile to the tile's first sum, if the operand
     waits; :attr:`vector_latency` from a vector's last beat, if job and weights wait and a tile has one beat.
@@ -96,6 +99,8 @@ class Matvec(wiring.Component):
     def queue_depth(self) -> int:
         """Places of the output queue, in rows: enough that no tile of ``rows`` beats waits unless the output stalls."""
         # A row leaves result_delay cycles after its tile has reserved room, and its room is free two cycles later.
+        if self.config.backlog:  # up to ``rows`` cycles later; and a tile ends only if there is room for another one
+            return self.result_delay + 2 + 3 * self.config.rows
         return self.result_delay + 2 + self.config.rows
 
     def elaborate(self, platform: object) -> Module:
@@ -159,33 +164,32 @@ class Matvec(wiring.Component):
         reserved = Signal(range(depth + 1))
         room = Signal()  # for a tile, and for the one that may have ended a cycle ago
         left = Signal()  # one cycle late
-        busy = Signal(config.rows)  # bit 0, if set: the next tile must not end yet
         m.d.sync += [
             left.eq(self.o.valid & self.o.ready),
             reserved.eq(reserved + Mux(ends_tile, step["rows"], 0) - left),
-            room.eq(reserved <= depth - max(config.rows, 2)),
-            busy.eq(Mux(ends_tile, (1 << config.rows - 1) - 1, busy >> 1)),
+            room.eq(reserved <= depth - (2 * config.rows if config.backlog else max(config.rows, 2))),
         ]
-        m.d.comb += may_end.eq(room & ~busy[0])
+        if config.backlog:
+            # in unary: cycles in which sums will leave; with more than ``rows`` of them, a tile waits
+            taken = Signal(2 * config.rows)
+            m.d.sync += taken.eq(Mux(ends_tile, Cat(Const(-1, config.rows), taken), taken)[1:])
+            m.d.comb += may_end.eq(room & ~taken[config.rows])
+        else:
+            busy = Signal(config.rows)  # bit 0, if set: the next tile must not end yet
+            m.d.sync += busy.eq(Mux(ends_tile, (1 << config.rows - 1) - 1, busy >> 1))
+            m.d.comb += may_end.eq(room & ~busy[0])
 
         delay = self.sum_delay + 1
         now = stages.delay(Cat(step["rows"], step["tag"], step["ends"]), delay, "tile")
         row_bits = config.rows.bit_length()
         count, tag, ends_job = now[:row_bits], now[row_bits:-1], now[-1]
-        kept, waiting = shift_out(
-            m, done=done, totals=totals, lanes=1, occupied=Cat(count > n for n in range(config.rows))
-        )
-        kept_tag = Signal(config.tag_bits, reset_less=True)
-        kept_end = Signal(reset_less=True)
-        with m.If(done):
-            m.d.sync += [kept_tag.eq(tag), kept_end.eq(ends_job)]
-
+        leaves, total, kept_tag, ends = self._let_out(m, done, totals, count, tag, ends_job)
         m.submodules.sums = sums = Queue(width=SUM_BITS + config.tag_bits + 1, depth=depth)
         m.submodules.waiting_scales = scales = StreamQueue(width=SCALE_BITS, depth=QUEUE_DEPTH)
         o = self.o.payload
         m.d.comb += [
-            sums.write.eq(waiting[0]),
-            sums.data.eq(Cat(kept[0], kept_tag, kept_end & ~waiting[1:].any())),
+            sums.write.eq(leaves),
+            sums.data.eq(Cat(total, kept_tag, ends)),
             scales.i.valid.eq(self.scales.valid),
             scales.i.payload.eq(self.scales.payload.as_value()),
             self.scales.ready.eq(scales.i.ready),
@@ -195,3 +199,22 @@ class Matvec(wiring.Component):
             Cat(o["sum"], o["tag"], o["last"]).eq(sums.payload),
             Cat(o["m"], o["k"]).eq(scales.o.payload),
         ]
+
+    def _let_out(
+        self, m: Module, done: Signal, totals: list[Signal], count: Value, tag: Value, ends_job: Value
+    ) -> tuple[Value, Value, Value, Value]:
+        """Whether a total leaves, the total, its tag, whether it is its job's last."""
+        config = self.config
+        if config.backlog:
+            m.submodules.drain = drain = Drain(rows=config.rows, bits=len(totals[0]), note=config.tag_bits + 1)
+            m.d.comb += [into.eq(total) for into, total in zip(drain.totals, totals, strict=True)]
+            m.d.comb += [drain.done.eq(done), drain.count.eq(count), drain.note.eq(Cat(tag, ends_job))]
+            return drain.valid, drain.total, drain.noted[:-1], drain.noted[-1] & drain.last
+        kept, waiting = shift_out(
+            m, done=done, totals=totals, lanes=1, occupied=Cat(count > n for n in range(config.rows))
+        )
+        kept_tag = Signal(config.tag_bits, reset_less=True)
+        kept_end = Signal(reset_less=True)
+        with m.If(done):
+            m.d.sync += [kept_tag.eq(tag), kept_end.eq(ends_job)]
+        return waiting[0], kept[0], kept_tag, kept_end & ~waiting[1:].any()

@@ -35,7 +35,8 @@ class LayerScalars(wiring.Component):
 
     def __init__(self, *, layers: int, last_norm: bool) -> None:
         self._layers = dict.fromkeys(READERS, layers) | {"norm": layers + last_norm}
-        word = data.StructLayout({"layer": range(layers + last_norm), "scalars": SCALARS})
+        numbers = unsigned(max(1, (layers + last_norm - 1).bit_length()))
+        word = data.StructLayout({"layer": numbers, "scalars": SCALARS})
         super().__init__(
             {
                 "words": In(stream.Signature(word)),

@@ -2,14 +2,16 @@
 """From the product engine's sums to the results' streams."""
 
 from amaranth.hdl import Cat, EnableInserter, Module, Mux, Shape, Signal, Value, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.reference.matvec import M_BITS, SUM_BITS
 from qse_hw.golden.reference.product_schedule import LOCAL_BITS, RESULTS, WIDE, WIDE_BITS
 from qse_hw.rtl_gen.encoder import Encoder
-from qse_hw.rtl_gen.linear.requantize import ACCUMULATOR_BITS, Requantizer, requantizer_latency
+from qse_hw.rtl_gen.linear.matvec import sum_layout
+from qse_hw.rtl_gen.linear.requantize import Requantizer, requantizer_latency
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
@@ -17,18 +19,11 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 TAGS = {result: number for number, result in enumerate(RESULTS)}
 """What the engine's jobs are marked with, by their result."""
 TAG_BITS = (len(RESULTS) - 1).bit_length()
-M_BITS, K_BITS = 16, 6
-
-SUM = data.StructLayout(
-    {"sum": signed(ACCUMULATOR_BITS), "m": unsigned(M_BITS), "k": unsigned(K_BITS), "tag": unsigned(TAG_BITS)}
-)
-"""A row's sum, its multiplier ``m * 2**-k``, and its result's tag."""
-
 
 def low_encoder(format: SegmentedFormat, target: str) -> EncoderConfig:
     """The encoder of dt_low's sums."""
     return EncoderConfig(
-        format=format, input=input_type(f"s{ACCUMULATOR_BITS}"), scale=None, scale_bits=M_BITS, counter_width=0,
+        format=format, input=input_type(f"s{SUM_BITS}"), scale=None, scale_bits=M_BITS, counter_width=0,
         target=target,
     )  # fmt: skip
 
@@ -47,7 +42,7 @@ class Results(wiring.Component):
         target: see :class:`qse_hw.rtl_gen.lane.multiplier.Multiplier`.
 
     Members:
-        i: stream of :data:`SUM`.
+        i: stream of sums (:func:`qse_hw.rtl_gen.linear.matvec.sum_layout`), whose tags are :data:`TAGS`.
         conv_input, gate, dt_low, B, C, dt, out, logits: streams of the results.
         clear: clears the flags.
         saturated: a sticky flag for each result, in the order of :data:`TAGS`: one that left was saturated.
@@ -62,7 +57,7 @@ class Results(wiring.Component):
         shapes["dt_low"] = unsigned(format.bits)
         streams = {result: Out(stream.Signature(shape)) for result, shape in shapes.items()}
         super().__init__(
-            {"i": In(stream.Signature(SUM)), "clear": In(1), "saturated": Out(len(RESULTS)), **streams}
+            {"i": In(stream.Signature(sum_layout(TAG_BITS))), "clear": In(1), "saturated": Out(len(RESULTS)), **streams}
         )
 
     def elaborate(self, platform: object) -> Module:

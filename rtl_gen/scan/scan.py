@@ -46,6 +46,9 @@ class Scan(wiring.Component):
     Parameters:
         config: what to build.
 
+    Attributes:
+        states: the states' memory, for observation.
+
     Members:
         i: stream of channels: x, signed; ``delta``, unsigned; ``first``: the beat belongs to the first token of a
             sequence.
@@ -78,6 +81,7 @@ class Scan(wiring.Component):
         }
         beat = {"x": signed(widths.x), "delta": unsigned(DELTA_BITS), "first": unsigned(1)}
         coefficients = data.ArrayLayout(signed(COEFFICIENT_BITS), lanes)
+        self.states = BlockRam(width=lanes * widths.state, depth=self.depths["decays"], target=target)
         super().__init__(
             {
                 "i": In(stream.Signature(data.StructLayout(beat))),
@@ -201,7 +205,7 @@ class Scan(wiring.Component):
         m.d.comb += store.place.eq(stages.register(place, "decay_place"))
         delta = stages.delay(self.i.payload.delta, steps.parameters, "lane_delta")
         first = stages.delay(self.i.payload.first, steps.forget, "first")
-        m.submodules.states = memory = BlockRam(width=config.lanes * widths.state, depth=depth, target=config.target)
+        m.submodules.states = memory = self.states
         at = steps.state - BlockRam.latency
         with m.If(chains.group(at)):
             read_place, _ = count(m, depth, "read_place")

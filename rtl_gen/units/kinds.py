@@ -155,6 +155,24 @@ class Switch(Kind):
         return value
 
 
+@dataclass(frozen=True)
+class Text(Kind):
+    """Any text, such as the name of a file. ``optional``: None stands for no text."""
+
+    optional: bool = False
+
+    rule = "text"
+
+    @property
+    def schema(self) -> Mapping[str, Any]:  # type: ignore[override]
+        return {"type": ["string", "null"] if self.optional else "string"}
+
+    def check(self, name: str, value: Any) -> str | None:
+        if not isinstance(value, str) and not (self.optional and value is None):
+            raise TypeError(f"{subject(name)} must be a str{' or None' if self.optional else ''}, not {value!r}")
+        return value
+
+
 class Format(Kind):
     """A number format; as text a preset or a file (:func:`qse_hw.golden.formats.presets.load_format`)."""
 

@@ -22,7 +22,7 @@ from qse_hw.golden.reference.matvec import (
 )
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.kinds import Integer, Integers
+from qse_hw.rtl_gen.units.kinds import Integer, Integers, Switch
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import TARGET
 
@@ -76,6 +76,10 @@ class MatvecConfig(UnitConfig):
         kind=Integer(1, MAX_TAG_BITS), help="bits passed on from a job to its sums", metavar="B", default=4,
         measure="bits",
     )  # fmt: skip
+    backlog: bool = option(
+        kind=Switch(), default=False,
+        help="a tile's sums may wait for those of the tile before: for short vectors between long ones",
+    )  # fmt: skip
     target: str = option(TARGET)
 
     def __post_init__(self) -> None:
@@ -93,6 +97,7 @@ class MatvecConfig(UnitConfig):
     @property
     def label(self) -> str:
         words = [self.unit, ",".join(map(str, self.sizes)), f"s{self.width}", f"{self.rows}x{self.columns}"]
+        words += ["backlog"] if self.backlog else []
         return " ".join([*words, *([self.target] if self.target != "generic" else [])])
 
     @property

@@ -68,7 +68,8 @@ class MatvecModel:
         return trace | pipeline.stream_ports("o", outputs, run.valid["o"], stimulus.accept)
 
     def _control(self, stimulus: Stimulus, offered: dict[str, Offered]) -> _Run:
-        config, depth, margin = self._config, self._depth, max(self._config.rows, 2)
+        config, depth = self._config, self._depth
+        margin = 2 * config.rows if config.backlog else max(config.rows, 2)
         sides = {name: _Side(stream) for name, stream in offered.items()}
         i, queued, weights, scales = sides.values()
         beats, jobs = self._beats_of(offered["i"].beats), self._jobs_of(offered["jobs"].beats)
@@ -82,7 +83,8 @@ class MatvecModel:
         tiles: list[_Tile] = []
         reader: _Reader | None = None
         room = has_room = has_left = False
-        held = reserved = may_end = 0
+        held = reserved = 0
+        may_end = -config.rows
         for t, accept in enumerate(stimulus.accept.tolist()):
             for side in sides.values():
                 side.offer(t)
@@ -114,8 +116,12 @@ class MatvecModel:
             if start and tile is not None:
                 tiles.append(tile)
                 reserved += tile.rows
-                may_end = t + config.rows
-                sums += range(t + self._delay, t + self._delay + tile.rows)
+                begin = t
+                if config.backlog:  # its sums follow those of the tile before, and meanwhile no other tile may wait
+                    begin = may_end = max(t, may_end + config.rows)
+                else:
+                    may_end = t + config.rows
+                sums += range(begin + self._delay, begin + self._delay + tile.rows)
             if issue and reader is not None:
                 buffer = buffers[reader.job.vector]
                 steps.append((t + BlockRam.latency + Queue.latency, reader.read(buffer)))

@@ -14,8 +14,8 @@ from qse_hw.synth.formal.task import Fault, Task
 
 
 def tasks(config: UnitConfig) -> list[Task]:
-    """The rules of the sums."""
-    if not isinstance(config, MatvecConfig):
+    """The rules of the sums; none of an engine with a backlog, which is not proved."""
+    if not isinstance(config, MatvecConfig) or config.backlog:
         return []
     unit = emit(config)
     return [_task(unit, config, unit.text)]
@@ -23,7 +23,7 @@ def tasks(config: UnitConfig) -> list[Task]:
 
 def faults(config: UnitConfig) -> list[Fault]:
     """Faulty engines, each with the property that catches it; none of an engine of one row, where no total waits."""
-    if not isinstance(config, MatvecConfig) or config.rows == 1:
+    if not isinstance(config, MatvecConfig) or config.backlog or config.rows == 1:
         return []
     unit, depth = emit(config), config.component().queue_depth
     register = _search(r"\n    waiting <= (\S+) ;", unit.text)[1]

@@ -69,6 +69,9 @@ SOUND: dict[str, tuple[str, ...]] = {
     "outputs": ("8", "3", "65537"),
     "rows": ("1", "4"),
     "columns": ("1", "4"),
+    "scan_lanes": ("1", "4", "3"),
+    "norm_lanes": ("1", "4", "3"),
+    "hadamard_lanes": ("1", "4", "3"),
     "size": ("8", "12", "96", "7"),
     "width": ("8", "1", "33"),
     "channels": ("12", "3", "65537"),
@@ -84,6 +87,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "tag_bits": ("4", "17"),
     "eps": ("1", "8053", "0"),
     "transpose": (),
+    "backlog": (),
     "function": ("softplus", "exp2", "tanh"),
     "error": ("2^-8", "1/64", "2^-40", "0"),
     "low": ("0", "-2", "1/16"),
@@ -120,7 +124,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "limit": ("1",),
     "clock": ("200", "1e-300", "1e308"),
     "tile": ("16x16", "4x4", "0x0", "999999x999999", "1x"),
-    "prompt": ("512", "1"),
+    "prompt": ("512", "1", "The ", ""),
     "simulator": ("verilator", "icarus"),
     "wave": ("OUT/w.vcd", "OUT/w.fst"),
     "whole_model": ("mamba-130m", "mamba2-130m"),
@@ -150,8 +154,8 @@ SOUND: dict[str, tuple[str, ...]] = {
 }
 # never a path that could be written to outside the folder
 OUTPUTS = ("json", "markdown", "png", "output", "directory", "wave", "keep", "cache")
-# Loading the harness takes long, and its tasks' files hold code by design.
-LEFT_OUT = ("tasks", "task_path", "help")
+# Loading the harness takes long, and its tasks' files hold code by design; compiling an accelerator takes minutes.
+LEFT_OUT = ("tasks", "task_path", "rtl", "help")
 
 
 def parser(command: str) -> argparse.ArgumentParser:

@@ -38,6 +38,7 @@ LONG = (
     "compare --activations a.safetensors",
     "image --model ck --calibration i.json --rows 2 --columns 2 -o made.img",
     "plan --model mamba-130m",
+    "generate --tokens 2",
     "bench --parts generate",
     "replay --format int8 --input bf16 --lanes 32",  # of the bundled model
     "eval --tokens 512 --calibration-tokens 512 --formats int8,quamba2",

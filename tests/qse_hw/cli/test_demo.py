@@ -48,6 +48,7 @@ def test_summary():
             "quantize": {"speed_relative_to": {"se8, NumPy": {"INT8": 0.5}}},
             "replay": {"ratio": {"full speed": 21.4}},
         },
+        "generate": {"values_compared": 12345, "mismatches": 0, "prompt": "The ", "text": "whale"},
     }
     assert demo._summary(figures) == [
         ["SQNR, mean over layers", "int8 31.0 dB"],
@@ -58,6 +59,8 @@ def test_summary():
         ["encoder se8, bf16", "210 COMB, 99 FF, 1 DSP, 171 MHz"],
         ["se8 in NumPy, speed", "0.50 x INT8"],
         ["replay, speed", "21 x a one-lane testbench"],
+        ["accelerator against integer model", "12,345 values, 0 mismatches"],
+        ["written by the Verilog", "The whale"],
     ]
 
 
@@ -81,15 +84,18 @@ def test_all_of_it(tmp_path):
     assert files == {
         "activations.safetensors", "calibration.json", "x.npy", "codes.npy", "decoded.npy", "replay.json", "synth.json",
         "synth.png", "compare.json", "eval.json", "plan.json", "bench.json", "picture.png",
-        *units, "encoder/MULT18X18D.v",
+        "generate.json", "accelerator.png", *units, "encoder/MULT18X18D.v",
     }  # fmt: skip
     assert all(name in done.stdout for name in files)
     tensors, _ = read_activations(folder / "activations.safetensors")
     assert next(iter(tensors.values())).shape[0] >= 2048
     values = sum(x.size for x in tensors.values())
-    replay, compare, synth = (
-        json.loads((folder / f"{name}.json").read_text()) for name in ("replay", "compare", "synth")
+    replay, compare, synth, generate = (
+        json.loads((folder / f"{name}.json").read_text()) for name in ("replay", "compare", "synth", "generate")
     )
+    assert generate["mismatches"] == 0
+    assert generate["tokens"] == generate["forms"]["integers"]["tokens"]
+    assert "The whale " + generate["text"] in done.stdout
     assert [(run["values"], run["mismatches"]) for run in replay["runs"]] == [(values, 0)] * 2
     assert {row["differences"] for row in compare["equality"]} == {0}
     assert [unit["parameters"]["format"]["name"] for unit in synth["results"]] == ["se8", "int8"]

@@ -129,6 +129,22 @@ def test_back_pressure_stops_the_unit(rng):
     assert {*range(150, 400)} <= {*waiting.tolist()}
 
 
+def test_a_short_tile_between_long_ones_costs_no_cycle(rng):
+    """A tile of one beat ends one cycle after another tile; its sums wait, the multipliers do not."""
+    unit = MatvecConfig(sizes=(24, 2), rows=4, columns=2, backlog=True)
+    long, short = (product(rng, unit, n, inputs, 4, release=False) for n, inputs in enumerate((24, 2)))
+    again = [
+        one._replace(written=False, weights=rng.integers(-128, 128, one.weights.shape)) for one in (short, long) * 4
+    ]
+    products = [long, short, *again]
+    trace = check(unit, products)
+    taken = np.flatnonzero(trace["weights__valid"] & trace["weights__ready"])
+    beats = sum(one.job.beats for one in products)
+    assert len(taken) == beats
+    # the queues fill while the first two vectors come; from then on a beat per cycle
+    assert taken[-1] - taken[20] == beats - 1 - 20
+
+
 @pytest.mark.every(4)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("reset", [5, 9, 14, 21, 22, 23, 24, 31, 40, 47])

@@ -55,7 +55,7 @@ def test_equals_the_golden_model(target, rng):
             ctx.set(dut.i.valid, offered)
             if offered:
                 result, total, M, k = waiting[0]
-                ctx.set(dut.i.payload, {"sum": total, "m": M, "k": k, "tag": TAGS[result]})
+                ctx.set(dut.i.payload, {"sum": total, "m": M, "k": k, "tag": TAGS[result], "last": 0})
             for name in TAGS:
                 ctx.set(getattr(dut, name).ready, not pauses[name]())
             for name in TAGS:
@@ -85,7 +85,7 @@ def test_only_the_results_that_saturate_are_flagged():
             ctx.set(getattr(dut, name).ready, 1)
         for result, total, M, k in rows:
             ctx.set(dut.i.valid, 1)
-            ctx.set(dut.i.payload, {"sum": total, "m": M, "k": k, "tag": TAGS[result]})
+            ctx.set(dut.i.payload, {"sum": total, "m": M, "k": k, "tag": TAGS[result], "last": 0})
             await ctx.tick()
         ctx.set(dut.i.valid, 0)
         await ctx.tick().repeat(dut.latency + 2)

@@ -27,7 +27,8 @@ def test_names():
 def test_manifest():
     document = json.loads(json.dumps(manifest(emit(FULL))))
     assert document["parameters"] == {
-        "unit": "matvec", "sizes": [70, 9, 9], "rows": 3, "columns": 4, "width": 9, "tag_bits": 5, "target": "ecp5"
+        "unit": "matvec", "sizes": [70, 9, 9], "rows": 3, "columns": 4, "width": 9, "tag_bits": 5,
+        "backlog": False, "target": "ecp5",
     }  # fmt: skip
     assert (document["beats_per_buffer"], document["max_sum"]) == ([18, 3, 3], (1 << 31) - 1)
     assert document["latency"] == 2 + 3 + 1 + 2 + 2 + 2  # queue, multipliers, a register, their sums; totals; queue

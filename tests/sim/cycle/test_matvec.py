@@ -18,6 +18,8 @@ UNITS = [
     MatvecConfig(sizes=(7,), rows=1, columns=1, width=18, target="ecp5"),
     MatvecConfig(sizes=(40, 40), rows=4, columns=4, target="ecp5"),
     MatvecConfig(sizes=(40, 6), rows=8, columns=3, width=9, tag_bits=1),
+    MatvecConfig(sizes=(9, 20, 5), rows=3, columns=2, backlog=True),
+    MatvecConfig(sizes=(40, 2), rows=5, columns=2, backlog=True),
 ]
 
 

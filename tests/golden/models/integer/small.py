@@ -34,7 +34,12 @@ class Bits(dict[str, int]):
 @cache
 def model(kind: str = "mamba1") -> Mamba:
     """Two layers of 24 channels, 48 inside (order 12 times 4), that nothing hides behind ones."""
-    made = Mamba(KINDS[kind][0])
+    return noisy(KINDS[kind][0])
+
+
+def noisy(config: Config) -> Mamba:
+    """A model of which no weight is as it is initialized."""
+    made = Mamba(config)
     initialize(made, 5)
     draw = torch.Generator().manual_seed(7)
     with torch.no_grad():

@@ -1,0 +1,1 @@
+"""A Mamba in Verilog, token by token, compared with the integer model."""

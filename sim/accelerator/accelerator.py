@@ -1,0 +1,157 @@
+"""An integer Mamba-1 in Verilog: token ids in, logits and the values of every tensor out."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.golden.models.integer.mamba1.weight_stream import weight_stream
+from qse_hw.golden.models.integer.taps import Tensor
+from qse_hw.golden.reference.matvec import K_BITS, M_BITS
+from qse_hw.golden.reference.words import as_signed, join_fields, split_fields
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.mixer.model import embed, parameter_words, token_beats
+from qse_hw.rtl_gen.units.model import ModelConfig
+from qse_hw.sim.accelerator.program import ALWAYS, Program, tap_ports
+
+Integers = npt.NDArray[np.int64]
+
+PATIENCE = 4
+"""A token may take so many times the cycles of its products, and :data:`SPARE` more for every layer."""
+SPARE = 5000
+
+
+class Stepped(NamedTuple):
+    """What a token gave.
+
+    Attributes:
+        logits: integers (vocabulary,).
+        tensors: the values of every tensor that has a tap, as :class:`qse_hw.golden.models.integer.taps.Taps` has them.
+        times: the cycles in which they passed, one for each beat of a tap, by tap.
+        cycles: from the token's first residual value to its last logit.
+        product_cycles: cycles in which the engine's multipliers worked.
+    """
+
+    logits: Integers
+    tensors: dict[Tensor, Integers]
+    times: dict[str, Integers]
+    cycles: int
+    product_cycles: int
+
+
+@dataclass(frozen=True)
+class Tap:
+    """How a tap's payloads are read: ``lanes`` values of ``bits`` each, signed, or codes of ``format``."""
+
+    bits: int
+    lanes: int
+    format: SegmentedFormat | None = None
+
+    def values(self, payloads: npt.NDArray[np.uint8]) -> Integers:
+        """The values of payloads (beats, bytes), in order."""
+        lanes = np.stack(split_fields(payloads, [self.bits] * self.lanes), axis=1).ravel()
+        if self.format is None:
+            return as_signed(lanes, self.bits)
+        table = np.zeros(1 << self.format.bits, np.int64)
+        table[list(self.format.decoded)] = list(self.format.decoded.values())
+        return table[lanes]
+
+
+class Accelerator:
+    """A model's mixer in Verilog, compiled and loaded, at the start of a sequence.
+
+    Args:
+        config: what to build; taps are added.
+        folder: for all files that are made.
+        share, seed, short: see :class:`Program`.
+
+    Raises:
+        InputError: if Verilator or what it needs is missing.
+        RuntimeError: if compilation or loading fails.
+    """
+
+    def __init__(
+        self, config: ModelConfig, folder: Path, *, share: int = ALWAYS, seed: int = 1, short: bool = False
+    ) -> None:
+        config = replace(config, taps=True)
+        self.parameters, self.config = config.integers, config.mixer
+        parameters, unit = self.parameters, emit(config)
+        stream = weight_stream(parameters, self.config.shape)
+        scales = join_fields([(stream.M, M_BITS), (stream.k, K_BITS)])
+        self._program = Program(
+            unit, folder, weights=stream.weights.view(np.uint8), scales=scales, share=share, seed=seed, short=short
+        )
+        self._program.load(parameter_words(parameters, self.config))
+        self._widths = {port["name"]: port["width"] for port in unit.ports}
+        self._first = True
+
+    def close(self) -> None:
+        """End the simulation."""
+        self._program.close()
+
+    def restart(self) -> None:
+        """The next token begins a new sequence."""
+        self._first = True
+
+    def reset(self) -> None:
+        """Reset the unit, wherever it is; the next token begins a new sequence."""
+        self._program.reset()
+        self._first = True
+
+    def step(self, token: int, *, limit: int | None = None) -> Stepped:
+        """Send a token of the vocabulary.
+
+        Raises:
+            RuntimeError: if the logits do not come within ``limit`` cycles; None: many times those that it takes.
+        """
+        config = self.config
+        beats = token_beats(embed(self.parameters, token), first=self._first)
+        if limit is None:
+            limit = PATIENCE * config.product_cycles + SPARE * config.layers
+        ran = self._program.run(beats, outputs=config.vocabulary, limit=limit)
+        self._first = False
+        (logits,) = split_fields(ran.outputs, [24])
+        names = tap_ports(self._widths)
+        valid = np.unpackbits(ran.taps, axis=1, count=len(names), bitorder="little") > 0
+        times = {name: ran.tap_cycles[valid[:, number]] for number, name in enumerate(names)}
+        return Stepped(as_signed(logits, 24), self._tensors(ran.taps), times, ran.cycles, ran.weight_beats)
+
+    def _tensors(self, rows: npt.NDArray[np.uint8]) -> dict[Tensor, Integers]:
+        """The taps' values, layer by layer."""
+        names = tap_ports(self._widths)
+        widths = [self._widths[f"tap_{name}__payload"] for name in names]
+        bits = np.unpackbits(rows, axis=1, bitorder="little")
+        tensors: dict[Tensor, Integers] = {}
+        at = len(names)
+        for number, (name, width) in enumerate(zip(names, widths, strict=True)):
+            passed = bits[bits[:, number] > 0, at : at + width]
+            at += width
+            values = self._tap(name).values(np.packbits(passed, axis=1, bitorder="little"))
+            tensors |= self._by_layer(name, values)
+        return tensors
+
+    def _tap(self, name: str) -> Tap:
+        config = self.config
+        for operand, format in config.formats.items():
+            if operand == name:
+                return Tap(format.bits, config.code_lanes(operand), format)
+        if name == "state":
+            return Tap(config.state_bits, config.scan_lanes)
+        return Tap(self._widths[f"tap_{name}__payload"], 1)
+
+    def _by_layer(self, name: str, values: Integers) -> dict[Tensor, Integers]:
+        """A tensor's values cut into the layers'."""
+        if name == "logits":
+            return {(None, name): values}
+        layers = self.config.layers
+        extra = 1 if name in ("residual", "norm") else 0  # the embedding's, the last norm's
+        parts = np.split(values, layers + extra) if len(values) % (layers + extra) == 0 else [values]
+        if name == "residual":
+            return {(None, name): parts[0], **{(layer, name): part for layer, part in enumerate(parts[1:])}}
+        tensors: dict[Tensor, Integers] = {(layer, name): part for layer, part in enumerate(parts[:layers])}
+        if name == "norm":
+            tensors[None, "norm_f"] = parts[-1]
+        return tensors

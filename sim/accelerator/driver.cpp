@@ -1,0 +1,174 @@
+// Drives the module `accelerator` (sim/accelerator/program.py): its parameters once, then token after token.
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+
+#include "Vdut.h"
+
+// Verilator's runtime calls this instead of ending the process, which is Python's.
+void vl_fatal(const char*, int, const char*, const char* message) { throw std::runtime_error(message); }
+
+namespace {
+
+// Little-endian: Verilator keeps ports in integers or arrays of 32-bit words, the low bits first.
+template <typename Port>
+void set(Port& port, const std::uint8_t* bytes, long size) {
+    std::memcpy(&port, bytes, size);
+}
+
+template <typename Port>
+void get(const Port& port, std::uint8_t* bytes, long size) {
+    std::memcpy(bytes, &port, size);
+}
+
+// Beats that are sent in order, and from the first one again if they repeat.
+struct Source {
+    const std::uint8_t* beats;
+    long count, size, position;
+
+    const std::uint8_t* beat() const { return beats + position * size; }
+};
+
+// A memory that answers in `share` of 256 cycles only, at random, and the sink likewise.
+struct Pace {
+    std::uint32_t word, share;
+
+    bool goes() {
+        word ^= word << 13, word ^= word >> 17, word ^= word << 5;
+        return (word & 255) < share;
+    }
+};
+
+class Accelerator {
+  public:
+    Accelerator() : dut_(std::make_unique<Vdut>(&context_)) {
+        dut_->clk = 0;
+        reset();
+    }
+
+    ~Accelerator() { dut_->final(); }
+
+    void reset() {
+        dut_->i_valid = dut_->weights_valid = dut_->scales_valid = dut_->parameters_valid = 0;
+        dut_->rst = 1;
+        for (int cycle = 0; cycle < 3; ++cycle) edge();
+        dut_->rst = 0;
+    }
+
+    // Sends all beats of `words`; false if one is not accepted within `patience` cycles.
+    bool load(Source words, long patience) {
+        dut_->parameters_valid = 1;
+        for (long waited = 0; words.position < words.count;) {
+            set(dut_->parameters, words.beat(), words.size);
+            dut_->eval();
+            const bool accepted = dut_->parameters_ready;
+            edge();
+            words.position += accepted;
+            waited = accepted ? 0 : waited + 1;
+            if (waited > patience) return false;
+        }
+        dut_->parameters_valid = 0;
+        return true;
+    }
+
+    struct Token {
+        Source input, weights, scales;        // weights and scales go on with the next token
+        std::uint8_t* outputs;                // room for `output_count` beats of `output_size` bytes
+        long output_count, output_size;
+        std::uint8_t* taps;                   // room for `tap_room` rows of `tap_size` bytes
+        std::int64_t* tap_cycles;             // and for the rows' cycles
+        long tap_room, tap_size;
+        long limit;                           // of cycles
+        Pace pace;
+        // results
+        long cycles, received, tap_rows, weight_beats;
+    };
+
+    void run(Token& token) {
+        bool weights_offered = false, scales_offered = false;
+        token.cycles = token.received = token.tap_rows = token.weight_beats = 0;
+        for (; token.received < token.output_count && token.cycles < token.limit; ++token.cycles) {
+            weights_offered = weights_offered || token.pace.goes();
+            scales_offered = scales_offered || token.pace.goes();
+            dut_->i_valid = token.input.position < token.input.count;
+            if (dut_->i_valid) set(dut_->i, token.input.beat(), token.input.size);
+            dut_->weights_valid = weights_offered;
+            set(dut_->weights, token.weights.beat(), token.weights.size);
+            dut_->scales_valid = scales_offered;
+            set(dut_->scales, token.scales.beat(), token.scales.size);
+            dut_->o_ready = token.pace.goes();
+            dut_->eval();
+            if (dut_->i_valid && dut_->i_ready) ++token.input.position;
+            if (weights_offered && dut_->weights_ready) {
+                next(token.weights);
+                weights_offered = false;
+                ++token.weight_beats;
+            }
+            if (scales_offered && dut_->scales_ready) {
+                next(token.scales);
+                scales_offered = false;
+            }
+            if (dut_->taps_valid && token.tap_rows < token.tap_room) {
+                get(dut_->taps, token.taps + token.tap_rows * token.tap_size, token.tap_size);
+                token.tap_cycles[token.tap_rows++] = token.cycles;
+            }
+            if (dut_->o_valid && dut_->o_ready) {
+                get(dut_->o, token.outputs + token.received * token.output_size, token.output_size);
+                ++token.received;
+            }
+            edge();
+        }
+    }
+
+  private:
+    static void next(Source& source) {
+        if (++source.position == source.count) source.position = 0;
+    }
+
+    void edge() {
+        dut_->eval();
+        dut_->clk = 1;
+        dut_->eval();
+        dut_->clk = 0;
+    }
+
+    VerilatedContext context_;
+    std::unique_ptr<Vdut> dut_;
+};
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT void* start() {
+    try {
+        return new Accelerator;
+    } catch (const std::exception&) {
+        return nullptr;
+    }
+}
+
+EXPORT void reset(void* accelerator) { static_cast<Accelerator*>(accelerator)->reset(); }
+
+EXPORT void stop(void* accelerator) { delete static_cast<Accelerator*>(accelerator); }
+
+// Whether all `count` words of `size` bytes were accepted.
+EXPORT int load(void* accelerator, const std::uint8_t* words, long count, long size, long patience) {
+    try {
+        return static_cast<Accelerator*>(accelerator)->load({words, count, size, 0}, patience);
+    } catch (const std::exception&) {
+        return 0;
+    }
+}
+
+// Whether the simulation went on to the end or the limit of cycles.
+EXPORT int run(void* accelerator, Accelerator::Token* token) {
+    try {
+        static_cast<Accelerator*>(accelerator)->run(*token);
+        return 1;
+    } catch (const std::exception&) {
+        return 0;
+    }
+}

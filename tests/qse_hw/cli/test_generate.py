@@ -1,0 +1,99 @@
+"""generate: every form's text and tokens, what is refused; the Verilog is in tests/sim/accelerator and below."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from qse_hw.cli import main
+from qse_hw.golden.models.integer.document import read_formats, write_formats
+from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
+from tests.golden.models.integer import small
+
+BYTES = 256
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A small byte-level Mamba-1, its formats, shared and not, and those of another model."""
+    from qse_hw.golden.models.integer.calibrate import calibrate_integer
+    from qse_hw.golden.models.integer.options import Options
+
+    folder = tmp_path_factory.mktemp("generate")
+    model = small.noisy(replace(small.KINDS["mamba1"][0], vocab_size=BYTES))
+    save_model(model, folder / "model", dtype=torch.float32)
+    text = torch.randint(0, BYTES, (512,), generator=torch.Generator().manual_seed(3))
+    for name, options in {
+        "shared": Options(spec="se8:L=8", objective="x", mode="shared", local_bits=16),
+        "coded": Options(spec="se8:L=8", objective="x", mode="shared"),
+    }.items():
+        write_formats(folder / f"{name}.json", calibrate_integer(model, text, tokens=512, options=options))
+    write_formats(folder / "other.json", small.formats())
+    return folder
+
+
+def run(files, *words):
+    return main(["generate", "--model", str(files / "model"), *words])
+
+
+def test_integers_and_float(files, tmp_path, capsys):
+    calibration, path = files / "coded.json", tmp_path / "made.json"
+    assert run(files, "--calibration", str(calibration), "--prompt", "ab", "--tokens", "5", "--json", str(path)) == 0
+    document = json.loads(path.read_text())
+    model = load_model(files / "model")
+    expected = {}
+    forms = {"float32": model, "integers": IntegerMamba.of(model, read_formats(calibration))}
+    for name, form in forms.items():
+        ids = [*b"ab"]
+        for _ in range(5):
+            with torch.no_grad():
+                ids.append(int(np.argmax(form(torch.tensor([ids]))[0, -1].numpy())))
+        expected[name] = ids[2:]
+    assert {name: form["tokens"] for name, form in document["forms"].items()} == expected
+    assert document["tokens"] == expected["integers"]
+    assert document["text"] == bytes(expected["integers"]).decode(errors="replace")
+    assert (document["schema"], document["prompt"]) == ("qse-hw/generate/1", "ab")
+    said = capsys.readouterr().out
+    assert "float32: ab" in said
+    assert "integers: ab" in said
+
+
+@pytest.mark.full
+def test_verilog(files, tmp_path, capsys):
+    path = tmp_path / "made.json"
+    words = ["--calibration", str(files / "shared.json"), "--tokens", "3", "--rtl", "--rows", "4", "--columns", "4"]
+    words += ["--scan-lanes", "2", "--hadamard-lanes", "2", "--png", str(tmp_path / "made.png"), "--json", str(path)]
+    assert run(files, *words) == 0
+    document = json.loads(path.read_text())
+    assert document["tokens"] == document["forms"]["verilog"]["tokens"] == document["forms"]["integers"]["tokens"]
+    assert document["mismatches"] == 0
+    assert document["values_compared"] == (4 + 3 - 1) * (2 * (24 * 3 + 48 * 8 + 3 + 8 + 192) + 48 + BYTES)
+    weights = 2 * (24 * 96 + 48 * (3 + 8) + 3 * 48 + 48 * 24) + 24 * BYTES
+    assert document["bound_cycles_per_token"] == weights / 16
+    assert document["over_bound"] == document["cycles_per_token"] / document["bound_cycles_per_token"] > 1
+    assert (tmp_path / "made.png").read_bytes().startswith(b"\x89PNG")
+    assert "0 mismatches" in capsys.readouterr().out
+
+
+REFUSED = [
+    (["--tokens", "0"], "Tokens must be at least 1, not 0"),
+    (["--rows", "4"], "Option --rows is of the Verilog: give --rtl, too"),
+    (["--png", "x.png"], "Option --png is of the Verilog: give --rtl, too"),
+    (["--calibration", "IN/other.json"], "Formats must be of this checkpoint"),
+    (["--calibration", "IN/coded.json", "--rtl"], "calibrate with --local-bits 16"),
+    (["--calibration", "IN/shared.json", "--rtl", "--columns", "6"], "must divide the 6 columns of the engine"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "sentence"), REFUSED, ids=lambda value: " ".join(value)[:40])
+def test_refusals(files, words, sentence, tmp_path, capsys):
+    words = [word.replace("IN/", f"{files}/") for word in words]
+    assert run(files, *words, "--json", str(tmp_path / "made.json")) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert sentence in said.err
+    assert "float32:" not in said.out
+    assert not (tmp_path / "made.json").exists()
