@@ -11,6 +11,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 SCRIPTS = (
     "tables.py", "accuracy.py", "units.py", "verification.py", "hardware.py", "pytorch.py", "tests.py", "image.py",
+    "accelerator.py",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qse_hw.cli.arguments import check_output
+from qse_hw.cli.arguments import check_output, command_without
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = "qse-hw/generate/1"
 PROMPT, TOKENS = "The ", 32
 CALIBRATION_TOKENS = 8192
+OPTIMIZED = 128  # tokens from which on it pays to compile with optimization: minutes once, a second less per token
 ENGINE = {"rows": 8, "columns": 8, "scan_lanes": 8, "norm_lanes": 2, "hadamard_lanes": 4}
 """The mixer's sizes, unless others are given."""
 
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     last = list(forms.values())[-1]
     document: dict[str, Any] = {
         "schema": SCHEMA,
-        "command": args.command,
+        "command": command_without(args.command, "json", "png"),
         **environment(),
         "model": fingerprint(model),
         "prompt": args.prompt,
@@ -126,7 +127,7 @@ def _write(
     from qse_hw.sim.accelerator.accelerator import Accelerator
 
     with console.status("compiling the Verilog"):
-        accelerator = Accelerator(config, folder / "accelerator")
+        accelerator = Accelerator(config, folder / "accelerator", short=len(prompt) + args.tokens < OPTIMIZED)
     compared = Compared(accelerator, parameters)
     try:
         forms["verilog"] = generate(compared, prompt, args.tokens, print_token("Verilog"))
