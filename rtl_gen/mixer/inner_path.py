@@ -22,8 +22,6 @@ from qse_hw.rtl_gen.pointwise.time_step import TimeStep
 from qse_hw.rtl_gen.scan.scan import FLAGS as SCAN_FLAGS
 from qse_hw.rtl_gen.scan.scan import Scan
 
-LOADED = ("convolution", "time_step", "scan", "decays")
-"""Units with parameters for every channel; decays are the scan's A."""
 FLAGS = ("conv_sum", "x", "dt_sum", *(name.removesuffix("_saturated") for name in SCAN_FLAGS), "gated", "y")
 """Tensors whose values may saturate here."""
 

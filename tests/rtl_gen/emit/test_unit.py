@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, check_unit, unit_class
+from qse_hw.rtl_gen.emit.unit import MODEL, UNITS, UnitConfig, check_unit, unit_class
 
 
 def test_the_units():
@@ -31,9 +31,8 @@ def test_each_unit_has_its_class(name):
 
 @pytest.mark.parametrize("name", ["", "quantizers", "Encoder", "os", None, 3])
 def test_unknown_units(name):
-    text = f"^Unit must be one of {', '.join(UNITS)}, not {name!r}$"
-    for look_up in (check_unit, unit_class):
-        with pytest.raises(InputError, match=text):
+    for look_up, names in ((check_unit, UNITS), (unit_class, (*UNITS, MODEL))):
+        with pytest.raises(InputError, match=f"^Unit must be one of {', '.join(names)}, not {name!r}$"):
             look_up(name)
 
 

@@ -46,7 +46,7 @@ def test_equals_the_component(rng, unit):
         assert first_difference(ConvolutionModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize("unit", UNITS[1:3], ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit):
     given = stimuli(unit, rng)

@@ -41,7 +41,7 @@ def test_equals_the_component(rng, unit):
         assert first_difference(GateModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit):
     given = stimuli(unit, rng)

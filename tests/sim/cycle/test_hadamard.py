@@ -60,7 +60,7 @@ def test_equals_the_component(rng, unit):
         assert first_difference(HadamardModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
-@pytest.mark.every(6)
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("unit", EMITTED, ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit, simulator):

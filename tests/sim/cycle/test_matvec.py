@@ -41,7 +41,7 @@ def test_equals_the_component(unit, rng):
         assert first_difference(MatvecModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
-@pytest.mark.every(3)
+@pytest.mark.full
 @pytest.mark.parametrize("unit", UNITS[1:], ids=lambda unit: unit.label)
 def test_equals_the_verilog(unit, rng, tmp_path):
     given = stimuli(unit, rng)

@@ -40,7 +40,7 @@ def test_equals_the_component(rng, unit):
     assert first_difference(ScanModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
-@pytest.mark.every(3)
+@pytest.mark.full
 @pytest.mark.parametrize("unit", UNITS[1:], ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit):
     given = stimuli(unit, rng)

@@ -14,6 +14,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.mamba1.parameters import Mamba1Layer
 from qse_hw.golden.models.integer.parameters import Parameters
 from qse_hw.golden.models.integer.products import Product
+from qse_hw.golden.reference.matvec import pack_tiles
 from qse_hw.golden.reference.product_schedule import Group, Result, Shape, head_schedule, layer_schedule, slices
 
 Integers = npt.NDArray[np.int64]
@@ -59,21 +60,13 @@ def weight_stream(parameters: Parameters, shape: Shape) -> WeightStream:
     return WeightStream(weights, M, k)
 
 
-def tiles(weights: Integers, *, rows: int, columns: int) -> npt.NDArray[np.int8]:
-    """The beats (beats, rows * columns) of a matrix (outputs, inputs)."""
-    outputs, inputs = weights.shape
-    padded = np.zeros((-(-outputs // rows) * rows, -(-inputs // columns) * columns), np.int8)
-    padded[:outputs, :inputs] = weights
-    split = padded.reshape(len(padded) // rows, rows, -1, columns)  # tile, row, beat, column
-    return split.swapaxes(1, 2).reshape(-1, rows * columns)
-
-
 def stream_parts(groups: list[Group], products: dict[Result, Product], shape: Shape) -> Iterator[WeightStream]:
     """What the engine takes for each job of a schedule, in order."""
     for result, first, end in slices(groups):
         product = products[result]
+        beats = pack_tiles(product.weights[first:end], rows=shape.rows, columns=shape.columns)
         yield WeightStream(
-            tiles(product.weights[first:end], rows=shape.rows, columns=shape.columns),
+            beats.reshape(len(beats), -1),
             product.by.M[first:end],
             product.by.k[first:end],
         )

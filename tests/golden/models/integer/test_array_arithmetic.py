@@ -38,7 +38,7 @@ def test_squares_of_a_residual_stream_at_its_limit():
 
 def test_the_table_of_decays_is_not_made_by_an_import():
     run = (
-        "import qse_hw.golden.models.integer.array_arithmetic as a; from qse_hw.golden.models.integer.functions import "
+        "import qse_hw.golden.models.integer.array_arithmetic as a; from qse_hw.golden.functions.exponential import "
         "EXP2; assert a._decay_table.cache_info().currsize == 0 and 'table' not in vars(EXP2); "
         "a.decays(a.np.zeros(1)); assert 'table' in vars(EXP2)"
     )

@@ -1,6 +1,7 @@
 """What a design space has: points, fronts, fitted formats and scales, and what is left out."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_kinds_of_scales(sweep, fake):
     spec = SMALL.replace('"runtime"', '[0.3, "runtime", "fitted"]').replace(', "ice40:up5k"', "")
     spec = spec.replace('"bf16", "s16e-10"', '"bf16"')
     by_scale = {point["options"]["scale"]: point for point in sweep(spec)["points"]}
-    assert by_scale["0.3"]["parameters"]["scale"] == vars(Scale.from_step(0.3))
+    assert by_scale["0.3"]["parameters"]["scale"] == asdict(Scale.from_step(0.3))
     assert by_scale["runtime"]["parameters"]["scale"] == "runtime"
     assert by_scale["fitted"]["accuracy"] == by_scale["runtime"]["accuracy"]
     assert by_scale["0.3"]["objectives"]["sqnr_db"] < by_scale["runtime"]["objectives"]["sqnr_db"] - 5

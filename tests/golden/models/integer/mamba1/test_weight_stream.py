@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.mamba1.weight_stream import layer_products, shape_of, tiles, weight_stream
+from qse_hw.golden.models.integer.mamba1.weight_stream import layer_products, shape_of, weight_stream
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.reference.product_schedule import SOURCES, Shape, head_schedule, jobs, layer_schedule
 from tests.golden.models.integer import small
-
-
-def test_a_tile():
-    matrix = np.arange(1, 16).reshape(3, 5)
-    assert tiles(matrix, rows=2, columns=3).tolist() == [
-        [1, 2, 3, 6, 7, 8], [4, 5, 0, 9, 10, 0], [11, 12, 13, 0, 0, 0], [14, 15, 0, 0, 0, 0],
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(4, 2), (5, 7), (1, 1)])
