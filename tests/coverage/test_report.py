@@ -70,5 +70,5 @@ def test_the_units_are_those_of_the_claim():
 def test_every_bin_is_hit_in_the_verilog(unit, tmp_path):
     collected = collect(unit, tmp_path)
     assert collected["empty"] == []
-    assert collected["hit"] == collected["bins"] > 8
+    assert collected["hit"] == collected["bins"] >= 8
     assert figures([collected])["bins_hit"] == collected["hit"]

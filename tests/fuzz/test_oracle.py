@@ -13,6 +13,7 @@ import pytest
 
 from qse_hw.cli import doctor
 from qse_hw.golden.errors import InputError
+from qse_hw.study.console import warn
 from tests.fuzz import oracle, worker
 from tests.fuzz.__main__ import _turn
 from tests.fuzz.damage import _edited, _places
@@ -46,6 +47,7 @@ FAULTS = {
     "stderr must be one sentence": lambda: refuse_loudly("and another"),
     "a sentence of": lambda: refuse("x" * 30_000),
     "status 0, but on stderr: UserWarning": lambda: warnings.warn("beware", stacklevel=1),
+    "status 0, but on stderr: a note": lambda: print("a note", file=sys.stderr),
     "but left": lambda: refuse_and_leave("left"),
     "half-written files are left": lambda: Path(".x.part").write_text("x"),
     "code from a file was run": lambda: pickle.loads(pickle.dumps(Bomb())),
@@ -68,6 +70,11 @@ def test_every_fault_is_found(words, monkeypatch):
     with pytest.raises(Finding, match=words):
         check(Case(argv=("doctor",)))
     assert resource.getrlimit(resource.RLIMIT_DATA) == limits
+
+
+def test_a_commands_own_warning_is_allowed(monkeypatch):
+    monkeypatch.setattr(doctor, "run", lambda args: warn("that is odd"))
+    assert check(Case(argv=("doctor",))) == "warning: that is odd\n"
 
 
 def test_work_that_is_not_done_counts_as_accepted(monkeypatch):

@@ -79,6 +79,7 @@ def test_compiled_whole(dtype, device):
 
 
 @pytest.mark.full
+@pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")  # of Inductor itself
 def test_compiled_by_inductor():
     x, weight = values(), torch.ones((3, 300), dtype=torch.int8)
     compiled = torch.compile(everything, fullgraph=True)
