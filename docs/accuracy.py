@@ -271,6 +271,7 @@ def blocks(now: age.Digests) -> dict[str, str]:
         "public": public_tables.public(load), "integer-claims": integer_tables.claims(load),
         "integer-models": integer_tables.models(load), "integer-parts": integer_tables.parts(load),
         "integer-shared": integer_tables.shared(load), "integer-bits": integer_tables.bits(load),
+        "integer-objectives": integer_tables.objectives(load),
         "commands-integer": commands("integer-"),
         "commands-x": commands("x-", "paper-"), "commands-sharing": commands("output-", "runtime-", "shared-"),
         "commands-whole": commands("quamba-", "int8-in-"), "commands-large": commands("calibrate-"),

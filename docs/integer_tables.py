@@ -133,6 +133,21 @@ def bits(load: Load) -> str:
     return "\n\n".join([markdown(columns, rows), f"{document['tokens']:,} held-out tokens.", command])
 
 
+def objectives(load: Load) -> str:
+    """What is made least, at 8 and 16 bits of the local tensors."""
+    documents = [load(f"integer-objectives-{local_bits}") for local_bits in (8, 16)]
+    rows = [
+        [
+            str(one["local_bits"]), one["objective"], f"{one['calibration']:.3f}", f"{one['held-out']:.3f}",
+            f"{one['cpu_seconds']:.0f}",
+        ]
+        for document in documents for one in document["results"]
+    ]  # fmt: skip
+    columns = ["local bits", "objective", "KL on the calibration text", "KL on held-out text", "processor seconds"]
+    commands = "\n".join(f"    {document['command']}" for document in documents)
+    return "\n\n".join([markdown(columns, rows), f"mnat per token, {documents[0]['tokens']:,} tokens.", commands])
+
+
 def tensors(document: dict[str, Any]) -> str:
     """Each tensor alone: KL and SQNR of every kind of rounding; where the two choose differently."""
     alone = document["tensors"]

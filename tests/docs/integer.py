@@ -118,6 +118,19 @@ def bits(page: str) -> Iterator[Pair]:
     yield Pair("tokens", re.search(r"^([\d,]+) held-out tokens", block, re.MULTILINE)[1], document["tokens"])
 
 
+def objectives(page: str) -> Iterator[Pair]:
+    block = blocks(page)["integer-objectives"]
+    reports = [report(f"integer-objectives-{local_bits}") for local_bits in (8, 16)]
+    for row, one in zip(rows(block), [one for each in reports for one in each["results"]], strict=True):
+        yield Pair(f"{row}", row["local bits"], one["local_bits"])
+        yield Pair(f"{row}", row["objective"], one["objective"])
+        yield Pair(f"{row}", row["KL on the calibration text"], one["calibration"])
+        yield Pair(f"{row}", row["KL on held-out text"], one["held-out"])
+        yield Pair(f"{row}", row["processor seconds"], one["cpu_seconds"])
+    for each in reports:
+        yield Pair("tokens", re.search(r"per token, ([\d,]+) tokens", block)[1], each["tokens"])
+
+
 def tensors(page: str, model: str) -> Iterator[Pair]:
     block, document = blocks(page)[f"integer-tensors-{model}"], report(f"integer-{model}")["tensors"]
     shown, differ = iter(rows(block)), []
@@ -161,5 +174,5 @@ def public(page: str) -> Iterator[Pair]:
 
 CHECKS = {
     "integer-claims": claims, "integer-models": models, "integer-parts": parts, "integer-shared": shared,
-    "integer-bits": bits, "public": public,
+    "integer-bits": bits, "integer-objectives": objectives, "public": public,
 }  # fmt: skip

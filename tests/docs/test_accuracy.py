@@ -201,7 +201,8 @@ def large(page: str) -> Iterator[Pair]:
 def made(page: str) -> Iterator[Pair]:
     kinds = ("x", "paper", "output", "runtime", "shared", "quamba", "int8-in", "calibrate", "integer")
     names = sorted(path.stem for kind in kinds for path in RESULTS.glob(f"{kind}-mamba*.json"))
-    names += ["headroom-bundled", "headroom-public", "public-x", "integer-shared", "integer-bits"]
+    names += ["headroom-bundled", "headroom-public", "public-x", "integer-shared", "integer-bits",
+              "integer-objectives-8", "integer-objectives-16"]
     yield from ages(blocks(page)["made"], names)
     commits = {report(name)["commit"][:7] for name in names}
     line = next(line for line in blocks(page)["made"].splitlines() if line.startswith("Made with"))
