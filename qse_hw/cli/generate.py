@@ -113,8 +113,8 @@ def _write(
     if calibration is None:
         calibration = folder / "calibration.json"
         _calibrate(model, calibration, shared=args.rtl)
-    parameters = model_parameters(model, read_formats(calibration))
     config = _model_config(args, str(calibration)) if args.rtl else None
+    parameters = model_parameters(model, read_formats(calibration)) if config is None else config.integers
     print_token = _printer(tokenizer, args.prompt)
     forms = {}
     decoder = MambaDecoder.of(model, dtype=torch.float32, state=torch.float32)
@@ -164,7 +164,7 @@ def _model_config(args: argparse.Namespace, calibration: str) -> "ModelConfig":
     sizes: dict[str, Any] = {
         name: default if getattr(args, name) is None else getattr(args, name) for name, default in ENGINE.items()
     }
-    return ModelConfig(calibration=calibration, model=args.model, **sizes)
+    return ModelConfig(calibration=calibration, model=args.model, taps=True, **sizes)
 
 
 def _printer(tokenizer: "Tokenizer", prompt: str) -> Callable[[str], Callable[[int], None]]:

@@ -13,8 +13,8 @@ from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.fifo import Fifo
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.mixer.coefficients import Coefficients
-from qse_hw.rtl_gen.mixer.config import MixerConfig
-from qse_hw.rtl_gen.mixer.layer_scalars import SCALE, SHIFT_BITS
+from qse_hw.rtl_gen.mixer.config import SHIFT_BITS, MixerConfig
+from qse_hw.rtl_gen.mixer.layer_scalars import SCALE
 from qse_hw.rtl_gen.mixer.pack import Pack
 from qse_hw.rtl_gen.pointwise.activation import Activation
 from qse_hw.rtl_gen.pointwise.gate import Gate

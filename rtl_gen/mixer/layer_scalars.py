@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.lane.lane import K_SHAPE
 from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.mixer.config import M_BITS, SHIFT_BITS
 
-M_BITS, SHIFT_BITS = 16, 6
 SCALE = data.StructLayout({"m": unsigned(M_BITS), "k": K_SHAPE})
 """``m * 2**-k``."""
 SCALARS = data.StructLayout({"norm": SCALE, "x": SCALE, "y": SCALE, "gated_shift": unsigned(SHIFT_BITS)})

@@ -13,10 +13,9 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.activation import activate
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
-from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import value_width
 from qse_hw.rtl_gen.units.encoder import EncoderConfig, format_facts
-from qse_hw.rtl_gen.units.function import FunctionConfig
+from qse_hw.rtl_gen.units.function import SiluUnitConfig
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import FORMAT, LANES, SCALE_BITS, SILU_ERROR, SILU_INPUT, SILU_OUTPUT, TARGET
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationConfig(UnitConfig):
+class ActivationConfig(SiluUnitConfig):
     """See :class:`qse_hw.rtl_gen.pointwise.activation.Activation`."""
 
     unit: ClassVar[str] = "activation"
@@ -38,17 +37,6 @@ class ActivationConfig(UnitConfig):
     scale_bits: int = option(SCALE_BITS)
     lanes: int = option(LANES)
     target: str = option(TARGET)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _ = self.silu.arithmetic
-
-    @property
-    def silu(self) -> FunctionConfig:
-        """The function unit whose lanes it has."""
-        return FunctionConfig(
-            function="silu", input=self.input, output=self.output, error=self.error, target=self.target
-        )
 
     @property
     def encoder(self) -> EncoderConfig:

@@ -175,6 +175,26 @@ class FunctionConfig(UnitConfig):
         )
 
 
+class SiluUnitConfig(UnitConfig):
+    """A unit with lanes of SiLU; its options ``input``, ``output``, ``error`` and ``target`` are theirs."""
+
+    input: InputType
+    output: InputType
+    error: Fraction
+    target: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.silu.arithmetic
+
+    @property
+    def silu(self) -> FunctionConfig:
+        """The function unit whose lanes it has."""
+        return FunctionConfig(
+            function="silu", input=self.input, output=self.output, error=self.error, target=self.target
+        )
+
+
 CONFIG = FunctionConfig
 
 

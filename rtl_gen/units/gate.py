@@ -11,8 +11,7 @@ import numpy as np
 from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.reference.gate import BITS, SHIFT_BITS, gated
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
-from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.function import FunctionConfig
+from qse_hw.rtl_gen.units.function import SiluUnitConfig
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import LANES, SILU_ERROR, SILU_INPUT, SILU_OUTPUT, TARGET
 
@@ -23,7 +22,7 @@ SEED = 20261207  # of the vectors' random values
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateConfig(UnitConfig):
+class GateConfig(SiluUnitConfig):
     """See :class:`qse_hw.rtl_gen.pointwise.gate.Gate`."""
 
     unit: ClassVar[str] = "gate"
@@ -34,17 +33,6 @@ class GateConfig(UnitConfig):
     error: Fraction = option(SILU_ERROR)
     lanes: int = option(LANES)
     target: str = option(TARGET)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _ = self.silu.arithmetic
-
-    @property
-    def silu(self) -> FunctionConfig:
-        """The function unit whose lanes it has."""
-        return FunctionConfig(
-            function="silu", input=self.input, output=self.output, error=self.error, target=self.target
-        )
 
     @property
     def label(self) -> str:

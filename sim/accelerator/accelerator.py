@@ -15,7 +15,7 @@ from qse_hw.golden.reference.words import as_signed, join_fields, split_fields
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.mixer.model import embed, parameter_words, token_beats
 from qse_hw.rtl_gen.units.model import ModelConfig
-from qse_hw.sim.accelerator.program import ALWAYS, Program, tap_ports
+from qse_hw.sim.accelerator.program import ALWAYS, Program, Ran, tap_ports
 
 Integers = npt.NDArray[np.int64]
 
@@ -76,7 +76,7 @@ class Accelerator:
     def __init__(
         self, config: ModelConfig, folder: Path, *, share: int = ALWAYS, seed: int = 1, short: bool = False
     ) -> None:
-        config = replace(config, taps=True)
+        config = config if config.taps else replace(config, taps=True)  # a new one reads the model again
         self.parameters, self.config = config.integers, config.mixer
         parameters, unit = self.parameters, emit(config)
         stream = weight_stream(parameters, self.config.shape)
@@ -114,24 +114,24 @@ class Accelerator:
         ran = self._program.run(beats, outputs=config.vocabulary, limit=limit)
         self._first = False
         (logits,) = split_fields(ran.outputs, [24])
-        names = tap_ports(self._widths)
-        valid = np.unpackbits(ran.taps, axis=1, count=len(names), bitorder="little") > 0
-        times = {name: ran.tap_cycles[valid[:, number]] for number, name in enumerate(names)}
-        return Stepped(as_signed(logits, 24), self._tensors(ran.taps), times, ran.cycles, ran.weight_beats)
+        tensors, times = self._tensors(ran)
+        return Stepped(as_signed(logits, 24), tensors, times, ran.cycles, ran.weight_beats)
 
-    def _tensors(self, rows: npt.NDArray[np.uint8]) -> dict[Tensor, Integers]:
-        """The taps' values, layer by layer."""
+    def _tensors(self, ran: Ran) -> tuple[dict[Tensor, Integers], dict[str, Integers]]:
+        """The taps' values, layer by layer, and the cycles of each tap's beats."""
         names = tap_ports(self._widths)
         widths = [self._widths[f"tap_{name}__payload"] for name in names]
-        bits = np.unpackbits(rows, axis=1, bitorder="little")
+        bits = np.unpackbits(ran.taps, axis=1, bitorder="little")
         tensors: dict[Tensor, Integers] = {}
+        times: dict[str, Integers] = {}
         at = len(names)
         for number, (name, width) in enumerate(zip(names, widths, strict=True)):
-            passed = bits[bits[:, number] > 0, at : at + width]
+            valid = bits[:, number] > 0
+            passed, times[name] = bits[valid, at : at + width], ran.tap_cycles[valid]
             at += width
             values = self._tap(name).values(np.packbits(passed, axis=1, bitorder="little"))
             tensors |= self._by_layer(name, values)
-        return tensors
+        return tensors, times
 
     def _tap(self, name: str) -> Tap:
         config = self.config
