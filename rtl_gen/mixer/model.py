@@ -1,6 +1,7 @@
 """A mixer for an integer Mamba-1, and the model's parameters in the mixer's words."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from qse_hw.golden.formats.inputs import InputType, input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.formats import FixedPoint
 from qse_hw.golden.models.integer.mamba1.parameters import Mamba1Layer
+from qse_hw.golden.models.integer.mamba1.weight_stream import shape_of
 from qse_hw.golden.models.integer.parameters import Parameters
 from qse_hw.golden.models.integer.shared import shared_formats
 from qse_hw.golden.reference import convolution, scan, time_step
@@ -57,6 +59,12 @@ def mixer_config(
                 f"{name} must have {type}, as the mixer's function units do, not s{own.bits}e{own.exponent}: its "
                 "values reach farther than the units' types"
             )
+    for number, layer in enumerate(layers):
+        if not 0 <= layer.gated_shift < 1 << SHIFT_BITS:
+            raise InputError(
+                f"Layer {number}: gated must be shifted by 0 to {(1 << SHIFT_BITS) - 1} places, not "
+                f"{layer.gated_shift}: its exponent does not suit those of scan and silu_gate; calibrate again"
+            )
     shift = max(0, *(layer.to_exponent for layer in layers))
     decays = [layer.A << (shift - layer.to_exponent) for layer in layers]
     reach = max(int(np.abs(layer.scan.D).max()) for layer in layers)
@@ -66,14 +74,13 @@ def mixer_config(
             f"A must have at most {MAX_A_BITS} bits in a unit that all layers share, but needs {a_bits}: the layers' "
             "exponents of A lie too far apart"
         )
-    m, d = layers[0].out.weights.shape
+    shape = shape_of(layers[0], rows=rows, columns=columns, vocabulary=len(parameters.head.weights))
     return MixerConfig(
-        d_model=m, d_inner=d, d_state=layers[0].A.shape[1], dt_rank=len(layers[0].dt_low.weights),
-        d_conv=layers[0].conv.taps.shape[1], layers=len(layers), vocabulary=len(parameters.head.weights),
+        **asdict(shape), d_conv=layers[0].conv.taps.shape[1], layers=len(layers),
         norm_format=common.segmented["norm"], x_format=common.segmented["x"],
         dt_low_format=common.segmented["dt_low"], y_format=common.segmented["y"], eps=layers[0].norm.eps,
         state_bits=common.bits["state"], a_bits=a_bits,
-        d_bits=max(2, reach.bit_length() + 1), decay_shift=shift, rows=rows, columns=columns, scan_lanes=scan_lanes,
+        d_bits=max(2, reach.bit_length() + 1), decay_shift=shift, scan_lanes=scan_lanes,
         norm_lanes=norm_lanes, hadamard_lanes=hadamard_lanes, target=target, taps=taps,
     )  # fmt: skip
 
@@ -133,7 +140,6 @@ def _scalar_words(parameters: Parameters, layers: Sequence[Mamba1Layer], config:
         for scale in reversed(scales):
             scalars = scalars << (M_BITS + K_BITS) | (scale.k % (1 << K_BITS)) << M_BITS | scale.M
         scalars |= shift << 3 * (M_BITS + K_BITS)
-        assert 0 <= shift < 1 << SHIFT_BITS
         yield (number | scalars << config.layer_bits) << UNIT_BITS
 
 

@@ -81,6 +81,14 @@ REFUSED = {
         lambda: all_changed(lambda layer: replace(layer, state=replace(layer.state, rounding="stochastic"))),
         "calibrate with --state s16 --rounding nearest",
     ),
+    "a finer product than its factors": (
+        lambda: all_changed(
+            lambda layer: replace(
+                layer, gated=replace(layer.gated, exponent=layer.scan.exponent + layer.silu_gate.exponent - 1)
+            )
+        ),
+        "Layer 0: gated must be shifted by 0 to 63 places, not -1: its exponent does not suit those of scan and",
+    ),
     "another model": (lambda: replace(shared(), model="0" * 64), "calibrate again"),
 }
 
