@@ -1,4 +1,4 @@
-"""Writes the figures of docs/accelerator.md from docs/results/generate.json: python docs/accelerator.py [--check]."""
+"""Writes the figures of docs/accelerator.md from docs/results/: python docs/accelerator.py [--check]."""
 
 import json
 import sys
@@ -8,7 +8,10 @@ from typing import Any
 from blocks import fill
 
 PAGE = Path(__file__).parent / "accelerator.md"
-REPORT = Path(__file__).parent / "results" / "generate.json"
+RESULTS = Path(__file__).parent / "results"
+LANES = ("scan", "norm", "hadamard")
+MOST_OVER_BOUND, LEAST_BUSY = 1.1, 0.9
+"""What is aimed at."""
 
 
 def measured(report: dict[str, Any]) -> str:
@@ -33,9 +36,34 @@ def measured(report: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
+def planned(report: dict[str, Any]) -> str:
+    """What plan says of published models."""
+    rows = [
+        "| model | engine | lanes | cycles per token | over the bound | busy | per cycle | at 200 MHz |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for plan in report["plans"]:
+        alone, memory = plan["one_token"], plan["memory"]
+        lanes = ", ".join(str(plan[f"{unit}_lanes"]) for unit in LANES)
+        total = sum(memory["bytes_per_token"].values())
+        reached = alone["over_bound"] <= MOST_OVER_BOUND and alone["busy"] >= LEAST_BUSY
+        rows.append(
+            f"| {plan['model']} | {plan['rows']} x {plan['columns']} | {lanes} | {alone['cycles']:,} | "
+            f"{alone['over_bound']:.3f}{'' if reached else ' *'} | {alone['busy']:.1%} | "
+            f"{total / alone['cycles']:.1f} bytes | {alone['tokens_per_second']:.1f} tokens/s |"
+        )
+    return "\n".join([*rows, "", f"    {report['command']}"])
+
+
+def read(name: str) -> dict[str, Any]:
+    """A result."""
+    document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return document
+
+
 if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
-    filled = fill(text, {"measured": measured(json.loads(REPORT.read_text(encoding="utf-8")))})
+    filled = fill(text, {"measured": measured(read("generate")), "planned": planned(read("plans"))})
     if "--check" in sys.argv[1:]:
         sys.exit(0 if filled == text else "accelerator.md is not what docs/accelerator.py makes")
     PAGE.write_text(filled, encoding="utf-8")

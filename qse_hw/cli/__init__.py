@@ -30,7 +30,7 @@ COMMANDS = {
     "compare": "compare PyTorch and generated Verilog with the golden model; SQNR by layer and format",
     "image": "write a calibrated model's parameters as hardware reads them from its memory",
     "generate": "let a model write: unquantized, in integers, and in Verilog, compared value by value",
-    "plan": "predict cycles per token and per prompt of a Mamba on these units, and the bottleneck",
+    "plan": "count the cycles of a Mamba's accelerator exactly, per token and per prompt, and name what bounds them",
     "bench": "measure speeds, side by side with their baselines",
     "demo": "run all of the above on the bundled model",
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qse_hw.cli.arguments import check_output, command_without
+from qse_hw.cli.arguments import ENGINE, add_engine_sizes, check_output, command_without, engine_sizes
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
@@ -23,8 +23,6 @@ SCHEMA = "qse-hw/generate/1"
 PROMPT, TOKENS = "The ", 32
 CALIBRATION_TOKENS = 8192
 OPTIMIZED = 128  # tokens from which on it pays to compile with optimization: minutes once, a second less per token
-ENGINE = {"rows": 8, "columns": 8, "scan_lanes": 8, "norm_lanes": 2, "hadamard_lanes": 4}
-"""The mixer's sizes, unless others are given."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,12 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--rtl", action="store_true", help="also simulate the accelerator's Verilog (gen model)")
     sizes = parser.add_argument_group("with --rtl")
-    for name, default in ENGINE.items():
-        words = name.replace("_", " ")
-        sizes.add_argument(
-            f"--{name.replace('_', '-')}", metavar="N", type=integer,
-            help=f"{words}, as those of gen model (default {default})",
-        )  # fmt: skip
+    add_engine_sizes(sizes)
     sizes.add_argument("--png", metavar="FILE", help="draw when each tensor of the last token's first layers passes")
     parser.add_argument("--json", metavar="FILE", help="also write tokens, text and figures to this file")
 
@@ -161,10 +154,7 @@ def _model_config(args: argparse.Namespace, calibration: str) -> "ModelConfig":
     """The accelerator; refused before the model writes anything."""
     from qse_hw.rtl_gen.units.model import ModelConfig
 
-    sizes: dict[str, Any] = {
-        name: default if getattr(args, name) is None else getattr(args, name) for name, default in ENGINE.items()
-    }
-    return ModelConfig(calibration=calibration, model=args.model, taps=True, **sizes)
+    return ModelConfig(calibration=calibration, model=args.model, taps=True, **engine_sizes(args))
 
 
 def _printer(tokenizer: "Tokenizer", prompt: str) -> Callable[[str], Callable[[int], None]]:

@@ -1,30 +1,22 @@
-"""Cycles per token and per prompt of a Mamba-1 whose blocks use the units of this library, and what limits them."""
+"""Cycles per token and per prompt of a Mamba-1's accelerator, exactly, where they go, and what bounds them."""
 
 import argparse
 import math
-import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from qse_hw.cli.arguments import check_output
+from qse_hw.cli.arguments import add_engine_sizes, check_output, command_without, engine_sizes
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.presets import load_format
+from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
-from qse_hw.golden.reference.hadamard import growth
-from qse_hw.sim.cycle.throughput import Block, Cost
+from qse_hw.rtl_gen.units.shared import TARGETS
 from qse_hw.study.console import console, table
 from qse_hw.study.sources import integer
 
 if TYPE_CHECKING:
     from qse_hw.golden.models.mamba.model import MambaConfig
 
-SCHEMA = "qse-hw/plan/1"
-FORMAT = "se8"  # of x; the others differ by a cycle of latency at most
-Y_BITS = 16  # of the Hadamard unit's fixed-point input
-
-MISSING = ("normalisation", "convolution and SiLU", "dt_proj", "scan", "gate", "embedding and head")
-PROJECTIONS = ("in_proj", "out_proj")
+SCHEMA = "qse-hw/plan/2"
+MAX_BUS_BITS = 1 << 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,19 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="SHAPE", required=True, help="mamba-130m to mamba-2.8b, or a checkpoint's folder"
     )
-    parser.add_argument("--lanes", metavar="N", type=integer, default=16, help="values per cycle (default 16)")
+    add_engine_sizes(parser)
+    parser.add_argument("--target", choices=TARGETS, default="generic", help="as that of gen model (default generic)")
     parser.add_argument("--clock", metavar="MHz", type=float, default=200.0, help="in MHz (default 200)")
     parser.add_argument(
-        "--tile", metavar="RxC", default="16x16", help="products per cycle of x_proj: rows x columns (default 16x16)"
+        "--bus-bits", metavar="B", type=integer, default=128, help="bits that the memory gives per cycle (default 128)"
     )
     parser.add_argument("--prompt", metavar="T", type=integer, default=512, help="tokens of the prompt (default 512)")
-    parser.add_argument(
-        "--projections", action="store_true", help="also in_proj and out_proj, each on a linear unit of the same tile"
-    )
     parser.add_argument(
         "--calibration", metavar="FILE",
         help="what calibrate --recipe integer wrote: also bits and bytes of weights, state and activations",
     )
+    parser.add_argument("--png", metavar="FILE", help="draw when each tensor of the first layers passes")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
 
 
@@ -54,18 +45,30 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"Clock must be a positive number of MHz, not {args.clock!r}")
     if args.prompt < 1:
         raise InputError(f"Prompt must be at least 1 token, not {args.prompt!r}")
-    tile = re.fullmatch(r"(\d{1,6})x(\d{1,6})", args.tile, re.ASCII)
-    if tile is None:
-        raise InputError(f"Tile must be ROWSxCOLUMNS, as in 16x16, not {args.tile!r}")
-    if args.json is not None:
-        check_output(args.json)
-    config = model_config(args.model)
-    made = block(config, lanes=args.lanes, rows=int(tile[1]), columns=int(tile[2]), projections=args.projections)
-    document = {"schema": SCHEMA, "model": args.model, "d_inner": config.d_inner, "layers": config.n_layer,
-                "lanes": args.lanes, "tile": args.tile, **figures(made, args.prompt, args.clock),
-                "not_modelled": [*MISSING, *(() if args.projections else PROJECTIONS)]}  # fmt: skip
+    if not 1 <= args.bus_bits <= MAX_BUS_BITS:
+        raise InputError(f"Bus must have from 1 to {MAX_BUS_BITS} bits, not {args.bus_bits!r}")
+    for path in filter(None, (args.json, args.png)):
+        check_output(path)
+    from qse_hw.study.planned import draw_plan, mixer_of, plan
+
+    config, sizes = model_config(args.model), engine_sizes(args)
+    mixer = mixer_of(config, target=args.target, **sizes)
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "command": command_without(args.command, "json", "png"),
+        **environment(),
+        "model": args.model,
+        "layers": config.n_layer,
+        **{name: getattr(config, name) for name in ("d_model", "d_inner", "d_state", "dt_rank")},
+        "vocabulary": config.vocab_size,
+        **sizes,
+        "target": args.target,
+        **plan(mixer, layers=config.n_layer, prompt=args.prompt, clock=args.clock, bus_bits=args.bus_bits),
+    }
     if args.calibration is not None:
         document["storage"] = stored(args.calibration, args.model, config)
+    if args.png is not None:
+        draw_plan(args.png, mixer, f"{args.model}, {_sizes(document)}")
     if args.json is not None:
         write_json(args.json, document)
     show(document)
@@ -102,99 +105,52 @@ def model_config(name: str) -> "MambaConfig":
             raise InputError(f"Model must be one of {', '.join(published)}, or a checkpoint's folder, not {name!r}")
         config = read_config(locate(name))
     if not isinstance(config, MambaConfig):
-        raise InputError(f"Model must be a Mamba-1, whose x_proj is what is planned, not {name!r}")
+        raise InputError(f"Model must be a Mamba-1, for which there is an accelerator, not {name!r}")
     return config
 
 
-def block(config: "MambaConfig", *, lanes: int, rows: int, columns: int, projections: bool) -> Block:
-    """The units of a block of that model.
-
-    x is encoded; its codes go to x_proj and, decoded, to the scan. What leaves the gate is transformed and encoded.
-    """
-    from qse_hw.rtl_gen.units.decoder import DecoderConfig
-    from qse_hw.rtl_gen.units.encoder import EncoderConfig
-    from qse_hw.rtl_gen.units.hadamard import HadamardConfig
-    from qse_hw.rtl_gen.units.linear import LinearConfig
-
-    d, int8 = config.d_inner, load_format("int8")
-    format = load_format(FORMAT)
-
-    def linear(name: str, inputs: int, outputs: int) -> Cost:
-        unit = LinearConfig(
-            format=format if name == "x_proj" else int8, inputs=inputs, outputs=outputs, rows=rows, columns=columns
-        )
-        return Cost.of(name, unit, inputs)
-
-    x = Cost.of("encoder of x", EncoderConfig(format=format, input=input_type("fp32"), lanes=lanes), d)
-    decoder = Cost.of("decoder of x", DecoderConfig(format=format, lanes=lanes), d)
-    x_proj = linear("x_proj", d, config.dt_rank + 2 * config.d_state)
-    hadamard = Cost.of("Hadamard of y", HadamardConfig(size=d, width=Y_BITS, lanes=lanes), d)
-    transformed = input_type(f"s{Y_BITS + growth(d)}")
-    y = Cost.of("encoder of y", EncoderConfig(format=int8, input=transformed, lanes=lanes), d)
-    stages: tuple[tuple[tuple[Cost, ...], ...], ...] = (((x, x_proj), (x, decoder)), ((hadamard, y),))
-    if projections:
-        in_proj, out_proj = linear("in_proj", config.d_model, 2 * d), linear("out_proj", d, config.d_model)
-        stages = (((in_proj,),), stages[0], ((hadamard, y, out_proj),))
-    return Block(stages=stages, layers=config.n_layer)
-
-
-def figures(block: Block, tokens: int, clock: float) -> dict[str, Any]:
-    """Everything that is reported, as JSON; ``clock`` in MHz."""
-
-    def timing(cycles: int, tokens: int) -> dict[str, Any]:
-        seconds = cycles / (clock * 1e6)
-        return {"cycles": cycles, "seconds": seconds, "tokens_per_second": tokens / seconds}
-
-    slowest = block.slowest
-    units = [
-        asdict(cost) | {"cycles_per_token": cost.interval * block.layers, "busy": cost.interval / slowest.interval}
-        for cost in block.units
-    ]
-    longest = max(block.units, key=lambda cost: cost.beats + cost.delay)
-    loads = block.load > longest.beats + longest.delay
-    alone = {
-        "shared": timing(block.token(resident=False), 1) | {"bottleneck": "weights" if loads else longest.name},
-        "resident": timing(block.token(resident=True), 1) | {"bottleneck": longest.name},
-    }
-    return {
-        "clock_mhz": clock,
-        "units": units,
-        "load_cycles_per_layer": block.load,
-        "path_cycles_per_layer": block.path,
-        "prompt": {"tokens": tokens, **timing(block.prompt(tokens), tokens), "bottleneck": slowest.name},
-        "one_token": alone,
-    }
-
-
 def show(document: dict[str, Any]) -> None:
-    """Print a table of the units, and the times of a prompt and a token."""
-    layers, prompt, alone = document["layers"], document["prompt"], document["one_token"]
+    """Print where the cycles go, the times of a prompt and a token, and what the memory must give."""
+    alone, prompt, memory = document["one_token"], document["prompt"], document["memory"]
+    names = dict.fromkeys((*alone["parts"], *prompt["parts"]))
+    rows = [[name, *(_share(one["parts"].get(name, 0), one) for one in (alone, prompt))] for name in names]
+    rows.append(["together", f"{alone['cycles']:,}", f"{prompt['cycles_per_token']:,}"])
     table(
-        f"{document['model']}: {layers} layers, d_inner {document['d_inner']}, at {document['clock_mhz']:g} MHz",
-        ["unit", "configuration", "cycles/vector", "cycles/token", "busy", "latency"],
-        [
-            [unit["name"], unit["label"], f"{unit['interval']:,}", f"{unit['cycles_per_token']:,}",
-             f"{unit['busy']:.0%}", f"{unit['beats'] + unit['delay']:,}"]
-            for unit in document["units"]
-        ],
-        caption="cycles/token: of all layers; busy: in a prompt; latency: a vector's first beat to its last result",
+        f"{document['model']}: {document['layers']} layers, {_sizes(document)}",
+        ["cycles per token", "one token at a time", "in a prompt"], rows,
     )  # fmt: skip
-    load, path = document["load_cycles_per_layer"], document["path_cycles_per_layer"]
-    console.print(f"A token takes {path:,} cycles through a layer; a layer's weights take {load:,} cycles to write.")
-    _print_timing(f"Prompt of {prompt['tokens']:,} tokens, weights written once per layer", prompt)
-    _print_timing("One token at a time, weights written for every layer", alone["shared"])
-    _print_timing("One token at a time, every layer with linear units of its own", alone["resident"])
+    bound = document["bound_cycles_per_token"]
+    console.print(f"Bound, a weight per multiplier and cycle: {bound:,.0f} cycles per token.")
+    _print_timing("One token at a time", alone, document["clock_mhz"])
+    _print_timing(f"Prompt of {prompt['tokens']:,} tokens", prompt, document["clock_mhz"])
+    total = sum(memory["bytes_per_token"].values())
+    console.print(
+        f"Memory: {total:,} bytes per token, {memory['bytes_per_second'] / 1e9:,.3g} GB/s at that speed; "
+        f"{memory['bus_bits']} bits per cycle take {memory['cycles_per_token']:,} cycles, so the {memory['limit']} "
+        f"is the limit: at most {memory['tokens_per_second']:,.1f} tokens/s."
+    )
+    console.print(f"States on chip: {document['state_bits']:,} bits.")
     if "storage" in document:
         table(
             "Integer model", ["tensor", "kind", "bits", "bytes"],
             [[one["name"], one["kind"], str(one["bits"]), f"{one['bytes']:,}"] for one in document["storage"]],
             caption="bytes of all layers, of activations for one token; not counted: biases, D, multipliers of rows",
         )  # fmt: skip
-    console.print(f"Not modelled, so real times are longer: {', '.join(document['not_modelled'])}.")
 
 
-def _print_timing(what: str, timing: dict[str, Any]) -> None:
+def _sizes(document: dict[str, Any]) -> str:
+    lanes = ", ".join(f"{document[f'{unit}_lanes']} {unit}" for unit in ("scan", "norm", "hadamard"))
+    return f"{document['rows']} x {document['columns']} multipliers, lanes: {lanes}"
+
+
+def _share(cycles: int, timing: dict[str, Any]) -> str:
+    total = sum(timing["parts"].values())
+    return f"{cycles:,} ({cycles / total:.1%})"
+
+
+def _print_timing(what: str, timing: dict[str, Any], clock: float) -> None:
     console.print(
-        f"{what}: {timing['cycles']:,} cycles, {timing['seconds'] * 1e3:,.3f} ms, "
-        f"{timing['tokens_per_second']:,.1f} tokens/s; bottleneck: {timing['bottleneck']}"
+        f"{what}: {timing['cycles']:,} cycles, {timing['seconds'] * 1e3:,.3f} ms at {clock:g} MHz, "
+        f"{timing['tokens_per_second']:,.1f} tokens/s; {timing['over_bound']:.3f} times the bound, multipliers busy "
+        f"{timing['busy']:.1%}"
     )

@@ -96,9 +96,9 @@ class Accelerator:
         """The next token begins a new sequence."""
         self._first = True
 
-    def reset(self) -> None:
-        """Reset the unit, wherever it is; the next token begins a new sequence."""
-        self._program.reset()
+    def reset(self, seed: int | None = None) -> None:
+        """Reset the unit, wherever it is; the next token begins a new sequence. ``seed``: see :meth:`Program.reset`."""
+        self._program.reset(seed)
         self._first = True
 
     def step(self, token: int, *, limit: int | None = None) -> Stepped:

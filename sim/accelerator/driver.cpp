@@ -52,6 +52,7 @@ class Accelerator {
 
     void reset() {
         dut_->i_valid = dut_->weights_valid = dut_->scales_valid = dut_->parameters_valid = 0;
+        weights_offered_ = scales_offered_ = false;
         dut_->rst = 1;
         for (int cycle = 0; cycle < 3; ++cycle) edge();
         dut_->rst = 0;
@@ -87,28 +88,29 @@ class Accelerator {
     };
 
     void run(Token& token) {
-        bool weights_offered = false, scales_offered = false;
         token.cycles = token.received = token.tap_rows = token.weight_beats = 0;
         for (; token.received < token.output_count && token.cycles < token.limit; ++token.cycles) {
-            weights_offered = weights_offered || token.pace.goes();
-            scales_offered = scales_offered || token.pace.goes();
+            // three draws in every cycle, so that they do not depend on what happens
+            const bool weights_come = token.pace.goes(), scales_come = token.pace.goes(), taken = token.pace.goes();
+            weights_offered_ = weights_offered_ || weights_come;
+            scales_offered_ = scales_offered_ || scales_come;
             dut_->i_valid = token.input.position < token.input.count;
             if (dut_->i_valid) set(dut_->i, token.input.beat(), token.input.size);
-            dut_->weights_valid = weights_offered;
+            dut_->weights_valid = weights_offered_;
             set(dut_->weights, token.weights.beat(), token.weights.size);
-            dut_->scales_valid = scales_offered;
+            dut_->scales_valid = scales_offered_;
             set(dut_->scales, token.scales.beat(), token.scales.size);
-            dut_->o_ready = token.pace.goes();
+            dut_->o_ready = taken;
             dut_->eval();
             if (dut_->i_valid && dut_->i_ready) ++token.input.position;
-            if (weights_offered && dut_->weights_ready) {
+            if (weights_offered_ && dut_->weights_ready) {
                 next(token.weights);
-                weights_offered = false;
+                weights_offered_ = false;
                 ++token.weight_beats;
             }
-            if (scales_offered && dut_->scales_ready) {
+            if (scales_offered_ && dut_->scales_ready) {
                 next(token.scales);
-                scales_offered = false;
+                scales_offered_ = false;
             }
             if (dut_->taps_valid && token.tap_rows < token.tap_room) {
                 get(dut_->taps, token.taps + token.tap_rows * token.tap_size, token.tap_size);
@@ -134,6 +136,7 @@ class Accelerator {
         dut_->clk = 0;
     }
 
+    bool weights_offered_ = false, scales_offered_ = false;  // and not accepted yet, from token to token
     VerilatedContext context_;
     std::unique_ptr<Vdut> dut_;
 };

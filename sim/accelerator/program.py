@@ -107,8 +107,11 @@ class Program:
             self._library.stop(ctypes.c_void_p(self._accelerator))
             self._accelerator = None
 
-    def reset(self) -> None:
-        """Reset the unit; its streams begin again, and its memories keep what they hold."""
+    def reset(self, seed: int | None = None) -> None:
+        """Reset the unit; its streams begin again, and its memories keep what they hold. ``seed``: of the pauses that
+        follow; None: they go on."""
+        if seed is not None:
+            self._pace.word = seed
         self._library.reset(ctypes.c_void_p(self._accelerator))
         self._weights.position = self._scales.position = 0
 

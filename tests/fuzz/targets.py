@@ -69,7 +69,8 @@ _CALIBRATION = (
     ("gen", "quantizer", "--calibration", "IN/c.json", "--layer", "1", "-o", "OUT/e"),
 )
 _EVAL = ("eval", "--model", "IN/ck", "--formats", "int8", "--tokens", "512", "--calibration-tokens", "512")
-_PLAN = ("plan", "--model", "IN/ck", "--lanes", "1", "--tile", "1x1", "--json", "OUT/j.json")
+_ENGINE = ("--rows", "1", "--columns", "1", "--scan-lanes", "1", "--norm-lanes", "1", "--hadamard-lanes", "1")
+_PLAN = ("plan", "--model", "IN/ck", *_ENGINE, "--json", "OUT/j.json")
 _INTEGER = (
     "eval", "--recipe", "integer", "--model", "IN/ck", "--calibration", "IN/i.json", "--parts", "",
     "--tokens", "512", "--calibration-tokens", "512",

@@ -208,7 +208,8 @@ def test_report_about_the_model(model, formats, report, tmp_path, out, capsys):
 
 
 def test_bytes_of_the_plan(model, formats, out, capsys):
-    words = ("--model", model, "--calibration", formats, "--lanes", 1, "--tile", "1x1", "--json", out / "p.json")
+    lanes = ("--scan-lanes", 1, "--norm-lanes", 1, "--hadamard-lanes", 1)
+    words = ("--model", model, "--calibration", formats, *lanes, "--json", out / "p.json")
     assert main(["plan", *map(str, words)]) == 0
     parts = {one["name"]: one for one in json.loads((out / "p.json").read_text())["storage"]}
     assert (parts["in_proj"]["bits"], parts["in_proj"]["bytes"]) == (8, 2 * 64 * 16)

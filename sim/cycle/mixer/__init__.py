@@ -1,0 +1,1 @@
+"""A mixer with all its units: when everything passes."""
