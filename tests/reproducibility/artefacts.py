@@ -66,10 +66,15 @@ LONG_CALIBRATIONS = {
 
 def units(folder: Path) -> Artefacts:
     """Every file that ``gen`` writes."""
-    for name, words in UNITS.items():
-        _quietly("gen", *words.split(), "-o", str(folder / name))
-        for path in sorted((folder / name).iterdir()):
-            yield f"{name}/{path.name}", content(path)
+    for name in UNITS:
+        yield from unit(name, folder)
+
+
+def unit(name: str, folder: Path) -> Artefacts:
+    """Those of one of :data:`UNITS`."""
+    _quietly("gen", *UNITS[name].split(), "-o", str(folder / name))
+    for path in sorted((folder / name).iterdir()):
+        yield f"{name}/{path.name}", content(path)
 
 
 def formats(folder: Path) -> Artefacts:
@@ -114,9 +119,10 @@ QUICK = tuple(GROUPS)[:-1]
 
 
 def digests(group: str) -> dict[str, str]:
-    """sha256 of each artefact of a group, by ``group/name``."""
+    """sha256 of each artefact of a group, by ``group/name``; of one unit if ``group`` is ``units/UNIT``."""
+    group, _, one = group.partition("/")
     with tempfile.TemporaryDirectory() as folder:
-        files = GROUPS[group](Path(folder))
+        files = unit(one, Path(folder)) if one else GROUPS[group](Path(folder))
         return {f"{group}/{name}": hashlib.sha256(content).hexdigest() for name, content in files}
 
 

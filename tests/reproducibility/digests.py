@@ -22,8 +22,8 @@ def moved(computed: Mapping[str, str], expected: Mapping[str, str]) -> list[str]
 
 
 def of_groups(expected: Mapping[str, str], groups: tuple[str, ...]) -> dict[str, str]:
-    """Those digests of ``expected`` that belong to the groups."""
-    return {name: digest for name, digest in expected.items() if name.partition("/")[0] in groups}
+    """Those digests of ``expected`` that belong to the groups, or to units given as ``units/UNIT``."""
+    return {name: digest for name, digest in expected.items() if name.startswith(tuple(f"{g}/" for g in groups))}
 
 
 def complaint(names: list[str], made: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -13,9 +13,21 @@ from qse_hw.golden.io.environment import environment
 from tests.reproducibility import artefacts, digests
 from tests.reproducibility.__main__ import NEEDED, interpreter, item, machines
 
+QUICK = [group for group in artefacts.QUICK if group != "units"]
 
-@pytest.mark.parametrize("group", [*artefacts.QUICK, pytest.param("long-calibrations", marks=pytest.mark.full)])
+
+@pytest.mark.parametrize("group", [*QUICK, pytest.param("long-calibrations", marks=pytest.mark.full)])
 def test_not_a_bit_has_moved(group):
+    check(group)
+
+
+@pytest.mark.every(4)
+@pytest.mark.parametrize("unit", artefacts.UNITS)
+def test_not_a_bit_of_a_unit_has_moved(unit):
+    check(f"units/{unit}")
+
+
+def check(group):
     document = digests.committed()
     expected = digests.of_groups(document["artefacts"], (group,))
     assert expected
@@ -47,6 +59,8 @@ def test_a_moved_bit_is_seen():
         "formats/c", "units/b", "units/d"
     ]  # fmt: skip
     assert digests.of_groups(expected, ("units",)) == {"units/a": "1", "units/b": "2"}
+    in_units = {"units/a/x": "1", "units/a-b/x": "2"}
+    assert digests.of_groups(in_units, ("units/a",)) == {"units/a/x": "1"}
     assert item("here", {"units/a": "0"}, {"units/a": "1"}) == {
         "run": "here", "artefacts": 1, "different": 1, "names": "units/a", "passed": False
     }  # fmt: skip

@@ -56,7 +56,7 @@ def configurations():
                     )  # fmt: skip
 
 
-@pytest.mark.every(14)
+@pytest.mark.every(28)
 @pytest.mark.parametrize(("name", "input_name", "runtime", "bits"), [*configurations()])
 def test_shipped_formats(name, input_name, runtime, bits, rng):
     format, input = make(name), input_type(input_name)
@@ -68,7 +68,7 @@ def test_shipped_formats(name, input_name, runtime, bits, rng):
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("runtime", [False, True], ids=["constant", "runtime"])
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_formats_of_a_users_own(name, runtime, rng):
@@ -84,7 +84,7 @@ def test_formats_of_a_users_own(name, runtime, rng):
 EXTREMES = [2.0**-100, 2.0**-90, 3e-20, 2.0**-30, 2.0**30, 3e20, 2.0**70, 2.0**100]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("step", EXTREMES, ids=str)
 @pytest.mark.parametrize(
     "input_name", [pytest.param(name, marks=() if name in ("fp32", "s16e-8") else pytest.mark.full) for name in INPUTS]
@@ -135,6 +135,7 @@ def unit(input_name, runtime, lanes, **parameters):
     return dut, input, scale
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("input_name", "runtime", "latency"), STREAMS)
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5])
 def test_full_speed(input_name, runtime, latency, lanes, rng):

@@ -16,6 +16,7 @@ from qse_hw.sim.exhaust.bulk import Bulk
 from qse_hw.synth.fp8 import CastConfig
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "input", ["bf16", pytest.param("fp16", marks=pytest.mark.full), pytest.param("fp32", marks=pytest.mark.full)]
 )

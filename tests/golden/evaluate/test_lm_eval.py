@@ -21,6 +21,7 @@ from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
 from qse_hw.golden.models.mamba.text import Bytes
 
 torch.set_num_threads(1)
+pytestmark = pytest.mark.full  # the harness alone takes seconds to import
 HERE = Path(__file__).parent / "tasks"
 
 

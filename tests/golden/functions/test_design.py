@@ -76,9 +76,9 @@ def test_the_cheapest_borders_are_never_more_than_the_others():
     """By the estimate; and a narrow unit without reduction, if that is cheaper."""
     found = {name: make(KINDS[4], borders=name) for name in BORDERS}
     costs = {
-        name: cost(unit.polynomial, 6, mirrored=False, even=False, narrow=False) for name, unit in found.items()
+        name: cost(unit.polynomial, 6, mirrored=False, even=False, multiplier="dsp") for name, unit in found.items()
     }
     assert costs["auto"] == min(costs.values())
-    assert make(KINDS[4], narrow=True).reduction.direct
-    assert not make(KINDS[4], narrow=True, borders="equal").reduction.direct
+    assert make(KINDS[4], multiplier="gates").reduction.direct
+    assert not make(KINDS[4], multiplier="gates", borders="equal").reduction.direct
     assert not make(KINDS[4]).reduction.direct

@@ -64,6 +64,7 @@ def everything(x, weight, format):
     return decoded + operators.fake_quantize(x * 2, format, SCALE), operators.linear(more, weight, format), counts
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_compiled_whole(dtype, device):

@@ -186,7 +186,7 @@ def test_equals_sign_where_differences_are_noise(evaluated, model, capsys):
         assert row.split("│")[4].center(40).count(sign) == 1
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize("option", [[], ["--x-proj-input", "int8", "--state", "fp16"]])
 def test_quamba_recipe(evaluated, model, option):
     few = ["--model", model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "int8,se8"]

@@ -16,6 +16,7 @@ from qse_hw.study.sources import Activations
 from tests.sim.vcd import read_vcd
 
 
+@pytest.mark.full
 def test_end_to_end(out, tensors, activations, calibration, capsys):
     words = ("--activations", activations, "--calibration", calibration, "--format", "se8", "--lanes", 4)
     outputs = ("--json", out / "new" / "r.json", "--wave", out / "new" / "r.vcd")

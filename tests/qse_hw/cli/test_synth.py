@@ -189,6 +189,7 @@ def test_a_library_with_a_cell_that_nobody_can_use(tmp_path, capsys):
     assert not report.exists()
 
 
+@pytest.mark.full
 def test_energy(tmp_path, capsys):
     """Energy on real activations on standard cells; a decoder in the same run has none."""
     x = tmp_path / "x.safetensors"

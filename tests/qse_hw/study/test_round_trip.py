@@ -70,6 +70,7 @@ def compared(activations, out):
 CONSTANT = ("encoder", "--input", "bf16", "--scale", 0.0147)
 
 
+@pytest.mark.full
 def test_an_encoder(unit, compared, tensors, capsys):
     folder = unit(*CONSTANT)
     document = compared(folder)

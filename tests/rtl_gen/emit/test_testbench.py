@@ -93,6 +93,7 @@ def test_every_fault_is_found(simulator, tmp_path):
             assert abs(int(report[2]) - beat) <= 1, fault
 
 
+@pytest.mark.full
 @SIMULATORS
 def test_a_unit_as_it_is_written(simulator, tmp_path):
     """The files of gen pass, in the folder where they are; with one wrong value they fail."""

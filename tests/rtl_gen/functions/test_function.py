@@ -32,7 +32,7 @@ def check(unit, patterns, **pauses):
     return run
 
 
-@pytest.mark.every(24)
+@pytest.mark.every(48)
 @pytest.mark.parametrize("made", [{}, {"target": "ecp5"}, {"multiplier": "logic"}, {"multiplier": "gates"}], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
@@ -59,6 +59,7 @@ def test_a_constant_at_the_end(low, high, bits):
     check(unit, patterns)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", KINDS[::2], ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_stalls_and_lanes(kind, rng):
     unit = config(kind, lanes=3)

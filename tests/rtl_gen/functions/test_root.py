@@ -29,6 +29,7 @@ def outputs(component, values):
     return made
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("bits", "target", "error", "degree"),
     [(48, "generic", 12, 1), (48, "ecp5", 12, 1), (19, "generic", 12, 1), (62, "generic", 12, 1),

@@ -59,7 +59,7 @@ def with_stalls(config, vectors, seed):
     return random_stalls(beats, cycles=cycles, seed=seed)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(
     ("size", "lanes", "transpose"), [*((*one, False) for one in SIZES), (24, 2, True), (20, 1, True), (80, 2, True)]
 )
@@ -73,7 +73,7 @@ def test_full_speed(size, lanes, transpose, rng):
     assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(latency, latency + beats))
 
 
-@pytest.mark.every(8)
+@pytest.mark.every(16)
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(("size", "lanes"), SIZES)
 def test_random_stalls(size, lanes, seed, rng):
@@ -132,6 +132,7 @@ def test_every_vector(size, lanes, width):
     run(config, at_full_speed(config, vectors), vectors)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("size", "lanes"), [(16, 2), (12, 1), (20, 1), (40, 1)])
 def test_every_impulse(size, lanes):
     """The columns of the matrix."""
@@ -140,7 +141,7 @@ def test_every_impulse(size, lanes):
     run(config, at_full_speed(config, vectors), vectors)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("width", [1, 8])
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_extremes(size, lanes, width):

@@ -65,7 +65,7 @@ def check_lanes(format, input, bits, *, scale, scale_bits, rng=None, **how):
     simulate(top, process)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("runtime", [False, True])
 @pytest.mark.parametrize(("name", "input_name"), [*zip(SHIPPED, INPUTS, strict=False), ("se8", "s32e-20")])
 def test_every_value(name, input_name, runtime, rng):
@@ -92,7 +92,7 @@ CASES = [
 full = pytest.mark.full
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize(
     ("name", "input_name", "how"),
     # every case and every implementation, not all pairs of them but with --full

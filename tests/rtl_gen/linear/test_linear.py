@@ -47,7 +47,7 @@ def test_shapes(shape, target, rng):
     check(rng, unit, [job(rng, unit, 2), job(rng, unit, 6)])
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("name", ALL)
 def test_formats_under_stalls(name, rng):
     unit = config(name, 7, 4, 2, 2)

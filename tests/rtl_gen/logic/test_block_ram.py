@@ -136,7 +136,7 @@ def test_how_many_cells(width, depth, bits):
     assert list(unit.models) == (["DP16KD.v"] if bits else [])
 
 
-@pytest.mark.every(4)
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(
     ("width", "depth", "bits"), [*SHORT, *(pytest.param(*shape, marks=pytest.mark.full) for shape in SHAPES)]

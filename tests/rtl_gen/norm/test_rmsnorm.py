@@ -37,7 +37,7 @@ def check(rng, unit, values, scale, seed=None):
 SHAPES = [("se8", 6, 24, 1), ("int8-asym", 8, 12, 4), ("se9-paper", 5, 24, 5), ("se8-silu", 4, 2, 1)]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes_under_stalls(shape, target, rng):
@@ -50,7 +50,7 @@ def test_the_root_is_that_of_the_integer_model():
     assert RmsnormConfig(format=make("se8"), size=12, eps=1).root.core == RECIPROCAL_ROOT.core
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 def test_the_ends(target, rng):
     """The largest and the smallest sums, the largest eps that fits, the ends of k."""
@@ -69,6 +69,7 @@ def test_a_token_does_not_depend_on_those_before_it(rng):
     check(rng, unit, values[::-1], scale)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("cycles", [3, 17, 40])
 def test_a_reset_within_a_token(cycles, rng):
     """The next beat is a token's first again, and nothing of what was in the unit leaves."""

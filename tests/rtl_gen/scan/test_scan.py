@@ -52,7 +52,7 @@ SHAPES = [  # channels, layers, states, lanes, x, D, A, state, shift
 NAMES = ("channels", "layers", "states", "lanes", "x_bits", "d_bits", "a_bits", "state_bits", "decay_shift")
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes_under_stalls(shape, target, rng):
@@ -148,6 +148,7 @@ def test_a_reset_within_a_token(rng):
     assert left == [value for token in want[2:] for value in token]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("rough", [False, True])
 def test_layers_of_a_small_model(rough, rng, monkeypatch):
     """Both layers of it; with rough formats, flow, states and outputs saturate."""

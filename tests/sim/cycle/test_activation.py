@@ -41,6 +41,7 @@ def stimuli(unit, rng):
     return made
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for given in stimuli(unit, rng):

@@ -33,7 +33,7 @@ def stimuli(config, rng, seed=11):
     ]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("name", [*formats.SHIPPED, *formats.DOCUMENTS])
 def test_equals_the_component(rng, name, lanes):
@@ -42,7 +42,7 @@ def test_equals_the_component(rng, name, lanes):
         assert first_difference(DecoderModel(unit).run(stimulus), simulate(unit.component(), stimulus)) == ""
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(("name", "lanes"), [("se9-paper", 3), ("se8-silu", 1)])
 def test_equals_the_verilog(rng, tmp_path, name, lanes, simulator):

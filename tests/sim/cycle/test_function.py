@@ -26,7 +26,7 @@ def stimuli(unit, rng, seed=11):
     ]
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_equals_the_component(rng, kind, lanes):
@@ -35,6 +35,7 @@ def test_equals_the_component(rng, kind, lanes):
         assert first_difference(FunctionModel(unit).run(stimulus), simulate(unit.component(), stimulus)) == ""
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 def test_equals_the_verilog(rng, tmp_path, simulator):
     unit = config(KINDS[1], lanes=2)

@@ -39,14 +39,14 @@ def stimuli(unit, rng, seed=31):
     ]
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for given in stimuli(unit, rng):
         assert first_difference(LinearModel(unit).run(given), simulate(unit.component(), given)) == ""
 
 
-@pytest.mark.every(4)
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize("unit", UNITS[1:3], ids=lambda unit: unit.label)
 def test_equals_the_verilog(rng, tmp_path, unit, simulator):

@@ -88,6 +88,7 @@ def as_recorded(trace, unit):
     return recorded
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(
     "unit",

@@ -122,6 +122,7 @@ def test_faults(passes):
     assert outcomes["silent"].first == "0 beats came out, not 33"
 
 
+@pytest.mark.full
 def test_progress(passes):
     _, told, size = passes
     assert {what for what, _ in told} == {f"replaying {size:,} values in 1 formats"}

@@ -48,6 +48,7 @@ def test_proved(tmp_path, config, name):
     assert result.passed, result.tail
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.full) for kind in KINDS]
 )

@@ -83,6 +83,7 @@ def test_all_proved(tmp_path, name):
         assert result.passed, (task.name, result.tail)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("config", "module"),
     [(ENCODER, stream), (QUANTIZER, stream), (QUANTIZER, axi)],

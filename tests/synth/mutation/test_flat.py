@@ -89,6 +89,7 @@ RUNTIME = EncoderConfig(format=load_format("se8"), input=input_type("s8"), scale
 DECODER = DecoderConfig(format=load_format("se8"))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("config", "count"),
     [(DECODER, 60), *(pytest.param(config, 300, marks=pytest.mark.full) for config in (ENCODER, RUNTIME, DECODER))],

@@ -29,6 +29,7 @@ def of(config):
     return emitted, given, [program(emitted, part, rng) for part in given]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "unit",
     [pytest.param(unit, marks=() if unit.label in SHORT else pytest.mark.full) for unit in UNITS],

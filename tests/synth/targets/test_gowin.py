@@ -6,6 +6,7 @@ from qse_hw.synth.targets.gowin import DEVICES
 from tests.synth.units import SMALL, encoder
 
 
+@pytest.mark.full
 def test_area_and_timing(tmp_path):
     chosen = target("gowin")
     area = chosen.area(encoder(), tmp_path)

@@ -7,7 +7,7 @@ from qse_hw.synth.targets import target
 from tests.synth.units import SMALL
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize(("part", "dsp"), [("hx8k", 0), ("up5k", 1)])
 def test_area_and_timing(part, dsp, tmp_path):
     chosen = target(f"ice40:{part}")

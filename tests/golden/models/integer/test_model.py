@@ -12,6 +12,7 @@ from qse_hw.golden.models.mamba.text import read_text
 from tests.golden.models.integer.cases import TOKENS
 
 
+@pytest.mark.every(2)
 def test_equal_to_python_integers(parts):
     name, fast, ids, logits, counted = parts
     truth = ScalarMamba(fast.parameters)
@@ -60,7 +61,7 @@ def test_few_time_steps_at_once_give_the_same_bits(parts, monkeypatch):
     assert np.array_equal(fast.forward(ids[None], fast.start(1))[0], logits)
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize("directory", [BUNDLED, BUNDLED_MAMBA2], ids=["mamba1", "mamba2"])
 def test_the_bundled_models_equal_python_integers(directory):
     model, text = load_model(directory), read_text(BUNDLED.parent / "text" / "calibration.txt").ids

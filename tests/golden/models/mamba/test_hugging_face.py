@@ -53,6 +53,7 @@ def test_training_does_not_go_by_the_fused_kernel(theirs: Any, monkeypatch: pyte
     assert not torch.equal(expected, plain)
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")  # in transformers
 @pytest.mark.parametrize("kind", [pytest.param("mamba", marks=pytest.mark.full), "mamba2"])
 def test_compiled_is_eager(kind: str) -> None:

@@ -88,6 +88,7 @@ def test_objective_and_bits_of_calibrate(model, out):
     assert (chosen.layers[1].norm.format.bits, chosen.layers[1].gate.bits) == (9, 16)
 
 
+@pytest.mark.full
 def test_report(report, model, formats):
     assert [report[key] for key in ("schema", "recipe", "reference", "windows", "tasks")] == [
         "qse-hw/eval/2", "integer", "quamba", 2, {}

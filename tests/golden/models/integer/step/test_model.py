@@ -31,6 +31,7 @@ def check_states(model, states, sequence):
         assert memory.words[sequence] == state.word
 
 
+@pytest.mark.every(2)
 def test_equal_to_the_model_on_arrays(parts):
     _, fast, ids, logits, counted = parts
     model, states = StepModel(fast.parameters), fast.start(1)
