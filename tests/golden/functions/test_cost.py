@@ -41,7 +41,7 @@ def test_border():
 
 def test_polynomial():
     two = PiecewisePolynomial(starts=(0, 128), c0=(0, 1), c1=(1, 3), sum_bits=4, dropped=0)
-    usual = {"mirrored": False, "even": False, "narrow": False}
+    usual = {"mirrored": False, "even": False, "multiplier": "dsp"}
     assert cost(two, 8, **usual) == 2  # a bit of c0 and one of c1
     assert cost(replace(two, starts=(0, 96)), 8, **usual) == pytest.approx(2 + 3 * BIT_COST)
     four = replace(two, starts=(0, 64, 128), c0=(0, 1, 1), c1=(1, 3, 3))
@@ -49,5 +49,9 @@ def test_polynomial():
     assert cost(two, 8, **usual | {"mirrored": True}) > cost(two, 8, **usual)
     assert cost(two, 8, **usual | {"even": True}) > cost(two, 8, **usual)
     wide = replace(two, c1=(1, 255))
-    narrow = {**usual, "narrow": True}
-    assert cost(wide, 8, **narrow) - cost(two, 8, **narrow) > cost(wide, 8, **usual) - cost(two, 8, **usual) + 30
+    for multiplier in ("gates", "logic"):
+        made = {**usual, "multiplier": multiplier}
+        assert cost(wide, 8, **made) - cost(two, 8, **made) > cost(wide, 8, **usual) - cost(two, 8, **usual) + 30
+    rich = replace(two, starts=tuple(range(0, 256, 2)), c0=tuple(n * n % 97 for n in range(128)), c1=(1,) * 128)
+    gates, logic = (cost(rich, 8, **{**usual, "multiplier": multiplier}) for multiplier in ("gates", "logic"))
+    assert gates < logic / 2  # standard cells share what look-up tables repeat

@@ -10,7 +10,7 @@ from qse_hw.golden.functions.accuracy import accuracy
 from tests.golden.functions.units import KINDS, SHAPES, error, exactly, inputs, make
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, {"borders": "power-of-two", "narrow": True}], ids=str)
+@pytest.mark.parametrize("shape", [*SHAPES, {"borders": "power-of-two", "multiplier": "gates"}], ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_every_input(kind, shape):
     unit = make(kind, **shape)
