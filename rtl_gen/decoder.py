@@ -1,11 +1,15 @@
 """The decoder: codes in, integers in fine steps out. A comparison, a shift and one addition."""
 
-from amaranth.hdl import Const, EnableInserter, Module, Mux, Signal, signed, unsigned
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from amaranth.hdl import Const, EnableInserter, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.rtl_gen.lane.piecewise import intervals
+from qse_hw.rtl_gen.logic.block_rom import WORDS, BlockRom
 from qse_hw.rtl_gen.logic.reset import omit_reset
 from qse_hw.rtl_gen.logic.select import choose, resize
 from qse_hw.rtl_gen.logic.stall import connect, stall_control, sticky
@@ -18,6 +22,8 @@ class Decoder(wiring.Component):
     Arithmetic, per lane: ``((code << shift) + offset)``, shift and offset those of the code's interval
     (:func:`qse_hw.rtl_gen.lane.piecewise.intervals`), negated by the sign bit: exactly
     :func:`qse_hw.golden.formats.scalar.dequantize`. Codes that the format does not assign give 0 and set ``invalid``.
+
+    On the target ``ecp5``, two lanes of a segmented format are one table in a block RAM.
 
     Latency: :attr:`latency` cycles. Throughput: one beat per cycle; stalls as a whole.
 
@@ -47,15 +53,65 @@ class Decoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
-        lanes = []
-        for number in range(self.config.lanes):
-            lane = DecoderLane(format=self.config.format)
-            m.submodules[f"lane{number}"] = EnableInserter(advance)(lane)
-            m.d.comb += lane.code.eq(self.i.payload[number])
-            lanes.append(lane)
+        codes = [self.i.payload[number] for number in range(self.config.lanes)]
+        lanes = decode(
+            m, codes, format=self.config.format, target=self.config.target, enable=advance,
+            wrap=EnableInserter(advance),
+        )  # fmt: skip
         connect(m, self, advance, o_valid, (lane.value for lane in lanes))
         sticky(m, self, self.invalid, (lane.invalid for lane in lanes))
         return m
+
+
+class Decoded(NamedTuple):
+    """What a lane gives: see :class:`DecoderLane`."""
+
+    value: Value
+    invalid: Value
+
+
+def decode(
+    m: Module, codes: Sequence[Value], *, format: SegmentedFormat, target: str, enable: Value,
+    wrap: Callable[[Any], Any] = lambda lane: lane, name: str = "lane",
+) -> list[Decoded]:
+    """Decode each of ``codes``, ``Decoder.latency`` cycles later.
+
+    Args:
+        m: gets the lanes as submodules, ``NAME0`` and so on, or tables ``NAME0_table``.
+        codes: one per lane.
+        format, target: see :class:`Decoder`.
+        enable: the lanes move while it is high.
+        wrap: inserts that enable, if none is around ``m``.
+        name: of the submodules.
+    """
+    lanes: list[Decoded] = []
+    if target == "ecp5" and format.kind != "twos-complement" and format.bits <= MAX_CODE_BITS:
+        for first in range(0, len(codes), 2):
+            m.submodules[f"{name}{first}_table"] = table = wrap(_table(format))
+            m.d.comb += table.enable.eq(enable)
+            ports = ((table.place0, table.word0), (table.place1, table.word1))
+            for code, (place, word) in zip(codes[first : first + 2], ports, strict=False):
+                m.d.comb += place.eq(code)
+                lanes.append(Decoded(word[:-1].as_signed(), word[-1]))
+        return lanes
+    for number, code in enumerate(codes):
+        lane = DecoderLane(format=format)
+        m.submodules[f"{name}{number}"] = wrap(lane)
+        m.d.comb += lane.code.eq(code)
+        lanes.append(Decoded(lane.value, lane.invalid))
+    return lanes
+
+
+MAX_CODE_BITS = (WORDS - 1).bit_length()
+"""Of a format whose values fit in a table."""
+
+
+def _table(format: SegmentedFormat) -> BlockRom:
+    """Values by code, each with a bit above it that says that the code has none."""
+    width = value_width(format)
+    values = [format.decoded.get(code) for code in range(1 << format.bits)]
+    words = [1 << width if value is None else value % (1 << width) for value in values]
+    return BlockRom(words, width=width + 1)
 
 
 class DecoderLane(wiring.Component):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.synth.memories import has_macros
 from qse_hw.synth.yosys import YOSYS, run
 
 _SCRIPT = (
@@ -14,12 +15,13 @@ _SCRIPT = (
 
 
 def transistors(unit: Emitted, folder: Path) -> int | None:
-    """Transistors of the bare unit in AND, OR, XOR, MUX and flops; None if it contains cells of a target.
+    """Transistors of the bare unit in AND, OR, XOR, MUX and flops; None if it contains cells of a target or large
+    memories (:mod:`qse_hw.synth.memories`), which nobody makes of flops.
 
     Raises:
         InputError: if Yosys is missing or fails.
     """
-    if unit.models:
+    if unit.models or has_macros(unit.text):
         return None
     top = unit.config.top
     (folder / f"{top}.v").write_text(unit.text, encoding="utf-8")

@@ -73,7 +73,7 @@ def _measure(point: Point, stimuli: Mapping[str, Patterns]) -> list[dict[str, An
     with tempfile.TemporaryDirectory(prefix="qse-energy-") as name:
         folder = Path(name)
         if isinstance(target, Cells):
-            netlist, models = target.synthesize(unit, folder), [folder / LIBRARY]
+            (netlist, _), models = target.synthesize(unit, folder), [folder / LIBRARY]
             mapped = MappedNetlist.read(netlist, target.library)
         else:
             netlist, models = _written(point, folder)

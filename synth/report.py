@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from qse_hw.golden.io.environment import environment
+from qse_hw.synth.parts import within
 from qse_hw.synth.result import AREAS, Measured
 from qse_hw.synth.targets.base import Target
 from qse_hw.synth.yosys import version
@@ -20,6 +21,8 @@ def document(
     targets: Mapping[str, Target],
     command: str,
     baselines: Sequence[int | None],
+    *,
+    parts: int = 0,
 ) -> dict[str, Any]:
     """The report as JSON.
 
@@ -28,6 +31,7 @@ def document(
         targets: the targets, by name.
         command: the command that reproduces the figures.
         baselines: for each result the index of its baseline among the results; None if it has none.
+        parts: levels of submodules whose areas are told; 0: none.
     """
     used = dict.fromkeys(tool for target in targets.values() for tool in target.programs)
     about = environment()
@@ -38,15 +42,15 @@ def document(
         "versions": about["versions"] | {tool: version(tool) for tool in used},
         "targets": {name: target.describe() for name, target in targets.items()},
         "results": [
-            _result(one, None if number is None else measured[number])
+            _result(one, None if number is None else measured[number], parts)
             for one, number in zip(measured, baselines, strict=True)
         ],
     }
 
 
-def _result(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
+def _result(measured: Measured, baseline: Measured | None, parts: int) -> dict[str, Any]:
     config, area, (low, high) = measured.unit.config, asdict(measured.area), measured.spread
-    cells = area.pop("cells")
+    cells, inside, macros = (area.pop(name) for name in ("cells", "parts", "macros"))
     path = measured.typical
     result: dict[str, Any] = {
         "label": config.label,
@@ -74,6 +78,10 @@ def _result(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
     }
     if path.without_setup:
         result["without_setup"] = list(path.without_setup)
+    if macros:
+        result["macros"] = macros
+    if parts and inside:
+        result["parts"] = within(inside, parts)
     if config.lanes > 1:
         result["area_per_lane"] = {
             name: None if count is None else count / config.lanes for name, count in area.items()
@@ -130,6 +138,28 @@ def table(report: Mapping[str, Any]) -> Table:
     return shown
 
 
+PART_HEADINGS = ("unit", "target", "part", "COMB", "FF", "DSP", "BRAM")
+
+
+def part_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """The areas of units' parts as rows for :data:`PART_HEADINGS`."""
+    return [
+        [result["label"], result["target"], part or "(itself)", *(str(area[kind]) for kind in AREAS)]
+        for result in report["results"]
+        for part, area in result.get("parts", {}).items()
+    ]
+
+
+def part_table(report: Mapping[str, Any]) -> Table:
+    """The areas of units' parts as a table for the terminal."""
+    shown = Table(title="area by part")
+    for number, heading in enumerate(PART_HEADINGS):
+        shown.add_column(heading, justify="left" if number < 3 else "right")
+    for line in part_rows(report):
+        shown.add_row(*line)
+    return shown
+
+
 def energy_rows(report: Mapping[str, Any]) -> list[list[str]]:
     """Toggles and energy as rows for :data:`ENERGY_HEADINGS`."""
 
@@ -171,6 +201,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         if "no_energy" in target:
             lines.append(f"no energy on {name}: {target['no_energy']}")
     for result in report["results"]:
+        if macros := result.get("macros"):
+            bits = f"{len(macros)} memories of {sum(macros.values()):,} bits"
+            lines.append(f"not in the area of {result['label']} on {result['target']}: {bits}, which are macros")
         for pin in result.get("without_setup", ()):
             lines.append(f"no setup time of pin {pin} on {result['target']}: paths to it are timed up to the pin")
         for one in result.get("energy", ()):
@@ -216,7 +249,8 @@ def markdown(report: Mapping[str, Any]) -> str:
             "",
             *body,
             "",
-            *_energy(report),
+            *_rows(PART_HEADINGS, part_rows(report)),
+            *_rows(ENERGY_HEADINGS, energy_rows(report)),
             *(line for note in notes(report) for line in (f"{note}.", "")),
             "What limits the clock, by the unit's signals, in the placement nearest to the median:",
             "",
@@ -228,11 +262,11 @@ def markdown(report: Mapping[str, Any]) -> str:
     )
 
 
-def _energy(report: Mapping[str, Any]) -> list[str]:
-    lines = energy_rows(report)
+def _rows(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """A table and an empty line, or nothing."""
     if not lines:
         return []
-    body = [f"| {' | '.join(ENERGY_HEADINGS)} |", f"|{' --- |' * len(ENERGY_HEADINGS)}"]
+    body = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
     return [*body, *(f"| {' | '.join(line)} |" for line in lines), ""]
 
 

@@ -22,6 +22,9 @@ class Area:
         silicon: area in the Liberty file's unit, for most files square micrometres; None for an FPGA.
         nand2: the same in areas of the library's smallest two-input NAND gate; None for an FPGA.
         cells: all cells, by the target's names.
+        parts: ``comb``, ``ff``, ``dsp`` and ``bram`` by submodule (:mod:`qse_hw.synth.parts`), each without what its
+            own submodules have; empty for standard cells.
+        macros: bits of the memories by name that are left out of the area (:mod:`qse_hw.synth.memories`).
     """
 
     comb: int
@@ -31,6 +34,8 @@ class Area:
     silicon: float | None = None
     nand2: float | None = None
     cells: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    macros: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

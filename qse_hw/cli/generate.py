@@ -11,6 +11,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
 from qse_hw.study.console import console, progress, table
+from qse_hw.study.netlist import NETLIST_HELP, netlists
 from qse_hw.study.sources import integer
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rtl", action="store_true", help="also simulate the accelerator's Verilog (gen model)")
     sizes = parser.add_argument_group("with --rtl")
     add_engine_sizes(sizes)
+    sizes.add_argument("--netlist", metavar="T", help=NETLIST_HELP)
     sizes.add_argument("--png", metavar="FILE", help="draw when each tensor of the last token's first layers passes")
     parser.add_argument("--json", metavar="FILE", help="also write tokens, text and figures to this file")
 
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     """Write with every form of the model; refuse what does not fit before anything is computed."""
     if args.tokens < 1:
         raise InputError(f"Tokens must be at least 1, not {args.tokens}")
-    given = [name for name in (*ENGINE, "png") if getattr(args, name) is not None]
+    given = [name for name in (*ENGINE, "netlist", "png") if getattr(args, name) is not None]
     if given and not args.rtl:
         raise InputError(f"Option --{given[0].replace('_', '-')} is of the Verilog: give --rtl, too")
     for path in filter(None, (args.json, args.png)):
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         },
     }  # fmt: skip
     if compared is not None and config is not None:
-        document |= _hardware(compared, config)
+        document |= {"netlist": args.netlist, **_hardware(compared, config)}
         if args.png is not None:
             from qse_hw.study.timeline import draw
 
@@ -102,6 +104,7 @@ def _write(
     from qse_hw.golden.models.mamba.decode import MambaDecoder
     from qse_hw.study.generation import Compared, Decoded, generate
 
+    build = netlists(args.netlist)
     calibration = args.calibration
     if calibration is None:
         calibration = folder / "calibration.json"
@@ -120,7 +123,9 @@ def _write(
     from qse_hw.sim.accelerator.accelerator import Accelerator
 
     with console.status("compiling the Verilog"):
-        accelerator = Accelerator(config, folder / "accelerator", short=len(prompt) + args.tokens < OPTIMIZED)
+        accelerator = Accelerator(
+            config, folder / "accelerator", short=len(prompt) + args.tokens < OPTIMIZED, build=build
+        )
     compared = Compared(accelerator, parameters)
     try:
         forms["verilog"] = generate(compared, prompt, args.tokens, print_token("Verilog"))
@@ -154,7 +159,9 @@ def _model_config(args: argparse.Namespace, calibration: str) -> "ModelConfig":
     """The accelerator; refused before the model writes anything."""
     from qse_hw.rtl_gen.units.model import ModelConfig
 
-    return ModelConfig(calibration=calibration, model=args.model, taps=True, **engine_sizes(args))
+    # a netlist of the device's own cells: what is synthesized for it
+    target = "ecp5" if (args.netlist or "").startswith("ecp5") else "generic"
+    return ModelConfig(calibration=calibration, model=args.model, taps=True, target=target, **engine_sizes(args))
 
 
 def _printer(tokenizer: "Tokenizer", prompt: str) -> Callable[[str], Callable[[int], None]]:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from qse_hw.cli.arguments import command_without
 from qse_hw.cli.grid import add_grid_arguments, grid
+from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.study.console import console
 from qse_hw.study.sources import integer
 from qse_hw.study.synthesized import FP8, activations, add_energy, measure, planned
+from qse_hw.synth.parts import DEPTH
 
 OUTPUTS = ("json", "markdown", "png")
 
@@ -26,12 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(group)
     group.add_argument(
         "--baseline", metavar="F",
-        help=f"format to compare with, {FP8} for a cast to it, or none (default int8, if the unit can have it)",
+        help=f"format to compare with, {FP8} for a cast to it, or none (default int8, if the unit can have it); for "
+        "model, another calibration",
     )
     group.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
     group.add_argument(
         "--energy", nargs="?", const="", metavar="ACTIVATIONS",
         help="also measure toggles per value, and pJ on cells, of encoders fed with these (default: bundled)",
+    )  # fmt: skip
+    group.add_argument(
+        "--parts", metavar="N", type=integer, default=0,
+        help=f"also the area of the unit's parts, N levels of submodules deep, at most {DEPTH} (default 0: none)",
     )  # fmt: skip
     group = parser.add_argument_group("results")
     group.add_argument("--json", metavar="FILE", help="also write the report to this file")
@@ -62,6 +69,8 @@ def run(args: argparse.Namespace) -> None:
     from qse_hw.synth.flow import check_seeds, check_tools
 
     check_seeds(args.seeds)
+    if not 0 <= args.parts <= DEPTH:
+        raise InputError(f"Parts must be from 0 to {DEPTH} levels, not {args.parts}")
     chosen = targets.targets(args.on, freq=args.freq, liberty=args.liberty)
     configs = grid(args.units, vars(args))
     check_tools(chosen)
@@ -74,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
         measured = measure(points, args.seeds, cache)
         used = {point.target.name: point.target for point in points}
         command = command_without(args.command, *OUTPUTS, "cache", flags=("no-cache",))
-        document = report.document(measured, used, command, baselines)
+        document = report.document(measured, used, command, baselines, parts=args.parts)
         if args.energy is not None:
             add_energy(document, points, tensors, cache)
         if "json" in parts:
@@ -87,6 +96,8 @@ def run(args: argparse.Namespace) -> None:
             draw(parts["png"], document)
     console.print(report.table(document))
     console.print("\n".join(report.paths(document)))
+    if args.parts:
+        console.print(report.part_table(document))
     if args.energy is not None:
         console.print(report.energy_table(document))
     for note in report.notes(document):

@@ -24,8 +24,8 @@ def planned(
     Args:
         configs: the units.
         targets: a unit is measured on those that can build it.
-        baseline: format to compare with; ``fp8-e4m3`` for a cast; ``none``; None: int8,
-            for units that are made for a format.
+        baseline: format to compare with; for a whole model, another calibration; ``fp8-e4m3`` for a cast; ``none``;
+            None: int8, for units that are made for a format.
 
     Raises:
         InputError: if a unit is made for none of the targets, or cannot have the baseline.
@@ -61,6 +61,9 @@ def _beside(config: Any, name: str | None) -> UnitConfig | None:
         from qse_hw.synth.fp8 import CastConfig
 
         return CastConfig(input=config.input, lanes=config.lanes)
+    if hasattr(config, "calibration"):
+        beside: UnitConfig = replace(config, calibration=name)
+        return None if config == beside else beside
     if not hasattr(config, "format"):
         raise InputError(f"Baseline must be none for unit {config.unit}, which has no format, not {name!r}")
     try:

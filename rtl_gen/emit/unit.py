@@ -19,7 +19,7 @@ UNITS = (
 
 
 MODEL = "model"
-"""A whole model instead of a unit of it: it is generated, but neither swept nor proved."""
+"""A whole model instead of a unit of it: it is generated and synthesized, but neither swept nor proved."""
 
 
 class UnitConfig(ABC):

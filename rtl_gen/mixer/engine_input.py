@@ -31,15 +31,18 @@ class EngineInput(wiring.Component):
     Parameters:
         operands: by name, in the order of their buffers.
         columns, width: values of an engine's beat, and their bits.
+        target: see :class:`qse_hw.rtl_gen.decoder.Decoder`.
 
     Members:
         the operands' names: streams of codes.
         o: stream of beats: ``values``, ``vector``, the number of the buffer, ``last``: the beat ends a vector.
     """
 
-    def __init__(self, operands: Mapping[str, Codes], *, columns: int, width: int) -> None:
+    def __init__(self, operands: Mapping[str, Codes], *, columns: int, width: int, target: str) -> None:
         self._operands = {
-            name: Operand(codes.format, size=codes.size, lanes=codes.lanes, columns=columns, width=width)
+            name: Operand(
+                codes.format, size=codes.size, lanes=codes.lanes, columns=columns, width=width, target=target
+            )
             for name, codes in operands.items()
         }
         beat = data.StructLayout(

@@ -108,7 +108,7 @@ class Mixer(wiring.Component):
         m.submodules.residual_path = residual = self._residual
         m.submodules.inner_path = inner = self._inner
         m.submodules.operands = operands = EngineInput(
-            self._operands, columns=config.columns, width=config.value_bits
+            self._operands, columns=config.columns, width=config.value_bits, target=config.target
         )
         first = Signal()
         with m.If(transfers(self.i)):

@@ -22,6 +22,7 @@ class Operand(wiring.Component):
         lanes: codes per beat.
         columns: values of an engine's beat, a multiple of ``lanes``.
         width: bits of an engine's value, as many as the format's values have or more.
+        target: see :class:`qse_hw.rtl_gen.decoder.Decoder`.
 
     Members:
         i: stream of ``lanes`` codes.
@@ -30,8 +31,10 @@ class Operand(wiring.Component):
 
     latency = Decoder.latency + Pack.latency
 
-    def __init__(self, format: SegmentedFormat, *, size: int, lanes: int, columns: int, width: int) -> None:
-        self._decoder = Decoder(DecoderConfig(format=format, lanes=lanes))
+    def __init__(
+        self, format: SegmentedFormat, *, size: int, lanes: int, columns: int, width: int, target: str
+    ) -> None:
+        self._decoder = Decoder(DecoderConfig(format=format, lanes=lanes, target=target))
         self._pack = Pack(signed(width), size=size, narrow=lanes, wide=columns)
         super().__init__(
             {

@@ -5,7 +5,7 @@ from amaranth.hdl import Cat, EnableInserter, Module, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.rtl_gen.decoder import Decoder, DecoderLane
+from qse_hw.rtl_gen.decoder import Decoder, decode
 from qse_hw.rtl_gen.functions.lane import FunctionLane
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.lane.lane import K_SHAPE, Lane, lane_latency
@@ -76,11 +76,11 @@ class Activation(wiring.Component):
         stages, delay = Stages(m, ()), self._functions[0].latency
         scale_m = stages.delay(self.scale_m, delay, "scale_m")
         scale_k = stages.delay(self.scale_k, delay, "scale_k")
-        outputs, saturated = [], []
+        codes: list[Value] = []
+        saturated: list[Value] = []
         for number, function in enumerate(self._functions):
             m.submodules[f"silu{number}"] = function
             m.submodules[f"encoder{number}"] = encoder = Lane(self._geometry)
-            m.submodules[f"decoder{number}"] = decoder = DecoderLane(format=self.config.format)
             m.d.comb += [
                 function.x.eq(self.i.payload[number]),
                 function.enable.eq(advance),
@@ -88,9 +88,14 @@ class Activation(wiring.Component):
                 encoder.enable.eq(advance),
                 encoder.scale_m.eq(scale_m),
                 encoder.scale_k.eq(scale_k),
-                decoder.code.eq(encoder.code),
             ]
-            code = stages.delay(encoder.code, Decoder.latency, f"code{number}_")
-            outputs.append(Cat(code, decoder.value))
+            codes.append(encoder.code)
             saturated.append(stages.delay(encoder.saturated, Decoder.latency, f"saturated{number}_"))
+        decoded = decode(
+            m, codes, format=self.config.format, target=self.config.target, enable=advance, name="decoder"
+        )
+        outputs = [
+            Cat(stages.delay(code, Decoder.latency, f"code{number}_"), result.value)
+            for number, (code, result) in enumerate(zip(codes, decoded, strict=True))
+        ]
         return outputs, saturated

@@ -14,7 +14,7 @@ from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.encoder import code_facts
 from qse_hw.rtl_gen.units.options import option
-from qse_hw.rtl_gen.units.shared import FORMAT, LANES
+from qse_hw.rtl_gen.units.shared import FORMAT, LANES, TARGET
 
 if TYPE_CHECKING:
     from qse_hw.rtl_gen.decoder import Decoder
@@ -30,10 +30,12 @@ class DecoderConfig(UnitConfig):
     format: SegmentedFormat = option(FORMAT)
     scale: Scale | None = None
     lanes: int = option(LANES)
+    target: str = option(TARGET)
 
     @property
     def label(self) -> str:
-        return " ".join([self.unit, self.format.name, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
+        words = [self.unit, self.format.name, *([self.target] if self.target != "generic" else [])]
+        return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
 
     def component(self) -> "Decoder":
         from qse_hw.rtl_gen.decoder import Decoder

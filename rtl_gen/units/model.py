@@ -76,7 +76,8 @@ class ModelConfig(UnitConfig):
     def label(self) -> str:
         mixer = self.mixer
         sizes = ",".join(map(str, (mixer.d_model, mixer.d_inner, mixer.d_state, mixer.dt_rank)))
-        words = [self.unit, sizes, f"layers={mixer.layers}", f"{self.rows}x{self.columns}", f"scan={self.scan_lanes}"]
+        words = [self.unit, *dict.fromkeys(format.name for format in mixer.formats.values()), sizes]
+        words += [f"layers={mixer.layers}", f"{self.rows}x{self.columns}", f"scan={self.scan_lanes}"]
         return " ".join([*words, *([self.target] if self.target != "generic" else [])])
 
     def component(self) -> "Mixer":

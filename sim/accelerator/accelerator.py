@@ -1,5 +1,6 @@
 """An integer Mamba-1 in Verilog: token ids in, logits and the values of every tensor out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from qse_hw.golden.models.integer.mamba1.weight_stream import weight_stream
 from qse_hw.golden.models.integer.taps import Tensor
 from qse_hw.golden.reference.matvec import K_BITS, M_BITS
 from qse_hw.golden.reference.words import as_signed, join_fields, split_fields
-from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.emit.emit import Emitted, emit
+from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.mixer.model import embed, parameter_words, token_beats
 from qse_hw.rtl_gen.units.model import ModelConfig
 from qse_hw.sim.accelerator.program import ALWAYS, Program, Ran, tap_ports
@@ -67,6 +69,7 @@ class Accelerator:
         config: what to build; taps are added.
         folder: for all files that are made.
         share, seed, short: see :class:`Program`.
+        build: makes the Verilog; another one than ``emit`` may give a netlist with the same ports.
 
     Raises:
         InputError: if Verilator or what it needs is missing.
@@ -74,11 +77,12 @@ class Accelerator:
     """
 
     def __init__(
-        self, config: ModelConfig, folder: Path, *, share: int = ALWAYS, seed: int = 1, short: bool = False
+        self, config: ModelConfig, folder: Path, *, share: int = ALWAYS, seed: int = 1, short: bool = False,
+        build: Callable[[UnitConfig], Emitted] = emit,
     ) -> None:
         config = config if config.taps else replace(config, taps=True)  # a new one reads the model again
         self.parameters, self.config = config.integers, config.mixer
-        parameters, unit = self.parameters, emit(config)
+        parameters, unit = self.parameters, build(config)
         stream = weight_stream(parameters, self.config.shape)
         scales = join_fields([(stream.M, M_BITS), (stream.k, K_BITS)])
         self._program = Program(

@@ -1,5 +1,6 @@
 """Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`qse_hw.synth.cells.sta` times."""
 
+import json
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from qse_hw.synth.cells.cell import lacking
 from qse_hw.synth.cells.liberty import Library, read_liberty
 from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.cells.sta import analyze
+from qse_hw.synth.memories import Macro, has_macros, take_out
 from qse_hw.synth.result import Area, Hop, Timing
 from qse_hw.synth.targets.base import Target
 from qse_hw.synth.targets.nextpnr import cell_models, cells_of
@@ -34,12 +36,17 @@ upsize -D {picoseconds}
 dnsize -D {picoseconds}
 stime -p
 """
-_SCRIPT = """read_verilog {top}.v
+_READ = """read_verilog {top}.v
 hierarchy -check -top {top}
 proc
 flatten
 opt_clean -purge
-synth -top {top}
+"""
+_MEMORIES = """memory -nomap
+opt_clean -purge
+write_json {top}_memories.json
+"""
+_SCRIPT = """synth -top {top}
 dfflibmap -liberty cells.lib
 abc -liberty cells.lib -script cells.abc
 opt_clean -purge
@@ -55,6 +62,8 @@ write_verilog -noattr cells.v
 @dataclass(frozen=True, kw_only=True)
 class Cells(Target):
     """Standard cells without wires: placement and routing would add area and delay, so the figures are lower bounds.
+
+    Large memories stay outside as macros, which have no area here, and whose own delay is not on any path.
 
     Args:
         liberty: the library's file, plain or gzipped; None for a known one that is installed (:data:`KNOWN`).
@@ -94,14 +103,14 @@ class Cells(Target):
 
     def describe(self) -> dict[str, Any]:
         library = self.library
-        settings = {"name": self.name, "freq": self.freq, "synthesis": _SCRIPT, "abc": self._abc()}
+        settings = {"name": self.name, "freq": self.freq, "synthesis": _READ + _SCRIPT, "abc": self._abc()}
         left_out = {"left_out": dict(library.left_out)} if library.left_out else {}
         no_energy = {"no_energy": library.no_energy} if library.no_energy else {}
         return {**settings, "liberty": library.digest, **left_out, **no_energy}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top
-        netlist = self.synthesize(unit, folder)
+        netlist, macros = self.synthesize(unit, folder)
         cells = cells_of(netlist, top)
         if unknown := cells.keys() - self.library.cells.keys():
             raise InputError(f"Netlist must be of cells of {self.library.name}, but {top} has {min(unknown)}")
@@ -118,6 +127,7 @@ class Cells(Target):
             silicon=silicon,
             nand2=silicon / nand if nand else None,
             cells=cells,
+            macros={macro.name: macro.size for macro in macros},
         )
 
     def prepare(self, unit: Emitted, wrapped: str, folder: Path) -> None:
@@ -130,13 +140,19 @@ class Cells(Target):
         return Timing(mhz=report.fmax, path=tuple(Hop(*hop) for hop in report.hops), without_setup=without_setup)
 
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
-        used = cells_of(self.synthesize(unit, folder), unit.config.top)
+        netlist, macros = self.synthesize(unit, folder)
+        if macros:
+            raise InputError(f"Unit must have no memory macro to be simulated as cells, but {macros[0].name} is one")
+        used = cells_of(netlist, unit.config.top)
         tools.run_native_yosys(_MODELS, folder, "models.log")
         text = (folder / f"{unit.config.top}_netlist.v").read_text(encoding="utf-8")
         return replace(unit, text=text, models=cell_models(used, (folder / "cells.v").read_text(encoding="utf-8")))
 
-    def synthesize(self, unit: Emitted, folder: Path) -> Path:
-        """Map the bare unit: ``TOP.json`` and ``TOP_netlist.v`` in ``folder``.
+    def synthesize(self, unit: Emitted, folder: Path) -> tuple[Path, list[Macro]]:
+        """Map the bare unit without its macros: ``TOP.json`` and ``TOP_netlist.v`` in ``folder``.
+
+        Returns:
+            The first file; the macros (:mod:`qse_hw.synth.memories`).
 
         Raises:
             InputError: if a tool is missing or fails, with ABC's message if it was ABC.
@@ -145,14 +161,29 @@ class Cells(Target):
         (folder / LIBRARY).write_bytes(self.library.text)
         (folder / "cells.abc").write_text(self._abc(), encoding="utf-8")
         (folder / f"{top}.v").write_text(unit.text, encoding="utf-8")
+        macros: list[Macro] = []
         try:
-            tools.run_native_yosys(_SCRIPT.format(top=top), folder, f"{top}.log")
+            read = _READ.format(top=top)
+            if has_macros(unit.text):
+                tools.run_native_yosys(read + _MEMORIES.format(top=top), folder, f"{top}_memories.log")
+                macros = _without_macros(folder / f"{top}_memories.json")
+                read = f"read_json {top}_memories.json\n"
+            tools.run_native_yosys(read + _SCRIPT.format(top=top), folder, f"{top}.log")
         except InputError as error:
             untimed = [f"{cell.name} has no delay from {pin}" for cell in self.library.cells.values()
                        for pin in sorted(cell.untimed)]  # fmt: skip
             suspects = f"; {', '.join(untimed[:3])}" if untimed and tools.ABC_STOPPED in str(error) else ""
             raise InputError(f"{error} (with the cells of {self.path}{suspects})") from error
-        return folder / f"{top}.json"
+        return folder / f"{top}.json", macros
 
     def _abc(self) -> str:
         return _ABC.format(picoseconds=round(1e6 / self.freq))
+
+
+def _without_macros(file: Path) -> list[Macro]:
+    """Take the macros out of the one module in a file."""
+    document = json.loads(file.read_text(encoding="utf-8"))
+    (module,) = document["modules"].values()
+    macros = take_out(module)
+    file.write_text(json.dumps(document), encoding="utf-8")
+    return macros

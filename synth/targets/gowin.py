@@ -1,14 +1,14 @@
 """Gowin (Yosys ``synth_gowin``, nextpnr-himbaechel-gowin)."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.synth import yosys as tools
 from qse_hw.synth.result import Area
-from qse_hw.synth.targets.nextpnr import Fpga, cells_of
+from qse_hw.synth.targets.nextpnr import Fpga, cells_of, netlist_cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,8 @@ class Gowin(Fpga):
 
     def area(self, unit: Emitted, folder: Path) -> Area:
         top = unit.config.top
-        return self.counted(cells_of(self.synthesize(unit.text, top, folder), top), {})
+        netlist = self.synthesize(unit.text, top, folder)
+        return replace(self.counted(cells_of(netlist, top), {}), parts=self.parts(netlist_cells(netlist, top), {}))
 
     def counted(self, cells: Mapping[str, int], used: Mapping[str, int]) -> Area:
         real = {cell: count for cell, count in cells.items() if not cell.startswith("$")}

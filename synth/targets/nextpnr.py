@@ -11,14 +11,17 @@ from typing import Any, ClassVar
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.emit import MODELS, Emitted
 from qse_hw.synth import yosys as tools
+from qse_hw.synth.parts import Cells, count_parts
 from qse_hw.synth.path import critical_path, signals
-from qse_hw.synth.result import Area, Timing
+from qse_hw.synth.result import AREAS, Area, Timing
 from qse_hw.synth.targets.base import Target
 from qse_hw.synth.timing_wrapper import WRAPPER
 
 _MODULE = re.compile(r"^module\s+(\w+).*?\bendmodule\b", re.MULTILINE | re.DOTALL)
 # Verilator would treat the default values of inputs in the iCE40 models as drivers.
 _MACROS = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"
+PACKED = "packed.json"
+"""The netlist after packing, in the folder of a synthesis."""
 OWN_MODELS = Path(__file__).parent / "models"
 """Verilog models, named by the cell, of cells for which neither Yosys nor the generator has one."""
 
@@ -69,16 +72,24 @@ class Fpga(Target):
         return {"name": self.name, "freq": self.freq, "synthesis": self.fitting() + self.synth(wrapped=True)}
 
     def area(self, unit: Emitted, folder: Path) -> Area:
-        netlist = self.synthesize(unit.text, unit.config.top, folder)
-        return self.counted(cells_of(netlist, unit.config.top), self.packed(netlist, folder))
+        top = unit.config.top
+        netlist = self.synthesize(unit.text, top, folder)
+        area = self.counted(cells_of(netlist, top), self.packed(netlist, folder))
+        return replace(area, parts=self.parts(netlist_cells(netlist, top), netlist_cells(folder / PACKED)))
+
+    def parts(self, cells: Cells, packed: Cells) -> dict[str, dict[str, int]]:
+        """The areas of the unit's parts, from the cells of the netlist and those that nextpnr packed them into."""
+        mapped, used = count_parts(cells), count_parts(packed)
+        areas = {path: self.counted(mapped.get(path, {}), used.get(path, {})) for path in sorted(mapped | used)}
+        return {path: {kind: getattr(area, kind) for kind in AREAS} for path, area in areas.items()}
 
     def packed(self, netlist: Path, folder: Path) -> dict[str, int]:
-        """Cells of a netlist after packing, by type, pins left out.
+        """Cells of a netlist after packing, by type, pins left out; all of them in the file :data:`PACKED`.
 
         Raises:
             InputError: if the device has fewer.
         """
-        report = self.place(netlist, ["--pack-only", *self.bare()], folder, "area.json")
+        report = self.place(netlist, ["--pack-only", *self.bare(), "--write", PACKED], folder, "area.json")
         used = {cell: count for cell, count in report["utilization"].items() if cell not in self.pins}
         for cell, count in used.items():
             if count["used"] > count["available"] > 0:
@@ -170,8 +181,14 @@ def cell_models(cells: Iterable[str], library: str) -> dict[str, str]:
 
 def cells_of(netlist: Path, top: str) -> dict[str, int]:
     """The number of cells of each type in a netlist."""
-    module = json.loads(netlist.read_text(encoding="utf-8"))["modules"][top]
     counts: dict[str, int] = {}
-    for cell in module["cells"].values():
+    for cell in netlist_cells(netlist, top).values():
         counts[cell["type"]] = counts.get(cell["type"], 0) + 1
     return dict(sorted(counts.items()))
+
+
+def netlist_cells(netlist: Path, top: str | None = None) -> Cells:
+    """The cells by name of a module, or of the only one, in a JSON file of Yosys or nextpnr."""
+    modules = json.loads(netlist.read_text(encoding="utf-8"))["modules"]
+    cells: Cells = modules[top or next(iter(modules))]["cells"]
+    return cells

@@ -127,7 +127,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "simulator": ("verilator", "icarus"),
     "wave": ("OUT/w.vcd", "OUT/w.fst"),
     "whole_model": ("mamba-130m", "mamba2-130m"),
-    "parts": ("generate", "quantize,cycle", "tensors", "baselines,parts", ""),
+    "parts": ("generate", "quantize,cycle", "tensors", "baselines,parts", "", "1", "4"),
     "device": ("cpu", "cuda"),
     "shapes": ("130m:1", "9b", ""),
     "verilog": ("IN/unit", "IN/ck", "IN/nowhere"),

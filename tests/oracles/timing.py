@@ -63,7 +63,7 @@ def compare(liberty: Path, spec: str = "se8", input: str = "s8") -> Comparison:
     unit = emit(config)
     with tempfile.TemporaryDirectory() as name:
         folder, target = Path(name), Cells(liberty=liberty)
-        netlist = target.synthesize(unit, folder)
+        netlist, _ = target.synthesize(unit, folder)
         pairs = list(values(netlist, target, folder))
     wrong = sum(not close(ours, theirs) for ours, theirs in pairs)
     return Comparison(

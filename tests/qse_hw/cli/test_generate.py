@@ -82,6 +82,8 @@ REFUSED = [
     (["--tokens", "0"], "Tokens must be at least 1, not 0"),
     (["--rows", "4"], "Option --rows is of the Verilog: give --rtl, too"),
     (["--png", "x.png"], "Option --png is of the Verilog: give --rtl, too"),
+    (["--netlist", "ecp5"], "Option --netlist is of the Verilog: give --rtl, too"),
+    (["--rtl", "--netlist", "x"], "Target must be one of ecp5, ice40, gowin, cells"),
     (["--calibration", "IN/other.json"], "Formats must be of this checkpoint"),
     (["--calibration", "IN/coded.json", "--rtl"], "calibrate with --local-bits 16"),
     (["--calibration", "IN/shared.json", "--rtl", "--columns", "6"], "must divide the 6 columns of the engine"),

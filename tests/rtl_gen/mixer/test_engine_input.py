@@ -13,7 +13,7 @@ COLUMNS, WIDTH = 4, 14
 
 
 def test_vectors(rng):
-    dut, left, sent = EngineInput(OPERANDS, columns=COLUMNS, width=WIDTH), [], []
+    dut, left, sent = EngineInput(OPERANDS, columns=COLUMNS, width=WIDTH, target="generic"), [], []
 
     async def process(ctx, rst):
         i_pause, o_pause = at_random(31), at_random(32)

@@ -12,7 +12,7 @@ def test_values_of_all_codes(name, size, lanes, columns, rng):
     format, width = load_format(name), 17
     vectors = rng.permutation(sorted(format.decoded))[: 256 // size * size].reshape(-1, size)
     run = stream(
-        Operand(format, size=size, lanes=lanes, columns=columns, width=width),
+        Operand(format, size=size, lanes=lanes, columns=columns, width=width, target="ecp5"),
         [join(row, format.bits) for row in vectors.reshape(-1, lanes)],
         i_pause=at_random(3), o_pause=at_random(4),
     )  # fmt: skip

@@ -45,7 +45,7 @@ def test_names():
 def test_parameters():
     document = json.loads(json.dumps(DecoderConfig(format=SE8, lanes=2).parameters()))
     assert format_from_json(document.pop("format")) == SE8
-    assert document == {"unit": "decoder", "lanes": 2}
+    assert document == {"unit": "decoder", "lanes": 2, "target": "generic"}
 
 
 def test_facts():

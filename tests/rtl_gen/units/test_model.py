@@ -45,7 +45,7 @@ def test_the_mixer(folder):
     mixer = unit.mixer
     assert (mixer.d_model, mixer.d_inner, mixer.d_state, mixer.dt_rank, mixer.d_conv) == (24, 48, 4, 3, 4)
     assert (mixer.layers, mixer.vocabulary, mixer.state_bits) == (2, 37, 16)
-    assert unit.label == "model 24,48,4,3 layers=2 4x4 scan=2"
+    assert unit.label == "model se8 24,48,4,3 layers=2 4x4 scan=2"
     assert {*mixer.formats.values()} == {FORMAT}
     # tiles of 4 rows: in_proj 24, x_proj 1 + 1 + 1, dt_proj 12, out_proj 6; beats of 4 inputs: 6, 12, 1, 12; head 10
     assert mixer.product_cycles == 2 * (24 * 6 + 3 * 12 + 12 * 1 + 6 * 12) + 10 * 6
