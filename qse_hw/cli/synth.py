@@ -15,7 +15,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.study.console import console
 from qse_hw.study.sources import integer
-from qse_hw.study.synthesized import FP8, activations, add_energy, measure, planned
+from qse_hw.study.synthesized import FP8, activations, add_cycles, add_energy, measure, planned
 from qse_hw.synth.parts import DEPTH
 
 OUTPUTS = ("json", "markdown", "png")
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> None:
         used = {point.target.name: point.target for point in points}
         command = command_without(args.command, *OUTPUTS, "cache", flags=("no-cache",))
         document = report.document(measured, used, command, baselines, parts=args.parts)
+        add_cycles(document, points)
         if args.energy is not None:
             add_energy(document, points, tensors, cache)
         if "json" in parts:
@@ -96,6 +97,12 @@ def run(args: argparse.Namespace) -> None:
             draw(parts["png"], document)
     console.print(report.table(document))
     console.print("\n".join(report.paths(document)))
+    for result in document["results"]:
+        if "cycles_per_token" in result:
+            console.print(
+                f"{result['label']} on {result['target']}: {result['cycles_per_token']:,} cycles per token, "
+                f"{result['tokens_per_second']:,.0f} tokens per second"
+            )
     if args.parts:
         console.print(report.part_table(document))
     if args.energy is not None:

@@ -127,3 +127,19 @@ def add_energy(
         energies = measure_energy(chosen, [patterns[point.unit.config] for point in chosen], cache=cache, step=step)
     for number, energy in zip(numbers, energies, strict=True):
         document["results"][number]["energy"] = energy
+
+
+def add_cycles(document: dict[str, Any], points: Sequence["Point"]) -> None:
+    """Write into a report the exact cycles per token of whole models, and tokens per second at their median Fmax.
+
+    A token is alone in the accelerator, as when a model writes; its memories answer at once.
+    """
+    from qse_hw.rtl_gen.units.model import ModelConfig
+    from qse_hw.sim.cycle.mixer.token_cycles import count_cycles
+
+    for point, result in zip(points, document["results"], strict=True):
+        if isinstance(point.unit.config, ModelConfig):
+            mixer = point.unit.config.mixer
+            cycles = count_cycles(mixer, layers=mixer.layers, tokens=1).alone.cycles
+            result["cycles_per_token"] = cycles
+            result["tokens_per_second"] = 1e6 * result["fmax"]["median"] / cycles

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -58,6 +59,7 @@ SCHEMA = {
                         "properties": dict.fromkeys(AREAS, COUNT) | {"silicon": SHARE, "nand2": SHARE},
                         "additionalProperties": False,
                     },
+                    "macros": {"type": "object", "additionalProperties": COUNT},
                     "area_per_lane": {"type": "object", "required": list(AREAS), "additionalProperties": SHARE},
                     "cells": {"type": "object", "additionalProperties": COUNT},
                     "transistors": {"type": ["integer", "null"], "minimum": 1},
@@ -157,6 +159,23 @@ def test_columns_that_only_some_have():
     assert rows[0][:11] == ["encoder", "se8", "s16", "cells:x", "4", "1", "9", "2", "0", "1234.5", "51.5"]
     assert rows[0][11:] == ["200.0", "(200.0-200.0)", "-"]
     assert rows[1][6:11] == ["90", "60", "1", "-", "-"]
+
+
+def test_parts():
+    """The area by submodule, down to the levels asked for; memories left outside are noted."""
+    own = dict.fromkeys(AREAS, 1)
+    inside = {"": own, "engine": own, "engine.row0": own, "engine.row1.multiplier": own}
+    one = replace(OURS, area=replace(OURS.area, parts=inside, macros={"a": 4096, "b": 2048}))
+    (result,) = document([one], [None])["results"]
+    assert "parts" not in result
+    made = report.document([one], {"ecp5:45k-6": Ecp5()}, "python -m qse_hw synth", [None], parts=2)
+    assert [row[2:4] for row in report.part_rows(made)] == [
+        ["(itself)", "1"], ["engine", "1"], ["engine.row0", "1"], ["engine.row1", "1"]
+    ]  # fmt: skip
+    assert "| encoder se8 s16 | ecp5:45k-6 | engine.row1 | 1 | 1 | 1 | 1 |" in report.markdown(made)
+    assert report.notes(made) == [
+        "not in the area of encoder se8 s16 on ecp5:45k-6: 2 memories of 6,144 bits, which are macros"
+    ]
 
 
 def test_paths():

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from qse_hw.cli import main
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.models.integer.document import write_formats
+from qse_hw.golden.models.mamba.checkpoint import save_model
 from qse_hw.synth import flow, targets
 from qse_hw.synth import yosys as tools
 from qse_hw.synth.result import Area, Hop, Measured, Timing
+from tests.golden.models.integer import small
 
 SMALL = ["synth", "encoder", "--input", "s8", "--scale", "0.4", "--scale-bits", "8", "--counter-width", "0"]
 
@@ -101,6 +105,7 @@ def test_all_that_is_written(fake, tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["--seeds", "0"], "Seeds must be from 1 to 1000, not 0"),
+        (["--parts", "4"], "Parts must be from 0 to 3 levels, not 4"),
         (["--on", "ecp5:7"], "Device of ecp5 must be one of 25k-6,"),
         (["--on", "spartan"], "Target must be one of ecp5, ice40, gowin, cells,"),
         (["--on", "cells", "--liberty", "/nowhere.lib"], "Liberty file /nowhere.lib"),
@@ -122,6 +127,23 @@ def test_bad_input_is_refused_before_anything_runs(fake, capsys, arguments, sent
 def test_a_baseline_without_a_format(fake, capsys):
     assert main(["synth", "hadamard", "--size", "8", "--baseline", "int8"]) == 2
     assert "Baseline must be none for unit hadamard, which has no format, not 'int8'" in capsys.readouterr().err
+
+
+@pytest.mark.full
+def test_a_whole_model_beside_another_calibration(fake, tmp_path, capsys):
+    """With its cycles per token, which a format of operands does not change."""
+    save_model(small.model(), tmp_path / "model", dtype=torch.float32)
+    for name, spec in (("soft", "se8:L=8"), ("plain", "int8")):
+        write_formats(tmp_path / f"{name}.json", small.formats(local_bits=16, mode="shared", spec=spec))
+    words = ["--calibration", str(tmp_path / "soft.json"), "--baseline", str(tmp_path / "plain.json")]
+    report = tmp_path / "r.json"
+    assert main(["synth", "model", "--model", str(tmp_path / "model"), *words, "--json", str(report)]) == 0
+    assert [label.split()[:2] for label, _ in fake[0]] == [["model", "se8"], ["model", "int8"]]
+    ours, plain = json.loads(report.read_text())["results"]
+    assert ours["baseline"] == plain["label"]
+    assert ours["cycles_per_token"] == plain["cycles_per_token"] > 1000
+    assert ours["tokens_per_second"] == pytest.approx(102e6 / ours["cycles_per_token"])
+    assert f"{ours['cycles_per_token']:,} cycles per token" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_missing_tool(monkeypatch, capsys):
