@@ -23,6 +23,7 @@ settings.register_profile("full", parent=settings.get_profile("fixed"), max_exam
 
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="run the long tests, too")
+    parser.addoption("--all-cases", action="store_true", help="with --full: also all cases of the longest, for hours")
     parser.addoption("--seed", type=int, default=2601, help="seed of the tests' random numbers (default: %(default)s)")
 
 
@@ -37,15 +38,18 @@ def pytest_report_header(config):
 def pytest_collection_modifyitems(config, items):
     """Leave out the long tests, and of the tests marked ``every(n)`` all but one in n of the cases.
 
+    With ``--full``, all are run, but of those marked ``full(n)`` one in n of the cases, unless ``--all-cases`` is given.
     Which ones is drawn by the cases' names: a stride would leave out whole values of a parameter.
     """
-    if config.getoption("full"):
+    full = config.getoption("full")
+    if full and config.getoption("all_cases"):
         return
-    short = [item for item in items if not item.get_closest_marker("full")]
-    left_out, cases = set(items).difference(short), defaultdict(list)
-    for item in short:
-        if every := item.get_closest_marker("every"):
-            cases[item.nodeid.partition("[")[0], every.args[0]].append(item)
+    left_out, cases = set(), defaultdict(list)
+    for item in items:
+        if not full and item.get_closest_marker("full"):
+            left_out.add(item)
+        elif (mark := item.get_closest_marker("full" if full else "every")) and mark.args:
+            cases[item.nodeid.partition("[")[0], mark.args[0]].append(item)
     for (_, n), of_test in cases.items():
         of_test.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
         left_out.update(of_test[math.ceil(len(of_test) / n) :])

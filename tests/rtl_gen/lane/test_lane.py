@@ -146,7 +146,7 @@ def test_random_formats_each_value_with_its_own_scale(part, rng):
     )
 
 
-@pytest.mark.full
+@pytest.mark.full(2)
 @pytest.mark.parametrize("part", range(200))
 def test_very_many_random_formats(part, rng):
     format = random_format(rng)

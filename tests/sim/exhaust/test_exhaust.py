@@ -238,7 +238,7 @@ def test_real_units_pass_and_wrong_ones_do_not(decoder, tmp_path):
     assert first(replace(decoder.config, format=oracles.make("se8:L=9"))).first.startswith("pattern 0x")
 
 
-@pytest.mark.full
+@pytest.mark.full(4)
 @pytest.mark.parametrize("check", standard(), ids=lambda check: f"{check.config.label}, {check.words}")
 def test_standard_checks(check):
     (finding,) = exhaust([check])
@@ -272,7 +272,7 @@ def test_an_activation(tmp_path):
         assert re.match(r"pattern 0x\w+ at .*, lane \d: code and value 0x\w+, not 0x\w+$", difference.first)
 
 
-@pytest.mark.full
+@pytest.mark.full(3)
 @pytest.mark.parametrize("netlist", [None, "ecp5", "ice40:hx8k", "ice40:up5k", "gowin", "cells"])
 @pytest.mark.parametrize(
     "kind",
