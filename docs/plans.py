@@ -1,4 +1,4 @@
-"""The plans of docs/accelerator.md: python docs/plans.py makes docs/results/plans.json, in a few minutes."""
+"""Makes docs/results/plans.json and docs/accelerator-130m.png, in a few minutes: python docs/plans.py."""
 
 import json
 import subprocess
@@ -10,7 +10,8 @@ from typing import Any
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
 
-RESULT = Path(__file__).parent / "results" / "plans.json"
+DOCS = Path(__file__).parent
+DRAWN = ("mamba-130m", (16, 16, 8, 4, 8))
 MODELS = ("mamba-130m", "mamba-370m", "mamba-790m", "mamba-1.4b", "mamba-2.8b")
 SIZES = (  # rows, columns, lanes of scan, norm and Hadamard transform
     (4, 4, 1, 1, 1), (8, 8, 1, 1, 1), (8, 8, 4, 2, 4), (16, 16, 4, 2, 4), (16, 16, 8, 4, 8), (32, 16, 16, 8, 16),
@@ -24,6 +25,8 @@ def planned(model: str, sizes: tuple[int, ...]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.json"
         command = [sys.executable, "-m", "qse_hw", "plan", "--model", model, *words, "--json", str(path)]
+        if (model, sizes) == DRAWN:
+            command += ["--png", str(DOCS / "accelerator-130m.png")]
         subprocess.run(command, check=True)
         plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return {name: value for name, value in plan.items() if name not in environment()}
@@ -31,4 +34,5 @@ def planned(model: str, sizes: tuple[int, ...]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     plans = [planned(model, sizes) for model in MODELS for sizes in SIZES]
-    write_json(RESULT, {"schema": "qse-hw/plans/1", "command": "python docs/plans.py", **environment(), "plans": plans})
+    report = {"schema": "qse-hw/plans/1", "command": "python docs/plans.py", **environment(), "plans": plans}
+    write_json(DOCS / "results" / "plans.json", report)

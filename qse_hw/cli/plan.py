@@ -1,7 +1,6 @@
 """Cycles per token and per prompt of a Mamba-1's accelerator, exactly, where they go, and what bounds them."""
 
 import argparse
-import math
 from typing import TYPE_CHECKING, Any
 
 from qse_hw.cli.arguments import add_engine_sizes, check_output, command_without, engine_sizes
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from qse_hw.golden.models.mamba.model import MambaConfig
 
 SCHEMA = "qse-hw/plan/2"
+CLOCKS = 0.001, 100_000
+"""In MHz."""
 MAX_BUS_BITS = 1 << 16
 
 
@@ -41,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the plan; write it."""
-    if not (math.isfinite(args.clock) and args.clock > 0):
-        raise InputError(f"Clock must be a positive number of MHz, not {args.clock!r}")
+    if not CLOCKS[0] <= args.clock <= CLOCKS[1]:  # neither is NaN
+        raise InputError(f"Clock must be from {CLOCKS[0]} to {CLOCKS[1]} MHz, not {args.clock!r}")
     if args.prompt < 1:
         raise InputError(f"Prompt must be at least 1 token, not {args.prompt!r}")
     if not 1 <= args.bus_bits <= MAX_BUS_BITS:
@@ -122,7 +123,7 @@ def show(document: dict[str, Any]) -> None:
     bound = document["bound_cycles_per_token"]
     console.print(f"Bound, a weight per multiplier and cycle: {bound:,.0f} cycles per token.")
     _print_timing("One token at a time", alone, document["clock_mhz"])
-    _print_timing(f"Prompt of {prompt['tokens']:,} tokens", prompt, document["clock_mhz"])
+    _print_timing(f"Prompt of {prompt['tokens']:,} token{'s' * (prompt['tokens'] > 1)}", prompt, document["clock_mhz"])
     total = sum(memory["bytes_per_token"].values())
     console.print(
         f"Memory: {total:,} bytes per token, {memory['bytes_per_second'] / 1e9:,.3g} GB/s at that speed; "

@@ -121,7 +121,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "tasks": ("",),
     "task_path": ("IN/",),
     "limit": ("1",),
-    "clock": ("200", "1e-300", "1e308"),
+    "clock": ("200", "0.001", "1e308"),
     "bus_bits": ("64", "1", "0"),
     "prompt": ("512", "1", "The ", ""),
     "simulator": ("verilator", "icarus"),

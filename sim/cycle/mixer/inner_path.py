@@ -54,7 +54,7 @@ class InnerTiming:
         self._released: deque[int] = deque(maxlen=2)
 
         encoder = Pipeline(Encoder(config.y_encoder).latency, y)
-        hadamard = HadamardTiming(Hadamard(config.hadamard_config), encoder.put)
+        hadamard = HadamardTiming(Hadamard(config.hadamard_config), log.kept("y_in", encoder.put))
         pack = Pack(size=config.d_inner, narrow=1, wide=lanes, sink=hadamard.put)
         self._gate = Pipeline(Gate(config.gate_config).latency, log.kept("gated", pack.put))
         self._gate_queue = Room(WAITING)
@@ -124,7 +124,7 @@ class InnerTiming:
             dt = self._waiting_dt.next()
             if dt >= NEVER:
                 return False
-            cycle = self._time_step.earliest(dt)
+            cycle = self._log.keep("dt_entered", self._time_step.earliest(dt))
             self._waiting_dt.leave(cycle)
             self._step = self._time_step.enter(cycle)
         if x >= NEVER or not self._filled:
@@ -137,6 +137,8 @@ class InnerTiming:
         self._time_step.leave(self._step, accepted)
         self._waiting_x.leave(accepted)
         self._step = None
+        self._log.keep("scan_begun", begin)
+        self._log.keep("dt_sum", accepted)
         self._log.keep_run("state", begin + self._written, self._groups)
         self._outputs.append(accepted + self._scan_latency)
         self._channels += 1

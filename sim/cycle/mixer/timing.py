@@ -80,7 +80,9 @@ class MixerTiming:
             config, x=operands["x"], y=self.log.kept("y", operands["y"].put), log=self.log
         )
         self._norm = NormTiming(Rmsnorm(config.norm_config), self.log.kept("norm", operands["norm"].put))
-        self._pack = Pack(size=config.d_model, narrow=1, wide=config.norm_lanes, sink=self._norm.put)
+        self._pack = Pack(
+            size=config.d_model, narrow=1, wide=config.norm_lanes, sink=self.log.kept("norm_in", self._norm.put)
+        )
         self.residual = Pipeline(Residual(config.residual_config).latency, self._updated)
         low = Encoder(low_encoder(config.dt_low_format, config.target))
         self._low = Pipeline(low.latency, self.log.kept("dt_low", operands["dt_low"].put))
@@ -113,7 +115,8 @@ class MixerTiming:
         Raises:
             Ended: if one of them never comes.
         """
-        accepted = self._loads_from - 1
+        before = self.log.cycles["i"]
+        accepted = before[-1] if before else -1  # from then on the next one may be offered
         for _ in range(self._config.d_model):
             accepted = self.residual.put(max(self._ports.i(accepted + 1), self._loads_from))
             if accepted >= NEVER:

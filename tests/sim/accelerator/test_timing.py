@@ -12,13 +12,14 @@ from qse_hw.sim.cycle.mixer.sources import accepts, offers
 from qse_hw.sim.cycle.mixer.timing import MixerTiming, Ports
 from tests.golden.models.integer import small
 
-HORIZON = 20_000
+PER_BEAT, MORE = 9, 9000
+"""Cycles that a token may take for each beat of weights, and for all else."""
 
 
-def draws(seed, share):
+def draws(seed, share, cycles):
     """Whether weights and multipliers come, and logits are taken, in each cycle: as the driver draws it."""
-    drawn, word = np.zeros((HORIZON, 3), bool), seed
-    for cycle in range(HORIZON):
+    drawn, word = np.zeros((cycles, 3), bool), seed
+    for cycle in range(cycles):
         for number in range(3):
             word ^= word << 13 & 0xFFFFFFFF
             word ^= word >> 17
@@ -38,15 +39,16 @@ def modeled(config, tokens, drawn):
         return max(cycle, outputs[-1] + 1 if outputs else 0) if left >= 0 else NEVER
 
     weights, scales, taken = (drawn[:, number] for number in range(3))
-    ports = Ports(token, offers(weights, HORIZON), offers(scales, HORIZON), accepts(taken))
-    timing = MixerTiming(config, ports, horizon=HORIZON)
+    ports = Ports(token, offers(weights, len(drawn)), offers(scales, len(drawn)), accepts(taken))
+    timing = MixerTiming(config, ports, horizon=len(drawn))
     timing.run()
     return timing.log.cycles
 
 
 def check(accelerator, *, share, tokens=3, seed=11):
     """Compare all tensors' cycles, and the tokens' lengths."""
-    cycles = modeled(accelerator.config, tokens, draws(seed, share))
+    horizon = tokens * (PER_BEAT * accelerator.config.product_cycles + MORE)
+    cycles = modeled(accelerator.config, tokens, draws(seed, share, horizon))
     accelerator.reset(seed)
     begin, counts = 0, {}
     for number, token in enumerate(small.text().tolist()[:tokens]):
@@ -65,13 +67,12 @@ def test_every_tensor_with_pauses_at_the_ports(accelerator):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("share", [ALWAYS, 40])
 @pytest.mark.parametrize(
-    "sizes",
+    ("share", "sizes"),
     [
-        {"rows": 1, "columns": 1, "scan_lanes": 1, "hadamard_lanes": 1},
-        {"rows": 5, "columns": 6, "scan_lanes": 4, "norm_lanes": 3, "hadamard_lanes": 1},
-        {"rows": 16, "columns": 8, "scan_lanes": 1, "hadamard_lanes": 4, "target": "ecp5"},
+        (ALWAYS, {"rows": 1, "columns": 1, "scan_lanes": 1, "hadamard_lanes": 1}),
+        (ALWAYS, {"rows": 5, "columns": 6, "scan_lanes": 4, "norm_lanes": 3, "hadamard_lanes": 1}),
+        (40, {"rows": 16, "columns": 8, "scan_lanes": 1, "hadamard_lanes": 4, "target": "ecp5"}),
     ],
     ids=str,
 )
