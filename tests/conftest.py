@@ -38,8 +38,8 @@ def pytest_report_header(config):
 def pytest_collection_modifyitems(config, items):
     """Leave out the long tests, and of the tests marked ``every(n)`` all but one in n of the cases.
 
-    With ``--full``, all are run, but of those marked ``full(n)`` one in n of the cases, unless ``--all-cases`` is given.
-    Which ones is drawn by the cases' names: a stride would leave out whole values of a parameter.
+    With ``--full``, all are run, but of those marked ``full(n)`` one in n of the cases, unless ``--all-cases`` is
+    given. Which ones is drawn by the cases' names: a stride would leave out whole values of a parameter.
     """
     full = config.getoption("full")
     if full and config.getoption("all_cases"):

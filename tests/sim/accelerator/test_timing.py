@@ -66,7 +66,7 @@ def test_every_tensor_with_pauses_at_the_ports(accelerator):
     check(accelerator, share=150)
 
 
-@pytest.mark.full
+@pytest.mark.full(2)
 @pytest.mark.parametrize(
     ("share", "sizes"),
     [

@@ -61,7 +61,7 @@ def check(config, stimuli, folder):
     return flags
 
 
-@pytest.mark.full
+@pytest.mark.full(2)
 @pytest.mark.parametrize("name", ["without head", "lanes", "more rows than beats", "ecp5"])
 def test_equals_the_verilog(name, rng, tmp_path):
     """At full speed; with pauses at all ports; of a slow memory alone."""
