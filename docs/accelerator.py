@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from blocks import fill
+from blocks import fill, markdown
+
+from qse_hw.golden.formats.presets import load_format
+from qse_hw.rtl_gen.accelerator.image_words import ImageMap
+from qse_hw.rtl_gen.accelerator.registers import accelerator_registers
+from qse_hw.rtl_gen.memory.config import BusConfig
+from qse_hw.rtl_gen.mixer.config import MixerConfig
 
 PAGE = Path(__file__).parent / "accelerator.md"
 RESULTS = Path(__file__).parent / "results"
@@ -55,6 +61,24 @@ def planned(report: dict[str, Any]) -> str:
     return "\n".join([*rows, "", f"    {report['command']}"])
 
 
+def registers() -> str:
+    """The registers of any accelerator with more than 32 bits of address."""
+    formats = {f"{name}_format": load_format("se8") for name in ("norm", "x", "dt_low", "y")}
+    config = MixerConfig(d_model=256, d_inner=512, dt_rank=16, layers=6, vocabulary=256, eps=1, **formats)
+    rows = []
+    for register in accelerator_registers(ImageMap(config), BusConfig(address_bits=64)).registers:
+        start = [f"`{register.offset:#05x}`", f"`{register.name}`", register.access]
+        fields = [field for field in register.fields if field.name not in ("VALUE", "COUNT")]
+        if not fields:
+            rows.append([*start, "", register.meaning])
+        for field in fields:
+            high = field.low + field.width - 1
+            bits = f"{high}:{field.low}" if field.width > 1 else f"{field.low}"
+            rows.append([*start, f"`{field.name}` {bits}", field.meaning])
+            start = ["", "", ""]
+    return markdown(["offset", "register", "access", "field, bits", "meaning"], rows)
+
+
 def read(name: str) -> dict[str, Any]:
     """A result."""
     document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
@@ -63,7 +87,10 @@ def read(name: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
-    filled = fill(text, {"measured": measured(read("generate")), "planned": planned(read("plans"))})
+    blocks = {
+        "measured": measured(read("generate")), "planned": planned(read("plans")), "registers": registers(),
+    }  # fmt: skip
+    filled = fill(text, blocks)
     if "--check" in sys.argv[1:]:
         sys.exit(0 if filled == text else "accelerator.md is not what docs/accelerator.py makes")
     PAGE.write_text(filled, encoding="utf-8")

@@ -4,13 +4,13 @@ import argparse
 
 from qse_hw.cli.units import add_folder, add_unit_parsers, unit_config
 from qse_hw.golden.formats.scalar import only_zero
-from qse_hw.rtl_gen.emit.unit import MODEL, UNITS
+from qse_hw.rtl_gen.emit.unit import UNITS, WHOLE
 from qse_hw.study.console import warn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The units, their options and the output folder."""
-    add_unit_parsers(parser, _add_output, names=(*UNITS, MODEL))
+    add_unit_parsers(parser, _add_output, names=(*UNITS, *WHOLE))
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:

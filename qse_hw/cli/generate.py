@@ -17,12 +17,16 @@ from qse_hw.study.sources import integer
 if TYPE_CHECKING:
     from qse_hw.golden.models.mamba.model import Mamba
     from qse_hw.golden.models.mamba.text import Tokenizer
+    from qse_hw.rtl_gen.emit.emit import Emitted
+    from qse_hw.rtl_gen.emit.unit import UnitConfig
     from qse_hw.rtl_gen.units.model import ModelConfig
+    from qse_hw.sim.accelerator.accelerator import Accelerator
     from qse_hw.study.generation import Compared, Continuation
 
 SCHEMA = "qse-hw/generate/1"
 PROMPT, TOKENS = "The ", 32
 CALIBRATION_TOKENS = 8192
+LATENCY, MAX_LATENCY = 40, 10_000
 OPTIMIZED = 128  # tokens from which on it pays to compile with optimization: minutes once, a second less per token
 
 
@@ -39,6 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes = parser.add_argument_group("with --rtl")
     add_engine_sizes(sizes)
     sizes.add_argument("--netlist", metavar="T", help=NETLIST_HELP)
+    sizes.add_argument(
+        "--bus-bits", metavar="B", type=integer,
+        help="simulate it behind its buses (gen accelerator), with so many bits to the memory (default: gen model)",
+    )  # fmt: skip
+    sizes.add_argument(
+        "--latency", metavar="N", type=integer,
+        help=f"with --bus-bits: cycles until the memory gives a burst's first word (default {LATENCY})",
+    )  # fmt: skip
     sizes.add_argument("--png", metavar="FILE", help="draw when each tensor of the last token's first layers passes")
     parser.add_argument("--json", metavar="FILE", help="also write tokens, text and figures to this file")
 
@@ -47,9 +59,13 @@ def run(args: argparse.Namespace) -> None:
     """Write with every form of the model; refuse what does not fit before anything is computed."""
     if args.tokens < 1:
         raise InputError(f"Tokens must be at least 1, not {args.tokens}")
-    given = [name for name in (*ENGINE, "netlist", "png") if getattr(args, name) is not None]
+    given = [name for name in (*ENGINE, "netlist", "bus_bits", "latency", "png") if getattr(args, name) is not None]
     if given and not args.rtl:
         raise InputError(f"Option --{given[0].replace('_', '-')} is of the Verilog: give --rtl, too")
+    if args.latency is not None and args.bus_bits is None:
+        raise InputError("Option --latency is of the memory: give --bus-bits, too")
+    if not 1 <= _latency(args) <= MAX_LATENCY:
+        raise InputError(f"Latency must be from 1 to {MAX_LATENCY}, not {args.latency}")
     for path in filter(None, (args.json, args.png)):
         check_output(path)
     from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model
@@ -80,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
         },
     }  # fmt: skip
     if compared is not None and config is not None:
-        document |= {"netlist": args.netlist, **_hardware(compared, config)}
+        document |= {"netlist": args.netlist, **_hardware(args, compared, config)}
         if args.png is not None:
             from qse_hw.study.timeline import draw
 
@@ -120,12 +136,9 @@ def _write(
     )
     if config is None:
         return forms, None, None
-    from qse_hw.sim.accelerator.accelerator import Accelerator
-
     with console.status("compiling the Verilog"):
-        accelerator = Accelerator(
-            config, folder / "accelerator", short=len(prompt) + args.tokens < OPTIMIZED, build=build
-        )
+        short = len(prompt) + args.tokens < OPTIMIZED
+        accelerator = _simulation(args, config, folder / "accelerator", short=short, build=build)
     compared = Compared(accelerator, parameters)
     try:
         forms["verilog"] = generate(compared, prompt, args.tokens, print_token("Verilog"))
@@ -157,11 +170,31 @@ def _calibrate(model: "Mamba", path: Path, *, shared: bool) -> None:
 
 def _model_config(args: argparse.Namespace, calibration: str) -> "ModelConfig":
     """The accelerator; refused before the model writes anything."""
+    from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
     from qse_hw.rtl_gen.units.model import ModelConfig
 
     # a netlist of the device's own cells: what is synthesized for it
     target = "ecp5" if (args.netlist or "").startswith("ecp5") else "generic"
-    return ModelConfig(calibration=calibration, model=args.model, taps=True, target=target, **engine_sizes(args))
+    settings = {"calibration": calibration, "model": args.model, "taps": True, "target": target, **engine_sizes(args)}
+    return ModelConfig(**settings) if args.bus_bits is None else AcceleratorConfig(**settings, bus_bits=args.bus_bits)
+
+
+def _latency(args: argparse.Namespace) -> int:
+    return LATENCY if args.latency is None else int(args.latency)
+
+
+def _simulation(
+    args: argparse.Namespace, config: "ModelConfig", folder: Path, *, short: bool,
+    build: "Callable[[UnitConfig], Emitted]",
+) -> "Accelerator":
+    """The compiled Verilog, beside a memory if it has buses."""
+    from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
+    from qse_hw.sim.accelerator.accelerator import Accelerator
+    from qse_hw.sim.accelerator.bus_accelerator import BusAccelerator
+
+    if isinstance(config, AcceleratorConfig):
+        return BusAccelerator(config, folder, latency=_latency(args), short=short, build=build)
+    return Accelerator(config, folder, short=short, build=build)
 
 
 def _printer(tokenizer: "Tokenizer", prompt: str) -> Callable[[str], Callable[[int], None]]:
@@ -185,13 +218,26 @@ def _printer(tokenizer: "Tokenizer", prompt: str) -> Callable[[str], Callable[[i
     return begin
 
 
-def _hardware(compared: "Compared", config: "ModelConfig") -> dict[str, Any]:
-    """The simulation's figures, and the bound that the weights' bytes set."""
+def _hardware(args: argparse.Namespace, compared: "Compared", config: "ModelConfig") -> dict[str, Any]:
+    """The simulation's figures, and the bounds that the weights and the memory's bus set."""
+    from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
+
     mixer = config.mixer
     weights = mixer.layers * mixer.shape.layer_weights + mixer.vocabulary * mixer.d_model
     bound = weights / (mixer.rows * mixer.columns)
     figures = compared.figures()
+    memory: dict[str, Any] = {}
+    if isinstance(config, AcceleratorConfig):
+        cycles = config.image.token_bytes * 8 / config.bus_bits
+        memory["memory"] = {
+            "bus_bits": config.bus_bits,
+            "latency": _latency(args),
+            "bytes_per_token": config.image.token_bytes,
+            "bound_cycles_per_token": cycles,
+            "over_bound": figures["cycles_per_token"] / cycles,
+        }
     return {
+        **memory,
         "unit": config.label,
         **figures,
         "bound_cycles_per_token": bound,
@@ -210,4 +256,10 @@ def _show(document: dict[str, Any]) -> None:
             f"{document['over_bound']:.3f} times the bound of {document['bound_cycles_per_token']:,.0f} (a weight per "
             f"multiplier and cycle); multipliers busy {document['busy']:.1%}; "
             f"{document['simulated_tokens_per_second']:.2f} tokens per second simulated"
+        )
+    if memory := document.get("memory"):
+        console.print(
+            f"memory of {memory['bus_bits']} bits, {memory['latency']} cycles away: {memory['bytes_per_token']:,} "
+            f"bytes per token; {memory['over_bound']:.3f} times the {memory['bound_cycles_per_token']:,.0f} cycles "
+            "that they take"
         )

@@ -23,6 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--columns", metavar="C", type=integer, required=True, help="inputs at a time; at most 1024 products"
     )
+    parser.add_argument(
+        "--scan-lanes", metavar="N", type=integer,
+        help="also write what gen accelerator with so many states of the scan per cycle takes when it starts",
+    )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write (docs/image.md)")
 
 
@@ -34,10 +38,16 @@ def run(args: argparse.Namespace) -> None:
     from qse_hw.golden.models.integer.parameters import model_parameters
     from qse_hw.golden.models.mamba.checkpoint import load_model
 
-    formats = read_formats(args.calibration)
+    formats, words = read_formats(args.calibration), {}
     with console.status("computing the integers"):
         parameters = model_parameters(load_model(args.model), formats)
-        header = write_image(args.output, parameters, rows=args.rows, columns=args.columns)
+        if args.scan_lanes is not None:
+            from qse_hw.rtl_gen.accelerator.image_words import image_words
+            from qse_hw.rtl_gen.mixer.model import mixer_config
+
+            tile = {"rows": args.rows, "columns": args.columns}
+            words["words"] = image_words(parameters, mixer_config(parameters, **tile, scan_lanes=args.scan_lanes))
+        header = write_image(args.output, parameters, rows=args.rows, columns=args.columns, **words)
     show(header)
     console.print(f"written: {args.output}")
 

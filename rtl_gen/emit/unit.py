@@ -20,6 +20,8 @@ UNITS = (
 
 MODEL = "model"
 """A whole model instead of a unit of it: it is generated and synthesized, but neither swept nor proved."""
+WHOLE = (MODEL, "accelerator")
+"""Whole models; that with buses is generated alone."""
 
 
 class UnitConfig(ABC):
@@ -28,7 +30,7 @@ class UnitConfig(ABC):
     Their fields are the unit's options (:mod:`qse_hw.rtl_gen.units.options`), which are checked when one is made.
 
     Attributes:
-        unit: one of :data:`UNITS`, or :data:`MODEL`.
+        unit: one of :data:`UNITS` or :data:`WHOLE`.
         summary: what it does, in a few words.
         lanes: values per beat.
 
@@ -97,7 +99,7 @@ def unit_class(name: str) -> type[UnitConfig]:
     Raises:
         InputError: if there is no such unit.
     """
-    config: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name, (*UNITS, MODEL))}").CONFIG
+    config: type[UnitConfig] = import_module(f"qse_hw.rtl_gen.units.{check_unit(name, (*UNITS, *WHOLE))}").CONFIG
     return config
 
 

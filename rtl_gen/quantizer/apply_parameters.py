@@ -6,10 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
 from qse_hw.golden.formats.segmented import MAX_REACH, SegmentedFormat
+from qse_hw.rtl_gen.bus.register_block import parameter_layout
+from qse_hw.rtl_gen.bus.registers import RegisterMap
 from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.parameter_rules import least_count
-from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
-from qse_hw.rtl_gen.quantizer.registers import K_WIDTH, REFUSALS, RegisterMap
+from qse_hw.rtl_gen.quantizer.registers import K_WIDTH, REFUSALS
 
 _NUMBER = {name: number for number, name in enumerate(REFUSALS)}
 _PHASES = 4  # cycles per step: operands, sums, differences, verdict

@@ -2,23 +2,18 @@
 
 from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
+from qse_hw.rtl_gen.bus.axi_lite import AxiLite, axi_lite_ports
+from qse_hw.rtl_gen.bus.axi_stream import RegisterSlice, axi_stream_ports, bytes_of, kept
+from qse_hw.rtl_gen.bus.register_block import RegisterBlock, serve
+from qse_hw.rtl_gen.bus.registers import ADDRESS_WIDTH
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.logic.event_counter import EventCounter
 from qse_hw.rtl_gen.quantizer.apply_parameters import ApplyParameters
-from qse_hw.rtl_gen.quantizer.axi_lite import AxiLite, axi_lite_ports
-from qse_hw.rtl_gen.quantizer.axi_stream import RegisterSlice, axi_stream_ports, bytes_of, kept
 from qse_hw.rtl_gen.quantizer.packet_gate import PacketGate
 from qse_hw.rtl_gen.quantizer.quantizer_core import QuantizerCore, beat_layout, core_latency
-from qse_hw.rtl_gen.quantizer.register_block import RegisterBlock
-from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
-
-_BUS = (
-    "write", "write_index", "write_data", "write_strobe", "write_error",
-    "read", "read_index", "read_data", "read_error",
-)  # fmt: skip
 
 
 class Quantizer(wiring.Component):
@@ -76,7 +71,8 @@ class Quantizer(wiring.Component):
             format=self.config.format, scale=self.config.scale, registers=self.registers
         )
         m.submodules.gate = gate = PacketGate()
-        core, soft_reset = QuantizerCore(geometry=self._geometry, lanes=self.config.lanes), registers.soft_reset
+        soft_reset = registers.commands.soft_reset
+        core = QuantizerCore(geometry=self._geometry, lanes=self.config.lanes)
         m.submodules.core = ResetInserter(soft_reset)(core)
         self._bus(m, axi_lite, registers)
         m.d.comb += [
@@ -85,18 +81,19 @@ class Quantizer(wiring.Component):
             apply.load.eq(gate.load),
             gate.done.eq(apply.done),
             gate.refused.eq(apply.refused.any()),
-            gate.apply.eq(registers.apply),
+            gate.apply.eq(registers.commands.apply),
             gate.soft_reset.eq(soft_reset),
             gate.empty.eq(core.empty),
             core.scale_m.eq(apply.scale_m),
             core.scale_k.eq(apply.scale_k),
             core.regions.eq(apply.regions),
             core.bypass.eq(apply.bypass),
-            registers.locked.eq(gate.pending | registers.apply),
-            registers.pending.eq(gate.pending | registers.apply),
-            registers.busy.eq(gate.packet | ~core.empty | self.m_axis_tvalid),
-            registers.bypassed.eq(apply.bypass),
-            registers.error.eq(apply.refused),
+            registers.locked.eq(gate.pending | registers.commands.apply),
+            registers.status.pending.eq(gate.pending | registers.commands.apply),
+            registers.status.busy.eq(gate.packet | ~core.empty | self.m_axis_tvalid),
+            registers.status.bypassed.eq(apply.bypass),
+            registers.status.error.eq(apply.refused),
+            registers.forget.eq(soft_reset),
             registers.noticed.parameter_error.eq(gate.error),
         ]
         closing = self._leave(m, core, soft_reset)
@@ -108,10 +105,7 @@ class Quantizer(wiring.Component):
         for name, member in axi_lite_ports(ADDRESS_WIDTH).items():
             inner, outer = getattr(axi_lite, name), getattr(self, f"s_axi_{name}")
             m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
-        for name in _BUS:
-            from_bus = axi_lite.signature.members[name].flow == Out
-            source, sink = (axi_lite, registers) if from_bus else (registers, axi_lite)
-            m.d.comb += getattr(sink, name).eq(getattr(source, name))
+        serve(m, axi_lite, registers)
 
     def _enter(
         self, m: Module, core: QuantizerCore, gate: PacketGate, registers: RegisterBlock, open: Value
@@ -134,9 +128,9 @@ class Quantizer(wiring.Component):
             gate.last.eq(self.s_axis_tlast),
             registers.noticed.partial_keep.eq(cut),
         ]
-        m.d.sync += cut.eq(accepted & partial.any() & ~registers.soft_reset)
+        m.d.sync += cut.eq(accepted & partial.any() & ~registers.commands.soft_reset)
 
-    def _leave(self, m: Module, core: QuantizerCore, soft_reset: Signal) -> Signal:
+    def _leave(self, m: Module, core: QuantizerCore, soft_reset: Value) -> Signal:
         """Connect the core to the output; returns whether a packet that a soft reset has cut is still to be ended."""
         m.submodules.slice = out = RegisterSlice(beat_layout(self.config.format.bits, self.config.lanes))
         size = bytes_of(self.config.format.bits)
@@ -174,22 +168,22 @@ class Quantizer(wiring.Component):
         passes = Signal(lanes)
         quantized = Signal(lanes)
         m.d.sync += [
-            moved.eq(core.o.valid & core.o.ready & ~registers.soft_reset),
+            moved.eq(core.o.valid & core.o.ready & ~registers.commands.soft_reset),
             Cat(beat).eq(Cat(core.o.payload.keep, core.saturated, core.nan)),
             segment.eq(core.segment),
         ]
         keep, saturated, nan = beat
         m.d.comb += [
             passes.eq(keep & moved.replicate(lanes)),
-            quantized.eq(passes & ~registers.bypassed.replicate(lanes)),
+            quantized.eq(passes & ~registers.status.bypassed.replicate(lanes)),
         ]
         events = {"values": passes, "saturated": saturated & quantized, "nan": nan & quantized}
-        for n in range(self.registers.segments):
+        for n in range(len(self.config.format.segments)):
             inside = Cat(segment[lane] == n for lane in range(lanes))
             events[f"segment{n}_values"] = quantized & inside
         for name, happened in events.items():
             counter = EventCounter(lanes=lanes)
-            m.submodules[f"count_{name}"] = ResetInserter(registers.soft_reset)(counter)
+            m.submodules[f"count_{name}"] = ResetInserter(registers.commands.soft_reset)(counter)
             m.d.comb += [
                 counter.lanes.eq(happened),
                 counter.clear.eq(registers.clear[name]),

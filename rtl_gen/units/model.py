@@ -16,7 +16,6 @@ from qse_hw.rtl_gen.units.shared import TARGET
 
 if TYPE_CHECKING:
     from qse_hw.golden.models.integer.parameters import Parameters
-    from qse_hw.rtl_gen.mixer.mixer import Mixer
 
 SEED = 20261208  # of the vectors' tokens
 TOKENS = 4
@@ -80,7 +79,7 @@ class ModelConfig(UnitConfig):
         words += [f"layers={mixer.layers}", f"{self.rows}x{self.columns}", f"scan={self.scan_lanes}"]
         return " ".join([*words, *([self.target] if self.target != "generic" else [])])
 
-    def component(self) -> "Mixer":
+    def component(self) -> Any:
         from qse_hw.rtl_gen.mixer.mixer import Mixer
 
         return Mixer(self.mixer)
@@ -104,6 +103,10 @@ class ModelConfig(UnitConfig):
             "weight_beats_per_token": mixer.product_cycles,
         }
 
+    def tokens(self) -> np.ndarray[Any, Any]:
+        """Random tokens (tokens,) of the vectors."""
+        return np.random.default_rng(SEED).integers(0, self.mixer.vocabulary, TOKENS)
+
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
         """Random tokens (tokens,), their residual values (tokens, d_model), and the logits (tokens, vocabulary); the
         streams of weights, row multipliers and parameters."""
@@ -111,8 +114,7 @@ class ModelConfig(UnitConfig):
         from qse_hw.golden.models.integer.model import IntegerMamba
         from qse_hw.rtl_gen.mixer.model import embed, parameter_words
 
-        tokens = np.random.default_rng(SEED).integers(0, self.mixer.vocabulary, TOKENS)
-        model = IntegerMamba(self.integers)
+        model, tokens = IntegerMamba(self.integers), self.tokens()
         stream = weight_stream(self.integers, self.mixer.shape)
         return {
             "tokens": tokens,

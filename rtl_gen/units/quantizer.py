@@ -1,9 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """Configuration of a quantizer with bus interfaces."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,16 +19,8 @@ from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import FORMAT, INPUT, LANES, PIPELINE, SCALE_BITS, TARGET
 
 if TYPE_CHECKING:
+    from qse_hw.rtl_gen.bus.registers import RegisterMap
     from qse_hw.rtl_gen.quantizer.quantizer import Quantizer
-    from qse_hw.rtl_gen.quantizer.registers import RegisterMap
-
-_CHANNELS = {
-    "aw": "write address",
-    "w": "write data",
-    "b": "write response",
-    "ar": "read address",
-    "r": "read data",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,45 +60,29 @@ class QuantizerConfig(UnitConfig):
     @property
     def registers(self) -> "RegisterMap":
         """The register map."""
-        from qse_hw.rtl_gen.quantizer.registers import RegisterMap
+        from qse_hw.rtl_gen.quantizer.registers import quantizer_registers
 
-        return RegisterMap.of(format=self.format, input=self.input, scale=self.scale, lanes=self.lanes)
+        return quantizer_registers(format=self.format, input=self.input, scale=self.scale, lanes=self.lanes)
 
     def facts(self) -> dict[str, Any]:
         """Format and scale after a reset, and the registers."""
         return {
             "format": format_facts(self.format),
             "scale": scale_json(self.scale),
-            "registers": [
-                {
-                    "name": register.name,
-                    "offset": register.offset,
-                    "access": register.access,
-                    "reset": register.reset,
-                    "meaning": register.meaning,
-                    "fields": [asdict(field) for field in register.fields],
-                }
-                for register in self.registers.registers
-            ],
+            "registers": self.registers.facts(),
         }
 
     def files(self) -> dict[str, str]:
-        from qse_hw.rtl_gen.quantizer.register_files import register_files
+        from qse_hw.rtl_gen.bus.register_files import register_files
 
         return register_files(self.registers, self.top)
 
     def meanings(self) -> Mapping[str, str]:
-        from qse_hw.rtl_gen.quantizer.axi_lite import axi_lite_ports
-        from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
-        from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH
+        from qse_hw.rtl_gen.bus.axi_lite import axi_lite_ports, channel_meanings
+        from qse_hw.rtl_gen.bus.axi_stream import bytes_of
+        from qse_hw.rtl_gen.bus.registers import ADDRESS_WIDTH
 
-        texts = {
-            f"s_axi_{name}": f"AXI4-Lite, {meaning}"
-            for name in axi_lite_ports(ADDRESS_WIDTH)
-            for channel, meaning in _CHANNELS.items()
-            if re.match(f"{channel}(addr|data|strb|resp|valid|ready)$", name)
-        }
-        texts |= dict.fromkeys(("s_axi_awprot", "s_axi_arprot"), "AXI4-Lite, ignored")
+        texts = {f"s_axi_{name}": text for name, text in channel_meanings(axi_lite_ports(ADDRESS_WIDTH)).items()}
         streams = {
             "s_axis": (f"values, {self.input.name}", self.input.width, "a lane counts if all its bytes are kept"),
             "m_axis": ("codes", self.format.bits, "a lane's bytes are kept if it counted"),
@@ -139,7 +114,7 @@ class QuantizerConfig(UnitConfig):
         return Beats(inputs=inputs, outputs=self._stream("m_axis", arrays["codes"], self.format.bits))
 
     def _stream(self, name: str, values: np.ndarray[Any, Any], width: int) -> Stream:
-        from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+        from qse_hw.rtl_gen.bus.axi_stream import bytes_of
 
         size = bytes_of(width) * self.lanes
         beats = join_lanes(values, 8 * bytes_of(width), self.lanes)

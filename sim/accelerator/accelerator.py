@@ -17,7 +17,8 @@ from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.mixer.model import embed, parameter_words, token_beats
 from qse_hw.rtl_gen.units.model import ModelConfig
-from qse_hw.sim.accelerator.program import ALWAYS, Program, Ran, tap_ports
+from qse_hw.sim.accelerator.library import ALWAYS, Ran, tap_ports
+from qse_hw.sim.accelerator.program import Program
 
 Integers = npt.NDArray[np.int64]
 
@@ -111,15 +112,20 @@ class Accelerator:
         Raises:
             RuntimeError: if the logits do not come within ``limit`` cycles; None: many times those that it takes.
         """
-        config = self.config
-        beats = token_beats(embed(self.parameters, token), first=self._first)
-        if limit is None:
-            limit = PATIENCE * config.product_cycles + SPARE * config.layers
-        ran = self._program.run(beats, outputs=config.vocabulary, limit=limit)
+        ran = self._run(token, self._limit() if limit is None else limit)
         self._first = False
         (logits,) = split_fields(ran.outputs, [24])
         tensors, times = self._tensors(ran)
         return Stepped(as_signed(logits, 24), tensors, times, ran.cycles, ran.weight_beats)
+
+    def _limit(self) -> int:
+        """Cycles that no token needs."""
+        return PATIENCE * self.config.product_cycles + SPARE * self.config.layers
+
+    def _run(self, token: int, limit: int) -> Ran:
+        """Send a token."""
+        beats = token_beats(embed(self.parameters, token), first=self._first)
+        return self._program.run(beats, outputs=self.config.vocabulary, limit=limit)
 
     def _tensors(self, ran: Ran) -> tuple[dict[Tensor, Integers], dict[str, Integers]]:
         """The taps' values, layer by layer, and the cycles of each tap's beats."""

@@ -1,27 +1,13 @@
 // Drives the module `accelerator` (sim/accelerator/program.py): its parameters once, then token after token.
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <stdexcept>
 
 #include "Vdut.h"
-
-// Verilator's runtime calls this instead of ending the process, which is Python's.
-void vl_fatal(const char*, int, const char*, const char* message) { throw std::runtime_error(message); }
+#include "ports.hpp"
 
 namespace {
-
-// Little-endian: Verilator keeps ports in integers or arrays of 32-bit words, the low bits first.
-template <typename Port>
-void set(Port& port, const std::uint8_t* bytes, long size) {
-    std::memcpy(&port, bytes, size);
-}
-
-template <typename Port>
-void get(const Port& port, std::uint8_t* bytes, long size) {
-    std::memcpy(bytes, &port, size);
-}
 
 // Beats that are sent in order, and from the first one again if they repeat.
 struct Source {
@@ -29,16 +15,6 @@ struct Source {
     long count, size, position;
 
     const std::uint8_t* beat() const { return beats + position * size; }
-};
-
-// A memory that answers in `share` of 256 cycles only, at random, and the sink likewise.
-struct Pace {
-    std::uint32_t word, share;
-
-    bool goes() {
-        word ^= word << 13, word ^= word >> 17, word ^= word << 5;
-        return (word & 255) < share;
-    }
 };
 
 class Accelerator {
@@ -78,17 +54,15 @@ class Accelerator {
         Source input, weights, scales;        // weights and scales go on with the next token
         std::uint8_t* outputs;                // room for `output_count` beats of `output_size` bytes
         long output_count, output_size;
-        std::uint8_t* taps;                   // room for `tap_room` rows of `tap_size` bytes
-        std::int64_t* tap_cycles;             // and for the rows' cycles
-        long tap_room, tap_size;
+        Taps taps;
         long limit;                           // of cycles
         Pace pace;
         // results
-        long cycles, received, tap_rows, weight_beats;
+        long cycles, received, weight_beats;
     };
 
     void run(Token& token) {
-        token.cycles = token.received = token.tap_rows = token.weight_beats = 0;
+        token.cycles = token.received = token.taps.rows = token.weight_beats = 0;
         for (; token.received < token.output_count && token.cycles < token.limit; ++token.cycles) {
             // three draws in every cycle, so that they do not depend on what happens
             const bool weights_come = token.pace.goes(), scales_come = token.pace.goes(), taken = token.pace.goes();
@@ -112,10 +86,7 @@ class Accelerator {
                 next(token.scales);
                 scales_offered_ = false;
             }
-            if (dut_->taps_valid && token.tap_rows < token.tap_room) {
-                get(dut_->taps, token.taps + token.tap_rows * token.tap_size, token.tap_size);
-                token.tap_cycles[token.tap_rows++] = token.cycles;
-            }
+            token.taps.take(*dut_, token.cycles);
             if (dut_->o_valid && dut_->o_ready) {
                 get(dut_->o, token.outputs + token.received * token.output_size, token.output_size);
                 ++token.received;
@@ -142,8 +113,6 @@ class Accelerator {
 };
 
 }  // namespace
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
 
 EXPORT void* start() {
     try {

@@ -6,11 +6,11 @@ single register that the solver chooses freely, so that what is proved of it hol
 
 from dataclasses import replace
 
+from qse_hw.rtl_gen.bus.axi_lite import SETTLE, axi_lite_ports
+from qse_hw.rtl_gen.bus.register_block import parameter_layout
+from qse_hw.rtl_gen.bus.registers import ADDRESS_WIDTH, RegisterMap
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.quantizer.axi_lite import SETTLE, axi_lite_ports
-from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
-from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal.axi_faults import wrong_buses
 from qse_hw.synth.formal.harness import TOP, harness, instance, shipped

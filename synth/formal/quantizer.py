@@ -8,9 +8,9 @@ stalls, resets and other parameters.
 
 from dataclasses import replace
 
+from qse_hw.rtl_gen.bus.axi_stream import bytes_of
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.lane.format_family import FormatFamily
-from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal import spec
 from qse_hw.synth.formal.harness import probed

@@ -4,10 +4,10 @@ Beats are tracked by counting, as in :mod:`qse_hw.synth.formal.stream`, and by t
 are cut): last and keep.
 """
 
+from qse_hw.rtl_gen.bus.axi_stream import bytes_of
+from qse_hw.rtl_gen.bus.register_block import parameter_layout
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.lane.format_family import FormatFamily
-from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
-from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal.harness import TOP, harness, instance, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_walk import walk, walk_cycles

@@ -7,8 +7,8 @@ proved of the module that walks, alone.
 
 from dataclasses import replace
 
+from qse_hw.rtl_gen.bus.register_block import parameter_layout
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.rtl_gen.quantizer.register_block import parameter_layout
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.synth.formal.harness import probed
 from qse_hw.synth.formal.task import Fault, Task

@@ -7,7 +7,7 @@ from importlib import import_module
 from hypothesis import strategies as st
 
 from qse_hw.cli import COMMANDS
-from qse_hw.rtl_gen.emit.unit import UNITS
+from qse_hw.rtl_gen.emit.unit import UNITS, WHOLE
 from tests.fuzz.oracle import Case
 from tests.fuzz.sound import files
 
@@ -36,7 +36,7 @@ FORMATS = (
 
 # By destination: values that are taken, which reach further than hostile ones; every option has to be here.
 SOUND: dict[str, tuple[str, ...]] = {
-    "unit": (*UNITS, "model"),
+    "unit": (*UNITS, *WHOLE),
     "units": UNITS,
     "on": ("ecp5", "ice40:up5k", "gowin", "cells", "x"),
     "netlist": ("ecp5", "cells", "x"),
@@ -68,7 +68,11 @@ SOUND: dict[str, tuple[str, ...]] = {
     "inputs": ("16", "6", "65537"),
     "outputs": ("8", "3", "65537"),
     "rows": ("1", "4"),
+    "latency": ("1", "40", "0"),
     "columns": ("1", "4"),
+    "address_bits": ("32", "40", "65"),
+    "burst_beats": ("1", "16", "12", "256"),
+    "bursts": ("2", "4", "1"),
     "scan_lanes": ("1", "4", "3"),
     "norm_lanes": ("1", "4", "3"),
     "hadamard_lanes": ("1", "4", "3"),
@@ -122,7 +126,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "task_path": ("IN/",),
     "limit": ("1",),
     "clock": ("200", "0.001", "1e308"),
-    "bus_bits": ("64", "1", "0"),
+    "bus_bits": ("64", "128", "1", "0"),
     "prompt": ("512", "1", "The ", ""),
     "simulator": ("verilator", "icarus"),
     "wave": ("OUT/w.vcd", "OUT/w.fst"),

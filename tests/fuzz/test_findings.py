@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from qse_hw.rtl_gen.emit.unit import MODEL, UNITS
+from qse_hw.rtl_gen.emit.unit import UNITS, WHOLE
 from tests.fuzz.hostile import Bomb
 from tests.fuzz.oracle import Case, check
 from tests.fuzz.sound import some
@@ -19,7 +19,7 @@ def array_file(descr, shape, data=b""):
 
 
 def test_line_ends_in_words_do_not_end_the_sentence():
-    units = ", ".join((*UNITS, MODEL))
+    units = ", ".join((*UNITS, *WHOLE))
     assert check(Case(argv=("gen", "a\nb"))) == f"error: Unit must be one of {units}, not 'a\\nb'\n"
     said = check(Case(argv=("gen", "decoder", "-o", "OUT/o", "a\nb\x1b[0m\u2028")))
     assert said == "error: unrecognized arguments: a\\nb\\x1b[0m\\u2028; see python -m qse_hw gen decoder --help\n"

@@ -16,8 +16,8 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import format_from_json
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
+from qse_hw.rtl_gen.bus.axi_stream import bytes_of
 from qse_hw.rtl_gen.lane.format_family import FormatFamily
-from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.quantizer.parameter_rules import parameters_of, refusal
 from qse_hw.rtl_gen.quantizer.registers import REFUSALS
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig

@@ -17,8 +17,8 @@ from cocotbext.axi.axil_channels import (
     AxiLiteWTransaction,
 )  # fmt: skip
 
-from qse_hw.rtl_gen.quantizer.axi_lite import SETTLE
-from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH
+from qse_hw.rtl_gen.bus.axi_lite import SETTLE
+from qse_hw.rtl_gen.bus.registers import ADDRESS_WIDTH
 from tests.sim.quantizer_bench import PERIOD, SEED, config, pauses
 
 OKAY, SLVERR = 0, 2

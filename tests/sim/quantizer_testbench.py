@@ -8,7 +8,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
 
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
+from qse_hw.rtl_gen.bus.axi_stream import bytes_of
 from qse_hw.rtl_gen.quantizer.parameter_rules import parameters_of, refusal
 from qse_hw.rtl_gen.quantizer.registers import REFUSALS
 from tests.rtl_gen.families import member

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from qse_hw.cli import main
-from qse_hw.rtl_gen.emit.unit import MODEL
 from qse_hw.rtl_gen.emit.unit import UNITS as NAMES
+from qse_hw.rtl_gen.emit.unit import WHOLE
 
 ENCODER = ("gen", "encoder", "--scale", "0.1")
 HELP = "see python -m qse_hw gen encoder --help"
 
 UNITS = [
-    (("gen", "multiplier"), f"Unit must be one of {', '.join((*NAMES, MODEL))}, not 'multiplier'"),
+    (("gen", "multiplier"), f"Unit must be one of {', '.join((*NAMES, *WHOLE))}, not 'multiplier'"),
     ((*ENCODER, "--format", "int9"), "Format must be one of int8, int8-asym, se8, se8-silu, se9-paper, or a .json"),
     ((*ENCODER, "--format", "se8:L=0"), "Format se8: L must be from 1 to 15, not 0"),
     ((*ENCODER, "--format", "se8:M=1"), "Format se8 takes L, not 'M=1'"),

@@ -78,7 +78,28 @@ def test_verilog(files, tmp_path, capsys):
     assert "0 mismatches" in capsys.readouterr().out
 
 
+@pytest.mark.full
+def test_behind_its_buses(files, tmp_path, capsys):
+    path = tmp_path / "made.json"
+    words = ["--calibration", str(files / "shared.json"), "--tokens", "3", "--rtl", "--rows", "4", "--columns", "4"]
+    words += ["--scan-lanes", "2", "--hadamard-lanes", "2", "--bus-bits", "64", "--latency", "25", "--json", str(path)]
+    assert run(files, *words) == 0
+    document = json.loads(path.read_text())
+    assert document["tokens"] == document["forms"]["verilog"]["tokens"] == document["forms"]["integers"]["tokens"]
+    assert document["mismatches"] == 0
+    memory = document["memory"]
+    tiles = 2 * (24 * 6 + 3 * 12 + 12 + 6 * 12) + -(-BYTES // 4) * 6
+    assert memory["bytes_per_token"] == 16 * tiles + 4 * (2 * (3 * 48 + 3 + 8 + 24) + BYTES) + 24 + 4
+    assert memory["over_bound"] == document["cycles_per_token"] * 8 / memory["bytes_per_token"] > 1
+    assert "memory of 64 bits, 25 cycles away" in capsys.readouterr().out
+
+
 REFUSED = [
+    (["--bus-bits", "64"], "Option --bus-bits is of the Verilog: give --rtl, too"),
+    (["--rtl", "--latency", "9"], "Option --latency is of the memory: give --bus-bits, too"),
+    (["--rtl", "--bus-bits", "64", "--latency", "0"], "Latency must be from 1 to 10000, not 0"),
+    (["--calibration", "IN/shared.json", "--rtl", "--scan-lanes", "4", "--bus-bits", "96"],
+     "Bus bits must be 64 or 128, not 96"),
     (["--tokens", "0"], "Tokens must be at least 1, not 0"),
     (["--rows", "4"], "Option --rows is of the Verilog: give --rtl, too"),
     (["--png", "x.png"], "Option --png is of the Verilog: give --rtl, too"),

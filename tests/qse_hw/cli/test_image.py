@@ -11,6 +11,7 @@ from qse_hw.golden.models.integer.document import read_formats, write_formats
 from qse_hw.golden.models.integer.image.image import read_image
 from qse_hw.golden.models.integer.parameters import model_parameters
 from qse_hw.golden.models.mamba.checkpoint import load_model, save_model
+from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
 from tests.golden.models.integer import small
 
 TILE = ("--rows", "4", "--columns", "8")
@@ -43,6 +44,18 @@ def test_writes_the_image_and_says_where_it_has_what(model, formats, out, capsys
     assert said.endswith(f"written: {out / 'new' / 'm.img'}\n")
 
 
+def test_with_what_an_accelerator_takes(model, formats, out):
+    words = ("--model", model, "--calibration", formats, *TILE, "--scan-lanes", "2", "-o", out / "m.img")
+    assert main(["image", *map(str, words)]) == 0
+    unit = AcceleratorConfig(
+        model=str(model), calibration=str(formats), rows=4, columns=8, scan_lanes=2, hadamard_lanes=4
+    )
+    header = read_image(out / "m.img").header
+    assert header.size == unit.image.size
+    assert header.hardware == unit.facts()["image"]["hardware"]
+    assert header.sizes == unit.image.sizes
+
+
 def test_refusals(refused, model, formats, tmp_path, out):
     target = ("-o", out / "m.img")
     said = refused("image", "--calibration", formats, *TILE, *target)
@@ -56,3 +69,5 @@ def test_refusals(refused, model, formats, tmp_path, out):
     said = refused("image", "--model", model, "--calibration", free, *TILE, *target)
     assert said.endswith("norm is another in layer 1 than in layer 0; calibrate with --mode shared")
     assert refused("image", "--model", model, "--calibration", formats, *TILE, "-o", formats).startswith("Output ")
+    said = refused("image", "--model", model, "--calibration", formats, *TILE, "--scan-lanes", "3", *target)
+    assert said == "Lanes must divide the 4 states, not be 3"

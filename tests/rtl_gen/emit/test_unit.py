@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 from qse_hw.golden.errors import InputError
-from qse_hw.rtl_gen.emit.unit import MODEL, UNITS, UnitConfig, check_unit, unit_class
+from qse_hw.rtl_gen.emit.unit import UNITS, WHOLE, UnitConfig, check_unit, unit_class
 
 
 def test_the_units():
@@ -31,7 +31,7 @@ def test_each_unit_has_its_class(name):
 
 @pytest.mark.parametrize("name", ["", "quantizers", "Encoder", "os", None, 3])
 def test_unknown_units(name):
-    for look_up, names in ((check_unit, UNITS), (unit_class, (*UNITS, MODEL))):
+    for look_up, names in ((check_unit, UNITS), (unit_class, (*UNITS, *WHOLE))):
         with pytest.raises(InputError, match=f"^Unit must be one of {', '.join(names)}, not {name!r}$"):
             look_up(name)
 

@@ -12,7 +12,7 @@ from qse_hw.golden.formats.segmented import MAX_REACH, Segment
 from qse_hw.rtl_gen.lane.format_family import FormatFamily
 from qse_hw.rtl_gen.quantizer.apply_parameters import ApplyParameters
 from qse_hw.rtl_gen.quantizer.parameter_rules import format_of, least_count, parameters_of, refusal
-from qse_hw.rtl_gen.quantizer.registers import REFUSALS, RegisterMap
+from qse_hw.rtl_gen.quantizer.registers import REFUSALS, quantizer_registers
 from tests.rtl_gen.bench import refused, simulate, used
 from tests.rtl_gen.families import member
 from tests.rtl_gen.formats import make, random_format, random_scale
@@ -22,7 +22,7 @@ NAMES = tuple(REFUSALS)
 
 def unit(format, bits=16):
     scale = Scale.from_step(0.0176, bits)
-    registers = RegisterMap.of(format=format, input=input_type("bf16"), scale=scale, lanes=1)
+    registers = quantizer_registers(format=format, input=input_type("bf16"), scale=scale, lanes=1)
     return ApplyParameters(format=format, scale=scale, registers=registers)
 
 

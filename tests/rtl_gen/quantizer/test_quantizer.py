@@ -11,8 +11,8 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scalar import quantize
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.bus.axi_lite import AxiLite
 from qse_hw.rtl_gen.emit.emit import emit, manifest
-from qse_hw.rtl_gen.quantizer.axi_lite import AxiLite
 from qse_hw.rtl_gen.quantizer.quantizer import Quantizer
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from tests.rtl_gen.bench import refused, simulate

@@ -8,9 +8,10 @@ import pytest
 
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.bus.register_files import constants, register_files
+from qse_hw.rtl_gen.bus.registers import ACCESS, ADDRESS_WIDTH
 from qse_hw.rtl_gen.lane.window import K_MAX, K_MIN
-from qse_hw.rtl_gen.quantizer.register_files import constants, register_files
-from qse_hw.rtl_gen.quantizer.registers import ACCESS, ADDRESS_WIDTH, K_WIDTH, REFUSALS, RegisterMap
+from qse_hw.rtl_gen.quantizer.registers import K_WIDTH, REFUSALS, quantizer_registers
 from qse_hw.sim.simulators.simulators import find, search_path
 from tests.rtl_gen.formats import ALL, make
 
@@ -19,7 +20,7 @@ FORMATS = [name for name in ALL if make(name).kind != "twos-complement" and not 
 
 
 def registers(name="se8", input_name="s12e-3", bits=16, lanes=5):
-    return RegisterMap.of(
+    return quantizer_registers(
         format=make(name), input=input_type(input_name), scale=Scale.from_step(3, bits), lanes=lanes
     )
 

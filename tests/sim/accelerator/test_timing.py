@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qse_hw.sim.accelerator.accelerator import Accelerator
-from qse_hw.sim.accelerator.program import ALWAYS
+from qse_hw.sim.accelerator.library import ALWAYS
 from qse_hw.sim.cycle.mixer.parts import NEVER
 from qse_hw.sim.cycle.mixer.sources import accepts, offers
 from qse_hw.sim.cycle.mixer.timing import MixerTiming, Ports

@@ -10,8 +10,8 @@ import pytest
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.rtl_gen.bus.axi_stream import bytes_of
 from qse_hw.rtl_gen.emit.emit import emit
-from qse_hw.rtl_gen.quantizer.axi_stream import bytes_of
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.sim.cycle.quantizer import QuantizerModel
 from qse_hw.sim.cycle.stimulus import full_speed, random_stalls

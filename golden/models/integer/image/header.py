@@ -10,11 +10,11 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.image.layout import PARTS, SECTIONS, Place, Sizes, aligned, extents, place
 from qse_hw.golden.reference.product_schedule import RESULTS, slices
 
-MAGIC, VERSION = b"QSEHWIMG", 1
+MAGIC, VERSION = b"QSEHWIMG", 2
 HEADER = np.dtype([
     ("magic", "S8"), ("version", "<u4"), ("crc", "<u4"), ("bytes", "<u8"), ("parts", "<u4"), ("sections", "<u4"),
-    ("schedule", "<u4"), ("reserved", "<u4"), ("model", "u1", 32), ("formats", "u1", 32),
-    *((field.name, "<u4") for field in fields(Sizes)), ("zero", "u1", 20),
+    ("schedule", "<u4"), ("hardware", "<u4"), ("model", "u1", 32), ("formats", "u1", 32),
+    *((field.name, "<u4") for field in fields(Sizes)), ("zero", "u1", 12),
 ])  # fmt: skip
 PART = np.dtype([("name", "S16"), ("offset", "<u8"), ("bytes", "<u8"), ("crc", "<u4"), ("zero", "<u4")])
 SECTION = np.dtype([
@@ -24,12 +24,12 @@ SECTION = np.dtype([
 MEANINGS = {
     "magic": f"the letters {MAGIC.decode()}",
     "version": f"of this layout: {VERSION}",
-    "crc": "CRC-32 (zlib's) of header and tables, computed with 0 here",
+    "crc": "CRC-32 (zlib's) of all that is before the first part, computed with 0 here",
     "bytes": "of the file",
     "parts": "entries of the table of parts, which follows the header",
     "sections": "entries of the table of sections, which follows that",
     "schedule": "CRC-32 of the order of products, see there",
-    "reserved": "0",
+    "hardware": "which accelerator the part `parameters` is for, see there; 0 without it",
     "model": "SHA-256 of the checkpoint, as the calibration has it",
     "formats": "SHA-256 of the calibration's JSON, its keys sorted, without spaces",
     "layers": "their number",
@@ -41,10 +41,12 @@ MEANINGS = {
     "vocab_size": "v",
     "rows": "R, rows of the product engine's tile",
     "columns": "C, its columns",
+    "parameter_words": "p, words of parameters; 0 without them",
+    "parameter_bytes": "b, bytes of such a word; 0 without them",
     "zero": "zeros",
 }
-TABLES = HEADER.itemsize + len(PARTS) * PART.itemsize + len(SECTIONS) * SECTION.itemsize
-"""Bytes of header and tables together."""
+TABLES = aligned(HEADER.itemsize + len(PARTS) * PART.itemsize + len(SECTIONS) * SECTION.itemsize)
+"""Bytes of header and tables together, with the zeros at their end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +57,14 @@ class Header:
         model, formats: SHA-256 of the checkpoint and of the calibration, hex.
         sizes: of the model, and of the tile.
         crcs: CRC-32 of every part, in their order.
+        hardware: which accelerator the words of parameters are for; 0 without them.
     """
 
     model: str
     formats: str
     sizes: Sizes
     crcs: tuple[int, ...]
+    hardware: int = 0
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -70,16 +74,15 @@ class Header:
     @property
     def size(self) -> int:
         """Bytes of the file, which ends with its last part."""
-        begin, length = list(extents(self.places).values())[-1]
-        return aligned(begin + length)
+        return sum(list(extents(self.places).values())[-1])
 
 
 def to_bytes(header: Header) -> bytes:
-    """Header and tables."""
+    """Header and tables, filled up to :data:`TABLES` bytes."""
     head, parts, sections = np.zeros((), HEADER), np.zeros(len(PARTS), PART), np.zeros(len(SECTIONS), SECTION)
     head["magic"], head["version"], head["bytes"] = MAGIC, VERSION, header.size
     head["parts"], head["sections"] = len(parts), len(sections)
-    head["schedule"] = schedule_crc(header.sizes)
+    head["schedule"], head["hardware"] = schedule_crc(header.sizes), header.hardware
     for name in ("model", "formats"):
         head[name] = np.frombuffer(bytes.fromhex(getattr(header, name)), np.uint8)
     for field, size in zip(fields(Sizes), astuple(header.sizes), strict=True):
@@ -90,7 +93,7 @@ def to_bytes(header: Header) -> bytes:
         part = list(PARTS).index(one.section.part)
         own = one.section.name.encode(), part
         sections[number] = (*own, one.bits, one.elements, one.offset, one.stride, one.copies, 0)
-    tables = parts.tobytes() + sections.tobytes()
+    tables = (parts.tobytes() + sections.tobytes()).ljust(TABLES - HEADER.itemsize, b"\0")
     head["crc"] = zlib.crc32(head.tobytes() + tables)
     return head.tobytes() + tables
 
@@ -127,6 +130,7 @@ def from_bytes(begin: bytes, size: int, where: str) -> Header:
         formats=head["formats"].tobytes().hex(),
         sizes=_sizes(head, size, where),
         crcs=tuple(map(int, parts["crc"])),
+        hardware=int(head["hardware"]),
     )
     if head["schedule"] != schedule_crc(header.sizes):
         raise InputError(f"{where} must have its weights in the product engine's order, and has another; {_REMEDY}")

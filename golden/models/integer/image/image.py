@@ -5,6 +5,8 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +18,26 @@ from qse_hw.golden.models.integer.document import formats_to_json
 from qse_hw.golden.models.integer.formats import ModelFormats
 from qse_hw.golden.models.integer.image.contents import Array, layer_arrays, layers_of, model_arrays, parameters_of
 from qse_hw.golden.models.integer.image.header import TABLES, Header, from_bytes, to_bytes
-from qse_hw.golden.models.integer.image.layout import BY_NAME, Place, Section, Sizes, extents
+from qse_hw.golden.models.integer.image.layout import BY_NAME, PARTS, Place, Section, Sizes, aligned, extents
 from qse_hw.golden.models.integer.parameters import Parameters
 from qse_hw.golden.models.integer.shared import shared_formats
 
 _PIECE = 1 << 24  # bytes read at a time
+
+
+class ParameterWords(NamedTuple):
+    """What an accelerator takes when it starts.
+
+    Attributes:
+        words: uint8 (words, bytes); 64 bytes are a multiple of a word, or a word is one of them.
+        hardware: CRC-32 that says which accelerator they are for; its image has no other.
+    """
+
+    words: npt.NDArray[np.uint8]
+    hardware: int
+
+
+_NONE = ParameterWords(np.zeros((0, 0), np.uint8), 0)
 
 
 class Image:
@@ -87,13 +104,16 @@ def digest(formats: ModelFormats) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_image(path: str | os.PathLike[str], parameters: Parameters, *, rows: int, columns: int) -> Header:
+def write_image(
+    path: str | os.PathLike[str], parameters: Parameters, *, rows: int, columns: int, words: ParameterWords = _NONE
+) -> Header:
     """Write an image, whole or not at all.
 
     Args:
         path: the file.
         parameters: of a Mamba-1 whose layers share their formats.
         rows, columns: of the product engine's tile, at most 1024 products.
+        words: the part ``parameters``; it is empty without them.
 
     Returns:
         The header, which says where everything lies.
@@ -110,20 +130,21 @@ def write_image(path: str | os.PathLike[str], parameters: Parameters, *, rows: i
     sizes = Sizes(
         layers=len(layers), d_model=first.out.weights.shape[0], d_inner=first.A.shape[0], d_state=first.A.shape[1],
         dt_rank=first.dt.weights.shape[1], d_conv=first.conv.taps.shape[1], vocab_size=len(parameters.head.weights),
-        rows=rows, columns=columns,
+        rows=rows, columns=columns, parameter_words=words.words.shape[0], parameter_bytes=words.words.shape[1],
     )  # fmt: skip
-    empty = Header(model=formats.model, formats=digest(formats), sizes=sizes, crcs=(0,) * len(_parts(sizes)))
+    empty = Header(
+        model=formats.model, formats=digest(formats), sizes=sizes, crcs=(0,) * len(PARTS), hardware=words.hardware
+    )
     with replacing(path) as temporary, temporary.open("wb") as file:
         crcs = []
-        for begin, content in _contents(parameters, empty):
-            file.write(b"\0" * (begin - file.tell()))
+        file.write(bytes(TABLES))
+        for content in _contents(parameters, empty, words):
             crc = 0
             for piece in content:
                 file.write(piece)
                 crc = zlib.crc32(piece, crc)
             crcs.append(crc)
-        file.write(b"\0" * (empty.size - file.tell()))
-        header = Header(model=empty.model, formats=empty.formats, sizes=sizes, crcs=tuple(crcs))
+        header = replace(empty, crcs=tuple(crcs))
         file.seek(0)
         file.write(to_bytes(header))
     return header
@@ -144,10 +165,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
         content = np.memmap(path, np.uint8, "r")
     except OSError as error:
         raise InputError(f"{where} cannot be read: {error.strerror}") from error
-    end = TABLES
     for (part, (offset, length)), expected in zip(extents(header.places).items(), header.crcs, strict=True):
-        if content[end:offset].any():
-            raise InputError(f"{where} is damaged: there must be zeros before {part}; write the image again")
         end, crc = offset + length, 0
         for start in range(offset, end, _PIECE):
             crc = zlib.crc32(content[start : min(start + _PIECE, end)].tobytes(), crc)
@@ -156,32 +174,31 @@ def read_image(path: str | os.PathLike[str]) -> Image:
                 f"{where} is damaged: the checksum of its part {part} is {crc:08x}, and must be {expected:08x}; write "
                 "the image again"
             )
-    if content[end:].any():
-        raise InputError(f"{where} is damaged: there must be zeros at its end; write the image again")
     return Image(header, content)
 
 
-def _parts(sizes: Sizes) -> dict[str, tuple[int, int]]:
-    return extents(Header(model="", formats="", sizes=sizes, crcs=()).places)
+def _contents(parameters: Parameters, header: Header, words: ParameterWords) -> Iterator[Iterator[bytes]]:
+    """Every part's content."""
+    for part in PARTS:
+        places = [one for one in header.places if one.section.part == part]
+        yield _content(parameters, places, header.sizes, words)
 
 
-def _contents(parameters: Parameters, header: Header) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """Of every part where it begins, and its content."""
-    for part, (begin, _) in extents(header.places).items():
-        yield begin, _content(parameters, [one for one in header.places if one.section.part == part], header.sizes)
-
-
-def _content(parameters: Parameters, places: list[Place], sizes: Sizes) -> Iterator[bytes]:
-    """Of a part: what each layer has, then what the model has."""
+def _content(parameters: Parameters, places: list[Place], sizes: Sizes, words: ParameterWords) -> Iterator[bytes]:
+    """Of a part: what each layer has, then what the model has; zeros up to the next part."""
+    length = 0
     for by_layer in (True, False):
         own = [one for one in places if one.section.by_layer == by_layer]
         for number in range(own[0].copies if own else 0):
             layer = layers_of(parameters)[number]
             arrays = layer_arrays(layer, sizes) if by_layer else model_arrays(parameters, sizes)
+            arrays["parameters"] = words.words
             where = f"Layer {number}, " if by_layer else ""
             for one in own:
                 yield _stored(arrays[one.section.name], one.section, sizes, where)
             yield b"\0" * (own[0].stride - sum(one.bytes for one in own))
+            length += own[0].stride
+    yield bytes(aligned(length) - length)
 
 
 def _stored(array: Array, section: Section, sizes: Sizes, where: str) -> bytes:
@@ -193,7 +210,7 @@ def _stored(array: Array, section: Section, sizes: Sizes, where: str) -> bytes:
     shape = _shape(section, sizes)
     if section.shape is not None and array.shape != shape:
         raise InputError(f"{where}{section.name} must have the shape {shape}, not {array.shape}")
-    if section.type.names:
+    if section.type.names or not array.size:
         return array.tobytes()
     range_ = np.iinfo(section.type)
     if int(array.min()) < range_.min or int(array.max()) > range_.max:

@@ -1,15 +1,16 @@
 """Where everything lies in the memory image of an integer Mamba-1: the table that the writer, the reader and the page
 about the image share.
 
-An image is a header, two tables and the parts. Each part begins at a multiple of 64 bytes, with zeros between them. All
-numbers are little-endian. A part has its sections in a fixed order, once for every layer, so that layers follow each
+An image is a header, two tables and the parts, each filled up with zeros to a multiple of 64 bytes. All numbers are
+little-endian. A part has its sections in a fixed order, once for every layer, so that layers follow each
 other at a constant stride; hardware reads a part in one stream. The table in the file says the same as
 :func:`place`.
 
 The matrices lie as the product engine takes them, R rows by C columns in a beat, in the order of
 :mod:`qse_hw.golden.reference.product_schedule`; so do the multipliers of their rows.
 
-Sizes: ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r, width of the convolution w, vocabulary v.
+Sizes: ``d_model`` m, ``d_inner`` d, ``d_state`` n, ``dt_rank`` r, width of the convolution w, vocabulary v; words of
+parameters p, bytes of such a word b.
 """
 
 from dataclasses import dataclass, fields
@@ -39,10 +40,11 @@ MAX_SIZE = (1 << 32) - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Of a model and of the product engine's tile.
+    """Of a model and of the product engine's tile; how many words of parameters there are, and their bytes.
 
     Raises:
-        InputError: naming the size that is not from 1 to 2**32 - 1, or a tile of more than 1024 products.
+        InputError: naming the size that is not from 1 to 2**32 - 1 (0 of the words of parameters), or a tile of more
+            than 1024 products.
     """
 
     layers: int
@@ -54,12 +56,15 @@ class Sizes:
     vocab_size: int
     rows: int
     columns: int
+    parameter_words: int = 0
+    parameter_bytes: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             name = f"Image's {field.name}"
-            if not 1 <= integer(getattr(self, field.name), name) <= MAX_SIZE:
-                raise InputError(f"{name} must be from 1 to {MAX_SIZE}, not {getattr(self, field.name)}")
+            least = 0 if field.name.startswith("parameter_") else 1
+            if not least <= integer(getattr(self, field.name), name) <= MAX_SIZE:
+                raise InputError(f"{name} must be from {least} to {MAX_SIZE}, not {getattr(self, field.name)}")
         if self.rows * self.columns > MAX_PRODUCTS:
             raise InputError(
                 f"Image's rows times columns must be at most {MAX_PRODUCTS}, not {self.rows} times {self.columns}"
@@ -81,7 +86,7 @@ class Sizes:
         """A shape, given in the letters of this module."""
         letters = {
             "m": self.d_model, "d": self.d_inner, "n": self.d_state, "r": self.dt_rank, "w": self.d_conv,
-            "v": self.vocab_size,
+            "v": self.vocab_size, "p": self.parameter_words, "b": self.parameter_bytes,
         }  # fmt: skip
         return tuple(letters[letter] for letter in words.split())
 
@@ -124,6 +129,7 @@ PARTS = {
     "channels": Part(8, "what the units beside the product engine have for every channel of a layer"),
     "scalars": Part(8, "single numbers of every layer, and of the last norm"),
     "embedding": Part(8, "rows of the embedding, and their multipliers"),
+    "parameters": Part(1, "channels and scalars once more, in the words that an accelerator takes when it starts"),
 }
 
 _INT8, _INT32, _UINT8, _UINT32, _UINT64 = (np.dtype(name) for name in ("i1", "<i4", "u1", "<u4", "<u8"))
@@ -152,6 +158,7 @@ SECTIONS = (
     Section("norm_f_scale", "scalars", "", SCALE, False, "as norm_scale, of the last norm"),
     Section("embedding_scale", "embedding", "v", SCALE, False, "multipliers of the rows, to the residual's unit"),
     Section("embedding", "embedding", "v m", _INT8, False, "a row for every token"),
+    Section("parameters", "parameters", "p b", _UINT8, False, "the words, in order"),
 )
 BY_NAME = {section.name: section for section in SECTIONS}
 
@@ -204,10 +211,10 @@ def place(sizes: Sizes, begin: int) -> tuple[Place, ...]:
 
 
 def extents(places: tuple[Place, ...]) -> dict[str, tuple[int, int]]:
-    """Where each part begins, and how many bytes it has, by name."""
+    """Where each part begins, and how many bytes it has with the zeros at its end, by name."""
     groups = {part: [one for one in places if one.section.part == part] for part in PARTS}
     return {
-        part: (own[0].offset, sum({one.section.by_layer: one.copies * one.stride for one in own}.values()))
+        part: (own[0].offset, aligned(sum({one.section.by_layer: one.copies * one.stride for one in own}.values())))
         for part, own in groups.items()
     }
 

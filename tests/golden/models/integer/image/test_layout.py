@@ -37,9 +37,9 @@ def test_every_byte_belongs_to_one_array_at_most():
         assert begin - end < gap
     for part, (begin, length) in extents(places).items():
         own = [(start, end) for start, end, name in used if name == part]
-        assert begin % ALIGNMENT == 0
+        assert begin % ALIGNMENT == length % ALIGNMENT == 0
         assert (begin, max(end for _, end in own)) == (own[0][0], own[-1][1])
-        assert 0 <= begin + length - own[-1][1] < PARTS[part].alignment
+        assert 0 <= begin + length - own[-1][1] < ALIGNMENT
 
 
 def test_weights_and_their_scales_are_streams_without_gaps():

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from qse_hw.rtl_gen.quantizer.axi_lite import OKAY, SETTLE, SLVERR, AxiLite
+from qse_hw.rtl_gen.bus.axi_lite import OKAY, SETTLE, SLVERR, AxiLite
 from tests.rtl_gen.bench import at_random, never, simulate
 
 CHANNELS = ("aw", "w", "ar")

@@ -1,5 +1,7 @@
 """An AXI4-Lite subordinate: translates the bus's five channels to single register accesses."""
 
+import re
+from collections.abc import Iterable
 from operator import index
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -11,6 +13,15 @@ from qse_hw.golden.errors import InputError
 OKAY, SLVERR = 0b00, 0b10
 SETTLE = 3
 """Cycles for which an access's index, data and strobe are stable before it: time for pipelined decoding."""
+
+
+_CHANNELS = {
+    "aw": "write address",
+    "w": "write data",
+    "b": "write response",
+    "ar": "read address",
+    "r": "read data",
+}
 
 
 def axi_lite_ports(address_width: int) -> dict[str, wiring.Member]:
@@ -36,6 +47,17 @@ def axi_lite_ports(address_width: int) -> dict[str, wiring.Member]:
         "rvalid": Out(1),
         "rready": In(1),
     }
+
+
+def channel_meanings(ports: Iterable[str]) -> dict[str, str]:
+    """What the subordinate's signals mean, by name."""
+    texts = {
+        name: f"AXI4-Lite, {meaning}"
+        for name in ports
+        for channel, meaning in _CHANNELS.items()
+        if re.match(f"{channel}(addr|data|strb|resp|valid|ready)$", name)
+    }
+    return texts | dict.fromkeys(("awprot", "arprot"), "AXI4-Lite, ignored")
 
 
 class AxiLite(wiring.Component):

@@ -5,7 +5,7 @@ import random
 import pytest
 from amaranth.hdl import Module, Signal
 
-from qse_hw.rtl_gen.quantizer.axi_stream import RegisterSlice, bytes_of, kept
+from qse_hw.rtl_gen.bus.axi_stream import RegisterSlice, bytes_of, kept
 from tests.rtl_gen.bench import at_random, never, simulate
 
 

@@ -4,13 +4,13 @@ import pytest
 
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.rtl_gen.quantizer.axi_lite import SETTLE
-from qse_hw.rtl_gen.quantizer.register_block import STICKY, RegisterBlock
-from qse_hw.rtl_gen.quantizer.registers import RegisterMap
+from qse_hw.rtl_gen.bus.axi_lite import SETTLE
+from qse_hw.rtl_gen.bus.register_block import RegisterBlock
+from qse_hw.rtl_gen.quantizer.registers import quantizer_registers
 from tests.rtl_gen.bench import simulate
 from tests.rtl_gen.formats import make
 
-MAP = RegisterMap.of(
+MAP = quantizer_registers(
     format=make("se8-silu"), input=input_type("bf16"), scale=Scale.from_step(0.0176), lanes=1
 )
 
@@ -34,7 +34,7 @@ async def status(ctx, dut):
     return ctx.get(dut.read_data)
 
 
-@pytest.mark.parametrize("name", STICKY)
+@pytest.mark.parametrize("name", [flag.lower() for flag in MAP.flags()])
 def test_a_flag_that_is_set_while_it_is_cleared_stays(name):
     dut = RegisterBlock(registers=MAP)
     mask = MAP["STATUS"].field(name.upper()).mask
@@ -52,9 +52,11 @@ def test_a_flag_that_is_set_while_it_is_cleared_stays(name):
             assert await status(ctx, dut) == (mask if together else 0)
         await write(ctx, dut, "CONTROL", 2)
         await ctx.tick()
-        assert (ctx.get(dut.soft_reset), ctx.get(dut.apply)) == (1, 0)
+        assert (ctx.get(dut.commands.soft_reset), ctx.get(dut.commands.apply)) == (1, 0)
+        ctx.set(dut.forget, 1)
         await ctx.tick()
-        assert (ctx.get(dut.soft_reset), await status(ctx, dut)) == (0, 0)
+        ctx.set(dut.forget, 0)
+        assert (ctx.get(dut.commands.soft_reset), await status(ctx, dut)) == (0, 0)
 
     simulate(dut, process)
 
@@ -74,7 +76,7 @@ def test_without_a_write_nothing_happens():
                 assert not ctx.get(dut.clear.as_value())
                 assert refused or not locked
                 await ctx.tick()
-                assert not ctx.get(dut.apply)
+                assert not ctx.get(dut.commands.apply)
                 assert ctx.get(dut.parameters.as_value()) == before
         ctx.set(dut.locked, 0)
         await write(ctx, dut, "VALUES", 0, strobe=0)

@@ -7,9 +7,13 @@ from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed, unsig
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from qse_hw.rtl_gen.quantizer.registers import ADDRESS_WIDTH, RegisterMap
+from qse_hw.rtl_gen.bus.axi_lite import AxiLite
+from qse_hw.rtl_gen.bus.registers import ADDRESS_WIDTH, Field, RegisterMap
 
-STICKY = ("saturated", "nan", "parameter_error", "partial_keep")
+_ACCESS = (
+    "write", "write_index", "write_data", "write_strobe", "write_error",
+    "read", "read_index", "read_data", "read_error",
+)  # fmt: skip
 
 
 def parameter_layout(registers: RegisterMap) -> data.StructLayout:
@@ -25,8 +29,20 @@ def counter_layout(registers: RegisterMap) -> data.StructLayout:
     return data.StructLayout({register.name.lower(): unsigned(32) for register in registers.of_access("counter")})
 
 
+def flag_layout(registers: RegisterMap) -> data.StructLayout:
+    """The sticky bits, by their names in lower case."""
+    return data.StructLayout(dict.fromkeys(map(str.lower, registers.flags()), 1))
+
+
+def _fields(registers: RegisterMap, *accesses: str) -> list[Field]:
+    """Fields that are not sticky."""
+    return [
+        field for one in registers.registers if one.access in accesses for field in one.fields if not field.sticky
+    ]
+
+
 class RegisterBlock(wiring.Component):
-    """Serves the accesses of :class:`qse_hw.rtl_gen.quantizer.axi_lite.AxiLite`, decoding them while they settle.
+    """Serves the accesses of :class:`qse_hw.rtl_gen.bus.axi_lite.AxiLite`, decoding them while they settle.
 
     Parameters:
         registers: the register map.
@@ -34,10 +50,11 @@ class RegisterBlock(wiring.Component):
     Members:
         write, write_index, write_data, write_strobe, write_error, read, read_index, read_data, read_error: the bus.
         parameters: what software has written.
-        locked: writes to parameters are refused, since these are being checked or loaded.
-        apply, soft_reset: high for one cycle, two cycles after the command was written.
-        pending, busy, bypassed, error: fields of STATUS.
-        noticed: sets sticky bits of STATUS, also in a cycle in which software clears them.
+        locked: writes to parameters are refused.
+        commands: high for one cycle, two cycles after the command was written.
+        status: the status registers' fields that are not sticky.
+        noticed: sets sticky bits, also in a cycle in which software clears them.
+        forget: clears all sticky bits.
         counts: values of the counters.
         clear: per counter, high in the cycle after it was written.
     """
@@ -58,13 +75,12 @@ class RegisterBlock(wiring.Component):
                 "read_error": Out(1),
                 "parameters": Out(parameter_layout(registers)),
                 "locked": In(1),
-                "apply": Out(1),
-                "soft_reset": Out(1),
-                "pending": In(1),
-                "busy": In(1),
-                "bypassed": In(1),
-                "error": In(registers["STATUS"].field("ERROR").width),
-                "noticed": In(data.StructLayout(dict.fromkeys(STICKY, 1))),
+                "commands": Out(data.StructLayout({one.name.lower(): 1 for one in _fields(registers, "command")})),
+                "status": In(
+                    data.StructLayout({one.name.lower(): unsigned(one.width) for one in _fields(registers, "status")})
+                ),
+                "noticed": In(flag_layout(registers)),
+                "forget": In(1),
                 "counts": In(counters),
                 "clear": Out(data.StructLayout(dict.fromkeys(counters.members, 1))),
             }
@@ -82,11 +98,15 @@ class RegisterBlock(wiring.Component):
         }
         m.d.comb += [self.parameters[name.lower()].eq(value) for name, value in held.items()]
         clear = self._write(m, held)
-        status = {"PENDING": self.pending, "BUSY": self.busy, "BYPASSED": self.bypassed, "ERROR": self.error}
-        for name in STICKY:
-            flag = status[name.upper()] = Signal(name=f"sticky_{name}")
-            kept = flag & ~clear[self.registers["STATUS"].field(name.upper()).low]
-            m.d.sync += flag.eq((kept | self.noticed[name]) & ~self.soft_reset)
+        status: dict[str, list[Value]] = {}
+        for register in self.registers.of_access("status"):
+            values = status[register.name] = []
+            for field in register.fields:
+                name = field.name.lower()
+                values.append(Signal(name=f"sticky_{name}") if field.sticky else self.status[name])
+                if field.sticky:
+                    kept = values[-1] & ~clear[register.name][field.low]
+                    m.d.sync += values[-1].eq((kept | self.noticed[name]) & ~self.forget)
         self._read(m, held, status)
         return m
 
@@ -96,7 +116,7 @@ class RegisterBlock(wiring.Component):
         m.d.sync += selected.eq(Cat(index == register.index for register in self.registers.registers))
         return {register.name: selected[n] for n, register in enumerate(self.registers.registers)}
 
-    def _read(self, m: Module, held: dict[str, Signal], status: dict[str, Value]) -> None:
+    def _read(self, m: Module, held: dict[str, Signal], status: dict[str, list[Value]]) -> None:
         selected = self._selected(m, self.read_index, "read_selected")
         words: list[Value] = []
         for register in self.registers.registers:
@@ -106,31 +126,34 @@ class RegisterBlock(wiring.Component):
             elif register.access == "counter":
                 m.d.comb += word.eq(self.counts[register.name.lower()])
             elif register.access == "read-write":  # sign-extends
-                m.d.comb += word.eq(held[register.name])
+                m.d.comb += word[register.fields[0].low :].eq(held[register.name])
             elif register.access == "status":
-                m.d.comb += [word[f.low : f.low + f.width].eq(status[f.name]) for f in register.fields]
+                m.d.comb += [
+                    word[f.low : f.low + f.width].eq(value)
+                    for f, value in zip(register.fields, status[register.name], strict=True)
+                ]
             words.append(word & selected[register.name].replicate(32))
         m.d.sync += [
             self.read_data.eq(reduce(or_, words)),
             self.read_error.eq(~Cat(selected.values()).any()),
         ]
 
-    def _write(self, m: Module, held: dict[str, Signal]) -> Signal:
-        """Decode and perform writes; returns which bits of STATUS to clear.
+    def _write(self, m: Module, held: dict[str, Signal]) -> dict[str, Signal]:
+        """Decode and perform writes; returns which bits of each status register to clear.
 
         Selection, range check and refusal take a cycle each; ``write`` follows, and its effect a cycle later.
         """
         selected = self._selected(m, self.write_index, "write_selected")
         strobed = Signal(32)
         masked = Signal(32)
-        clear = Signal(32)
+        clear: dict[str, Signal] = {}
         m.d.sync += [
             strobed.eq(Cat(bit.replicate(8) for bit in self.write_strobe)),
             masked.eq(self.write_data & Cat(bit.replicate(8) for bit in self.write_strobe)),
         ]
         excess: dict[int, Signal] = {}  # by width, which many registers share
         refusals: list[Value] = []
-        m.d.sync += [self.apply.eq(0), self.soft_reset.eq(0)]
+        m.d.sync += self.commands.eq(0)
         for register in self.registers.registers:
             name, width = register.name.lower(), register.fields[-1].low + register.fields[-1].width
             chosen = selected[register.name]
@@ -143,24 +166,38 @@ class RegisterBlock(wiring.Component):
             if register.access == "read-only":
                 refused = Const(1, 1)
             elif register.access == "status":
-                m.d.comb += clear.eq(masked & accepted.replicate(32))
+                bits = clear[register.name] = Signal(32, name=f"{name}_clear")
+                m.d.comb += bits.eq(masked & accepted.replicate(32))
             elif register.access == "counter":
                 m.d.comb += self.clear[name].eq(accepted & strobed.any())
             elif register.access == "command":
                 refused = excess[width]
                 with m.If(accepted):
-                    m.d.sync += Cat(self.apply, self.soft_reset).eq(masked)
+                    m.d.sync += [self.commands[field.name.lower()].eq(masked[field.low]) for field in register.fields]
             else:
                 value, merged = held[register.name], Signal(32, name=f"{name}_merged")
                 old = Signal(32, name=f"{name}_old")
-                m.d.comb += [old.eq(value), merged.eq(masked | (old & ~strobed))]
-                unfit = excess[width]
+                low = register.fields[0].low
+                m.d.comb += [old[low:].eq(value), merged.eq(masked | (old & ~strobed))]
+                unfit: Value = excess[width]
+                if low:
+                    below = Signal(name=f"{name}_below")
+                    m.d.sync += below.eq(masked[:low].any())
+                    unfit = unfit | below
                 if register.fields[0].signed:
                     unfit = Signal(name=f"{name}_unfit")
                     m.d.sync += unfit.eq(merged[width - 1 :].any() & ~merged[width - 1 :].all())
                 refused = self.locked | unfit
                 with m.If(accepted):
-                    m.d.sync += value.eq(merged[:width])
+                    m.d.sync += value.eq(merged[low:width])
             refusals.append(chosen & refused)
         m.d.sync += self.write_error.eq(Cat(refusals).any() | ~Cat(selected.values()).any())
         return clear
+
+
+def serve(m: Module, bus: AxiLite, registers: RegisterBlock) -> None:
+    """Connect a bus to its registers."""
+    for name in _ACCESS:
+        from_bus = bus.signature.members[name].flow == Out
+        source, sink = (bus, registers) if from_bus else (registers, bus)
+        m.d.comb += getattr(sink, name).eq(getattr(source, name))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from qse_hw.rtl_gen.quantizer.registers import ACCESS, ADDRESS_WIDTH, REFUSALS, RegisterMap
+from qse_hw.rtl_gen.bus.registers import ACCESS, ADDRESS_WIDTH, RegisterMap
 
 
 class Constant(NamedTuple):
@@ -16,7 +16,7 @@ class Constant(NamedTuple):
 
 def constants(registers: RegisterMap) -> Iterator[Constant]:
     """Per register ``NAME_OFFSET`` and ``NAME_RESET``; per field ``NAME_FIELD_SHIFT``, ``NAME_FIELD_MASK`` (shifted)
-    and, for signed fields, ``NAME_FIELD_SIGNED``; at the end the values of STATUS.ERROR.
+    and, for signed fields, ``NAME_FIELD_SIGNED``; at the end the values of the field with codes.
     """
     for register in registers.registers:
         yield Constant(f"{register.name}_OFFSET", register.offset, f"{register.access}: {register.meaning}")
@@ -27,8 +27,8 @@ def constants(registers: RegisterMap) -> Iterator[Constant]:
             yield Constant(f"{name}_MASK", field.mask, "")
             if field.signed:
                 yield Constant(f"{name}_SIGNED", 1, "")
-    for number, (name, meaning) in enumerate(REFUSALS.items()):
-        yield Constant(f"ERROR_{name}", number, meaning)
+    for number, (name, meaning) in enumerate(registers.codes.meanings.items()):
+        yield Constant(f"{registers.codes.name}_{name}", number, meaning)
 
 
 def c_header(registers: RegisterMap, prefix: str) -> str:
@@ -82,9 +82,10 @@ def markdown(registers: RegisterMap, prefix: str) -> str:
             sticky = ", sticky" if field.sticky else ""
             lines.append(f"| {start} | {bits} | `{field.name}` | {field.meaning}{sticky} |")
             start = " | | | "
-    lines += ["", *(f"- **{name}**: {text}" for name, text in ACCESS.items()), ""]
-    lines += ["Why parameters are refused (`STATUS.ERROR`): the first of these that applies, segment by segment.", ""]
-    return "\n".join([*lines, *(f"{n}. `{k}`: {v}" for n, (k, v) in enumerate(REFUSALS.items())), ""])
+    access = ACCESS | {"read-write": f"{registers.effect} {ACCESS['read-write']}"}
+    lines += ["", *(f"- **{name}**: {text}" for name, text in access.items()), ""]
+    lines += [registers.codes.title, ""]
+    return "\n".join([*lines, *(f"{n}. `{k}`: {v}" for n, (k, v) in enumerate(registers.codes.meanings.items())), ""])
 
 
 def register_files(registers: RegisterMap, prefix: str) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Reading from a memory on an AXI4 bus."""

@@ -1,0 +1,88 @@
+"""An accelerator's configuration: its buses, its image, its registers, what it refuses; its files."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from qse_hw.cli import main
+from qse_hw.golden.errors import InputError
+from qse_hw.golden.models.integer.document import write_formats
+from qse_hw.golden.models.mamba.checkpoint import save_model
+from qse_hw.rtl_gen.bus.registers import ACCESS, ADDRESS_WIDTH
+from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
+from qse_hw.rtl_gen.units.model import ModelConfig
+from tests.golden.models.integer import small
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A model's folder and its formats."""
+    folder = tmp_path_factory.mktemp("model")
+    save_model(small.model(), folder / "model", dtype=torch.float32)
+    write_formats(folder / "formats.json", small.formats(local_bits=16, mode="shared"))
+    return {"model": str(folder / "model"), "calibration": str(folder / "formats.json")}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"rows": 5, "columns": 6}, "Bus bits must be a multiple or a divisor of the 240 bits of weights that"),
+        ({"rows": 3, "columns": 4, "bus_bits": 64}, "of the 96 bits .* engine of 3 x 4 takes per cycle, not 64"),
+        ({"bus_bits": 96}, "Bus bits must be 64 or 128, not 96"),
+        ({"burst_beats": 24}, "Burst beats must be a power of two up to 256"),
+        ({"bursts": 65}, "Bursts must be from 2 to 64, not 65"),
+        ({"hadamard_lanes": 3}, "Hadamard lanes must divide the 4 columns of the engine, not be 3"),
+    ],
+)
+def test_refused(files, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        AcceleratorConfig(**files, **options)
+
+
+def test_what_is_built(files):
+    unit = AcceleratorConfig(**files, rows=4, columns=2, scan_lanes=2, address_bits=40)
+    assert unit.mixer == ModelConfig(**files, rows=4, columns=2, scan_lanes=2).mixer
+    assert unit.label == "accelerator se8 24,48,4,3 layers=2 4x2 scan=2 bus=128"
+    assert unit.initiation_interval == unit.mixer.product_cycles
+    vectors = unit.vectors()
+    assert np.array_equal(vectors["next"], vectors["logits"].argmax(axis=1))
+    registers = unit.registers
+    offsets = [register.offset for register in registers.registers]
+    assert offsets == sorted(set(offsets))
+    assert all(offset % 4 == 0 and offset < 1 << ADDRESS_WIDTH for offset in offsets)
+    for register in registers.registers:
+        assert register.access in ACCESS
+        used = 0
+        for field in register.fields:
+            assert field.low + field.width <= 32
+            assert not used & field.mask, register.name
+            used |= field.mask
+        assert register.reset & ~used == 0
+    assert registers["LAYERS"].reset == 2
+    assert registers["IMAGE_HARDWARE"].reset == unit.facts()["image"]["hardware"]
+    assert (registers["BASE"].fields[0].low, registers["BASE_HIGH"].fields[0].width) == (6, 8)
+    narrow = AcceleratorConfig(**files, rows=4, columns=2)
+    assert "BASE_HIGH" not in {register.name for register in narrow.registers.registers}
+
+
+@pytest.mark.full
+def test_files(files, tmp_path):
+    words = [word for name, value in files.items() for word in (f"--{name}", value)]
+    assert main(["gen", "accelerator", *words, "--bus-bits", "64", "-o", str(tmp_path)]) == 0
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["top"] == "qse_accelerator"
+    assert manifest["parameters"]["bus_bits"] == 64
+    assert manifest["image"]["parts"]["header"]["offset"] == 0
+    ports = {port["name"]: port for port in manifest["ports"]}
+    assert ports["m_axi_rdata"]["width"] == 64
+    assert all(port["meaning"] for port in ports.values())
+    assert "m_axi_awaddr" not in ports
+    spec = importlib.util.spec_from_file_location("registers", tmp_path / "qse_accelerator_registers.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (module.CONTROL_OFFSET, module.STATE_READY, module.STATUS_STATE_MASK) == (0x10, 2, 3)
+    assert {one["name"]: one["offset"] for one in manifest["registers"]}["STATUS"] == module.STATUS_OFFSET
+    assert "| `0x014` | `STATUS` |" in (tmp_path / "qse_accelerator_registers.md").read_text()

@@ -1,0 +1,69 @@
+"""The emitted accelerator on its buses: cocotbext-axi is the host and the memory with the image."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+from cocotb_tools.runner import get_results
+
+from qse_hw.golden.models.integer.document import write_formats
+from qse_hw.golden.models.integer.image.image import write_image
+from qse_hw.golden.models.integer.model import IntegerMamba
+from qse_hw.golden.models.mamba.checkpoint import save_model
+from qse_hw.rtl_gen.accelerator.image_words import image_words
+from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
+from qse_hw.sim.simulators import simulate
+from tests.golden.models.integer import small
+from tests.sim.accelerator.bus_bench import FOLDER_VARIABLE
+
+BUSES = {
+    "64": {"bus_bits": 64, "burst_beats": 16, "rows": 4, "columns": 4, "hadamard_lanes": 2},
+    "128": {"bus_bits": 128, "burst_beats": 256, "rows": 4, "columns": 2, "hadamard_lanes": 2},
+    "narrow": {"bus_bits": 128, "burst_beats": 1, "rows": 4, "columns": 1, "address_bits": 40, "bursts": 2},
+}
+
+
+@pytest.fixture(scope="module", params=BUSES)
+def built(request, tmp_path_factory):
+    """A folder with the compiled unit, an image, and what the integer model says to two sequences."""
+    folder = tmp_path_factory.mktemp("bus")
+    save_model(small.model(), folder / "model", dtype=torch.float32)
+    write_formats(folder / "formats.json", small.formats(local_bits=16, mode="shared"))
+    config = AcceleratorConfig(
+        model=str(folder / "model"), calibration=str(folder / "formats.json"), scan_lanes=2,
+        **BUSES[request.param],
+    )  # fmt: skip
+    parameters = config.integers
+    write_image(
+        folder / "model.img", parameters, rows=config.rows, columns=config.columns,
+        words=image_words(parameters, config.mixer),
+    )  # fmt: skip
+    ids, model, tokens = small.text().numpy(), IntegerMamba(parameters), {}
+    for name, own in (("first", ids[:4]), ("second", ids[40:42])):
+        tokens |= {f"{name}_ids": own, f"{name}_logits": model.forward(own[None], model.start(1))[0]}
+    np.savez(folder / "tokens.npz", **tokens)
+    (folder / "built.json").write_text(json.dumps(config.facts() | config.parameters()))
+    unit = emit(config)
+    text = unit.text
+    for port in unit.ports:  # Verilator hides what is not declared public
+        pattern = rf"^(  (?:in|out)put (?:\[\d+:0\] )?{port['name']});"
+        text, count = re.subn(pattern, r"\1 /* verilator public_flat_rw */;", text, count=1, flags=re.MULTILINE)
+        assert count == 1, port
+    (folder / "unit.v").write_text(text)
+    simulate.build([folder / "unit.v"], config.top, folder, "verilator", short=True)
+    return folder
+
+
+@pytest.mark.full
+def test_beside_the_integer_model(built):
+    environment = {FOLDER_VARIABLE: str(built), "PYTHONPATH": ":".join(filter(None, sys.path))}
+    module = "tests.sim.accelerator.bus_testbench"
+    simulate.run(module, "qse_accelerator", built, "verilator", environment, lambda: None)
+    log = (built / "run.log").read_text()
+    tests, failures = get_results(built / "results.xml")
+    assert failures == 0, "\n".join(line.strip() for line in log.splitlines() if " INFO " not in line)[:20000]
+    assert tests == 7
