@@ -15,6 +15,7 @@ from qse_hw.rtl_gen.mixer.config import MixerConfig
 
 PAGE = Path(__file__).parent / "accelerator.md"
 RESULTS = Path(__file__).parent / "results"
+AREAS = ("comb", "ff", "dsp", "bram")
 LANES = ("scan", "norm", "hadamard")
 MOST_OVER_BOUND, LEAST_BUSY = 1.1, 0.9
 """What is aimed at."""
@@ -79,6 +80,54 @@ def registers() -> str:
     return markdown(["offset", "register", "access", "field, bits", "meaning"], rows)
 
 
+def synthesized(report: dict[str, Any]) -> str:
+    """The accelerator with the soft edge beside the one with INT8, on an FPGA."""
+    ours, plain = report["results"]
+    rows = [
+        "| operands | COMB | FF | DSP | BRAM | Fmax | cycles per token | tokens/s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for one in (ours, plain):
+        counts = " | ".join(f"{one['area'][kind]:,}" for kind in AREAS)
+        fmax, cycles = one["fmax"]["median"], one["cycles_per_token"]
+        rows.append(f"| {_operands(one)} | {counts} | {fmax:.0f} | {cycles:,} | {one['tokens_per_second']:.0f} |")
+    ratios = " | ".join(f"{ours['ratio'][kind]:.3f}" for kind in (*AREAS, "fmax"))
+    cycles, tokens = (ours[name] / plain[name] for name in ("cycles_per_token", "tokens_per_second"))
+    rows.append(f"| soft edge over INT8 | {ratios} | {cycles:.3f} | {tokens:.3f} |")
+    parts = [
+        "| part | COMB | over INT8 | FF | over INT8 | DSP | BRAM | over INT8 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for part, area in ours["parts"].items():
+        more = {kind: area[kind] - plain["parts"].get(part, {}).get(kind, 0) for kind in AREAS}
+        parts.append(
+            f"| {f'`{part}`' if part else 'the rest'} | {area['comb']:,} | {more['comb']:+,} | {area['ff']:,} | "
+            f"{more['ff']:+,} | {area['dsp']} | {area['bram']} | {more['bram']:+,} |"
+        )
+    paths = []
+    for one in (ours, plain):
+        path = one["critical_path"]
+        hops = " > ".join(f"`{hop['signal']}`" for hop in path["hops"])
+        paths.append(
+            f"- {_operands(one)}: {hops}; {path['logic_ns'] + path['routing_ns']:.2f} ns, {path['routing_ns']:.2f} ns "
+            f"of it in wires"
+        )
+    tools = ", ".join(f"{name} {number}" for name, number in report["versions"].items() if name.startswith("yowasp"))
+    head = f"`{ours['label']}` on {ours['target']}:"
+    return "\n".join(
+        [
+            head, "", *rows, "", "By part, with the difference to the same part of the accelerator with INT8:", "",
+            *parts, "", "The critical paths:", "", *paths, "", f"{tools}; commit {report['commit'][:7]}.", "",
+            f"    {report['command']}",
+        ]
+    )  # fmt: skip
+
+
+def _operands(result: dict[str, Any]) -> str:
+    """Their format, from the unit's label."""
+    return str(result["label"].split()[1])
+
+
 def read(name: str) -> dict[str, Any]:
     """A result."""
     document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
@@ -89,6 +138,7 @@ if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
     blocks = {
         "measured": measured(read("generate")), "planned": planned(read("plans")), "registers": registers(),
+        "synthesized": synthesized(read("accelerator-ecp5")),
     }  # fmt: skip
     filled = fill(text, blocks)
     if "--check" in sys.argv[1:]:
