@@ -160,7 +160,9 @@ class Bench:
         raise AssertionError(f"still {state} after {limit} cycles")
 
     async def load(self, *, base=BASE):
-        assert await self.write("BASE", base) == 0
+        assert await self.write("BASE", base % (1 << 32)) == 0
+        if "BASE_HIGH" in self.registers:
+            assert await self.write("BASE_HIGH", base >> 32) == 0
         await self.command("START")
         return await self.until("READY", "IDLE")
 
