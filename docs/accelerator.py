@@ -43,6 +43,23 @@ def measured(report: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
+def behind(report: dict[str, Any]) -> str:
+    """What a run on the bundled model behind its buses gave."""
+    memory, machine, commit = report["memory"], report["machine"]["processor"], report["commit"][:7]
+    cycles = report["cycles_per_token"]
+    return "\n".join([
+        f"The bundled Mamba-1 (`{report['unit']}`) behind its buses: of",
+        f"{report['values_compared']:,} values of all tensors {report['mismatches']} differ from the integer model's.",
+        f"A token needs {memory['bytes_per_token']:,} bytes of the memory, which take",
+        f"{memory['bound_cycles_per_token']:,.0f} cycles on {memory['bus_bits']} bits; it takes {cycles:,.0f} cycles,",
+        f"{memory['over_bound']:.3f} times as many, with a memory that gives a burst's first word",
+        f"{memory['latency']} cycles after the burst's address. The multipliers are busy in {report['busy']:.1%}",
+        f"of the cycles ({machine}, commit {commit}).",
+        "",
+        f"    {report['command']}",
+    ])  # fmt: skip
+
+
 def planned(report: dict[str, Any]) -> str:
     """What plan says of published models."""
     rows = [
@@ -137,7 +154,8 @@ def read(name: str) -> dict[str, Any]:
 if __name__ == "__main__":
     text = PAGE.read_text(encoding="utf-8")
     blocks = {
-        "measured": measured(read("generate")), "planned": planned(read("plans")), "registers": registers(),
+        "measured": measured(read("generate")), "behind": behind(read("generate-memory")),
+        "planned": planned(read("plans")), "registers": registers(),
         "synthesized": synthesized(read("accelerator-ecp5")),
     }  # fmt: skip
     filled = fill(text, blocks)
