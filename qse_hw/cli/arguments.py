@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,18 @@ FORMAT_HELP = FORMAT.help
 ENGINE = {"rows": 8, "columns": 8, "scan_lanes": 8, "norm_lanes": 2, "hadamard_lanes": 4}
 """The sizes of a mixer, unless others are given."""
 INPUTS = (
-    "array", "codes", "spec", "activations", "calibration", "calibration_text", "energy", "evaluation", "format",
-    "liberty", "text",
+    "array", "codes", "spec", "activations", "baseline", "calibration", "calibration_text", "energy", "evaluation",
+    "format", "liberty", "text",
 )  # fmt: skip
 """The options, of all commands, that may name a file to read."""
+OR_NAMES = ("baseline", "format")
+"""Those that may name something built in, too: what ends with .json is a file."""
 OUTPUTS = ("output", "json", "markdown", "png", "scales", "wave")
 """Those that may name a file to write."""
+CHECKPOINT = (
+    "config.json", "model*.safetensors", "pytorch_model*.bin", "*.index.json", "tokenizer*", "vocab.json",
+)  # fmt: skip
+"""The names of a checkpoint's files, among which users may keep files of their own."""
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -48,13 +55,25 @@ def check_outputs_differ(args: argparse.Namespace) -> None:
                     f"Output {output} must be another file than {path}, given as {option.replace('_', ' ')}, which it "
                     "would replace; choose another place"
                 )
+    models = {os.path.realpath(path) for path in _paths(args, "model")}
+    for output, (_, path) in outputs.items():
+        folder, name = os.path.split(output)
+        if folder in models and _is_checkpoint(output):
+            raise InputError(
+                f"Output {path} must be another file than {name} of the model, which it would replace; choose another "
+                "place"
+            )
+
+
+def _is_checkpoint(path: str) -> bool:
+    return os.path.isfile(path) and any(fnmatch(os.path.basename(path), pattern) for pattern in CHECKPOINT)
 
 
 def _paths(args: argparse.Namespace, option: str) -> list[str]:
     """The files that an option names; none where the command has no such option, or it is not given."""
     given = getattr(args, option, None)
     paths = [os.fspath(path) for path in (given if isinstance(given, list) else [given]) if path]
-    return [path for path in paths if "\0" not in path and (option != "format" or path.endswith(".json"))]
+    return [path for path in paths if "\0" not in path and (option not in OR_NAMES or path.endswith(".json"))]
 
 
 def refuse_options(args: argparse.Namespace, options: Sequence[str], recipe: str) -> None:

@@ -66,6 +66,10 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("Option --latency is of the memory: give --bus-bits, too")
     if not 1 <= _latency(args) <= MAX_LATENCY:
         raise InputError(f"Latency must be from 1 to {MAX_LATENCY}, not {args.latency}")
+    try:
+        args.prompt.encode()
+    except UnicodeEncodeError as error:  # bytes of a command line that are not UTF-8 become lone surrogates
+        raise InputError(f"Prompt must be UTF-8, not {args.prompt!r}") from error
     for path in filter(None, (args.json, args.png)):
         check_output(path)
     from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model

@@ -18,6 +18,7 @@ SCHEMA = "qse-hw/plan/2"
 CLOCKS = 0.001, 100_000
 """In MHz."""
 MAX_BUS_BITS = 1 << 16
+MAX_PROMPT = 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +45,8 @@ def run(args: argparse.Namespace) -> None:
     """Print the plan; write it."""
     if not CLOCKS[0] <= args.clock <= CLOCKS[1]:  # neither is NaN
         raise InputError(f"Clock must be from {CLOCKS[0]} to {CLOCKS[1]} MHz, not {args.clock!r}")
-    if args.prompt < 1:
-        raise InputError(f"Prompt must be at least 1 token, not {args.prompt!r}")
+    if not 1 <= args.prompt <= MAX_PROMPT:
+        raise InputError(f"Prompt must be from 1 to {MAX_PROMPT} tokens, not {args.prompt!r}")
     if not 1 <= args.bus_bits <= MAX_BUS_BITS:
         raise InputError(f"Bus must have from 1 to {MAX_BUS_BITS} bits, not {args.bus_bits!r}")
     for path in filter(None, (args.json, args.png)):

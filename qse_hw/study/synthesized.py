@@ -61,16 +61,14 @@ def _beside(config: Any, name: str | None) -> UnitConfig | None:
         from qse_hw.synth.fp8 import CastConfig
 
         return CastConfig(input=config.input, lanes=config.lanes)
-    if hasattr(config, "calibration"):
-        beside: UnitConfig = replace(config, calibration=name)
-        return None if config == beside else beside
-    if not hasattr(config, "format"):
+    whole = hasattr(config, "calibration")
+    if not whole and not hasattr(config, "format"):
         raise InputError(f"Baseline must be none for unit {config.unit}, which has no format, not {name!r}")
     try:
-        format = load_format(name or "int8")
+        changed = {"calibration": name} if whole else {"format": load_format(name or "int8")}
+        other: UnitConfig = replace(config, **changed)
     except InputError as error:
         raise InputError(f"Baseline: {error}") from error
-    other: UnitConfig = replace(config, format=format)
     return None if other == config else other
 
 

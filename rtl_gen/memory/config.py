@@ -10,8 +10,8 @@ from qse_hw.rtl_gen.units.options import Option, check, option
 
 WIDTHS = (64, 128)
 BUS_BITS = Option(
-    kind=Integer(WIDTHS[0], WIDTHS[-1]), help=f"bits of the memory's bus, {' or '.join(map(str, WIDTHS))}", metavar="B",
-    default=128, measure="bits",
+    kind=Integer(), help=f"bits of the memory's bus, {' or '.join(map(str, WIDTHS))}", metavar="B", default=128,
+    measure="bits",
 )  # fmt: skip
 ADDRESS_BITS = Option(
     kind=Integer(32, 64), help="bits of the bus's byte addresses", metavar="B", default=32, measure="bits"

@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 
 from qse_hw.cli import COMMANDS
-from qse_hw.cli.arguments import INPUTS, OUTPUTS, check_output, check_outputs_differ, command_without
+from qse_hw.cli.arguments import INPUTS, OR_NAMES, OUTPUTS, check_output, check_outputs_differ, command_without
 from qse_hw.golden.errors import InputError
 from qse_hw.study.sources import integer
 
@@ -51,6 +51,22 @@ def test_what_is_no_file_does_not_collide_with_an_output(tmp_path, monkeypatch):
     check_outputs_differ(argparse.Namespace(format="se8", output="se8", **others))
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "pytorch_model-00001-of-00002.bin"])
+def test_a_checkpoint_is_not_replaced(tmp_path, name):
+    """Its files; what else is in its folder may be written again."""
+    for one in (name, "mine.json"):
+        (tmp_path / one).touch()
+    check_outputs_differ(argparse.Namespace(model=str(tmp_path), json=str(tmp_path / "mine.json")))
+    check_outputs_differ(argparse.Namespace(model="mamba-130m", json=str(tmp_path / name)))
+    with pytest.raises(InputError, match=f"^Output .* must be another file than {name} of the model, which it would"):
+        check_outputs_differ(argparse.Namespace(model=[str(tmp_path)], output=f"{tmp_path}/x/../{name}"))
+
+
+def test_a_baseline_is_not_replaced():
+    with pytest.raises(InputError, match=r"^Output ./b\.json must be another file than b\.json, given as baseline"):
+        check_outputs_differ(argparse.Namespace(baseline="b.json", json="./b.json"))
+
+
 def test_every_option_that_names_a_file_to_read_or_write_is_known():
     """By the metavar, on the command line of every command."""
     names = {}
@@ -60,7 +76,8 @@ def test_every_option_that_names_a_file_to_read_or_write_is_known():
         names |= {action.dest: action.metavar for action in _actions(parser)}
     file = re.compile(r"FILE(\.\w+)?|\S+\.\w+|ACTIVATIONS")
     files = {name for name, metavar in names.items() if file.fullmatch(str(metavar))}
-    assert files - {"output", "format"} == {*INPUTS, *OUTPUTS} - {"output", "format"}
+    others = {"output", *OR_NAMES}
+    assert files - others == {*INPUTS, *OUTPUTS} - others
 
 
 def _actions(parser):

@@ -100,6 +100,7 @@ REFUSED = [
     (["--rtl", "--bus-bits", "64", "--latency", "0"], "Latency must be from 1 to 10000, not 0"),
     (["--calibration", "IN/shared.json", "--rtl", "--scan-lanes", "4", "--bus-bits", "96"],
      "Bus bits must be 64 or 128, not 96"),
+    (["--prompt", "a\udcff"], "Prompt must be UTF-8, not 'a\\udcff'"),
     (["--tokens", "0"], "Tokens must be at least 1, not 0"),
     (["--rows", "4"], "Option --rows is of the Verilog: give --rtl, too"),
     (["--png", "x.png"], "Option --png is of the Verilog: give --rtl, too"),

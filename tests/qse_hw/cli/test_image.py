@@ -69,5 +69,7 @@ def test_refusals(refused, model, formats, tmp_path, out):
     said = refused("image", "--model", model, "--calibration", free, *TILE, *target)
     assert said.endswith("norm is another in layer 1 than in layer 0; calibrate with --mode shared")
     assert refused("image", "--model", model, "--calibration", formats, *TILE, "-o", formats).startswith("Output ")
+    said = refused("image", "--model", model, "--calibration", formats, *TILE, "-o", model / "model.safetensors")
+    assert "must be another file than model.safetensors of the model, which it would replace" in said
     said = refused("image", "--model", model, "--calibration", formats, *TILE, "--scan-lanes", "3", *target)
     assert said == "Lanes must divide the 4 states, not be 3"

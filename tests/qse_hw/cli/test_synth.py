@@ -144,6 +144,8 @@ def test_a_whole_model_beside_another_calibration(fake, tmp_path, capsys):
     assert ours["cycles_per_token"] == plain["cycles_per_token"] > 1000
     assert ours["tokens_per_second"] == pytest.approx(102e6 / ours["cycles_per_token"])
     assert f"{ours['cycles_per_token']:,} cycles per token" in " ".join(capsys.readouterr().out.split())
+    assert main(["synth", "model", "--model", str(tmp_path / "model"), *words[:2], "--baseline", "int8"]) == 2
+    assert capsys.readouterr().err.startswith("error: Baseline: Formats int8 cannot be read")
 
 
 def test_a_missing_tool(monkeypatch, capsys):

@@ -32,6 +32,7 @@ def files(tmp_path_factory):
         ({"rows": 5, "columns": 6}, "Bus bits must be a multiple or a divisor of the 240 bits of weights that"),
         ({"rows": 3, "columns": 4, "bus_bits": 64}, "of the 96 bits .* engine of 3 x 4 takes per cycle, not 64"),
         ({"bus_bits": 96}, "Bus bits must be 64 or 128, not 96"),
+        ({"bus_bits": 32}, "Bus bits must be 64 or 128, not 32"),
         ({"burst_beats": 24}, "Burst beats must be a power of two up to 256"),
         ({"bursts": 65}, "Bursts must be from 2 to 64, not 65"),
         ({"hadamard_lanes": 3}, "Hadamard lanes must divide the 4 columns of the engine, not be 3"),
