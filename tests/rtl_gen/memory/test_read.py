@@ -220,7 +220,7 @@ def test_errors_and_a_stop(response):
 def test_options_that_are_refused():
     for options, words in (
         ({"bus_bits": 96}, "Bus bits must be 64 or 128, not 96"),
-        ({"bus_bits": 32}, "Bus bits must be from 64 to 128, not 32"),
+        ({"bus_bits": 32}, "Bus bits must be 64 or 128, not 32"),
         ({"burst_beats": 12}, "Burst beats must be a power of two up to 256 with 128 bits, so that no burst crosses a"),
         ({"bus_bits": 64, "burst_beats": 0}, "Burst beats must be from 1 to 256, not 0"),
         ({"bursts": 1}, "Bursts must be from 2 to 64, not 1"),
