@@ -292,7 +292,7 @@ def test_every_block_is_checked():
     assert not [name for name in unchecked if numbers(blocks(PAGE)[name])], "add a check of its figures here"
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("name", [name for name in (*CHECKS, *WITH_MODEL) if name != "made"])
 def test_a_damaged_figure_is_noticed(name):
     assert unnoticed(PAGE, [name], check, 12) == []

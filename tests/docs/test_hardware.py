@@ -142,7 +142,7 @@ def test_every_block_is_checked():
     assert not [name for name in unchecked if numbers(blocks(PAGE)[name])], "add a check of its figures here"
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("name", [name for name in (*CHECKS, *STRAIGHT) if name != "age"])
 def test_a_damaged_figure_is_noticed(name):
     assert unnoticed(PAGE, [name], check, 12) == []

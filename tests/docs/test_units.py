@@ -107,6 +107,7 @@ def test_a_wrong_option_is_noticed(right, wrong_one):
     assert wrong(options(PAGE.replace(right, wrong_one, 1), "encoder"))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", [f"{unit}-measured" for unit in UNITS])
 def test_a_damaged_figure_is_noticed(name):
     assert unnoticed(PAGE, [name], check, 20) == []

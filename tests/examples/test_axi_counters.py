@@ -39,6 +39,7 @@ def test_another_scale_in_the_hardware_is_noticed(tmp_path):
     assert done.stderr == "error: hardware and golden differ\n"
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -22,7 +22,7 @@ def run(name, times):
     every_case()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("name", TARGETS)
 def test_some_cases(name):
     run(name, 1)

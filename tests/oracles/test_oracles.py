@@ -16,7 +16,7 @@ from tests.oracles.__main__ import CHECKS, EXISTING, counted
 from tests.oracles.comparison import Comparison, same, total
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("name", CHECKS)
 def test_agreement(name):
     comparison = CHECKS[name]()

@@ -16,12 +16,13 @@ from tests.reproducibility.__main__ import NEEDED, interpreter, item, machines
 QUICK = [group for group in artefacts.QUICK if group != "units"]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("group", [*QUICK, pytest.param("long-calibrations", marks=pytest.mark.full)])
 def test_not_a_bit_has_moved(group):
     check(group)
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("unit", artefacts.UNITS)
 def test_not_a_bit_of_a_unit_has_moved(unit):
     check(f"units/{unit}")

@@ -24,6 +24,7 @@ def unnamed(text):
     ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_signal_has_a_line_of_its_own(path):
     lines = unnamed(path.read_text(encoding="utf-8"))

@@ -31,6 +31,7 @@ def errors(**environment):
     return done.stdout.split()
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("core", ["Prescott", "Haswell", "SkylakeX"])
 def test_errors_do_not_depend_on_the_blas_kernel(core):
     squares = errors(OPENBLAS_CORETYPE=core)

@@ -31,6 +31,7 @@ def check(format, codes, lanes, target="generic", **pauses):
     return run
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ALL)
 def test_every_code(name):
     format = make(name)
@@ -43,6 +44,7 @@ def test_every_code_of_random_formats(part, rng):
     check(format, range(1 << format.bits), 1)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5])
 @pytest.mark.parametrize("name", [*SHIPPED, "sticky-signed"])
@@ -53,6 +55,7 @@ def test_full_speed(name, lanes, target, rng):
     assert run.left == list(range(Decoder.latency, 40 + Decoder.latency))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5])
 @pytest.mark.parametrize("sides", ["both", "input", "output"])
 @pytest.mark.parametrize("name", ["se9-paper", "sticky-offset"])
@@ -112,6 +115,7 @@ def test_ports():
     assert dut.o.payload[0].shape().signed
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("parameters", "error", "text"),
     [

@@ -56,7 +56,7 @@ def configurations():
                     )  # fmt: skip
 
 
-@pytest.mark.every(28)
+@pytest.mark.every(56)
 @pytest.mark.parametrize(("name", "input_name", "runtime", "bits"), [*configurations()])
 def test_shipped_formats(name, input_name, runtime, bits, rng):
     format, input = make(name), input_type(input_name)
@@ -68,7 +68,7 @@ def test_shipped_formats(name, input_name, runtime, bits, rng):
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
 
-@pytest.mark.every(12)
+@pytest.mark.every(24)
 @pytest.mark.parametrize("runtime", [False, True], ids=["constant", "runtime"])
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_formats_of_a_users_own(name, runtime, rng):
@@ -84,7 +84,7 @@ def test_formats_of_a_users_own(name, runtime, rng):
 EXTREMES = [2.0**-100, 2.0**-90, 3e-20, 2.0**-30, 2.0**30, 3e20, 2.0**70, 2.0**100]
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("step", EXTREMES, ids=str)
 @pytest.mark.parametrize(
     "input_name", [pytest.param(name, marks=() if name in ("fp32", "s16e-8") else pytest.mark.full) for name in INPUTS]
@@ -97,7 +97,7 @@ def test_extreme_scales(input_name, step, rng):
     check_encoder(dut, beats, [scale] * len(beats), format, input)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("input_name", ["fp32", "bf16", "s8", "s32e-20", "s32e-64", "s32e64"])
 def test_every_beat_may_bring_any_scale(input_name, rng):
     format, input = make("se8-silu"), input_type(input_name)
@@ -107,7 +107,7 @@ def test_every_beat_may_bring_any_scale(input_name, rng):
     check_encoder(dut, beats, scales, format, input)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("part", [*range(4), *(pytest.param(n, marks=pytest.mark.full) for n in range(4, 60))])
 def test_random_formats_with_stalls(part, rng):
     format, input, bits = random_format(rng), input_type(str(rng.choice(INPUTS))), int(rng.integers(1, 21))
@@ -135,7 +135,7 @@ def unit(input_name, runtime, lanes, **parameters):
     return dut, input, scale
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(("input_name", "runtime", "latency"), STREAMS)
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5])
 def test_full_speed(input_name, runtime, latency, lanes, rng):
@@ -148,7 +148,7 @@ def test_full_speed(input_name, runtime, latency, lanes, rng):
     assert run.left == [cycle + latency for cycle in run.accepted]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize(("input_name", "runtime", "latency"), STREAMS)
 @pytest.mark.parametrize(
     ("lanes", "sides"), [(1, "both"), (2, "both"), (3, "both"), (5, "both"), (2, "input"), (2, "output")]
@@ -305,7 +305,7 @@ def test_numpy_integers_are_integers():
     assert {type(config.lanes), type(config.counter_width), type(config.scale_bits)} == {int}
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize(
     ("parameters", "error", "text"),
     [

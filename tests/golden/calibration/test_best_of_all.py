@@ -51,7 +51,7 @@ def values(request, rng):
     return awkward(rng, request.param)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 def test_tuned_is_no_worse_than_the_percentile(values, rng):
     """The table's own column; for a preset likewise."""
     for spec in ("tuned:bits=3,segments=2", *PRESETS):
@@ -68,7 +68,7 @@ def test_more_segments_are_no_worse(values, headroom):
     assert errors == sorted(errors, reverse=True)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("headroom", HEADROOMS)
 def test_more_bits_are_no_worse(values, headroom):
     errors = [error(values, f"tuned:bits={bits},segments=2,headroom={headroom}") for bits in (2, 3, 4)]

@@ -78,7 +78,7 @@ def test_modes(tensors, mode):
     )
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_layers_are_seen_one_at_a_time(tensors, mode, weighted):
@@ -203,7 +203,7 @@ def test_unknown_mode():
         calibrate(never(), "se8", mode="mine")
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("spec", ["se8", "se8-silu", "tuned:bits=3,segments=2"])
 def test_a_percentile_that_cannot_be_had_is_none(tensors, mode, spec):
@@ -280,6 +280,7 @@ def test_shapes_that_make_no_sense(shape, shown):
         Layer(x=np.ones(shape, np.float32))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_batch_is_its_tokens_in_order(tensors, mode):
     flat = [Layer(x=x, weights=np.abs(x) + 1) for x in tensors.values()]

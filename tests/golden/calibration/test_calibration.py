@@ -35,7 +35,7 @@ def document(calibration, tmp_path):
     return json.loads((tmp_path / "c.json").read_text())
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(
     ("spec", "mode"),
     [(spec, "free") for spec in ("se8", "se8-silu", "int8", "int8-asym", "se9-paper", "tuned:bits=4,segments=3")]

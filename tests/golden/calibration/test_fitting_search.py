@@ -39,7 +39,7 @@ def steps_of(seen):
     return {result.scale for result in seen}
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("bits", [4, 16])
 @pytest.mark.parametrize("spec", ["se8", "se8-silu", "int8-asym", "int8"])
 def test_the_steps_of_least_squares(rng, spec, bits):

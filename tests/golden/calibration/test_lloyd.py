@@ -151,6 +151,7 @@ def test_uniform_source_is_exact():
     assert book.levels.tolist() == (np.arange(64) * 16 + 7.5).tolist()
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("size", [0.3, 2.0, 6.0])
 def test_no_candidate_beats_it(rng, size):
     z = size * rng.standard_normal((64, 32))

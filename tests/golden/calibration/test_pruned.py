@@ -81,6 +81,7 @@ def test_no_path():
     assert pruned.best_within(cost, 4, 2).error == math.inf == pruned.least_error(cost, 4, 2)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("few", [False, True])
 def test_the_tuner_finds_the_same_without_a_compiler(rng, monkeypatch, few):
     z = rng.standard_normal((30 if few else 2_000, 4)).astype(np.float32)

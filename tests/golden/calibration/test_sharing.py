@@ -124,7 +124,7 @@ def test_a_preset_rescues_a_shared_search_that_failed(rng, monkeypatch):
     assert loss_db(fitters, quantizers) <= loss_db(fitters, best)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["int8", "se8", "se8-silu", "int8-asym", "se9-paper", "se8:L=3"])
 def test_presets(fitters, name, mode):

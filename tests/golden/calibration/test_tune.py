@@ -69,7 +69,7 @@ def check(result, budget, scale_bits=16):
     assert 0 in [segment.log2_step for segment in result.format.segments if segment.codes == most]
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(18)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("peak", [MIN_PEAK, 1.0, MAX_PEAK])
 def test_formats_are_sound(rng, kind, peak):
@@ -136,7 +136,7 @@ def test_never_worse_than_a_preset(rng, scale_bits, segments):
         assert error < (0.9 if segments > 3 else 0.96) * silu_error
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize(
     ("budget", "best"),
     [("segments=1", "int8-asym"), ("segments=3", "se8-silu"), ("segments=4,bits=9,sign=1", "se9-paper"),

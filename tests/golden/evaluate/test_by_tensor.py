@@ -22,6 +22,7 @@ def effects():
     return measured("mamba1")
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", list(small.KINDS))
 def test_every_tensor_and_weight(kind):
     effects, own = measured(kind), small.KINDS[kind][1]

@@ -33,6 +33,7 @@ def test_identity_is_exactly_zero(model, windows):
     np.testing.assert_array_equal(scores.nll, scores.candidate_nll["same"])
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("logits", [100 * VOCABULARY, 3 * 100 * VOCABULARY, 1 << 26])
 @pytest.mark.parametrize("values", [VOCABULARY, 1 << 22])
 def test_against_float64(model, windows, monkeypatch, logits, values):

@@ -49,6 +49,7 @@ def test_quamba_loses_what_it_loses_in_integers(windows):
     assert lost["simulated"] == pytest.approx(lost["integer"], rel=0.1)
 
 
+@pytest.mark.every(2)
 def test_baselines(windows, kind):
     lost = losses(models(baselines(kind, X), kind=kind), windows, kind)
     assert lost["quamba-rows"] < lost["quamba-simulated"]
@@ -69,6 +70,7 @@ def test_chosen_is_what_the_integer_model_has(windows, kind):
         torch.testing.assert_close(made[name](windows), alone(model, formats, name)(windows), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.every(2)
 def test_parts_bring_something(windows, kind):
     formats = small.formats(kind, local_bits=8)
     lost = losses(models(parts(formats, "se8:L=8"), formats, kind), windows, kind)

@@ -28,7 +28,7 @@ def check(name: str, patterns: np.ndarray) -> None:
             assert number.exponent >= type.min_exponent
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", ["fp16", "bf16", "s16"])
 def test_all_16_bit_patterns(name):
     check(name, np.arange(65536, dtype=np.uint32))

@@ -35,7 +35,7 @@ def check(name: str, input_name: str, scale: Scale, patterns: np.ndarray) -> Non
         assert got == expected, (name, input_name, scale, hex(pattern), float(value))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("bits", [1, 16])
 def test_fp32_at_every_edge_and_beside_it(name, bits):
@@ -43,6 +43,7 @@ def test_fp32_at_every_edge_and_beside_it(name, bits):
     check(name, "fp32", scale, oracles.fp32_edges(oracles.ORACLES[name], scale))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(("input_name", "bits"), [("fp32", 8), ("fp16", 20), ("bf16", 16), ("s24", 8), ("s32", 20)])
 def test_random_patterns(name, input_name, bits, rng):
@@ -81,7 +82,7 @@ def test_exhaustively_against_the_oracle(name, input_name):
     check(name, input_name, oracles.scale_for(input_name, 16), np.arange(65536, dtype=np.uint32))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("input_name", ["fp16", "bf16"])
 @pytest.mark.parametrize("log2_step", [-3, -6])
 def test_se9_paper_is_the_published_simulation(input_name, log2_step):

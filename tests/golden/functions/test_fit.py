@@ -39,6 +39,7 @@ def possible(constraints, start, end, form):
     return False
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("local", [False, True])
 @pytest.mark.parametrize("seed", range(6))
 def test_coefficients_exist_exactly_if_they_are_found(seed, local):
@@ -57,6 +58,7 @@ def test_coefficients_exist_exactly_if_they_are_found(seed, local):
     assert both == {False, True}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("seed", range(6))
 def test_free_borders_are_the_cheapest(seed):
     constraints, form = intervals(seed), shape()

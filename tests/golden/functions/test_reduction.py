@@ -12,6 +12,7 @@ from qse_hw.golden.functions.targets import FRACTION_BITS, FUNCTIONS
 from tests.golden.functions.units import exactly
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("direct", [False, True])
 @pytest.mark.parametrize("input", ["s8e-4", "s9e-4", "s8e-3", "s9e-6"])
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -18,6 +18,7 @@ def nearest(t):
     return (double + 1) // 2
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("error", "degree"), ERRORS, ids=str)
 def test_every_argument(error, degree):
     unit = reciprocal_root(input_bits=16, error=error, degree=degree)

@@ -10,6 +10,7 @@ from qse_hw.golden.functions.accuracy import accuracy
 from tests.golden.functions.units import KINDS, SHAPES, error, exactly, inputs, make
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("shape", [*SHAPES, {"borders": "power-of-two", "multiplier": "gates"}], ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_every_input(kind, shape):
@@ -30,6 +31,7 @@ def test_every_input(kind, shape):
     assert low <= min(outputs) <= max(outputs) <= high
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_outputs_turn_only_where_the_function_does(kind, shape):

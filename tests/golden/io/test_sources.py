@@ -38,6 +38,7 @@ EDITED = [
 ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("room", "file"), EDITED)
 def test_an_edit_changes_the_digest_of_its_room_alone(tree, room, file):
     before = sources.read(tree)

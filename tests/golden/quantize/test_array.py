@@ -57,7 +57,7 @@ def check_scalar(name, input_name, scale, patterns):
 TWENTY = pytest.param(20, marks=pytest.mark.full)  # s32 with 20 bits, the widest product, is below
 
 
-@pytest.mark.every(12)
+@pytest.mark.every(24)
 @pytest.mark.parametrize("bits", [1, 8, 16, TWENTY])
 @pytest.mark.parametrize("input_name", ["fp16", "bf16", "s16"])
 @pytest.mark.parametrize("name", oracles.SHIPPED)

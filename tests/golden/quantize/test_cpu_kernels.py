@@ -20,7 +20,7 @@ BITS = (1, 8, 16, 20)
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", backends.FLOATS)
 def test_floats(name, dtype, rng):

@@ -32,7 +32,7 @@ def test_the_scales_are_the_last_ones():
             Scale(M=scale.M, k=scale.k + beyond)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("bits", WIDTHS)
 def test_codes_and_flags(name, bits):

@@ -38,7 +38,7 @@ def test_equal_to_plain_operations(name, device):
     assert backends.equal(operators.linear(codes, weight, format), tensor.linear(codes.cpu(), weight.cpu(), format))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["int8", "se8-silu", "se9-paper"])

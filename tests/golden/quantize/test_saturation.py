@@ -8,6 +8,7 @@ from qse_hw.golden.quantize.saturation import limits
 from tests.golden.formats import oracles
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", list(oracles.ORACLES))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bits", [1, 16, 20])

@@ -40,6 +40,7 @@ def test_four_million_random_fp32_patterns(name, device, rng):
     check_numpy(np.concatenate([anything, inside, edges]), name, scale, device)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", [*oracles.PARAMETERISED, *oracles.DOCUMENTS])
 def test_other_formats(name, device, rng):

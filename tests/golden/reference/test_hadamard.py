@@ -38,7 +38,7 @@ def test_first_row_and_column_are_ones(m):
     assert (H[:, 0] == 1).all()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("n", SIZES + LARGE)
 def test_order_is_natural_within_chunks_then_across_them(n):
     m, chunk = hadamard.factorize(n)

@@ -67,6 +67,7 @@ def test_a_model_and_a_text_of_the_users_own(out, tmp_path, model, capsys):
     assert f"written: {out / 'a.safetensors'}" in said
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("spec", ["se8", "se8-silu", "se8:L=12", "int8", "tuned:bits=4,segments=2"])
 def test_calibrate_a_file(out, activations, tensors, spec):
     path = out / "c.json"

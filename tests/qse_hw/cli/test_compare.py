@@ -41,6 +41,7 @@ def test_no_differences(compared, tensors, capsys):
         assert any(name in line and all(f" {value:.1f} " in line for value in layers) for line in said.splitlines())
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("which", ["quantize", "dequantize"])
 def test_a_difference_fails(out, activations, monkeypatch, which):
     sound = getattr(operators, which)

@@ -60,7 +60,7 @@ def files(tmp_path, monkeypatch, calibration, capsys):
     return documents
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(18)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_file_of_another_kind(files, refused, activations, place, kind):
@@ -72,6 +72,7 @@ def test_a_file_of_another_kind(files, refused, activations, place, kind):
     assert said.startswith(f"{where.format(f'{kind}.json')} must be {rule}, and is {KINDS[kind]}")
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("place", "kind", "remedy"),
     [

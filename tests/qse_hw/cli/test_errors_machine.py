@@ -95,6 +95,7 @@ def process(*words, **how):
     return subprocess.run([sys.executable, "-m", *map(str, words)], capture_output=True, timeout=120, **how)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "words",
     [
@@ -147,6 +148,7 @@ WITHOUT = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("package", WITHOUT)
 def test_a_missing_package(tmp_path, package):
     code = f"import sys; sys.modules[{package!r}] = None; from qse_hw.cli import main; sys.exit(main())"

@@ -17,6 +17,7 @@ def long_ones(activations):
     }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("command", long_ones(None))
 def test_where_nothing_can_be_written_is_said_before_the_long_part(
     refused, out, tmp_path, monkeypatch, activations, command
@@ -32,6 +33,7 @@ def test_where_nothing_can_be_written_is_said_before_the_long_part(
     assert (tmp_path / "file").read_bytes() == b""
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("place", ["file", "file/new", "/proc/new", "/dev/null"])
 def test_folders_that_cannot_be_written(refused, out, tmp_path, monkeypatch, place):
     (tmp_path / "file").touch()
@@ -88,7 +90,7 @@ def inputs(tmp_path, monkeypatch, activations):
     return lambda words: [str(activations) if word == "A" else word for word in words.split()]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("words", FILES)
 def test_a_folder_where_a_file_must_be(refused, tmp_path, inputs, words):
     (tmp_path / "folder.vcd").mkdir()
@@ -100,6 +102,7 @@ def test_a_folder_where_a_file_must_be(refused, tmp_path, inputs, words):
     assert os.listdir(tmp_path / "folder.vcd") == []
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("words", FOLDERS)
 def test_a_file_where_a_folder_must_be(refused, tmp_path, inputs, words):
     said = refused(*inputs(words), "file")

@@ -65,6 +65,7 @@ def evaluated(out, capsys):
     return run
 
 
+@pytest.mark.every(2)
 def test_report(evaluated, any_model, out):
     document, said = evaluated("--model", any_model, *FEW, "--formats", "se8,int8", "--reference", "int8")
     assert document["schema"] == "qse-hw/eval/2"
@@ -141,7 +142,7 @@ def test_calibration(evaluated, any_model, out, capsys):
     assert "Calibration must be for the checkpoint's " in capsys.readouterr().err
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 def test_scales_are_kept(evaluated, any_model, out):
     """The scales of the other tensors, written by one run and read by the next, which gives the same."""
     words = ("--model", any_model, "--tokens", "512", "--calibration-tokens", "512", "--formats", "se8:L=8")
@@ -175,6 +176,7 @@ def test_intervals_and_marks(evaluated, model):
     assert f"{1000 * se8['kl_difference']['mean']:+.3g} [" in row
 
 
+@pytest.mark.full
 def test_equals_sign_where_differences_are_noise(evaluated, model, capsys):
     document, _ = evaluated("--model", model, "--tokens", "4096", "--calibration-tokens", "64", "--formats", "int8,se8")
     for noise, sign in ((True, " = "), (False, " +2 [1, 3] ")):

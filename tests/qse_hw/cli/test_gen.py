@@ -24,6 +24,7 @@ def gen(out, *words):
     return json.loads((out / "manifest.json").read_text()), dict(np.load(out / "vectors.npz"))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("words", "top"),
     [(("encoder", "--scale", "0.02", "--input", "fp16", "--lanes", "2"), "qse_encoder"), (("decoder",), "qse_decoder")],
@@ -127,7 +128,7 @@ def test_public_names():
     assert qse_hw.dequantize(qse_hw.quantize(np.ones(1), format, scale), format, scale).tolist() == [1.0]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(
     ("unit", "input", "scale", "warned"),
     [("encoder", "s8", 511, False), ("encoder", "s8", 514, True), ("quantizer", "s8e-7", 16, True),

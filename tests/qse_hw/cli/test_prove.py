@@ -69,6 +69,7 @@ def test_all_properties_of_a_unit(fake, capsys):
     assert {"hold", "value", "cover"} <= {result.task.name for result in runs}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("status", "word"), [("FAIL", "fails: value_0"), ("UNKNOWN", "the log"), ("TIMEOUT", "the log")]
 )

@@ -68,6 +68,7 @@ def simulated(monkeypatch, activations, calibration):
     return run
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", sorted(OUTCOME.keys() - {"values", "cycles", "seconds", "first"}))
 def test_any_mismatch_fails(simulated, out, kind, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -59,7 +59,7 @@ def fake(monkeypatch):
     return asked
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize(
     ("arguments", "units"),
     [
@@ -101,6 +101,7 @@ def test_all_that_is_written(fake, tmp_path, capsys):
     assert files[2].read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

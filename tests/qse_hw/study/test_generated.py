@@ -33,7 +33,7 @@ def written(request, tmp_path_factory):
     return CONFIGS[request.param], folder
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 def test_read_back(written):
     config, folder = written
     unit = read_generated(folder)

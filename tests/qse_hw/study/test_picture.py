@@ -43,6 +43,7 @@ def test_it_shows_its_arguments(out, tensors):
         assert (other != first).any(axis=2).sum() > 100
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", ["int8", "se8-silu"])
 def test_any_format(out, tensors, name):
     assert drawn(out / "p.png", tensors["layers.1.x"], name).var() > 0.005

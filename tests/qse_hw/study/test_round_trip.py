@@ -105,6 +105,7 @@ def replace_verilog(folder, text):
     (folder / "manifest.json").write_text(json.dumps(document))
 
 
+@pytest.mark.full
 def test_verilog_of_another_scale(unit, activations, tensors, out):
     """The manifest of one unit, the Verilog of another, and a hash that fits."""
     folder = unit(*CONSTANT[:-1], 0.02)
@@ -166,6 +167,7 @@ def test_a_scale_at_run_time(unit, compared):
     assert not any(row["differences"] for row in again["rows"])
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("which", ["quantize", "dequantize"])
 def test_pytorch_that_is_wrong(unit, activations, monkeypatch, which, out):
     sound = getattr(operators, which)

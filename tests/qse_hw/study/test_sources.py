@@ -83,6 +83,7 @@ def test_streamed_layers_know_their_output():
         assert nothing > 0.5 > 1e-2 > all_
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("objective", ["x", "output"])
 def test_streamed_layers_are_not_kept(objective):
     held = []

@@ -9,6 +9,7 @@ from tests.rtl_gen.bench import at_random, never, simulate
 BASE = 5 * 64
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("bits", "stalled"), [(64, False), (128, True)])
 def test_every_token(parameters, image, image_map, bits, stalled):
     size, pause = bits // 8, at_random(5) if stalled else never

@@ -26,6 +26,7 @@ def outputs(unit, parameters, values, first):
 SHAPES = [(3, 4, 16, 1), (6, 3, 9, 2), (9, 2, 2, 3), (33, 4, 8, 1)]  # channels, taps, width, lanes
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes_under_stalls(shape, target, rng):

@@ -60,7 +60,7 @@ def ports_in(text, top):
     return ports
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @KINDS
 def test_the_same_configuration_gives_the_same_text(config):
     assert emit(config).text == made_once(config).text
@@ -84,6 +84,7 @@ def test_the_same_text_in_another_process():
     assert done.stdout.strip() == str(here)
 
 
+@pytest.mark.every(3)
 @KINDS
 def test_the_texts_ports_are_the_manifests(config):
     unit = made_once(config)
@@ -95,7 +96,7 @@ def test_the_texts_ports_are_the_manifests(config):
     assert ("saturation_count" in unit.text) == (config.unit == "encoder" and config.counter_width > 0)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("unit", ["encoder", "decoder"])
 @pytest.mark.parametrize("lanes", [1, 2, 11])
 def test_one_module_per_kind_of_lane(unit, lanes):
@@ -225,6 +226,7 @@ def test_vectors_of_a_decoder_are_padded_to_whole_beats(lanes):
     assert arrays["invalid"].tolist() == [code not in decoded for code in arrays["codes"].tolist()]
 
 
+@pytest.mark.every(3)
 @KINDS
 def test_write(config, tmp_path):
     folder = tmp_path / "new" / "folder"
@@ -257,6 +259,7 @@ def test_writing_again_replaces(tmp_path):
     assert document["parameters"]["lanes"] == 1
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("blocked", ["qse_decoder.v", "vectors.npz", "tb_qse_decoder.v", "manifest.json"])
 def test_a_file_that_cannot_be_replaced(blocked, tmp_path):
     (tmp_path / blocked).mkdir()

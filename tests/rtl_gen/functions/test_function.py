@@ -32,7 +32,7 @@ def check(unit, patterns, **pauses):
     return run
 
 
-@pytest.mark.every(48)
+@pytest.mark.every(96)
 @pytest.mark.parametrize("made", [{}, {"target": "ecp5"}, {"multiplier": "logic"}, {"multiplier": "gates"}], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
@@ -44,6 +44,7 @@ def test_every_input(kind, shape, made):
     assert {left - into for into, left in zip(run.accepted, run.left, strict=True)} == {unit.component().latency}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("low", "high", "bits"), [(None, 0, 6), (None, 1, 7), (-4, -1, 6), (-4, -1, 7), (-1, 0, 6), (-1, 0, 7), (-2, 1, 6)]
 )
@@ -59,7 +60,7 @@ def test_a_constant_at_the_end(low, high, bits):
     check(unit, patterns)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("kind", KINDS[::2], ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_stalls_and_lanes(kind, rng):
     unit = config(kind, lanes=3)
@@ -92,6 +93,7 @@ WIDE_SLOPES = [
 ]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", WIDE_SLOPES, ids=lambda kind: kind["function"])
 def test_a_slope_wider_than_a_cell(kind):
     """It takes the place of the factor that is made of two cells."""

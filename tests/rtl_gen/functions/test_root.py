@@ -29,7 +29,7 @@ def outputs(component, values):
     return made
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("bits", "target", "error", "degree"),
     [(48, "generic", 12, 1), (48, "ecp5", 12, 1), (19, "generic", 12, 1), (62, "generic", 12, 1),
@@ -45,7 +45,7 @@ def test_wide_integers(bits, target, error, degree, rng):
     assert outputs(component, values) == [tuple(arithmetic.scalar(v)) for v in values]
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("part", range(4))
 def test_every_mantissa(part):
     arithmetic = reciprocal_root(input_bits=16)

@@ -59,7 +59,7 @@ def with_stalls(config, vectors, seed):
     return random_stalls(beats, cycles=cycles, seed=seed)
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(12)
 @pytest.mark.parametrize(
     ("size", "lanes", "transpose"), [*((*one, False) for one in SIZES), (24, 2, True), (20, 1, True), (80, 2, True)]
 )
@@ -73,7 +73,7 @@ def test_full_speed(size, lanes, transpose, rng):
     assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(latency, latency + beats))
 
 
-@pytest.mark.every(16)
+@pytest.mark.every(32)
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(("size", "lanes"), SIZES)
 def test_random_stalls(size, lanes, seed, rng):
@@ -83,7 +83,7 @@ def test_random_stalls(size, lanes, seed, rng):
     assert (trace["o__valid"] & ~trace["o__ready"]).any()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_any_gap_between_vectors(size, lanes, rng):
     """The next vector may come at any time, also when the unit is empty."""
@@ -97,7 +97,7 @@ def test_any_gap_between_vectors(size, lanes, rng):
     assert trace["i__ready"].all()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_everything_comes_out_by_itself(size, lanes, rng):
     """A single vector comes out without further input."""
@@ -108,7 +108,7 @@ def test_everything_comes_out_by_itself(size, lanes, rng):
     assert np.flatnonzero(trace["o__valid"]).tolist() == list(range(latency, latency + size // lanes))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_back_pressure_stops_the_unit(size, lanes, rng):
     """The queue fills, the input stops, and no beat is lost."""
@@ -163,7 +163,7 @@ def test_the_sizes_of_models(size, lanes, rng):
     run(config, with_stalls(config, vectors, 5), vectors)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(("size", "lanes"), STRUCTURES)
 def test_reset(size, lanes, rng):
     """A reset at any time discards everything inside; the next vector is treated as the first."""
@@ -215,7 +215,7 @@ def test_numpys_integers_are_taken():
     used(Hadamard(HadamardConfig(size=np.int64(8), width=np.int32(3), lanes=np.int8(2))))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(
     ("parameters", "error", "text"),
     [

@@ -65,7 +65,7 @@ def check_lanes(format, input, bits, *, scale, scale_bits, rng=None, **how):
     simulate(top, process)
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("runtime", [False, True])
 @pytest.mark.parametrize(("name", "input_name"), [*zip(SHIPPED, INPUTS, strict=False), ("se8", "s32e-20")])
 def test_every_value(name, input_name, runtime, rng):
@@ -92,7 +92,7 @@ CASES = [
 full = pytest.mark.full
 
 
-@pytest.mark.every(9)
+@pytest.mark.every(18)
 @pytest.mark.parametrize(
     ("name", "input_name", "how"),
     # every case and every implementation, not all pairs of them but with --full
@@ -110,7 +110,7 @@ def test_every_implementation(name, input_name, how, rng, request):
     check_lanes(format, input, values, scale=scale, scale_bits=bits, **how)
 
 
-@pytest.mark.every(8)
+@pytest.mark.every(16)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("part", range(8))
 def test_random_formats_implemented_at_random(part, target, rng):
@@ -134,7 +134,7 @@ def test_steps_at_which_no_finite_half_saturates(name, bits, rng):
         check_lanes(format, input, values, scale=scale, scale_bits=bits, target="ecp5")
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("part", range(6))
 def test_random_formats_each_value_with_its_own_scale(part, rng):
     format = random_format(rng)
@@ -167,7 +167,7 @@ def special_format(kind, codes, zero_point=0):
     return SegmentedFormat(name="special", bits=4, kind=kind, segments=segments, zero_point=zero_point)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("runtime", [False, True])
 @pytest.mark.parametrize("input_name", ["fp16", "fp32", "s16"])
 @pytest.mark.parametrize(

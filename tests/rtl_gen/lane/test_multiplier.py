@@ -93,7 +93,7 @@ def prove(a, b, cell, folder):
     )
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(("a", "b"), SHAPES)
 def test_the_model_is_proved(a, b, tmp_path):
     prove(a, b, CELL.read_text(), tmp_path)

@@ -61,6 +61,7 @@ def check_intervals(format):
             assert (code << interval.shift) + interval.offset == format.decoded[code], f"code {code}, {format}"
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ALL)
 def test_regions_of_named_formats(name):
     check_regions(make(name))
@@ -71,7 +72,7 @@ def test_intervals_of_named_formats(name):
     check_intervals(make(name))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("part", range(4))
 def test_regions_and_intervals_of_random_formats(part, rng):
     kinds = set()

@@ -23,7 +23,7 @@ def ordinals(input, signed: bool) -> list[tuple[int, int]]:
     return [*negative, *((n, n) for n in range(infinity + 1))]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("scale", SCALES, ids=str)
 @pytest.mark.parametrize("input", ["s12e-11", "s12e4", "fp16"])
 @pytest.mark.parametrize("name", ["int8", "int8:narrow_range=1", "int8-asym", "se8", "se9-paper"])

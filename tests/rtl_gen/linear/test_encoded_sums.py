@@ -17,7 +17,7 @@ from tests.rtl_gen.formats import make
 from tests.rtl_gen.linear.test_requantize import sums_and_scales
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("name", ["se8", "int8", "se8-silu", "se9-paper"])
 def test_equals_the_integer_model(name, target, rng):

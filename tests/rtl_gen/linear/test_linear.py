@@ -39,7 +39,7 @@ def check(rng, unit, jobs, seed=None):
 SHAPES = [(1, 1, 1, 1), (7, 6, 3, 2), (5, 4, 4, 5), (4, 6, 6, 2), (9, 5, 1, 4), (3, 8, 2, 1), (16, 4, 2, 3)]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes(shape, target, rng):
@@ -47,14 +47,14 @@ def test_shapes(shape, target, rng):
     check(rng, unit, [job(rng, unit, 2), job(rng, unit, 6)])
 
 
-@pytest.mark.every(8)
+@pytest.mark.every(16)
 @pytest.mark.parametrize("name", ALL)
 def test_formats_under_stalls(name, rng):
     unit = config(name, 7, 4, 2, 2)
     check(rng, unit, [job(rng, unit, 2), job(rng, unit, 10)], seed=71)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_code_against_every_weight(name, rng):
     """One input, one output: every code times some weights, at a scale that shows every bit of small products."""
@@ -117,6 +117,7 @@ def test_ports():
     assert len(dut.biases.payload.as_value()) == 32 + 2 + 1
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

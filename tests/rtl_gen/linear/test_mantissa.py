@@ -39,7 +39,7 @@ def check(format, bits, parts=None):
         assert max(abs(mantissa) for mantissa, _ in seen).bit_length() + 1 == parts.width, "no bit too many"
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("bits", BITS)
 @pytest.mark.parametrize("name", ALL)
 def test_every_code(name, bits):

@@ -53,7 +53,7 @@ SHAPES = [
 ]  # fmt: skip
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes_under_stalls(shape, target, rng):
@@ -61,7 +61,7 @@ def test_shapes_under_stalls(shape, target, rng):
     check(unit, unit.random_products(rng, 6, longest=18), rng=rng)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("stalled", [*STREAMS, "o"])
 def test_each_stream_stalls_alone(stalled, rng):
     unit = MatvecConfig(sizes=(12, 30, 12), rows=3, columns=2)
@@ -145,7 +145,7 @@ def test_a_short_tile_between_long_ones_costs_no_cycle(rng):
     assert taken[-1] - taken[20] == beats - 1 - 20
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("reset", [5, 9, 14, 21, 22, 23, 24, 31, 40, 47])
 def test_a_reset_within_a_job(reset, target, rng):
@@ -191,6 +191,7 @@ def test_ports():
     assert len(dut.complete) == 3
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

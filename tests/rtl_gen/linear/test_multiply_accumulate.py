@@ -9,6 +9,7 @@ from tests.rtl_gen.bench import simulate
 from tests.rtl_gen.formats import make
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("columns", [1, 2, 3, 5, 8])
 @pytest.mark.parametrize("name", ["int8", "se8", "se8-silu"])

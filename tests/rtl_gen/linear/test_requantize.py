@@ -34,6 +34,7 @@ def run(target, jobs):
     return results
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 def test_around_every_decision(target, rng):
     """Every k; halves, ends of int8 and of int32, random numbers of every size."""

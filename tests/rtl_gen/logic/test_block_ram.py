@@ -124,7 +124,7 @@ SHAPES = [(20, 32, 0), (36, 33, 36), (40, 512, 36), (16, 513, 18), (13, 2048, 9)
 SHORT = [(40, 512, 36), (13, 2048, 9)]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(("width", "depth", "bits"), SHAPES)
 def test_how_many_cells(width, depth, bits):
     """Cells of the widest shape that holds the depth; none for small and very large memories."""

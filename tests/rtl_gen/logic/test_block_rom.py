@@ -31,6 +31,7 @@ def test_both_ports(rng):
     assert seen[1:] == [(words[first], words[second]) for first, second in places[:-1]]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_two_lanes_share_a_cell(lanes):
     unit = emit(DecoderConfig(format=load_format("se8"), lanes=lanes, target="ecp5"))

@@ -6,6 +6,7 @@ from qse_hw.rtl_gen.logic.fifo import WAITING, Fifo
 from tests.rtl_gen.bench import at_random, never, simulate, stream
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("depth", [3, 40])
 @pytest.mark.parametrize("pace", ["full", "slow writer", "slow reader", "both slow"])
 def test_words_leave_in_order(depth, pace, rng):

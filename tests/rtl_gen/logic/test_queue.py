@@ -8,6 +8,7 @@ from qse_hw.rtl_gen.logic.queue import Queue
 from tests.rtl_gen.bench import at_random, never, simulate
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("depth", [3, 4, 7, 32])
 @pytest.mark.parametrize("pace", ["full", "slow writer", "slow reader", "both slow"])
 def test_against_a_list(depth, pace, rng):

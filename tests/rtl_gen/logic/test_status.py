@@ -29,6 +29,7 @@ def simulate(status, stimuli):
     return seen
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5, 8])
 @pytest.mark.parametrize("width", [0, 1, 2, 3, 7, 32, 64])
 def test_formulas(lanes, width):

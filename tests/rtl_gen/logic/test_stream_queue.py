@@ -8,6 +8,7 @@ from qse_hw.rtl_gen.logic.stream_queue import StreamQueue
 from tests.rtl_gen.bench import at_random, never, simulate
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("depth", [2, 4, 5, 16])
 @pytest.mark.parametrize("pace", ["full", "slow writer", "slow reader", "both slow"])
 def test_against_a_list(depth, pace, rng):

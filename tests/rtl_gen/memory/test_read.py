@@ -134,7 +134,7 @@ def expected(ranges, bits):
     return [[word_at((word + n) * size, bits) for word, number in own for n in range(number)] for own in ranges]
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize(("bits", "burst", "bursts"), [(64, 16, 3), (128, 256, 2), (64, 1, 2), (128, 4, 2)])
 @pytest.mark.parametrize(("stalls", "latency"), [(0.0, 3), (0.4, 30)])
 def test_every_word_once_and_in_order(bits, burst, bursts, stalls, latency):

@@ -40,6 +40,7 @@ def drawn(rng, count):
     return list(zip(results, sums.tolist(), M, k, strict=True))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 def test_equals_the_golden_model(target, rng):
     rows = drawn(rng, 400)

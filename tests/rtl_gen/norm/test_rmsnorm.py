@@ -112,6 +112,7 @@ def test_ports():
     assert len(dut.o.payload.as_value()) == 27
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

@@ -23,7 +23,7 @@ def word_of(x, unit, scale):
     return one.code | value << unit.format.bits, one.saturated
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("name", ["se8", "se8-silu", "int8-asym"])
 def test_every_value(name, target, rng):

@@ -16,6 +16,7 @@ from tests.rtl_gen.bench import simulate as run_bench
 from tests.rtl_gen.pointwise.small import SMALL
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 def test_every_gate_and_shift(target, rng):
     """Each 8-bit gate twice, with random values and the ends, and shifts of 0 to 63."""

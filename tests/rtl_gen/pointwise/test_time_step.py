@@ -31,6 +31,7 @@ def outputs(unit, parameters, dt):
     return [[softplus(one.value) for one in row] for row in sums], flag
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 def test_all_places(target, rng):
     """A channel for each number of places; biases of every magnitude, and values, among them the ends."""

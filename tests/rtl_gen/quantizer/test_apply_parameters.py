@@ -105,7 +105,7 @@ def check(dut, bits, tries):
     return {problem for problem, _ in results}
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("part", [*range(6), *(pytest.param(n, marks=pytest.mark.full) for n in range(6, 60))])
 def test_random_parameters(part, rng):
     if part < 3:

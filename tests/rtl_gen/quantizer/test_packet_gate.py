@@ -8,7 +8,7 @@ from qse_hw.rtl_gen.quantizer.packet_gate import PacketGate
 from tests.rtl_gen.bench import simulate
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("seed", range(4))
 def test_against_a_model(seed):
     """A pipeline of up to four beats behind the gate, walks of several cycles, packets of any length, soft resets."""

@@ -24,7 +24,7 @@ def decays(dut, pairs):
     return seen
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize(("bits", "shift"), [(18, 0), (18, 15), (16, 5), (2, 15), (9, 1)])
 def test_equals_the_function(bits, shift, target, rng):

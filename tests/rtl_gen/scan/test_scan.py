@@ -148,7 +148,7 @@ def test_a_reset_within_a_token(rng):
     assert left == [value for token in want[2:] for value in token]
 
 
-@pytest.mark.every(2)
+@pytest.mark.full
 @pytest.mark.parametrize("rough", [False, True])
 def test_layers_of_a_small_model(rough, rng, monkeypatch):
     """Both layers of it; with rough formats, flow, states and outputs saturate."""
@@ -188,6 +188,7 @@ def test_ports():
     assert len(dut.decays.payload.as_value()) == 5 + 3 * 7
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("target", ["generic", "ecp5"])
 @pytest.mark.parametrize("state_bits", [16, 18, 19, 24])
 def test_the_fewest_channels(state_bits, target):
@@ -200,6 +201,7 @@ def test_the_fewest_channels(state_bits, target):
     refused(InputError, text, lambda: replace(some, channels=least - 1))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("change", "text"),
     [

@@ -61,6 +61,7 @@ def test_parameters():
     assert document == want
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
 def test_manifest(config):
     document = json.loads(json.dumps(manifest(emit(config))))

@@ -156,6 +156,7 @@ def test_a_new_units_sweep(known, tmp_path):
         plan.config("adder", {"input": "s8"})
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", UNITS)
 def test_parameters_can_be_read_back(name):
     """Every unit that ships: the manifest's parameters and what they describe."""

@@ -33,7 +33,7 @@ def stimuli(config, rng, seed=11):
     ]
 
 
-@pytest.mark.every(9)
+@pytest.mark.every(18)
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("name", [*formats.SHIPPED, *formats.DOCUMENTS])
 def test_equals_the_component(rng, name, lanes):

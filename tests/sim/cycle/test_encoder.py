@@ -62,7 +62,7 @@ UNITS = [
 ]
 
 
-@pytest.mark.every(12)
+@pytest.mark.every(24)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for stimulus in stimuli(unit, rng):

@@ -35,6 +35,7 @@ def stimuli(unit, rng):
     return made
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for given in stimuli(unit, rng):

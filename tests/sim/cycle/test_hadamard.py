@@ -53,7 +53,7 @@ def stimuli(unit, rng, vectors=4, seed=51):
     ]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for given in stimuli(unit, rng, vectors=6):
@@ -71,6 +71,7 @@ def test_equals_the_verilog(rng, tmp_path, unit, simulator):
         assert first_difference(HadamardModel(unit).run(one), trace) == ""
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("size", "lanes"),
     [(1 << k, 1 << w) for k in range(1, 12, 2) for w in range(0, k + 1, 3)] + [(1536, 4), (5120, 8), (2560, 1)],

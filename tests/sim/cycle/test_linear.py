@@ -39,7 +39,7 @@ def stimuli(unit, rng, seed=31):
     ]
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):
     for given in stimuli(unit, rng):

@@ -34,7 +34,7 @@ def stimuli(unit, rng):
     ]
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(unit, rng):
     for given in stimuli(unit, rng):

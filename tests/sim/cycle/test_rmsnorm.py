@@ -43,6 +43,7 @@ def test_equals_the_verilog(rng, tmp_path, unit):
         assert first_difference(RmsnormModel(unit).run(one), trace) == ""
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_full_speed(rng, unit):
     """A beat per cycle without pause on either side, the first after the latency; what golden says."""

@@ -70,6 +70,7 @@ BAD = [
 ]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("text", "problem"), [case[1:] for case in BAD], ids=[case[0] or "brace" for case in BAD])
 def test_refuses(text, problem, tmp_path):
     """With the line; Yosys does not read it either."""
@@ -88,6 +89,7 @@ def test_refuses_more_than_yosys():
         parse("library(x) {}\n}\ncell(a) {}")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("text", ["a(b){" * 50_000, "(" * 500_000, "/*" * 500_000, '"' * 500_001, " " * 3_000_000,
                                   "a(" * 200_000, "a" * 3_000_000, "a:" * 300_000, "//\n" * 200_000])  # fmt: skip
 def test_lying_files_take_no_time(text):

@@ -77,6 +77,7 @@ def abc(log):
     return float(re.findall(r"Delay = *([\d.]+) ps", log)[-1]) / 1e3
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "liberty",
     [SMALL, pytest.param(OSU, marks=pytest.mark.skipif(not OSU.exists(), reason="qflow-tech-osu018 not installed"))],

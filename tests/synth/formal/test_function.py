@@ -39,7 +39,7 @@ def labels(task):
     return {label for text in task.files.values() for label in re.findall(r"(\w+): (?:assert|cover) \(", text)}
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(
     ("config", "name"), [(encoder(), "code"), (encoder(), "hold"), (decoder(), "value"), (unit(), "value")]
 )

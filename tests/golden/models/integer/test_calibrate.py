@@ -192,6 +192,7 @@ def test_too_few_tokens_are_refused(tokens):
         calibrate_integer(small.model(), small.text(), tokens=tokens)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("bits", [2, 4])
 def test_few_bits_leave_room_for_the_head_s_multipliers(bits):
     formats = small.formats(spec="tuned:segments=2", objective="x", bits=bits)

@@ -32,6 +32,7 @@ def greedy(fast: IntegerMamba, ids: torch.Tensor, tokens: int) -> torch.Tensor:
     return torch.cat(continuation, dim=1)
 
 
+@pytest.mark.every(3)
 @KINDS
 @ROUNDINGS
 def test_generates_the_models_tokens(kind, rounding, compiled):
@@ -51,6 +52,7 @@ def test_generates_the_models_tokens(kind, rounding, compiled):
     assert torch.equal(decoder.logits, logits)
 
 
+@pytest.mark.every(2)
 @KINDS
 def test_logits_and_counts_are_the_models(kind, compiled):
     formats = small.rough(small.formats(kind, local_bits=8))

@@ -31,6 +31,7 @@ def found(calibrations):
     return effects(small.model(), calibrations, text())
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("number", "name"), [(0, "gate"), (1, "conv_input"), (2, "norm_f")])
 def test_an_effect_is_that_of_one_tensor_in_one_layer(calibrations, found, number, name):
     changed = Transformations().model(small.model())

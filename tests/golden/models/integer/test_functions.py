@@ -22,7 +22,7 @@ def softplus(v: Decimal) -> Decimal:
 EXACT = {"silu": silu, "softplus": softplus}
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize(
     ("bits", "exponent", "out", "shift"),

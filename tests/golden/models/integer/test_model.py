@@ -12,7 +12,7 @@ from qse_hw.golden.models.mamba.text import read_text
 from tests.golden.models.integer.cases import TOKENS
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(6)
 def test_equal_to_python_integers(parts):
     name, fast, ids, logits, counted = parts
     truth = ScalarMamba(fast.parameters)
@@ -24,6 +24,7 @@ def test_equal_to_python_integers(parts):
         assert expected <= {tensor for _, tensor in counted}
 
 
+@pytest.mark.every(3)
 def test_states_equal_those_of_python_integers(parts):
     _, fast, ids, *_ = parts
     states = fast.start(1)
@@ -37,6 +38,7 @@ def test_states_equal_those_of_python_integers(parts):
         assert state.word == mixer.word
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("cuts", [(1,) * TOKENS, (7, 1, 16)], ids=["step by step", "in three parts"])
 def test_cut_sequences_give_the_same_bits(parts, cuts):
     _, fast, ids, logits, _ = parts

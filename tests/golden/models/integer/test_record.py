@@ -48,7 +48,7 @@ def exactly(tensor, value):
     return value
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("kind", small.KINDS)
 @pytest.mark.parametrize("name", [*NAMES, "norm_f"])
 def test_the_divergence_of_small_errors_is_half_the_weighted_squares(kind, name):
@@ -63,7 +63,7 @@ def test_the_divergence_of_small_errors_is_half_the_weighted_squares(kind, name)
     assert square * float(seen.histogram(name).counts.sum()) / 2 == pytest.approx(kl, rel=0.2)
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("kind", small.KINDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_squared_error_of_the_layer_is_the_weighted_squares(kind, name):

@@ -22,6 +22,7 @@ def test_all_together_lose_what_the_integer_model_loses(kind, bits):
     assert error(kind, together(small.model(kind), formats)) == pytest.approx(exact, rel=0.1)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", small.KINDS)
 def test_every_tensor_loses_something_and_less_than_all(kind):
     formats = small.formats(kind, local_bits=8)

@@ -27,6 +27,7 @@ def changed(formats, number=1, **changes):
     return replace(formats, layers=tuple(layers))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", list(small.KINDS))
 @pytest.mark.parametrize("local_bits", [8, 16])
 def test_every_tensor_is_shared_in_one_way(kind, local_bits):

@@ -62,7 +62,7 @@ def losses(summaries, tensors, quantizers):
     return sum(errors), sum(map(math.log, errors))
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("objective", "weighted"), [("loss", True), ("loss", False), ("x", False), ("output", True)])
 def test_never_worse_than_the_best_of_the_layers_winners(rng, objective, weighted):
     summaries, own = layers_of(rng, weighted)

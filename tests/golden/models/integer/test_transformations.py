@@ -29,7 +29,7 @@ def ids():
     return torch.frombuffer(bytearray(TEXT), dtype=torch.uint8).long()[None]
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("directory", [BUNDLED, BUNDLED_MAMBA2], ids=["mamba1", "mamba2"])
 @pytest.mark.parametrize("which", CHOICES, ids=repr)
 @torch.no_grad()

@@ -102,6 +102,7 @@ class OnGPU(torch.Tensor):
     is_cuda = True
 
 
+@pytest.mark.every(2)
 def test_layers_compile_whole_and_once(model, monkeypatch):
     graphs = []
 

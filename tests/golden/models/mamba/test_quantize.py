@@ -192,6 +192,7 @@ def test_half_precision_and_a_bare_backbone(theirs: Any, tmp_path: Path) -> None
     assert backbone.layers[0].mixer.quantizer.format == calibration.layer(0).format
 
 
+@pytest.mark.every(2)
 def test_a_calibration_or_its_file_and_both_methods(theirs: Any, ours: Mamba, tmp_path: Path) -> None:
     """What is calibrated from the checkpoint fits both models."""
     stream = activations(open_layers(tmp_path / "checkpoint"), IDS.flatten(), tokens=80)

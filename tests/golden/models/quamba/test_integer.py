@@ -171,6 +171,7 @@ def test_a_multiplier_that_no_shift_gives_is_refused():
         multiplier(Fraction(1, 2**150), Scale.from_step(1.0), "Layer 0, x")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("width", "largest"), [(31, 128), (3000, 128), (5000, 127), (20_000, 127), (31, 784), (31, 1 << 15)]
 )

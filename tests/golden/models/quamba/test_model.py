@@ -282,6 +282,7 @@ def test_what_does_not_fit_is_refused(model, calibration):
         QuambaMamba(other, calibration)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("spec", "most"), [("int8", 0.01), ("se8:L=12", 0.01)])
 def test_the_bundled_model_keeps_its_distribution(bundled, spec, most):
     """KL of the outputs, in nats per token; x alone costs far more at a scale that clips its outliers."""

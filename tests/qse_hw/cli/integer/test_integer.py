@@ -125,6 +125,7 @@ def test_report(report, model, formats):
     assert report["untied_bytes"] == 256 * 16
 
 
+@pytest.mark.full
 def test_tensors_of_the_report(report):
     tensors = report["tensors"]
     assert tensors["windows"] == 2

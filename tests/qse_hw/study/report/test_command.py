@@ -53,6 +53,7 @@ def test_an_encoder(report, activations, out, capsys):
     assert {path.name for path in out.iterdir()} == {"page"}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     "words",
     [

@@ -23,7 +23,7 @@ def ends(config, *, at_once):
     return found, timing
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", HEADS)
 def test_all_layers_and_tokens(name):
     config = mixer(**MIXERS[name] | {"layers": LAYERS})

@@ -52,6 +52,7 @@ def equal(one, other) -> bool:
     return type(one) is type(other) and one == other
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("tile", [(1, 1), (5, 7), (32, 32), (4, 3)])
 @pytest.mark.parametrize("local_bits", [8, 16])
 def test_read_back_exactly(tmp_path, tile, local_bits):

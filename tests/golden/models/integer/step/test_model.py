@@ -31,7 +31,7 @@ def check_states(model, states, sequence):
         assert memory.words[sequence] == state.word
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(6)
 def test_equal_to_the_model_on_arrays(parts):
     _, fast, ids, logits, counted = parts
     model, states = StepModel(fast.parameters), fast.start(1)
@@ -41,6 +41,7 @@ def test_equal_to_the_model_on_arrays(parts):
     check_states(model, states, 0)
 
 
+@pytest.mark.every(3)
 def test_sequences_do_not_meet_and_reset_empties_them(parts):
     _, fast, ids, logits, _ = parts
     model, states = StepModel(fast.parameters, 2), fast.start(1)
