@@ -9,6 +9,7 @@ import pytest
 from qse_hw.cli import main
 from qse_hw.golden.models.mamba.model import MambaConfig
 from qse_hw.golden.models.mamba.shapes import SHAPES
+from qse_hw.rtl_gen.accelerator.image_words import ImageMap
 from qse_hw.sim.cycle.mixer.token_cycles import count_cycles
 from qse_hw.study.planned import mixer_of
 
@@ -40,7 +41,8 @@ def test_figures(out, capsys):
     report = plan(out, "--model", "mamba-bytes", *words)
     assert (report["schema"], report["model"], report["layers"]) == ("qse-hw/plan/2", "mamba-bytes", 6)
     assert {name: report[name] for name in SIZES} == SIZES
-    counted = count_cycles(mixer_of(MambaConfig(**BUNDLED), target="generic", **SIZES), layers=6, tokens=100)
+    mixer = mixer_of(MambaConfig(**BUNDLED), target="generic", **SIZES)
+    counted = count_cycles(mixer, layers=6, tokens=100)
     weights = 6 * (1024 * 256 + 48 * 512 + 512 * 16 + 256 * 512) + 256 * 256
     bound = weights / 128
     assert (report["weights"], report["bound_cycles_per_token"]) == (weights, bound)
@@ -59,6 +61,7 @@ def test_figures(out, capsys):
     memory, rows = report["memory"], 6 * (1024 + 48 + 512 + 256) + 256
     assert memory["bytes_per_token"] == {"weights": 128 * products, "multipliers": 4 * rows, "embedding": 260}
     total = 128 * products + 4 * rows + 260
+    assert total == ImageMap(mixer).token_bytes, "as much as an accelerator reads"
     assert memory["cycles_per_token"] == -(-total // 32)
     assert memory["limit"] == "memory"
     assert memory["tokens_per_second"] == pytest.approx(250e6 / memory["cycles_per_token"])
