@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.accelerator.results import RESULT
-from qse_hw.rtl_gen.bus.axi_stream import RegisterSlice
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
 from qse_hw.rtl_gen.logic.streams import transfers
 
 BEAT = data.StructLayout({**RESULT.members, "kept": 1})

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.accelerator.embedding import token_layout
-from qse_hw.rtl_gen.bus.axi_stream import RegisterSlice
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
 from qse_hw.rtl_gen.logic.streams import transfers
 
 ID_BITS = 32

@@ -1,9 +1,7 @@
-"""AXI4-Stream: its signals, the packing of values into bytes, and a register slice."""
+"""AXI4-Stream: its signals, and the packing of values into bytes."""
 
-from typing import Any
-
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Value
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 
@@ -30,33 +28,3 @@ def kept(keep: Value, lanes: int) -> tuple[Value, Value]:
     size = len(keep) // lanes
     parts = [keep.word_select(lane, size) for lane in range(lanes)]
     return Cat(part.all() for part in parts), Cat(part.any() & ~part.all() for part in parts)
-
-
-class RegisterSlice(wiring.Component):
-    """A buffer of two beats without combinational paths between its sides.
-
-    Latency: 1 cycle. Throughput: one beat per cycle.
-
-    Members:
-        i, o: streams of ``shape``.
-    """
-
-    latency = 1
-
-    def __init__(self, shape: Any) -> None:
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        i, o = (Value.cast(port.payload) for port in (self.i, self.o))
-        spare = Signal(len(i), reset_less=True)
-        full = Signal()
-        register = Signal(len(o), reset_less=True)
-        m.d.comb += [self.i.ready.eq(~full), o.eq(register)]
-        with m.If(~full):
-            m.d.sync += spare.eq(i)
-        with m.If(self.o.ready | ~self.o.valid):
-            m.d.sync += [register.eq(Mux(full, spare, i)), self.o.valid.eq(full | self.i.valid), full.eq(0)]
-        with m.Elif(self.i.valid):
-            m.d.sync += full.eq(1)
-        return m

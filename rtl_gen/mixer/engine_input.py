@@ -9,6 +9,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.segmented import SegmentedFormat
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice, sliced
+from qse_hw.rtl_gen.logic.streams import forward
 from qse_hw.rtl_gen.mixer.operand import Operand
 
 
@@ -26,7 +28,10 @@ class EngineInput(wiring.Component):
     Only one operand comes at a time, because each is computed from the one before it; so no beat that waits is
     overtaken.
 
-    Latency: that of :class:`qse_hw.rtl_gen.mixer.operand.Operand`. Throughput: a beat per cycle.
+    Register slices before the decoders and before the engine, so that whether the engine has room decides nothing in
+    the same cycle anywhere else.
+
+    Latency: that of :class:`qse_hw.rtl_gen.mixer.operand.Operand`, and 2 cycles. Throughput: a beat per cycle.
 
     Parameters:
         operands: by name, in the order of their buffers.
@@ -57,17 +62,19 @@ class EngineInput(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        o = self.o.payload
+        m.submodules.leaving = leaving = RegisterSlice(self.o.payload.shape())
+        o = leaving.i.payload
         before: Value = Const(0, 1)  # an operand with a lower number has a beat
         for number, (name, operand) in enumerate(self._operands.items()):
             m.submodules[name] = operand
-            wiring.connect(m, wiring.flipped(getattr(self, name)), operand.i)
+            forward(m, sliced(m, getattr(self, name), f"{name}_arrived"), operand.i)
             chosen = Signal(name=f"{name}_chosen")
-            m.d.comb += [chosen.eq(operand.o.valid & ~before), operand.o.ready.eq(self.o.ready & chosen)]
+            m.d.comb += [chosen.eq(operand.o.valid & ~before), operand.o.ready.eq(leaving.i.ready & chosen)]
             with m.If(chosen):
                 m.d.comb += [
                     o.values.eq(operand.o.payload.values), o.vector.eq(number), o.last.eq(operand.o.payload.last),
                 ]  # fmt: skip
             before = before | operand.o.valid
-        m.d.comb += self.o.valid.eq(before)
+        m.d.comb += leaving.i.valid.eq(before)
+        forward(m, leaving.o, self.o)
         return m

@@ -11,6 +11,7 @@ from qse_hw.rtl_gen.encoder import Encoder
 from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.fifo import Fifo
+from qse_hw.rtl_gen.logic.register_slice import sliced
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.mixer.coefficients import Coefficients
 from qse_hw.rtl_gen.mixer.config import SHIFT_BITS, MixerConfig
@@ -125,10 +126,10 @@ class InnerPath(wiring.Component):
             self.x.payload[0].eq(result.code),
             waiting.i.payload.eq(result.value),
         ]
-        forward(m, convolution.o, activation.i)
+        forward(m, sliced(m, convolution.o, "convolved"), activation.i)
         self._layer_ends(m, transfers(activation.i), config.d_inner, self.x_next)
         m.d.comb += [
-            self.conv_sum.valid.eq(transfers(activation.i)), self.conv_sum.value.eq(convolution.o.payload[0])
+            self.conv_sum.valid.eq(transfers(convolution.o)), self.conv_sum.value.eq(convolution.o.payload[0])
         ]  # fmt: skip
         return waiting
 
@@ -150,13 +151,13 @@ class InnerPath(wiring.Component):
         forward(m, waiting_dt.o, time_step.i)
         forward(m, self.gate, gates.i)
         forward(m, gates.o, gate.gate)
-        channel = scan.i.payload
+        channel, step = scan.i.payload, sliced(m, time_step.o, "stepped")
         m.d.comb += [
-            scan.i.valid.eq(time_step.o.valid & waiting_x.o.valid),
-            time_step.o.ready.eq(scan.i.ready & waiting_x.o.valid),
-            waiting_x.o.ready.eq(scan.i.ready & time_step.o.valid),
+            scan.i.valid.eq(step.valid & waiting_x.o.valid),
+            step.ready.eq(scan.i.ready & waiting_x.o.valid),
+            waiting_x.o.ready.eq(scan.i.ready & step.valid),
             channel.x.eq(waiting_x.o.payload.as_signed()),
-            channel.delta.eq(time_step.o.payload[0]),
+            channel.delta.eq(step.payload[0]),
             channel.first.eq(self.first),
             gate.shift.eq(self.gated_shift),
             self.scanned.valid.eq(transfers(scan.o)),

@@ -1,8 +1,10 @@
 # amaranth: UnusedElaboratable=no
 """From the product engine's sums to the results' streams."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, EnableInserter, Module, Mux, Shape, Signal, Value, signed, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.inputs import input_type
@@ -12,6 +14,7 @@ from qse_hw.golden.reference.product_schedule import LOCAL_BITS, RESULTS, WIDE, 
 from qse_hw.rtl_gen.encoder import Encoder
 from qse_hw.rtl_gen.linear.matvec import sum_layout
 from qse_hw.rtl_gen.linear.requantize import Requantizer, requantizer_latency
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice, sliced
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
@@ -19,6 +22,7 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 TAGS = {result: number for number, result in enumerate(RESULTS)}
 """What the engine's jobs are marked with, by their result."""
 TAG_BITS = (len(RESULTS) - 1).bit_length()
+
 
 def low_encoder(format: SegmentedFormat, target: str) -> EncoderConfig:
     """The encoder of dt_low's sums."""
@@ -34,7 +38,10 @@ class Results(wiring.Component):
     Arithmetic: :meth:`qse_hw.golden.models.integer.scalar_arithmetic.ScalarArithmetic.product`, exactly. All but dt_low
     share one requantizer, of 24 bits: a value that 24 bits saturate saturates 16 bits, too.
 
-    Latency: :attr:`latency` cycles, of dt_low the encoder's. Throughput: one sum per cycle. A result that is not
+    Register slices behind the engine, and before the units that take results, so that whether one of these has room
+    decides nothing in the same cycle at the engine.
+
+    Latency: :attr:`latency` cycles, of dt_low the encoder's and 1. Throughput: one sum per cycle. A result that is not
     accepted stops the others.
 
     Parameters:
@@ -50,7 +57,7 @@ class Results(wiring.Component):
 
     def __init__(self, format: SegmentedFormat, *, target: str) -> None:
         self._target, self._low = target, Encoder(low_encoder(format, target))
-        self.latency = requantizer_latency(target)
+        self.core_latency = requantizer_latency(target)
         shapes: dict[str, Shape] = {
             result: signed(WIDE_BITS if result in WIDE else LOCAL_BITS) for result in RESULTS
         }
@@ -60,15 +67,21 @@ class Results(wiring.Component):
             {"i": In(stream.Signature(sum_layout(TAG_BITS))), "clear": In(1), "saturated": Out(len(RESULTS)), **streams}
         )
 
+    @property
+    def latency(self) -> int:
+        """Cycles from a sum to its result: those of the requantizer, and of a register slice before and behind it."""
+        return self.core_latency + 2 * RegisterSlice.latency
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.low = low = self._low
-        row = self.i.payload
+        arrived = sliced(m, self.i, "arrived")
+        row = arrived.payload
         is_low = Signal()
         accepts = Signal()
         m.d.comb += [
             is_low.eq(row.tag == TAGS["dt_low"]),
-            low.i.valid.eq(self.i.valid & is_low),
+            low.i.valid.eq(arrived.valid & is_low),
             Value.cast(low.i.payload).eq(row.sum),
             low.scale_m.eq(row.m),
             low.scale_k.eq(row.k),
@@ -76,36 +89,46 @@ class Results(wiring.Component):
             self.dt_low.valid.eq(low.o.valid),
             self.dt_low.payload.eq(Value.cast(low.o.payload)),
             low.o.ready.eq(self.dt_low.ready),
-            self.i.ready.eq(Mux(is_low, low.i.ready, accepts)),
+            arrived.ready.eq(Mux(is_low, low.i.ready, accepts)),
         ]
-        flags = self._requantize(m, accepts, self.i.valid & ~is_low)
+        leaving = self._requantize(m, row, accepts, arrived.valid & ~is_low)
+        flags = self._give(m, leaving.o)
         flags[TAGS["dt_low"]] = low.saturated
         m.d.comb += self.saturated.eq(Cat(*flags))
         return m
 
-    def _requantize(self, m: Module, accepts: Signal, arrives: Value) -> list[Value]:
-        """All results but dt_low, and their flags."""
-        ready = Signal()
-        advance, valid = stall_control(m, i_valid=arrives, o_ready=ready, latency=self.latency)
+    def _requantize(self, m: Module, row: Any, accepts: Signal, arrives: Value) -> RegisterSlice:
+        """All results but dt_low, with their tags, and whether each saturated."""
+        result = data.StructLayout({"value": signed(WIDE_BITS), "tag": unsigned(TAG_BITS), "saturated": unsigned(1)})
+        m.submodules.leaving = leaving = RegisterSlice(result)
+        advance, valid = stall_control(m, i_valid=arrives, o_ready=leaving.i.ready, latency=self.core_latency)
         core = Module()
         m.submodules.core = EnableInserter(advance)(core)
         core.submodules.requantizer = requantizer = Requantizer(
             target=self._target, bits=WIDE_BITS, half="up", constant_k=False
         )
-        row = self.i.payload
-        tag = Stages(core, ()).delay(row.tag, self.latency, "tag")
-        narrow = Signal(signed(LOCAL_BITS))
+        tag = Stages(core, ()).delay(row.tag, self.core_latency, "tag")
+        narrow = Signal()
         beyond = Signal()
         value = requantizer.value
+        end = Cat((~value[-1]).replicate(LOCAL_BITS - 1), value[-1]).as_signed()
         m.d.comb += [
             accepts.eq(advance),
             requantizer.enable.eq(advance),
             requantizer.a.eq(row.sum),
             requantizer.scale_m.eq(row.m),
             requantizer.scale_k.eq(row.k),
-            beyond.eq(value[LOCAL_BITS - 1 :] != value[-1].replicate(WIDE_BITS - LOCAL_BITS + 1)),
-            narrow.eq(Mux(beyond, Cat((~value[-1]).replicate(LOCAL_BITS - 1), value[-1]), value[:LOCAL_BITS])),
+            narrow.eq(~Cat(tag == TAGS[name] for name in WIDE).any()),
+            beyond.eq(narrow & (value[LOCAL_BITS - 1 :] != value[-1].replicate(WIDE_BITS - LOCAL_BITS + 1))),
+            leaving.i.valid.eq(valid),
+            leaving.i.payload.tag.eq(tag),
+            leaving.i.payload.saturated.eq(requantizer.saturated | beyond),
+            leaving.i.payload.value.eq(Mux(beyond, end, value)),
         ]
+        return leaving
+
+    def _give(self, m: Module, given: Any) -> list[Value]:
+        """Give each result to its stream. Returns all flags, that of dt_low at 0."""
         flags: list[Value] = []
         for result, number in TAGS.items():
             flag = Signal(name=f"saturated_{result}")
@@ -113,14 +136,13 @@ class Results(wiring.Component):
             if result == "dt_low":
                 continue
             port, chosen = getattr(self, result), Signal(name=f"is_{result}")
-            wide = result in WIDE
             m.d.comb += [
-                chosen.eq(valid & (tag == number)),
+                chosen.eq(given.valid & (given.payload.tag == number)),
                 port.valid.eq(chosen),
-                port.payload.eq(value if wide else narrow),
+                port.payload.eq(given.payload.value),
             ]
             with m.If(chosen):
-                m.d.comb += ready.eq(port.ready)
-            event = chosen & port.ready & (requantizer.saturated | (0 if wide else beyond))
+                m.d.comb += given.ready.eq(port.ready)
+            event = chosen & port.ready & given.payload.saturated
             m.d.sync += flag.eq(event | (flag & ~self.clear))
         return flags

@@ -5,11 +5,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from qse_hw.rtl_gen.bus.axi_lite import AxiLite, axi_lite_ports
-from qse_hw.rtl_gen.bus.axi_stream import RegisterSlice, axi_stream_ports, bytes_of, kept
+from qse_hw.rtl_gen.bus.axi_stream import axi_stream_ports, bytes_of, kept
 from qse_hw.rtl_gen.bus.register_block import RegisterBlock, serve
 from qse_hw.rtl_gen.bus.registers import ADDRESS_WIDTH
 from qse_hw.rtl_gen.lane.geometry import Geometry
 from qse_hw.rtl_gen.logic.event_counter import EventCounter
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
 from qse_hw.rtl_gen.quantizer.apply_parameters import ApplyParameters
 from qse_hw.rtl_gen.quantizer.packet_gate import PacketGate
 from qse_hw.rtl_gen.quantizer.quantizer_core import QuantizerCore, beat_layout, core_latency

@@ -6,8 +6,9 @@ import numpy.typing as npt
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.reference.vectors import expected
 from qse_hw.rtl_gen.bus.axi_lite import axi_lite_ports
-from qse_hw.rtl_gen.bus.axi_stream import RegisterSlice, bytes_of
+from qse_hw.rtl_gen.bus.axi_stream import bytes_of
 from qse_hw.rtl_gen.bus.registers import ADDRESS_WIDTH
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.sim.cycle.pipeline import Handshake
 from qse_hw.sim.cycle.stimulus import Stimulus

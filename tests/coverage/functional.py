@@ -9,8 +9,8 @@ import numpy as np
 from qse_hw.golden.formats.inputs import InputType, input_type
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
-from qse_hw.rtl_gen.bus.axi_stream import RegisterSlice
 from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from qse_hw.rtl_gen.convolution.convolution import Convolution
 from qse_hw.rtl_gen.encoder import Encoder
 from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
 from qse_hw.rtl_gen.logic.stream_queue import StreamQueue
 from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.pointwise.activation import Activation
@@ -14,7 +15,7 @@ from qse_hw.rtl_gen.pointwise.gate import WAITING, Gate
 from qse_hw.rtl_gen.pointwise.time_step import TimeStep
 from qse_hw.rtl_gen.scan.scan import Scan
 from qse_hw.sim.cycle.mixer.log import Log
-from qse_hw.sim.cycle.mixer.parts import NEVER, Fifo, Pack, Pipeline, Room, Sink, since
+from qse_hw.sim.cycle.mixer.parts import NEVER, Fifo, Pack, Pipeline, Room, Sink, Slice, since
 from qse_hw.sim.cycle.mixer.vectors import HadamardTiming
 
 
@@ -31,20 +32,23 @@ class InnerTiming:
         conv_input: takes the engine's results of that name.
     """
 
-    def __init__(self, config: MixerConfig, *, x: Pipeline, y: Sink, log: Log) -> None:
+    def __init__(self, config: MixerConfig, *, x: Slice, y: Sink, log: Log) -> None:
         self._config, self._x, self._log = config, x, log
         activation = Pipeline(Activation(config.activation_config).latency, self._activated)
+        convolved = Slice(log.kept("x_in", activation.put))
         self.conv_input = Pipeline(
-            Convolution(config.convolution_config).latency, log.kept("conv_sum", activation.put)
+            Convolution(config.convolution_config).latency, log.kept("conv_sum", convolved.put)
         )
-        self._activation = activation
+        self._activation, self._convolved = activation, convolved
         self._waiting_x, self._waiting_dt, self._gates = (Fifo(config.d_inner) for _ in range(3))
 
         scan, lanes = Scan(config.scan_config), config.hadamard_lanes
         self._groups, self._scan_latency, self._written = scan.groups, scan.latency, scan.steps.new
         self._release_step = scan.release_step
         self._time_step = Pipeline(TimeStep(config.time_step_config).latency, lambda cycle: NEVER)
-        self._step: int | None = None  # since when the next channel's time step is there
+        self._arrival: int | None = None  # when the next time step is at the end of its unit
+        self._steps: deque[int] = deque()  # since when those in the register slice are there
+        self._accepted = deque([-1, -1], maxlen=2)  # when the last two channels were accepted
         self._scan = Room(scan.queue_depth, start=1)
         self._channels = self._gated = 0  # begun, and gated, of a layer
         self._outputs: deque[int] = deque()  # since when outputs that wait are there
@@ -114,31 +118,42 @@ class InnerTiming:
         """Scan the channels of which all has come, and gate the outputs whose gates have come."""
         moved = True
         while moved:
-            moved = self._scan_channel()
+            moved = self._make_step()
+            moved = self._scan_channel() or moved
             moved = self._gate_value() or moved
 
-    def _scan_channel(self) -> bool:
-        """The next channel; whether it can be known when."""
-        x = self._waiting_x.next()
-        if self._step is None:
+    def _make_step(self) -> bool:
+        """The next time step; whether it can be known when it leaves its unit."""
+        if self._arrival is None:
             dt = self._waiting_dt.next()
             if dt >= NEVER:
                 return False
             cycle = self._log.keep("dt_entered", self._time_step.earliest(dt))
             self._waiting_dt.leave(cycle)
-            self._step = self._time_step.enter(cycle)
-        if x >= NEVER or not self._filled:
+            self._arrival = self._time_step.enter(cycle)
+        if len(self._steps) == 2:
             return False
-        begin = self._scan.earliest(max(self._step, x, self._filled[0] + 1))
+        leaves = max(self._arrival, self._accepted[len(self._steps)] + 1)  # two before it have been accepted
+        self._time_step.leave(self._arrival, leaves)
+        self._log.keep("dt_sum", leaves)
+        self._steps.append(leaves + RegisterSlice.latency)
+        self._arrival = None
+        return True
+
+    def _scan_channel(self) -> bool:
+        """The next channel; whether it can be known when."""
+        x = self._waiting_x.next()
+        if x >= NEVER or not self._filled or not self._steps:
+            return False
+        begin = self._scan.earliest(max(self._steps[0], x, self._filled[0] + 1))
         if begin >= NEVER:
             return False
         accepted = begin + self._groups - 1
         self._scan.take(begin)
-        self._time_step.leave(self._step, accepted)
+        self._steps.popleft()
+        self._accepted.append(accepted)
         self._waiting_x.leave(accepted)
-        self._step = None
         self._log.keep("scan_begun", begin)
-        self._log.keep("dt_sum", accepted)
         self._log.keep_run("state", begin + self._written, self._groups)
         self._outputs.append(accepted + self._scan_latency)
         self._channels += 1
@@ -166,12 +181,15 @@ class InnerTiming:
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on."""
         parts = (
-            self.conv_input, self._activation, self._waiting_x, self._waiting_dt, self._gates, self._time_step,
-            self._scan, self._gate, self._gate_queue, *self._rotation,
+            self.conv_input, self._convolved, self._activation, self._waiting_x, self._waiting_dt, self._gates,
+            self._time_step, self._scan, self._gate, self._gate_queue, *self._rotation,
         )  # fmt: skip
-        step = None if self._step is None else since(self._step, now)
-        cycles = (*self._outputs, *self._filled, *self._released, self._gate_left, self._coefficients_left)
+        arrival = None if self._arrival is None else since(self._arrival, now)
+        cycles = (
+            *self._steps, *self._accepted, *self._outputs, *self._filled, *self._released, self._gate_left,
+            self._coefficients_left,
+        )  # fmt: skip
         return (
-            tuple(part.state(now) for part in parts), step, self._channels, self._coefficient, len(self._outputs),
-            len(self._filled), tuple(since(cycle, now) for cycle in cycles),
+            tuple(part.state(now) for part in parts), arrival, len(self._steps), self._channels, self._coefficient,
+            len(self._outputs), len(self._filled), tuple(since(cycle, now) for cycle in cycles),
         )  # fmt: skip

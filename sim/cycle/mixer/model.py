@@ -117,7 +117,7 @@ class MixerModel:
         return trace
 
 
-_LOGGED = ("i", "o", "o_offered", "dt_entered", "scan_begun", "norm_in", "y_in")
+_LOGGED = ("i", "o", "o_offered", "dt_entered", "scan_begun", "norm_in", "x_in", "y_in")
 
 
 def _within(cycles: int, times: Sequence[int]) -> npt.NDArray[np.intp]:

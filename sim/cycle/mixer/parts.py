@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.fifo import WAITING
 from qse_hw.rtl_gen.logic.queue import Queue
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
 from qse_hw.rtl_gen.logic.stream_queue import StreamQueue
 
 NEVER = 1 << 60
@@ -126,6 +127,31 @@ class Pipeline:
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on."""
         return tuple((since(first, now), since(end, now)) for first, end in self._open if end >= now)
+
+
+class Slice:
+    """:class:`qse_hw.rtl_gen.logic.register_slice.RegisterSlice`: two beats; ``sink`` takes them."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._before = self._left = -1  # when the last two beats left
+
+    def earliest(self, cycle: int) -> int:
+        """The first cycle, from ``cycle`` on, in which it takes a beat."""
+        return max(cycle, self._before + 1)
+
+    def put(self, cycle: int) -> int:
+        """Offer a beat."""
+        cycle = self.earliest(cycle)
+        if cycle >= NEVER:
+            return NEVER
+        there = max(cycle + RegisterSlice.latency, self._left + 1)
+        self._before, self._left = self._left, self._sink(there) if there < NEVER else NEVER
+        return cycle
+
+    def state(self, now: int) -> Hashable:
+        """All that the cycles after ``now`` depend on."""
+        return since(self._before, now), since(self._left, now)
 
 
 class Pack:

@@ -21,7 +21,7 @@ from qse_hw.rtl_gen.pointwise.residual import Residual
 from qse_hw.sim.cycle.mixer.engine import Ended, Engine
 from qse_hw.sim.cycle.mixer.inner_path import InnerTiming
 from qse_hw.sim.cycle.mixer.log import Log
-from qse_hw.sim.cycle.mixer.parts import NEVER, Pack, Pipeline, Sink, Supply, immediately, since
+from qse_hw.sim.cycle.mixer.parts import NEVER, Pack, Pipeline, Sink, Slice, Supply, immediately, since
 from qse_hw.sim.cycle.mixer.vectors import NormTiming
 
 
@@ -74,7 +74,9 @@ class MixerTiming:
             Matvec(config.engine_config), shape, weights=self.weights, scales=self.scales, results=self._result,
             horizon=horizon,
         )  # fmt: skip
-        self._packs: list[Pack] = []
+        self._filled: Operand = "norm"
+        self._filling = Slice(lambda cycle: self.engine.buffers[self._filled].put(cycle))
+        self._ways: list[Part] = []
         operands = {operand: self._operand(operand) for operand in self.engine.buffers}
         self._inner = InnerTiming(
             config, x=operands["x"], y=self.log.kept("y", operands["y"].put), log=self.log
@@ -92,22 +94,31 @@ class MixerTiming:
         }  # fmt: skip
         self._sinks = {result: self.log.kept(result, sink) for result, sink in sinks.items()}
         self._current: Result = "conv_input"
-        self._core = Pipeline(Results(config.dt_low_format, target=config.target).latency, self._requantized)
-        self._operands = tuple(operands.values())
+        self._given = Slice(self._requantized)
+        results = Results(config.dt_low_format, target=config.target)
+        self._core = Pipeline(results.core_latency, self._given.put)
+        self._sums = Slice(self._summed)
         self._updates = 0  # values that left the residual unit, of this token
         self.loads: list[tuple[int, int]] = []
         self._loads_from = 0
         self._schedules = list(jobs(layer_schedule(shape))), list(jobs(head_schedule(shape)))
 
-    def _operand(self, operand: Operand) -> Pipeline:
+    def _operand(self, operand: Operand) -> Slice:
         """The way of an operand's codes to its buffer."""
         config = self._config
+
+        def fill(cycle: int) -> int:
+            self._filled = operand  # a beat goes on at once
+            return self._filling.put(cycle)
+
         pack = Pack(
             size=config.shape.inputs(operand), narrow=config.code_lanes(operand), wide=config.columns,
-            sink=self.engine.buffers[operand].put,
+            sink=fill,
         )  # fmt: skip
-        self._packs.append(pack)
-        return Pipeline(Decoder.latency, pack.put)
+        decoder = Pipeline(Decoder.latency, pack.put)
+        arrived = Slice(decoder.put)
+        self._ways += [pack, decoder, arrived]
+        return arrived
 
     def load(self) -> None:
         """The next token's residual values.
@@ -158,10 +169,11 @@ class MixerTiming:
 
     def _result(self, result: Result, cycle: int) -> int:
         """Offer a sum."""
-        if result == "dt_low":
-            return self._low.put(cycle)
         self._current = result  # a beat goes on at once
-        return self._core.put(cycle)
+        return self._sums.put(cycle)
+
+    def _summed(self, cycle: int) -> int:
+        return (self._low if self._current == "dt_low" else self._core).put(cycle)
 
     def _requantized(self, cycle: int) -> int:
         return self._sinks[self._current](cycle)
@@ -181,7 +193,7 @@ class MixerTiming:
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on, except the token's progress."""
         parts: tuple[Part, ...] = (
-            self.engine, self._inner, self._norm, self._pack, self.residual, self._low, self._core, *self._packs,
-            *self._operands,
+            self.engine, self._inner, self._norm, self._pack, self.residual, self._low, self._core, self._sums,
+            self._given, self._filling, *self._ways,
         )  # fmt: skip
         return tuple(part.state(now) for part in parts), since(self._loads_from, now)

@@ -165,7 +165,7 @@ class Values:
         seen[:, :-1], seen[:, -1] = old, conv_input
         sums, clamped = convolve(seen, self._memories.convolution(layer, self._begin("conv_input")))
         self._keep("conv_sum", sums.astype(np.int64), clamped)
-        scale = self._memories.scale("x", layer, self._begin("conv_sum"))
+        scale = self._memories.scale("x", layer, self._begin("x_in"))
         words, saturated = config.activation_config.expected(sums.astype(np.int64), scale)
         self._keep("x", words & ((1 << format.bits) - 1), saturated)
         return signed(words >> format.bits, value_width(format))

@@ -5,12 +5,13 @@ import pytest
 
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.rtl_gen.logic.fifo import Fifo as FifoUnit
+from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
 from qse_hw.rtl_gen.mixer.pack import Pack as PackUnit
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.rtl_gen.units.rmsnorm import RmsnormConfig
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.hadamard import HadamardModel
-from qse_hw.sim.cycle.mixer.parts import NEVER, Fifo, Pack, Pipeline
+from qse_hw.sim.cycle.mixer.parts import NEVER, Fifo, Pack, Pipeline, Slice
 from qse_hw.sim.cycle.mixer.sources import accepts, offers
 from qse_hw.sim.cycle.mixer.vectors import HadamardTiming, NormTiming
 from qse_hw.sim.cycle.rmsnorm import RmsnormModel
@@ -53,6 +54,11 @@ def test_pipeline(latency, rng):
         assert run(stimulus, lambda sink: Pipeline(latency, sink)) == [
             handshake.accepted.tolist(), handshake.left.tolist()
         ]  # fmt: skip
+
+
+def test_slice(rng):
+    stimulus = given(rng, 200, 1)
+    assert run(stimulus, Slice) == passed(simulate(RegisterSlice(8), stimulus))
 
 
 @pytest.mark.parametrize(("size", "lanes"), [(12, 1), (24, 4), (4, 4)])
