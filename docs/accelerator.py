@@ -38,8 +38,8 @@ def measured(report: dict[str, Any]) -> str:
         f"A token takes {report['cycles_per_token']:,.0f} cycles, {report['over_bound']:.3f} times the bound of",
         f"{report['bound_cycles_per_token']:,.0f} that the weights set, one per multiplier and cycle; the multipliers",
         f"are busy in {report['busy']:.1%} of them. Compiled without optimization, as `generate` does below",
-        f"{OPTIMIZED} tokens, Verilator simulates {report['simulated_tokens_per_second']:.1f} tokens per second ({machine},",
-        f"commit {commit}).",
+        f"{OPTIMIZED} tokens, Verilator simulates {report['simulated_tokens_per_second']:.1f} tokens per second",
+        f"({machine}, commit {commit}).",
         "",
         f"    {report['command']}",
     ])  # fmt: skip
