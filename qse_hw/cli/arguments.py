@@ -12,11 +12,8 @@ from typing import Any
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.rtl_gen.units.shared import FORMAT
-from qse_hw.study.sources import integer
 
 FORMAT_HELP = FORMAT.help
-ENGINE = {"rows": 8, "columns": 8, "scan_lanes": 8, "norm_lanes": 2, "hadamard_lanes": 4}
-"""The sizes of a mixer, unless others are given."""
 INPUTS = (
     "array", "codes", "spec", "activations", "baseline", "calibration", "calibration_text", "energy", "evaluation",
     "format", "liberty", "text",
@@ -88,20 +85,6 @@ def set_defaults(args: argparse.Namespace, **defaults: Any) -> None:
     for option, value in defaults.items():
         if getattr(args, option) is None:
             setattr(args, option, value)
-
-
-def add_engine_sizes(parser: argparse._ActionsContainer) -> None:
-    """The options of :data:`ENGINE`; None where one is not given."""
-    for name, default in ENGINE.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", metavar="N", type=integer,
-            help=f"{name.replace('_', ' ')}, as those of gen model (default {default})",
-        )  # fmt: skip
-
-
-def engine_sizes(args: argparse.Namespace) -> dict[str, Any]:
-    """What was given, and the defaults."""
-    return {name: default if getattr(args, name) is None else getattr(args, name) for name, default in ENGINE.items()}
 
 
 def command_without(command: str, *options: str, flags: Sequence[str] = ()) -> str:

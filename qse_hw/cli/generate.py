@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qse_hw.cli.arguments import ENGINE, add_engine_sizes, check_output, command_without, engine_sizes
+from qse_hw.cli.arguments import check_output, command_without
+from qse_hw.cli.engine import ENGINE, add_engine_sizes, engine_sizes
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json

@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from qse_hw.cli.arguments import add_engine_sizes, check_output, command_without, engine_sizes
+from qse_hw.cli.arguments import check_output, command_without
+from qse_hw.cli.engine import add_engine_sizes, engine_sizes
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
