@@ -129,10 +129,15 @@ def _areas(area: Mapping[str, Any]) -> list[str]:
 def table(report: Mapping[str, Any]) -> Table:
     """The results as a table for the terminal, without empty columns."""
     seeds = {len(result["fmax"]["seeds"]) for result in report["results"]}
-    shown = Table(title=f"median (range) of {' or '.join(map(str, sorted(seeds)))} placements")
     columns, lines = filled(report)
-    for number, heading in enumerate(columns):
-        shown.add_column(heading, justify="left" if number < 2 else "right")
+    return _table(f"median (range) of {' or '.join(map(str, sorted(seeds)))} placements", columns, lines, texts=2)
+
+
+def _table(title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int) -> Table:
+    """A table for the terminal, whose first ``texts`` columns are words and the others numbers."""
+    shown = Table(title=title)
+    for number, heading in enumerate(headings):
+        shown.add_column(heading, justify="left" if number < texts else "right")
     for line in lines:
         shown.add_row(*line)
     return shown
@@ -152,12 +157,7 @@ def part_rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 def part_table(report: Mapping[str, Any]) -> Table:
     """The areas of units' parts as a table for the terminal."""
-    shown = Table(title="area by part")
-    for number, heading in enumerate(PART_HEADINGS):
-        shown.add_column(heading, justify="left" if number < 3 else "right")
-    for line in part_rows(report):
-        shown.add_row(*line)
-    return shown
+    return _table("area by part", PART_HEADINGS, part_rows(report), texts=3)
 
 
 def energy_rows(report: Mapping[str, Any]) -> list[list[str]]:
@@ -182,12 +182,8 @@ ENERGY_HEADINGS = ("unit", "target", "data", "values", "toggles/value", "pJ/valu
 
 def energy_table(report: Mapping[str, Any]) -> Table:
     """Toggles and energy as a table for the terminal."""
-    shown = Table(title="range: without glitches - with the glitches of equally slow cells")
-    for number, heading in enumerate(ENERGY_HEADINGS):
-        shown.add_column(heading, justify="left" if number < 3 else "right")
-    for line in energy_rows(report):
-        shown.add_row(*line)
-    return shown
+    title = "range: without glitches - with the glitches of equally slow cells"
+    return _table(title, ENERGY_HEADINGS, energy_rows(report), texts=3)
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:

@@ -10,12 +10,14 @@ from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.unit import MODEL, UNITS, UnitConfig, check_unit, unit_class
 from qse_hw.rtl_gen.units.options import flag
 
+SYNTHESIZED = (*UNITS, MODEL)
+
 
 def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
     """The units, and the options of all of them, each with one or more values."""
-    parser.add_argument("units", nargs="+", metavar="UNIT", help=f"one or more of {', '.join((*UNITS, MODEL))}")
+    parser.add_argument("units", nargs="+", metavar="UNIT", help=f"one or more of {', '.join(SYNTHESIZED)}")
     known: set[str] = set()
-    for unit in (*UNITS, MODEL):
+    for unit in SYNTHESIZED:
         summary = unit_class(unit).summary
         group = parser.add_argument_group(f"options of {unit} ({summary}), each with one or more values")
         for name, settings in arguments(unit).items():
@@ -37,9 +39,9 @@ def grid(units: list[str], given: Mapping[str, Any]) -> list[UnitConfig]:
         InputError: for an impossible combination, an option that none of the units has, or a missing option.
     """
     for unit in units:
-        check_unit(unit, (*UNITS, MODEL))
+        check_unit(unit, SYNTHESIZED)
     declared = {unit: arguments(unit) for unit in units}
-    every = {name for unit in (*UNITS, MODEL) for name in arguments(unit)}
+    every = {name for unit in SYNTHESIZED for name in arguments(unit)}
     for option in given:
         if flag(option) in every and not any(flag(option) in mine for mine in declared.values()):
             units_given = " or ".join(declared)
