@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "Vdut.h"
-#include "ports.hpp"
+#include "surroundings.hpp"
 
 namespace {
 

@@ -8,7 +8,7 @@ import numpy as np
 from qse_hw.rtl_gen.accelerator.registers import STATES
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
-from qse_hw.sim.accelerator.library import ALWAYS, Ran, Taps, compile_library, tap_bytes
+from qse_hw.sim.accelerator.library import ALWAYS, Ran, Simulation, Taps, check_outputs
 
 BASE = 0x40000FC0
 """Where the memory has the image: shortly before a multiple of 4 KiB."""
@@ -38,7 +38,7 @@ class _Token(ctypes.Structure):
     ]  # fmt: skip
 
 
-class BusProgram:
+class BusProgram(Simulation):
     """Compiled Verilog of an accelerator, out of reset, beside a memory with an image.
 
     Args:
@@ -63,27 +63,14 @@ class BusProgram:
         assert isinstance(unit.config, AcceleratorConfig)
         config = unit.config
         self.registers = config.registers
+        super().__init__(unit, _DRIVER, folder, short=short)
         self.image = np.frombuffer(image, np.uint8).copy()
-        self._library = compile_library(unit, _DRIVER, folder, short=short)
-        self._tap_bytes = tap_bytes({port["name"]: port["width"] for port in unit.ports})
         self._memory = _Memory(
             image=self.image.ctypes.data, size=len(image), base=BASE, word_bytes=config.bus_bits // 8,
             burst_beats=config.burst_beats, latency=latency, response=SLVERR,
         )  # fmt: skip
         self._beats = config.mixer.product_cycles
-        self._accelerator = self._library.start(ctypes.byref(self._memory), seed, share)
-        if not self._accelerator:
-            raise RuntimeError("the simulation failed")
-
-    def close(self) -> None:
-        """End the simulation."""
-        if self._accelerator:
-            self._library.stop(self._pointer)
-            self._accelerator = None
-
-    @property
-    def _pointer(self) -> ctypes.c_void_p:
-        return ctypes.c_void_p(self._accelerator)
+        self._start(ctypes.byref(self._memory), seed, share)
 
     @property
     def words(self) -> int:
@@ -162,7 +149,7 @@ class BusProgram:
             RuntimeError: if the result does not come, or something is read as it must not be.
         """
         beats = np.zeros(outputs, np.uint32)
-        taps, tap_cycles = np.zeros((limit, self._tap_bytes), np.uint8), np.zeros(limit, np.int64)
+        taps, tap_cycles = self._tap_rows(limit)
         token = _Token(
             id=id, last=last, outputs=beats.ctypes.data, output_count=outputs, taps=Taps.of(taps, tap_cycles),
             limit=limit,
@@ -170,11 +157,7 @@ class BusProgram:
         done = self._library.run(self._pointer, ctypes.byref(token))
         if self._memory.fault:
             raise RuntimeError(f"the memory saw {FAULTS[self._memory.fault]}")
-        if not done or token.received != outputs:
-            raise RuntimeError(
-                f"{token.received} of {outputs} outputs came within {token.cycles} cycles" if done
-                else "the simulation failed"
-            )  # fmt: skip
+        check_outputs(done, token.received, outputs, token.cycles)
         rows = token.taps.rows
         return Ran(beats.view(np.uint8).reshape(-1, 4), taps[:rows], tap_cycles[:rows], token.cycles, self._beats)
 

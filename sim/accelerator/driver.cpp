@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include "Vdut.h"
-#include "ports.hpp"
+#include "surroundings.hpp"
 
 namespace {
 

@@ -2,7 +2,7 @@
 
 import ctypes
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,7 @@ def compile_library(unit: Emitted, driver: Path, folder: Path, *, short: bool) -
 
     Args:
         unit: with taps.
-        driver: C++, beside ``ports.hpp``.
+        driver: C++, which includes ``surroundings.hpp``.
         folder: for all files that are made.
         short: compile without optimization, for a few tokens.
 
@@ -76,6 +76,50 @@ def compile_library(unit: Emitted, driver: Path, folder: Path, *, short: bool) -
     library = ctypes.CDLL(str(compiled))
     library.start.restype = ctypes.c_void_p
     return library
+
+
+class Simulation:
+    """Compiled Verilog with taps, from its start to :meth:`close`; whoever inherits gives the library's own arguments.
+
+    Args:
+        unit, driver, folder, short: see :func:`compile_library`.
+
+    Raises:
+        InputError: if Verilator or what it needs is missing.
+        RuntimeError: if compilation fails.
+    """
+
+    def __init__(self, unit: Emitted, driver: Path, folder: Path, *, short: bool) -> None:
+        self._library = compile_library(unit, driver, folder, short=short)
+        self._widths: dict[str, int] = {port["name"]: port["width"] for port in unit.ports}
+        self._started: int | None = None
+
+    def _start(self, *arguments: Any) -> None:
+        self._started = self._library.start(*arguments)
+        if not self._started:
+            raise RuntimeError("the simulation failed")
+
+    @property
+    def _pointer(self) -> ctypes.c_void_p:
+        return ctypes.c_void_p(self._started)
+
+    def close(self) -> None:
+        """End the simulation."""
+        if self._started:
+            self._library.stop(self._pointer)
+            self._started = None
+
+    def _tap_rows(self, limit: int) -> tuple[Bytes, npt.NDArray[np.int64]]:
+        """Room for the taps of ``limit`` cycles: rows (limit, bytes), and their cycles (limit,)."""
+        return np.zeros((limit, tap_bytes(self._widths)), np.uint8), np.zeros(limit, np.int64)
+
+
+def check_outputs(done: int, received: int, wanted: int, cycles: int) -> None:
+    """RuntimeError if the library failed, or other than ``wanted`` outputs came."""
+    if not done:
+        raise RuntimeError("the simulation failed")
+    if received != wanted:
+        raise RuntimeError(f"{received} of {wanted} outputs came within {cycles} cycles")
 
 
 def tap_ports(widths: dict[str, int]) -> list[str]:

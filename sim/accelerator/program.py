@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.sim.accelerator.library import ALWAYS, Bytes, Pace, Ran, Taps, byte_count, compile_library, tap_bytes
+from qse_hw.sim.accelerator.library import ALWAYS, Bytes, Pace, Ran, Simulation, Taps, byte_count, check_outputs
 
 _PATIENCE = 10_000  # cycles that a word of parameters may wait
 _DRIVER = Path(__file__).with_name("driver.cpp")
@@ -31,7 +31,7 @@ class _Token(ctypes.Structure):
     ]  # fmt: skip
 
 
-class Program:
+class Program(Simulation):
     """Compiled Verilog of a mixer, out of reset.
 
     Args:
@@ -51,34 +51,25 @@ class Program:
         self, unit: Emitted, folder: Path, *, weights: Bytes, scales: Bytes, share: int = ALWAYS, seed: int = 1,
         short: bool = False,
     ) -> None:
-        self._library = compile_library(unit, _DRIVER, folder, short=short)
-        self._widths: dict[str, int] = {port["name"]: port["width"] for port in unit.ports}
+        super().__init__(unit, _DRIVER, folder, short=short)
         self._weights, self._scales = _Source.of(weights), _Source.of(scales)
         self._kept = weights, scales  # the library reads them
         self._pace = Pace(seed, share)
-        self._accelerator = self._library.start()
-        if not self._accelerator:
-            raise RuntimeError("the simulation failed")
-
-    def close(self) -> None:
-        """End the simulation."""
-        if self._accelerator:
-            self._library.stop(ctypes.c_void_p(self._accelerator))
-            self._accelerator = None
+        self._start()
 
     def reset(self, seed: int | None = None) -> None:
         """Reset the unit; its streams begin again, and its memories keep what they hold. ``seed``: of the pauses that
         follow; None: they go on."""
         if seed is not None:
             self._pace.word = seed
-        self._library.reset(ctypes.c_void_p(self._accelerator))
+        self._library.reset(self._pointer)
         self._weights.position = self._scales.position = 0
 
     def load(self, words: Bytes) -> None:
         """Send words (words, bytes) of parameters. RuntimeError if they are not accepted."""
         count, size, patience = (ctypes.c_long(number) for number in (*words.shape, _PATIENCE))
         pointer = ctypes.c_void_p(words.ctypes.data)
-        if not self._library.load(ctypes.c_void_p(self._accelerator), pointer, count, size, patience):
+        if not self._library.load(self._pointer, pointer, count, size, patience):
             raise RuntimeError(f"a word of parameters was not accepted within {_PATIENCE} cycles")
 
     def run(self, beats: Bytes, *, outputs: int, limit: int) -> Ran:
@@ -88,18 +79,14 @@ class Program:
             RuntimeError: if they do not come within ``limit`` cycles.
         """
         output_beats = np.zeros((outputs, byte_count(self._widths["o__payload"])), np.uint8)
-        taps, tap_cycles = np.zeros((limit, tap_bytes(self._widths)), np.uint8), np.zeros(limit, np.int64)
+        taps, tap_cycles = self._tap_rows(limit)
         token = _Token(
             input=_Source.of(beats), weights=self._weights, scales=self._scales,
             outputs=output_beats.ctypes.data, output_count=outputs, output_size=output_beats.shape[1],
             taps=Taps.of(taps, tap_cycles), limit=limit, pace=self._pace,
         )  # fmt: skip
-        done = self._library.run(ctypes.c_void_p(self._accelerator), ctypes.byref(token))
+        done = self._library.run(self._pointer, ctypes.byref(token))
         self._weights, self._scales, self._pace = token.weights, token.scales, token.pace
-        if not done or token.received < outputs:
-            raise RuntimeError(
-                f"{token.received} of {outputs} outputs came within {token.cycles} cycles" if done
-                else "the simulation failed"
-            )  # fmt: skip
+        check_outputs(done, token.received, outputs, token.cycles)
         rows = token.taps.rows
         return Ran(output_beats, taps[:rows], tap_cycles[:rows], token.cycles, token.weight_beats)

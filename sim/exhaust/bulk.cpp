@@ -1,14 +1,10 @@
 // Sends beats through the module `bulk` (sim/exhaust/bulk.py) at full speed, and records its outputs.
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
-#include <stdexcept>
 
+#include "../simulators/ports.hpp"
 #include "Vdut.h"
-
-// Verilator's runtime calls this instead of ending the process, which is Python's.
-void vl_fatal(const char*, int, const char*, const char* message) { throw std::runtime_error(message); }
 
 namespace {
 
@@ -16,22 +12,11 @@ constexpr long kStatus = 16;      // bytes
 constexpr long kPatience = 1000;  // cycles without an output beat after which the simulation ends
 constexpr long kAfterwards = 50;  // further cycles, in which no output beat may appear
 
-// Little-endian: Verilator keeps ports in integers or arrays of 32-bit words, the low bits first.
-template <typename Port>
-void set(Port& port, const std::uint8_t* bytes, long size) {
-    std::memcpy(&port, bytes, size);
-}
-
-template <typename Port>
-void get(const Port& port, std::uint8_t* bytes, long size) {
-    std::memcpy(bytes, &port, size);
-}
-
 }  // namespace
 
 // `beats` of `i_size` bytes from `i`; outputs to `o` and, after each one's clock edge, status to `status`, room for
 // `beats` of each. Returns the number of output beats, extra ones included; -1 if the simulation failed.
-extern "C" __attribute__((visibility("default"))) long bulk(
+EXPORT long bulk(
     const std::uint8_t* i, std::uint8_t* o, std::uint8_t* status, long beats, long i_size, long o_size,
     std::uint32_t scale_m, std::uint32_t scale_k) {
     try {
