@@ -1,7 +1,6 @@
 """The emitted quantizer in a real simulator, driven by cocotbext-axi, which knows nothing of ours."""
 
 import json
-import re
 import sys
 
 import pytest
@@ -14,6 +13,7 @@ from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.sim.simulators import simulate
+from tests.sim.public_ports import with_public_ports
 from tests.sim.quantizer_bench import FOLDER_VARIABLE
 from tests.simulators import icarus
 
@@ -54,12 +54,7 @@ def built(request, simulator, tmp_path_factory):
     (folder / "parameters.json").write_text(json.dumps(config.parameters()))
     for name, text in config.files().items():
         (folder / name).write_text(text)
-    text = unit.text
-    for port in unit.ports:  # Verilator hides what is not declared public
-        pattern = rf"^(  (?:in|out)put (?:\[\d+:0\] )?{port['name']});"
-        text, count = re.subn(pattern, r"\1 /* verilator public_flat_rw */;", text, count=1, flags=re.MULTILINE)
-        assert count == 1, port
-    (folder / "unit.v").write_text(text)
+    (folder / "unit.v").write_text(with_public_ports(unit))
     simulate.build([folder / "unit.v"], config.top, folder, simulator, short=True)
     return folder
 

@@ -1,7 +1,6 @@
 """The emitted accelerator on its buses: cocotbext-axi is the host and the memory with the image."""
 
 import json
-import re
 import sys
 
 import numpy as np
@@ -10,15 +9,15 @@ import torch
 from cocotb_tools.runner import get_results
 
 from qse_hw.golden.models.integer.document import write_formats
-from qse_hw.golden.models.integer.image.image import write_image
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.models.mamba.checkpoint import save_model
-from qse_hw.rtl_gen.accelerator.image_words import image_words
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
+from qse_hw.sim.accelerator.bus_program import image_bytes
 from qse_hw.sim.simulators import simulate
 from tests.golden.models.integer import small
 from tests.sim.accelerator.bus_bench import FOLDER_VARIABLE
+from tests.sim.public_ports import with_public_ports
 
 BUSES = {
     "64": {"bus_bits": 64, "burst_beats": 16, "rows": 4, "columns": 4, "hadamard_lanes": 2},
@@ -38,22 +37,13 @@ def built(request, tmp_path_factory):
         **BUSES[request.param],
     )  # fmt: skip
     parameters = config.integers
-    write_image(
-        folder / "model.img", parameters, rows=config.rows, columns=config.columns,
-        words=image_words(parameters, config.mixer),
-    )  # fmt: skip
+    image_bytes(config, folder)
     ids, model, tokens = small.text().numpy(), IntegerMamba(parameters), {}
     for name, own in (("first", ids[:4]), ("second", ids[40:42])):
         tokens |= {f"{name}_ids": own, f"{name}_logits": model.forward(own[None], model.start(1))[0]}
     np.savez(folder / "tokens.npz", **tokens)
     (folder / "built.json").write_text(json.dumps(config.facts() | config.parameters()))
-    unit = emit(config)
-    text = unit.text
-    for port in unit.ports:  # Verilator hides what is not declared public
-        pattern = rf"^(  (?:in|out)put (?:\[\d+:0\] )?{port['name']});"
-        text, count = re.subn(pattern, r"\1 /* verilator public_flat_rw */;", text, count=1, flags=re.MULTILINE)
-        assert count == 1, port
-    (folder / "unit.v").write_text(text)
+    (folder / "unit.v").write_text(with_public_ports(emit(config)))
     simulate.build([folder / "unit.v"], config.top, folder, "verilator", short=True)
     return folder
 
