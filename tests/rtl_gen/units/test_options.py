@@ -51,8 +51,8 @@ def known(monkeypatch):
     """The toy unit is one of the units: a module in the units' package, a name in their list."""
     monkeypatch.setitem(sys.modules, "qse_hw.rtl_gen.units.adder", adder)
     every = (*UNITS, "adder")
-    for module in (registry, cli_grid):
-        monkeypatch.setattr(module, "UNITS", every)
+    monkeypatch.setattr(registry, "UNITS", every)
+    monkeypatch.setattr(cli_grid, "SYNTHESIZED", (*every, registry.MODEL))
     monkeypatch.setitem(spec.SCHEMA["properties"]["unit"], "enum", list(every))
 
 
