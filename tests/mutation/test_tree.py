@@ -196,6 +196,7 @@ def test_functions_whose_text_is_kept(tree):
     assert kept == {"kernel": True, "plain": False}
 
 
+@pytest.mark.full
 def test_a_suite_that_fails_judges_nothing(tree):
     test = "from qse_hw.golden import toy\n\n\ndef test_fails():\n    assert toy.untested() == 8\n"
     (tree.root / "tests/golden/test_toy.py").write_text(test)

@@ -19,13 +19,13 @@ minimise = ["comb"]
 
 # each as small as it can be; a, c, x and the like are of tests.fuzz.sound
 QUICK = (
-    "gen encoder --calibration c.json --layer 0 --input s8 -o made",
     "quantize x.npy --format se8 --scale 0.02 -o made.npy",
     "dequantize codes.npy --format se8 --scale 3 -o made.npy",
     "doctor",
     "synth decoder --format int8 --baseline none --on cells --liberty cells.lib --no-cache",
 )
 LONG = (
+    "gen encoder --calibration c.json --layer 0 --input s8 -o made",
     "calibrate --model mamba2-bytes --tokens 16 -o made.json",
     "capture --tokens 16 -o made.safetensors",  # of the bundled model
     "replay --activations a.safetensors --format int8 --input bf16 --lanes 1",

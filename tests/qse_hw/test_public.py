@@ -15,6 +15,7 @@ def test_every_public_name_is_there():
     assert sorted(qse_hw.__all__) == sorted({*qse_hw.__all__})
 
 
+@pytest.mark.full
 def test_what_needs_pytorch_loads_it_when_used():
     pytest.importorskip("torch")
     script = (

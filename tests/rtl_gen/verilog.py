@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 
 from qse_hw.sim.simulators.simulators import find, search_path
 
-ENVIRONMENT = os.environ | {
-    "PATH": search_path(),
-    "OBJCACHE": find("ccache") or "",
-    # the wheel does not know how g++ includes a precompiled header
-    "MAKEFLAGS": "-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
-}
+
+def environment(optimization: str) -> dict[str, str]:
+    """Of Verilator, whose C++ is compiled with ``optimization``."""
+    return os.environ | {
+        "PATH": search_path(),
+        "OBJCACHE": find("ccache") or "",
+        # the wheel does not know how g++ includes a precompiled header
+        "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimization} OPT_SLOW=-O0 OPT_GLOBAL={optimization}",
+    }
 
 
 class Job(NamedTuple):
@@ -57,7 +60,7 @@ def run_verilog(jobs: Sequence[Job], folder: Path, simulator: str = "verilator")
     sources.append(folder / "bench.v")
     sources[-1].write_text("\n".join(bench))
     for command in commands(simulator, "bench", sources, folder):
-        done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=1500)
+        done = subprocess.run(command, cwd=folder, env=environment("-O1"), capture_output=True, text=True, timeout=1500)
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return [_read(folder / f"u{n}.out", job) for n, job in enumerate(jobs)]
 

@@ -28,9 +28,7 @@ TEN_BITS = SegmentedFormat(  # codes of two bytes, steps that fall and rise
     ),
 )  # fmt: skip
 CONFIGS = {
-    "se8": QuantizerConfig(
-        format=load_format("se8"), input=input_type("bf16"), scale=Scale.from_step(0.0176), lanes=3
-    ),
+    "se8": QuantizerConfig(format=load_format("se8"), input=input_type("bf16"), scale=Scale.from_step(0.0176), lanes=3),
     "se8-silu": QuantizerConfig(
         format=load_format("se8-silu"), input=input_type("s12"), scale=Scale.from_step(9.3, 12), lanes=2
     ),
@@ -59,6 +57,7 @@ def built(request, simulator, tmp_path_factory):
     return folder
 
 
+@pytest.mark.full
 @pytest.mark.every(2)
 @pytest.mark.parametrize("testbench", TESTBENCHES)
 def test_under_an_independent_master(built, simulator, testbench):

@@ -181,6 +181,7 @@ def test_vcd(simulator, netlist, rng, tmp_path):
     assert compared > 200
 
 
+@pytest.mark.full
 def test_fpga(rng, tmp_path):
     """The same of LUTs and flops in Verilog, of ice40."""
     (tmp_path / "unit.v").write_text(emit(CONFIG).text)

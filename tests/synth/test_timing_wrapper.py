@@ -67,6 +67,7 @@ def test_an_output_left_out_would_be_noticed(tmp_path):
 PASS = "module pass(input clk, input rst, input [{high}:0] a, output reg [{high}:0] b); {body} endmodule\n"
 
 
+@pytest.mark.full
 @pytest.mark.every(3)
 @pytest.mark.parametrize("width", [1, 2, 4, 5, 17, 65])
 def test_any_number_of_ports(width, tmp_path):

@@ -15,6 +15,7 @@ SIXTEEN = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.every(12)
 @pytest.mark.parametrize("gap", [1, 4, 32])
 @pytest.mark.parametrize("kind", SIXTEEN, ids=lambda kind: kind["function"])

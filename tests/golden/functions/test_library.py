@@ -21,6 +21,7 @@ def arguments(unit):
     return unit | {name: input_type(unit[name]) for name in ("input", "output")}
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @pytest.mark.parametrize("unit", function_library.UNITS, ids=lambda unit: f"{unit['function']} {unit['input']}")
 def test_units_are_those_that_a_design_gives(unit):

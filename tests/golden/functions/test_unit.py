@@ -45,6 +45,7 @@ def test_outputs_turn_only_where_the_function_does(kind, shape):
         assert change >= 0 if values[number + 1] >= values[number] else change <= 0, domain[number]
 
 
+@pytest.mark.full
 def test_sixteen_bits():
     unit = make({"function": "softplus", "input": "s16e-11", "output": "s16e-12", "bits": 12})
     measured = accuracy(unit)

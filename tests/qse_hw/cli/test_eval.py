@@ -163,6 +163,7 @@ def test_bundled_model(evaluated):
     assert 1.5 < document["unquantised"]["bits_per_byte"]["mean"] < 2
 
 
+@pytest.mark.full
 def test_intervals_and_marks(evaluated, model):
     few = ["--model", model, "--tokens", "4096", "--calibration-tokens", "64", "--formats", "int8,quamba,se8:L=8"]
     document, said = evaluated(*few)

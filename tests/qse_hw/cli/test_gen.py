@@ -97,6 +97,7 @@ def process(code, *words, seed="0"):
     return done.stdout
 
 
+@pytest.mark.full
 def test_the_same_bytes_in_every_process(out):
     files = []
     for seed in ("1", "271828"):

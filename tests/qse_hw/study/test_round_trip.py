@@ -133,6 +133,7 @@ def test_verilog_of_another_scale(unit, activations, tensors, out):
     assert caught.value.code == f"{total:,} differences from golden; the first: {row['first']}"  # exit status 1
 
 
+@pytest.mark.full
 def test_a_decoder(unit, compared, tensors):
     document = compared(unit("decoder", "--format", "se9-paper", "--lanes", 3))
     everything = sum(x.size for x in tensors.values())

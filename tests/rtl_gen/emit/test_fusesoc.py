@@ -16,8 +16,9 @@ from qse_hw.rtl_gen.emit.emit import companions, emit, write
 from qse_hw.rtl_gen.emit.fusesoc import core
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
+from qse_hw.sim.simulators.simulators import search_path
 from tests.rtl_gen.formats import make
-from tests.rtl_gen.verilog import ENVIRONMENT
+from tests.rtl_gen.verilog import environment
 
 ECP5 = EncoderConfig(format=make("se8"), input=input_type("s16"), scale=Scale.from_step(0.7), target="ecp5", lanes=2)
 FUSESOC = str(Path(sys.executable).with_name("fusesoc"))
@@ -76,12 +77,12 @@ def library(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fusesoc")
     write(ECP5, folder / "unit")
     home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
-    path = os.pathsep.join([ENVIRONMENT["PATH"], str(Path(sys.executable).parent)])
+    path = os.pathsep.join([search_path(), str(Path(sys.executable).parent)])
 
     def fusesoc(*words):
         command = [FUSESOC, "--cores-root", str(folder / "unit"), *words]
-        environment = ENVIRONMENT | home | {"PATH": path}
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+        changed = environment("-O1") | home | {"PATH": path}
+        return subprocess.run(command, cwd=folder, env=changed, capture_output=True, text=True, timeout=300)
 
     return fusesoc
 

@@ -15,7 +15,7 @@ from qse_hw.rtl_gen.units.linear import LinearConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from tests.rtl_gen import toy
 from tests.rtl_gen.formats import make
-from tests.rtl_gen.verilog import ENVIRONMENT, commands, off_by_one
+from tests.rtl_gen.verilog import commands, environment, off_by_one
 from tests.simulators import icarus
 
 SIMULATORS = pytest.mark.parametrize("simulator", ["verilator", icarus])
@@ -40,7 +40,7 @@ FAULTS = {
 
 
 def run(command, folder):
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=environment("-O0"), capture_output=True, text=True, timeout=300)
 
 
 def compiled(simulator, name, sources, folder):

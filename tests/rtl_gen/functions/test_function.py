@@ -32,7 +32,7 @@ def check(unit, patterns, **pauses):
     return run
 
 
-@pytest.mark.every(96)
+@pytest.mark.every(144)
 @pytest.mark.parametrize("made", [{}, {"target": "ecp5"}, {"multiplier": "logic"}, {"multiplier": "gates"}], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")

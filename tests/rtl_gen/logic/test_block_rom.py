@@ -9,7 +9,7 @@ from qse_hw.rtl_gen.emit.emit import emit, write
 from qse_hw.rtl_gen.logic.block_rom import BlockRom
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from tests.rtl_gen.bench import simulate
-from tests.rtl_gen.verilog import ENVIRONMENT, commands
+from tests.rtl_gen.verilog import commands, environment
 from tests.simulators import icarus
 
 
@@ -41,13 +41,15 @@ def test_two_lanes_share_a_cell(lanes):
     assert "DP16KD" not in plain.text, "values of int8 are its codes"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 def test_verilog(simulator, tmp_path):
     """Every code of a format of 9 bits on both ports, stalls included: the unit's own testbench."""
     write(DecoderConfig(format=load_format("se9-paper"), lanes=2, target="ecp5"), tmp_path)
     sources = [tmp_path / name for name in ("qse_decoder.v", "DP16KD.v", "tb_qse_decoder.v")]
     for command in commands(simulator, "tb_qse_decoder", sources, tmp_path):
-        done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment("-O0"), capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("PASS 512 beats")
-

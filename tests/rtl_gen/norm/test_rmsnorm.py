@@ -61,6 +61,7 @@ def test_the_ends(target, rng):
         check(rng, unit, values, Scale(M=40001, k=k))
 
 
+@pytest.mark.full
 def test_a_token_does_not_depend_on_those_before_it(rng):
     """Two prompts in a row are two fresh starts."""
     unit = RmsnormConfig(format=make("se8"), size=8, eps=3, lanes=2)

@@ -59,6 +59,7 @@ def test_facts():
     assert len(document["segments"]["starts"]) == len(document["segments"]["coefficients"])
 
 
+@pytest.mark.full
 def test_vectors_of_wide_inputs_reach_every_segment():
     unit = config({"function": "rsqrt", "input": "s20e-12", "output": "s14e-8", "bits": 7})
     x, (_, outside) = unit.patterns(), unit.expected(unit.patterns())

@@ -24,6 +24,7 @@ def test_names():
     assert FULL.label == "rmsnorm se8-silu 72 s20 ecp5 x2"
 
 
+@pytest.mark.full
 def test_manifest():
     document = json.loads(json.dumps(manifest(emit(FULL))))
     parameters = document["parameters"]

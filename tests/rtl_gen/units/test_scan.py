@@ -26,6 +26,7 @@ def test_names():
     assert FULL.label == "scan 10 states=6 s24 layers=2 ecp5 x3"
 
 
+@pytest.mark.full
 def test_manifest():
     document = json.loads(json.dumps(manifest(emit(FULL))))
     assert document["parameters"] == {

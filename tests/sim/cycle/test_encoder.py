@@ -69,6 +69,7 @@ def test_equals_the_component(rng, unit):
         assert first_difference(EncoderModel(unit).run(stimulus), simulate(unit.component(), stimulus)) == ""
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
 @pytest.mark.parametrize(

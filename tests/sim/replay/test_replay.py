@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,7 @@ def faults(request):
     progress = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module.top, "top", faulty_top)
+        patch.setattr(module.simulate, "build", partial(module.simulate.build, short=True))
         outcomes = replay(
             activations, choices, input=input_type("bf16"), lanes=4, simulator=request.param, counter_width=8,
             runs=runs, progress=lambda what, fraction: progress.append((what, fraction)),
@@ -229,6 +231,7 @@ def test_models_of_cells_are_compiled_along(no_simulator, monkeypatch):
     assert built == ["encoder.v", "decoder.v", "CELL.v", "replay_top.v"]
 
 
+@pytest.mark.full
 def test_one_wave_per_format(no_simulator, tmp_path, monkeypatch):
     waves = []
 

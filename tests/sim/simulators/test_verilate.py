@@ -32,6 +32,7 @@ def files(tmp_path):
     return [tmp_path / "adder.v"], tmp_path / "main.cpp", "adder"
 
 
+@pytest.mark.full
 def test_a_program(files, tmp_path, monkeypatch):
     """Built twice, with different definitions; the second takes Verilator's runtime from the compiler's cache."""
     monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "cache"))

@@ -249,6 +249,7 @@ def check_joined(stimulus, got):
     assert got["o__valid"].sum() > left
 
 
+@pytest.mark.full
 def test_two_input_streams(rng, tmp_path):
     stimuli = [joined_stimulus(rng) for _ in range(2)]
     for stimulus, got in zip(stimuli, record_all(join(), stimuli, folder=tmp_path), strict=True):

@@ -26,6 +26,7 @@ def test_what_stands_still_keeps_all(tmp_path, config):
     assert result.passed, result.tail
 
 
+@pytest.mark.full
 @pytest.mark.every(5)
 @pytest.mark.parametrize(
     ("config", "name"),

@@ -68,6 +68,7 @@ def test_reached(tmp_path):
     assert set(result.reached) == instantiated(task)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", [pytest.param("stream_parameters", marks=pytest.mark.full), "stream_walk"])
 def test_parameters_are_proved(tmp_path, name):
     (task,) = (task for task in stream.tasks(QUANTIZER) if task.name == name)

@@ -80,6 +80,7 @@ def test_undecided_is_no_pass(tmp_path):
     assert (result.passed, result.status) == (False, "UNKNOWN"), result.tail
 
 
+@pytest.mark.full
 def test_timeout(tmp_path):
     prime = 2**127 - 1  # no factors of 64 bits that luck could find, and a proof of that takes far longer
     text = f"""

@@ -18,6 +18,7 @@ from tests.synth.mutate_replay import Replay
 CONFIG = DecoderConfig(format=load_format("se8-silu"))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("level", [LEVELS[0], *(pytest.param(level, marks=pytest.mark.full) for level in LEVELS[1:])])
 def test_faults(level, tmp_path):
     """As many as wanted, the same with the same seed, none at a clock; all of them are a superset."""

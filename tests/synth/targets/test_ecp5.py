@@ -15,6 +15,7 @@ from tests.synth.units import SMALL, encoder
 ECP5 = Ecp5()
 
 
+@pytest.mark.full
 @pytest.mark.every(2)
 @pytest.mark.parametrize("lanes", [1, 2, pytest.param(5, marks=pytest.mark.full)])
 def test_one_multiplier_per_lane(lanes, tmp_path):
@@ -89,8 +90,8 @@ def test_what_cannot_be_placed_names_the_seed(tmp_path, monkeypatch):
         ECP5.timing(SMALL, tmp_path, 4)
 
 
+@pytest.mark.full
 def test_a_unit_without_a_clock(tmp_path):
     ECP5.prepare(SMALL, f"module {WRAPPER}(input a, output b); assign b = ~a; endmodule\n", tmp_path)
     with pytest.raises(InputError, match="Unit must have one clock, not 0"):
         ECP5.timing(SMALL, tmp_path, 1)
-

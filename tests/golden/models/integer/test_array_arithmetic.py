@@ -6,6 +6,7 @@ import sys
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
 from qse_hw.golden.models.integer.array_arithmetic import ArrayArithmetic
 from qse_hw.golden.models.integer.formats import FixedPoint
@@ -36,6 +37,7 @@ def test_squares_of_a_residual_stream_at_its_limit():
     assert scales[0] != scales[1]
 
 
+@pytest.mark.full
 def test_the_table_of_decays_is_not_made_by_an_import():
     run = (
         "import qse_hw.golden.models.integer.array_arithmetic as a; from qse_hw.golden.functions.exponential import "

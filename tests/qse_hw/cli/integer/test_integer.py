@@ -66,6 +66,7 @@ def test_options_of_calibrate(model, out, capsys):
     assert (report["schema"], report["layers"], report["tokens"]) == ("qse-hw/calibrate/1", 2, 512)
 
 
+@pytest.mark.full
 def test_formats_that_layers_share(model, out, refused):
     words = ("--recipe", "integer", "--model", model, "--tokens", "512", "--format", "tuned:segments=2", "--mode")
     assert main(["calibrate", *map(str, words), "shared", "--local-bits", "16", "-o", str(out / "i.json")]) == 0
@@ -140,6 +141,7 @@ def test_tensors_of_the_report(report):
         assert effect["winner"]["sqnr_db"] == max(means, key=means.get)
 
 
+@pytest.mark.full
 def test_tables(report, capsys):
     made = copy.deepcopy(report)
     interval = {"mean": 0.00012, "low": 0.0001, "high": 0.00014}
@@ -169,6 +171,7 @@ def test_without_a_calibration(model, out, capsys):
     assert "saturated values of integer, 8 bits everywhere: " in said
 
 
+@pytest.mark.full
 def test_a_checkpoint_with_rounded_weights(model, out, capsys):
     words = ("--recipe", "integer", "--model", model, "--tokens", "512", "--format", "se8:L=8", "--rounded-model")
     assert main(["calibrate", *map(str, words), str(out / "r"), "-o", str(out / "c.json")]) == 0

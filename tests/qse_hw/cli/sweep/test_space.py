@@ -41,6 +41,7 @@ def test_a_space(sweep, fake, tmp_path, capsys):
     assert "Pareto front" in capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_kinds_of_scales(sweep, fake):
     """A number is the scale of all layers; runtime and fitted stand for each layer's own."""
     spec = SMALL.replace('"runtime"', '[0.3, "runtime", "fitted"]').replace(', "ice40:up5k"', "")

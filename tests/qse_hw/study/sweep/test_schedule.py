@@ -71,6 +71,7 @@ def workers(tmp_path_factory):
         yield cluster
 
 
+@pytest.mark.full
 def test_a_killed_worker_loses_and_doubles_nothing(workers):
     wanted = jobs(range(1, 61), seconds=0.03)
     pids = {worker.pid for worker in workers.workers.values()}
