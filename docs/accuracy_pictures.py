@@ -63,9 +63,9 @@ def _layers(document: dict[str, Any], path: Path, title: str) -> None:
     axes = figure.subplots()
     limit = document["limit_sqnr_db"]["held_out"]
     axes.plot(range(len(limit)), limit, color="black", lw=2, ls="--", label="limit: best 256 levels")
-    for spec, (name, colour) in STYLES.items():
+    for spec, (name, color) in STYLES.items():
         values = [layer["held_out"]["sqnr_db"] for layer in document["formats"][spec]["layers"]]
-        axes.plot(range(len(values)), values, marker="o", color=colour, label=name)
+        axes.plot(range(len(values)), values, marker="o", color=color, label=name)
     axes.set(xlabel="layer", ylabel="SQNR of x (dB), held-out text", title=title, xticks=range(len(limit)))
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -98,10 +98,10 @@ def _kl(load: Load, path: Path, run: str, styles: dict[str, tuple[str, str]]) ->
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, (model, title) in zip(figure.subplots(1, 2), MODELS.items(), strict=True):
         document = load(f"{run}-{model}")
-        for place, (spec, (_, colour)) in enumerate(styles.items()):
+        for place, (spec, (_, color)) in enumerate(styles.items()):
             kl = document["formats"][spec]["kl"]
             spread = [[1e3 * (kl["mean"] - kl["low"])], [1e3 * (kl["high"] - kl["mean"])]]
-            axes.errorbar([1e3 * kl["mean"]], [place], xerr=spread, marker="o", color=colour, capsize=3)
+            axes.errorbar([1e3 * kl["mean"]], [place], xerr=spread, marker="o", color=color, capsize=3)
         axes.set_yticks(range(len(styles)), [name for name, _ in styles.values()])
         axes.set(xscale="log", xlabel="KL from unquantized (mnat/token)", title=title)
         axes.xaxis.set_minor_formatter(NullFormatter())

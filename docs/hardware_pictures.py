@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 matplotlib.use("Agg")  # no display needed
 
 DOCS = Path(__file__).parent
-COLOURS = {"s16": "tab:blue", "bf16": "tab:orange", "fp32": "tab:green"}
+COLORS = {"s16": "tab:blue", "bf16": "tab:orange", "fp32": "tab:green"}
 Load = Callable[[str], dict[str, Any]]
 
 
 def draw_all(load: Load) -> None:
     """All of them, into docs/."""
-    _overhead({input: load(f"hardware-formats-{input}") for input in COLOURS}, DOCS / "hardware-overhead.png")
+    _overhead({input: load(f"hardware-formats-{input}") for input in COLORS}, DOCS / "hardware-overhead.png")
     _pipeline(load("hardware-pipeline"), DOCS / "hardware-pipeline.png")
     _lanes(load("hardware-lanes"), DOCS / "hardware-lanes.png")
 
@@ -33,7 +33,7 @@ def _overhead(documents: dict[str, dict[str, Any]], path: Path) -> None:
             soft = [one for one in document["results"] if one["parameters"]["format"]["name"] == "se8"]
             ratios = {one["target"]: one["ratio"] for one in soft}
             places = [number + 0.27 * (1 - shift) for number in range(len(targets))]
-            axis.barh(places, [value(ratios[name]) for name in targets], height=0.25, color=COLOURS[input], label=input)
+            axis.barh(places, [value(ratios[name]) for name in targets], height=0.25, color=COLORS[input], label=input)
         axis.axvline(1.0, color="black", lw=1)
         axis.set(xlabel="se8 over int8", title=title)
     axes[0].set_yticks(range(len(targets)), targets)
@@ -46,7 +46,7 @@ def _overhead(documents: dict[str, dict[str, Any]], path: Path) -> None:
 def _pipeline(document: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    for target, colour in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
+    for target, color in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
         for format, style in (("se8", "-"), ("int8", "--")):
             results = _of(document, target, format)
             latency = [one["latency"] for one in results]
@@ -55,7 +55,7 @@ def _pipeline(document: dict[str, Any], path: Path) -> None:
             spread = [[m - one["min"] for m, one in zip(median, speeds, strict=True)],
                       [one["max"] - m for m, one in zip(median, speeds, strict=True)]]  # fmt: skip
             label = f"{target}, {format}"
-            axes.errorbar(latency, median, spread, color=colour, ls=style, marker="o", capsize=2, label=label)
+            axes.errorbar(latency, median, spread, color=color, ls=style, marker="o", capsize=2, label=label)
     axes.set(xlabel="latency, cycles", ylabel="Fmax, MHz (median and range)", title="Registers against Fmax, s16")
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -65,15 +65,15 @@ def _pipeline(document: dict[str, Any], path: Path) -> None:
 def _lanes(document: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for target, colour in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
+    for target, color in zip(document["targets"], ("tab:blue", "tab:orange"), strict=True):
         for format, style in (("se8", "-"), ("int8", "--")):
             results = _of(document, target, format)
             lanes = [one["parameters"]["lanes"] for one in results]
             one_lane = results[0]["area"]
             kind = "silicon" if one_lane["silicon"] is not None else "comb"
             growth = [one["area"][kind] / one_lane[kind] / n for one, n in zip(results, lanes, strict=True)]
-            left.plot(lanes, growth, color=colour, ls=style, marker="o", label=f"{target}, {format}")
-            right.plot(lanes, [one["fmax"]["median"] for one in results], color=colour, ls=style, marker="o")
+            left.plot(lanes, growth, color=color, ls=style, marker="o", label=f"{target}, {format}")
+            right.plot(lanes, [one["fmax"]["median"] for one in results], color=color, ls=style, marker="o")
     left.set(xlabel="lanes", ylabel="area per lane, over that of one lane", xscale="log", ylim=(0, None))
     right.set(xlabel="lanes", ylabel="Fmax, MHz", xscale="log", ylim=(0, None))
     for axis in (left, right):

@@ -40,10 +40,10 @@ def draw(trace: Trace, latency: int) -> str:
     bottom = _TOP + _ROW * len(rows)
     width, height = _LEFT + _CELL * CYCLES + 8, bottom + 44
     parts = [_text(_LEFT + _CELL * (cycle + 0.5), 16, str(cycle), "#777") for cycle in range(CYCLES)]
-    for cycles, colour in ((BUBBLE, "#eeeeee"), (STALL, "#fbe3d6")):
+    for cycles, color in ((BUBBLE, "#eeeeee"), (STALL, "#fbe3d6")):
         parts.append(
             f'<rect x="{_x(cycles[0])}" y="{_TOP - 4}" width="{_CELL * len(cycles)}" height="{bottom - _TOP}" '
-            f'fill="{colour}"/>'
+            f'fill="{color}"/>'
         )
     parts += [f'<path d="M{_x(cycle)} {_TOP - 4}V{bottom - 4}" stroke="#ccc"/>' for cycle in range(CYCLES + 1)]
     parts += [_text(_LEFT - 8, y + 15, name, "black", "end") for name, y in rows.items()]
@@ -60,7 +60,7 @@ def draw(trace: Trace, latency: int) -> str:
     first = np.flatnonzero(trace["i__valid"] & trace["i__ready"])[0]
     parts += _arrow(int(first), latency, bottom + 8)
     notes = ((BUBBLE, "bubble: nothing is offered", "#555"), (STALL, "stall: nothing is taken, all wait", "#a04000"))
-    parts += [_text(_x(cycles[0]), bottom + 34, text, colour, "start") for cycles, text, colour in notes]
+    parts += [_text(_x(cycles[0]), bottom + 34, text, color, "start") for cycles, text, color in notes]
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
@@ -85,7 +85,7 @@ def _wave(signal: np.ndarray, y: int) -> str:
 
 
 def _boxes(shown: list[str], valid: np.ndarray, ready: np.ndarray, y: int) -> Iterator[str]:
-    """A box per beat for as long as it is there, in the beat's colour; grey where there is none."""
+    """A box per beat for as long as it is there, in the beat's color; grey where there is none."""
     begin, number = 0, 0
     for cycle in range(CYCLES):
         if valid[cycle] and not ready[cycle] and cycle + 1 < CYCLES:
@@ -107,8 +107,8 @@ def _arrow(cycle: int, latency: int, y: int) -> Iterator[str]:
     yield _text((left + right) / 2, y + 17, f"latency: {latency} cycles", "black")
 
 
-def _text(x: float, y: float, text: str, colour: str, anchor: str = "middle") -> str:
-    return f'<text x="{x:g}" y="{y:g}" fill="{colour}" text-anchor="{anchor}">{text}</text>'
+def _text(x: float, y: float, text: str, color: str, anchor: str = "middle") -> str:
+    return f'<text x="{x:g}" y="{y:g}" fill="{color}" text-anchor="{anchor}">{text}</text>'
 
 
 if __name__ == "__main__":

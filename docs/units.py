@@ -22,7 +22,7 @@ from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import ports
 from qse_hw.rtl_gen.emit.unit import UnitConfig, unit_class
-from qse_hw.rtl_gen.units.kinds import Switch
+from qse_hw.rtl_gen.units.option_kinds import Switch
 from qse_hw.rtl_gen.units.options import REQUIRED, Option, flag, options
 
 ROOT = Path(__file__).parents[1]

@@ -11,8 +11,8 @@ from typing import Any
 from qse_hw.golden.checks import instance, integer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.segmented import KINDS, MAX_REACH, Segment, SegmentedFormat, check_format
+from qse_hw.golden.io.document_kinds import refuse_other_kinds
 from qse_hw.golden.io.files import read_json
-from qse_hw.golden.io.kinds import refuse_other_kinds
 from qse_hw.golden.io.schema import check_schema
 
 

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.document_kinds import refuse_our_json
 from qse_hw.golden.io.files import replacing
-from qse_hw.golden.io.kinds import refuse_our_json
 
 _DTYPES = {"F32": "float32", "F16": "float16"}  # safetensors' names to NumPy's
 

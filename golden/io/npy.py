@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.document_kinds import refuse_our_json
 from qse_hw.golden.io.files import replacing
-from qse_hw.golden.io.kinds import refuse_our_json
 
 FLOAT8 = (  # without float8_e5m2, whose files NumPy cannot read: it is refused by name
     "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2fnuz",

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from qse_hw.golden.errors import InputError
+from qse_hw.golden.io.document_kinds import refuse_other_kinds, refuse_without_schema
 from qse_hw.golden.io.files import read_json
-from qse_hw.golden.io.kinds import refuse_other_kinds, refuse_without_schema
 
 
 def check_schema(document: Any, schema: dict[str, Any], where: str) -> None:

@@ -96,14 +96,14 @@ def around_decisions(format: SegmentedFormat, input: InputType, scale: Scale) ->
     positions = np.arange(table.low - 2, table.high + 3)
     edges = positions / position_factor(format, scale, input.exponent)
     if input.is_float:
-        centre = to_patterns(edges.astype(np.float32), input).astype(np.int64)
+        center = to_patterns(edges.astype(np.float32), input).astype(np.int64)
         specials = _special_patterns(input)
     else:
-        centre = np.clip(np.rint(edges), -(2.0**40), 2.0**40).astype(np.int64)
+        center = np.clip(np.rint(edges), -(2.0**40), 2.0**40).astype(np.int64)
         limit = 1 << (input.width - 1)
         specials = np.array([-limit, 1 - limit, -1, 0, 1, limit - 2, limit - 1])
-        centre = np.clip(centre, 2 - limit, limit - 3)
-    near = (centre[:, None] + np.arange(-2, 3)).reshape(-1)
+        center = np.clip(center, 2 - limit, limit - 3)
+    near = (center[:, None] + np.arange(-2, 3)).reshape(-1)
     patterns: npt.NDArray[np.int64] = np.unique(np.concatenate([near, specials])) & ((1 << input.width) - 1)
     return patterns.astype(np.uint32)
 

@@ -22,7 +22,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import check_scale_bits
 from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
-from qse_hw.study.calibrated import calibrated
+from qse_hw.study.calibrate import calibrated
 from qse_hw.study.console import console, table
 from qse_hw.study.sources import (
     add_activation_arguments,

@@ -8,7 +8,7 @@ from qse_hw.cli.arguments import check_output, set_defaults
 from qse_hw.golden.calibration.spec import add_headroom, parse_format
 from qse_hw.golden.checks import one_of
 from qse_hw.golden.errors import InputError
-from qse_hw.study.calibrated import warn_of_slow_search
+from qse_hw.study.calibrate import warn_of_slow_search
 from qse_hw.study.console import console, progress
 from qse_hw.study.sources import integer
 

@@ -126,8 +126,8 @@ def show(document: dict[str, Any]) -> None:
 def run_verilog(args: argparse.Namespace) -> None:
     """Compare with a generated unit, too."""
     from qse_hw.sim.simulators.simulators import require
-    from qse_hw.study.generated import read_generated
     from qse_hw.study.round_trip import SAMPLE, SEED, best_scale, round_trip
+    from qse_hw.study.written_unit import read_generated
     from qse_hw.synth.cache import digest
 
     require("verilator")

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"Bus must have from 1 to {MAX_BUS_BITS} bits, not {args.bus_bits!r}")
     for path in filter(None, (args.json, args.png)):
         check_output(path)
-    from qse_hw.study.planned import draw_plan, mixer_of, plan
+    from qse_hw.study.plan import draw_plan, mixer_of, plan
 
     config, sizes = model_config(args.model), engine_sizes(args)
     mixer = mixer_of(config, target=args.target, **sizes)

@@ -16,7 +16,7 @@ from qse_hw.sim.simulators.simulators import SIMULATORS, require
 from qse_hw.sim.simulators.wave import kind_of
 from qse_hw.study.console import console
 from qse_hw.study.netlist import NETLIST_HELP, netlists
-from qse_hw.study.replayed import choose, replayed, show, totals
+from qse_hw.study.replay import choose, replayed, show, totals
 from qse_hw.study.sources import add_activation_arguments, from_file_or_default, integer
 
 LANES = 128

@@ -17,7 +17,7 @@ from qse_hw.cli.units import add_folder, add_unit_parsers, arguments, unit_confi
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.study.console import console, progress
 from qse_hw.study.sources import Activations, add_activation_arguments, from_file_or_default
-from qse_hw.study.synthesized import activations, add_energy, measure, planned
+from qse_hw.study.synthesize import activations, add_energy, measure, planned
 
 if TYPE_CHECKING:
     from qse_hw.golden.calibration.calibration import Calibration

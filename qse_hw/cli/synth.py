@@ -15,7 +15,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.study.console import console
 from qse_hw.study.sources import integer
-from qse_hw.study.synthesized import FP8, activations, add_cycles, add_energy, measure, planned
+from qse_hw.study.synthesize import FP8, activations, add_cycles, add_energy, measure, planned
 from qse_hw.synth.parts import DEPTH
 
 OUTPUTS = ("json", "markdown", "png")

@@ -9,7 +9,7 @@ from typing import Any
 
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.unit import UNITS, UnitConfig, check_unit, unit_class
-from qse_hw.rtl_gen.units.kinds import Integer, Switch
+from qse_hw.rtl_gen.units.option_kinds import Integer, Switch
 from qse_hw.rtl_gen.units.options import REQUIRED, Option, configure, flag, options, read
 from qse_hw.study.sources import integer
 

@@ -52,7 +52,7 @@ def _histogram(axes: Any, x: npt.NDArray[Any], choice: LayerCalibration, title: 
     bins = np.linspace(low, high, 300)
     axes.hist(x.reshape(-1), bins=bins, color="0.25", log=True)
     fine = step / 2.0**format.fraction_bits
-    colours = ("tab:green", "tab:blue", "tab:orange", "tab:purple", "tab:brown", "tab:olive")
+    colors = ("tab:green", "tab:blue", "tab:orange", "tab:purple", "tab:brown", "tab:olive")
     for number, (segment, start, end) in enumerate(zip(format.segments, format.starts, format.ends, strict=True)):
         step_name = {0: "s"}.get(segment.log2_step, f"{2.0**segment.log2_step:g} s")
         label = f"segment {number}: {segment.codes} codes at {step_name}"
@@ -63,7 +63,7 @@ def _histogram(axes: Any, x: npt.NDArray[Any], choice: LayerCalibration, title: 
         for side, (left, right) in enumerate(sides):
             clipped = max(left, low), min(right, high)
             if clipped[0] < clipped[1]:
-                axes.axvspan(*clipped, color=colours[number % len(colours)], alpha=0.3, lw=0, zorder=0,
+                axes.axvspan(*clipped, color=colors[number % len(colors)], alpha=0.3, lw=0, zorder=0,
                              label=label if side == 0 else None)  # fmt: skip
     axes.set(xlabel="x (SSM input)", ylabel="values", title=title, xlim=(low, high))
     axes.legend()

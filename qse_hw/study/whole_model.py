@@ -13,7 +13,7 @@ from qse_hw.golden.formats.inputs import InputType
 from qse_hw.golden.io.evidence import evidence
 from qse_hw.golden.io.files import write_json
 from qse_hw.sim.replay.plan import Outcome
-from qse_hw.study.calibrated import calibrated
+from qse_hw.study.calibrate import calibrated
 from qse_hw.study.console import console, progress, table
 from qse_hw.study.sources import Activations, from_file_or_default, from_model, stream
 
@@ -99,7 +99,7 @@ def simulated(outcomes: list[Outcome]) -> float:
 
 
 def _show(outcomes: list[Outcome], stages: Mapping[str, float], seconds: float) -> None:
-    from qse_hw.study.replayed import totals
+    from qse_hw.study.replay import totals
 
     rows = [
         [run["run"], f"{run['values']:,}", str(run["mismatches"]), f"{run['cycles']:,}", f"{run['seconds']:.1f}"]

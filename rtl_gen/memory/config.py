@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.memory.axi_read import MAX_BEATS
 from qse_hw.rtl_gen.memory.reader import most_beats
-from qse_hw.rtl_gen.units.kinds import Integer
+from qse_hw.rtl_gen.units.option_kinds import Integer
 from qse_hw.rtl_gen.units.options import Option, check, option
 
 WIDTHS = (64, 128)

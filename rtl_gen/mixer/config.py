@@ -33,8 +33,8 @@ from qse_hw.rtl_gen.units.decoder import value_width
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.gate import GateConfig
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
-from qse_hw.rtl_gen.units.kinds import Integer, Switch
 from qse_hw.rtl_gen.units.matvec import MatvecConfig
+from qse_hw.rtl_gen.units.option_kinds import Integer, Switch
 from qse_hw.rtl_gen.units.options import Option, check, option
 from qse_hw.rtl_gen.units.residual import ResidualConfig
 from qse_hw.rtl_gen.units.rmsnorm import RmsnormConfig

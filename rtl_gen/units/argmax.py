@@ -12,7 +12,7 @@ from qse_hw.golden.reference.argmax import argmax
 from qse_hw.golden.reference.linear import MAX_SIZE
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.kinds import Integer
+from qse_hw.rtl_gen.units.option_kinds import Integer
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import LANES
 

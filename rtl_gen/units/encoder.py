@@ -14,7 +14,7 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.kinds import OneOf, Step
+from qse_hw.rtl_gen.units.option_kinds import OneOf, Step
 from qse_hw.rtl_gen.units.options import REQUIRED, option
 from qse_hw.rtl_gen.units.shared import COUNTER_WIDTH, FORMAT, INPUT, LANES, PIPELINE, SCALE_BITS, TARGET
 

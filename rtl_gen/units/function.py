@@ -18,7 +18,7 @@ from qse_hw.golden.functions.unit import FunctionUnit
 from qse_hw.golden.reference.vectors import from_patterns
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.kinds import Input, Integer, Number, OneOf, Switch
+from qse_hw.rtl_gen.units.option_kinds import Input, Integer, Number, OneOf, Switch
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import LANES, TARGET
 

@@ -12,7 +12,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.reference.hadamard import factorize, growth, transform
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.kinds import Integer, Switch
+from qse_hw.rtl_gen.units.option_kinds import Integer, Switch
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import LANES, TARGET
 

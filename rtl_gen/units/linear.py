@@ -26,7 +26,7 @@ from qse_hw.golden.reference.linear import (
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.encoder import format_facts
-from qse_hw.rtl_gen.units.kinds import Integer
+from qse_hw.rtl_gen.units.option_kinds import Integer
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import FORMAT, TARGET
 

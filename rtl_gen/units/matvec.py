@@ -22,7 +22,7 @@ from qse_hw.golden.reference.matvec import (
 )
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.kinds import Integer, Integers, Switch
+from qse_hw.rtl_gen.units.option_kinds import Integer, Integers, Switch
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import TARGET
 

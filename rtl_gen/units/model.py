@@ -10,7 +10,7 @@ import numpy as np
 
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.mixer.config import COLUMNS, HADAMARD_LANES, NORM_LANES, ROWS, SCAN_LANES, TAPS, MixerConfig
-from qse_hw.rtl_gen.units.kinds import Text
+from qse_hw.rtl_gen.units.option_kinds import Text
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import TARGET
 

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from qse_hw.golden.errors import InputError
-from qse_hw.rtl_gen.units.kinds import Kind
+from qse_hw.rtl_gen.units.option_kinds import Kind
 
 T = TypeVar("T")
 

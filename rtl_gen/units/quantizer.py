@@ -14,7 +14,7 @@ from qse_hw.golden.reference.vectors import encoder_vectors, expected
 from qse_hw.rtl_gen.emit.beats import Beats, Stream, join_lanes
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.encoder import format_facts, scale_json
-from qse_hw.rtl_gen.units.kinds import Step
+from qse_hw.rtl_gen.units.option_kinds import Step
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import FORMAT, INPUT, LANES, PIPELINE, SCALE_BITS, TARGET
 

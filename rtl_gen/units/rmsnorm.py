@@ -18,7 +18,7 @@ from qse_hw.golden.reference.norm import M_BITS, MAX_SCALE_K, MIN_SCALE_K, norma
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig, format_facts
-from qse_hw.rtl_gen.units.kinds import Integer, Number
+from qse_hw.rtl_gen.units.option_kinds import Integer, Number
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import FORMAT, LANES, TARGET
 

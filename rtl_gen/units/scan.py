@@ -24,7 +24,7 @@ from qse_hw.golden.reference.scan import (
 )
 from qse_hw.rtl_gen.emit.beats import Beats, Stream, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
-from qse_hw.rtl_gen.units.kinds import Integer
+from qse_hw.rtl_gen.units.option_kinds import Integer
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import LANES, TARGET
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.golden.formats.scale import MAX_SCALE_BITS
-from qse_hw.rtl_gen.units.kinds import Format, Input, Integer, Number, OneOf
+from qse_hw.rtl_gen.units.option_kinds import Format, Input, Integer, Number, OneOf
 from qse_hw.rtl_gen.units.options import Option
 
 TARGETS = ("generic", "ecp5")

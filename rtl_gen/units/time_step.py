@@ -15,7 +15,7 @@ from qse_hw.golden.reference.time_step import MORE_BITS, PLACES_BITS, Parameters
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
-from qse_hw.rtl_gen.units.kinds import Input, Integer, Number
+from qse_hw.rtl_gen.units.option_kinds import Input, Integer, Number
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import LANES, TARGET
 

@@ -66,8 +66,8 @@ def one_bit_apart(config: EncoderConfig, first: Scale) -> dict[Scale, npt.NDArra
 def of_all_sizes(config: EncoderConfig, scale: Scale) -> npt.NDArray[np.uint32]:
     """Inputs near powers of two times the step, over the whole range: of the bits that detect overflow, one is set."""
     exact = np.minimum(float(scale.step) * np.exp2(np.arange(-230, 230)), np.finfo(np.float32).max).astype(np.float32)
-    centre = np.unique(to_patterns(np.concatenate([exact, -exact]), config.input)).astype(np.int64)
-    near = centre[:, None] + np.arange(-2, 3)
+    center = np.unique(to_patterns(np.concatenate([exact, -exact]), config.input)).astype(np.int64)
+    near = center[:, None] + np.arange(-2, 3)
     return (near.reshape(-1) % (1 << config.input.width)).astype(np.uint32)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from qse_hw.golden.calibration.calibration import read_calibration
-from qse_hw.study.generated import read_generated
+from qse_hw.study.written_unit import read_generated
 from tests.examples.run import needs_verilator, refusal, run
 
 NAME = "calibration_to_verilog.py"

@@ -68,9 +68,9 @@ def random_format(rng: np.random.Generator) -> SegmentedFormat:
         narrow = bool(rng.integers(2))
         return SegmentedFormat(name="random", bits=bits, kind=kind, segments=(segment,), narrow_range=narrow)
     count = int(rng.integers(1, 9))
-    centre, spread = int(rng.integers(-4, 5)), int(rng.integers(0, 5))
+    center, spread = int(rng.integers(-4, 5)), int(rng.integers(0, 5))
     codes = rng.integers(1, rng.choice([3, 8, 40]), count)
-    steps = np.clip(centre + rng.integers(-spread, spread + 1, count), -8, 8)
+    steps = np.clip(center + rng.integers(-spread, spread + 1, count), -8, 8)
     sticky = [n < count - 1 and codes[n] > 1 and rng.integers(4) == 0 for n in range(count)]
     order = np.arange(count) if rng.integers(2) else rng.permutation(count)
     first, next_code = np.zeros(count, int), int(rng.integers(4))

@@ -92,7 +92,7 @@ def read_text(path: Path | str | None = None, *, vocab_size: int = BYTES, direct
     if isinstance(tokenizer, Bytes):
         ids = torch.frombuffer(bytearray(raw), dtype=torch.uint8).long()
     else:
-        ids = _tokenise(raw, source, tokenizer, vocab_size, directory)
+        ids = _tokenize(raw, source, tokenizer, vocab_size, directory)
     return Text(ids, source, hashlib.sha256(raw).hexdigest(), len(raw))
 
 
@@ -154,7 +154,7 @@ class _HuggingFace:
         return str(self._tokenizer.decode(list(ids)))
 
 
-def _tokenise(raw: bytes, source: str, tokenizer: Tokenizer, vocab_size: int, directory: Path | str | None) -> Tensor:
+def _tokenize(raw: bytes, source: str, tokenizer: Tokenizer, vocab_size: int, directory: Path | str | None) -> Tensor:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

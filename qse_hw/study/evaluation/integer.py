@@ -30,7 +30,7 @@ from qse_hw.golden.models.mamba.checkpoint import load_model
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.stream import layers_of
-from qse_hw.study.calibrated import warn_of_slow_search
+from qse_hw.study.calibrate import warn_of_slow_search
 from qse_hw.study.console import progress
 from qse_hw.study.evaluation.inputs import CALIBRATION, Inputs
 from qse_hw.study.evaluation.report import describe_losses, scaled

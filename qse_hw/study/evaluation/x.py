@@ -10,7 +10,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.evaluate import layers, recipes
 from qse_hw.golden.evaluate.score import Scores, score
 from qse_hw.golden.models.mamba.stream import Layers, layers_of
-from qse_hw.study.calibrated import warn_of_slow_search
+from qse_hw.study.calibrate import warn_of_slow_search
 from qse_hw.study.console import progress
 from qse_hw.study.evaluation.inputs import CALIBRATION, Inputs
 from qse_hw.study.evaluation.report import describe_formats

@@ -10,7 +10,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.quantize import array
 from qse_hw.study.report.html import Html, figure, join, paragraph, section, table, tag
-from qse_hw.study.report.svg import COLOURS, Plot, colour, power_of_two, powers, ticks
+from qse_hw.study.report.svg import COLORS, Plot, color, power_of_two, powers, ticks
 
 BEYOND = 0.06  # of the range of values, on either side, that the picture of rounding errors shows besides
 CELL = 20  # height of a code in the picture of the codes
@@ -39,7 +39,7 @@ def section_format(format: SegmentedFormat, scale: Scale | None) -> Html:
         figure(axis(format, others), f"How far apart neighbouring values are, over the range of values.{beside}"),
         figure(
             code_map(format),
-            "Every code, the first in the upper left corner, in the colour of its segment; negative values are paler, "
+            "Every code, the first in the upper left corner, in the color of its segment; negative values are paler, "
             "codes without a value are empty. Pointed at, a code tells its value.",
         ),
         figure(
@@ -93,7 +93,7 @@ def axis(format: SegmentedFormat, others: list[SegmentedFormat]) -> Html:
     for number, begin, end in spans(format):
         part = format.segments[number]
         words = f"segment {number}: {part.codes} codes, step {power_of_two(part.log2_step)} s, {begin:g} s to {end:g} s"
-        plot.box((begin, end), (floor, 2.0**part.log2_step), colour(number), words)
+        plot.box((begin, end), (floor, 2.0**part.log2_step), color(number), words)
     plot.axes("value / s", "step / s", x_ticks=ticks(*x), y_ticks=powers(floor, max(steps) * 2))
     for other in others:
         points = [(place, 2.0 ** other.segments[n].log2_step) for n, *ends in spans(other) for place in ends]
@@ -120,12 +120,12 @@ def code_map(format: SegmentedFormat) -> Html:
         value = format.decoded[code]
         again = "" if code in format.values else ", redundant"
         words = f"{code:#0{digits + 2}x}: {value / unit:g} s, segment {segments[code]}{again}"
-        kind = colour(segments[code]) + (" faint" if value < 0 else "")
+        kind = color(segments[code]) + (" faint" if value < 0 else "")
         plot.rectangle(*place, size - 1, tall - 1, kind, words)
     every = max(1, lines // 16)
     for line in range(0, lines, every):
         plot.write(f"{line * columns:#0{digits + 2}x}", 44, 24 + (line + 0.5) * tall + 4, anchor="end")
-    plot.legend([(f"segment {number}", colour(number)) for number in range(min(len(format.segments), COLOURS))])
+    plot.legend([(f"segment {number}", color(number)) for number in range(min(len(format.segments), COLORS))])
     return plot.svg()
 
 
@@ -165,7 +165,7 @@ def _segments(format: SegmentedFormat, scale: Scale | None) -> Html:
         if scale is not None:
             step = float(scale.step)
             words += [f"{2.0**part.log2_step * step:.4g}", f"{first * step:.4g} to {last * step:.4g}"]
-        swatch = tag("span", class_=f"swatch {colour(number)}")
+        swatch = tag("span", class_=f"swatch {color(number)}")
         rows.append([join((swatch, str(number)), ""), str(part.codes), codes, *words])
     headings = ["segment", "codes", "codes, hex" + (", without sign" if format.kind == "sign-magnitude" else "")]
     headings += ["step / s", "values / s", *(["step", "values"] if scale is not None else [])]

@@ -17,7 +17,7 @@ TITLES = {"mamba1": "Mamba-1", "mamba2": "Mamba-2"}
 
 def check_evaluation(document: Any, where: str, fingerprint: str) -> None:
     """InputError unless ``document`` is what ``eval --recipe integer`` wrote about that model."""
-    from qse_hw.golden.io.kinds import refuse_other_kinds
+    from qse_hw.golden.io.document_kinds import refuse_other_kinds
 
     if not (isinstance(document, dict) and document.get("recipe") == "integer"):
         refuse_other_kinds(document, where, "report")

@@ -1,17 +1,17 @@
-"""Drawings that are part of the page: they take its colours, light or dark, and print sharply."""
+"""Drawings that are part of the page: they take its colors, light or dark, and print sharply."""
 
 import math
 from collections.abc import Iterable, Sequence
 
 from qse_hw.study.report.html import Html, join, tag
 
-COLOURS = 6
+COLORS = 6
 """Classes ``c0`` to ``c5`` of the page's style; more segments than that begin again."""
 
 
-def colour(number: int) -> str:
-    """The class of the colour of a number."""
-    return f"c{number % COLOURS}"
+def color(number: int) -> str:
+    """The class of the color of a number."""
+    return f"c{number % COLORS}"
 
 
 class Plot:
@@ -93,7 +93,7 @@ class Plot:
         self.parts.append(tag("text", text, x=float(x), y=float(y), text_anchor=anchor, class_=kind))
 
     def legend(self, entries: Sequence[tuple[str, str]]) -> None:
-        """Words and their colours' classes, above the axes, from the right."""
+        """Words and their colors' classes, above the axes, from the right."""
         place = float(self.right)
         for word, kind in reversed(entries):
             place -= 7.2 * len(word)

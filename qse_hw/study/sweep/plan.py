@@ -14,7 +14,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.io import sources
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig, unit_class
-from qse_hw.rtl_gen.units.kinds import RUNTIME
+from qse_hw.rtl_gen.units.option_kinds import RUNTIME
 from qse_hw.rtl_gen.units.options import configure, options, read
 from qse_hw.rtl_gen.units.shared import SCALE_BITS
 from qse_hw.study.sweep.spec import FITTED, Spec

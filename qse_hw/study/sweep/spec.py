@@ -10,10 +10,10 @@ from typing import Any
 from qse_hw.golden.calibration.spec import parse_format
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.io.kinds import refuse_our_json
+from qse_hw.golden.io.document_kinds import refuse_our_json
 from qse_hw.golden.io.schema import check_schema
 from qse_hw.rtl_gen.emit.unit import UNITS, unit_class
-from qse_hw.rtl_gen.units.kinds import RUNTIME, Integer, Switch
+from qse_hw.rtl_gen.units.option_kinds import RUNTIME, Integer, Switch
 from qse_hw.rtl_gen.units.options import options
 from qse_hw.study.sources import integer
 from qse_hw.study.sweep.pareto import OBJECTIVES

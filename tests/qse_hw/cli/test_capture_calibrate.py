@@ -21,7 +21,7 @@ from qse_hw.golden.io.activations import read_activations, write_activations
 from qse_hw.golden.models.mamba.capture import capture
 from qse_hw.golden.models.mamba.checkpoint import BUNDLED, fingerprint, load_model
 from qse_hw.golden.models.mamba.text import read_text
-from qse_hw.study.replayed import choose
+from qse_hw.study.replay import choose
 from qse_hw.study.sources import from_file_or_default
 
 

@@ -101,7 +101,7 @@ def segments(*changes):
         (SOUND | {"bits": 99}, "bits must be from 2 to 12, not 99"),
         (SOUND | {"kind": "gray"}, "kind: 'gray' is not one of"),
         (SOUND | {"segments": []}, "segments: [] should be non-empty"),
-        (SOUND | {"colour": 1}, "'colour' was unexpected"),
+        (SOUND | {"color": 1}, "'color' was unexpected"),
         ([], "must be a JSON object, not []"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",

@@ -7,8 +7,8 @@ import pytest
 
 from qse_hw.cli import main
 from qse_hw.golden.formats.presets import format_to_json, load_format
-from qse_hw.golden.io.kinds import kind_of
-from qse_hw.study.generated import MANIFEST_SCHEMA
+from qse_hw.golden.io.document_kinds import kind_of
+from qse_hw.study.written_unit import MANIFEST_SCHEMA
 
 PLACES = {  # words that take a file, and what it should be
     "format": ("gen decoder --format {} -o out", "Format file {}", "a format"),

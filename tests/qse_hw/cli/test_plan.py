@@ -11,7 +11,7 @@ from qse_hw.golden.models.mamba.model import MambaConfig
 from qse_hw.golden.models.mamba.shapes import SHAPES
 from qse_hw.rtl_gen.accelerator.image_words import ImageMap
 from qse_hw.sim.cycle.mixer.token_cycles import count_cycles
-from qse_hw.study.planned import mixer_of
+from qse_hw.study.plan import mixer_of
 
 BUNDLED = {"d_model": 256, "n_layer": 6, "vocab_size": 256}
 MAMBA1 = [name for name in SHAPES if name.startswith("mamba-")]

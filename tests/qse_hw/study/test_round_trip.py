@@ -19,7 +19,7 @@ from qse_hw.golden.quantize import array, operators
 from qse_hw.golden.reference.vectors import expected, to_patterns
 from qse_hw.sim.exhaust.bulk import Bulk
 from qse_hw.study import round_trip
-from qse_hw.study.generated import read_generated
+from qse_hw.study.written_unit import read_generated
 from qse_hw.synth.cache import digest
 
 full = pytest.mark.full

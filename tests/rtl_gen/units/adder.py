@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.logic.stall import stall_control
-from qse_hw.rtl_gen.units.kinds import Integer, OneOf, Switch
+from qse_hw.rtl_gen.units.option_kinds import Integer, OneOf, Switch
 from qse_hw.rtl_gen.units.options import option
 from qse_hw.rtl_gen.units.shared import INPUT
 

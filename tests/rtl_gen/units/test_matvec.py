@@ -9,8 +9,8 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.reference.matvec import Job, multiply_scalar
 from qse_hw.rtl_gen.emit.emit import emit, manifest
 from qse_hw.rtl_gen.emit.unit import unit_class
-from qse_hw.rtl_gen.units.kinds import Integers
 from qse_hw.rtl_gen.units.matvec import MatvecConfig
+from qse_hw.rtl_gen.units.option_kinds import Integers
 from tests.rtl_gen.emit.test_testbench import check_files
 from tests.simulators import icarus
 

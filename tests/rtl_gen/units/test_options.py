@@ -16,7 +16,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit import unit as registry
 from qse_hw.rtl_gen.emit.emit import emit, manifest
 from qse_hw.rtl_gen.emit.unit import UNITS, unit_class
-from qse_hw.rtl_gen.units.kinds import Integer, Step
+from qse_hw.rtl_gen.units.option_kinds import Integer, Step
 from qse_hw.rtl_gen.units.options import REQUIRED, Option, configure, from_json, option, options, read, to_json
 from qse_hw.study.sweep import plan, spec
 from tests.rtl_gen.formats import make

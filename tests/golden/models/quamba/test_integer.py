@@ -132,8 +132,8 @@ def test_products_of_steps_that_no_float32_holds_are_refused():
 def test_requantize(ratio):
     by = multiplier(Fraction(ratio), Scale.from_step(1.0), "here")
     limits = [-(1 << 31), (1 << 31) - 1, 0, 1, -1]
-    centres = [int(Fraction(2 * n + 1, 2) / by.reciprocal) for n in range(-130, 130)]
-    near = [c + d for c in centres for d in (-1, 0, 1) if abs(c + d) < 1 << 31]
+    centers = [int(Fraction(2 * n + 1, 2) / by.reciprocal) for n in range(-130, 130)]
+    near = [c + d for c in centers for d in (-1, 0, 1) if abs(c + d) < 1 << 31]
     accumulators = torch.tensor(limits + near, dtype=torch.int32)
     codes = requantize(accumulators, by)
     assert codes.dtype == torch.int8

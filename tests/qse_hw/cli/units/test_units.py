@@ -12,7 +12,7 @@ from qse_hw.rtl_gen.emit.unit import UNITS, unit_class
 @pytest.fixture
 def parser():
     made = argparse.ArgumentParser()
-    add_unit_parsers(made, lambda unit: unit.add_argument("--colour", default="red") and None)
+    add_unit_parsers(made, lambda unit: unit.add_argument("--color", default="red") and None)
     return made
 
 
@@ -29,9 +29,9 @@ def test_an_unknown_unit_is_one_sentence(parser, name):
 
 
 def test_a_units_own_options_and_the_common_ones(parser):
-    args = parser.parse_args(["decoder", "--lanes", "7", "--colour", "blue"])
-    assert (args.unit, args.lanes, args.colour) == ("decoder", 7, "blue")
-    assert parser.parse_args(["encoder", "--scale", "1"]).colour == "red"
+    args = parser.parse_args(["decoder", "--lanes", "7", "--color", "blue"])
+    assert (args.unit, args.lanes, args.color) == ("decoder", 7, "blue")
+    assert parser.parse_args(["encoder", "--scale", "1"]).color == "red"
     assert not hasattr(args, "scale_bits")
 
 

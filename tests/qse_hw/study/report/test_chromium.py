@@ -20,8 +20,8 @@ def test_in_chromium(report, activations, out, tmp_path, hostile):
             sizes = json.loads(browser.value(SIZES))
             assert len(sizes) >= 6
             assert all(w > 100 and h > 50 for w, h in sizes)
-            colours = browser.value("getComputedStyle(document.documentElement).backgroundColor")
-            assert (sum(map(int, colours[4:-1].split(","))) < 382) == dark
+            colors = browser.value("getComputedStyle(document.documentElement).backgroundColor")
+            assert (sum(map(int, colors[4:-1].split(","))) < 382) == dark
             assert [one["request"]["url"] for one in browser.told("Network.requestWillBeSent")] == [place]
             assert browser.told("Log.entryAdded") == []
             assert browser.told("Runtime.exceptionThrown") == []

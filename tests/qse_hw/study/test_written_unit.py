@@ -13,7 +13,7 @@ from qse_hw.rtl_gen.emit.emit import emit, write
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
-from qse_hw.study.generated import read_generated
+from qse_hw.study.written_unit import read_generated
 from qse_hw.synth.cache import digest
 
 SCALE = Scale.from_step(0.25)

@@ -8,7 +8,7 @@ import numpy as np
 from qse_hw.golden.calibration.calibration import Calibration, LayerCalibration
 from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.sim.replay.plan import Outcome
-from qse_hw.study.calibrated import calibrated
+from qse_hw.study.calibrate import calibrated
 from qse_hw.study.console import progress, table
 from qse_hw.study.sources import Activations, stream
 
