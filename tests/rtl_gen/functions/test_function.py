@@ -13,6 +13,8 @@ from qse_hw.rtl_gen.units.function import FunctionConfig
 from tests.golden.functions.units import KINDS, SHAPES
 from tests.rtl_gen.bench import at_random, join, never, refused, split, stream, used
 
+LONG = pytest.param(SHAPES[-1], marks=pytest.mark.full)  # hundreds of segments
+
 
 def config(kind, **others):
     values = {**kind, **others}
@@ -34,7 +36,7 @@ def check(unit, patterns, **pauses):
 
 @pytest.mark.every(144)
 @pytest.mark.parametrize("made", [{}, {"target": "ecp5"}, {"multiplier": "logic"}, {"multiplier": "gates"}], ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", [*SHAPES[:-1], LONG], ids=str)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind['function']}-{kind['output']}")
 def test_every_input(kind, shape, made):
     unit = config(kind, **shape, **made)

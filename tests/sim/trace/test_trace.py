@@ -66,7 +66,7 @@ def stimuli():
     ]
 
 
-@pytest.fixture(scope="module", params=["verilator", icarus])
+@pytest.fixture(scope="module", params=[pytest.param("verilator", marks=pytest.mark.full), icarus])
 def recorded(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trace")
     return list(zip(stimuli(), record_all(probe(), stimuli(), folder=folder, simulator=request.param), strict=True))
