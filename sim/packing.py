@@ -43,3 +43,10 @@ def split_mark(packed: npt.NDArray[np.uint8], bits: int) -> tuple[npt.NDArray[np
     """Beats (beats, bytes) of ``bits`` bits without the mark above these; the marks (beats,)."""
     rows = np.unpackbits(packed, axis=1, count=bits + 1, bitorder="little")
     return np.packbits(rows[:, :-1], axis=1, bitorder="little"), rows[:, -1].astype(np.bool_)
+
+
+def field_above(packed: npt.NDArray[np.uint8], low: int, bits: int) -> npt.NDArray[np.int64]:
+    """The field (beats,) of ``bits`` bits, maybe none, above the ``low`` low bits of beats (beats, bytes)."""
+    rows = np.unpackbits(packed, axis=1, count=low + bits, bitorder="little")[:, low:]
+    field: npt.NDArray[np.int64] = rows.astype(np.int64) @ (1 << np.arange(bits))
+    return field

@@ -48,19 +48,23 @@ def convolve_scalar(inputs: Sequence[int], taps: Sequence[int], bias: int, M: in
     return requantize_scalar(a, M, k)
 
 
-def windows(values: Integers, first: npt.NDArray[np.bool_], width: int) -> Integers:
+def windows(
+    values: Integers, first: npt.NDArray[np.bool_], width: int, sequences: Integers | None = None
+) -> Integers:
     """The inputs (tokens, channels, width) that each sum takes, the oldest first.
 
     Args:
         values: (tokens, channels).
         first: (tokens, channels), whether the token is its sequence's first. Before the first row, all inputs are 0.
         width: number of taps.
+        sequences: (tokens,), the number of each token's sequence, whose past inputs it has; None: there is only one.
     """
     seen = np.zeros((*values.shape, width), np.int64)
-    last = np.zeros((values.shape[1], width), np.int64)
-    for token, now in enumerate(values):
-        old = np.where(first[token, :, None], 0, last[:, 1:])
-        seen[token] = last = np.concatenate((old, now[:, None]), axis=1)
+    numbers = np.zeros(len(values), np.int64) if sequences is None else sequences
+    last = np.zeros((int(numbers.max(initial=0)) + 1, values.shape[1], width), np.int64)
+    for token, (number, now) in enumerate(zip(numbers.tolist(), values, strict=True)):
+        old = np.where(first[token, :, None], 0, last[number, :, 1:])
+        seen[token] = last[number] = np.concatenate((old, now[:, None]), axis=1)
     return seen
 
 

@@ -9,6 +9,7 @@ from qse_hw.rtl_gen.convolution.channel_sum import ChannelSum, channel_sum_laten
 from qse_hw.rtl_gen.linear.store import address_bits, idle_signal, loadable_store
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.logic.sequences import sequence_field, walk
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.logic.stall import connect, stall_control, sticky
 from qse_hw.rtl_gen.units.convolution import ConvolutionConfig
@@ -30,6 +31,9 @@ class Convolution(wiring.Component):
     ``READ_DELAY`` beats, so it is written before the next token reads it. In a sequence's first token, past inputs
     count as 0, so nothing has to be cleared. For several layers in turn, ``channels`` is the sum over the layers.
 
+    With several sequences, each has past inputs of its own, and a token those of its sequence: the memory is
+    ``sequences`` times as deep.
+
     Latency: :attr:`latency` cycles. Throughput: one beat per cycle (initiation interval 1); stalls as a whole.
 
     Parameters:
@@ -37,7 +41,8 @@ class Convolution(wiring.Component):
 
     Members:
         i: stream of ``lanes`` signed inputs, lane 0 in the low bits, above them ``first``: the beat belongs to the
-            first token of a sequence; ``channels / lanes`` beats per token.
+            first token of a sequence; with several ``sequences``, above that the ``sequence``, of which that in a
+            token's first beat counts and must be below ``sequences``; ``channels / lanes`` beats per token.
         o: stream of ``lanes`` signed 16-bit sums.
         parameters: stream of words, a channel's parameters and an address
             (:func:`qse_hw.golden.reference.convolution.pack_parameters`); ready while no beat is in the unit. The
@@ -52,7 +57,10 @@ class Convolution(wiring.Component):
         word = {
             "address": unsigned(address_bits(config.lanes, self.beats)), "data": unsigned(word_bits(config.taps))
         }  # fmt: skip
-        beat = {"values": data.ArrayLayout(signed(config.width), config.lanes), "first": unsigned(1)}
+        beat = {
+            "values": data.ArrayLayout(signed(config.width), config.lanes), "first": unsigned(1),
+            **sequence_field(config.sequences),
+        }  # fmt: skip
         super().__init__(
             {
                 "i": In(stream.Signature(data.StructLayout(beat))),
@@ -85,15 +93,26 @@ class Convolution(wiring.Component):
         config = self.config
         stages = Stages(m, ())
         with m.If(self.i.valid):
-            position, _ = count(m, self.beats, "position")
+            position, last = count(m, self.beats, "position")
         place = stages.register(position, "place")
+        past_place = place
+        if config.sequences > 1:
+            begins = Signal(init=1)
+            with m.If(self.i.valid):
+                m.d.sync += begins.eq(last)
+                past_place = walk(
+                    m, begins=begins, sequence=self.i.payload["sequence"], sequences=config.sequences,
+                    places=self.beats, name="past_place",
+                )  # fmt: skip
         parameters = loadable_store(
             m, self.parameters, advance=advance, idle=idle, place=place, banks=config.lanes, depth=self.beats,
             width=word_bits(config.taps), target=config.target,
         )  # fmt: skip
 
         past_bits = (config.taps - 1) * config.width
-        m.submodules.past = past = BlockRam(width=config.lanes * past_bits, depth=self.beats, target=config.target)
+        m.submodules.past = past = BlockRam(
+            width=config.lanes * past_bits, depth=config.sequences * self.beats, target=config.target
+        )
         values = stages.delay(self.i.payload["values"].as_value(), READ_DELAY, "values")
         first = stages.delay(self.i.payload["first"], READ_DELAY, "first")
         entered = Signal(READ_DELAY)  # with a reset: what entered before it is not written
@@ -114,9 +133,9 @@ class Convolution(wiring.Component):
             lanes.append(lane)
         m.d.comb += [
             past.enable.eq(advance),
-            past.place.eq(place),
+            past.place.eq(past_place),
             past.write.eq(entered[-1]),
-            past.write_place.eq(stages.delay(place, BlockRam.latency, "write_place")),
+            past.write_place.eq(stages.delay(past_place, BlockRam.latency, "write_place")),
             past.data.eq(Cat(moved)),
         ]
         return lanes

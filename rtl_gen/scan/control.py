@@ -5,15 +5,19 @@ from typing import Any, NamedTuple
 from amaranth.hdl import Cat, Module, Signal, Value
 
 from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.logic.sequences import walk
+from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.units.scan import ScanConfig
 
 
 class Issued(NamedTuple):
-    """A group is issued; it is its channel's last; and the last one that its set of coefficients serves."""
+    """A group is issued; it is its channel's last; and the last one that its set of coefficients serves; with several
+    sequences, it is its token's first."""
 
     group: Signal
     last: Signal
     set_last: Signal
+    token_first: Signal | None = None
 
 
 class Chains:
@@ -28,6 +32,8 @@ class Chains:
     def __init__(self, m: Module, issued: Issued, steps: int) -> None:
         self._bits: dict[str, list[Value]] = {}
         for name, bit in issued._asdict().items():
+            if bit is None:
+                continue
             chain = Signal(steps, name=f"{name}_at")
             m.d.sync += chain.eq(Cat(bit, chain))
             self._bits[name] = [bit, *chain]
@@ -43,6 +49,10 @@ class Chains:
     def set_last(self, step: int) -> Value:
         """Whether the last one of a set of coefficients is."""
         return self._bits["set_last"][step]
+
+    def token_first(self, step: int) -> Value:
+        """Whether a token's first one is, with several sequences."""
+        return self._bits["token_first"][step]
 
 
 class Issue(NamedTuple):
@@ -63,12 +73,15 @@ def issue(m: Module, i: Any, config: ScanConfig, *, begins: Signal, room: Value,
         begins: is set: a channel is begun.
         room, ready: with both, a channel may begin.
     """
-    issued = Issued(Signal(name="group"), Signal(name="last"), Signal(name="set_last"))
+    issued = Issued(
+        Signal(name="group"), Signal(name="last"), Signal(name="set_last"),
+        Signal(name="token_first") if config.sequences > 1 else None,
+    )  # fmt: skip
     begin = Signal(init=1)
     go = Signal()
     with m.If(issued.group):
         _, group_last = count(m, config.groups, "group_number")
-        place, _ = count(m, config.channels * config.groups, "place")
+        place, token_last = count(m, config.channels * config.groups, "place")
         m.d.sync += begin.eq(group_last)
     with m.If(issued.last):
         channel, _ = count(m, config.channels, "channel")
@@ -81,7 +94,44 @@ def issue(m: Module, i: Any, config: ScanConfig, *, begins: Signal, room: Value,
         issued.set_last.eq(issued.last & layer_last),
         begins.eq(issued.group & begin),
     ]
+    if issued.token_first is not None:
+        token_begin = Signal(init=1)
+        with m.If(issued.group):
+            m.d.sync += token_begin.eq(token_last)
+        m.d.comb += issued.token_first.eq(issued.group & token_begin)
     return Issue(issued, place, channel)
+
+
+def state_places(
+    m: Module, config: ScanConfig, chains: Chains, channel: Any, *, read: int, write: int
+) -> tuple[Signal, Signal]:
+    """Where the states of a group are read at step ``read``, and where they are written at step ``write``.
+
+    Args:
+        m: is added to.
+        config: of the unit.
+        chains: of the groups that were issued.
+        channel: the beat whose groups are issued.
+        read, write: the steps.
+    """
+    groups, stages = config.channels * config.groups, Stages(m, ())
+    if config.sequences == 1:
+        with m.If(chains.group(read)):
+            read_place, _ = count(m, groups, "read_place")
+        with m.If(chains.group(write)):
+            write_place, _ = count(m, groups, "write_place")
+        return read_place, write_place
+
+    def place(step: int, sequence: Value, name: str) -> Signal:
+        with m.If(chains.group(step - 1)):
+            return walk(
+                m, begins=chains.token_first(step - 1), sequence=sequence, sequences=config.sequences, places=groups,
+                name=name,
+            )  # fmt: skip
+
+    reads = stages.delay(channel.sequence, read - 1, "read_sequence")
+    writes = stages.delay(reads, write - read, "write_sequence")
+    return place(read, reads, "read_place"), place(write, writes, "write_place")
 
 
 def reserve(m: Module, *, depth: int, begins: Value, left: Value, room: Signal, idle: Signal) -> None:

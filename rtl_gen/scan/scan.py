@@ -14,9 +14,10 @@ from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.delay import Delay
 from qse_hw.rtl_gen.logic.queue import Queue
+from qse_hw.rtl_gen.logic.sequences import sequence_field
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.scan.coefficients import coefficient_sets, release_step
-from qse_hw.rtl_gen.scan.control import Chains, issue, reserve
+from qse_hw.rtl_gen.scan.control import Chains, issue, reserve, state_places
 from qse_hw.rtl_gen.scan.schedule import accumulator_bits, schedule
 from qse_hw.rtl_gen.scan.state import StateLane
 from qse_hw.rtl_gen.units.scan import ScanConfig
@@ -35,7 +36,8 @@ class Scan(wiring.Component):
     channel is begun only when the queue at the end has room for its output. So a stalled output stops the unit between
     channels. The states are in a memory, a word per group. A token has at least :attr:`least_groups` groups, so a word
     is written before the next token reads it. In a sequence's first token, old states count as 0, so nothing has to be
-    cleared.
+    cleared. With several sequences, each has states of its own, and a token those of its sequence: the memory is
+    ``sequences`` times as deep.
 
     Each layer's channels share one set of B and C, loaded into one of two buffers while the other is in use. Counters
     that are advanced where a word is needed address it there; no address is delayed.
@@ -51,7 +53,8 @@ class Scan(wiring.Component):
 
     Members:
         i: stream of channels: x, signed; ``delta``, unsigned; ``first``: the beat belongs to the first token of a
-            sequence.
+            sequence; with several ``sequences``, above that the ``sequence``, of which that in a token's first beat
+            counts and must be below ``sequences``.
         o: stream of outputs, signed.
         coefficients: stream of B and C of ``lanes`` states each; ``states / lanes`` beats per layer of each token, from
             state 0 on.
@@ -79,9 +82,14 @@ class Scan(wiring.Component):
             )
             for name, depth in self.depths.items()
         }
-        beat = {"x": signed(widths.x), "delta": unsigned(DELTA_BITS), "first": unsigned(1)}
+        beat = {
+            "x": signed(widths.x), "delta": unsigned(DELTA_BITS), "first": unsigned(1),
+            **sequence_field(config.sequences),
+        }  # fmt: skip
         coefficients = data.ArrayLayout(signed(COEFFICIENT_BITS), lanes)
-        self.states = BlockRam(width=lanes * widths.state, depth=self.depths["decays"], target=target)
+        self.states = BlockRam(
+            width=lanes * widths.state, depth=config.sequences * self.depths["decays"], target=target
+        )
         super().__init__(
             {
                 "i": In(stream.Signature(data.StructLayout(beat))),
@@ -200,17 +208,15 @@ class Scan(wiring.Component):
     ) -> tuple[Value, Value]:
         """The sum of each group's terms, and whether one of its states was clamped, both at step ``terms``."""
         config, steps, stages = self.config, self.steps, Stages(m, ())
-        widths, depth = config.widths, self.depths["decays"]
+        widths = config.widths
         store = self._loaded(m, "decays", slice(None), idle, "decays_store")
         m.d.comb += store.place.eq(stages.register(place, "decay_place"))
         delta = stages.delay(self.i.payload.delta, steps.parameters, "lane_delta")
         first = stages.delay(self.i.payload.first, steps.forget, "first")
         m.submodules.states = memory = self.states
-        at = steps.state - BlockRam.latency
-        with m.If(chains.group(at)):
-            read_place, _ = count(m, depth, "read_place")
-        with m.If(chains.group(steps.new)):
-            write_place, _ = count(m, depth, "write_place")
+        read_place, write_place = state_places(
+            m, config, chains, self.i.payload, read=steps.state - BlockRam.latency, write=steps.new
+        )
         B, C = coefficients
         for number, lane in enumerate(self._lanes):
             m.submodules[f"lane{number}"] = lane

@@ -21,7 +21,7 @@ from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.option_kinds import Integer
 from qse_hw.rtl_gen.units.options import option
-from qse_hw.rtl_gen.units.shared import LANES, TARGET
+from qse_hw.rtl_gen.units.shared import LANES, SEQUENCES, TARGET, first_meaning, mix_sequences
 
 if TYPE_CHECKING:
     from qse_hw.rtl_gen.convolution.convolution import Convolution
@@ -43,6 +43,7 @@ class ConvolutionConfig(UnitConfig):
     taps: int = option(kind=Integer(2, 4), help="taps of each channel", metavar="N", default=4, measure="taps")
     width: int = option(kind=Integer(2, 16), help="bits of the inputs", metavar="B", default=16, measure="bits")
     lanes: int = option(LANES)
+    sequences: int = option(SEQUENCES)
     target: str = option(TARGET)
 
     def __post_init__(self) -> None:
@@ -56,6 +57,8 @@ class ConvolutionConfig(UnitConfig):
     @property
     def label(self) -> str:
         words = [self.unit, str(self.channels), f"taps={self.taps}", f"s{self.width}"]
+        if self.sequences > 1:
+            words.append(f"sequences={self.sequences}")
         if self.target != "generic":
             words.append(self.target)
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
@@ -75,8 +78,8 @@ class ConvolutionConfig(UnitConfig):
         if self.lanes > 1:
             address = f"channel modulo {self.lanes} in {lane_bits} bits, above them channel / {self.lanes}"
         return {
-            "i__payload": f"inputs, two's complement, {self.width} bits each, lane 0 in the low bits; top bit: first "
-            f"token of a sequence; beats per token: {self.channels // self.lanes}",
+            "i__payload": f"inputs, two's complement, {self.width} bits each, lane 0 in the low bits; "
+            f"{first_meaning(self.sequences)}; beats per token: {self.channels // self.lanes}",
             "o__payload": f"sums, two's complement, {OUTPUT_BITS} bits each, lane 0 in the low bits",
             "parameters__payload": f"low bits: address ({address}); above: {self.taps} int8 taps, the oldest input's "
             "first, int32 bias, M in 16 bits, k in 6",
@@ -96,12 +99,14 @@ class ConvolutionConfig(UnitConfig):
         first = np.zeros(len(values), np.bool_)
         first[np.cumsum([0, *_SEQUENCES[:-1]])] = True
         parameters = self.random_parameters(rng)
-        seen = windows(values, np.repeat(first[:, None], self.channels, axis=1), self.taps)
+        sequence, first = mix_sequences(rng, first, self.sequences)
+        seen = windows(values, np.repeat(first[:, None], self.channels, axis=1), self.taps, sequence)
         outputs, saturated = convolve(seen, parameters)
         words = pack_parameters(parameters, input_bits=self.width, lanes=self.lanes)
         return {
             "inputs": values,
             "first": first,
+            **({"sequence": sequence} if self.sequences > 1 else {}),
             **parameters._asdict(),
             "outputs": outputs,
             "saturated": saturated,
@@ -124,7 +129,8 @@ class ConvolutionConfig(UnitConfig):
 
         arrays, beats = self.vectors(), self.channels // self.lanes
         inputs = join_lanes(arrays["inputs"], self.width, self.lanes)
-        marks = np.repeat(arrays["first"], beats).tolist()
+        above = arrays["first"].astype(np.int64) | arrays.get("sequence", np.int64(0)) << 1
+        marks = np.repeat(above, beats).tolist()
         address_width = address_bits(self.lanes, beats)
         words = [int.from_bytes(word.tobytes(), "little") for word in arrays["parameters_words"]]
         pairs = zip(arrays["parameters_addresses"].tolist(), words, strict=True)

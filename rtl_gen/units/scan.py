@@ -26,7 +26,7 @@ from qse_hw.rtl_gen.emit.beats import Beats, Stream, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.option_kinds import Integer
 from qse_hw.rtl_gen.units.options import option
-from qse_hw.rtl_gen.units.shared import LANES, TARGET
+from qse_hw.rtl_gen.units.shared import LANES, SEQUENCES, TARGET, first_meaning, mix_sequences
 
 if TYPE_CHECKING:
     from qse_hw.rtl_gen.scan.scan import Scan
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SEED = 20261202  # of the vectors' random values
 _SEQUENCES = (1, 5, 10)  # tokens of each
 _DSP_BITS = 18
+MAX_STATE_WORDS = MAX_SIZE << 8
+"""Words of the memory of states, each of as many states as there are lanes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,7 @@ class ScanConfig(UnitConfig):
         kind=Integer(0, 15), help="places by which delta A is shifted right to have 16 fraction bits", metavar="N",
         default=5, measure="places",
     )  # fmt: skip
+    sequences: int = option(SEQUENCES)
     target: str = option(TARGET)
 
     def __post_init__(self) -> None:
@@ -74,6 +77,12 @@ class ScanConfig(UnitConfig):
             raise InputError(
                 f"Channels must be at least {least}, so that a state is written before the next token reads it, not "
                 f"{self.channels}; pad a token with channels whose parameters are 0, or take fewer lanes"
+            )
+        most = MAX_STATE_WORDS // (self.channels * self.groups)
+        if self.sequences > most:
+            raise InputError(
+                f"Sequences must be at most {most}, so that the memory of states has at most {MAX_STATE_WORDS:,} "
+                f"words, not {self.sequences}; keep fewer sequences, or take more lanes"
             )
 
     @property
@@ -98,6 +107,8 @@ class ScanConfig(UnitConfig):
         words = [self.unit, str(self.channels), f"states={self.states}", f"s{self.state_bits}"]
         if self.layers > 1:
             words.append(f"layers={self.layers}")
+        if self.sequences > 1:
+            words.append(f"sequences={self.sequences}")
         if self.target != "generic":
             words.append(self.target)
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
@@ -123,8 +134,8 @@ class ScanConfig(UnitConfig):
     def meanings(self) -> Mapping[str, str]:
         address = f"low bits: address (channel * {self.groups} + state / {self.lanes}); above: A"
         return {
-            "i__payload": f"x, two's complement, {self.x_bits} bits; delta, unsigned, {DELTA_BITS} bits; top bit: "
-            f"first token of a sequence; beats per token: {self.channels}",
+            "i__payload": f"x, two's complement, {self.x_bits} bits; delta, unsigned, {DELTA_BITS} bits; "
+            f"{first_meaning(self.sequences)}; beats per token: {self.channels}",
             "o__payload": f"outputs, two's complement, {OUTPUT_BITS} bits",
             "coefficients__payload": f"B of {self.lanes} states, two's complement, {COEFFICIENT_BITS} bits each, the "
             f"first in the low bits; above, C; beats per layer of each token: {self.groups}",
@@ -153,10 +164,12 @@ class ScanConfig(UnitConfig):
         x, delta, B, C = self.random_tokens(rng, tokens)
         first = np.zeros(tokens, np.bool_)
         first[np.cumsum([0, *_SEQUENCES[:-1]])] = True
-        scanned = self.expected(x, delta, first, B, C, parameters)
+        sequence, first = mix_sequences(rng, first, self.sequences)
+        scanned = self.expected(x, delta, first, B, C, parameters, sequence)
         channel_words, decay_words = self.words(parameters)
         return {
-            "x": x, "delta": delta, "first": first, "B": B, "C": C, **parameters._asdict(),
+            "x": x, "delta": delta, "first": first, **({"sequence": sequence} if self.sequences > 1 else {}),
+            "B": B, "C": C, **parameters._asdict(),
             "outputs": np.asarray(scanned.y).astype(np.int16),
             "inflow_saturated": np.asarray(scanned.inflow_saturated),
             "state_saturated": np.asarray(scanned.state_saturated),
@@ -177,16 +190,18 @@ class ScanConfig(UnitConfig):
         B: np.ndarray[Any, Any],
         C: np.ndarray[Any, Any],
         parameters: Parameters,
+        sequence: np.ndarray[Any, Any] | None = None,
     ) -> Scanned:
-        """Of tokens x, delta (tokens, channels), first (tokens,), B, C (tokens, layers, states): arrays (tokens,
-        channels)."""
-        h = np.zeros((self.channels, self.states), np.int64)
+        """Of tokens x, delta (tokens, channels), first (tokens,), B, C (tokens, layers, states), and the numbers of
+        their sequences (tokens,), by default all of the same: arrays (tokens, channels)."""
+        numbers = np.zeros(len(x), np.int64) if sequence is None else sequence
+        h = np.zeros((self.sequences, self.channels, self.states), np.int64)
         per_layer = self.channels // self.layers
         rows = []
-        for token in range(len(x)):
+        for token, number in enumerate(numbers.tolist()):
             own = [np.repeat(part[token], per_layer, axis=0) for part in (B, C)]
-            old = np.zeros_like(h) if first[token] else h
-            scanned, h = scan(x[token], delta[token], old, own[0], own[1], parameters, self.widths)
+            old = np.zeros_like(h[number]) if first[token] else h[number]
+            scanned, h[number] = scan(x[token], delta[token], old, own[0], own[1], parameters, self.widths)
             rows.append(scanned)
         return Scanned(*(np.stack(part) for part in zip(*rows, strict=True)))
 
@@ -222,7 +237,9 @@ class ScanConfig(UnitConfig):
         """The vectors, after the parameters."""
         arrays = self.vectors()
         return Beats(
-            inputs=stream("i", self.channel_beats(arrays["x"], arrays["delta"], arrays["first"])),
+            inputs=stream(
+                "i", self.channel_beats(arrays["x"], arrays["delta"], arrays["first"], arrays.get("sequence"))
+            ),
             outputs=stream("o", join_lanes(arrays["outputs"], OUTPUT_BITS, 1)),
             first=(
                 self._load("parameters", arrays, self.channels),
@@ -235,11 +252,17 @@ class ScanConfig(UnitConfig):
         )
 
     def channel_beats(
-        self, x: np.ndarray[Any, Any], delta: np.ndarray[Any, Any], first: np.ndarray[Any, Any]
+        self,
+        x: np.ndarray[Any, Any],
+        delta: np.ndarray[Any, Any],
+        first: np.ndarray[Any, Any],
+        sequence: np.ndarray[Any, Any] | None = None,
     ) -> list[int]:
-        """The beats of tokens x and delta (tokens, channels), first (tokens,)."""
+        """The beats of tokens x and delta (tokens, channels), first, and the numbers of their sequences (tokens,), by
+        default all 0."""
         mask = (1 << self.x_bits) - 1
-        marks = np.repeat(first.astype(np.int64), self.channels) << (self.x_bits + DELTA_BITS)
+        above = first.astype(np.int64) | (0 if sequence is None else sequence << 1)
+        marks = np.repeat(above, self.channels) << (self.x_bits + DELTA_BITS)
         beats: list[int] = ((x.reshape(-1) & mask) | delta.reshape(-1) << self.x_bits | marks).tolist()
         return beats
 

@@ -2,6 +2,9 @@
 
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
+
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import PRESETS
 from qse_hw.golden.formats.scale import MAX_SCALE_BITS
@@ -21,6 +24,10 @@ SCALE_BITS = Option(
     kind=Integer(1, MAX_SCALE_BITS), help=f"width of M, 1 to {MAX_SCALE_BITS}", metavar="B", default=16, measure="bits"
 )
 LANES = Option(kind=Integer(1, 1024), help="values per cycle", metavar="N", default=1, measure="values")
+SEQUENCES = Option(
+    kind=Integer(1, 256), help="sequences whose states are kept, so that their tokens may be mixed", metavar="N",
+    default=1, measure="sequences",
+)  # fmt: skip
 TARGET = Option(kind=OneOf(TARGETS), help=" or ".join(TARGETS), metavar="T", default=TARGETS[0])
 PIPELINE = Option(
     kind=Integer(optional=True),
@@ -45,3 +52,34 @@ SILU_ERROR = Option(
     kind=Number(), help="the most that an output may be away from SiLU", metavar="E", default=Fraction(1, 4096),
     text_default="2^-12",
 )  # fmt: skip
+
+
+def sequence_bits(sequences: int) -> int:
+    """Bits of a sequence's number; of the only one none."""
+    return (sequences - 1).bit_length()
+
+
+def first_meaning(sequences: int) -> str:
+    """What the top bits of a unit's input are that keeps the states of so many sequences."""
+    if sequences == 1:
+        return "top bit: first token of a sequence"
+    bits = sequence_bits(sequences)
+    return f"above, a bit: first token of its sequence; top {bits} bits: the sequence's number, below {sequences}"
+
+
+def mix_sequences(
+    rng: np.random.Generator, first: npt.NDArray[np.bool_], sequences: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Random numbers of sequences for the tokens of vectors, and which tokens are their sequences' first.
+
+    Args:
+        rng: draws the numbers; of the only sequence none.
+        first: (tokens,): these are first tokens, too.
+        sequences: how many there are.
+    """
+    if sequences == 1:
+        return np.zeros(len(first), np.int64), first
+    numbers = rng.integers(0, sequences, len(first))
+    begins = np.zeros(len(first), np.bool_)
+    begins[np.unique(numbers, return_index=True)[1]] = True
+    return numbers, first | begins

@@ -6,12 +6,13 @@ import numpy.typing as npt
 from qse_hw.golden.reference.convolution import OUTPUT_BITS, convolve, unpack_parameters, windows, word_bits
 from qse_hw.rtl_gen.linear.store import address_bits
 from qse_hw.rtl_gen.units.convolution import ConvolutionConfig
+from qse_hw.rtl_gen.units.shared import sequence_bits
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.parameter_memory import ParameterMemory, loaded
 from qse_hw.sim.cycle.status import flag_of_beats
 from qse_hw.sim.cycle.stimulus import Stimulus
 from qse_hw.sim.cycle.trace import Trace
-from qse_hw.sim.packing import pack, signed, split_mark, unpack
+from qse_hw.sim.packing import field_above, pack, signed, split_mark, unpack
 
 
 class ConvolutionModel:
@@ -42,11 +43,13 @@ class ConvolutionModel:
         config, lanes = self._config, self._config.lanes
         tokens = -(-len(accepted) // self._beats)
         packed, marks = split_mark(stimulus.beats[: len(accepted)], lanes * config.width)
+        heads = stimulus.beats[: len(accepted) : self._beats]
+        numbers = field_above(heads, lanes * config.width + 1, sequence_bits(config.sequences))
         inputs = np.zeros((tokens * self._beats, lanes), np.int64)
         first = np.zeros((tokens * self._beats, lanes), np.bool_)
         inputs[: len(accepted)] = signed(unpack(packed, config.width, lanes), config.width)
         first[: len(accepted)] = marks[:, None]
-        seen = windows(inputs.reshape(tokens, -1), first.reshape(tokens, -1), config.taps)
+        seen = windows(inputs.reshape(tokens, -1), first.reshape(tokens, -1), config.taps, numbers)
         seen = seen.reshape(-1, lanes, config.taps)[: len(accepted)]
         outputs, clamped = np.zeros((len(accepted), lanes), np.int16), np.zeros((len(accepted), lanes), np.bool_)
         versions = memory.versions(accepted)

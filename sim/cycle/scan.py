@@ -20,6 +20,7 @@ from qse_hw.golden.reference.words import as_signed, split_fields
 from qse_hw.rtl_gen.linear.store import address_bits
 from qse_hw.rtl_gen.scan.scan import FLAGS
 from qse_hw.rtl_gen.units.scan import ScanConfig
+from qse_hw.rtl_gen.units.shared import sequence_bits
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.parameter_memory import ParameterMemory, as_rows
 from qse_hw.sim.cycle.status import flag_of_beats
@@ -167,17 +168,19 @@ class ScanModel:
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
         """The output (channels,) of every channel that began, and what was clamped (3, channels)."""
         config, count = self._config, len(begun)
-        fields = split_fields(stimulus.beats[:count], [config.x_bits, DELTA_BITS, 1])
+        sizes = [config.x_bits, DELTA_BITS, 1, sequence_bits(config.sequences)]
+        fields = split_fields(stimulus.beats[:count], sizes)
         x, delta, first = as_signed(fields[0], config.x_bits), fields[1], fields[2]
-        h = np.zeros((config.channels, config.states), np.int64)
+        h = np.zeros((config.sequences, config.channels, config.states), np.int64)
         values, clamped = np.zeros(count, np.int16), np.zeros((3, count), np.bool_)
         per_set = config.channels // config.layers
         for part in self._parts(begun, memories):
             now = slice(part.begin, part.end)
             own = slice(part.first_channel, part.first_channel + part.end - part.begin)
             B, C = sets[part.begin // per_set]
-            old = np.where(first[now, None] > 0, 0, h[own])
-            scanned, h[own] = scan(x[now], delta[now], old, B, C, part.parameters, config.widths)
+            states = h[fields[3][part.begin - part.begin % config.channels]]
+            old = np.where(first[now, None] > 0, 0, states[own])
+            scanned, states[own] = scan(x[now], delta[now], old, B, C, part.parameters, config.widths)
             values[now] = scanned.y
             clamped[:, now] = scanned[1:]
         return values, clamped

@@ -60,6 +60,15 @@ def test_arrays_equal_the_scalar_and_the_integer_model(channels, width, bits, rn
     assert flags[0, "conv_sum"] == saturated.sum()
 
 
+def test_mixed_sequences_have_past_inputs_of_their_own(rng):
+    values, numbers = rng.integers(-9, 9, (12, 3)), rng.integers(0, 2, 12)
+    first = np.repeat(rng.random((12, 1)) < 0.2, 3, axis=1)
+    mixed = windows(values, first, 3, numbers)
+    for number in (0, 1):
+        own = numbers == number
+        np.testing.assert_array_equal(mixed[own], windows(values[own], first[own], 3))
+
+
 @pytest.mark.parametrize(
     ("a", "M", "k", "value", "saturated"),
     [(1, 1, 1, 1, False), (-1, 1, 1, 0, False), (-3, 1, 1, -1, False), (32767, 1, 0, 32767, False),

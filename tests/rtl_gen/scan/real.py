@@ -67,6 +67,7 @@ def scans_of(parameters, ids, chosen, widths, monkeypatch):
         model.step(int(token))
     x, delta, y = (np.array(given[name]).reshape(tokens, -1) for name in ("x", "delta", "y"))
     B, C = (np.array(given[name]).reshape(tokens, len(parameters.layers), -1) for name in ("B", "C"))
-    job = Job(parameters_of(parameters.layers, chosen, widths), x, delta, np.arange(tokens) == 0, B, C)
+    first, sequence = np.arange(tokens) == 0, np.zeros(tokens, np.int64)
+    job = Job(parameters_of(parameters.layers, chosen, widths), x, delta, first, B, C, sequence)
     states = np.concatenate([np.array(mixer.h)[chosen] for mixer in model.mixers])
     return Scans(job, y, states, {name for (_, name), count in model.saturated.items() if count})

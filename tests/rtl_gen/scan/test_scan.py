@@ -16,6 +16,7 @@ from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.scan.scan import FLAGS, Scan
 from qse_hw.rtl_gen.units.scan import ScanConfig
 from qse_hw.sim.cycle.scan import ScanModel
+from qse_hw.sim.cycle.trace import first_difference
 from qse_hw.sim.trace.amaranth_trace import simulate
 from qse_hw.sim.trace.trace import record
 from tests.golden.models.integer import small
@@ -27,12 +28,11 @@ from tests.sim.cycle.scan_stimuli import job, payloads_of, results, stimulus
 
 def outputs(unit, given):
     """What the scalar model makes of a job: outputs (tokens, channels), which of the flags are set."""
-    h = [[0] * unit.states for _ in range(unit.channels)]
-    per_layer, rows, flags = unit.channels // unit.layers, [], [False] * 3
-    for token in range(len(given.x)):
+    per_layer, rows, flags, states = unit.channels // unit.layers, [], [False] * 3, {}
+    for token, number in enumerate(given.sequence.tolist()):
         if given.first[token]:
-            h = [[0] * unit.states for _ in range(unit.channels)]
-        row = []
+            states[number] = [[0] * unit.states for _ in range(unit.channels)]
+        h, row = states[number], []
         for c in range(unit.channels):
             B, C = (part[token, c // per_layer].tolist() for part in (given.B, given.C))
             x, delta = int(given.x[token, c]), int(given.delta[token, c])
@@ -97,19 +97,42 @@ def test_two_sequences_in_a_row_equal_two_fresh_starts(rng):
     both = job(rng, unit, 7, first=np.isin(np.arange(7), (0, 3)))
 
     def made(tokens):
-        part = both._replace(**{name: getattr(both, name)[tokens] for name in ("x", "delta", "first", "B", "C")})
-        return results(unit, ScanModel(unit).run(stimulus(rng, unit, [part])))
+        return results(unit, ScanModel(unit).run(stimulus(rng, unit, [both.of(tokens)])))
 
     whole = results(unit, simulate(unit.component(), stimulus(rng, unit, [both])))
     np.testing.assert_array_equal(whole, np.concatenate([made(slice(0, 3)), made(slice(3, 7))]))
 
 
-def test_a_reset_within_a_token(rng):
-    """The next beat is a token's first again, the next coefficients a set's; nothing of before leaves or is stored."""
-    unit = ScanConfig(channels=4, states=4, lanes=2)
+@pytest.mark.every(3)
+@pytest.mark.parametrize(
+    ("sequences", "target", "sizes"),
+    [(3, "generic", {"channels": 7, "states": 1}), (2, "ecp5", {"channels": 6, "states": 4, "lanes": 2, "layers": 2}),
+     (4, "generic", {"channels": 4, "states": 6, "lanes": 3, "layers": 2})],
+)  # fmt: skip
+def test_mixed_sequences_equal_each_alone(sequences, target, sizes, rng):
+    """A token of the fewest groups, too. Some sequences begin again while others go on. The model equals the unit."""
+    unit = ScanConfig(**sizes, sequences=sequences, target=target)
+    given = job(rng, unit, 4 * sequences, first=rng.random(4 * sequences) < 0.2)
+    offered = stimulus(rng, unit, [given], seed=93)
+    trace = simulate(unit.component(), offered)
+    assert first_difference(ScanModel(unit).run(offered), trace) == ""
+    made, alone = results(unit, trace), replace(unit, sequences=1)
+    assert set(given.sequence) == set(range(sequences))
+    for number in range(sequences):
+        own = given.sequence == number
+        assert made[own].tolist() == outputs(alone, given.of(own))[0]
+
+
+@pytest.mark.parametrize("sequences", [1, 2])
+def test_a_reset_within_a_token(sequences, rng):
+    """The next beat is a token's first again, the next coefficients a set's; nothing of before leaves or is stored.
+    A sequence whose token was not inside goes on."""
+    unit = ScanConfig(channels=4, states=4, lanes=2, sequences=sequences)
     given = job(rng, unit, 4, first=np.array([True, False, True, False]))
+    if sequences == 2:
+        given = given._replace(sequence=np.array([0, 1, 0, 1]), first=np.array([True, True, False, True]))
     dut, left = unit.component(), []
-    beats = unit.channel_beats(given.x, given.delta, given.first)
+    beats = unit.channel_beats(given.x, given.delta, given.first, given.sequence)
     coefficients = unit.coefficient_beats(given.B, given.C)
 
     async def process(ctx, rst):
@@ -186,6 +209,7 @@ def test_ports():
     assert len(dut.coefficients.payload.as_value()) == 2 * 3 * 16
     assert len(dut.parameters.payload.as_value()) == 4 + 16 + 6 + 5 + 5 + 20
     assert len(dut.decays.payload.as_value()) == 5 + 3 * 7
+    assert len(used(Scan(ScanConfig(channels=12, sequences=5))).i.payload.as_value()) == 16 + 18 + 1 + 3
 
 
 @pytest.mark.every(3)
@@ -212,6 +236,12 @@ def test_the_fewest_channels(state_bits, target):
         ({"d_bits": 36}, "D bits must be from 2 to 35, not 36"),
         ({"a_bits": 19}, "A bits must be from 2 to 18, not 19"),
         ({"decay_shift": 16}, "Decay shift must be from 0 to 15, not 16"),
+        ({"sequences": 0}, "Sequences must be from 1 to 256, not 0"),
+        (
+            {"channels": 8192, "sequences": 129},
+            "Sequences must be at most 128, so that the memory of states has at most 16,777,216 words, not 129; keep "
+            "fewer sequences, or take more lanes",
+        ),
         ({"target": "asic"}, "Target must be one of generic, ecp5, not 'asic'"),
     ],
 )

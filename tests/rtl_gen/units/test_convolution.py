@@ -15,18 +15,20 @@ from tests.simulators import icarus
 
 PLAIN = ConvolutionConfig(channels=6)
 FULL = ConvolutionConfig(channels=70, taps=3, width=9, lanes=2, target="ecp5")
+MIXED = ConvolutionConfig(channels=6, lanes=2, sequences=3)
 
 
 def test_names():
     assert unit_class("convolution") is ConvolutionConfig
     assert (PLAIN.top, PLAIN.label) == ("qse_convolution", "convolution 6 taps=4 s16")
     assert FULL.label == "convolution 70 taps=3 s9 ecp5 x2"
+    assert MIXED.label == "convolution 6 taps=4 s16 sequences=3 x2"
 
 
 def test_manifest():
     document = json.loads(json.dumps(manifest(emit(FULL))))
     assert document["parameters"] == {
-        "unit": "convolution", "channels": 70, "taps": 3, "width": 9, "lanes": 2, "target": "ecp5"
+        "unit": "convolution", "channels": 70, "taps": 3, "width": 9, "lanes": 2, "sequences": 1, "target": "ecp5"
     }  # fmt: skip
     assert (document["beats_per_token"], document["max_bias"]) == (35, max_bias(9, 3))
     ports = {port["name"]: (port["width"], port["meaning"]) for port in document["ports"]}
@@ -42,21 +44,27 @@ def test_manifest():
     )
 
 
-@pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
+@pytest.mark.parametrize("config", [PLAIN, FULL, MIXED], ids=lambda config: config.label)
 def test_vectors(config):
     arrays = config.vectors()
-    seen = windows(arrays["inputs"], np.repeat(arrays["first"][:, None], config.channels, axis=1), config.taps)
+    numbers = arrays.get("sequence", np.zeros(len(arrays["first"]), np.int64))
+    first = np.repeat(arrays["first"][:, None], config.channels, axis=1)
+    seen = np.zeros((*first.shape, config.taps), np.int64)
+    for number in range(config.sequences):
+        own = numbers == number
+        assert arrays["first"][own][0]
+        seen[own] = windows(arrays["inputs"][own], first[own], config.taps)
     for token, inputs in enumerate(seen):
         for c, one in enumerate(inputs):
             want = convolve_scalar(one.tolist(), *(arrays[name][c].tolist() for name in ("taps", "bias", "M", "k")))
             assert (arrays["outputs"][token, c], arrays["saturated"][token, c]) == want
     assert 0 < arrays["saturated"].sum() < arrays["saturated"].size / 4
-    assert arrays["first"].sum() == 3
+    assert (arrays["first"].sum() == 3) == (config.sequences == 1)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
-@pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
+@pytest.mark.parametrize("config", [PLAIN, FULL, MIXED], ids=lambda config: config.label)
 def test_the_files_check_themselves(config, simulator, tmp_path):
     """The generated testbench passes at full speed and with stalls, and fails for a wrong constant."""
     outputs = config.vectors()["outputs"]

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from qse_hw.golden.reference.scan import Parameters, scan_scalar, total_bits
@@ -18,12 +19,14 @@ FULL = ScanConfig(
     channels=10, layers=2, states=6, lanes=3, x_bits=9, d_bits=20, a_bits=18, state_bits=24, decay_shift=3,
     target="ecp5",
 )  # fmt: skip
+MIXED = ScanConfig(channels=7, states=2, lanes=2, sequences=3)
 
 
 def test_names():
     assert unit_class("scan") is ScanConfig
     assert (PLAIN.top, PLAIN.label) == ("qse_scan", "scan 7 states=2 s16 x2")
     assert FULL.label == "scan 10 states=6 s24 layers=2 ecp5 x3"
+    assert MIXED.label == "scan 7 states=2 s16 sequences=3 x2"
 
 
 @pytest.mark.full
@@ -31,7 +34,7 @@ def test_manifest():
     document = json.loads(json.dumps(manifest(emit(FULL))))
     assert document["parameters"] == {
         "unit": "scan", "channels": 10, "layers": 2, "states": 6, "lanes": 3, "x_bits": 9, "d_bits": 20, "a_bits": 18,
-        "state_bits": 24, "decay_shift": 3, "target": "ecp5",
+        "state_bits": 24, "decay_shift": 3, "sequences": 1, "target": "ecp5",
     }  # fmt: skip
     assert document["initiation_interval"] == 2
     assert (document["beats_per_token"], document["coefficients_per_token"]) == (10, 4)
@@ -59,14 +62,21 @@ def test_manifest():
     )
 
 
-@pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
+def test_the_port_says_whose_token_it_is():
+    text = MIXED.meanings()["i__payload"]
+    assert "; above, a bit: first token of its sequence; top 2 bits: the sequence's number, below 3; beats" in text
+
+
+@pytest.mark.parametrize("config", [PLAIN, FULL, MIXED], ids=lambda config: config.label)
 def test_vectors(config):
     arrays = config.vectors()
     parameters = Parameters(*(arrays[name] for name in Parameters._fields))
-    per_layer, h = config.channels // config.layers, []
-    for token, first in enumerate(arrays["first"]):
+    per_layer, states = config.channels // config.layers, {}
+    numbers = arrays.get("sequence", np.zeros(len(arrays["first"]), np.int64)).tolist()
+    for token, (first, number) in enumerate(zip(arrays["first"], numbers, strict=True)):
         if first:
-            h = [[0] * config.states for _ in range(config.channels)]
+            states[number] = [[0] * config.states for _ in range(config.channels)]
+        h = states[number]
         for c in range(config.channels):
             B, C = (arrays[name][token, c // per_layer].tolist() for name in "BC")
             x, delta = int(arrays["x"][token, c]), int(arrays["delta"][token, c])
@@ -74,12 +84,13 @@ def test_vectors(config):
             assert (arrays["outputs"][token, c], *(arrays[name][token, c] for name in FLAGS)) == want
     for name in FLAGS:
         assert 0 < arrays[name].sum() < arrays[name].size / 2
-    assert arrays["first"].sum() == 3
+    assert set(numbers) == set(range(config.sequences))
+    assert (arrays["first"].sum() == 3) == (config.sequences == 1)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("simulator", ["verilator", icarus])
-@pytest.mark.parametrize("config", [PLAIN, FULL], ids=lambda config: config.label)
+@pytest.mark.parametrize("config", [PLAIN, FULL, MIXED], ids=lambda config: config.label)
 def test_the_files_check_themselves(config, simulator, tmp_path):
     """The generated testbench passes at full speed and with stalls, and fails for a wrong constant."""
     outputs = config.vectors()["outputs"]

@@ -4,6 +4,7 @@ import numpy as np
 
 from qse_hw.golden.reference.convolution import pack_parameters, word_bits
 from qse_hw.rtl_gen.linear.store import address_bits
+from qse_hw.rtl_gen.units.shared import sequence_bits
 from tests.sim.cycle.loading import load_and_send, marked, word_rows
 
 
@@ -13,9 +14,10 @@ def payload_of(config, words):
     return word_rows(words, address_width, word_bits(config.taps))
 
 
-def beats_of(config, values, first):
-    """The beats (beats, bytes) of tokens (tokens, channels), ``first`` (tokens,)."""
-    return marked(values.reshape(-1, config.lanes), config.width, np.repeat(first, config.channels // config.lanes))
+def beats_of(config, values, first, sequence=0):
+    """The beats (beats, bytes) of tokens (tokens, channels), ``first`` and ``sequence`` (tokens,)."""
+    marks = np.repeat(first | np.asarray(sequence) << 1, config.channels // config.lanes)
+    return marked(values.reshape(-1, config.lanes), config.width, marks, 1 + sequence_bits(config.sequences))
 
 
 def tokens_of(rng, config, tokens):
@@ -27,13 +29,13 @@ def tokens_of(rng, config, tokens):
 
 
 def stimulus(rng, config, jobs, *, seed=None, noise=False):
-    """Jobs (parameters, values, first): see :func:`tests.sim.cycle.loading.load_and_send`."""
+    """Jobs (parameters, values, first), maybe with sequences: see :func:`tests.sim.cycle.loading.load_and_send`."""
     pairs = [
         (
             payload_of(config, pack_parameters(parameters, input_bits=config.width, lanes=config.lanes)),
-            beats_of(config, values, first),
+            beats_of(config, *tokens),
         )
-        for parameters, values, first in jobs
+        for parameters, *tokens in jobs
     ]
     return load_and_send(rng, pairs, config.component().latency, seed=seed, noise=noise)
 

@@ -47,7 +47,8 @@ def load_and_send(rng, jobs, latency, *, seed=None, noise=False):
     return Stimulus(beats=np.concatenate([beats for _, beats in jobs]), offer=offer, accept=accept, ports=joined)
 
 
-def marked(values, width, marks):
-    """Beats (beats, bytes) of values (beats, lanes), and a mark (beats,) above them."""
+def marked(values, width, marks, mark_bits=1):
+    """Beats (beats, bytes) of values (beats, lanes), and a mark (beats,) of so many bits above them."""
     bits = (values[:, :, None] >> np.arange(width) & 1).reshape(len(values), -1)
-    return np.packbits(np.concatenate([bits, marks[:, None]], axis=1).astype(np.uint8), axis=1, bitorder="little")
+    above = marks[:, None] >> np.arange(mark_bits) & 1
+    return np.packbits(np.concatenate([bits, above], axis=1).astype(np.uint8), axis=1, bitorder="little")

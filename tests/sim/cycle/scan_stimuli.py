@@ -6,11 +6,13 @@ import numpy as np
 
 from qse_hw.golden.reference.scan import Parameters, Scanned, scan
 from qse_hw.rtl_gen.linear.store import address_bits
+from qse_hw.rtl_gen.units.shared import mix_sequences, sequence_bits
 from qse_hw.sim.cycle.stimulus import Offered, Stimulus, random_runs
 
 
 class Job(NamedTuple):
-    """Parameters, then tokens x, delta (tokens, channels), first (tokens,), B and C (tokens, layers, states)."""
+    """Parameters, then tokens x, delta (tokens, channels), first and sequence (tokens,), B and C (tokens, layers,
+    states)."""
 
     parameters: Parameters
     x: np.ndarray
@@ -18,12 +20,20 @@ class Job(NamedTuple):
     first: np.ndarray
     B: np.ndarray
     C: np.ndarray
+    sequence: np.ndarray
+
+    def of(self, tokens):
+        """The job with some of the tokens."""
+        parts = self._asdict()
+        return Job(parts.pop("parameters"), **{name: part[tokens] for name, part in parts.items()})
 
 
 def job(rng, config, tokens, *, first=None):
     x, delta, B, C = config.random_tokens(rng, tokens)
     marks = rng.random(tokens) < 0.3 if first is None else first
-    return Job(config.random_parameters(rng), x, delta, marks, B, C)
+    parameters = config.random_parameters(rng)
+    sequence, marks = mix_sequences(rng, marks, config.sequences)
+    return Job(parameters, x, delta, marks, B, C, sequence)
 
 
 def rows_of(beats, bits):
@@ -87,7 +97,8 @@ def stimulus(rng, config, jobs, *, seed=None, noise=False):
     offer, accept = joined.pop("offer"), joined.pop("accept")
     joined["clear"] = rng.random(len(offer)) < 0.02
     beats = rows_of(
-        [beat for now in jobs for beat in config.channel_beats(now.x, now.delta, now.first)], config.x_bits + 19
+        [beat for now in jobs for beat in config.channel_beats(now.x, now.delta, now.first, now.sequence)],
+        config.x_bits + 19 + sequence_bits(config.sequences),
     )
     coefficients = [beat for now in jobs for beat in config.coefficient_beats(now.B, now.C)]
     beside = Offered(beats=rows_of(coefficients, 32 * config.lanes), offer=joined.pop("coefficients"))
@@ -96,14 +107,15 @@ def stimulus(rng, config, jobs, *, seed=None, noise=False):
 
 def expected(config, jobs):
     """What golden makes of jobs, the states carried on: (tokens, channels) of each part."""
-    h = np.zeros((config.channels, config.states), np.int64)
+    h = np.zeros((config.sequences, config.channels, config.states), np.int64)
     rows = []
     per_layer = config.channels // config.layers
     for now in jobs:
         for token in range(len(now.x)):
             B, C = (np.repeat(part[token], per_layer, axis=0) for part in (now.B, now.C))
-            old = np.zeros_like(h) if now.first[token] else h
-            scanned, h = scan(now.x[token], now.delta[token], old, B, C, now.parameters, config.widths)
+            number = now.sequence[token]
+            old = np.zeros_like(h[number]) if now.first[token] else h[number]
+            scanned, h[number] = scan(now.x[token], now.delta[token], old, B, C, now.parameters, config.widths)
             rows.append(scanned)
     return Scanned(*(np.stack(part) for part in zip(*rows, strict=True)))
 
