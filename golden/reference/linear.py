@@ -215,6 +215,11 @@ class Words(NamedTuple):
     addresses: npt.NDArray[np.int64]
     words: npt.NDArray[np.uint8]
 
+    def joined(self, address_bits: int) -> list[int]:
+        """As a stream has them: the address in the low ``address_bits`` bits, the word above them."""
+        pairs = zip(self.addresses.tolist(), self.words, strict=True)
+        return [address | int.from_bytes(word.tobytes(), "little") << address_bits for address, word in pairs]
+
 
 def pack_weights(weights: Integers, tiling: Tiling) -> Words:
     """The words of int8 weights (outputs, inputs), with zeros where the last beat has no input.

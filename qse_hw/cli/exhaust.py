@@ -1,7 +1,8 @@
-"""Send every input pattern through the Verilog of a unit without memory, and compare with golden.
+"""Send every input pattern through the Verilog of a unit whose outputs depend on one input each; compare with golden.
 
 Inputs of up to 16 bits: all patterns, each in every lane or, with a run-time scale, at every k. Wider inputs: the
-patterns around every decision boundary and random ones, or all of them.
+patterns around every decision boundary and random ones, or all of them. Time steps: with several sets of
+parameters, at the ends of their ranges and random.
 """
 
 import argparse
@@ -20,17 +21,17 @@ from qse_hw.study.console import console, progress, table
 from qse_hw.study.netlist import NETLIST_HELP, netlists
 from qse_hw.study.sources import integer
 
-UNITS = ("encoder", "decoder", "function", "activation")
+UNITS = ("encoder", "decoder", "function", "activation", "time_step")
 CLAIM = (
-    "The emitted Verilog of encoder, decoder, function and activation unit equals golden in every code, value, flag "
-    "and count that was sent."
+    "The emitted Verilog of encoder, decoder, function, activation and time step unit equals golden in every code, "
+    "value, flag and count that was sent."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A unit with its options, or the standard list."""
     parser.add_argument(
-        "--all", action="store_true", help="all formats, input types, architectures and functions, 16 lanes"
+        "--all", action="store_true", help="all formats, input types, architectures and functions, most with 16 lanes"
     )
     parser.add_argument("--json", metavar="FILE", help="also write the results to this file")
     add_unit_parsers(parser, _add_common, names=UNITS, required=False)
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> None:
     if args.json is not None:
         check_output(args.json)
     from qse_hw.sim.exhaust.bulk import Bulk
-    from qse_hw.sim.exhaust.exhaust import SEED, exhaust
+    from qse_hw.sim.exhaust.exhaust import exhaust
+    from qse_hw.sim.exhaust.kinds import SEED
 
     begun, findings = time.perf_counter(), []
     try:

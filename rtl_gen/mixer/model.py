@@ -126,9 +126,7 @@ def _on_bus(unit: int, words: Words, config: MixerConfig, name: str) -> Iterator
         "convolution": convolution.word_bits(config.d_conv), "time_step": time_step.word_bits(16),
         "scan": sum(scan.channel_bits(config.scan_config.widths)), "decays": config.scan_lanes * config.a_bits,
     }[name]  # fmt: skip
-    address_bits = config.word_bits[name] - data_bits
-    for address, word in zip(words.addresses.tolist(), words.words, strict=True):
-        yield unit | (address | int.from_bytes(word.tobytes(), "little") << address_bits) << UNIT_BITS
+    return (unit | word << UNIT_BITS for word in words.joined(config.word_bits[name] - data_bits))
 
 
 def _scalar_words(parameters: Parameters, layers: Sequence[Mamba1Layer], config: MixerConfig) -> Iterator[int]:

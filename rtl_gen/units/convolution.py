@@ -16,7 +16,7 @@ from qse_hw.golden.reference.convolution import (
     pack_parameters,
     windows,
 )
-from qse_hw.golden.reference.linear import HIGH, LOW, MAX_SIZE
+from qse_hw.golden.reference.linear import HIGH, LOW, MAX_SIZE, Words
 from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.option_kinds import Integer
@@ -131,15 +131,13 @@ class ConvolutionConfig(UnitConfig):
         inputs = join_lanes(arrays["inputs"], self.width, self.lanes)
         above = arrays["first"].astype(np.int64) | arrays.get("sequence", np.int64(0)) << 1
         marks = np.repeat(above, beats).tolist()
-        address_width = address_bits(self.lanes, beats)
-        words = [int.from_bytes(word.tobytes(), "little") for word in arrays["parameters_words"]]
-        pairs = zip(arrays["parameters_addresses"].tolist(), words, strict=True)
+        words = Words(arrays["parameters_addresses"], arrays["parameters_words"])
         return Beats(
             inputs=stream(
                 "i", [beat | mark << self.lanes * self.width for beat, mark in zip(inputs, marks, strict=True)]
             ),
             outputs=stream("o", join_lanes(arrays["outputs"], OUTPUT_BITS, self.lanes)),
-            first=(stream("parameters", [address | word << address_width for address, word in pairs]),),
+            first=(stream("parameters", words.joined(address_bits(self.lanes, beats))),),
             status={"saturated": int(arrays["saturated"].any())},
         )
 

@@ -15,6 +15,7 @@ from qse_hw.golden.reference.linear import (
     LOW,
     MAX_SIZE,
     Tiling,
+    Words,
     accumulate,
     check_scale,
     max_bias,
@@ -153,10 +154,8 @@ class LinearConfig(UnitConfig):
         memories = self.component().memories
         first = []
         for name, (banks, depth, _) in memories.items():
-            address_width = address_bits(banks, depth)
-            words = [int.from_bytes(word.tobytes(), "little") for word in arrays[f"{name}_words"]]
-            pairs = zip(arrays[f"{name}_addresses"].tolist(), words, strict=True)
-            first.append(stream(name, [address | word << address_width for address, word in pairs]))
+            words = Words(arrays[f"{name}_addresses"], arrays[f"{name}_words"])
+            first.append(stream(name, words.joined(address_bits(banks, depth))))
         return Beats(
             inputs=stream("i", join_lanes(codes, self.format.bits, tiling.columns)),
             outputs=stream("o", join_lanes(arrays["results"], 8, tiling.lanes)),

@@ -274,10 +274,8 @@ class ScanConfig(UnitConfig):
     def _load(self, name: str, arrays: Mapping[str, np.ndarray[Any, Any]], depth: int) -> Stream:
         from qse_hw.rtl_gen.linear.store import address_bits
 
-        bits = address_bits(1, depth)
-        words = [int.from_bytes(word.tobytes(), "little") for word in arrays[f"{name}_words"]]
-        addresses = arrays[f"{name}_addresses"].tolist()
-        return stream(name, [address | word << bits for address, word in zip(addresses, words, strict=True)])
+        words = Words(arrays[f"{name}_addresses"], arrays[f"{name}_words"])
+        return stream(name, words.joined(address_bits(1, depth)))
 
 
 def _magnitudes(rng: np.random.Generator, bits: int, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

@@ -137,18 +137,21 @@ class TimeStepConfig(UnitConfig):
             "parameters_words": words.words,
         }
 
-    def beats(self) -> Beats:
-        """The vectors, after the parameters."""
+    def parameter_words(self, parameters: Parameters) -> list[int]:
+        """What the stream of parameters has to be sent."""
         from qse_hw.rtl_gen.linear.store import address_bits
 
+        words = pack_parameters(parameters, width=self.input.width, lanes=self.lanes)
+        return words.joined(address_bits(self.lanes, self.channels // self.lanes))
+
+    def beats(self) -> Beats:
+        """The vectors, after the parameters."""
         arrays = self.vectors()
-        address_width = address_bits(self.lanes, self.channels // self.lanes)
-        words = [int.from_bytes(word.tobytes(), "little") for word in arrays["parameters_words"]]
-        pairs = zip(arrays["parameters_addresses"].tolist(), words, strict=True)
+        parameters = Parameters(*(arrays[name] for name in Parameters._fields))
         return Beats(
             inputs=stream("i", join_lanes(arrays["inputs"], self.input.width, self.lanes)),
             outputs=stream("o", join_lanes(arrays["outputs"], self.output.width, self.lanes)),
-            first=(stream("parameters", [address | word << address_width for address, word in pairs]),),
+            first=(stream("parameters", self.parameter_words(parameters)),),
             status={"saturated": int(arrays["saturated"].any())},
         )
 

@@ -9,16 +9,17 @@
 namespace {
 
 constexpr long kStatus = 16;      // bytes
-constexpr long kPatience = 1000;  // cycles without an output beat after which the simulation ends
+constexpr long kPatience = 1000;  // cycles without an output beat, or an accepted word, that end the simulation
 constexpr long kAfterwards = 50;  // further cycles, in which no output beat may appear
 
 }  // namespace
 
-// `beats` of `i_size` bytes from `i`; outputs to `o` and, after each one's clock edge, status to `status`, room for
-// `beats` of each. Returns the number of output beats, extra ones included; -1 if the simulation failed.
+// First `words` of `load_size` bytes from `load`, then `beats` of `i_size` bytes from `i`; outputs to `o` and, after
+// each one's clock edge, status to `status`, room for `beats` of each. Returns the number of output beats, extra ones
+// included; -1 if the simulation failed or a word was not accepted.
 EXPORT long bulk(
-    const std::uint8_t* i, std::uint8_t* o, std::uint8_t* status, long beats, long i_size, long o_size,
-    std::uint32_t scale_m, std::uint32_t scale_k) {
+    const std::uint8_t* load, const std::uint8_t* i, std::uint8_t* o, std::uint8_t* status, long words, long beats,
+    long load_size, long i_size, long o_size, std::uint32_t scale_m, std::uint32_t scale_k) {
     try {
         VerilatedContext context;
         auto dut = std::make_unique<Vdut>(&context);
@@ -38,6 +39,15 @@ EXPORT long bulk(
             edge();
         }
         dut->rst = 0;
+        dut->load_valid = 1;
+        for (long loaded = 0, waited = 0; loaded < words; ++waited) {
+            if (waited == kPatience) return -1;
+            set(dut->load, load + loaded * load_size, load_size);
+            dut->eval();
+            if (dut->load_ready) ++loaded, waited = 0;
+            edge();
+        }
+        dut->load_valid = 0;
         long sent = 0, received = 0, quiet = 0;
         while (quiet < (received < beats ? kPatience : kAfterwards)) {
             dut->i_valid = sent < beats;

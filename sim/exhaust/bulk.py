@@ -1,10 +1,10 @@
-"""Arrays of beats through the Verilog of an encoder, decoder, function or activation unit, compiled to a library.
+"""Arrays of beats through the Verilog of a unit with one stream in and one out, compiled to a library.
 
 There is no event loop and no callback between the arrays and the model, so it is fast enough for every pattern.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +20,14 @@ from qse_hw.sim.packing import beat_bytes, pack, unpack
 from qse_hw.sim.replay.top import VERILATOR_CONFIG
 from qse_hw.sim.simulators.verilate import LIBRARY, verilate
 
-UNITS = ("encoder", "decoder", "function", "activation")
+UNITS = ("encoder", "decoder", "function", "activation", "time_step")
 _MAIN = Path(__file__).with_name("bulk.cpp")
 _FLAGS = ("saturated", "nan", "invalid")  # bits 0, 1 and 2 of the status; from bit 64 on the counter
 
 
 def check_unit(config: UnitConfig) -> None:
-    """InputError unless the unit has one stream in and one out, and each output beat depends on one input beat."""
+    """InputError unless the unit has one stream in and one out, and each output beat depends on one input beat, its
+    number, and on what was set or loaded before."""
     if config.unit not in UNITS:
         raise InputError(f"Unit must be one of {', '.join(UNITS)}, not {config.unit!r}")
 
@@ -83,14 +84,18 @@ class Bulk:
         widths = {port["name"]: port["width"] for port in unit.ports}
         self._lanes = config.lanes
         self._in, self._out = (widths[f"{stream}__payload"] // config.lanes for stream in "io")
+        self._word_bytes = beat_bytes(widths.get(f"{loaded(unit)}__payload", 0), 1)
         self._flags = [name for name in _FLAGS if name in widths]
 
-    def __call__(self, inputs: npt.NDArray[np.unsignedinteger], scale: Scale | None = None) -> Answer:
+    def __call__(
+        self, inputs: npt.NDArray[np.unsignedinteger], scale: Scale | None = None, words: Sequence[int] = ()
+    ) -> Answer:
         """Simulate bit patterns.
 
         Args:
             inputs: (n,), n a multiple of the lanes.
             scale: for the ports of a run-time scale.
+            words: to send before the inputs on the unit's third stream, such as ``parameters``.
 
         Raises:
             RuntimeError: if the number of output beats is not that of the input beats.
@@ -98,10 +103,12 @@ class Bulk:
         beats = pack(inputs.reshape(-1, self._lanes), self._in)
         outputs = np.zeros((len(beats), beat_bytes(self._out, self._lanes)), np.uint8)
         status = np.zeros((len(beats), 2), np.uint64)
+        load = np.frombuffer(b"".join(word.to_bytes(self._word_bytes, "little") for word in words), np.uint8)
         M, k = (0, 0) if scale is None else (scale.M, scale.k % (1 << K_SHAPE.width))
         came = self._call(
-            *(ctypes.c_void_p(array.ctypes.data) for array in (beats, outputs, status)),
-            *(ctypes.c_long(size) for size in (len(beats), beats.shape[1], outputs.shape[1])),
+            *(ctypes.c_void_p(array.ctypes.data) for array in (load, beats, outputs, status)),
+            *(ctypes.c_long(size) for size in (len(words), len(beats))),
+            *(ctypes.c_long(size) for size in (self._word_bytes, beats.shape[1], outputs.shape[1])),
             ctypes.c_uint32(M),
             ctypes.c_uint32(k),
         )
@@ -116,6 +123,12 @@ class Bulk:
         return patterns
 
 
+def loaded(unit: Emitted) -> str:
+    """The name of the stream of words that are loaded before the beats; "" if the unit has none."""
+    streams = {port["name"].removesuffix("__payload") for port in unit.ports if port["name"].endswith("__payload")}
+    return next(iter(streams - {"i", "o"}), "")
+
+
 def wrapper(unit: Emitted) -> str:
     """Verilog of the module ``bulk`` around one of :data:`UNITS`, whose ports are the same for all units.
 
@@ -123,9 +136,11 @@ def wrapper(unit: Emitted) -> str:
     """
     widths: dict[str, int] = {port["name"]: port["width"] for port in unit.ports}
     given = [name for name in (*_FLAGS, "saturation_count") if name in widths]
+    load = loaded(unit)
     ports = [
-        *(f"input {name}" for name in ("clk", "rst", "clear", "i_valid", "o_ready")),
-        "output i_ready", "output o_valid",
+        *(f"input {name}" for name in ("clk", "rst", "clear", "load_valid", "i_valid", "o_ready")),
+        *(f"output {name}" for name in ("load_ready", "i_ready", "o_valid")),
+        f"input [{widths.get(f'{load}__payload', 1) - 1}:0] load",
         f"input [{widths['i__payload'] - 1}:0] i",
         f"output [{widths['o__payload'] - 1}:0] o",
         "input [31:0] scale_m", "input [31:0] scale_k",
@@ -134,15 +149,17 @@ def wrapper(unit: Emitted) -> str:
     wires = "".join(f"  wire [{widths[name] - 1}:0] {name};\n" for name in given)
     flags = ", ".join(name if name in widths else "1'b0" for name in reversed(_FLAGS))
     count = "saturation_count" if "saturation_count" in widths else "1'b0"
+    nothing = "" if load else "  assign load_ready = 1'b0;\n"
     pins = {name: name for name in ("clk", "rst", "clear", *given)}
-    for stream in "io":
-        pins |= {f"{stream}__{member}": f"{stream}_{member}" for member in ("valid", "ready")}
-        pins[f"{stream}__payload"] = stream
+    streams = {"i": "i", "o": "o"} | ({load: "load"} if load else {})
+    for stream, net in streams.items():
+        pins |= {f"{stream}__{member}": f"{net}_{member}" for member in ("valid", "ready")}
+        pins[f"{stream}__payload"] = net
     pins |= {name: f"{name}[{widths[name] - 1}:0]" for name in ("scale_m", "scale_k") if name in widths}
     connections = ", ".join(f".{pin}({net})" for pin, net in pins.items())
     return (
         f"module bulk ({', '.join(ports)});\n{wires}"
         f"  assign status[63:0] = {{{flags}}};\n"
-        f"  assign status[127:64] = {count};\n"
+        f"  assign status[127:64] = {count};\n{nothing}"
         f"  {unit.config.top} unit ({connections});\nendmodule\n"
     )

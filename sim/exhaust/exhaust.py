@@ -1,8 +1,8 @@
-"""Every input pattern of an encoder, decoder, function or activation unit through its Verilog, compared with golden.
+"""Every input pattern of a unit whose outputs depend on one input each through its Verilog, compared with golden.
 
 Inputs of up to 16 bits: all patterns, in every lane, or, with a run-time scale, at every k. Wider inputs: the patterns
-around every decision and random ones, or all patterns, too. Golden computes the answer to every pattern that is sent;
-nothing is extrapolated.
+around every decision and random ones, or all patterns, too. Time steps: with each of several sets of parameters, which
+are loaded first. Golden computes the answer to every pattern that is sent; nothing is extrapolated.
 """
 
 import tempfile
@@ -10,29 +10,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.scale import MAX_LOG2_STEP, Scale
 from qse_hw.golden.io.environment import cores
-from qse_hw.golden.reference.vectors import around_decisions, decoder_vectors, expected, from_patterns
-from qse_hw.rtl_gen.units.activation import ActivationConfig
-from qse_hw.rtl_gen.units.decoder import DecoderConfig
-from qse_hw.rtl_gen.units.encoder import EncoderConfig
-from qse_hw.rtl_gen.units.function import FunctionConfig
-from qse_hw.sim.exhaust.bulk import Bulk, check_unit
+from qse_hw.sim.exhaust.bulk import Bulk
+from qse_hw.sim.exhaust.kinds import SEED, Kind, Patterns, Setting, Unit, kind
 
-SEED = 20261123
 RANDOM = 10**8  # random patterns of inputs of more than 16 bits
 _CHUNK = 1 << 20  # patterns per simulation
+_FEW = 16  # settings for which every pattern of up to 16 bits is sent in every lane
 
-Unit = EncoderConfig | DecoderConfig | FunctionConfig | ActivationConfig
-Patterns = npt.NDArray[np.uint32]
 Progress = Callable[[str, float], None]
 
 
@@ -87,81 +79,61 @@ class Check:
     every: bool = False
 
     def __post_init__(self) -> None:
-        check_unit(self.config)
+        _ = self.kind
         if self.random < 1:
             raise InputError(f"Random must be at least 1, not {self.random!r}")
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What depends on the kind of unit."""
+        return kind(self.config)
 
     @property
     def width(self) -> int:
         """Bits of a pattern."""
-        config = self.config
-        return config.format.bits if isinstance(config, DecoderConfig) else config.input.width
+        return self.kind.width
 
     @property
-    def scales(self) -> Sequence[Scale | None]:
-        """The scales of the simulations; None for units that have none."""
-        config = self.config
-        if isinstance(config, ActivationConfig):
-            default = config.default_scale()
-        elif not isinstance(config, EncoderConfig):
-            return [None]
-        elif config.scale is not None:
-            return [config.scale]
-        else:
-            default = config.default_runtime_scale()
-        return [default] if self.every and self.width > 16 else every_k(config.scale_bits)
+    def settings(self) -> Sequence[Setting]:
+        """What is set in the simulations."""
+        return [self.kind.default] if self.every and self.width > 16 else self.kind.settings
+
+    @property
+    def scales(self) -> int:
+        """The number of scales; 1 for units that have none."""
+        return len({setting.scale for setting in self.settings})
 
     @property
     def words(self) -> str:
         """The patterns, in words."""
+        sets = "" if self.scales == len(self.settings) else f" with each of {len(self.settings)} sets of parameters"
         if self.every or self.width <= 16:
-            return f"all {1 << self.width:,} patterns"
-        if isinstance(self.config, FunctionConfig | ActivationConfig):
-            return f"every border +-2 steps and {self.random:,} random patterns"
-        return f"every decision +-2 steps and {self.random:,} random patterns"
+            return f"all {1 << self.width:,} patterns{sets}"
+        return f"every {self.kind.edge} +-2 steps{sets} and {self.random:,} random patterns"
 
     def simulations(self) -> list["Simulation"]:
         """The simulations, each from reset."""
-        width, lanes, config = self.width, self.config.lanes, self.config
-        if width <= 16 and len(self.scales) == 1:
-            return [Simulation(self.scales[0], partial(_in_every_lane, width, lanes))]
+        width, settings = self.width, self.settings
+        if width <= 16 and len(settings) <= _FEW:
+            return [Simulation(setting, partial(_in_every_lane, width, self.config.lanes)) for setting in settings]
         if self.every or width <= 16:
             return [
-                Simulation(scale, partial(_range, begin, min(begin + _CHUNK, 1 << width), number))
-                for number, scale in enumerate(self.scales)
+                Simulation(setting, partial(_range, begin, min(begin + _CHUNK, 1 << width), number))
+                for number, setting in enumerate(settings)
                 for begin in range(0, 1 << width, _CHUNK)
             ]
-        assert not isinstance(config, DecoderConfig)  # no code has more than 16 bits
-        if isinstance(config, FunctionConfig):
-            edges = [Simulation(None, config.patterns)]
-        elif isinstance(config, ActivationConfig):
-            edges = [Simulation(scale, config.silu.patterns) for scale in self.scales]
-        else:
-            edges = [Simulation(scale, partial(around_decisions, config.format, config.input, scale))
-                     for scale in self.scales if scale is not None]  # fmt: skip
         starts = enumerate(range(0, self.random, _CHUNK))
-        return edges + [
-            Simulation(self.scales[n % len(self.scales)], partial(_random, n, min(_CHUNK, self.random - begin), width))
+        return [Simulation(setting, partial(self.kind.edges, setting)) for setting in settings] + [
+            Simulation(settings[n % len(settings)], partial(_random, n, min(_CHUNK, self.random - begin), width))
             for n, begin in starts
         ]
 
 
 class Simulation(NamedTuple):
-    """A scale, for its ports if the unit has them, and a function that makes the patterns on demand."""
+    """What is set, and a function that makes the patterns on demand."""
 
-    scale: Scale | None
+    setting: Setting
     patterns: Callable[[], Patterns]
-
-
-def every_k(bits: int) -> list[Scale]:
-    """A scale for every k that scales of ``bits`` bits can have; M is smallest, random, largest in turn."""
-    rng = np.random.default_rng(SEED)
-    low, high = 1 << (bits - 1), (1 << bits) - 1
-    scales = []
-    for number, k in enumerate(range(bits - MAX_LOG2_STEP - 1, bits + MAX_LOG2_STEP)):
-        drawn = int(rng.integers(low, high, endpoint=True))
-        scales.append(Scale(M=(low, drawn, high, drawn)[number % 4], k=k, bits=bits))  # the first k allows only M = low
-    return scales
 
 
 def _range(begin: int, end: int, shift: int) -> Patterns:
@@ -226,7 +198,7 @@ def _check(
     def run(simulation: Simulation) -> tuple[int, Difference]:
         patterns = simulation.patterns()
         padded = np.concatenate([patterns, np.zeros(-len(patterns) % config.lanes, np.uint32)])
-        return len(patterns), compare(dut, config, padded, simulation.scale)
+        return len(patterns), compare(dut, check.kind, padded, simulation.setting)
 
     differences, values = [], 0
     with ThreadPoolExecutor(threads) as pool:
@@ -237,7 +209,7 @@ def _check(
     return Finding(
         label=config.label,
         patterns=check.words,
-        scales=len(check.scales),
+        scales=check.scales,
         values=values,
         wrong=sum(difference.wrong for difference in differences),
         wrong_flags=sum(difference.wrong_flags for difference in differences),
@@ -247,42 +219,26 @@ def _check(
     )
 
 
-def compare(dut: Bulk, config: Unit, patterns: Patterns, scale: Scale | None) -> Difference:
-    """Compare the outputs of ``dut`` for ``patterns``, whole beats, with golden's for ``config``."""
-    answer = dut(patterns, scale)
-    if isinstance(config, DecoderConfig):
-        _, values, invalid = decoder_vectors(config.format)
-        outputs, name = dut.as_outputs(values[patterns]), "value"
-        events, most = {"invalid": invalid[patterns]}, 0
-    elif isinstance(config, FunctionConfig):
-        values, outside = config.expected(patterns)
-        outputs, name = dut.as_outputs(values), "output"
-        events, most = {"saturated": outside}, 0
-    elif isinstance(config, ActivationConfig):
-        assert scale is not None
-        values, saturated = config.expected(from_patterns(patterns, config.input), scale)
-        outputs, name = dut.as_outputs(values), "code and value"
-        events, most = {"saturated": saturated}, 0
-    else:
-        assert scale is not None
-        want = expected(patterns, config.format, config.input, scale)
-        outputs, name = want.codes.astype(np.uint32), "code"
-        events, most = {"saturated": want.saturated, "nan": want.nan}, (1 << config.counter_width) - 1
-    at = f" at {scale}" if scale else ""
+def compare(dut: Bulk, kind: Kind, patterns: Patterns, setting: Setting) -> Difference:
+    """Compare the outputs of ``dut`` for ``patterns``, whole beats, with golden's for the unit of ``kind``."""
+    answer = dut(patterns, setting.scale, kind.words(setting))
+    want, lanes = kind.expected(patterns, setting), kind.config.lanes
+    outputs = dut.as_outputs(want.outputs)
     different = np.flatnonzero(answer.outputs != outputs)
     first = ""
     if different.size:
-        place = different[0]
-        got, need = answer.outputs[place], outputs[place]
-        first = f"pattern {patterns[place]:#x}{at}, lane {place % config.lanes}: {name} {got:#x}, not {need:#x}"
-    wrong_beats = np.zeros(len(patterns) // config.lanes, np.bool_)
-    for flag, happened in events.items():
-        beats = happened.reshape(-1, config.lanes)
+        place = int(different[0])
+        got, need, at = answer.outputs[place], outputs[place], kind.at(setting, place)
+        first = f"pattern {patterns[place]:#x}{at}, lane {place % lanes}: {kind.output} {got:#x}, not {need:#x}"
+    wrong_beats = np.zeros(len(patterns) // lanes, np.bool_)
+    for flag, happened in want.events.items():
+        beats = happened.reshape(-1, lanes)
         wrong = answer.flags[flag] != beats.any(axis=1)
-        if flag == "saturated" and most:
-            wrong |= answer.saturation_count != np.minimum(beats.sum(axis=1), most).astype(np.uint64)
+        if flag == "saturated":
+            wrong |= answer.saturation_count != np.minimum(beats.sum(axis=1), kind.most_counted).astype(np.uint64)
         wrong_beats |= wrong
         if wrong.any() and not first:
-            beat = patterns.reshape(-1, config.lanes)[np.flatnonzero(wrong)[0]]
+            number = int(np.flatnonzero(wrong)[0])
+            beat, at = patterns[number * lanes :][:lanes], kind.at(setting, number * lanes)
             first = f"patterns {beat[0]:#x} to {beat[-1]:#x}{at}: {flag}, or its count, is wrong"
     return Difference(int(different.size), int(wrong_beats.sum()), first)

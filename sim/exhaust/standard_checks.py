@@ -1,7 +1,7 @@
 """The checks of ``exhaust --all``.
 
 Encoders and decoders of the shipped formats and one of five segments, with all kinds of input and architecture; a unit
-of each function; an activation.
+of each function; an activation; time steps.
 """
 
 from dataclasses import replace
@@ -15,6 +15,7 @@ from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import one_of_each
+from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 from qse_hw.sim.exhaust.exhaust import Check
 
 LANES = 16  # with more lanes, compilation takes longer than simulation saves
@@ -80,4 +81,6 @@ def standard() -> list[Check]:
         format=known["se8"], input=input_type("s12e-8"), output=input_type("s14e-9"), error=Fraction(1, 256),
         lanes=LANES,
     )  # fmt: skip
-    return [*decoders, *functions, Check(config=activation), *narrow, *constants, *wide, Check(config=fixed)]
+    steps = TimeStepConfig(channels=8, lanes=4, target="ecp5")  # each lane has a function unit, which compiles long
+    pointwise = [Check(config=activation), Check(config=steps)]
+    return [*decoders, *functions, *pointwise, *narrow, *constants, *wide, Check(config=fixed)]

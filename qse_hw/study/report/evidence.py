@@ -69,7 +69,8 @@ def run(config: UnitConfig, verilog: Path, progress: Progress) -> Evidence | Non
 def exhausted(config: Any, progress: Progress) -> Evidence:
     """All patterns, or those around every decision and random ones, beside the golden model."""
     from qse_hw.sim.exhaust.bulk import Bulk
-    from qse_hw.sim.exhaust.exhaust import SEED, Check, exhaust
+    from qse_hw.sim.exhaust.exhaust import Check, exhaust
+    from qse_hw.sim.exhaust.kinds import SEED
 
     digests = []
 

@@ -6,14 +6,18 @@ import math
 import pytest
 
 from qse_hw.cli import main
+from qse_hw.cli.exhaust import UNITS
 from qse_hw.golden.io.evidence import SCHEMA
+from qse_hw.sim.exhaust import bulk
 from qse_hw.sim.exhaust.exhaust import RANDOM, Finding
+from qse_hw.sim.exhaust.kinds import KINDS
 from qse_hw.sim.exhaust.standard_checks import standard
 
 FINDING = {
     "label": "encoder se8 fp16", "patterns": "all 65,536 patterns", "scales": 1, "values": 65536, "wrong": 0,
     "wrong_flags": 0, "first": "", "compiling": 9.0, "seconds": 1.5,
 }  # fmt: skip
+CHECKED = "encoder, decoder, function, activation, time_step"
 
 
 @pytest.fixture
@@ -42,6 +46,10 @@ def test_the_units_options_are_gens(asked):
     assert check.config.label == "encoder se9-paper bf16 parallel x3"
     assert check.config.scale.step == 0.25
     assert not check.every
+
+
+def test_every_kind_of_unit_that_can_be_checked():
+    assert UNITS == bulk.UNITS == tuple(KINDS)
 
 
 def test_a_layer_of_a_calibration(asked, calibration):
@@ -93,8 +101,8 @@ def test_broken_tools(asked, out):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Exhaust takes either --all or one unit of encoder, decoder, function, activation"),
-        (("--all", "decoder"), "Exhaust takes either --all or one unit of encoder, decoder, function, activation"),
+        ((), f"Exhaust takes either --all or one unit of {CHECKED}"),
+        (("--all", "decoder"), f"Exhaust takes either --all or one unit of {CHECKED}"),
         (("encoder",), "Scale must be given: --scale S, --scale runtime or --calibration FILE --layer K"),
         (("encoder", "--scale", "1", "--random", "5", "--input", "s16"),
          "Random must not be given where all 65,536 patterns are sent anyway"),
@@ -108,7 +116,7 @@ def test_refused(refused, words, said):
 
 
 def test_another_unit(refused):
-    assert refused("exhaust", "linear") == "Unit must be one of encoder, decoder, function, activation, not 'linear'"
+    assert refused("exhaust", "linear") == f"Unit must be one of {CHECKED}, not 'linear'"
 
 
 @pytest.mark.full

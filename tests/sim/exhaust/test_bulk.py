@@ -1,5 +1,8 @@
 """Beats through compiled units: order, flags of each beat alone, and what happens when beats are lost."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,10 @@ from qse_hw.golden.reference.vectors import expected
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
+from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 from qse_hw.sim.exhaust.bulk import Bulk, wrapper
 from tests.golden.formats import oracles
+from tests.rtl_gen.pointwise.small import SMALL
 
 CONFIG = EncoderConfig(format=oracles.make("se8"), input=input_type("bf16"), lanes=3, scale_bits=8, counter_width=2)
 
@@ -90,14 +95,28 @@ endmodule
             dut(np.full(8, number, np.uint32))
 
 
+@pytest.mark.full
+def test_words_that_are_not_accepted(tmp_path):
+    config = TimeStepConfig(channels=6, lanes=3, **SMALL)
+    stuck = emit(config)
+    text = re.sub(r"parameters__ready <= [^;]*;", "parameters__ready <= 0;", stuck.text)
+    assert text != stuck.text
+    dut = Bulk(config, tmp_path, build=lambda _: replace(stuck, text=text))
+    patterns = np.zeros(6, np.uint32)
+    assert dut(patterns).outputs.size == 6
+    with pytest.raises(RuntimeError, match=r"^the simulation failed$"):
+        dut(patterns, words=[0])
+
+
 def test_only_units_with_a_stream_each_way(tmp_path):
-    with pytest.raises(InputError, match=r"^Unit must be one of encoder, .*, activation, not 'hadamard'$"):
+    with pytest.raises(InputError, match=r"^Unit must be one of encoder, .*, time_step, not 'hadamard'$"):
         Bulk(HadamardConfig(size=4, width=8, lanes=4), tmp_path)
 
 
 def test_the_wrapper_has_every_port():
     """No pin of the unit is left open, whatever its parameters."""
-    for config in (CONFIG, EncoderConfig(format=CONFIG.format, input=CONFIG.input, scale=Scale.from_step(1), lanes=2)):
+    constant = EncoderConfig(format=CONFIG.format, input=CONFIG.input, scale=Scale.from_step(1), lanes=2)
+    for config in (CONFIG, constant, TimeStepConfig(channels=6, lanes=3, **SMALL)):
         unit = emit(config)
         text = wrapper(unit)
         assert all(f".{port['name']}(" in text for port in unit.ports)

@@ -18,9 +18,11 @@ from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig, value_width
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
+from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 from qse_hw.sim.exhaust import exhaust as module
 from qse_hw.sim.exhaust.bulk import Answer, Bulk
-from qse_hw.sim.exhaust.exhaust import Check, compare, every_k, exhaust
+from qse_hw.sim.exhaust.exhaust import Check, compare, exhaust
+from qse_hw.sim.exhaust.kinds import Setting, every_k, kind
 from qse_hw.sim.exhaust.standard_checks import standard
 from qse_hw.study.netlist import netlists
 from tests.golden.formats import oracles
@@ -32,6 +34,7 @@ SCALE = Scale.from_step(0.0176)
 ENCODER = EncoderConfig(format=oracles.make("se8"), input=input_type("fp16"), scale=SCALE, lanes=4)
 DECODER = DecoderConfig(format=oracles.make("se9-paper"), lanes=4)
 WIDE = replace(ENCODER, input=input_type("fp32"))
+TIME_STEP = TimeStepConfig(channels=6, lanes=3, **SMALL)
 
 
 class Stand:
@@ -40,7 +43,7 @@ class Stand:
     def __init__(self, config, spoil=lambda patterns, answer: None):
         self.config, self.spoil, self.seen = config, spoil, []
 
-    def __call__(self, patterns, scale=None):
+    def __call__(self, patterns, scale=None, words=()):
         self.seen.append((patterns, scale))
         config, beats = self.config, (-1, self.config.lanes)
         if isinstance(config, DecoderConfig):
@@ -49,6 +52,10 @@ class Stand:
                 self.as_outputs(values[patterns]), {"invalid": invalid[patterns].reshape(beats).any(axis=1)},
                 np.zeros(len(patterns) // config.lanes, np.uint64),
             )  # fmt: skip
+        elif isinstance(config, TimeStepConfig):
+            outputs, saturated = steps(config, patterns, words)
+            flags = {"saturated": saturated.reshape(beats).any(axis=1)}
+            answer = Answer(self.as_outputs(outputs), flags, np.zeros(len(patterns) // config.lanes, np.uint64))
         else:
             want = expected(patterns, config.format, config.input, config.scale or scale)
             saturated, nan = want.saturated.reshape(beats), want.nan.reshape(beats)
@@ -58,7 +65,20 @@ class Stand:
         return answer
 
     def as_outputs(self, integers):
-        return (integers & ((1 << value_width(self.config.format)) - 1)).astype(np.uint32)
+        width = 32 if self.config.unit != "decoder" else value_width(self.config.format)
+        return (integers.astype(np.int64) & ((1 << width) - 1)).astype(np.uint32)
+
+
+def steps(config, patterns, words):
+    """The time steps of :data:`TIME_STEP`, whose words have lane, place, 5 bits of places and 10 of bias; flags."""
+    memory = {(word & 3, word >> 2 & 1): (word >> 3 & 31, (word >> 8 ^ 512) - 512) for word in words}
+    outputs, saturated, unit = [], [], config.softplus.arithmetic
+    for number, pattern in enumerate(patterns.tolist()):
+        places, bias = memory[number % 3, number // 3 % 2]
+        total = (((pattern ^ 128) - 128) << places) + bias
+        outputs.append(unit(max(-128, min(127, total))))
+        saturated.append(not max(-128, unit.low) <= total <= min(127, unit.high))
+    return np.array(outputs), np.array(saturated)
 
 
 def built(stands, **how):
@@ -95,6 +115,34 @@ def test_every_pattern_at_every_k():
     assert len({patterns[0] for patterns in seen.values()}) > 100  # lanes change
 
 
+def test_time_steps_with_every_set_of_parameters():
+    """Each pattern in each lane, in each simulation; the third has the largest sums, the drawn ones differ by channel.
+    """
+    stands = []
+    (finding,) = exhaust([Check(config=TIME_STEP)], build=built(stands))
+    assert (finding.patterns, finding.scales) == ("all 256 patterns with each of 12 sets of parameters", 1)
+    assert (finding.first, finding.wrong, finding.wrong_flags) == ("", 0, 0)
+    assert finding.values == 12 * 3 * 258
+    for patterns, _ in stands[0].seen:
+        assert all((np.unique(lane) == np.arange(256)).all() for lane in patterns.reshape(-1, 3).T)
+    sets = [setting.parameters for setting in Check(config=TIME_STEP).settings]
+    assert [[np.unique(part).tolist() for part in parameters] for parameters in sets[:5]] == [
+        [[0], [0]], [[0], [-512]], [[0], [511]], [[31], [-512]], [[31], [511]]
+    ]  # fmt: skip
+    assert all(np.unique(parameters.bias).size > 1 for parameters in sets[5:])
+
+
+def test_the_edges_of_time_steps():
+    """The dt with which sums are nearest to softplus's borders, in spite of shift and bias, or the largest dt."""
+    unit = kind(TIME_STEP)
+    wanted = (TIME_STEP.softplus.patterns().astype(np.int64) ^ 128) - 128
+    for setting in unit.settings:
+        dt = (unit.edges(setting).astype(np.int64) ^ 128) - 128
+        places, bias = (np.resize(part, wanted.size) for part in setting.parameters)
+        sums = (dt << places) + bias
+        assert ((np.abs(sums - wanted) < 1 << places) | (dt == np.where(sums < wanted, 127, -128))).all()
+
+
 @pytest.mark.parametrize("bits", [1, 8, 16, 20])
 def test_no_k_is_left_out(bits):
     low, high = 1 << (bits - 1), (1 << bits) - 1
@@ -104,7 +152,7 @@ def test_no_k_is_left_out(bits):
             possible.add(Scale(M=M, k=k, bits=bits).k)
         except InputError:
             continue
-    assert sorted(scale.k for scale in every_k(bits)) == sorted(possible)
+    assert sorted(setting.scale.k for setting in every_k(bits)) == sorted(possible)
 
 
 def test_wide_inputs_edges_and_random_ones(monkeypatch):
@@ -167,6 +215,26 @@ def test_a_difference_is_told(config, what, first):
     assert re.search(first, finding.first), finding.first
 
 
+@pytest.mark.parametrize(
+    ("what", "first"),
+    [
+        ("output", r"^pattern 0x31 with places 0 and bias 0, lane [0-2]: time step 0x\w+, not 0x\w+$"),
+        ("saturated", r"^patterns 0x\w+ to 0x\w+ with places 0 and bias 0: saturated, or its count, is wrong$"),
+    ],
+)
+def test_a_wrong_time_step_is_told(what, first):
+    def change(patterns, answer):
+        places = np.flatnonzero(patterns == 0x31)
+        if what == "output":
+            answer.outputs[places] ^= 1
+        else:
+            answer.flags[what][places // 3] ^= True
+
+    (finding,) = exhaust([Check(config=TIME_STEP)], build=built([], spoil=change))
+    assert not finding.passed
+    assert re.search(first, finding.first), finding.first
+
+
 def test_padding_is_compared_but_not_counted():
     config, stands = replace(ENCODER, lanes=7, scale=None, input=input_type("s9")), []
     (finding,) = exhaust([Check(config=config)], build=built(stands))
@@ -178,9 +246,8 @@ def test_padding_is_compared_but_not_counted():
 def test_counters(config, count):
     """Without a counter none is looked at; a narrow one stops at its maximum."""
     patterns = np.full(4, 0x7BFF, np.uint32)
-    answer = Stand(config)(patterns)
-    answer.saturation_count[:] = count
-    difference = compare(lambda *_: answer, replace(config, counter_width=2 if count else 0), patterns, SCALE)
+    stand = Stand(config, lambda _, answer: answer.saturation_count.fill(count))
+    difference = compare(stand, kind(replace(config, counter_width=2 if count else 0)), patterns, Setting(SCALE))
     assert difference.wrong_flags == 0
 
 
@@ -252,7 +319,7 @@ def test_a_function_unit(tmp_path):
     assert (finding.patterns, finding.values, finding.passed) == ("all 1,024 patterns", 4 * 1024, True)
     dut = Bulk(config, tmp_path)
     other = function_unit(KINDS[1], lanes=4, borders="free")
-    difference = compare(dut, other, np.arange(1024, dtype=np.uint32), None)
+    difference = compare(dut, kind(other), np.arange(1024, dtype=np.uint32), Setting())
     assert difference.wrong > 10
     assert re.match(r"pattern 0x\w+, lane \d: output 0x\w+, not 0x\w+$", difference.first)
 
@@ -264,12 +331,26 @@ def test_an_activation(tmp_path):
     (finding,) = exhaust([Check(config=config)])
     assert (finding.patterns, finding.scales) == ("all 256 patterns", len(every_k(16)))
     assert (finding.values, finding.first, finding.passed) == (256 * finding.scales, "", True)
-    dut, scale = Bulk(config, tmp_path), config.default_scale()
+    dut, setting = Bulk(config, tmp_path), Setting(config.default_scale())
     patterns = np.arange(256, dtype=np.uint32)
     for other in ({"error": Fraction(1, 32)}, {"format": oracles.make("se8:L=9")}):
-        difference = compare(dut, replace(config, **other), patterns, scale)
+        difference = compare(dut, kind(replace(config, **other)), patterns, setting)
         assert difference.wrong > 0
         assert re.match(r"pattern 0x\w+ at .*, lane \d: code and value 0x\w+, not 0x\w+$", difference.first)
+
+
+@pytest.mark.full
+def test_time_steps(tmp_path, monkeypatch):
+    """Every value with every set; and with another function, or parameters that were not loaded, it is wrong."""
+    dut = Bulk(TIME_STEP, tmp_path)
+    (finding,) = exhaust([Check(config=TIME_STEP)], build=lambda *_: dut)
+    assert (finding.values, finding.first, finding.passed) == (12 * 3 * 258, "", True)
+    unit, patterns = kind(TIME_STEP), np.arange(258, dtype=np.uint32) % 256
+    other = kind(replace(TIME_STEP, error=Fraction(1, 32)))
+    assert compare(dut, other, patterns, unit.settings[0]).wrong > 0
+    monkeypatch.setattr(type(unit), "words", lambda *_: ())
+    wrong = [compare(dut, unit, patterns, setting).wrong > 0 for setting in unit.settings]
+    assert wrong == [False] + [True] * 11  # an empty memory has places 0 and bias 0
 
 
 @pytest.mark.full(3)

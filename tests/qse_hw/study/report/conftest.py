@@ -30,7 +30,7 @@ def report(monkeypatch, tmp_path):
             yield Finding(
                 label=check.config.label,
                 patterns=check.words,
-                scales=len(check.scales),
+                scales=check.scales,
                 values=65536,
                 wrong=differences,
                 wrong_flags=0,
