@@ -118,6 +118,11 @@ def design(
             f"Low must be above {shown(least)} to keep the error {shown(error)} with degree 2, which takes the least "
             f"input for {shown(next_to_it)}; give low, take degree 1, or allow a larger error"
         )
+    if not candidates and segments == MAX_SEGMENTS:
+        raise InputError(
+            f"Error must be above {shown(error)}, which no unit of up to {segments} segments keeps with degree "
+            f"{degree} and {borders} borders"
+        )
     if not candidates:
         raise InputError(
             f"Segments must be more than {segments} to keep the error {shown(error)} with degree {degree} and "

@@ -63,6 +63,10 @@ class Reduction:
                 f"Input of exp2 must have fraction bits, and fewer than it has bits, as s16e-11 has, "
                 f"not {self.input.name}"
             )
+        if self.function.kind != "root" and self.fraction_bits < 0:
+            raise InputError(
+                f"Input of {self.function.name} must have steps of at most 1, as s16e-11 has, not {self.input.name}"
+            )
 
     @property
     def kind(self) -> Kind | Literal["direct", "mirrored"]:

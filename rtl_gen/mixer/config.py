@@ -9,7 +9,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.convolution import word_bits as convolution_bits
-from qse_hw.golden.reference.hadamard import growth
+from qse_hw.golden.reference.hadamard import factorize, growth
 from qse_hw.golden.reference.linear import MAX_SIZE
 from qse_hw.golden.reference.product_schedule import (
     LOCAL_BITS,
@@ -55,6 +55,12 @@ HADAMARD_LANES = Option(
 NORM_LANES = Option(
     kind=Integer(1, 256), help="values of the norm per cycle", metavar="N", default=1, measure="values"
 )
+_PARTS = {
+    "engine_config": "Engine", "residual_config": "Residual stream", "norm_config": "Norm",
+    "convolution_config": "Convolution", "activation_config": "Activation", "time_step_config": "Time steps",
+    "scan_config": "Scan", "gate_config": "Gate", "hadamard_config": "Hadamard transform", "y_encoder": "Encoder of y",
+}  # fmt: skip
+"""The units that a mixer is made of: the properties, and their names in messages."""
 TAPS = Option(kind=Switch(), help="outputs for the values of every tensor, for simulation", default=False)
 
 
@@ -97,19 +103,33 @@ class MixerConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        for name, lanes in (("Norm", self.norm_lanes), ("Hadamard", self.hadamard_lanes)):
-            if self.columns % lanes:
-                raise InputError(f"{name} lanes must divide the {self.columns} columns of the engine, not be {lanes}")
-        _ = self.parts  # they check their options
+        self._check_sizes()
+        for name, what in _PARTS.items():
+            try:
+                getattr(self, name)
+            except InputError as error:  # whose sentence is about the part's options
+                raise InputError(f"{what}: {error}") from error
+
+    def _check_sizes(self) -> None:
+        """What users can choose wrongly, with the names of their options."""
+        order, chunk = factorize(self.d_inner)
+        columns = self.columns, f"the {self.columns} columns of the engine"
+        for name, lanes, (number, what) in (
+            ("Norm", self.norm_lanes, columns),
+            ("Norm", self.norm_lanes, (self.d_model, f"the {self.d_model} values of a token")),
+            ("Hadamard", self.hadamard_lanes, columns),
+            ("Hadamard", self.hadamard_lanes, (chunk, f"{chunk} (d_inner {self.d_inner} is {order} * {chunk})")),
+            ("Scan", self.scan_lanes, (self.d_state, f"the {self.d_state} states")),
+        ):
+            if number % lanes:
+                raise InputError(f"{name} lanes must divide {what}, not be {lanes}")
+        if self._channels > MAX_SIZE:
+            raise InputError(f"Layers times d_inner must be at most {MAX_SIZE}, not {self.layers} times {self.d_inner}")
 
     @property
     def parts(self) -> tuple[UnitConfig, ...]:
         """The units that it is made of."""
-        return (
-            self.engine_config, self.residual_config, self.norm_config, self.convolution_config,
-            self.activation_config, self.time_step_config, self.scan_config, self.gate_config, self.hadamard_config,
-            self.y_encoder,
-        )  # fmt: skip
+        return tuple(getattr(self, name) for name in _PARTS)
 
     @property
     def shape(self) -> Shape:

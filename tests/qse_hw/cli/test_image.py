@@ -72,4 +72,4 @@ def test_refusals(refused, model, formats, tmp_path, out):
     said = refused("image", "--model", model, "--calibration", formats, *TILE, "-o", model / "model.safetensors")
     assert "must be another file than model.safetensors of the model, which it would replace" in said
     said = refused("image", "--model", model, "--calibration", formats, *TILE, "--scan-lanes", "3", *target)
-    assert said == "Lanes must divide the 4 states, not be 3"
+    assert said == "Scan lanes must divide the 4 states, not be 3"

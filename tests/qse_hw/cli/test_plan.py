@@ -105,7 +105,7 @@ def test_every_shape(out, model):
         (["--bus-bits", "0"], "Bus must have from 1 to 65536 bits, not 0"),
         (["--rows", "0"], "Rows must be from 1 to 256, not 0"),
         (["--norm-lanes", "3"], "Norm lanes must divide the 8 columns of the engine, not be 3"),
-        (["--scan-lanes", "3"], "Lanes must divide the 16 states, not be 3"),
+        (["--scan-lanes", "3"], "Scan lanes must divide the 16 states, not be 3"),
     ],
 )
 def test_bad_input(out, capsys, options, text):

@@ -35,6 +35,7 @@ def files(tmp_path_factory):
         ({"bus_bits": 32}, "Bus bits must be 64 or 128, not 32"),
         ({"burst_beats": 24}, "Burst beats must be a power of two up to 256"),
         ({"bursts": 65}, "Bursts must be from 2 to 64, not 65"),
+        ({"scan_lanes": 3}, "^Scan lanes must divide the 4 states, not be 3$"),
         ({"hadamard_lanes": 3}, "Hadamard lanes must divide the 4 columns of the engine, not be 3"),
     ],
 )

@@ -110,7 +110,12 @@ def test_a_mamba2_is_refused(folder):
     [
         ({"hadamard_lanes": 3}, "Hadamard lanes must divide the 4 columns of the engine, not be 3"),
         ({"norm_lanes": 3}, "Norm lanes must divide the 4 columns of the engine, not be 3"),
-        ({"scan_lanes": 3}, "Lanes must divide the 4 states, not be 3"),
+        ({"scan_lanes": 3}, "^Scan lanes must divide the 4 states, not be 3$"),
+        ({"d_model": 26, "norm_lanes": 4}, "^Norm lanes must divide the 26 values of a token, not be 4$"),
+        ({"d_inner": 24, "hadamard_lanes": 4}, r"^Hadamard lanes must divide 2 \(d_inner 24 is 12 \* 2\), not be 4$"),
+        ({"layers": 48, "d_inner": 2048}, "^Layers times d_inner must be at most 65536, not 48 times 2048$"),
+        ({"d_model": 4}, "^Residual stream: Size must be a multiple of the 1 lanes, and at least 5 times as many"),
+        ({"d_inner": 4, "layers": 1, "scan_lanes": 4}, "^Scan: Channels must be at least 7, .* or take fewer lanes$"),
         ({"rows": 0}, "Rows must be from 1 to 256, not 0"),
         ({"d_inner": 26}, "Hadamard order must be"),
     ],
