@@ -10,6 +10,7 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
+from qse_hw.rtl_gen.units.matvec import MatvecConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 
 FIVE = SegmentedFormat(
@@ -68,6 +69,7 @@ def standard() -> list[UnitConfig]:
         QuantizerConfig(format=_format("se8-silu"), input=input_type("s16"), scale=_scale("s16")),
         _quantizer("se8"),
         _quantizer("int8-asym"),
+        *(_engine(backlog=backlog) for backlog in (False, True)),
         _function("softplus", "s10e-6", "s10e-7", 7),
         _function("silu", "s10e-6", "s11e-6", 6),
         _function("exp2", "s10e-6", "s10e-8", 8, target="ecp5"),
@@ -88,6 +90,7 @@ def wrong() -> list[UnitConfig]:
         DecoderConfig(format=_format("se9-paper")),
         QuantizerConfig(format=SMALL, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0),
         _function("exp2", "s8e-4", "s8e-6", 5),
+        _engine(backlog=True),
     ]
 
 
@@ -108,6 +111,11 @@ def _encoder(format: str | SegmentedFormat, input: str, **others: object) -> Enc
 def _quantizer(format: str) -> QuantizerConfig:
     """A quantizer with a small lane: its properties do not depend on the lanes' arithmetic, which is cut out."""
     return QuantizerConfig(format=_format(format), input=input_type("s8"), scale=Scale.from_step(1.4, 8), pipeline=0)
+
+
+def _engine(*, backlog: bool) -> MatvecConfig:
+    """A small engine: the way out of sums depends on rows alone."""
+    return MatvecConfig(sizes=(4, 9), rows=2, columns=1, width=4, tag_bits=1, backlog=backlog)
 
 
 def _function(name: str, input: str, output: str, bits: int, **others: object) -> FunctionConfig:
