@@ -86,11 +86,12 @@ class MixerTiming:
             size=config.d_model, narrow=1, wide=config.norm_lanes, sink=self.log.kept("norm_in", self._norm.put)
         )
         self.residual = Pipeline(Residual(config.residual_config).latency, self._updated)
+        self._adding = Slice(self.log.kept("added", self.residual.put))
         low = Encoder(low_encoder(config.dt_low_format, config.target))
         self._low = Pipeline(low.latency, self.log.kept("dt_low", operands["dt_low"].put))
         sinks: dict[Result, Sink] = {
             "conv_input": self._inner.conv_input.put, "gate": self._inner.gate, "B": self._inner.coefficient,
-            "C": self._inner.coefficient, "dt": self._inner.dt, "out": self.residual.put, "logits": self._out,
+            "C": self._inner.coefficient, "dt": self._inner.dt, "out": self._adding.put, "logits": self._out,
         }  # fmt: skip
         self._sinks = {result: self.log.kept(result, sink) for result, sink in sinks.items()}
         self._current: Result = "conv_input"
@@ -147,7 +148,7 @@ class MixerTiming:
     def _do(self, schedule: list[Job]) -> None:
         for job in schedule:
             self.engine.multiply(job)
-        last = self.log.cycles["out"][-1]
+        last = self.log.cycles["added"][-1]
         self._loads_from = last + 1
 
     def run(self) -> None:
@@ -193,7 +194,7 @@ class MixerTiming:
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on, except the token's progress."""
         parts: tuple[Part, ...] = (
-            self.engine, self._inner, self._norm, self._pack, self.residual, self._low, self._core, self._sums,
-            self._given, self._filling, *self._ways,
+            self.engine, self._inner, self._norm, self._pack, self._adding, self.residual, self._low, self._core,
+            self._sums, self._given, self._filling, *self._ways,
         )  # fmt: skip
         return tuple(part.state(now) for part in parts), since(self._loads_from, now)
