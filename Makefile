@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGE := $(VENV)/package/qse_hw# the installed layout in links, for mypy, which knows no package-dir
 
-.PHONY: help demo test test-full test-times accuracy hardware lint clean \
+.PHONY: help demo test test-full test-alone test-full-alone test-times timed-tests accuracy hardware lint clean \
 	verification formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
 # Compiled Python is kept in __pycache__: the tests start the command line more than a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,16 +28,23 @@ help:
 demo: $(INSTALLED)
 	$(BIN)/python -m qse_hw demo -o qse-demo
 
-test: lint
+# mypy takes most of a minute on one core, so it runs beside the tests.
+test test-full:
+	+$(MAKE) --no-print-directory --jobs=2 lint $@-alone
+
+test-alone: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto -q
 
-test-full: lint
+test-full-alone: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto -q --full
 
 test-times: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto -q --junitxml=$(VENV)/times.xml $(ARGUMENTS)
+	+$(MAKE) --no-print-directory --jobs=2 lint timed-tests
 	$(BIN)/python docs/tests.py record $(VENV)/times.xml $(RESULTS)/test-times$(if $(findstring --full,$(ARGUMENTS)),-full).json
 	$(BIN)/python docs/tests.py
+
+timed-tests: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto -q --junitxml=$(VENV)/times.xml $(ARGUMENTS)
 
 accuracy: $(INSTALLED)
 	$(BIN)/python docs/studies.py
