@@ -7,10 +7,10 @@ from typing import Any
 
 from qse_hw.cli.units import Settings, arguments, unit_config
 from qse_hw.golden.errors import InputError
-from qse_hw.rtl_gen.emit.unit import MODEL, UNITS, UnitConfig, check_unit, unit_class
+from qse_hw.rtl_gen.emit.unit import UNITS, WHOLE, UnitConfig, check_unit, unit_class
 from qse_hw.rtl_gen.units.options import flag
 
-SYNTHESIZED = (*UNITS, MODEL)
+SYNTHESIZED = (*UNITS, *WHOLE)
 
 
 def add_grid_arguments(parser: argparse.ArgumentParser) -> None:

@@ -128,16 +128,19 @@ def add_energy(
 
 
 def add_cycles(document: dict[str, Any], points: Sequence["Point"]) -> None:
-    """Write into a report the exact cycles per token of whole models, and tokens per second at their median Fmax.
+    """Write exact cycles per token of models with streams into a report, and tokens per second at their median Fmax.
 
-    A token is alone in the accelerator, as when a model writes; its memories answer at once.
+    A token is alone in the unit, as when a model writes; its memories answer at once. With buses (``accelerator``), the
+    cycles are those of the memory as well, so the report has none.
     """
+    from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
     from qse_hw.rtl_gen.units.model import ModelConfig
     from qse_hw.sim.cycle.mixer.token_cycles import count_cycles
 
     for point, result in zip(points, document["results"], strict=True):
-        if isinstance(point.unit.config, ModelConfig):
-            mixer = point.unit.config.mixer
+        config = point.unit.config
+        if isinstance(config, ModelConfig) and not isinstance(config, AcceleratorConfig):
+            mixer = config.mixer
             cycles = count_cycles(mixer, layers=mixer.layers, tokens=1).alone.cycles
             result["cycles_per_token"] = cycles
             result["tokens_per_second"] = 1e6 * result["fmax"]["median"] / cycles

@@ -18,10 +18,8 @@ UNITS = (
 )  # fmt: skip
 
 
-MODEL = "model"
-"""A whole model instead of a unit of it: it is generated and synthesized, but neither swept nor proved."""
-WHOLE = (MODEL, "accelerator")
-"""Whole models; that with buses is generated alone."""
+WHOLE = ("model", "accelerator")
+"""Whole models, with streams and with buses: they are generated and synthesized, but neither swept nor proved."""
 
 
 class UnitConfig(ABC):

@@ -175,7 +175,7 @@ class InnerPath(wiring.Component):
         m.submodules.pack = pack = Pack(signed(LOCAL_BITS), size=config.d_inner, narrow=1, wide=lanes)
         m.submodules.hadamard = hadamard = self._hadamard
         m.submodules.encoder = encoder = self._encoder
-        forward(m, gate.o, pack.i)
+        forward(m, sliced(m, gate.o, "multiplied"), pack.i)
         m.d.comb += [
             hadamard.i.valid.eq(pack.o.valid),
             hadamard.i.payload.as_value().eq(pack.o.payload["values"].as_value()),

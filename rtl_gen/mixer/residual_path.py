@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.reference.product_schedule import WIDE_BITS
 from qse_hw.rtl_gen.logic.counter import count
-from qse_hw.rtl_gen.logic.register_slice import sliced
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.mixer.layer_scalars import SCALE
@@ -66,7 +65,6 @@ class ResidualPath(wiring.Component):
         m.submodules.pack = pack = Pack(
             signed(WIDE_BITS), size=config.d_model, narrow=1, wide=config.norm_lanes
         )
-        added = sliced(m, self.added, "adding")  # else the results' tag would reach the adder, and its ready the engine
         entered = Signal()
         left = Signal()
         loads = Signal(init=1)  # a token is loaded, not added to
@@ -76,11 +74,11 @@ class ResidualPath(wiring.Component):
             _, was_last = count(m, config.layers + 1, "entered_vector")
             m.d.sync += loads.eq(was_last)
         m.d.comb += [
-            residual.i.valid.eq(Mux(loads, self.i.valid, added.valid)),
-            residual.i.payload["values"][0].eq(Mux(loads, self.i.payload, added.payload)),
+            residual.i.valid.eq(Mux(loads, self.i.valid, self.added.valid)),
+            residual.i.payload["values"][0].eq(Mux(loads, self.i.payload, self.added.payload)),
             residual.i.payload["load"].eq(loads),
             self.i.ready.eq(residual.i.ready & loads),
-            added.ready.eq(residual.i.ready & ~loads),
+            self.added.ready.eq(residual.i.ready & ~loads),
             entered.eq(residual.i.valid & residual.i.ready),
             left.eq(residual.o.valid & residual.o.ready),
             self.updated.valid.eq(left),

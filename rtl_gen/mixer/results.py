@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """From the product engine's sums to the results' streams."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, EnableInserter, Module, Mux, Shape, Signal, Value, signed, unsigned
@@ -10,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.matvec import M_BITS, SUM_BITS
-from qse_hw.golden.reference.product_schedule import LOCAL_BITS, RESULTS, WIDE, WIDE_BITS
+from qse_hw.golden.reference.product_schedule import LOCAL_BITS, RESULTS, WIDE, WIDE_BITS, Result
 from qse_hw.rtl_gen.encoder import Encoder
 from qse_hw.rtl_gen.linear.matvec import sum_layout
 from qse_hw.rtl_gen.linear.requantize import Requantizer, requantizer_latency
@@ -22,6 +23,10 @@ from qse_hw.rtl_gen.units.encoder import EncoderConfig
 TAGS = {result: number for number, result in enumerate(RESULTS)}
 """What the engine's jobs are marked with, by their result."""
 TAG_BITS = (len(RESULTS) - 1).bit_length()
+TAKERS: tuple[tuple[Result, ...], ...] = (("conv_input",), ("gate",), ("B", "C"), ("dt",), ("out",), ("logits",))
+"""Results of the requantizer, by the unit that takes them: to each unit they come in the engine's order."""
+RESULT = data.StructLayout({"value": signed(WIDE_BITS), "tag": unsigned(TAG_BITS), "saturated": unsigned(1)})
+"""A result of the requantizer: its value, whose it is, whether it was saturated."""
 
 
 def low_encoder(format: SegmentedFormat, target: str) -> EncoderConfig:
@@ -38,11 +43,11 @@ class Results(wiring.Component):
     Arithmetic: :meth:`qse_hw.golden.models.integer.scalar_arithmetic.ScalarArithmetic.product`, exactly. All but dt_low
     share one requantizer, of 24 bits: a value that 24 bits saturate saturates 16 bits, too.
 
-    Register slices behind the engine, and before the units that take results, so that whether one of these has room
-    decides nothing in the same cycle at the engine.
+    Register slices behind the engine, and before each unit that takes results, so that whether one of these has room
+    decides nothing in the same cycle at the engine, nor at another unit.
 
-    Latency: :attr:`latency` cycles, of dt_low the encoder's and 1. Throughput: one sum per cycle. A result that is not
-    accepted stops the others.
+    Latency: :attr:`latency` cycles, of dt_low the encoder's and 1. Throughput: one sum per cycle. A result for
+    which there is no room stops the others.
 
     Parameters:
         format: of dt_low.
@@ -91,17 +96,14 @@ class Results(wiring.Component):
             low.o.ready.eq(self.dt_low.ready),
             arrived.ready.eq(Mux(is_low, low.i.ready, accepts)),
         ]
-        leaving = self._requantize(m, row, accepts, arrived.valid & ~is_low)
-        flags = self._give(m, leaving.o)
-        flags[TAGS["dt_low"]] = low.saturated
-        m.d.comb += self.saturated.eq(Cat(*flags))
+        self._requantize(m, row, accepts, arrived.valid & ~is_low)
+        m.d.comb += self.saturated[TAGS["dt_low"]].eq(low.saturated)
         return m
 
-    def _requantize(self, m: Module, row: Any, accepts: Signal, arrives: Value) -> RegisterSlice:
-        """All results but dt_low, with their tags, and whether each saturated."""
-        result = data.StructLayout({"value": signed(WIDE_BITS), "tag": unsigned(TAG_BITS), "saturated": unsigned(1)})
-        m.submodules.leaving = leaving = RegisterSlice(result)
-        advance, valid = stall_control(m, i_valid=arrives, o_ready=leaving.i.ready, latency=self.core_latency)
+    def _requantize(self, m: Module, row: Any, accepts: Signal, arrives: Value) -> None:
+        """All results but dt_low."""
+        room = Signal()
+        advance, valid = stall_control(m, i_valid=arrives, o_ready=room, latency=self.core_latency)
         core = Module()
         m.submodules.core = EnableInserter(advance)(core)
         core.submodules.requantizer = requantizer = Requantizer(
@@ -110,6 +112,7 @@ class Results(wiring.Component):
         tag = Stages(core, ()).delay(row.tag, self.core_latency, "tag")
         narrow = Signal()
         beyond = Signal()
+        result = Signal(RESULT)
         value = requantizer.value
         end = Cat((~value[-1]).replicate(LOCAL_BITS - 1), value[-1]).as_signed()
         m.d.comb += [
@@ -120,29 +123,33 @@ class Results(wiring.Component):
             requantizer.scale_k.eq(row.k),
             narrow.eq(~Cat(tag == TAGS[name] for name in WIDE).any()),
             beyond.eq(narrow & (value[LOCAL_BITS - 1 :] != value[-1].replicate(WIDE_BITS - LOCAL_BITS + 1))),
-            leaving.i.valid.eq(valid),
-            leaving.i.payload.tag.eq(tag),
-            leaving.i.payload.saturated.eq(requantizer.saturated | beyond),
-            leaving.i.payload.value.eq(Mux(beyond, end, value)),
+            result.tag.eq(tag),
+            result.saturated.eq(requantizer.saturated | beyond),
+            result.value.eq(Mux(beyond, end, value)),
         ]
-        return leaving
-
-    def _give(self, m: Module, given: Any) -> list[Value]:
-        """Give each result to its stream. Returns all flags, that of dt_low at 0."""
-        flags: list[Value] = []
-        for result, number in TAGS.items():
-            flag = Signal(name=f"saturated_{result}")
-            flags.append(flag)
-            if result == "dt_low":
-                continue
-            port, chosen = getattr(self, result), Signal(name=f"is_{result}")
+        for taker in TAKERS:
+            m.submodules["_".join(("leaving", *taker))] = leaving = RegisterSlice(RESULT)
+            mine = Signal(name="_".join(("is", *taker)))
             m.d.comb += [
-                chosen.eq(given.valid & (given.payload.tag == number)),
+                mine.eq(Cat(tag == TAGS[name] for name in taker).any()),
+                leaving.i.valid.eq(valid & mine),
+                Value.cast(leaving.i.payload).eq(Value.cast(result)),
+            ]
+            with m.If(mine):
+                m.d.comb += room.eq(leaving.i.ready)
+            self._give(m, leaving.o, taker)
+
+    def _give(self, m: Module, given: Any, taker: Sequence[Result]) -> None:
+        """Give each result to its stream; keep its flag."""
+        for result in taker:
+            port, chosen = getattr(self, result), Signal(name=f"chosen_{result}")
+            flag = Signal(name=f"saturated_{result}")
+            m.d.comb += [
+                chosen.eq(given.valid & (given.payload.tag == TAGS[result])),
                 port.valid.eq(chosen),
                 port.payload.eq(given.payload.value),
+                self.saturated[TAGS[result]].eq(flag),
             ]
             with m.If(chosen):
                 m.d.comb += given.ready.eq(port.ready)
-            event = chosen & port.ready & given.payload.saturated
-            m.d.sync += flag.eq(event | (flag & ~self.clear))
-        return flags
+            m.d.sync += flag.eq((chosen & port.ready & given.payload.saturated) | (flag & ~self.clear))

@@ -60,9 +60,10 @@ class InnerTiming:
         encoder = Pipeline(Encoder(config.y_encoder).latency, y)
         hadamard = HadamardTiming(Hadamard(config.hadamard_config), log.kept("y_in", encoder.put))
         pack = Pack(size=config.d_inner, narrow=1, wide=lanes, sink=hadamard.put)
-        self._gate = Pipeline(Gate(config.gate_config).latency, log.kept("gated", pack.put))
+        multiplied = Slice(pack.put)
+        self._gate = Pipeline(Gate(config.gate_config).latency, log.kept("gated", multiplied.put))
         self._gate_queue = Room(WAITING)
-        self._rotation = encoder, hadamard, pack
+        self._rotation = encoder, hadamard, pack, multiplied
 
     def _activated(self, cycle: int) -> int:
         """x leaves the activation when both its ways go on."""

@@ -15,7 +15,7 @@ from qse_hw.rtl_gen.decoder import Decoder
 from qse_hw.rtl_gen.encoder import Encoder
 from qse_hw.rtl_gen.linear.matvec import QUEUE_DEPTH, Matvec
 from qse_hw.rtl_gen.mixer.config import MixerConfig
-from qse_hw.rtl_gen.mixer.results import Results, low_encoder
+from qse_hw.rtl_gen.mixer.results import TAKERS, Results, low_encoder
 from qse_hw.rtl_gen.norm.rmsnorm import Rmsnorm
 from qse_hw.rtl_gen.pointwise.residual import Residual
 from qse_hw.sim.cycle.mixer.engine import Ended, Engine
@@ -86,18 +86,17 @@ class MixerTiming:
             size=config.d_model, narrow=1, wide=config.norm_lanes, sink=self.log.kept("norm_in", self._norm.put)
         )
         self.residual = Pipeline(Residual(config.residual_config).latency, self._updated)
-        self._adding = Slice(self.log.kept("added", self.residual.put))
         low = Encoder(low_encoder(config.dt_low_format, config.target))
         self._low = Pipeline(low.latency, self.log.kept("dt_low", operands["dt_low"].put))
         sinks: dict[Result, Sink] = {
             "conv_input": self._inner.conv_input.put, "gate": self._inner.gate, "B": self._inner.coefficient,
-            "C": self._inner.coefficient, "dt": self._inner.dt, "out": self._adding.put, "logits": self._out,
+            "C": self._inner.coefficient, "dt": self._inner.dt, "out": self.residual.put, "logits": self._out,
         }  # fmt: skip
         self._sinks = {result: self.log.kept(result, sink) for result, sink in sinks.items()}
         self._current: Result = "conv_input"
-        self._given = Slice(self._requantized)
+        self._leaving = {result: leaving for taker in TAKERS for leaving in [Slice(self._given)] for result in taker}
         results = Results(config.dt_low_format, target=config.target)
-        self._core = Pipeline(results.core_latency, self._given.put)
+        self._core = Pipeline(results.core_latency, self._requantized)
         self._sums = Slice(self._summed)
         self._updates = 0  # values that left the residual unit, of this token
         self.loads: list[tuple[int, int]] = []
@@ -148,7 +147,7 @@ class MixerTiming:
     def _do(self, schedule: list[Job]) -> None:
         for job in schedule:
             self.engine.multiply(job)
-        last = self.log.cycles["added"][-1]
+        last = self.log.cycles["out"][-1]
         self._loads_from = last + 1
 
     def run(self) -> None:
@@ -177,7 +176,10 @@ class MixerTiming:
         return (self._low if self._current == "dt_low" else self._core).put(cycle)
 
     def _requantized(self, cycle: int) -> int:
-        return self._sinks[self._current](cycle)
+        return self._leaving[self._current].put(cycle)
+
+    def _given(self, cycle: int) -> int:
+        return self._sinks[self._current](cycle)  # a beat that enters a register slice is followed until it leaves
 
     def _updated(self, cycle: int) -> int:
         """A value leaves the residual unit."""
@@ -194,7 +196,7 @@ class MixerTiming:
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on, except the token's progress."""
         parts: tuple[Part, ...] = (
-            self.engine, self._inner, self._norm, self._pack, self._adding, self.residual, self._low, self._core,
-            self._sums, self._given, self._filling, *self._ways,
+            self.engine, self._inner, self._norm, self._pack, self.residual, self._low, self._core, self._sums,
+            self._filling, *self._leaving.values(), *self._ways,
         )  # fmt: skip
         return tuple(part.state(now) for part in parts), since(self._loads_from, now)

@@ -5,7 +5,7 @@ import pytest
 from qse_hw.cli.grid import add_grid_arguments, grid
 from qse_hw.cli.units import arguments
 from qse_hw.golden.errors import InputError
-from qse_hw.rtl_gen.emit.unit import MODEL, UNITS
+from qse_hw.rtl_gen.emit.unit import UNITS, WHOLE
 
 
 def configs(*words):
@@ -43,7 +43,7 @@ def test_one_value_each_is_what_gen_takes():
     assert [config.transpose for config in configs("hadamard", "--size", "48", "96")] == [False, False]
 
 
-@pytest.mark.parametrize("unit", [*UNITS, MODEL])
+@pytest.mark.parametrize("unit", [*UNITS, *WHOLE])
 def test_every_option_is_offered(unit):
     parser = argparse.ArgumentParser()
     add_grid_arguments(parser)
@@ -54,7 +54,7 @@ def test_every_option_is_offered(unit):
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["adder"], f"Unit must be one of {', '.join((*UNITS, MODEL))}, not 'adder'"),
+        (["adder"], f"Unit must be one of {', '.join((*UNITS, *WHOLE))}, not 'adder'"),
         (["decoder", "--size", "8"], "Option --size must be one that unit decoder has; leave it out"),
         (["decoder", "encoder", "--size", "8"], "Option --size must be one that unit decoder or encoder has"),
         (["hadamard"], "Option --size must be given for unit hadamard"),

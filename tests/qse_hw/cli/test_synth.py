@@ -145,6 +145,10 @@ def test_a_whole_model_beside_another_calibration(fake, tmp_path, capsys):
     assert ours["cycles_per_token"] == plain["cycles_per_token"] > 1000
     assert ours["tokens_per_second"] == pytest.approx(102e6 / ours["cycles_per_token"])
     assert f"{ours['cycles_per_token']:,} cycles per token" in " ".join(capsys.readouterr().out.split())
+    buses = ["synth", "accelerator", "--model", str(tmp_path / "model"), *words, "--bus-bits", "64"]
+    assert main([*buses, "--json", str(report)]) == 0
+    assert [(label.split()[0], label.split()[-1]) for label, _ in fake[1]] == [("accelerator", "bus=64")] * 2
+    assert not any("cycles_per_token" in result for result in json.loads(report.read_text())["results"])
     assert main(["synth", "model", "--model", str(tmp_path / "model"), *words[:2], "--baseline", "int8"]) == 2
     assert capsys.readouterr().err.startswith("error: Baseline: Formats int8 cannot be read")
 

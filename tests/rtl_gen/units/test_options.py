@@ -52,7 +52,7 @@ def known(monkeypatch):
     monkeypatch.setitem(sys.modules, "qse_hw.rtl_gen.units.adder", adder)
     every = (*UNITS, "adder")
     monkeypatch.setattr(registry, "UNITS", every)
-    monkeypatch.setattr(cli_grid, "SYNTHESIZED", (*every, registry.MODEL))
+    monkeypatch.setattr(cli_grid, "SYNTHESIZED", (*every, *registry.WHOLE))
     monkeypatch.setitem(spec.SCHEMA["properties"]["unit"], "enum", list(every))
 
 
