@@ -165,7 +165,7 @@ class InnerPath(wiring.Component):
             self.states.valid.eq(scan.states.write),
             self.states.value.eq(scan.states.data),
         ]
-        forward(m, scan.o, gate.i)
+        forward(m, sliced(m, scan.o, "to_gate"), gate.i)
         self._layer_ends(m, transfers(gate.i), config.d_inner, self.gated_next)
 
     def _rotate(self, m: Module) -> None:

@@ -62,7 +62,7 @@ class Results(wiring.Component):
 
     def __init__(self, format: SegmentedFormat, *, target: str) -> None:
         self._target, self._low = target, Encoder(low_encoder(format, target))
-        self.core_latency = requantizer_latency(target)
+        self.core_latency = requantizer_latency(target) + 1
         shapes: dict[str, Shape] = {
             result: signed(WIDE_BITS if result in WIDE else LOCAL_BITS) for result in RESULTS
         }
@@ -74,7 +74,7 @@ class Results(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from a sum to its result: those of the requantizer, and of a register slice before and behind it."""
+        """Cycles from a sum to its result: of requantizer and clamp, and of a register slice before and behind them."""
         return self.core_latency + 2 * RegisterSlice.latency
 
     def elaborate(self, platform: object) -> Module:
@@ -109,10 +109,10 @@ class Results(wiring.Component):
         core.submodules.requantizer = requantizer = Requantizer(
             target=self._target, bits=WIDE_BITS, half="up", constant_k=False
         )
-        tag = Stages(core, ()).delay(row.tag, self.core_latency, "tag")
+        tag = Stages(core, ()).delay(row.tag, self.core_latency - 1, "tag")
         narrow = Signal()
         beyond = Signal()
-        result = Signal(RESULT)
+        result = Signal(RESULT)  # in a register, since it goes to all takers
         value = requantizer.value
         end = Cat((~value[-1]).replicate(LOCAL_BITS - 1), value[-1]).as_signed()
         m.d.comb += [
@@ -123,6 +123,8 @@ class Results(wiring.Component):
             requantizer.scale_k.eq(row.k),
             narrow.eq(~Cat(tag == TAGS[name] for name in WIDE).any()),
             beyond.eq(narrow & (value[LOCAL_BITS - 1 :] != value[-1].replicate(WIDE_BITS - LOCAL_BITS + 1))),
+        ]
+        core.d.sync += [
             result.tag.eq(tag),
             result.saturated.eq(requantizer.saturated | beyond),
             result.value.eq(Mux(beyond, end, value)),
@@ -131,7 +133,7 @@ class Results(wiring.Component):
             m.submodules["_".join(("leaving", *taker))] = leaving = RegisterSlice(RESULT)
             mine = Signal(name="_".join(("is", *taker)))
             m.d.comb += [
-                mine.eq(Cat(tag == TAGS[name] for name in taker).any()),
+                mine.eq(Cat(result.tag == TAGS[name] for name in taker).any()),
                 leaving.i.valid.eq(valid & mine),
                 Value.cast(leaving.i.payload).eq(Value.cast(result)),
             ]

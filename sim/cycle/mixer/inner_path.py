@@ -50,9 +50,11 @@ class InnerTiming:
         self._steps: deque[int] = deque()  # since when those in the register slice are there
         self._accepted = deque([-1, -1], maxlen=2)  # when the last two channels were accepted
         self._scan = Room(scan.queue_depth, start=1)
-        self._channels = self._gated = 0  # begun, and gated, of a layer
+        self._channels = 0  # begun, of a layer
         self._outputs: deque[int] = deque()  # since when outputs that wait are there
-        self._scanned = self._gate_left = -1
+        self._scanned = -1  # when the last output left the scan
+        self._ungated: deque[int] = deque()  # since when outputs in the register slice are there
+        self._gated_at = deque([-1, -1], maxlen=2)  # when the last two outputs were gated
         self._coefficient = self._coefficients_left = 0
         self._filled: deque[int] = deque()  # when sets of coefficients were there that are not in use yet
         self._released: deque[int] = deque(maxlen=2)
@@ -121,6 +123,7 @@ class InnerTiming:
         while moved:
             moved = self._make_step()
             moved = self._scan_channel() or moved
+            moved = self._scan_output() or moved
             moved = self._gate_value() or moved
 
     def _make_step(self) -> bool:
@@ -164,19 +167,29 @@ class InnerTiming:
             self._released.append(accepted + self._release_step)
         return True
 
+    def _scan_output(self) -> bool:
+        """The next output of the scan; whether it can be known when it leaves it."""
+        if not self._outputs or len(self._ungated) == 2:
+            return False
+        room = self._gated_at[len(self._ungated)] + 1  # two before it have been gated
+        self._scanned = max(self._outputs.popleft(), self._scanned + 1, min(NEVER, room))
+        self._log.keep("scan", self._scanned)
+        self._scan.free(min(NEVER, self._scanned + 1))  # known a cycle late
+        self._ungated.append(self._scanned + RegisterSlice.latency)
+        return True
+
     def _gate_value(self) -> bool:
-        """The next output of the scan; whether it can be known when."""
+        """The next value to gate; whether it can be known when."""
         gate = self._gates.next()
-        if not self._outputs or gate >= NEVER:
+        if not self._ungated or gate >= NEVER:
             return False
         queued = self._gate_queue.earliest(gate)
-        there = max(self._outputs.popleft(), queued + StreamQueue.latency, self._gate_left + 1)
+        there = max(self._ungated.popleft(), queued + StreamQueue.latency, self._gated_at[-1] + 1)
         cycle = self._gate.put(there)
         self._gates.leave(queued)
         self._gate_queue.take(queued)
         self._gate_queue.free(cycle)
-        self._scan.free(min(NEVER, cycle + 1))  # known a cycle late
-        self._gate_left = self._log.keep("scan", cycle)
+        self._gated_at.append(cycle)
         return True
 
     def state(self, now: int) -> Hashable:
@@ -187,10 +200,10 @@ class InnerTiming:
         )  # fmt: skip
         arrival = None if self._arrival is None else since(self._arrival, now)
         cycles = (
-            *self._steps, *self._accepted, *self._outputs, *self._filled, *self._released, self._gate_left,
-            self._coefficients_left,
+            *self._steps, *self._accepted, *self._outputs, *self._filled, *self._released, *self._ungated,
+            *self._gated_at, self._scanned, self._coefficients_left,
         )  # fmt: skip
         return (
             tuple(part.state(now) for part in parts), arrival, len(self._steps), self._channels, self._coefficient,
-            len(self._outputs), len(self._filled), tuple(since(cycle, now) for cycle in cycles),
+            len(self._outputs), len(self._ungated), len(self._filled), tuple(since(cycle, now) for cycle in cycles),
         )  # fmt: skip
