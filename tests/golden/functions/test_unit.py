@@ -86,7 +86,9 @@ def test_wide_inputs(kind):
 
 @pytest.mark.every(3)
 @pytest.mark.parametrize("shape", [{}, {"borders": "equal"}, {"borders": "equal", "direct": True}], ids=str)
-@pytest.mark.parametrize("kind", [KINDS[0], KINDS[3], KINDS[4] | {"input": "s11e-6"}], ids=lambda kind: kind["function"])
+@pytest.mark.parametrize(
+    "kind", [KINDS[0], KINDS[3], KINDS[4] | {"input": "s11e-6"}], ids=lambda kind: kind["function"]
+)
 def test_tails_are_rounded_correctly(kind, shape):
     """Where the function is within half a step of 0 or of its input, that is the output."""
     unit = make(kind, **shape)
