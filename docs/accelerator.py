@@ -82,9 +82,10 @@ def planned(report: dict[str, Any]) -> str:
 
 
 def registers() -> str:
-    """The registers of any accelerator with more than 32 bits of address."""
+    """The registers of any accelerator with more than 32 bits of address and several sequences."""
     formats = {f"{name}_format": load_format("se8") for name in ("norm", "x", "dt_low", "y")}
-    config = MixerConfig(d_model=256, d_inner=512, dt_rank=16, layers=6, vocabulary=256, eps=1, **formats)
+    sizes = {"d_model": 256, "d_inner": 512, "dt_rank": 16, "layers": 6, "vocabulary": 256, "sequences": 2}
+    config = MixerConfig(eps=1, **sizes, **formats)
     rows = []
     for register in accelerator_registers(ImageMap(config), BusConfig(address_bits=64)).registers:
         start = [f"`{register.offset:#05x}`", f"`{register.name}`", register.access]

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="SHAPE", required=True, help="mamba-130m to mamba-2.8b, or a checkpoint's folder"
     )
     add_engine_sizes(parser)
+    parser.add_argument(
+        "--sequences", metavar="N", type=integer, default=1, help="whose states are kept, as in gen model (default 1)"
+    )
     parser.add_argument("--target", choices=TARGETS, default="generic", help="as that of gen model (default generic)")
     parser.add_argument("--clock", metavar="MHz", type=float, default=200.0, help="in MHz (default 200)")
     parser.add_argument(
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     from qse_hw.study.plan import draw_plan, mixer_of, plan
 
     config, sizes = model_config(args.model), engine_sizes(args)
-    mixer = mixer_of(config, target=args.target, **sizes)
+    mixer = mixer_of(config, target=args.target, sequences=args.sequences, **sizes)
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "command": command_without(args.command, "json", "png"),
@@ -65,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
         **{name: getattr(config, name) for name in ("d_model", "d_inner", "d_state", "dt_rank")},
         "vocabulary": config.vocab_size,
         **sizes,
+        "sequences": args.sequences,
         "target": args.target,
         **plan(mixer, layers=config.n_layer, prompt=args.prompt, clock=args.clock, bus_bits=args.bus_bits),
     }
@@ -132,7 +136,8 @@ def show(document: dict[str, Any]) -> None:
         f"{memory['bus_bits']} bits per cycle take {memory['cycles_per_token']:,} cycles, so the {memory['limit']} "
         f"is the limit: at most {memory['tokens_per_second']:,.1f} tokens/s."
     )
-    console.print(f"States on chip: {document['state_bits']:,} bits.")
+    several = f" of {document['sequences']} sequences" * (document["sequences"] > 1)
+    console.print(f"States{several} on chip: {document['state_bits']:,} bits.")
     if "storage" in document:
         table(
             "Integer model", ["tensor", "kind", "bits", "bytes"],

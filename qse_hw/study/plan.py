@@ -34,7 +34,7 @@ def mixer_of(config: "MambaConfig", *, target: str, **sizes: Any) -> MixerConfig
     Args:
         config: of the model.
         target: of the hardware.
-        sizes: ``rows``, ``columns``, ``scan_lanes``, ``norm_lanes``, ``hadamard_lanes``.
+        sizes: ``rows``, ``columns``, ``scan_lanes``, ``norm_lanes``, ``hadamard_lanes``, ``sequences``.
 
     Raises:
         InputError: for sizes that do not fit the model.
@@ -93,7 +93,7 @@ def plan(mixer: MixerConfig, *, layers: int, prompt: int, clock: float, bus_bits
             "tokens_per_second": clock * 1e6 / max(memory_cycles, cycles.alone.cycles),
             "limit": "memory" if memory_cycles > cycles.alone.cycles else "engine",
         },
-        "state_bits": layers * mixer.d_inner * mixer.d_state * mixer.state_bits,
+        "state_bits": mixer.sequences * layers * mixer.d_inner * mixer.d_state * mixer.state_bits,
     }  # fmt: skip
 
 

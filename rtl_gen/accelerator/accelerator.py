@@ -21,12 +21,14 @@ from qse_hw.rtl_gen.bus.axi_stream import axi_stream_ports
 from qse_hw.rtl_gen.bus.register_block import RegisterBlock, serve
 from qse_hw.rtl_gen.bus.registers import ADDRESS_WIDTH
 from qse_hw.rtl_gen.logic.event_counter import EventCounter
+from qse_hw.rtl_gen.logic.queue import Queue
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.memory.axi_read import AxiRead, axi_read_ports, word_bits
 from qse_hw.rtl_gen.memory.config import BusConfig
 from qse_hw.rtl_gen.memory.reader import Reader
 from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.mixer.mixer import FLAGS, Mixer, tap_shapes
+from qse_hw.rtl_gen.units.shared import sequence_bits
 
 READERS = ("image", "scales", "weights")
 """Readers of the memory, the first one first: what is seldom needed goes before what always is."""
@@ -46,6 +48,8 @@ class Accelerator(wiring.Component):
     of the memory stops the accelerator; so does a soft reset. It is idle when the memory has answered everything and
     the sink has taken the end of an open packet, and can be started again.
 
+    With several sequences, TID says to which one a token belongs, and of which one a result is.
+
     Latency: as many cycles as the products, and those in which the engine waits. Throughput: one token at a time; the
     next one is looked up, and what the memory has for it is read ahead. No combinational path leads from an input of
     one of the buses to an output.
@@ -55,8 +59,8 @@ class Accelerator(wiring.Component):
         bus: of the memory.
 
     Members:
-        s_axis_*: stream of ids, 32 bits.
-        m_axis_*: stream of results, 32 bits.
+        s_axis_*: stream of ids, 32 bits; TID: the token's sequence, with several.
+        m_axis_*: stream of results, 32 bits; TID likewise.
         s_axi_*: AXI4-Lite bus, to the registers of :attr:`registers`.
         m_axi_*: AXI4 bus to the memory, channels AR and R.
         tap_...: as the mixer's.
@@ -69,8 +73,8 @@ class Accelerator(wiring.Component):
         id_bits = (len(READERS) - 1).bit_length()
         taps = {name: member for name, member in self._mixer.signature.members.items() if name.startswith("tap_")}
         super().__init__(
-            axi_stream_ports("s_axis", ID_BITS, 1, out=False)
-            | axi_stream_ports("m_axis", RESULT_BITS, 1, out=True)
+            axi_stream_ports("s_axis", ID_BITS, 1, out=False, id_bits=sequence_bits(config.sequences))
+            | axi_stream_ports("m_axis", RESULT_BITS, 1, out=True, id_bits=sequence_bits(config.sequences))
             | {f"s_axi_{name}": member for name, member in axi_lite_ports(ADDRESS_WIDTH).items()}
             | {f"m_axi_{name}": one for name, one in axi_read_ports(bus.address_bits, bus.bus_bits, id_bits).items()}
             | taps
@@ -90,7 +94,7 @@ class Accelerator(wiring.Component):
         m.submodules.memory = memory = AxiRead(
             readers=len(READERS), address_bits=bus.address_bits, bus_bits=bus.bus_bits
         )
-        m.submodules.output = output = Output()
+        m.submodules.output = output = Output(sequences=self.config.sequences)
         serve(m, axi_lite, registers)
         _export(m, axi_lite, self, "s_axi_", axi_lite_ports(ADDRESS_WIDTH))
         ports = axi_read_ports(bus.address_bits, bus.bus_bits, len(memory.arid))
@@ -100,15 +104,18 @@ class Accelerator(wiring.Component):
         within = ResetInserter(control.reset)
         mixer = self._mixer
         m.submodules.mixer = within(mixer)
-        tokens, embedding = Tokens(vocabulary=self.config.vocabulary), Embedding(
+        tokens = Tokens(vocabulary=self.config.vocabulary, sequences=self.config.sequences)
+        embedding = Embedding(
             image, address_bits=bus.address_bits, bus_bits=bus.bus_bits, target=self.config.target
-        )  # fmt: skip
+        )
         results = Results(vocabulary=self.config.vocabulary)
         m.submodules.tokens, m.submodules.embedding, m.submodules.results = map(within, (tokens, embedding, results))
         base = self._base(m, registers, control)
         self._stream_weights(m, within, control, readers, base)
         self._load(m, within, control, registers, readers["image"], embedding, base)
         self._pass_tokens(m, control, tokens, embedding, results, output)
+        if self.config.sequences > 1:
+            self._pass_sequences(m, within, registers, tokens, results, output)
         self._observe(m, control, registers, memory, tokens, results)
         if self.config.taps:
             for name in tap_shapes(self.config):
@@ -234,12 +241,30 @@ class Accelerator(wiring.Component):
         forward(m, mixer.o, results.i)
         forward(m, results.o, output.i)
 
+    def _pass_sequences(
+        self, m: Module, within: Any, registers: RegisterBlock, tokens: Tokens, results: Results, output: Output
+    ) -> None:
+        """Tokens' sequences go beside them to their results."""
+        queue = Queue(width=sequence_bits(self.config.sequences), depth=_INSIDE)
+        m.submodules.sequences = within(queue)
+        commands = registers.commands
+        m.d.comb += [
+            tokens.i.payload.sequence.eq(self.s_axis_tid),
+            tokens.begun_sequence.eq(commands.sequence),
+            registers.noticed.sequence_error.eq(tokens.misplaced),
+            queue.write.eq(transfers(tokens.o)),
+            queue.data.eq(tokens.o.payload.sequence),
+            queue.ready.eq(_ends(results)),
+            output.sequence.eq(queue.payload),
+            self.m_axis_tid.eq(output.o.payload.sequence),
+        ]
+
     def _observe(
         self, m: Module, control: Control, registers: RegisterBlock, memory: AxiRead, tokens: Tokens, results: Results
     ) -> None:
         """Commands, state, flags, counters."""
         mixer, commands, noticed = self._mixer, registers.commands, registers.noticed
-        ended = transfers(results.o) & results.o.payload.last
+        ended = _ends(results)
         inside = Signal(range(_INSIDE))
         with m.If(control.reset):
             m.d.sync += inside.eq(0)
@@ -278,6 +303,11 @@ class Accelerator(wiring.Component):
                 own.clear.eq(registers.clear[key]),
                 registers.counts[key].eq(own.count),
             ]
+
+
+def _ends(results: Results) -> Value:
+    """Whether a token's last result passes."""
+    return transfers(results.o) & results.o.payload.last
 
 
 def _export(m: Module, part: Any, block: Any, prefix: str, ports: dict[str, wiring.Member]) -> None:

@@ -1,7 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """From tokens' ids to their residual values: a row of the embedding times its multiplier, out of memory."""
 
-from amaranth.hdl import Cat, EnableInserter, Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,18 +11,21 @@ from qse_hw.golden.reference.product_schedule import WIDE_BITS
 from qse_hw.rtl_gen.accelerator.image_words import ImageMap
 from qse_hw.rtl_gen.linear.requantize import Requantizer, requantizer_latency
 from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.logic.sequences import sequence_field
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.logic.stall import stall_control
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.memory.reader import range_layout
 from qse_hw.rtl_gen.memory.unpack import Unpack
+from qse_hw.rtl_gen.mixer.mixer import value_layout
 
 WEIGHT_BITS = 8
 
 
-def token_layout(vocabulary: int) -> data.StructLayout:
-    """A token: its id, and whether it is its sequence's first."""
-    return data.StructLayout({"id": unsigned(max(1, (vocabulary - 1).bit_length())), "first": unsigned(1)})
+def token_layout(vocabulary: int, sequences: int = 1) -> data.StructLayout:
+    """A token: its id, whether it is its sequence's first, and the number of that if there are several."""
+    id_bits = max(1, (vocabulary - 1).bit_length())
+    return data.StructLayout({"id": unsigned(id_bits), "first": unsigned(1), **sequence_field(sequences)})
 
 
 class Embedding(wiring.Component):
@@ -43,20 +46,20 @@ class Embedding(wiring.Component):
         base: number of the bus word at which the image begins.
         ranges: stream of ranges (:func:`qse_hw.rtl_gen.memory.reader.range_layout`).
         words: stream of the bus words of these ranges.
-        o: stream of residual values: ``value``, ``first``.
+        o: stream of residual values (:func:`qse_hw.rtl_gen.mixer.mixer.value_layout`).
     """
 
     def __init__(self, image: ImageMap, *, address_bits: int, bus_bits: int, target: str) -> None:
         self._image, self._bus_bits, self._target = image, bus_bits, target
         self._range = range_layout(address_bits, bus_bits)
-        value = data.StructLayout({"value": signed(WIDE_BITS), "first": unsigned(1)})
+        self._sequences = image.config.sequences
         super().__init__(
             {
-                "tokens": In(stream.Signature(token_layout(image.config.vocabulary))),
+                "tokens": In(stream.Signature(token_layout(image.config.vocabulary, self._sequences))),
                 "base": In(self._range["word"].shape),
                 "ranges": Out(stream.Signature(self._range)),
                 "words": In(stream.Signature(unsigned(bus_bits))),
-                "o": Out(stream.Signature(value)),
+                "o": Out(stream.Signature(value_layout(self._sequences))),
             }
         )
 
@@ -121,7 +124,8 @@ class Embedding(wiring.Component):
                 m.d.comb += bytes.o.ready.eq(1)
                 with m.If(passes & ends_word):
                     m.next = "TOKEN"
-        self._multiply(m, advance, arrives, bytes, Cat(scale, token.first))
+        sequence = [token.sequence] if self._sequences > 1 else []
+        self._multiply(m, advance, arrives, bytes, Cat(scale, token.first, *sequence))
         return m
 
     def _ask(self, m: Module, word: Signal, words: Signal) -> None:
@@ -131,8 +135,8 @@ class Embedding(wiring.Component):
             self.ranges.payload.count.eq(words),
         ]
 
-    def _multiply(self, m: Module, advance: Signal, arrives: Signal, bytes: Unpack, scale_and_first: Signal) -> None:
-        """From a row's bytes to the output."""
+    def _multiply(self, m: Module, advance: Signal, arrives: Signal, bytes: Unpack, scale_and_marks: Value) -> None:
+        """From a row's bytes to the output; marks: what the output has above the value."""
         latency = requantizer_latency(self._target)
         moves, valid = stall_control(m, i_valid=arrives, o_ready=self.o.ready, latency=latency)
         core = Module()
@@ -144,9 +148,11 @@ class Embedding(wiring.Component):
             advance.eq(moves),
             requantizer.enable.eq(moves),
             requantizer.a.eq(bytes.o.payload.as_signed()),
-            requantizer.scale_m.eq(scale_and_first[:M_BITS]),
-            requantizer.scale_k.eq(scale_and_first[M_BITS : M_BITS + K_BITS]),
+            requantizer.scale_m.eq(scale_and_marks[:M_BITS]),
+            requantizer.scale_k.eq(scale_and_marks[M_BITS : M_BITS + K_BITS]),
             self.o.valid.eq(valid),
             self.o.payload.value.eq(requantizer.value),
-            self.o.payload.first.eq(Stages(core, ()).delay(scale_and_first[-1], latency, "first")),
+            self.o.payload.as_value()[WIDE_BITS:].eq(
+                Stages(core, ()).delay(scale_and_marks[8 * SCALE.itemsize :], latency, "first")
+            ),
         ]

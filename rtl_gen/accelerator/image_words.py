@@ -16,7 +16,7 @@ from qse_hw.rtl_gen.mixer.model import parameter_words
 from qse_hw.rtl_gen.mixer.parameter_bus import UNIT_BITS
 from qse_hw.rtl_gen.units.options import to_json
 
-FREE = ("norm_lanes", "hadamard_lanes", "target", "taps")
+FREE = ("norm_lanes", "hadamard_lanes", "sequences", "target", "taps")
 """Options of a mixer that change neither its words of parameters nor its arithmetic."""
 _LEAST_BYTES, _ANY = 16, "0" * 64
 

@@ -24,19 +24,21 @@ _STREAMS = {
     "s_axis_tdata": "a token's id",
     "s_axis_tkeep": "ignored",
     "s_axis_tlast": "the token is its sequence's last",
+    "s_axis_tid": "the token's sequence, below {sequences}",
+    "m_axis_tid": "the token's sequence",
     "m_axis_tdata": "a logit, two's complement, or the next token's id, as MODE says",
     "m_axis_tkeep": "ones; zeros if the beat only ends the packet of a token that a stop has cut off",
     "m_axis_tlast": "the token's last beat",
 }
 
 
-def port_meanings(bus: BusConfig) -> dict[str, str]:
+def port_meanings(bus: BusConfig, sequences: int) -> dict[str, str]:
     """The meanings of all ports but the taps, by name."""
     texts = {f"s_axi_{name}": text for name, text in channel_meanings(axi_lite_ports(ADDRESS_WIDTH)).items()}
     for name in axi_read_ports(bus.address_bits, bus.bus_bits, 1):
         channel = "read address" if re.match("ar", name) else "read data"
         texts[f"m_axi_{name}"] = f"AXI4, {channel}" + (f": {_READ[name]}" if name in _READ else "")
-    texts |= _STREAMS
+    texts |= {name: text.format(sequences=sequences) for name, text in _STREAMS.items()}
     for name in ("s_axis", "m_axis"):
         texts |= {f"{name}_tvalid": "a beat is offered", f"{name}_tready": "a beat is accepted"}
     return texts

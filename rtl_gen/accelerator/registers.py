@@ -18,6 +18,8 @@ STATES = {
     "of its packet; then IDLE",
 }
 CODES = Codes("STATE", "What the accelerator does (`STATUS.STATE`):", STATES)
+SEQUENCE_BITS = 8
+"""Bits of a sequence's number in registers, whatever the number of sequences is."""
 EFFECT = "Holds what was written. BASE is taken with CONTROL.START, MODE between two tokens' results."
 COUNTERS = {
     "CYCLES": "cycles in which a token was inside: taken, and its result not yet given",
@@ -48,7 +50,7 @@ def accelerator_registers(image: ImageMap, bus: BusConfig) -> RegisterMap:
             ("MINOR", 8, 8, "compatible changes", minor),
             ("MAJOR", 16, 16, "incompatible changes", major),
         ]),
-        *_control(),
+        *_control(config.sequences),
         *(
             fixed(name, 0x20 + 4 * n, f"what was built: {what}", [("VALUE", 0, 32, what, value)])
             for n, (name, (value, what)) in enumerate(sizes.items())
@@ -72,18 +74,32 @@ def accelerator_registers(image: ImageMap, bus: BusConfig) -> RegisterMap:
         *([parameter("BASE_HIGH", 0x54, base[0] - 32, "address of the image, bits 32 and up", 0, "ADDRESS")]
           if base[0] > 32 else []),
         parameter("MODE", 0x58, 1, "1: results are logits, 0: the next token's id, the arg max", 0, "LOGITS"),
+        *([fixed("SEQUENCES", 0x5C, "what was built: sequences whose states are kept", [
+            ("VALUE", 0, 32, "sequences", config.sequences),
+        ])] if config.sequences > 1 else []),
         *(counter(name, 0x200 + 4 * n, meaning) for n, (name, meaning) in enumerate(COUNTERS.items())),
     ]  # fmt: skip
     return RegisterMap(registers=tuple(registers), effect=EFFECT, codes=CODES)
 
 
-def _control() -> list[Register]:
+def _control(sequences: int) -> list[Register]:
+    """Commands and status; of what is for several sequences only if there are."""
+    new_sequence = "the next token that is taken begins a sequence"
+    commands, flags = [], []
+    if sequences > 1:
+        new_sequence = "the next token of SEQUENCE that is taken begins it anew"
+        commands = [Field(name="SEQUENCE", low=3, width=SEQUENCE_BITS, meaning="which one, for NEW_SEQUENCE")]
+        flags = [
+            flag("SEQUENCE_ERROR", 13, "a token's TID, or SEQUENCE with NEW_SEQUENCE, was not below SEQUENCES: the "
+                 "token was dropped, the command ignored"),
+        ]  # fmt: skip
     return [
         Register(name="CONTROL", offset=0x10, access="command", meaning="commands", fields=(
             Field(name="START", low=0, width=1, meaning="read and check the image at BASE; ignored unless IDLE"),
             Field(name="SOFT_RESET", low=1, width=1, meaning="stop, forget all that is inside, end an open output "
                   "packet, clear counters and sticky bits; registers stay, and START is needed again"),
-            Field(name="NEW_SEQUENCE", low=2, width=1, meaning="the next token that is taken begins a sequence"),
+            Field(name="NEW_SEQUENCE", low=2, width=1, meaning=new_sequence),
+            *commands,
         )),
         Register(name="STATUS", offset=0x14, access="status", meaning="state and sticky flags", fields=(
             Field(name="STATE", low=0, width=2, meaning=", ".join(f"{n} {name}" for n, name in enumerate(STATES))),
@@ -93,6 +109,7 @@ def _control() -> list[Register]:
             flag("IMAGE_DAMAGED", 10, "a checksum of the image differs: stopped"),
             flag("ADDRESS_ERROR", 11, "the image at BASE would reach beyond the last address: not started"),
             flag("TOKEN_ERROR", 12, "a token's id was not below VOCABULARY: the token was dropped"),
+            *flags,
             Field(name="REGION", low=16, width=3, meaning="where the image was last found to be damaged: 0 header and "
                   "tables, then its parts, 1 the first"),
         )),

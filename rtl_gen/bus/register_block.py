@@ -34,6 +34,11 @@ def flag_layout(registers: RegisterMap) -> data.StructLayout:
     return data.StructLayout(dict.fromkeys(map(str.lower, registers.flags()), 1))
 
 
+def command_layout(registers: RegisterMap) -> data.StructLayout:
+    """The fields of the command registers, by their names in lower case."""
+    return data.StructLayout({one.name.lower(): unsigned(one.width) for one in _fields(registers, "command")})
+
+
 def _fields(registers: RegisterMap, *accesses: str) -> list[Field]:
     """Fields that are not sticky."""
     return [
@@ -51,7 +56,8 @@ class RegisterBlock(wiring.Component):
         write, write_index, write_data, write_strobe, write_error, read, read_index, read_data, read_error: the bus.
         parameters: what software has written.
         locked: writes to parameters are refused.
-        commands: high for one cycle, two cycles after the command was written.
+        commands: high for one cycle, two cycles after the command was written; wider fields have what was written with
+            it.
         status: the status registers' fields that are not sticky.
         noticed: sets sticky bits, also in a cycle in which software clears them.
         forget: clears all sticky bits.
@@ -75,7 +81,7 @@ class RegisterBlock(wiring.Component):
                 "read_error": Out(1),
                 "parameters": Out(parameter_layout(registers)),
                 "locked": In(1),
-                "commands": Out(data.StructLayout({one.name.lower(): 1 for one in _fields(registers, "command")})),
+                "commands": Out(command_layout(registers)),
                 "status": In(
                     data.StructLayout({one.name.lower(): unsigned(one.width) for one in _fields(registers, "status")})
                 ),
@@ -173,7 +179,10 @@ class RegisterBlock(wiring.Component):
             elif register.access == "command":
                 refused = excess[width]
                 with m.If(accepted):
-                    m.d.sync += [self.commands[field.name.lower()].eq(masked[field.low]) for field in register.fields]
+                    m.d.sync += [
+                        self.commands[field.name.lower()].eq(masked[field.low : field.low + field.width])
+                        for field in register.fields
+                    ]
             else:
                 value, merged = held[register.name], Signal(32, name=f"{name}_merged")
                 old = Signal(32, name=f"{name}_old")

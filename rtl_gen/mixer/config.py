@@ -39,7 +39,7 @@ from qse_hw.rtl_gen.units.options import Option, check, option
 from qse_hw.rtl_gen.units.residual import ResidualConfig
 from qse_hw.rtl_gen.units.rmsnorm import RmsnormConfig
 from qse_hw.rtl_gen.units.scan import ScanConfig
-from qse_hw.rtl_gen.units.shared import FORMAT, TARGET
+from qse_hw.rtl_gen.units.shared import FORMAT, SEQUENCES, TARGET, first_meaning
 from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 
 M_BITS, K_BITS, SHIFT_BITS = 16, 9, 6
@@ -98,6 +98,7 @@ class MixerConfig:
     scan_lanes: int = option(SCAN_LANES)
     norm_lanes: int = option(NORM_LANES)
     hadamard_lanes: int = option(HADAMARD_LANES)
+    sequences: int = option(SEQUENCES)
     target: str = option(TARGET)
     taps: bool = option(TAPS)
 
@@ -171,7 +172,9 @@ class MixerConfig:
     @property
     def convolution_config(self) -> ConvolutionConfig:
         """The convolution of all layers."""
-        return ConvolutionConfig(channels=self._channels, taps=self.d_conv, width=LOCAL_BITS, target=self.target)
+        return ConvolutionConfig(
+            channels=self._channels, taps=self.d_conv, width=LOCAL_BITS, sequences=self.sequences, target=self.target
+        )
 
     @property
     def activation_config(self) -> ActivationConfig:
@@ -189,7 +192,7 @@ class MixerConfig:
         return ScanConfig(
             channels=self._channels, layers=self.layers, states=self.d_state, lanes=self.scan_lanes,
             x_bits=value_width(self.x_format), d_bits=self.d_bits, a_bits=self.a_bits, state_bits=self.state_bits,
-            decay_shift=self.decay_shift, target=self.target,
+            decay_shift=self.decay_shift, sequences=self.sequences, target=self.target,
         )  # fmt: skip
 
     @property
@@ -261,7 +264,7 @@ class MixerConfig:
         wide = f"two's complement, {WIDE_BITS} bits"
         out = f"logits, {self.vocabulary} beats per token" if self.vocabulary else "the residual stream, d_model beats"
         return {
-            "i__payload": f"low bits: a value of the residual stream, {wide}; top bit: first token of a sequence; "
+            "i__payload": f"low bits: a value of the residual stream, {wide}; {first_meaning(self.sequences)}; "
             f"beats per token: {self.d_model}",
             "o__payload": f"{out}, {wide}",
             "weights__payload": f"int8 weights: for each of {self.rows} rows, the first in the low bits, those of "

@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """The inner channels of a layer: convolution, SiLU, time steps, scan, gate, Hadamard transform."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,6 +14,7 @@ from qse_hw.rtl_gen.hadamard.hadamard import Hadamard
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.fifo import Fifo
 from qse_hw.rtl_gen.logic.register_slice import sliced
+from qse_hw.rtl_gen.logic.sequences import sequence_field
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.mixer.coefficients import Coefficients
 from qse_hw.rtl_gen.mixer.config import SHIFT_BITS, MixerConfig
@@ -41,6 +44,7 @@ class InnerPath(wiring.Component):
 
     Members:
         first: the token is its sequence's first; must not change while its channels come.
+        sequence: with several, the token's; likewise.
         conv_input, gate, B, C, dt: streams of the engine's results, by layer.
         x: stream of codes; y: stream of codes, ``hadamard_lanes`` per beat.
         convolution, time_step, scan, decays: streams of the units' parameters.
@@ -66,6 +70,7 @@ class InnerPath(wiring.Component):
         super().__init__(
             {
                 "first": In(1),
+                **{name: In(shape) for name, shape in sequence_field(config.sequences).items()},
                 **dict.fromkeys(("conv_input", "gate", "B", "C", "dt"), local),
                 "x": Out(stream.Signature(data.ArrayLayout(unsigned(config.x_format.bits), 1))),
                 "y": Out(self._encoder.o.signature),
@@ -116,6 +121,7 @@ class InnerPath(wiring.Component):
             convolution.i.valid.eq(self.conv_input.valid),
             i["values"][0].eq(self.conv_input.payload),
             i["first"].eq(self.first),
+            *self._sequence_of(i),
             self.conv_input.ready.eq(convolution.i.ready),
             activation.scale_m.eq(self.x_scale.m),
             activation.scale_k.eq(self.x_scale.k),
@@ -132,6 +138,10 @@ class InnerPath(wiring.Component):
             self.conv_sum.valid.eq(transfers(convolution.o)), self.conv_sum.value.eq(convolution.o.payload[0])
         ]  # fmt: skip
         return waiting
+
+    def _sequence_of(self, payload: Any) -> list[Any]:
+        """Say of which sequence a beat is, if there are several."""
+        return [payload["sequence"].eq(self.sequence)] if self._config.sequences > 1 else []
 
     def _recur(self, m: Module, waiting_x: Fifo) -> None:
         """From B, C, dt, x and the gates to what is gated."""
@@ -159,6 +169,7 @@ class InnerPath(wiring.Component):
             channel.x.eq(waiting_x.o.payload.as_signed()),
             channel.delta.eq(step.payload[0]),
             channel.first.eq(self.first),
+            *self._sequence_of(channel),
             gate.shift.eq(self.gated_shift),
             self.scanned.valid.eq(transfers(scan.o)),
             self.scanned.value.eq(scan.o.payload),

@@ -17,6 +17,7 @@ from qse_hw.golden.reference.product_schedule import (
     layer_schedule,
 )
 from qse_hw.rtl_gen.linear.matvec import Matvec
+from qse_hw.rtl_gen.logic.sequences import sequence_field
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.mixer.engine_input import Codes, EngineInput
@@ -42,6 +43,9 @@ class Mixer(wiring.Component):
     multipliers come with every token, from a memory. Everything else follows the results as they come: what a
     product has to wait for is computed while the engine is busy with another.
 
+    With several sequences, each has states of its own, and a token those of its sequence; cycles are the same. After a
+    reset, the sequence whose token was inside must begin anew; the states of the others are still there.
+
     Latency: a token takes as many cycles as its products, and those in which the engine waits: for the norm of each
     layer, the last channels of the scan and their transform. The next token may be sent at any time.
     Throughput: one token in the unit at a time.
@@ -50,8 +54,8 @@ class Mixer(wiring.Component):
         config: what to build.
 
     Members:
-        i: stream of a token's residual values: ``value``, ``first``: the token is its sequence's first; ``d_model``
-            beats per token.
+        i: stream of a token's residual values: ``value``, ``first``: the token is its sequence's first; with several
+            sequences, ``sequence``: the token's; ``d_model`` beats per token.
         o: stream of the logits, ``vocabulary`` per token, or without a head of the residual stream's values after the
             last layer.
         weights: stream of the engine's beats of weights
@@ -78,10 +82,9 @@ class Mixer(wiring.Component):
             f"tap_{name}": Out(wiring.Signature({"valid": Out(1), "payload": Out(shape)}))
             for name, shape in tap_shapes(config).items()
         }
-        token = data.StructLayout({"value": signed(WIDE_BITS), "first": unsigned(1)})
         super().__init__(
             {
-                "i": In(stream.Signature(token)),
+                "i": In(stream.Signature(value_layout(config.sequences))),
                 "o": Out(stream.Signature(signed(WIDE_BITS))),
                 "weights": In(stream.Signature(self._engine.weights.payload.shape())),
                 "scales": In(stream.Signature(self._engine.scales.payload.shape())),
@@ -113,6 +116,11 @@ class Mixer(wiring.Component):
         first = Signal()
         with m.If(transfers(self.i)):
             m.d.sync += first.eq(self.i.payload.first)
+        if config.sequences > 1:
+            sequence = Signal(range(config.sequences))
+            with m.If(transfers(self.i)):
+                m.d.sync += sequence.eq(self.i.payload.sequence)
+            m.d.comb += inner.sequence.eq(sequence)
         m.d.comb += [
             residual.i.valid.eq(self.i.valid),
             residual.i.payload.eq(self.i.payload.value),
@@ -181,6 +189,12 @@ class Mixer(wiring.Component):
                 m.d.comb += [tap.valid.eq(observed[name].valid), tap.payload.eq(observed[name].value)]
             else:
                 m.d.comb += [tap.valid.eq(transfers(streams[name])), tap.payload.eq(Value.cast(streams[name].payload))]
+
+
+def value_layout(sequences: int) -> data.StructLayout:
+    """A residual value of a token: the value, whether the token is its sequence's first, the number of the sequence if
+    there are several."""
+    return data.StructLayout({"value": signed(WIDE_BITS), "first": unsigned(1), **sequence_field(sequences)})
 
 
 def tap_shapes(config: MixerConfig) -> dict[str, Shape]:

@@ -19,6 +19,7 @@ from qse_hw.golden.reference.linear import Words
 from qse_hw.golden.reference.words import join_fields
 from qse_hw.rtl_gen.mixer.config import K_BITS, M_BITS, MAX_A_BITS, SHIFT_BITS, MixerConfig
 from qse_hw.rtl_gen.mixer.parameter_bus import UNIT_BITS
+from qse_hw.rtl_gen.units.shared import sequence_bits
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -36,7 +37,7 @@ def layers_of(parameters: Parameters) -> list[Mamba1Layer]:
 
 def mixer_config(
     parameters: Parameters, *, rows: int, columns: int, scan_lanes: int = 1, norm_lanes: int = 1,
-    hadamard_lanes: int = 1, target: str = "generic", taps: bool = False,
+    hadamard_lanes: int = 1, sequences: int = 1, target: str = "generic", taps: bool = False,
 ) -> MixerConfig:
     """The mixer with head for a model; the engine has ``rows`` x ``columns`` multipliers.
 
@@ -81,7 +82,7 @@ def mixer_config(
         dt_low_format=common.segmented["dt_low"], y_format=common.segmented["y"], eps=layers[0].norm.eps,
         state_bits=common.bits["state"], a_bits=a_bits,
         d_bits=max(2, reach.bit_length() + 1), decay_shift=shift, scan_lanes=scan_lanes,
-        norm_lanes=norm_lanes, hadamard_lanes=hadamard_lanes, target=target, taps=taps,
+        norm_lanes=norm_lanes, hadamard_lanes=hadamard_lanes, sequences=sequences, target=target, taps=taps,
     )  # fmt: skip
 
 
@@ -141,9 +142,16 @@ def _scalar_words(parameters: Parameters, layers: Sequence[Mamba1Layer], config:
         yield (number | scalars << config.layer_bits) << UNIT_BITS
 
 
-def token_beats(residual: npt.NDArray[np.int64], *, first: bool) -> Bytes:
-    """Beats (d_model, bytes) of a token's residual values (d_model,)."""
-    return join_fields([(residual, 24), (np.full(len(residual), first, np.int64), 1)])
+def token_beats(residual: npt.NDArray[np.int64], *, first: bool, sequence: int = 0, sequences: int = 1) -> Bytes:
+    """Beats (d_model, bytes) of a token's residual values (d_model,).
+
+    Args:
+        residual: the values.
+        first: the token is its sequence's first.
+        sequence: the token's, of so many ``sequences``.
+    """
+    marks = ((first, 1), (sequence, sequence_bits(sequences)))
+    return join_fields([(residual, 24), *((np.full(len(residual), mark, np.int64), bits) for mark, bits in marks)])
 
 
 def embed(parameters: Parameters, token: int) -> npt.NDArray[np.int64]:

@@ -83,7 +83,7 @@ class AcceleratorConfig(ModelConfig):
         from qse_hw.rtl_gen.accelerator.meanings import port_meanings
 
         taps = {name: text for name, text in self.mixer.meanings().items() if name.startswith("tap_")}
-        return port_meanings(self.bus) | taps
+        return port_meanings(self.bus, self.sequences) | taps
 
     def facts(self) -> dict[str, Any]:
         """The model's facts; the image that the memory must hold; the registers."""
@@ -108,12 +108,9 @@ class AcceleratorConfig(ModelConfig):
         return register_files(self.registers, self.top)
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Random tokens (tokens,), their logits (tokens, vocabulary) and the largest ones' indices (tokens,)."""
-        from qse_hw.golden.models.integer.model import IntegerMamba
-
-        model, tokens = IntegerMamba(self.integers), self.tokens()
-        logits = model.forward(tokens[None], model.start(1))[0]
-        return {"tokens": tokens, "logits": logits, "next": argmax(logits)[0]}
+        """:meth:`written`, and the largest logits' indices (tokens,)."""
+        written = self.written()
+        return {**written, "next": argmax(written["logits"])[0]}
 
 
 CONFIG = AcceleratorConfig

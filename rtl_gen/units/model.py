@@ -12,7 +12,7 @@ from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.mixer.config import COLUMNS, HADAMARD_LANES, NORM_LANES, ROWS, SCAN_LANES, TAPS, MixerConfig
 from qse_hw.rtl_gen.units.option_kinds import Text
 from qse_hw.rtl_gen.units.options import option
-from qse_hw.rtl_gen.units.shared import TARGET
+from qse_hw.rtl_gen.units.shared import SEQUENCES, TARGET, mix_sequences
 
 if TYPE_CHECKING:
     from qse_hw.golden.models.integer.parameters import Parameters
@@ -45,6 +45,7 @@ class ModelConfig(UnitConfig):
     scan_lanes: int = option(SCAN_LANES)
     norm_lanes: int = option(NORM_LANES)
     hadamard_lanes: int = option(HADAMARD_LANES)
+    sequences: int = option(SEQUENCES)
     target: str = option(TARGET)
     taps: bool = option(TAPS)
 
@@ -68,7 +69,8 @@ class ModelConfig(UnitConfig):
 
         return mixer_config(
             self.integers, rows=self.rows, columns=self.columns, scan_lanes=self.scan_lanes,
-            norm_lanes=self.norm_lanes, hadamard_lanes=self.hadamard_lanes, target=self.target, taps=self.taps,
+            norm_lanes=self.norm_lanes, hadamard_lanes=self.hadamard_lanes, sequences=self.sequences,
+            target=self.target, taps=self.taps,
         )  # fmt: skip
 
     @property
@@ -77,6 +79,7 @@ class ModelConfig(UnitConfig):
         sizes = ",".join(map(str, (mixer.d_model, mixer.d_inner, mixer.d_state, mixer.dt_rank)))
         words = [self.unit, *dict.fromkeys(format.name for format in mixer.formats.values()), sizes]
         words += [f"layers={mixer.layers}", f"{self.rows}x{self.columns}", f"scan={self.scan_lanes}"]
+        words += [f"sequences={self.sequences}"] * (self.sequences > 1)
         return " ".join([*words, *([self.target] if self.target != "generic" else [])])
 
     def component(self) -> Any:
@@ -103,23 +106,32 @@ class ModelConfig(UnitConfig):
             "weight_beats_per_token": mixer.product_cycles,
         }
 
-    def tokens(self) -> np.ndarray[Any, Any]:
-        """Random tokens (tokens,) of the vectors."""
-        return np.random.default_rng(SEED).integers(0, self.mixer.vocabulary, TOKENS)
+    def written(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Random ``tokens`` (tokens,) and their ``logits`` (tokens, vocabulary); with several sequences also the number
+        of each token's ``sequence`` (tokens,), and whether it is the ``first`` of that (tokens,)."""
+        from qse_hw.golden.models.integer.model import IntegerMamba
+
+        rng, model = np.random.default_rng(SEED), IntegerMamba(self.integers)
+        tokens = rng.integers(0, self.mixer.vocabulary, TOKENS)
+        numbers, first = mix_sequences(rng, np.arange(TOKENS) == 0, self.sequences)
+        logits = np.zeros((TOKENS, self.mixer.vocabulary), np.int64)
+        for number in np.unique(numbers):
+            own = numbers == number
+            logits[own] = model.forward(tokens[own][None], model.start(1))[0]
+        mixed = {"sequence": numbers, "first": first} if self.sequences > 1 else {}
+        return {"tokens": tokens, "logits": logits, **mixed}
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Random tokens (tokens,), their residual values (tokens, d_model), and the logits (tokens, vocabulary); the
-        streams of weights, row multipliers and parameters."""
+        """:meth:`written`, and the tokens' residual values (tokens, d_model); the streams of weights, row multipliers
+        and parameters."""
         from qse_hw.golden.models.integer.mamba1.weight_stream import weight_stream
-        from qse_hw.golden.models.integer.model import IntegerMamba
         from qse_hw.rtl_gen.mixer.model import embed, parameter_words
 
-        model, tokens = IntegerMamba(self.integers), self.tokens()
+        written = self.written()
         stream = weight_stream(self.integers, self.mixer.shape)
         return {
-            "tokens": tokens,
-            "residual": np.stack([embed(self.integers, token) for token in tokens.tolist()]),
-            "logits": model.forward(tokens[None], model.start(1))[0],
+            **written,
+            "residual": np.stack([embed(self.integers, token) for token in written["tokens"].tolist()]),
             "weights": stream.weights,
             "scale_m": stream.M,
             "scale_k": stream.k,

@@ -64,7 +64,8 @@ def first_meaning(sequences: int) -> str:
     if sequences == 1:
         return "top bit: first token of a sequence"
     bits = sequence_bits(sequences)
-    return f"above, a bit: first token of its sequence; top {bits} bits: the sequence's number, below {sequences}"
+    top = "top bit" if bits == 1 else f"top {bits} bits"
+    return f"above, a bit: first token of its sequence; {top}: the sequence's number, below {sequences}"
 
 
 def mix_sequences(

@@ -1,6 +1,6 @@
 """An integer Mamba-1 in Verilog: token ids in, logits and the values of every tensor out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -64,7 +64,7 @@ class Tap:
 
 
 class Accelerator:
-    """A model's mixer in Verilog, compiled and loaded, at the start of a sequence.
+    """A model's mixer in Verilog, compiled and loaded, at the start of all its sequences.
 
     Args:
         config: what to build; taps are added.
@@ -91,29 +91,39 @@ class Accelerator:
         )
         self._program.load(parameter_words(parameters, self.config))
         self._widths = {port["name"]: port["width"] for port in unit.ports}
-        self._first = True
+        self._begun: set[int] = set()
 
     def close(self) -> None:
         """End the simulation."""
         self._program.close()
 
-    def restart(self) -> None:
-        """The next token begins a new sequence."""
-        self._first = True
+    def restart(self, sequence: int = 0) -> None:
+        """The next token of a sequence begins it anew."""
+        self._begun.discard(sequence)
 
-    def reset(self, seed: int | None = None) -> None:
-        """Reset the unit, wherever it is; the next token begins a new sequence. ``seed``: see :meth:`Program.reset`."""
+    def reset(self, seed: int | None = None, *, kept: Collection[int] = ()) -> None:
+        """Reset the unit, wherever it is; the next token of each sequence begins it anew.
+
+        Args:
+            seed: see :meth:`Program.reset`.
+            kept: sequences without a token inside, which go on.
+        """
         self._program.reset(seed)
-        self._first = True
+        self._begun &= set(kept)
 
-    def step(self, token: int, *, limit: int | None = None) -> Stepped:
+    def step(self, token: int, *, sequence: int = 0, limit: int | None = None) -> Stepped:
         """Send a token of the vocabulary.
 
+        Args:
+            token: its id.
+            sequence: the token's.
+            limit: cycles within which the logits come; None: many times those that it takes.
+
         Raises:
-            RuntimeError: if the logits do not come within ``limit`` cycles; None: many times those that it takes.
+            RuntimeError: if they do not.
         """
-        ran = self._run(token, self._limit() if limit is None else limit)
-        self._first = False
+        ran = self._run(token, sequence, self._limit() if limit is None else limit)
+        self._begun.add(sequence)
         (logits,) = split_fields(ran.outputs, [24])
         tensors, times = self._tensors(ran)
         return Stepped(as_signed(logits, 24), tensors, times, ran.cycles, ran.weight_beats)
@@ -122,9 +132,12 @@ class Accelerator:
         """Cycles that no token needs."""
         return PATIENCE * self.config.product_cycles + SPARE * self.config.layers
 
-    def _run(self, token: int, limit: int) -> Ran:
+    def _run(self, token: int, sequence: int, limit: int) -> Ran:
         """Send a token."""
-        beats = token_beats(embed(self.parameters, token), first=self._first)
+        beats = token_beats(
+            embed(self.parameters, token), first=sequence not in self._begun, sequence=sequence,
+            sequences=self.config.sequences,
+        )  # fmt: skip
         return self._program.run(beats, outputs=self.config.vocabulary, limit=limit)
 
     def _tensors(self, ran: Ran) -> tuple[dict[Tensor, Integers], dict[str, Integers]]:

@@ -1,6 +1,6 @@
 """An integer Mamba-1 in Verilog behind its buses: token ids in, logits and the values of every tensor out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from qse_hw.sim.accelerator.library import ALWAYS, Ran
 
 
 class BusAccelerator(Accelerator):
-    """A model's accelerator in Verilog, its image in a simulated memory, ready, at the start of a sequence.
+    """A model's accelerator in Verilog, its image in a simulated memory, ready, at the start of all its sequences.
 
     Args:
         config: what to build; taps are added.
@@ -45,8 +45,9 @@ class BusAccelerator(Accelerator):
     def close(self) -> None:
         self.program.close()
 
-    def reset(self, seed: int | None = None) -> None:
-        """Reset the unit, wherever it is, and start it again; the pauses go on, whatever ``seed`` is."""
+    def reset(self, seed: int | None = None, *, kept: Collection[int] = ()) -> None:
+        """Reset the unit, wherever it is, and start it again, whereby all sequences begin anew, whatever is ``kept``;
+        the pauses go on, whatever ``seed`` is."""
         self.program.reset()
         self._start()
 
@@ -61,12 +62,12 @@ class BusAccelerator(Accelerator):
         if state != "READY":
             raise RuntimeError(f"the image was not accepted: {', '.join(sorted(flags))}")
         self.program.write("MODE", 1)
-        self._first = True
+        self._begun = set()
 
     def _limit(self) -> int:
         return super()._limit() + PATIENCE * self._words
 
-    def _run(self, token: int, limit: int) -> Ran:
-        if self._first:
-            self.program.command("NEW_SEQUENCE")
-        return self.program.run(token, outputs=self.config.vocabulary, limit=limit)
+    def _run(self, token: int, sequence: int, limit: int) -> Ran:
+        if sequence not in self._begun:
+            self.program.command("NEW_SEQUENCE", sequence=sequence)
+        return self.program.run(token, sequence=sequence, outputs=self.config.vocabulary, limit=limit)

@@ -26,6 +26,25 @@ struct Memory {
     long bursts, words, fault;
 };
 
+// TID of both streams, which only an accelerator of several sequences has.
+template <typename Dut>
+auto set_sequence(Dut& dut, std::uint32_t sequence, int) -> decltype(dut.s_axis_tid = sequence, void()) {
+    dut.s_axis_tid = sequence;
+}
+
+template <typename Dut>
+void set_sequence(Dut&, std::uint32_t, long) {}
+
+template <typename Dut>
+auto sequence_of(const Dut& dut, int) -> decltype(static_cast<std::uint32_t>(dut.m_axis_tid)) {
+    return dut.m_axis_tid;
+}
+
+template <typename Dut>
+std::uint32_t sequence_of(const Dut&, long) {
+    return 0;
+}
+
 class Accelerator {
   public:
     Accelerator(Memory* memory, Pace pace) : memory_(memory), pace_(pace), dut_(std::make_unique<Vdut>(&context_)) {
@@ -86,19 +105,20 @@ class Accelerator {
     }
 
     struct Token {
-        std::uint32_t id, last;
+        std::uint32_t id, last, sequence;
         std::uint32_t* outputs;  // room for `output_count` beats
         long output_count;
         Taps taps;
         long limit;  // of cycles
         // results
-        long cycles, received, packets;
+        long cycles, received, packets, strangers;  // outputs of another sequence
     };
 
     void run(Token& token) {
         dut_->s_axis_tdata = token.id, dut_->s_axis_tlast = token.last, dut_->s_axis_tkeep = 15;
+        set_sequence(*dut_, token.sequence, 0);
         dut_->s_axis_tvalid = 1;
-        token.cycles = token.received = token.packets = token.taps.rows = 0;
+        token.cycles = token.received = token.packets = token.strangers = token.taps.rows = 0;
         bool ready = false;
         for (; token.packets < 1 && token.cycles < token.limit; ++token.cycles) {
             ready = pace_.goes();
@@ -109,6 +129,7 @@ class Accelerator {
             if (dut_->m_axis_tvalid && ready) {
                 if (token.received < token.output_count) token.outputs[token.received] = dut_->m_axis_tdata;
                 token.received += dut_->m_axis_tkeep != 0;
+                token.strangers += sequence_of(*dut_, 0) != token.sequence;
                 token.packets += dut_->m_axis_tlast;
             }
             end();

@@ -32,9 +32,10 @@ class _Memory(ctypes.Structure):
 
 class _Token(ctypes.Structure):
     _fields_ = [
-        ("id", ctypes.c_uint32), ("last", ctypes.c_uint32), ("outputs", ctypes.c_void_p),
-        ("output_count", ctypes.c_long), ("taps", Taps), ("limit", ctypes.c_long),
+        ("id", ctypes.c_uint32), ("last", ctypes.c_uint32), ("sequence", ctypes.c_uint32),
+        ("outputs", ctypes.c_void_p), ("output_count", ctypes.c_long), ("taps", Taps), ("limit", ctypes.c_long),
         ("cycles", ctypes.c_long), ("received", ctypes.c_long), ("packets", ctypes.c_long),
+        ("strangers", ctypes.c_long),
     ]  # fmt: skip
 
 
@@ -102,9 +103,11 @@ class BusProgram(Simulation):
             raise RuntimeError("a register did not answer" if response == -1 else "the simulation failed")
         return response, data.value
 
-    def command(self, name: str) -> None:
-        """Give a command."""
-        self.write("CONTROL", self.registers["CONTROL"].field(name).mask)
+    def command(self, name: str, *, sequence: int = 0) -> int:
+        """Give a command, to a ``sequence`` if there are several; the response, 0 for OKAY."""
+        control = self.registers["CONTROL"]
+        number = sequence << control.field("SEQUENCE").low if sequence else 0
+        return self.write("CONTROL", control.field(name).mask | number)
 
     def status(self) -> tuple[str, set[str]]:
         """The state, and the flags of STATUS that are set."""
@@ -136,7 +139,7 @@ class BusProgram(Simulation):
                 raise RuntimeError("the simulation failed")
         raise RuntimeError(f"the accelerator was still {state} after {limit} cycles")
 
-    def run(self, id: int, *, outputs: int, limit: int, last: bool = False) -> Ran:
+    def run(self, id: int, *, outputs: int, limit: int, last: bool = False, sequence: int = 0) -> Ran:
         """Send a token; returns when its result came.
 
         Args:
@@ -144,20 +147,24 @@ class BusProgram(Simulation):
             outputs: beats of the result.
             limit: cycles within which it comes.
             last: of its sequence.
+            sequence: the token's.
 
         Raises:
-            RuntimeError: if the result does not come, or something is read as it must not be.
+            RuntimeError: if the result does not come or is said to be another sequence's, or something is read as it
+                must not be.
         """
         beats = np.zeros(outputs, np.uint32)
         taps, tap_cycles = self._tap_rows(limit)
         token = _Token(
-            id=id, last=last, outputs=beats.ctypes.data, output_count=outputs, taps=Taps.of(taps, tap_cycles),
-            limit=limit,
+            id=id, last=last, sequence=sequence, outputs=beats.ctypes.data, output_count=outputs,
+            taps=Taps.of(taps, tap_cycles), limit=limit,
         )  # fmt: skip
         done = self._library.run(self._pointer, ctypes.byref(token))
         if self._memory.fault:
             raise RuntimeError(f"the memory saw {FAULTS[self._memory.fault]}")
         check_outputs(done, token.received, outputs, token.cycles)
+        if token.strangers:
+            raise RuntimeError(f"{token.strangers} outputs have another TID than {sequence}")
         rows = token.taps.rows
         return Ran(beats.view(np.uint8).reshape(-1, 4), taps[:rows], tap_cycles[:rows], token.cycles, self._beats)
 

@@ -12,6 +12,7 @@ from qse_hw.golden.reference.words import as_signed, split_fields
 from qse_hw.rtl_gen.linear.matvec import QUEUE_DEPTH
 from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.mixer.mixer import FLAGS, tap_shapes
+from qse_hw.rtl_gen.units.shared import sequence_bits
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.mixer.memory import Memories
 from qse_hw.sim.cycle.mixer.parts import NEVER, Supply
@@ -72,15 +73,16 @@ class MixerModel:
             "i": tokens * config.d_model, "weights": tokens * config.product_cycles, "scales": rows,
         }  # fmt: skip
         given = {name: _padded(offered[name].beats, count) for name, count in beats.items()}
-        residual, first = split_fields(given["i"], [WIDE_BITS, 1])
+        residual, *marks = split_fields(given["i"], [WIDE_BITS, 1, sequence_bits(config.sequences)])
         M, k = split_fields(given["scales"], [M_BITS, K_BITS])
         M[len(offered["scales"].beats) :] = 1 << (M_BITS - 1)
         weights = given["weights"].view(np.int8).reshape(-1, config.rows, config.columns)
         cycles = {name: times.tolist() for name, times in passed.items()}
         values = Values(config, weights=weights, scales=np.stack([M, k], axis=1), memories=memories, cycles=cycles)
-        marks = first.reshape(tokens, -1)[:, -1].tolist()
-        for vector, mark in zip(as_signed(residual, WIDE_BITS).reshape(tokens, -1), marks, strict=True):
-            values.token(vector, first=bool(mark))
+        first, sequence = (mark.reshape(tokens, -1)[:, -1].tolist() for mark in marks)  # a token's last value counts
+        vectors = as_signed(residual, WIDE_BITS).reshape(tokens, -1)
+        for vector, begins, number in zip(vectors, first, sequence, strict=True):
+            values.token(vector, first=bool(begins), sequence=number)
         return values
 
     def _outputs(self, stimulus: Stimulus, passed: Passed, values: Values) -> Trace:

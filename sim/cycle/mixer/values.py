@@ -63,15 +63,16 @@ class Values:
         self._config, self._weights, self._scales, self._memories = config, weights, scales, memories
         self._cycles, self._beat, self._row, self._norms, self._layers = cycles, 0, 0, 0, 0
         d = config.d_inner
-        self._seen = [np.zeros((d, config.d_conv), np.int64) for _ in range(config.layers)]
-        self._states = [np.zeros((d, config.d_state), np.int64) for _ in range(config.layers)]
+        self._sequence = 0
+        self._seen = np.zeros((config.sequences, config.layers, d, config.d_conv), np.int64)
+        self._states = np.zeros((config.sequences, config.layers, d, config.d_state), np.int64)
         self._residual = np.zeros(config.d_model, np.int64)
         self.values: defaultdict[str, list[Integers]] = defaultdict(list)
         self.saturated: defaultdict[str, list[Flags]] = defaultdict(list)
 
-    def token(self, residual: Integers, *, first: bool) -> None:
-        """The next token: residual values (d_model,)."""
-        self._residual = residual
+    def token(self, residual: Integers, *, first: bool, sequence: int) -> None:
+        """The next token: residual values (d_model,), whether it is the first of its sequence, and the sequence."""
+        self._residual, self._sequence = residual, sequence
         self._keep("residual", residual, np.zeros(len(residual), np.bool_))
         for layer in range(self._config.layers):
             self._layer(layer, first)
@@ -160,9 +161,9 @@ class Values:
     def _activate(self, layer: int, conv_input: Integers, first: bool) -> Integers:
         """x."""
         config, format = self._config, self._config.x_format
-        old = 0 if first else self._seen[layer][:, 1:]
-        seen = self._seen[layer] = np.empty_like(self._seen[layer])
-        seen[:, :-1], seen[:, -1] = old, conv_input
+        seen = self._seen[self._sequence, layer]
+        seen[:, :-1] = 0 if first else seen[:, 1:].copy()
+        seen[:, -1] = conv_input
         sums, clamped = convolve(seen, self._memories.convolution(layer, self._begin("conv_input")))
         self._keep("conv_sum", sums.astype(np.int64), clamped)
         scale = self._memories.scale("x", layer, self._begin("x_in"))
@@ -176,12 +177,12 @@ class Values:
         parameters = memories.time_step(layer, self._begin("dt_entered"))
         deltas, clamped = config.time_step_config.expected(results["dt"], parameters)
         self._keep("dt_sum", deltas, clamped)
-        old = self._states[layer] * (not first)
+        old = self._states[self._sequence, layer] * (not first)
         scanned, states = scan(
             x, deltas, old, results["B"], results["C"], memories.scan(layer, self._begin("scan_begun")),
             config.scan_config.widths,
         )  # fmt: skip
-        self._states[layer] = states
+        self._states[self._sequence, layer] = states
         self._keep("state", states.ravel(), np.zeros(states.size, np.bool_), config.scan_lanes)
         self._keep("scan", scanned.y, scanned.scan_saturated)
         self.saturated["inflow"].append(scanned.inflow_saturated[:, None])

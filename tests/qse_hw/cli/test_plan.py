@@ -37,7 +37,7 @@ def test_the_bundled_model_takes_as_long_as_in_simulation(out):
 
 
 def test_figures(out, capsys):
-    words = (*OPTIONS, "--clock", "250", "--prompt", "100", "--bus-bits", "256")
+    words = (*OPTIONS, "--sequences", "3", "--clock", "250", "--prompt", "100", "--bus-bits", "256")
     report = plan(out, "--model", "mamba-bytes", *words)
     assert (report["schema"], report["model"], report["layers"]) == ("qse-hw/plan/2", "mamba-bytes", 6)
     assert {name: report[name] for name in SIZES} == SIZES
@@ -66,10 +66,11 @@ def test_figures(out, capsys):
     assert memory["limit"] == "memory"
     assert memory["tokens_per_second"] == pytest.approx(250e6 / memory["cycles_per_token"])
     assert memory["bytes_per_second"] == pytest.approx(total / alone["seconds"])
-    assert report["state_bits"] == 6 * 512 * 16 * 16
+    assert (report["sequences"], report["state_bits"]) == (3, 3 * 6 * 512 * 16 * 16)
     said = capsys.readouterr().out
     for word in ("mamba-bytes: 6 layers, 16 x 8 multipliers, lanes: 4 scan, 2 norm, 4 hadamard", f"{alone['cycles']:,}",
-                 f"{prompt['cycles']:,} cycles", "scan and Hadamard transform", "so the memory is the limit"):
+                 f"{prompt['cycles']:,} cycles", "scan and Hadamard transform", "so the memory is the limit",
+                 "States of 3 sequences on chip: 2,359,296 bits."):
         assert word in said, word
 
 
@@ -105,6 +106,7 @@ def test_every_shape(out, model):
         (["--bus-bits", "0"], "Bus must have from 1 to 65536 bits, not 0"),
         (["--rows", "0"], "Rows must be from 1 to 256, not 0"),
         (["--norm-lanes", "3"], "Norm lanes must divide the 8 columns of the engine, not be 3"),
+        (["--sequences", "257"], "Sequences must be from 1 to 256, not 257"),
         (["--scan-lanes", "3"], "Scan lanes must divide the 16 states, not be 3"),
     ],
 )

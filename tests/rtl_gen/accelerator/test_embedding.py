@@ -1,5 +1,7 @@
 """Rows of the embedding out of memory, as the integer model has them."""
 
+from dataclasses import replace
+
 import pytest
 
 from qse_hw.rtl_gen.accelerator.embedding import Embedding
@@ -13,6 +15,8 @@ BASE = 5 * 64
 @pytest.mark.parametrize(("bits", "stalled"), [(64, False), (128, True)])
 def test_every_token(parameters, image, image_map, bits, stalled):
     size, pause = bits // 8, at_random(5) if stalled else never
+    several = 3 if stalled else 1  # sequences
+    image_map = replace(image_map, config=replace(image_map.config, sequences=several))
     dut = Embedding(image_map, address_bits=32, bus_bits=bits, target="generic")
     tokens = [*range(0, 37, 3), 36, 1, 36]
 
@@ -25,7 +29,8 @@ def test_every_token(parameters, image, image_map, bits, stalled):
             offered = sent < len(tokens) and not pause()
             ctx.set(dut.tokens.valid, int(offered))
             if offered:
-                ctx.set(dut.tokens.payload, {"id": tokens[sent], "first": sent % 2})
+                token = {"id": tokens[sent], "first": sent % 2}
+                ctx.set(dut.tokens.payload, token | ({"sequence": sent % several} if several > 1 else {}))
             asks, gives, takes = (not pause() for _ in range(3))
             ctx.set(dut.ranges.ready, int(asks))
             ctx.set(dut.words.valid, int(gives and bool(words)))
@@ -44,10 +49,12 @@ def test_every_token(parameters, image, image_map, bits, stalled):
             if taken:
                 words.pop(0)
             if takes and ctx.get(dut.o.valid):
-                values.append((ctx.get(dut.o.payload.value), ctx.get(dut.o.payload.first)))
+                values.append((ctx.get(dut.o.payload.value), ctx.get(dut.o.payload.as_value()) >> 24))
             await ctx.tick()
         assert not words
-        want = [(value, n % 2) for n, token in enumerate(tokens) for value in embed(parameters, token).tolist()]
+        marks = [n % 2 | n % several << 1 for n in range(len(tokens))]
+        rows = zip(marks, tokens, strict=True)
+        want = [(value, mark) for mark, token in rows for value in embed(parameters, token).tolist()]
         assert values == want
 
     simulate(dut, process)

@@ -49,6 +49,6 @@ def test_other_hardware_has_another_number(image_map):
         ("scan_lanes", 4), ("eps", 7), ("a_bits", 17), ("decay_shift", 1), ("rows", 8), ("layers", 3),
     )}  # fmt: skip
     assert len(numbers | {hardware_crc(config)}) == 7
-    free = {"norm_lanes": 2, "hadamard_lanes": 4, "target": "ecp5", "taps": True}
+    free = {"norm_lanes": 2, "hadamard_lanes": 4, "sequences": 3, "target": "ecp5", "taps": True}
     assert set(free) == set(FREE)
     assert hardware_crc(replace(config, **free)) == hardware_crc(config)

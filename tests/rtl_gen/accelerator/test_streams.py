@@ -34,6 +34,48 @@ def test_tokens(pause):
     assert [(token & 63, token >> 6) for token in run.payloads] == [(3, 1), (36, 0), (5, 1), (6, 1), (7, 0), (0, 1)]
 
 
+SEVERAL = [  # id, last, sequence, and whether the token is its sequence's first; None: it is dropped
+    (3, 0, 0, 1), (4, 0, 2, 1), (5, 1, 0, 0), (6, 0, 2, 0), (7, 0, 3, None), (8, 0, 0, 1), (37, 1, 2, None),
+    (9, 0, 0, 0), (10, 0, 2, 1), (11, 1, 3, None), (12, 0, 1, 1), (38, 0, 1, None), (13, 0, 1, 0), (14, 0, 0, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pause", [never, at_random(7)])
+def test_tokens_of_several_sequences(pause):
+    """Each sequence begins and ends for itself; those that there are not are as tokens that are not."""
+    beats = [id | last << 32 | sequence << 33 for id, last, sequence, _ in SEVERAL]
+    run = stream(Tokens(vocabulary=37, sequences=3), beats, i_pause=pause, o_pause=pause)
+    assert [(token & 63, token >> 6 & 1, token >> 7) for token in run.payloads] == [
+        (id, first, sequence) for id, _, sequence, first in SEVERAL if first is not None
+    ]
+
+
+def test_sequences_by_command():
+    """The command is for one of them; for one that there is not, and for a token of it, a flag is raised."""
+    dut = Tokens(vocabulary=37, sequences=3)
+    # in each cycle: the token's sequence, and that which begins; its first, and the flag, a cycle later
+    cycles = [(0, None), (1, None), (0, 1), (0, None), (1, None), (3, None), (2, 7), (1, 0), (0, None), (0, None)]
+
+    async def process(ctx, rst):
+        ctx.set(dut.o.ready, 1)
+        seen, misplaced = [], []
+        for number in range(len(cycles) + 1):
+            token, begins = cycles[number] if number < len(cycles) else (0, None)
+            ctx.set(dut.i.valid, int(number < len(cycles)))
+            ctx.set(dut.i.payload, {"id": number, "last": 0, "sequence": token})
+            ctx.set(dut.new_sequence, int(begins is not None))
+            ctx.set(dut.begun_sequence, begins or 0)
+            if ctx.get(dut.o.valid):
+                seen.append((ctx.get(dut.o.payload.id), ctx.get(dut.o.payload.first)))
+            misplaced.append(ctx.get(dut.misplaced))
+            assert not ctx.get(dut.dropped)
+            await ctx.tick()
+        assert seen == [(0, 1), (1, 1), (2, 0), (3, 0), (4, 1), (6, 1), (7, 0), (8, 1), (9, 0)]
+        assert misplaced == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+
+    simulate(dut, process)
+
+
 def test_a_sequence_by_command():
     dut = Tokens(vocabulary=37)
 
@@ -85,10 +127,12 @@ def test_results(logits, pause, rng):
     simulate(dut, process)
 
 
+@pytest.mark.parametrize("sequences", [1, 3])
 @pytest.mark.parametrize("left", [0, 1, 3])
-def test_a_packet_that_is_cut_off_ends(left):
-    """With one beat more, which is not kept, when the sink takes it; a whole packet with none."""
-    dut = Output()
+def test_a_packet_that_is_cut_off_ends(left, sequences):
+    """With one beat more, which is not kept, when the sink takes it; a whole packet with none. All beats are of its
+    sequence."""
+    dut = Output(sequences=sequences)
 
     async def process(ctx, rst):
         ctx.set(dut.open, 1)
@@ -98,13 +142,18 @@ def test_a_packet_that_is_cut_off_ends(left):
             ctx.set(dut.o.ready, ready)
             if ready and ctx.get(dut.o.valid):
                 beats.append(tuple(ctx.get(Value.cast(dut.o.payload[name])) for name in ("value", "last", "kept")))
+                assert sequences == 1 or ctx.get(dut.o.payload.sequence) == 2
             await ctx.tick()
 
+        if sequences > 1:
+            ctx.set(dut.sequence, 2)
         for number in range(3):
             ctx.set(dut.i.valid, 1)
             ctx.set(dut.i.payload, {"value": -number, "last": int(number + 1 + left == 3)})
             await tick(1)
         ctx.set(dut.open, 0)
+        if sequences > 1:
+            ctx.set(dut.sequence, 1)
         ctx.set(dut.i.payload, {"value": 9, "last": 0})
         assert not ctx.get(dut.i.ready)
         for _ in range(4):

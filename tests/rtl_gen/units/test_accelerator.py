@@ -12,6 +12,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.integer.document import write_formats
 from qse_hw.golden.models.mamba.checkpoint import save_model
 from qse_hw.rtl_gen.bus.registers import ACCESS, ADDRESS_WIDTH
+from qse_hw.rtl_gen.emit.emit import ports
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
 from qse_hw.rtl_gen.units.model import ModelConfig
 from tests.golden.models.integer import small
@@ -68,6 +69,26 @@ def test_what_is_built(files):
     assert (registers["BASE"].fields[0].low, registers["BASE_HIGH"].fields[0].width) == (6, 8)
     narrow = AcceleratorConfig(**files, rows=4, columns=2)
     assert "BASE_HIGH" not in {register.name for register in narrow.registers.registers}
+
+
+def test_registers_and_ports_of_several_sequences(files):
+    """They are there for several only."""
+    one, several = (AcceleratorConfig(**files, rows=4, columns=2, sequences=count) for count in (1, 5))
+    names = [{register.name for register in unit.registers.registers} for unit in (one, several)]
+    assert names[1] - names[0] == {"SEQUENCES"}
+    assert several.registers["SEQUENCES"].reset == 5
+    fields = [
+        {field.name for name in ("CONTROL", "STATUS") for field in unit.registers[name].fields}
+        for unit in (one, several)
+    ]
+    assert fields[1] - fields[0] == {"SEQUENCE", "SEQUENCE_ERROR"}
+    assert several.registers["CONTROL"].field("SEQUENCE").mask == 0xFF << 3
+    vectors = several.vectors()
+    assert {"sequence", "first"} <= set(vectors)
+    made, plain = ({port["name"]: port for port in ports(unit, unit.component())} for unit in (several, one))
+    assert set(made) - set(plain) == {"s_axis_tid", "m_axis_tid"}
+    assert made["s_axis_tid"]["width"] == made["m_axis_tid"]["width"] == 3
+    assert made["s_axis_tid"]["meaning"] == "the token's sequence, below 5"
 
 
 @pytest.mark.full

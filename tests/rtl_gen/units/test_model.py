@@ -15,6 +15,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.document import write_formats
 from qse_hw.golden.models.integer.scalar import ScalarMamba
 from qse_hw.golden.models.mamba.checkpoint import save_model
+from qse_hw.rtl_gen.accelerator.image_words import hardware_crc
 from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.units.model import ModelConfig
 from tests.golden.models.integer import small
@@ -60,6 +61,27 @@ def test_vectors(folder):
     assert len(vectors["scale_m"]) == 2 * (3 * 48 + 3 + 8 + 24) + 37 == len(vectors["scale_k"])
     bits = 3 + max(unit.mixer.parameter_bits.values())
     assert vectors["parameters"].shape == (3 + 2 * 48 * 3 + 2 * 48 * 4, -(-bits // 8))
+
+
+def test_several_sequences(folder):
+    """Each token's logits are those of its own sequence; cycles and the image are as for one."""
+    unit = config(folder, shared(), rows=4, columns=4, sequences=3)
+    assert unit.label == "model se8 24,48,4,3 layers=2 4x4 scan=1 sequences=3"
+    assert unit.parameters()["sequences"] == 3
+    one = replace(unit, sequences=1)
+    assert unit.mixer.product_cycles == one.mixer.product_cycles
+    assert hardware_crc(unit.mixer) == hardware_crc(one.mixer)
+    assert (unit.mixer.scan_config.sequences, unit.mixer.convolution_config.sequences) == (3, 3)
+    vectors = unit.vectors()
+    assert len(set(vectors["sequence"].tolist())) > 1
+    truths = {}
+    for n, number in enumerate(vectors["sequence"].tolist()):
+        assert vectors["first"][n] == (number not in truths)
+        truth = truths.setdefault(number, ScalarMamba(unit.integers))
+        assert vectors["logits"][n].tolist() == truth.step(int(vectors["tokens"][n]))
+    assert unit.meanings()["i__payload"].endswith(
+        "above, a bit: first token of its sequence; top 2 bits: the sequence's number, below 3; beats per token: 24"
+    )
 
 
 def changed(change):

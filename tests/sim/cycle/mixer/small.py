@@ -25,6 +25,7 @@ MIXERS = {
     },
     "more rows than beats": {"rows": 8, "columns": 4, "d_model": 16, "d_inner": 32, "scan_lanes": 2, "layers": 3},
     "short scan": {"rows": 4, "columns": 2, "d_inner": 32, "dt_rank": 5, "scan_lanes": 4, "vocabulary": 5},
+    "sequences": {"rows": 4, "columns": 4, "scan_lanes": 2, "sequences": 3},
     "ecp5": {"rows": 2, "columns": 4, "d_model": 24, "d_inner": 32, "scan_lanes": 2, "norm_lanes": 2, "target": "ecp5"},
 }
 """By name: what is changed."""

@@ -11,6 +11,7 @@ from qse_hw.golden.reference.words import join_fields
 from qse_hw.rtl_gen.mixer.config import K_BITS, M_BITS, SHIFT_BITS, MixerConfig
 from qse_hw.rtl_gen.mixer.mixer import Mixer
 from qse_hw.rtl_gen.mixer.parameter_bus import UNIT_BITS
+from qse_hw.rtl_gen.units.shared import mix_sequences, sequence_bits
 from qse_hw.sim.cycle.stimulus import Offered, Stimulus, random_runs
 
 
@@ -90,7 +91,9 @@ def stimulus(config, rng, *, tokens, cycles, stalls=("i", "weights", "scales", "
     residual = rng.integers(-1 << 23, 1 << 23, tokens * config.d_model) >> np.repeat(
         rng.integers(0, 12, tokens), config.d_model
     )
-    first = np.repeat(np.arange(tokens) % 2 == 0, config.d_model).astype(np.int64)
+    sequence, first = mix_sequences(rng, np.arange(tokens) % 2 == 0, config.sequences)
+    marks = [np.repeat(mark, config.d_model).astype(np.int64) for mark in (first, sequence)]
+    fields = zip((residual, *marks), (24, 1, sequence_bits(config.sequences)), strict=True)
 
     def pace(name):
         runs = random_runs(rng, cycles) if name in stalls else np.ones(cycles, np.bool_)
@@ -102,7 +105,7 @@ def stimulus(config, rng, *, tokens, cycles, stalls=("i", "weights", "scales", "
     again[: len(loading)], valid[: len(loading)] = np.arange(len(loading)), True
     multipliers = join_fields([(M(rng, rows), M_BITS), (rng.integers(12, 30, rows), 6)])
     return Stimulus(
-        beats=join_fields([(residual, 24), (first, 1)]), offer=pace("i"), accept=pace("o"),
+        beats=join_fields(list(fields)), offer=pace("i"), accept=pace("o"),
         ports={
             "parameters__payload": loading[again], "parameters__valid": valid, "clear": rng.random(cycles) < 0.01,
         },

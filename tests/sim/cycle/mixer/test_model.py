@@ -25,13 +25,20 @@ MAMBA_130M = {
 TOKENS = 3
 
 
-def test_logits_of_the_integer_model():
-    """Of a sequence, at full speed."""
+@pytest.mark.parametrize("sequences", [[0, 0, 0], [1, 0, 1]])
+def test_logits_of_the_integer_model(sequences):
+    """Of a sequence, of two, at full speed."""
     parameters = model_parameters(small.model(), small.formats(local_bits=16, mode="shared"))
-    config = mixer_config(parameters, rows=4, columns=4, scan_lanes=2, norm_lanes=4, hadamard_lanes=2)
+    several = max(sequences) + 1
+    config = mixer_config(
+        parameters, rows=4, columns=4, scan_lanes=2, norm_lanes=4, hadamard_lanes=2, sequences=several
+    )
     tokens, words = small.text()[:TOKENS].numpy(), parameter_words(parameters, config)
     stream, cycles = weight_stream(parameters, config.shape), len(words) + TOKENS * (2 * config.product_cycles + 900)
-    beats = [token_beats(embed(parameters, token), first=n == 0) for n, token in enumerate(tokens.tolist())]
+    beats = [
+        token_beats(embed(parameters, token), first=number not in sequences[:n], sequence=number, sequences=several)
+        for n, (token, number) in enumerate(zip(tokens.tolist(), sequences, strict=True))
+    ]
     always, after = np.ones(cycles, np.bool_), np.arange(cycles) >= len(words)
     payload = np.zeros((cycles, words.shape[1]), np.uint8)
     payload[: len(words)] = words
@@ -47,7 +54,10 @@ def test_logits_of_the_integer_model():
     )  # fmt: skip
     left = trace["o__payload"][trace["o__valid"]]
     model = IntegerMamba(parameters)
-    logits = model.forward(tokens[None], model.start(1))[0]
+    logits = np.zeros((TOKENS, config.vocabulary), np.int64)
+    for number in set(sequences):
+        own = np.array(sequences) == number
+        logits[own] = model.forward(tokens[own][None], model.start(1))[0]
     np.testing.assert_array_equal(as_signed(split_fields(left, [24])[0], 24).reshape(logits.shape), logits)
     assert trace["parameters__ready"][: len(words)].all()
 
@@ -62,15 +72,16 @@ def check(config, stimuli, folder):
 
 
 @pytest.mark.full(2)
-@pytest.mark.parametrize("name", ["without head", "lanes", "more rows than beats", "ecp5"])
+@pytest.mark.parametrize("name", ["without head", "lanes", "more rows than beats", "sequences", "ecp5"])
 def test_equals_the_verilog(name, rng, tmp_path):
     """At full speed; with pauses at all ports; of a slow memory alone."""
     config = mixer(**MIXERS[name])
-    cycles = TOKENS * config.product_cycles + 3000
+    tokens = TOKENS if config.sequences == 1 else 9
+    cycles = tokens * config.product_cycles + 3000 * (tokens // TOKENS)
     given = [
-        stimulus(config, rng, tokens=TOKENS, cycles=cycles, stalls=()),
-        stimulus(config, rng, tokens=TOKENS, cycles=3 * cycles),
-        stimulus(config, rng, tokens=TOKENS, cycles=2 * cycles, stalls=("weights", "scales")),
+        stimulus(config, rng, tokens=tokens, cycles=cycles, stalls=()),
+        stimulus(config, rng, tokens=tokens, cycles=3 * cycles),
+        stimulus(config, rng, tokens=tokens, cycles=2 * cycles, stalls=("weights", "scales")),
     ]
     flags = check(config, given, tmp_path)
     assert flags.bit_count() > len(FLAGS) // 2
