@@ -70,7 +70,15 @@ def _paths(args: argparse.Namespace, option: str) -> list[str]:
     """The files that an option names; none where the command has no such option, or it is not given."""
     given = getattr(args, option, None)
     paths = [os.fspath(path) for path in (given if isinstance(given, list) else [given]) if path]
-    return [path for path in paths if "\0" not in path and (option not in OR_NAMES or path.endswith(".json"))]
+    return [path for path in paths if _can_be(path) and (option not in OR_NAMES or path.endswith(".json"))]
+
+
+def _can_be(path: str) -> bool:
+    """Whether a file can have this name; whoever opens another one is told."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def refuse_options(args: argparse.Namespace, options: Sequence[str], recipe: str) -> None:

@@ -1,12 +1,11 @@
 """Command lines made from each command's own options, with hostile values among sound ones."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 from hypothesis import strategies as st
 
-from qse_hw.cli import COMMANDS
 from qse_hw.rtl_gen.emit.unit import UNITS, WHOLE
 from tests.fuzz.oracle import Case
 from tests.fuzz.sound import files
@@ -219,10 +218,14 @@ def _words(draw: st.DrawFn, made: argparse.ArgumentParser) -> list[str]:
 
 
 @st.composite
-def command_lines(draw: st.DrawFn) -> Case:
-    """A command with some of its options, in order or not, and now and then something else."""
-    command = draw(st.sampled_from(list(COMMANDS)))
-    words = draw(_words(parser(command)))
+def command_lines(draw: st.DrawFn, parsers: Mapping[str, argparse.ArgumentParser]) -> Case:
+    """A command with some of its options, in order or not, and now and then something else.
+
+    ``parsers``, by command, are made before cases are drawn: what they import draws random numbers, which Hypothesis
+    does not allow a strategy.
+    """
+    command = draw(st.sampled_from(list(parsers)))
+    words = draw(_words(parsers[command]))
     extra = draw(st.integers(0, 19))
     if extra == 0:
         words = draw(st.permutations(words))

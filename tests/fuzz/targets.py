@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from tests.fuzz.arguments import command_lines
+from qse_hw.cli import COMMANDS
+from tests.fuzz.arguments import command_lines, parser
 from tests.fuzz.damage import damaged, hostile_json
 from tests.fuzz.hostile import hostile_bin, lying_npy, lying_safetensors
 from tests.fuzz.oracle import Case
@@ -164,5 +165,5 @@ TARGETS: dict[str, Target] = {
         ),
         3,
     ),
-    "arguments": Target(command_lines(), 30),
+    "arguments": Target(command_lines({command: parser(command) for command in COMMANDS}), 30),
 }

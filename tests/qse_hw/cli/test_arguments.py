@@ -47,7 +47,7 @@ def test_what_is_no_file_does_not_collide_with_an_output(tmp_path, monkeypatch):
     """A preset and an output of the same name, and options without a value."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "se8").touch()
-    others = {"json": None, "energy": "", "text": "a\0", "calibration": []}
+    others = {"json": None, "png": "\ud800", "energy": "", "text": "a\0", "calibration": []}
     check_outputs_differ(argparse.Namespace(format="se8", output="se8", **others))
 
 
