@@ -48,6 +48,7 @@ def by_name(activity):
     return {name: activity.toggles[net] for net, name in activity.names.items() if net in activity.toggles}
 
 
+@pytest.mark.full
 @pytest.mark.every(2)
 @pytest.mark.parametrize("beats", [100, LENGTH * STREAMS + 7 * STREAMS + 5])
 def test_codes(simulator, rng, beats):

@@ -39,6 +39,7 @@ def test_energy_and_toggles(data, tmp_path):
     assert len(list(tmp_path.rglob("*.json"))) == before + 1  # other data is another question
 
 
+@pytest.mark.full
 def test_what_the_library_lacks(data, tmp_path):
     """None, with the reason; cells that nobody uses may lack what they want, and nobody but we must read them."""
     text = LIBERTY.read_text()

@@ -46,6 +46,7 @@ def test_in_verilog(line, found):
     assert has_macros(f"module a;\n{line}\nendmodule\n") == found
 
 
+@pytest.mark.full
 def test_a_unit(tmp_path):
     """Its memory is not made of flops, the rest is mapped and timed, and nobody counts its transistors."""
     unit, cells = emit(ResidualConfig(size=128, width=24)), target("cells", liberty=SMALL)

@@ -34,6 +34,7 @@ def encoder(format="se8", input="s8", **kwargs):
     return EncoderConfig(format=load_format(format), input=input_type(input), **kwargs)
 
 
+@pytest.mark.full
 @pytest.mark.every(3)
 @pytest.mark.parametrize(
     "config",

@@ -120,6 +120,7 @@ def test_gaussian_source(levels, snr):
     assert -10 * math.log10(error_of(lloyd_max(histogram, levels), histogram)) == pytest.approx(snr, abs=0.002)
 
 
+@pytest.mark.full
 def test_gaussian_source_by_panter_and_dite():
     x = np.linspace(-7, 7, DENSE)
     density = np.exp(-x * x / 2)

@@ -37,6 +37,7 @@ def test_every_tensor_and_weight(kind):
             assert min(one.sqnr_db) > 10
 
 
+@pytest.mark.full
 def test_least_squares_beats_the_peak_on_text_it_was_fitted_to():
     windows = small.text()[:512].view(1, 512)
     effects, _ = by_tensor(small.model(), small.formats(local_bits=8), small.text(), windows, tokens=512)

@@ -16,6 +16,7 @@ from qse_hw.golden.models.mamba.stream import activations, layers_of
 SPECS = ["int8", "quamba", "quamba2", "se8", "lloyd-max"]
 
 
+@pytest.mark.full
 @pytest.mark.every(2)
 def test_fit_and_measure(model, ids):
     stream = layers_of(model)

@@ -28,6 +28,7 @@ def test_units_are_those_that_a_design_gives(unit):
     assert function_unit(**arguments(unit)) == design(**arguments(unit))
 
 
+@pytest.mark.full
 @pytest.mark.every(2)
 @pytest.mark.parametrize("unit", function_library.UNITS, ids=lambda unit: f"{unit['function']} {unit['input']}")
 def test_every_unit_is_there_and_keeps_its_bound(unit):

@@ -126,6 +126,7 @@ def test_report(evaluated, any_model, out):
         assert any(line.startswith(f"│ {spec} ") and worst in line for line in said.splitlines())
 
 
+@pytest.mark.full
 @pytest.mark.every(2)
 def test_calibration(evaluated, any_model, out, capsys):
     """eval takes a calibration as calibrate wrote it, and only with its own checkpoint."""

@@ -100,6 +100,7 @@ def test_faults(fake, capsys):
     assert "caught by value_0" in said
 
 
+@pytest.mark.full
 def test_the_quick_list(fake):
     runs = fake()
     assert main(["prove", "--all", "--quick"]) == 0

@@ -197,6 +197,7 @@ def test_a_library_that_lacks_what_timing_needs(tmp_path, capsys):
     assert not report.exists()
 
 
+@pytest.mark.full
 def test_a_library_with_a_cell_that_nobody_can_use(tmp_path, capsys):
     """The cell is named, also in the report; a library with the same cell twice is refused."""
     text = LIBERTY.read_text()

@@ -31,6 +31,7 @@ def test_a_picture(out, tensors):
     assert os.listdir(out / "new") == ["p.png"]
 
 
+@pytest.mark.full
 def test_it_shows_its_arguments(out, tensors):
     x = tensors["layers.0.x"]
     first = drawn(out / "p.png", x)

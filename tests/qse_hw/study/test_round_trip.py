@@ -168,6 +168,7 @@ def test_a_scale_at_run_time(unit, compared):
     assert not any(row["differences"] for row in again["rows"])
 
 
+@pytest.mark.full
 @pytest.mark.every(2)
 @pytest.mark.parametrize("which", ["quantize", "dequantize"])
 def test_pytorch_that_is_wrong(unit, activations, monkeypatch, which, out):

@@ -71,6 +71,7 @@ def test_streamed_layers_are_the_captured_ones():
         assert (layer.weights, layer.output_error) == (None, None)
 
 
+@pytest.mark.full
 def test_streamed_layers_know_their_output():
     streamed, whole = stream_model(arguments(tokens=600), "output"), from_model(arguments(tokens=600))
     for layer, x in zip(streamed.layers, list(whole.tensors.values())[:2], strict=False):

@@ -74,6 +74,7 @@ print([hashlib.sha256(emit(CONFIGS[name]).text.encode()).hexdigest() for name in
 """
 
 
+@pytest.mark.full
 def test_the_same_text_in_another_process():
     environment = os.environ | {"PYTHONHASHSEED": "12345"}
     folder = Path(__file__).parents[3]

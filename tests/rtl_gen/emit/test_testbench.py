@@ -115,6 +115,7 @@ UNITS = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @SIMULATORS
 @pytest.mark.parametrize("config", UNITS, ids=lambda config: config.unit)

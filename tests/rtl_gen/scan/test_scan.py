@@ -103,6 +103,7 @@ def test_two_sequences_in_a_row_equal_two_fresh_starts(rng):
     np.testing.assert_array_equal(whole, np.concatenate([made(slice(0, 3)), made(slice(3, 7))]))
 
 
+@pytest.mark.full
 @pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("sequences", "target", "sizes"),

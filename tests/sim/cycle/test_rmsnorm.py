@@ -27,6 +27,7 @@ def stimuli(unit, rng):
     return [stimulus(rng, unit, tokens_of(rng, unit, 12), seed=seed) for seed in (None, 61, 62)]
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):

@@ -33,6 +33,7 @@ def stimuli(unit, rng):
     ]
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.label)
 def test_equals_the_component(rng, unit):

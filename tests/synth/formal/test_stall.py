@@ -17,6 +17,7 @@ def faults(config):
     return {fault.name: fault for fault in stall.faults(emitted(config))}
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @pytest.mark.parametrize(
     "config", [encoder(), encoder(step=None), decoder(), QUANTIZER], ids=lambda config: config.label

@@ -28,6 +28,7 @@ def test_one_multiplier_per_lane(lanes, tmp_path):
     assert (area.comb, area.ff) == (area.cells["TRELLIS_COMB"], area.cells["TRELLIS_FF"])
 
 
+@pytest.mark.full
 def test_a_decoder_needs_no_multiplier(tmp_path):
     assert ECP5.area(emit(DecoderConfig(format=load_format("se8"))), tmp_path).dsp == 0
 

@@ -106,6 +106,7 @@ def test_types_of_function_units_are_as_coarse_as_any_layer_s(rng):
     assert fixed[3] == {}
 
 
+@pytest.mark.full
 @pytest.mark.every(4)
 @pytest.mark.parametrize("kind", list(small.KINDS))
 @pytest.mark.parametrize("options", [

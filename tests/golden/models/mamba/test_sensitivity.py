@@ -68,6 +68,7 @@ def test_the_mean_over_all_signs_is_the_jacobians(block: Block, monkeypatch: pyt
     np.testing.assert_allclose(result, squared_columns(block, residual[0]), rtol=1e-4)
 
 
+@pytest.mark.full
 @pytest.mark.every(2)
 def test_many_probes_converge(block: Block) -> None:
     residual = residual_of(block)

@@ -129,6 +129,7 @@ def test_damaged_formats(refused, formats, tmp_path, out):
     assert said.startswith(f"Formats {path}: layers/1: 'gate' is a required property")
 
 
+@pytest.mark.full
 def test_refusals_of_the_page_and_the_plan(refused, model, formats, calibration, report, tmp_path, out):
     page = ("report", "model", "--calibration", formats, "-o", out / "page")
     assert refused(*page).startswith("Formats must be of this checkpoint, ")

@@ -1,11 +1,12 @@
 """Finished points are kept: nothing is measured twice, and an interrupted sweep continues."""
 
-
+import pytest
 
 from qse_hw.synth import flow
 from tests.qse_hw.cli.sweep.specs import SMALL
 
 
+@pytest.mark.full
 def test_nothing_is_measured_twice(sweep, fake):
     spec = SMALL.replace('"ice40:up5k"', '"ecp5:45k-8"')
     first = sweep(spec)

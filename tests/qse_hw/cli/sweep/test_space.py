@@ -14,6 +14,7 @@ from qse_hw.study.sweep import plan
 from tests.qse_hw.cli.sweep.specs import SMALL, SPEC
 
 
+@pytest.mark.full
 def test_a_space(sweep, fake, tmp_path, capsys):
     document = sweep(SPEC)
     assert len(fake) == 12  # parallel encoders have no run-time scale; se8:L=8 and what se8 became may be the same

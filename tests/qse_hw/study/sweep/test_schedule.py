@@ -116,6 +116,7 @@ def test_no_worker(patience, tmp_path):
             list(run(collatz, jobs([1])))
 
 
+@pytest.mark.full
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"Package distributed is not installed; get it with: .*qse-hw\[cluster\]"):
