@@ -37,7 +37,7 @@ def check_output(path: str | os.PathLike[str]) -> None:
             raise _Enough
     finally:
         for folder in missing:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # ValueError: no folder can have this name
                 folder.rmdir()
 
 

@@ -37,7 +37,7 @@ def test_a_relative_output(tmp_path, monkeypatch):
 
 def test_an_output_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    for name in ("file/f", "file/new/f", ".", "new/" + "x" * 300):
+    for name in ("file/f", "file/new/f", ".", "new/" + "x" * 300, "a\0b/f", "\ud800/f"):
         with pytest.raises(InputError, match=r"^Output .*; choose another place$"):
             check_output(str(tmp_path / name))
     assert os.listdir(tmp_path) == ["file"]
