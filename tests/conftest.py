@@ -5,7 +5,6 @@ import math
 import os
 import zlib
 from collections import defaultdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,17 +60,6 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_collection_finish():
     gc.freeze()  # imported modules stay: no garbage collection, and several tests ask for one, has to walk through them
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quickly_compiled(request):
-    """Without ``--full``, few patterns go through a compiled unit: compilation takes longer than the simulation."""
-    from qse_hw.sim.exhaust import bulk
-
-    with pytest.MonkeyPatch.context() as patch:
-        if not request.config.getoption("full"):
-            patch.setattr(bulk, "verilate", partial(bulk.verilate, short=True))
-        yield
 
 
 @pytest.fixture
