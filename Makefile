@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGE := $(VENV)/package/qse_hw# the installed layout in links, for mypy, which knows no package-dir
 
-.PHONY: help demo test test-full test-alone test-full-alone test-times timed-tests accuracy hardware lint clean \
+.PHONY: help demo test test-full tests test-times accuracy hardware lint clean \
 	verification formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
 # Compiled Python is kept in __pycache__: the tests start the command line more than a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,22 +29,21 @@ demo: $(INSTALLED)
 	$(BIN)/python -m qse_hw demo -o qse-demo
 
 # mypy takes most of a minute on one core, so it runs beside the tests.
-test test-full:
-	+$(MAKE) --no-print-directory --jobs=2 lint $@-alone
+BESIDE_LINT = $(MAKE) --no-print-directory --jobs=2 lint tests
 
-test-alone: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto -q
+test:
+	+$(BESIDE_LINT)
 
-test-full-alone: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto -q --full
+test-full:
+	+$(BESIDE_LINT) OPTIONS=--full
+
+tests: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto -q $(OPTIONS)
 
 test-times: $(INSTALLED)
-	+$(MAKE) --no-print-directory --jobs=2 lint timed-tests
+	+$(BESIDE_LINT) OPTIONS="--junitxml=$(VENV)/times.xml $(ARGUMENTS)"
 	$(BIN)/python docs/tests.py record $(VENV)/times.xml $(RESULTS)/test-times$(if $(findstring --full,$(ARGUMENTS)),-full).json
 	$(BIN)/python docs/tests.py
-
-timed-tests: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto -q --junitxml=$(VENV)/times.xml $(ARGUMENTS)
 
 accuracy: $(INSTALLED)
 	$(BIN)/python docs/studies.py

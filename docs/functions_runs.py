@@ -54,7 +54,7 @@ def output(function: str, bits: int) -> Any:
 
 
 def table(function: str, bits: int, *, entries: int | None = None) -> TableConfig:
-    """The smallest table within ``2**-bits`` over all inputs, if any; or one of so many entries over [-8, 8)."""
+    """The smallest table within ``2**-bits``, at most that of all inputs; or one of so many entries over [-8, 8)."""
     types = {"function": function, "input": input_type(INPUT), "output": output(function, bits)}
     if entries is not None:
         return TableConfig(**types, low=-8 << 11, high=8 << 11, address_bits=entries.bit_length() - 1)

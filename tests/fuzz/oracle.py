@@ -18,8 +18,12 @@ from pathlib import Path
 from types import FrameType
 from unittest import mock
 
+from hypothesis import Phase
+
 from qse_hw.cli import main
 
+PHASES = [phase for phase in Phase if phase is not Phase.explain]
+"""Of Hypothesis; to explain, it traces every line, which makes a command ten times as slow."""
 SECONDS = 20  # of processor time per case; the slowest sound one takes two
 MEMORY = 1 << 30  # bytes per case beyond what the process has
 OWNED = "owned"  # the file that hostile pickles make, in the folder of outputs

@@ -1,15 +1,14 @@
 """No input makes a command fail otherwise than in one sentence: some cases of each kind here, more by tests.fuzz."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 
 from qse_hw.cli import COMMANDS
 from tests.fuzz.arguments import LEFT_OUT, SOUND, actions, parser
-from tests.fuzz.oracle import check
+from tests.fuzz.oracle import PHASES, check
 from tests.fuzz.targets import TARGETS
 
 FULL = 50  # times as many cases in the long run
-PHASES = [phase for phase in Phase if phase is not Phase.explain]  # which traces every line, ten times as slow
 
 
 def run(name, times):

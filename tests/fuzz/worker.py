@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from tests.fuzz.oracle import Case, check
+from tests.fuzz.oracle import PHASES, Case, check
 from tests.fuzz.targets import TARGETS
 
 CASES = 50  # per seed: a failing case becomes small before the next seed
@@ -39,6 +39,7 @@ def turn(
             database=None,
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=False,
+            phases=PHASES,
         )(given(TARGETS[name].cases)(one))
         try:
             seed(number)(trial)()

@@ -1,4 +1,4 @@
-"""Emitted Verilog in a plain Verilog testbench, compiled by Verilator or Icarus; without cocotb and ``sim``.
+"""Emitted Verilog in a plain Verilog testbench, compiled by Verilator or Icarus, without cocotb.
 
 The testbench is written from the manifest's ports alone: it offers one beat per cycle, holds ``clear`` and prints what
 leaves. Several units go into one model, since compiling takes longest.
@@ -12,17 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qse_hw.sim.simulators.simulators import find, search_path
+from qse_hw.sim.simulators.simulate import toolchain
 
 
 def environment(optimization: str) -> dict[str, str]:
     """Of Verilator, whose C++ is compiled with ``optimization``."""
-    return os.environ | {
-        "PATH": search_path(),
-        "OBJCACHE": find("ccache") or "",
-        # the wheel does not know how g++ includes a precompiled header
-        "MAKEFLAGS": f"-- CFG_CXXFLAGS_PCH_I=-include OPT_FAST={optimization} OPT_SLOW=-O0 OPT_GLOBAL={optimization}",
-    }
+    return os.environ | toolchain(optimization, optimization)
 
 
 class Job(NamedTuple):

@@ -94,7 +94,8 @@ class MixerTiming:
         }  # fmt: skip
         self._sinks = {result: self.log.kept(result, sink) for result, sink in sinks.items()}
         self._current: Result = "conv_input"
-        self._leaving = {result: leaving for taker in TAKERS for leaving in [Slice(self._given)] for result in taker}
+        self._slices = [Slice(self._given) for _ in TAKERS]
+        self._leaving = {result: part for taker, part in zip(TAKERS, self._slices, strict=True) for result in taker}
         results = Results(config.dt_low_format, target=config.target)
         self._core = Pipeline(results.core_latency, self._requantized)
         self._sums = Slice(self._summed)
@@ -197,6 +198,6 @@ class MixerTiming:
         """All that the cycles after ``now`` depend on, except the token's progress."""
         parts: tuple[Part, ...] = (
             self.engine, self._inner, self._norm, self._pack, self.residual, self._low, self._core, self._sums,
-            self._filling, *self._leaving.values(), *self._ways,
+            self._filling, *self._slices, *self._ways,
         )  # fmt: skip
         return tuple(part.state(now) for part in parts), since(self._loads_from, now)
