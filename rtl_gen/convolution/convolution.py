@@ -38,6 +38,7 @@ class Convolution(wiring.Component):
 
     Parameters:
         config: what to build.
+        sliced: ``o`` leads into a register slice (:func:`qse_hw.rtl_gen.logic.stall.stall_control`).
 
     Members:
         i: stream of ``lanes`` signed inputs, lane 0 in the low bits, above them ``first``: the beat belongs to the
@@ -51,8 +52,9 @@ class Convolution(wiring.Component):
         saturated: sticky: a beat that left contained a clamped sum.
     """
 
-    def __init__(self, config: ConvolutionConfig) -> None:
+    def __init__(self, config: ConvolutionConfig, *, sliced: bool = False) -> None:
         self.config = config
+        self._sliced = sliced
         self.beats = config.channels // config.lanes
         word = {
             "address": unsigned(address_bits(config.lanes, self.beats)), "data": unsigned(word_bits(config.taps))
@@ -79,7 +81,9 @@ class Convolution(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(
+            m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency, sliced=self._sliced
+        )
         core = Module()
         m.submodules.core = EnableInserter(advance)(core)
         idle = idle_signal(m, accepted=self.i.valid & advance, left=o_valid & self.o.ready, latency=self.latency)

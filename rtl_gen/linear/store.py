@@ -88,7 +88,7 @@ def loadable_store(
     """A memory of parameters, a word per bank at ``place``, that is written from a stream while the unit is idle.
 
     Args:
-        m: is added to; all of it moves while ``advance`` is high, as it is while the unit is idle.
+        m: is added to; all of it moves while ``advance`` is high.
         port: the stream: ``address``, ``data``.
         advance, idle: see :func:`idle_signal`.
         place: see :class:`Store`.
@@ -96,7 +96,7 @@ def loadable_store(
     """
     m.submodules.parameters = store = Store(banks=banks, depth=depth, width=width, target=target)
     m.d.comb += [
-        port.ready.eq(idle),
+        port.ready.eq(idle & advance),
         store.enable.eq(advance),
         store.write.eq(port.valid & idle),
         store.address.eq(port.payload.address),

@@ -57,11 +57,11 @@ class InnerPath(wiring.Component):
 
     def __init__(self, config: MixerConfig) -> None:
         self._config = config
-        self._convolution = Convolution(config.convolution_config)
+        self._convolution = Convolution(config.convolution_config, sliced=True)
         self._activation = Activation(config.activation_config)
-        self._time_step = TimeStep(config.time_step_config)
+        self._time_step = TimeStep(config.time_step_config, sliced=True)
         self._scan = Scan(config.scan_config)
-        self._gate = Gate(config.gate_config)
+        self._gate = Gate(config.gate_config, sliced=True)
         self._hadamard = Hadamard(config.hadamard_config)
         self._encoder = Encoder(config.y_encoder)
         local = In(stream.Signature(signed(LOCAL_BITS)))

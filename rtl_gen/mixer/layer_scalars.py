@@ -1,6 +1,6 @@
 """What one number each says of a layer: the scales of norm, x and y, and the gate's shift."""
 
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -20,6 +20,8 @@ class LayerScalars(wiring.Component):
     """A memory of :data:`SCALARS`, read by units that are in different layers at a time.
 
     Each reader begins with layer 0 and goes on to the next one, and from the last one to layer 0, with its ``next``.
+    The norm's reads the next layer's in the next cycle, as a token may follow the one before at once; the others a
+    cycle later: between two layers they pause.
 
     Latency: none. Throughput: a layer per cycle.
 
@@ -59,7 +61,12 @@ class LayerScalars(wiring.Component):
             write.data.eq(word.scalars),
         ]
         for name, layers in self._layers.items():
-            with m.If(getattr(self, f"{name}_next")):
+            next = getattr(self, f"{name}_next")
+            if name != "norm":  # what decides it is far away
+                asked = Signal(name=f"{name}_asked")
+                m.d.sync += asked.eq(next)
+                next = asked
+            with m.If(next):
                 layer, _ = count(m, layers, f"{name}_layer")
             read = memory.read_port(domain="comb")
             m.d.comb += [read.addr.eq(layer), getattr(self, name).eq(read.data[name])]

@@ -31,6 +31,7 @@ class Gate(wiring.Component):
 
     Parameters:
         config: what to build.
+        sliced: ``o`` leads into a register slice (:func:`qse_hw.rtl_gen.logic.stall.stall_control`).
 
     Members:
         i: stream of ``lanes`` signed 16-bit values, lane 0 in the low bits.
@@ -41,8 +42,9 @@ class Gate(wiring.Component):
         saturated: sticky: a beat that left contained a clamped result.
     """
 
-    def __init__(self, config: GateConfig) -> None:
+    def __init__(self, config: GateConfig, *, sliced: bool = False) -> None:
         self.config = config
+        self._sliced = sliced
         self._functions = [FunctionLane(config.silu) for _ in range(config.lanes)]
         values = data.ArrayLayout(signed(BITS), config.lanes)
         super().__init__(
@@ -66,7 +68,9 @@ class Gate(wiring.Component):
         m = Module()
         m.submodules.waiting = waiting = StreamQueue(width=len(self.gate.payload.as_value()), depth=WAITING)
         both = self.i.valid & waiting.o.valid
-        advance, o_valid = stall_control(m, i_valid=both, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(
+            m, i_valid=both, o_ready=self.o.ready, latency=self.latency, sliced=self._sliced
+        )
         core = Module()
         m.submodules.core = EnableInserter(advance)(core)
         lanes = self._core(core, advance, waiting.o.payload)

@@ -30,6 +30,7 @@ class TimeStep(wiring.Component):
 
     Parameters:
         config: what to build.
+        sliced: ``o`` leads into a register slice (:func:`qse_hw.rtl_gen.logic.stall.stall_control`).
 
     Members:
         i: stream of ``lanes`` signed integers, lane 0 in the low bits; ``channels / lanes`` beats until it begins again
@@ -42,8 +43,9 @@ class TimeStep(wiring.Component):
         saturated: sticky: a beat that left had a sum that was clamped or beyond softplus's domain.
     """
 
-    def __init__(self, config: TimeStepConfig) -> None:
+    def __init__(self, config: TimeStepConfig, *, sliced: bool = False) -> None:
         self.config = config
+        self._sliced = sliced
         self.beats = config.channels // config.lanes
         self._functions = [FunctionLane(config.softplus) for _ in range(config.lanes)]
         width = config.input.width
@@ -65,7 +67,9 @@ class TimeStep(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(
+            m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency, sliced=self._sliced
+        )
         core = Module()
         m.submodules.core = EnableInserter(advance)(core)
         idle = idle_signal(m, accepted=self.i.valid & advance, left=o_valid & self.o.ready, latency=self.latency)

@@ -152,7 +152,8 @@ def product(
     """The product of a matrix (outputs, inputs) with an operand, in units of ``unit``: one, or one for every row.
 
     Raises:
-        InputError: if a sum can leave int32, whatever the codes, or a multiplier does not fit.
+        InputError: if a sum can leave int32, whatever the codes, a multiplier does not fit, or ``unit`` is that of
+            another number of rows.
     """
     codes, steps = quantize_rows(weight, granularity, where)
     steps = [step * fine_step(operand) for step in steps]
@@ -163,6 +164,11 @@ def product(
             "with a smaller reach or fewer inputs"
         )
     units = unit if isinstance(unit, list) else [unit] * len(steps)
+    if len(units) != len(steps):
+        raise InputError(
+            f"{where}: the format of the results must have a step for each of {len(steps)} rows, not {len(units)}; "
+            "calibrate again"
+        )
     return Product(
         weights=codes, by=multipliers([step / one for step, one in zip(steps, units, strict=True)], where)
     )

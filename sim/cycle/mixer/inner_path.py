@@ -15,7 +15,7 @@ from qse_hw.rtl_gen.pointwise.gate import WAITING, Gate
 from qse_hw.rtl_gen.pointwise.time_step import TimeStep
 from qse_hw.rtl_gen.scan.scan import Scan
 from qse_hw.sim.cycle.mixer.log import Log
-from qse_hw.sim.cycle.mixer.parts import NEVER, Fifo, Pack, Pipeline, Room, Sink, Slice, since
+from qse_hw.sim.cycle.mixer.parts import NEVER, Fifo, Pack, Pipeline, Room, Sink, Slice, SlicedPipeline, since
 from qse_hw.sim.cycle.mixer.vectors import HadamardTiming
 
 
@@ -35,20 +35,18 @@ class InnerTiming:
     def __init__(self, config: MixerConfig, *, x: Slice, y: Sink, log: Log) -> None:
         self._config, self._x, self._log = config, x, log
         activation = Pipeline(Activation(config.activation_config).latency, self._activated)
-        convolved = Slice(log.kept("x_in", activation.put))
-        self.conv_input = Pipeline(
-            Convolution(config.convolution_config).latency, log.kept("conv_sum", convolved.put)
+        self._activation = activation
+        self.conv_input = SlicedPipeline(
+            Convolution(config.convolution_config).latency, log.kept("x_in", activation.put), log.noting("conv_sum")
         )
-        self._activation, self._convolved = activation, convolved
         self._waiting_x, self._waiting_dt, self._gates = (Fifo(config.d_inner) for _ in range(3))
 
         scan, lanes = Scan(config.scan_config), config.hadamard_lanes
         self._groups, self._scan_latency, self._written = scan.groups, scan.latency, scan.steps.new
         self._release_step = scan.release_step
         self._time_step = Pipeline(TimeStep(config.time_step_config).latency, lambda cycle: NEVER)
-        self._arrival: int | None = None  # when the next time step is at the end of its unit
         self._steps: deque[int] = deque()  # since when those in the register slice are there
-        self._accepted = deque([-1, -1], maxlen=2)  # when the last two channels were accepted
+        self._accepted = -1  # when the last channel was
         self._scan = Room(scan.queue_depth, start=1)
         self._channels = 0  # begun, of a layer
         self._outputs: deque[int] = deque()  # since when outputs that wait are there
@@ -62,10 +60,9 @@ class InnerTiming:
         encoder = Pipeline(Encoder(config.y_encoder).latency, y)
         hadamard = HadamardTiming(Hadamard(config.hadamard_config), log.kept("y_in", encoder.put))
         pack = Pack(size=config.d_inner, narrow=1, wide=lanes, sink=hadamard.put)
-        multiplied = Slice(pack.put)
-        self._gate = Pipeline(Gate(config.gate_config).latency, log.kept("gated", multiplied.put))
+        self._gate = SlicedPipeline(Gate(config.gate_config).latency, pack.put, log.noting("gated"))
         self._gate_queue = Room(WAITING)
-        self._rotation = encoder, hadamard, pack, multiplied
+        self._rotation = encoder, hadamard, pack
 
     def _activated(self, cycle: int) -> int:
         """x leaves the activation when both its ways go on."""
@@ -127,21 +124,17 @@ class InnerTiming:
             moved = self._gate_value() or moved
 
     def _make_step(self) -> bool:
-        """The next time step; whether it can be known when it leaves its unit."""
-        if self._arrival is None:
-            dt = self._waiting_dt.next()
-            if dt >= NEVER:
-                return False
-            cycle = self._log.keep("dt_entered", self._time_step.earliest(dt))
-            self._waiting_dt.leave(cycle)
-            self._arrival = self._time_step.enter(cycle)
-        if len(self._steps) == 2:
+        """The next time step; whether it can be known when it is made."""
+        dt = self._waiting_dt.next()
+        if dt >= NEVER or len(self._steps) == 2:
             return False
-        leaves = max(self._arrival, self._accepted[len(self._steps)] + 1)  # two before it have been accepted
-        self._time_step.leave(self._arrival, leaves)
-        self._log.keep("dt_sum", leaves)
-        self._steps.append(leaves + RegisterSlice.latency)
-        self._arrival = None
+        cycle = self._log.keep("dt_entered", self._time_step.earliest(dt))
+        self._waiting_dt.leave(cycle)
+        leaves = self._log.keep("dt_sum", self._time_step.enter(cycle))
+        there = leaves + RegisterSlice.latency
+        if not self._steps:
+            self._time_step.wait(there, self._accepted + 1)
+        self._steps.append(there)
         return True
 
     def _scan_channel(self) -> bool:
@@ -155,7 +148,9 @@ class InnerTiming:
         accepted = begin + self._groups - 1
         self._scan.take(begin)
         self._steps.popleft()
-        self._accepted.append(accepted)
+        self._accepted = accepted
+        if self._steps:
+            self._time_step.wait(self._steps[0], accepted + 1)
         self._waiting_x.leave(accepted)
         self._log.keep("scan_begun", begin)
         self._log.keep_run("state", begin + self._written, self._groups)
@@ -195,15 +190,14 @@ class InnerTiming:
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on."""
         parts = (
-            self.conv_input, self._convolved, self._activation, self._waiting_x, self._waiting_dt, self._gates,
+            self.conv_input, self._activation, self._waiting_x, self._waiting_dt, self._gates,
             self._time_step, self._scan, self._gate, self._gate_queue, *self._rotation,
         )  # fmt: skip
-        arrival = None if self._arrival is None else since(self._arrival, now)
         cycles = (
-            *self._steps, *self._accepted, *self._outputs, *self._filled, *self._released, *self._ungated,
+            *self._steps, self._accepted, *self._outputs, *self._filled, *self._released, *self._ungated,
             *self._gated_at, self._scanned, self._coefficients_left,
         )  # fmt: skip
         return (
-            tuple(part.state(now) for part in parts), arrival, len(self._steps), self._channels, self._coefficient,
+            tuple(part.state(now) for part in parts), len(self._steps), self._channels, self._coefficient,
             len(self._outputs), len(self._ungated), len(self._filled), tuple(since(cycle, now) for cycle in cycles),
         )  # fmt: skip

@@ -108,12 +108,12 @@ class Pipeline:
         """A beat enters in this cycle; returns the first one in which it is at the end."""
         return cycle + self._latency + self._waited - self._seen
 
-    def leave(self, arrival: int, cycle: int) -> None:
-        """The beat that entered last is at the end from ``arrival`` on, and leaves in ``cycle``."""
-        if cycle > arrival:
-            self._open.append((arrival, cycle))
-            self.waits.append((arrival, cycle))
-            self._waited += cycle - arrival
+    def wait(self, first: int, end: int) -> None:
+        """It stands still from the cycle ``first`` until ``end``, if that is later."""
+        if end > first:
+            self._open.append((first, end))
+            self.waits.append((first, end))
+            self._waited += end - first
 
     def put(self, cycle: int) -> int:
         """Offer a beat."""
@@ -121,12 +121,43 @@ class Pipeline:
         if cycle >= NEVER:
             return NEVER
         arrival = self.enter(cycle)
-        self.leave(arrival, self._sink(arrival))
+        self.wait(arrival, self._sink(arrival))
         return cycle
 
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on."""
         return tuple((since(first, now), since(end, now)) for first, end in self._open if end >= now)
+
+
+class SlicedPipeline(Pipeline):
+    """A pipeline that a register slice stops, with the slice: it stands still while this holds two beats.
+
+    Args:
+        latency: stages of the pipeline.
+        sink: what takes the slice's beats.
+        enters: is told when each beat enters the slice.
+    """
+
+    def __init__(self, latency: int, sink: Sink, enters: Callable[[int], object]) -> None:
+        super().__init__(latency, sink)
+        self._enters = enters
+        self._left = -1  # when the last beat left the slice
+
+    def put(self, cycle: int) -> int:
+        """Offer a beat."""
+        cycle = self.earliest(cycle)
+        if cycle >= NEVER:
+            return NEVER
+        arrival = self.enter(cycle)
+        self._enters(arrival)
+        there = arrival + RegisterSlice.latency
+        self.wait(there, self._left + 1)
+        self._left = self._sink(max(there, self._left + 1))
+        return cycle
+
+    def state(self, now: int) -> Hashable:
+        """All that the cycles after ``now`` depend on."""
+        return super().state(now), since(self._left, now)
 
 
 class Slice:

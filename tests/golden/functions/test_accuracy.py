@@ -23,9 +23,10 @@ def test_the_bound_holds_for_every_pattern_and_is_near(kind, gap):
     unit = make(kind)
     bounds = error_by_segment(unit, gap)
     x, away = errors(unit)
-    argument, _, _ = unit.reduction.reduce_array(np.array(x))
+    argument, positive, _ = unit.reduction.reduce_array(np.array(x))
     starts = np.array(unit.polynomial.starts)
-    segment = starts[np.searchsorted(starts, argument, side="right") - 1]
+    key = unit.reduction.key_array(argument, positive)
+    segment = starts[np.searchsorted(starts, key, side="right") - 1]
     for start in starts.tolist():
         mine = np.abs(np.array(away))[segment == start]
         if len(mine):

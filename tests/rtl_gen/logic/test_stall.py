@@ -9,11 +9,11 @@ from amaranth.sim import Simulator
 from qse_hw.rtl_gen.logic.stall import stall_control
 
 
-def simulate(latency, stimuli):
+def simulate(latency, stimuli, **options):
     """For each (i_valid, o_ready): (advance, o_valid) as the coming edge sees them."""
     m = Module()
     i_valid, o_ready = Signal(), Signal()
-    advance, o_valid = stall_control(m, i_valid=i_valid, o_ready=o_ready, latency=latency)
+    advance, o_valid = stall_control(m, i_valid=i_valid, o_ready=o_ready, latency=latency, **options)
     simulator = Simulator(m)
     simulator.add_clock(1e-6)
     seen = []
@@ -32,12 +32,13 @@ def simulate(latency, stimuli):
 
 @pytest.mark.parametrize("latency", [1, 2, 5])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_against_a_list(latency, seed):
+@pytest.mark.parametrize("sliced", [False, True])
+def test_against_a_list(latency, seed, sliced):
     draw = random.Random(seed)
     stimuli = [(draw.randrange(2), draw.randrange(2)) for _ in range(400)]
     stages = [0] * latency
-    for (valid, ready), got in zip(stimuli, simulate(latency, stimuli), strict=True):
-        advance = ready or not stages[-1]
+    for (valid, ready), got in zip(stimuli, simulate(latency, stimuli, sliced=sliced), strict=True):
+        advance = ready or not (sliced or stages[-1])
         assert got == (advance, stages[-1])
         if advance:
             stages = [valid, *stages[:-1]]

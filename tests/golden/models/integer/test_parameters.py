@@ -42,6 +42,27 @@ def test_products_of_function_values(kind):
     assert (f.scan.high + 1) * (f.silu_gate.high + 1) < 1 << 53
 
 
+ENTRIES = {
+    "mamba1": {"conv_input": ("exponents",), "dt": ("exponents",), "A": ("base", "shifts"), "state": ("exponents",)},
+    "mamba2": {"conv_input": ("scales",), "state": ("exponents",)},
+}
+"""What formats say of each channel, head or state."""
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in ENTRIES.items() for name in names])
+def test_formats_without_an_entry(kind, name):
+    """As many as the weights have must be there; a damaged document may lack one."""
+    formats = small.formats(kind, local_bits=8)
+    layer = formats.layers[0]
+    changed = getattr(layer, name)
+    changed = {name: replace(changed, **{entry: getattr(changed, entry)[1:] for entry in ENTRIES[kind][name]})}
+    if name == "state" and len(layer.inflow) > 1:
+        changed["inflow"] = layer.inflow[1:]
+    layers = (replace(layer, **changed), *formats.layers[1:])
+    with pytest.raises(InputError, match=r"must have an? .* for each of \d+ (channels|states|rows), not \d+"):
+        model_parameters(small.model(kind), replace(formats, layers=layers))
+
+
 def test_formats_of_another_architecture():
     other = replace(
         small.formats("mamba1", local_bits=16), layers=small.formats("mamba2", local_bits=16).layers

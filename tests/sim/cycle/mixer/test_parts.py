@@ -2,16 +2,21 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.rtl_gen.logic.fifo import Fifo as FifoUnit
 from qse_hw.rtl_gen.logic.register_slice import RegisterSlice
+from qse_hw.rtl_gen.logic.stall import stall_control
+from qse_hw.rtl_gen.logic.streams import forward
 from qse_hw.rtl_gen.mixer.pack import Pack as PackUnit
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.rtl_gen.units.rmsnorm import RmsnormConfig
 from qse_hw.sim.cycle import pipeline
 from qse_hw.sim.cycle.hadamard import HadamardModel
-from qse_hw.sim.cycle.mixer.parts import NEVER, Fifo, Pack, Pipeline, Slice
+from qse_hw.sim.cycle.mixer.parts import NEVER, Fifo, Pack, Pipeline, Slice, SlicedPipeline
 from qse_hw.sim.cycle.mixer.sources import accepts, offers
 from qse_hw.sim.cycle.mixer.vectors import HadamardTiming, NormTiming
 from qse_hw.sim.cycle.rmsnorm import RmsnormModel
@@ -54,6 +59,36 @@ def test_pipeline(latency, rng):
         assert run(stimulus, lambda sink: Pipeline(latency, sink)) == [
             handshake.accepted.tolist(), handshake.left.tolist()
         ]  # fmt: skip
+
+
+class Sliced(wiring.Component):
+    """A pipeline that its register slice stops; ``enters``: a beat enters the slice."""
+
+    i: In(stream.Signature(8))
+    o: Out(stream.Signature(8))
+    enters: Out(1)
+
+    def __init__(self, latency):
+        self.latency = latency
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.slice = part = RegisterSlice(8)
+        advance, valid = stall_control(
+            m, i_valid=self.i.valid, o_ready=part.i.ready, latency=self.latency, sliced=True
+        )
+        m.d.comb += [self.i.ready.eq(advance), part.i.valid.eq(valid), self.enters.eq(valid & part.i.ready)]
+        forward(m, part.o, self.o)
+        return m
+
+
+@pytest.mark.parametrize("latency", [1, 2, 3, 8])
+def test_sliced_pipeline(latency, rng):
+    stimulus, enters = given(rng, 200, 1), []
+    trace = simulate(Sliced(latency), stimulus)
+    assert run(stimulus, lambda sink: SlicedPipeline(latency, sink, enters.append)) == passed(trace)
+    assert [cycle for cycle in enters if cycle < CYCLES] == np.flatnonzero(trace["enters"]).tolist()
 
 
 def test_slice(rng):
