@@ -14,7 +14,6 @@ import numpy as np
 
 from qse_hw.golden.io.files import replacing
 from qse_hw.rtl_gen.emit.fusesoc import core
-from qse_hw.rtl_gen.emit.testbench import testbench
 from qse_hw.rtl_gen.emit.tidy import tidy
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 
@@ -122,9 +121,7 @@ def _ports(component: Any, meanings: Mapping[str, str]) -> Iterator[dict[str, An
 def companions(unit: Emitted) -> dict[str, str]:
     """Files for flows without Python, text by name: a testbench, if the unit has one, and a core file for FuseSoC."""
     config, models = unit.config, list(unit.models)
-    beats = config.beats()
-    sources = [f"{config.top}.v", *models]
-    bench = {} if beats is None else testbench(config.top, unit.ports, beats, unit.latency, sources=sources)
+    bench = config.testbench(unit.ports, unit.latency, sources=[f"{config.top}.v", *models])
     described = core(config.top, version("qse-hw"), config.label, models=models, testbench=list(bench))
     return {**bench, f"{config.top}.core": described}
 

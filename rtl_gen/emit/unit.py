@@ -9,6 +9,7 @@ import numpy as np
 
 from qse_hw.golden.checks import one_of
 from qse_hw.rtl_gen.emit.beats import Beats
+from qse_hw.rtl_gen.emit.testbench import testbench
 from qse_hw.rtl_gen.units import options
 
 UNITS = (
@@ -85,6 +86,19 @@ class UnitConfig(ABC):
         None if a testbench that only drives and checks streams cannot check the unit.
         """
         return None
+
+    def testbench(
+        self, ports: Sequence[Mapping[str, Any]], latency: int, *, sources: Sequence[str]
+    ) -> dict[str, str]:
+        """Files of a self-checking testbench in plain Verilog, text by name; empty if there is none.
+
+        Args:
+            ports: the unit's, as :class:`qse_hw.rtl_gen.emit.emit.Emitted` lists them.
+            latency: the unit's, in cycles.
+            sources: names of the unit's Verilog files, for the commands in the testbench's comments.
+        """
+        beats = self.beats()
+        return {} if beats is None else testbench(self.top, ports, beats, latency, sources=sources)
 
     def files(self) -> dict[str, str]:
         """Further generated files, text by name."""

@@ -1,7 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Configuration of an accelerator for a calibrated Mamba-1 with buses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -85,6 +85,9 @@ class AcceleratorConfig(ModelConfig):
         taps = {name: text for name, text in self.mixer.meanings().items() if name.startswith("tap_")}
         return port_meanings(self.bus, self.sequences) | taps
 
+    def beats(self) -> None:
+        """None: :meth:`testbench` has a host and a memory."""
+
     def facts(self) -> dict[str, Any]:
         """The model's facts; the image that the memory must hold; the registers."""
         from qse_hw.golden.models.integer.image.header import VERSION
@@ -106,6 +109,13 @@ class AcceleratorConfig(ModelConfig):
         from qse_hw.rtl_gen.bus.register_files import register_files
 
         return register_files(self.registers, self.top)
+
+    def testbench(
+        self, ports: Sequence[Mapping[str, Any]], latency: int, *, sources: Sequence[str]
+    ) -> dict[str, str]:
+        from qse_hw.rtl_gen.accelerator.testbench import accelerator_testbench
+
+        return accelerator_testbench(self, ports, sources=sources)
 
     def vectors(self) -> dict[str, np.ndarray[Any, Any]]:
         """:meth:`written`, and the largest logits' indices (tokens,)."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.mixer.config import COLUMNS, HADAMARD_LANES, NORM_LANES, ROWS, SCAN_LANES, TAPS, MixerConfig
 from qse_hw.rtl_gen.units.option_kinds import Text
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 SEED = 20261208  # of the vectors' tokens
 TOKENS = 4
 """Of the vectors."""
+MOST_WEIGHTS = 32 << 20
+"""Of a testbench: its file has two characters for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +96,26 @@ class ModelConfig(UnitConfig):
 
     def meanings(self) -> Mapping[str, str]:
         return self.mixer.meanings()
+
+    def beats(self) -> Beats | None:
+        """The streams of the vectors; None if those of the weights are longer than :data:`MOST_WEIGHTS`."""
+        if TOKENS * self.mixer.product_cycles * self.rows * self.columns > MOST_WEIGHTS:
+            return None
+        from qse_hw.golden.reference.matvec import M_BITS
+        from qse_hw.golden.reference.product_schedule import WIDE_BITS
+
+        vectors = self.vectors()
+        first = vectors.get("first", np.arange(TOKENS) == 0).astype(np.int64)
+        top = (first | vectors.get("sequence", np.zeros(TOKENS, np.int64)) << 1)[:, None]
+        values = (vectors["residual"] & ((1 << WIDE_BITS) - 1)) | top << WIDE_BITS
+        scales = (vectors["scale_m"] | vectors["scale_k"] << M_BITS).tolist()
+        weights = join_lanes(vectors["weights"], 8, self.rows * self.columns)
+        return Beats(
+            inputs=stream("i", values.reshape(-1).tolist()),
+            first=(stream("parameters", [int.from_bytes(word.tobytes(), "little") for word in vectors["parameters"]]),),
+            beside=(stream("weights", TOKENS * weights), stream("scales", TOKENS * scales)),
+            outputs=stream("o", join_lanes(vectors["logits"], WIDE_BITS, 1)),
+        )
 
     def facts(self) -> dict[str, Any]:
         """Fingerprint of the model; sizes; beats and cycles of a token."""

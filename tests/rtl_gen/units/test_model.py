@@ -15,10 +15,14 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.document import write_formats
 from qse_hw.golden.models.integer.scalar import ScalarMamba
 from qse_hw.golden.models.mamba.checkpoint import save_model
+from qse_hw.golden.reference.product_schedule import WIDE_BITS
 from qse_hw.rtl_gen.accelerator.image_words import hardware_crc
 from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.units.model import ModelConfig
 from tests.golden.models.integer import small
+from tests.rtl_gen.emit.test_testbench import check_files
+from tests.rtl_gen.verilog import off_by_one
+from tests.simulators import icarus
 
 FORMAT = load_format("se8:L=8")
 
@@ -82,6 +86,16 @@ def test_several_sequences(folder):
     assert unit.meanings()["i__payload"].endswith(
         "above, a bit: first token of its sequence; top 2 bits: the sequence's number, below 3; beats per token: 24"
     )
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("simulator", ["verilator", icarus])
+@pytest.mark.parametrize("sequences", [1, 3])
+def test_the_files_check_themselves(folder, sequences, simulator, tmp_path):
+    unit = config(folder, shared(), rows=4, columns=4, scan_lanes=2, sequences=sequences)
+    logits = unit.vectors()["logits"]
+    last = int(logits[-1, -1]) % (1 << WIDE_BITS)
+    check_files(unit, simulator, tmp_path, 2 * logits.size, lambda text: off_by_one(text, last))
 
 
 def changed(change):
