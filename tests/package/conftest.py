@@ -9,9 +9,19 @@ from pathlib import Path
 import pytest
 
 from qse_hw.golden.io.sources import FLOORS
+from tests.fuzz.sound import files
 
 ROOT = Path(__file__).parents[2]
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
+SPEC = """
+unit = "decoder"
+targets = ["cells"]
+liberty = "cells.lib"
+[options]
+format = "int8"
+[objectives]
+minimise = ["comb"]
+"""
 OWN = "this package is the user's own"
 
 # Without it, what the wheel lacks would be found in the checkout.
@@ -77,3 +87,18 @@ def run(mine, environment):
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def command(run, mine, tmp_path):
+    """Run a command line; its outputs go to a folder of its own."""
+    for name, content in {**files(), "own.toml": SPEC.encode()}.items():
+        path = mine / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def command(line):
+        words = [str(tmp_path / word) if word.startswith(("made", "kept")) else word for word in line.split()]
+        return run(sys.executable, "-m", "qse_hw", *words, timeout=3600)
+
+    return command

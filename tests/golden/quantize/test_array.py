@@ -73,7 +73,7 @@ def test_all_16_bit_patterns_of_own_formats(name, input_name, bits):
     check_scalar(name, input_name, oracles.scale_for(input_name, bits), np.arange(3, 65536, 7, dtype=np.uint32))
 
 
-@pytest.mark.full
+@pytest.mark.full(2)
 @pytest.mark.parametrize("bits", [1, 8, 16, 20])
 @pytest.mark.parametrize("input_name", ["fp16", "bf16", "s16"])
 @pytest.mark.parametrize("name", [*oracles.PARAMETERISED, *oracles.DOCUMENTS])
@@ -81,7 +81,7 @@ def test_all_16_bit_patterns_of_all_formats(name, input_name, bits):
     check_scalar(name, input_name, oracles.scale_for(input_name, bits), np.arange(65536, dtype=np.uint32))
 
 
-@pytest.mark.full
+@pytest.mark.full(3)
 @pytest.mark.parametrize(("step", "bits"), FULL_SCALES)
 @pytest.mark.parametrize("input_name", ["fp16", "bf16", "s16"])
 @pytest.mark.parametrize("name", oracles.SHIPPED)

@@ -85,7 +85,7 @@ def test_all_is_proved(tmp_path, kind):
     assert [(r.task.name, r.status) for r in run_all(tasks, tmp_path) if not r.passed] == []
 
 
-@pytest.mark.full
+@pytest.mark.full(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_faults_are_caught(tmp_path, kind):
     faults = [fault for module in MODULES for fault in module.faults(KINDS[kind])]

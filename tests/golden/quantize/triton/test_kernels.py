@@ -25,7 +25,7 @@ def test_floats(kernels, device, name, dtype, rng):
     backends.check_floats(kernels, name, dtype, oracles.scale_for("fp32", 16), rng, device=device, count=3000)
 
 
-@pytest.mark.full(2)
+@pytest.mark.full(4)
 @pytest.mark.parametrize("name", list(oracles.ORACLES))
 @pytest.mark.parametrize("dtype", backends.FLOATS)
 @pytest.mark.parametrize("bits", [1, 8, 16, 20])
@@ -75,7 +75,7 @@ def test_the_last_scales(kernels, device, name, dtype):
         backends.check_equal_to_array(kernels, backends.all_magnitudes(dtype, scale), format, scale, device=device)
 
 
-@pytest.mark.full(2)
+@pytest.mark.full(4)
 @pytest.mark.parametrize("name", list(oracles.ORACLES))
 @pytest.mark.parametrize("dtype", backends.FLOATS)
 @pytest.mark.parametrize("bits", [1, 8, 16, 20])
