@@ -106,7 +106,7 @@ def test_fault(tmp_path, name):
     assert fault.caught(result), result.tail
 
 
-@pytest.mark.full
+@pytest.mark.full(3)
 @pytest.mark.parametrize("config", [ENCODER, decoder(), QUANTIZER], ids=["encoder", "decoder", "quantizer"])
 def test_faults(tmp_path, config):
     for number, fault in enumerate(stream.faults(config)):
@@ -154,7 +154,7 @@ def test_instance():
     assert instance("a", "b", {"N": 3}, {"x": "y"}) == "  a #(.N(3)) b (.x(y));"
 
 
-@pytest.mark.full(3)
+@pytest.mark.full
 def test_flags_of_what_cannot_happen(tmp_path):
     """Every code of int8 has a value: its lanes tell of no invalid one."""
     config = decoder(load_format("int8"))
