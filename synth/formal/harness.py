@@ -11,6 +11,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.emit import Emitted
 
 TOP = "formal_top"
+_LANE = re.compile(r"^  (\S+)  lane0 \($", re.M)
 
 
 def shipped(name: str) -> str:
@@ -115,8 +116,13 @@ def lane_outputs(text: str) -> list[str]:
     return [name for direction, _, name in _ports(_lane(text)[1]) if direction == "output"]
 
 
+def has_lanes(text: str) -> bool:
+    """Whether the Verilog has a lane."""
+    return _LANE.search(text) is not None
+
+
 def _lane(text: str) -> tuple[str, re.Match[str]]:
-    match = re.search(r"^  (\S+)  lane0 \($", text, re.M)
+    match = _LANE.search(text)
     if match is None:
         raise InputError("Verilog must have an instance lane0")
     return match[1], _module(text, match[1])

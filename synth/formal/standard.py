@@ -7,11 +7,14 @@ from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.rtl_gen.units.matvec import MatvecConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.rtl_gen.units.residual import ResidualConfig
+from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 
 FIVE = SegmentedFormat(
     name="five",
@@ -70,6 +73,9 @@ def standard() -> list[UnitConfig]:
         _quantizer("se8"),
         _quantizer("int8-asym"),
         *(_engine(backlog=backlog) for backlog in (False, True)),
+        ResidualConfig(size=64, lanes=2, target="ecp5"),
+        TimeStepConfig(channels=70, target="ecp5"),
+        ActivationConfig(format=_format("se8-silu"), target="ecp5"),
         _function("softplus", "s10e-6", "s10e-7", 7),
         _function("silu", "s10e-6", "s11e-6", 6),
         _function("exp2", "s10e-6", "s10e-8", 8, target="ecp5"),
@@ -91,6 +97,7 @@ def wrong() -> list[UnitConfig]:
         QuantizerConfig(format=SMALL, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0),
         _function("exp2", "s8e-4", "s8e-6", 5),
         _engine(backlog=True),
+        ResidualConfig(size=10, width=4),
     ]
 
 

@@ -1,21 +1,24 @@
-"""Stream rules of encoder, decoder, quantizer, function and convolution unit; status outputs of the first three.
+"""Stream rules of the units that stall as a whole, and of the quantizer; status outputs of encoder, decoder, quantizer.
 
 Why nothing is lost, duplicated or reordered: ``stream_order`` tracks an arbitrary beat by counting. The beat leaves
 after exactly the beats before it, in a cycle in which the unit has moved ``latency`` times since. The output then
 depends on this beat's payload alone, as :mod:`qse_hw.synth.formal.pipeline` proves: on what entered ``latency`` moves
-ago. (A convolution's depends on the beats before it, too, which is not proved but simulated.)
+ago. (A convolution's and a residual's depend on the beats before it, too, which is not proved but simulated.)
 """
 
 from collections.abc import Sequence
 
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.convolution import ConvolutionConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
-from qse_hw.synth.formal.harness import TOP, harness, instance, lane_outputs, probed, shipped, without_lanes
+from qse_hw.rtl_gen.units.residual import ResidualConfig
+from qse_hw.rtl_gen.units.time_step import TimeStepConfig
+from qse_hw.synth.formal.harness import TOP, harness, has_lanes, instance, lane_outputs, probed, shipped, without_lanes
 from qse_hw.synth.formal.stream_faults import bounded, wrong_units
 from qse_hw.synth.formal.stream_quantizer import quantizer_probes, quantizer_shown, quantizer_tasks
 from qse_hw.synth.formal.stream_quantizer_faults import wrong_streams
@@ -26,6 +29,10 @@ _STREAM = {name: name for name in ("clk", "rst")} | {
     f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready")
 }
 _VALID = {"valid": "probe_valid"}
+PIPELINES = (
+    EncoderConfig, DecoderConfig, FunctionConfig, ConvolutionConfig, ResidualConfig, ActivationConfig, TimeStepConfig,
+)  # fmt: skip
+"""Units that stall as a whole, with one stream in and one out."""
 _DEEP = 12  # cycles within which faults at the quantizer's ports are detected
 _COVERED = 6  # cycles that the covers take beyond the latency, including their own counters
 
@@ -35,11 +42,7 @@ def tasks(config: UnitConfig) -> list[Task]:
     if isinstance(config, QuantizerConfig):
         unit = emit(config)
         return list(quantizer_tasks(unit, config, quantizer_shown(unit, config)).values())
-    if isinstance(config, FunctionConfig | ConvolutionConfig):
-        unit = emit(config)
-        text = _shown(unit)
-        return [_rules(unit, text), _order(unit, text), _cover(unit, text)]
-    if not isinstance(config, EncoderConfig | DecoderConfig):
+    if not isinstance(config, PIPELINES):
         return []
     unit = emit(config)
     return list(_tasks(unit, _shown(unit)).values())
@@ -58,9 +61,10 @@ def faults(config: UnitConfig) -> list[Fault]:
             )
             for wrong in wrong_streams(unit, quantizer_shown(unit, config), probes)
         ] + walk_faults(unit, config)
-    if not isinstance(config, EncoderConfig | DecoderConfig):
+    if not isinstance(config, PIPELINES):
         return []
     unit = emit(config)
+    proved = _tasks(unit, _shown(unit))
     return [
         Fault(
             name=wrong.name,
@@ -68,6 +72,7 @@ def faults(config: UnitConfig) -> list[Fault]:
             catches=wrong.catches,
         )
         for wrong in wrong_units(unit, _shown(unit), _probes(unit))
+        if wrong.task in proved
     ]
 
 
@@ -81,9 +86,8 @@ def _shown(unit: Emitted) -> str:
 
 def _tasks(unit: Emitted, text: str) -> dict[str, Task]:
     """The tasks by name; ``text``: Verilog of the unit, or of a faulty one, with the valid bits as outputs."""
-    return {
-        task.name: task for task in (_rules(unit, text), _order(unit, text), _status(unit, text), _cover(unit, text))
-    }
+    status = [_status(unit, text)] if isinstance(unit.config, EncoderConfig | DecoderConfig) else []
+    return {task.name: task for task in (_rules(unit, text), _order(unit, text), *status, _cover(unit, text))}
 
 
 def _rules(unit: Emitted, text: str) -> Task:
@@ -157,7 +161,7 @@ def _cover(unit: Emitted, text: str) -> Task:
         claim="Reached: the unit full and stalled, beats back to back, a reset with beats within and beats "
         "thereafter, a gap within.",
         mode="cover",
-        files=_files(unit, without_lanes(text), [check]),
+        files=_files(unit, without_lanes(text) if has_lanes(text) else text, [check]),
         top=TOP,
         engine="smtbmc z3",
         depth=3 * unit.latency + _COVERED,

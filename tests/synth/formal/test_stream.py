@@ -1,4 +1,5 @@
 import re
+from fractions import Fraction
 
 import pytest
 
@@ -7,8 +8,11 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import emit
+from qse_hw.rtl_gen.units.activation import ActivationConfig
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.rtl_gen.units.residual import ResidualConfig
+from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 from qse_hw.synth.formal import axi, stream
 from qse_hw.synth.formal.harness import instance, lane_outputs, probed, without_lanes
 from qse_hw.synth.formal.task import run
@@ -16,6 +20,8 @@ from tests.synth.formal.units import OFFSET, TINY, decoder, encoder
 
 ENCODER = encoder()
 QUANTIZER = QuantizerConfig(format=OFFSET, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0)
+RESIDUAL = ResidualConfig(size=10, width=4)
+_SMALL = {"input": input_type("s6e-3"), "output": input_type("s7e-4"), "error": Fraction(1, 16)}
 LONG = {
     "two lanes": encoder(lanes=2),
     "no optional registers": encoder(pipeline=0),
@@ -24,6 +30,9 @@ LONG = {
     "parallel": encoder(arch="parallel"),
     "no counter": encoder(counter_width=0),
     "decoder": decoder(lanes=2),
+    "residual": RESIDUAL,
+    "time step": TimeStepConfig(channels=8, **_SMALL),
+    "activation": ActivationConfig(format=load_format("int8"), scale_bits=2, **_SMALL),
     "quantizer": QUANTIZER,
     "quantizer with a memory": QuantizerConfig(
         format=TINY, input=input_type("s8"), scale=Scale.from_step(4.0, 4), lanes=2
@@ -87,8 +96,8 @@ def test_all_proved(tmp_path, name):
 @pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("config", "module"),
-    [(ENCODER, stream), (QUANTIZER, stream), (QUANTIZER, axi)],
-    ids=["encoder", "quantizer", "axi"],
+    [(ENCODER, stream), (QUANTIZER, stream), (QUANTIZER, axi), (RESIDUAL, stream)],
+    ids=["encoder", "quantizer", "axi", "residual"],
 )
 def test_every_property_has_a_fault(config, module):
     proved = [task for task in module.tasks(config) if task.mode == "prove"]
@@ -107,7 +116,7 @@ def test_fault(tmp_path, name):
 
 
 @pytest.mark.full(3)
-@pytest.mark.parametrize("config", [ENCODER, decoder(), QUANTIZER], ids=["encoder", "decoder", "quantizer"])
+@pytest.mark.parametrize("config", [ENCODER, decoder(), QUANTIZER, RESIDUAL], ids=lambda config: config.unit)
 def test_faults(tmp_path, config):
     for number, fault in enumerate(stream.faults(config)):
         result = run(fault.task, tmp_path / str(number))
