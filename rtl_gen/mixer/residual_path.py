@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from qse_hw.golden.reference.product_schedule import WIDE_BITS
 from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.logic.register_slice import sliced
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.mixer.layer_scalars import SCALE
@@ -21,7 +22,7 @@ class ResidualPath(wiring.Component):
     After the last layer, the stream goes to the last norm if there is a head, else out. The next token is taken after
     the last addition.
 
-    Latency: that of the residual unit, and of the norm. Throughput: a value per cycle.
+    Latency: that of the residual unit, a register slice, and the norm. Throughput: a value per cycle.
 
     Parameters:
         config: of the mixer.
@@ -40,7 +41,7 @@ class ResidualPath(wiring.Component):
     def __init__(self, config: MixerConfig) -> None:
         self._config = config
         self._norm = Rmsnorm(config.norm_config)
-        self._residual = Residual(config.residual_config)
+        self._residual = Residual(config.residual_config, sliced=True)
         value = stream.Signature(signed(WIDE_BITS))
         super().__init__(
             {
@@ -65,6 +66,7 @@ class ResidualPath(wiring.Component):
         m.submodules.pack = pack = Pack(
             signed(WIDE_BITS), size=config.d_model, narrow=1, wide=config.norm_lanes
         )
+        updated = sliced(m, residual.o, "updated_value")
         entered = Signal()
         left = Signal()
         loads = Signal(init=1)  # a token is loaded, not added to
@@ -80,8 +82,8 @@ class ResidualPath(wiring.Component):
             self.i.ready.eq(residual.i.ready & loads),
             self.added.ready.eq(residual.i.ready & ~loads),
             entered.eq(residual.i.valid & residual.i.ready),
-            left.eq(residual.o.valid & residual.o.ready),
-            self.updated.valid.eq(left),
+            left.eq(transfers(updated)),
+            self.updated.valid.eq(transfers(residual.o)),
             self.updated.value.eq(residual.o.payload[0]),
             residual.clear.eq(self.clear),
             norm.clear.eq(self.clear),
@@ -95,17 +97,17 @@ class ResidualPath(wiring.Component):
             _, last_vector = count(m, config.layers + 1, "left_vector")
         m.d.comb += [
             last.eq(last_vector & (config.vocabulary == 0)),
-            pack.i.valid.eq(residual.o.valid & ~last),
-            pack.i.payload[0].eq(residual.o.payload[0]),
+            pack.i.valid.eq(updated.valid & ~last),
+            pack.i.payload[0].eq(updated.payload[0]),
             norm.i.valid.eq(pack.o.valid),
             norm.i.payload.as_value().eq(pack.o.payload["values"].as_value()),
             pack.o.ready.eq(norm.i.ready),
             norm.scale_m.eq(self.scale.m),
             norm.scale_k.eq(self.scale.k),
             self.scale_next.eq(transfers(pack.o) & pack.o.payload["last"]),
-            self.o.valid.eq(residual.o.valid & last),
-            self.o.payload.eq(residual.o.payload[0]),
-            residual.o.ready.eq(Mux(last, self.o.ready, pack.i.ready)),
+            self.o.valid.eq(updated.valid & last),
+            self.o.payload.eq(updated.payload[0]),
+            updated.ready.eq(Mux(last, self.o.ready, pack.i.ready)),
         ]
         forward(m, norm.o, self.codes)
         return m

@@ -27,6 +27,7 @@ class Residual(wiring.Component):
 
     Parameters:
         config: what to build.
+        sliced: ``o`` leads into a register slice (:func:`qse_hw.rtl_gen.logic.stall.stall_control`).
 
     Attributes:
         beats: of a vector.
@@ -41,8 +42,9 @@ class Residual(wiring.Component):
 
     latency = READ_DELAY + 2
 
-    def __init__(self, config: ResidualConfig) -> None:
+    def __init__(self, config: ResidualConfig, *, sliced: bool = False) -> None:
         self.config = config
+        self._sliced = sliced
         self.beats = config.size // config.lanes
         values = data.ArrayLayout(signed(config.width), config.lanes)
         super().__init__(
@@ -56,7 +58,9 @@ class Residual(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, o_valid = stall_control(m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency)
+        advance, o_valid = stall_control(
+            m, i_valid=self.i.valid, o_ready=self.o.ready, latency=self.latency, sliced=self._sliced
+        )
         core = Module()
         m.submodules.core = EnableInserter(advance)(core)
         sums, saturated = self._core(core, advance, o_valid)

@@ -30,6 +30,7 @@ class InnerTiming:
 
     Attributes:
         conv_input: takes the engine's results of that name.
+        time_step: the unit's pipeline.
     """
 
     def __init__(self, config: MixerConfig, *, x: Slice, y: Sink, log: Log) -> None:
@@ -44,7 +45,7 @@ class InnerTiming:
         scan, lanes = Scan(config.scan_config), config.hadamard_lanes
         self._groups, self._scan_latency, self._written = scan.groups, scan.latency, scan.steps.new
         self._release_step = scan.release_step
-        self._time_step = Pipeline(TimeStep(config.time_step_config).latency, lambda cycle: NEVER)
+        self.time_step = Pipeline(TimeStep(config.time_step_config).latency, lambda cycle: NEVER)
         self._steps: deque[int] = deque()  # since when those in the register slice are there
         self._accepted = -1  # when the last channel was
         self._scan = Room(scan.queue_depth, start=1)
@@ -128,12 +129,12 @@ class InnerTiming:
         dt = self._waiting_dt.next()
         if dt >= NEVER or len(self._steps) == 2:
             return False
-        cycle = self._log.keep("dt_entered", self._time_step.earliest(dt))
+        cycle = self._log.keep("dt_entered", self.time_step.earliest(dt))
         self._waiting_dt.leave(cycle)
-        leaves = self._log.keep("dt_sum", self._time_step.enter(cycle))
+        leaves = self._log.keep("dt_sum", self.time_step.enter(cycle))
         there = leaves + RegisterSlice.latency
         if not self._steps:
-            self._time_step.wait(there, self._accepted + 1)
+            self.time_step.wait(there, self._accepted + 1)
         self._steps.append(there)
         return True
 
@@ -150,7 +151,7 @@ class InnerTiming:
         self._steps.popleft()
         self._accepted = accepted
         if self._steps:
-            self._time_step.wait(self._steps[0], accepted + 1)
+            self.time_step.wait(self._steps[0], accepted + 1)
         self._waiting_x.leave(accepted)
         self._log.keep("scan_begun", begin)
         self._log.keep_run("state", begin + self._written, self._groups)
@@ -191,7 +192,7 @@ class InnerTiming:
         """All that the cycles after ``now`` depend on."""
         parts = (
             self.conv_input, self._activation, self._waiting_x, self._waiting_dt, self._gates,
-            self._time_step, self._scan, self._gate, self._gate_queue, *self._rotation,
+            self.time_step, self._scan, self._gate, self._gate_queue, *self._rotation,
         )  # fmt: skip
         cycles = (
             *self._steps, self._accepted, *self._outputs, *self._filled, *self._released, *self._ungated,

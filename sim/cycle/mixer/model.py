@@ -52,7 +52,7 @@ class MixerModel:
         logged = {**timing.log.cycles, **{name: supply.written for name, supply in supplies.items()}}
         names = dict.fromkeys((*_LOGGED, *FLAGS, *tap_shapes(config), *logged))
         passed = {name: _within(cycles, logged.get(name, ())) for name in names}
-        memories = Memories(config, stimulus, _idle(cycles, passed))
+        memories = Memories(config, stimulus, _idle(cycles, passed, timing))
         values = self._values(stimulus, memories, passed)
 
         trace: Trace = {"clear": stimulus.port("clear"), **memories.ports}
@@ -174,8 +174,8 @@ def _loads(cycles: int, timing: MixerTiming) -> Bits:
     return ready
 
 
-def _idle(cycles: int, passed: Passed) -> dict[str, Bits]:
-    """When the units take words of parameters: nothing was in them a cycle ago."""
+def _idle(cycles: int, passed: Passed, timing: MixerTiming) -> dict[str, Bits]:
+    """When the units take words of parameters: nothing was in them a cycle ago, and they do not stand still."""
 
     def empty(entered: str, left: Integers) -> Bits:
         return np.concatenate([[True], _count(cycles, passed[entered])[1:] == left])[:cycles]
@@ -183,7 +183,8 @@ def _idle(cycles: int, passed: Passed) -> dict[str, Bits]:
     out = {name: _count(cycles, passed[name])[:-1] for name in ("conv_sum", "dt_sum", "scan")}
     late = np.concatenate([[0], out["scan"]])[:cycles]  # the scan knows a cycle late what left
     scan = empty("scan_begun", late)
-    return {
-        "convolution": empty("conv_input", out["conv_sum"]), "time_step": empty("dt_entered", out["dt_sum"]),
-        "scan": scan, "decays": scan,
-    }  # fmt: skip
+    convolution, time_step = empty("conv_input", out["conv_sum"]), empty("dt_entered", out["dt_sum"])
+    for idle, part in ((convolution, timing.inner.conv_input), (time_step, timing.inner.time_step)):
+        for first, end in part.waits:
+            idle[first:end] = False
+    return {"convolution": convolution, "time_step": time_step, "scan": scan, "decays": scan}

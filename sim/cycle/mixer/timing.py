@@ -21,7 +21,7 @@ from qse_hw.rtl_gen.pointwise.residual import Residual
 from qse_hw.sim.cycle.mixer.engine import Ended, Engine
 from qse_hw.sim.cycle.mixer.inner_path import InnerTiming
 from qse_hw.sim.cycle.mixer.log import Log
-from qse_hw.sim.cycle.mixer.parts import NEVER, Pack, Pipeline, Sink, Slice, Supply, immediately, since
+from qse_hw.sim.cycle.mixer.parts import NEVER, Pack, Pipeline, Sink, Slice, SlicedPipeline, Supply, immediately, since
 from qse_hw.sim.cycle.mixer.vectors import NormTiming
 
 
@@ -78,19 +78,21 @@ class MixerTiming:
         self._filling = Slice(lambda cycle: self.engine.buffers[self._filled].put(cycle))
         self._ways: list[Part] = []
         operands = {operand: self._operand(operand) for operand in self.engine.buffers}
-        self._inner = InnerTiming(
+        self.inner = InnerTiming(
             config, x=operands["x"], y=self.log.kept("y", operands["y"].put), log=self.log
         )
         self._norm = NormTiming(Rmsnorm(config.norm_config), self.log.kept("norm", operands["norm"].put))
         self._pack = Pack(
             size=config.d_model, narrow=1, wide=config.norm_lanes, sink=self.log.kept("norm_in", self._norm.put)
         )
-        self.residual = Pipeline(Residual(config.residual_config).latency, self._updated)
+        self.residual = SlicedPipeline(
+            Residual(config.residual_config).latency, self._updated, self.log.noting("residual")
+        )
         low = Encoder(low_encoder(config.dt_low_format, config.target))
         self._low = Pipeline(low.latency, self.log.kept("dt_low", operands["dt_low"].put))
         sinks: dict[Result, Sink] = {
-            "conv_input": self._inner.conv_input.put, "gate": self._inner.gate, "B": self._inner.coefficient,
-            "C": self._inner.coefficient, "dt": self._inner.dt, "out": self.residual.put, "logits": self._out,
+            "conv_input": self.inner.conv_input.put, "gate": self.inner.gate, "B": self.inner.coefficient,
+            "C": self.inner.coefficient, "dt": self.inner.dt, "out": self.residual.put, "logits": self._out,
         }  # fmt: skip
         self._sinks = {result: self.log.kept(result, sink) for result, sink in sinks.items()}
         self._current: Result = "conv_input"
@@ -99,7 +101,7 @@ class MixerTiming:
         results = Results(config.dt_low_format, target=config.target)
         self._core = Pipeline(results.core_latency, self._requantized)
         self._sums = Slice(self._summed)
-        self._updates = 0  # values that left the residual unit, of this token
+        self._updates = 0  # values that left the slice behind the residual unit, of this token
         self.loads: list[tuple[int, int]] = []
         self._loads_from = 0
         self._schedules = list(jobs(layer_schedule(shape))), list(jobs(head_schedule(shape)))
@@ -183,12 +185,12 @@ class MixerTiming:
         return self._sinks[self._current](cycle)  # a beat that enters a register slice is followed until it leaves
 
     def _updated(self, cycle: int) -> int:
-        """A value leaves the residual unit."""
+        """A value leaves the register slice behind the residual unit."""
         config = self._config
         vector = self._updates // config.d_model
         self._updates = (self._updates + 1) % (config.d_model * (config.layers + 1))
         last = vector == config.layers and not config.vocabulary
-        return self.log.keep("residual", self._out(cycle) if last else self._pack.put(cycle))
+        return self._out(cycle) if last else self._pack.put(cycle)
 
     def _out(self, cycle: int) -> int:
         self.log.keep("o_offered", cycle)
@@ -197,7 +199,7 @@ class MixerTiming:
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on, except the token's progress."""
         parts: tuple[Part, ...] = (
-            self.engine, self._inner, self._norm, self._pack, self.residual, self._low, self._core, self._sums,
+            self.engine, self.inner, self._norm, self._pack, self.residual, self._low, self._core, self._sums,
             self._filling, *self._slices, *self._ways,
         )  # fmt: skip
         return tuple(part.state(now) for part in parts), since(self._loads_from, now)
