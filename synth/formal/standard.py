@@ -74,8 +74,11 @@ def standard() -> list[UnitConfig]:
         _quantizer("int8-asym"),
         *(_engine(backlog=backlog) for backlog in (False, True)),
         ResidualConfig(size=64, lanes=2, target="ecp5"),
-        TimeStepConfig(channels=70, target="ecp5"),
-        ActivationConfig(format=_format("se8-silu"), target="ecp5"),
+        TimeStepConfig(channels=8, input=input_type("s6e-3"), output=input_type("s7e-4"), error=Fraction(1, 16)),
+        ActivationConfig(
+            format=_format("se8-silu"), input=input_type("s6e-3"), output=input_type("s7e-4"), error=Fraction(1, 16),
+            scale_bits=2,
+        ),
         _function("softplus", "s10e-6", "s10e-7", 7),
         _function("silu", "s10e-6", "s11e-6", 6),
         _function("exp2", "s10e-6", "s10e-8", 8, target="ecp5"),
