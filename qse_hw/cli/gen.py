@@ -15,11 +15,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     add_folder(parser, "folder to write to")
+    parser.add_argument(
+        "--name", metavar="NAME", help="with which the names of all modules and files begin (default: qse_UNIT)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the files and name them."""
     config = unit_config(args)
+    if args.name is not None:
+        config = config.named(args.name)
     from qse_hw.rtl_gen.emit.emit import write
 
     for path in write(config, args.directory):

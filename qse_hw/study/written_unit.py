@@ -9,7 +9,7 @@ from typing import Any
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import SCALE_SCHEMA, scale_from_json
 from qse_hw.golden.io.schema import checked_document
-from qse_hw.rtl_gen.emit.emit import MANIFEST_SCHEMA, MODELS, Emitted
+from qse_hw.rtl_gen.emit.emit import MANIFEST, MANIFEST_SCHEMA, MODELS, Emitted
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.options import from_json, schema
@@ -33,9 +33,10 @@ def _if(unit: str, then: dict[str, Any]) -> dict[str, Any]:
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
-    "required": ["schema", "verilog", "simulation_models", "ports", "latency", "parameters"],
+    "required": ["schema", "top", "verilog", "simulation_models", "ports", "latency", "parameters"],
     "properties": {
         "schema": {"const": MANIFEST_SCHEMA},
+        "top": {"type": "string"},
         "verilog": {
             "type": "object",
             "required": ["file", "sha256"],
@@ -64,9 +65,7 @@ def read_generated(folder: str | os.PathLike[str]) -> Emitted:
         InputError: if the manifest cannot be read, breaks its schema or contradicts itself, is of another unit, or if
             a file is missing or is not, byte by byte, the one that was written with it.
     """
-    if Path(folder).is_file():
-        raise InputError(f"Folder {folder} must be one that gen wrote to, not a file; give the folder that it lies in")
-    path = Path(folder) / "manifest.json"
+    path = _manifest(Path(folder))
     where = f"Manifest {path}"
     document = checked_document(path, where, SCHEMA)
     unit = document["parameters"]["unit"]
@@ -74,6 +73,8 @@ def read_generated(folder: str | os.PathLike[str]) -> Emitted:
         raise InputError(f"{where}: unit must be one of {', '.join(UNITS)} to be compared, not {unit!r}")
     try:
         config = _config(document)
+        if document["top"] != config.top:
+            config = config.named(document["top"])
         component = config.component()
     except ValueError as error:  # of which InputError is one
         raise InputError(f"{where}: {error}") from error
@@ -92,6 +93,19 @@ def read_generated(folder: str | os.PathLike[str]) -> Emitted:
         latency=component.latency,
         models=_models(path.parent, document["simulation_models"], where),
     )
+
+
+def _manifest(folder: Path) -> Path:
+    """The manifest in a folder, which belongs to a unit with or without a name."""
+    if folder.is_file():
+        raise InputError(f"Folder {folder} must be one that gen wrote to, not a file; give the folder that it lies in")
+    found = sorted(folder.glob(f"*_{MANIFEST}"))
+    if (folder / MANIFEST).exists() or not found:
+        return folder / MANIFEST
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found)
+        raise InputError(f"Folder {folder} must have one unit to be compared, not {len(found)}: {names}")
+    return found[0]
 
 
 def _config(document: dict[str, Any]) -> EncoderConfig | DecoderConfig:

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.rtl_gen.emit.fusesoc import core
 from qse_hw.rtl_gen.emit.tidy import tidy
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 
 MANIFEST_SCHEMA = "qse-hw/manifest/2"
+MANIFEST = "manifest.json"
 MODELS = Path(__file__).parents[1] / "models"
 """Simulation models, in Verilog, of the targets' cells; a file is called after its cell."""
 
@@ -74,7 +76,7 @@ def emit(config: UnitConfig) -> Emitted:
     text = verilog.convert(
         component, name=config.top, platform=VerilogPlatform(), emit_src=False, strip_internal_attrs=True
     )
-    text = tidy(str(text))
+    text = tidy(str(text), config.top)
     models = {
         path.name: path.read_text(encoding="utf-8") for path in sorted(MODELS.glob("*.v")) if f"{path.stem} " in text
     }
@@ -129,17 +131,38 @@ def companions(unit: Emitted) -> dict[str, str]:
 def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
     """Write ``TOP.v``, ``vectors.npz``, ``manifest.json``, ``TOP.core`` and the unit's further files; their paths.
 
-    A file is written whole or not at all.
+    A file is written whole or not at all. With a name (:meth:`UnitConfig.named`), all files' names begin with it.
+
+    Raises:
+        InputError: if the folder has a manifest of the same name that is of another configuration.
     """
     directory = Path(directory)
+    mine = f"{config.top}_" if config.has_name else ""
+    vectors, described = f"{mine}vectors.npz", f"{mine}{MANIFEST}"
+    _refuse_another(config, directory / described)
     unit = emit(config)
     arrays: dict[str, Any] = config.vectors()
     texts = {f"{config.top}.v": unit.text, **unit.models, **companions(unit), **config.files()}
-    texts["manifest.json"] = json.dumps(manifest(unit), indent=1) + "\n"
+    texts[described] = json.dumps(manifest(unit), indent=1) + "\n"
     with ExitStack() as stack:  # opens all files before it writes one
-        parts = {name: stack.enter_context(replacing(directory / name)) for name in ("vectors.npz", *texts)}
-        with parts["vectors.npz"].open("wb") as file:
+        parts = {name: stack.enter_context(replacing(directory / name)) for name in (vectors, *texts)}
+        with parts[vectors].open("wb") as file:
             np.savez_compressed(file, **arrays)
         for name, text in texts.items():
             parts[name].write_text(text, encoding="utf-8")
-    return [directory / name for name in (f"{config.top}.v", "vectors.npz", *list(texts)[1:])]
+    return [directory / name for name in (f"{config.top}.v", vectors, *list(texts)[1:])]
+
+
+def _refuse_another(config: UnitConfig, path: Path) -> None:
+    """InputError if there is a manifest, unless it is of this configuration, whose files are written again."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    there = document.get("parameters") if isinstance(document, dict) else None
+    if there and isinstance(there, dict) and (document.get("top"), there) != (config.top, config.parameters()):
+        what = f"another {config.unit}" if there.get("unit") == config.unit else f"the unit {there.get('unit')}"
+        raise InputError(
+            f"Folder {path.parent} must be empty or of this unit, but {path.name} there is of {what}; choose another "
+            "folder, or give one of the units a name"
+        )

@@ -20,12 +20,12 @@ _NUMBER = re.compile(r"port_(\d+) ")
 _NUMBERS = re.compile(r"\d+(?=_|$)")
 
 
-def tidy(text: str) -> str:
+def tidy(text: str, top: str = "") -> str:
     """The same design with equal modules merged, and hierarchical module names made plain identifiers.
 
     Modules are merged if their texts differ only in their own names and in the names of equal modules inside; all
     instances then use the first. Names such as ``\\top.lane0`` become ``top_lane``: without escape, and without the
-    number if all modules that differed in it have been merged.
+    number if all modules that differed in it have been merged. Numbers in ``top``, with which all begin, stay.
     """
     # the back end adds this register to each module and numbers it across the whole design
     text = _TRIGGER.sub(lambda match: r"\$trigger ", text)
@@ -39,7 +39,7 @@ def tidy(text: str) -> str:
         text = _MODULE.sub(lambda match: "" if match["name"] in same else match[0], text)
         text = _FIRST_WORD.sub(lambda match: match[1] + same.get(match[2], match[2]), text)
     names = [match["name"] for match in _MODULE.finditer(text)]
-    bare = [_NUMBERS.sub("", _plain(name)).rstrip("_") for name in names]
+    bare = [top + _NUMBERS.sub("", _plain(name).removeprefix(top)).rstrip("_") for name in names]
     numbered = {name for name in bare if bare.count(name) > 1}
     new = {
         name: _plain(name) if short in numbered or not name.startswith("\\") else short

@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from qse_hw.golden.checks import one_of
 from qse_hw.rtl_gen.emit.beats import Beats
+from qse_hw.rtl_gen.emit.names import check_name
 from qse_hw.rtl_gen.emit.testbench import testbench
 from qse_hw.rtl_gen.units import options
 
@@ -47,8 +49,19 @@ class UnitConfig(ABC):
 
     @property
     def top(self) -> str:
-        """Name of the Verilog module."""
-        return f"qse_{self.unit}"
+        """Name of the Verilog module, with which the names of all modules within and of the files begin."""
+        return self.__dict__.get("_name") or f"qse_{self.unit}"
+
+    @property
+    def has_name(self) -> bool:
+        """Whether :meth:`named` has given it one."""
+        return "_name" in self.__dict__
+
+    def named(self, name: str) -> Self:
+        """The same unit by another name, so that a design can have several; InputError if no module can have it."""
+        unit = copy(self)
+        object.__setattr__(unit, "_name", check_name(name))
+        return unit
 
     @property
     @abstractmethod

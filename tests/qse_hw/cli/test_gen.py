@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -11,10 +12,12 @@ import pytest
 
 from qse_hw.cli import main
 from qse_hw.golden.calibration.calibration import read_calibration
+from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import format_to_json, load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import expected
+from qse_hw.study.written_unit import read_generated
 
 RUNTIME = ("encoder", "--format", "se9-paper", "--input", "bf16", "--lanes", "3", "--scale", "runtime")
 
@@ -80,13 +83,56 @@ def test_a_scale_at_run_time(out, capsys):
     assert np.array_equal(vectors["codes"], want.codes)
 
 
-def test_old_files_are_replaced(out):
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in os.listdir(folder)}
+
+
+def test_the_same_unit_is_written_again(out):
     gen(out, "decoder", "--format", "int8")
-    before = {name: (out / name).read_bytes() for name in os.listdir(out)}
-    gen(out, "decoder", "--format", "se8")
-    assert sorted(os.listdir(out)) == sorted(before)
-    same = [name for name, content in before.items() if (out / name).read_bytes() == content]
-    assert same == ["tb_qse_decoder_i.hex"]  # every code, in both formats
+    before = contents(out)
+    (out / "qse_decoder.v").write_text("old")
+    gen(out, "decoder", "--format", "int8")
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("other", [("decoder", "--format", "se8"), ("encoder", "--scale", "0.5")], ids=lambda x: x[0])
+def test_another_unit_is_refused(out, other, capsys):
+    gen(out, "decoder", "--format", "int8")
+    before = contents(out)
+    what = {"decoder": "another decoder", "encoder": "the unit decoder"}[other[0]]
+    assert main(["gen", *other, "-o", str(out)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: Folder {out} must be empty or of this unit, but manifest.json there is of {what}; choose another "
+        "folder, or give one of the units a name\n"
+    )
+    assert contents(out) == before
+
+
+def test_named_units_of_one_folder(out):
+    """They are of one design: no module and no file has the name of another's."""
+    for name, format in (("enc_0", "int8"), ("enc_1", "se8")):
+        words = ["--format", format, "--input", "s8", "--scale", "0.5", "--lanes", "2", "--name", name]
+        assert main(["gen", "encoder", *words, "-o", str(out)]) == 0
+    names = sorted(os.listdir(out))
+    assert all(name.removeprefix("tb_").startswith(("enc_0", "enc_1")) for name in names)
+    assert {"enc_1.v", "enc_1.core", "enc_1_manifest.json", "enc_1_vectors.npz", "tb_enc_1.v"} <= set(names)
+    modules = [re.findall(r"^module (\w+)", (out / f"enc_{n}.v").read_text(), re.M) for n in (0, 1)]
+    assert {"enc_0", "enc_0_lane"} <= set(modules[0])
+    assert not set(modules[0]) & set(modules[1])
+    assert json.loads((out / "enc_1_manifest.json").read_text())["top"] == "enc_1"
+    with pytest.raises(InputError, match=r"one unit to be compared, not 2: enc_0_manifest\.json, enc_1_manifest\.json"):
+        read_generated(out)
+    for path in out.glob("*enc_0*"):
+        path.unlink()
+    assert read_generated(out).config.top == "enc_1"
+
+
+def test_refused_names(refused, out):
+    for name, sentence in (
+        ("1a", "Name must begin with a letter and have letters, digits and underscores, 64 at most, not be '1a'"),
+        ("logic", "Name must be no keyword of SystemVerilog, and 'logic' is one; choose another"),
+    ):
+        assert refused("gen", "decoder", "--name", name, "-o", str(out)) == sentence
 
 
 def process(code, *words, seed="0"):
