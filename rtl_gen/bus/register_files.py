@@ -1,8 +1,9 @@
-"""The register map as files: C and Verilog headers, a Python module, a Markdown table."""
+"""The register map as files: C and Verilog headers, a Python module, a Markdown table, SystemRDL, CMSIS-SVD."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from qse_hw.rtl_gen.bus.register_descriptions import svd, systemrdl
 from qse_hw.rtl_gen.bus.registers import ACCESS, ADDRESS_WIDTH, RegisterMap
 
 
@@ -69,7 +70,7 @@ def markdown(registers: RegisterMap, prefix: str) -> str:
         "",
         f"AXI4-Lite, {ADDRESS_WIDTH} address bits, registers of 32 bits at multiples of 4. Refused accesses, unknown "
         "addresses and addresses that are not multiples of 4 are answered with SLVERR and change nothing. Bits without "
-        "a meaning read as 0.",
+        "a meaning read as 0, those above a signed field as its sign; they must be written so.",
         "",
         "| Offset | Register | Access | Reset | Bits | Field | Meaning |",
         "|---|---|---|---|---|---|---|",
@@ -90,5 +91,7 @@ def markdown(registers: RegisterMap, prefix: str) -> str:
 
 def register_files(registers: RegisterMap, prefix: str) -> dict[str, str]:
     """All register files, text by name."""
-    makers = {".h": c_header, ".vh": verilog_header, ".py": python_module, ".md": markdown}
+    makers = {
+        ".h": c_header, ".vh": verilog_header, ".py": python_module, ".md": markdown, ".rdl": systemrdl, ".svd": svd,
+    }  # fmt: skip
     return {f"{prefix}_registers{suffix}": make(registers, prefix) for suffix, make in makers.items()}
