@@ -46,25 +46,24 @@ class Status(wiring.Component):
         for flag, lanes in ((self.saturated, self.saturated_lanes), (self.nan, self.nan_lanes)):
             m.d.sync += flag.eq((self.enable & lanes.any()) | (flag & ~self.clear))
         if self._counter_width:
-            count, width = self.saturation_count, self._counter_width
+            width = self._counter_width
             # signals, since Amaranth converts an expression again at each use
             happened = Signal.like(self.saturated_lanes)
             events = Signal(range(len(happened) + 1))
             total = Signal(max(width, len(events)) + 1)
-            many = Signal()
             past = Signal()
+            # The total stops once it has passed its end, and the count saturates by an OR behind the register, which
+            # keeps both comparison and OR off the adder's path.
             m.d.comb += [
                 happened.eq(self.saturated_lanes & self.enable.replicate(len(happened))),
                 events.eq(_popcount(happened)),
-                total.eq(count + events),
-                many.eq(events[width:].any()),
-                # one event cannot take a count below its maximum past it
-                past.eq(total[width:].any() if len(happened) > 1 else 0),
+                past.eq(total[width:].any()),
+                self.saturation_count.eq(total[:width] | past.replicate(width)),
             ]
             with m.If(self.clear):  # synthesis uses the flip-flops' reset, except for the few bits of events
-                m.d.sync += count.eq(events[:width] | many.replicate(width))
-            with m.Elif(~count.all()):
-                m.d.sync += count.eq(total[:width] | past.replicate(width))
+                m.d.sync += total.eq(events)
+            with m.Elif(~past):
+                m.d.sync += total.eq(total + events)
         return m
 
 
