@@ -88,21 +88,21 @@ def _measure(point: Point, stimuli: Mapping[str, Patterns]) -> list[dict[str, An
             "toggles": [activity.per_value for activity in activities],
         }
         if mapped is not None and timing is not None:
-            result |= _energies(mapped, timing, activities)
+            result |= energies(mapped, timing, activities)
         results.append(result)
     return results
 
 
-def _energies(mapped: MappedNetlist, timing: TimingReport, activities: Sequence[Activity]) -> dict[str, Any]:
+def energies(mapped: MappedNetlist, timing: TimingReport, activities: Sequence[Activity]) -> dict[str, Any]:
     """The figures of :func:`measure_energy` that need a library."""
-    energies = [energy(mapped, activity, timing) for activity in activities]
+    spent = [energy(mapped, activity, timing) for activity in activities]
     parts = {"switching": "switching", "internal": "internal", "clock": "clock", "energy": "total"}
     figures: dict[str, Any] = {}
     for key, part in parts.items():
-        pair = [getattr(one, part) for one in energies]
+        pair = [getattr(one, part) for one in spent]
         figures[key] = None if None in pair else pair
-    figures["leakage"] = energies[0].leakage
-    return figures | ({"missing": dict(energies[0].missing)} if energies[0].missing else {})
+    figures["leakage"] = spent[0].leakage
+    return figures | ({"missing": dict(spent[0].missing)} if spent[0].missing else {})
 
 
 def _written(point: Point, folder: Path) -> tuple[Path, list[Path]]:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from qse_hw.golden.io.environment import environment
+from qse_hw.synth.energy_report import ENERGY_HEADINGS, TOKEN_HEADINGS, energy_rows, token_energy_rows
 from qse_hw.synth.parts import within
 from qse_hw.synth.result import AREAS, Measured
 from qse_hw.synth.targets.base import Target
@@ -160,30 +161,11 @@ def part_table(report: Mapping[str, Any]) -> Table:
     return _table("area by part", PART_HEADINGS, part_rows(report), texts=3)
 
 
-def energy_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """Toggles and energy as rows for :data:`ENERGY_HEADINGS`."""
-
-    def span(pair: Sequence[float]) -> str:
-        return f"{pair[0]:.1f}-{pair[1]:.1f}"
-
-    return [
-        [
-            result["label"], result["target"], one["stimulus"], f"{one['values']:,}", span(one["toggles"]),
-            "-" if one.get("energy") is None else span(one["energy"]),
-            "-" if one.get("leakage") is None else f"{one['leakage'] * 1e9:.1f}",
-        ]
-        for result in report["results"]
-        for one in result.get("energy", ())
-    ]  # fmt: skip
-
-
-ENERGY_HEADINGS = ("unit", "target", "data", "values", "toggles/value", "pJ/value", "leakage/nW")
-
-
-def energy_table(report: Mapping[str, Any]) -> Table:
-    """Toggles and energy as a table for the terminal."""
+def energy_tables(report: Mapping[str, Any]) -> list[Table]:
+    """Toggles and energy as tables for the terminal, of units and of models."""
     title = "range: without glitches - with the glitches of equally slow cells"
-    return _table(title, ENERGY_HEADINGS, energy_rows(report), texts=3)
+    tables = [(ENERGY_HEADINGS, energy_rows(report), 3), (TOKEN_HEADINGS, token_energy_rows(report), 2)]
+    return [_table(title, headings, lines, texts=texts) for headings, lines, texts in tables if lines]
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
@@ -202,7 +184,14 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             lines.append(f"not in the area of {result['label']} on {result['target']}: {bits}, which are macros")
         for pin in result.get("without_setup", ()):
             lines.append(f"no setup time of pin {pin} on {result['target']}: paths to it are timed up to the pin")
-        for one in result.get("energy", ()):
+        spent = result.get("energy_per_token")
+        if spent and (outside := spent["macros"]):
+            read, written = (sum(macro[way] * macro["bits"] for macro in outside) for way in ("reads", "writes"))
+            lines.append(
+                f"not in the energy of {result['label']} on {result['target']}: the macros, of which a token reads "
+                f"{read:,.0f} bits and writes {written:,.0f}"
+            )
+        for one in (*result.get("energy", ()), *([spent] if spent else [])):
             lines += [f"no {what} on {result['target']}: {why}" for what, why in one.get("missing", {}).items()]
     return list(dict.fromkeys(lines))
 
@@ -247,6 +236,7 @@ def markdown(report: Mapping[str, Any]) -> str:
             "",
             *_rows(PART_HEADINGS, part_rows(report)),
             *_rows(ENERGY_HEADINGS, energy_rows(report)),
+            *_rows(TOKEN_HEADINGS, token_energy_rows(report)),
             *(line for note in notes(report) for line in (f"{note}.", "")),
             "What limits the clock, by the unit's signals, in the placement nearest to the median:",
             "",

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qse_hw import golden
 from qse_hw.cli.arguments import check_output, refuse_options, set_defaults
 from qse_hw.cli.calibrate_integer import check_widths
 from qse_hw.golden.calibration.calibration import check_objective
@@ -16,6 +15,7 @@ from qse_hw.golden.io.files import write_json
 from qse_hw.study.console import console
 from qse_hw.study.evaluation.inputs import CALIBRATION
 from qse_hw.study.evaluation.report import SCHEMA, describe_model, show
+from qse_hw.study.sources import TEXTS
 from qse_hw.study.sources import integer as integer_argument
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from qse_hw.golden.models.mamba.model import Config
     from qse_hw.golden.models.mamba.text import Text
 
-TEXTS = Path(golden.__file__).parent / "assets" / "text"
 FORMATS = (
     "int8,quamba,quamba2,int8-asym,se8:L=8,se8,se8-silu,se9-paper,fp8-e4m3,fp8-e3m4,"
     "tuned:segments=3,tuned:segments=4,tuned:segments=6,lloyd-max"

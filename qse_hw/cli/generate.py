@@ -13,7 +13,7 @@ from qse_hw.golden.io.environment import environment
 from qse_hw.golden.io.files import write_json
 from qse_hw.study.console import console, progress, table
 from qse_hw.study.netlist import NETLIST_HELP, netlists
-from qse_hw.study.sources import integer
+from qse_hw.study.sources import TEXTS, integer
 
 if TYPE_CHECKING:
     from qse_hw.golden.models.mamba.model import Mamba
@@ -154,7 +154,6 @@ def _write(
 
 def _calibrate(model: "Mamba", path: Path, *, shared: bool) -> None:
     """Formats by the bundled text; those that hardware needs if ``shared``."""
-    from qse_hw.cli.eval import TEXTS
     from qse_hw.golden.models.integer.calibrate import calibrate_integer
     from qse_hw.golden.models.integer.document import write_formats
     from qse_hw.golden.models.integer.options import Options

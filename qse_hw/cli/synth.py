@@ -6,8 +6,10 @@ was measured before is not measured again.
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from qse_hw.cli.arguments import command_without
 from qse_hw.cli.grid import add_grid_arguments, grid
@@ -15,7 +17,9 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.study.console import console
 from qse_hw.study.sources import integer
+from qse_hw.study.stimuli import has_stimuli
 from qse_hw.study.synthesize import FP8, activations, add_cycles, add_energy, measure, planned
+from qse_hw.study.token_energy import TOKENS, add_token_energy, text_tokens
 from qse_hw.synth.parts import DEPTH
 
 OUTPUTS = ("json", "markdown", "png")
@@ -34,7 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--freq", metavar="MHZ", type=_number, default=400.0, help="clock to aim at (default 400)")
     group.add_argument(
         "--energy", nargs="?", const="", metavar="ACTIVATIONS",
-        help="also measure toggles per value, and pJ on cells, of encoders fed with these (default: bundled)",
+        help="also measure toggles per value, and pJ on cells, of encoders fed with these (default: bundled); of a "
+        "model on cells pJ per token of this text (default: the bundled held-out one)",
+    )  # fmt: skip
+    group.add_argument(
+        "--tokens", metavar="N", type=integer,
+        help=f"with --energy of a model: tokens that are counted, after the text's first (default {TOKENS})",
     )  # fmt: skip
     group.add_argument(
         "--parts", metavar="N", type=integer, default=0,
@@ -71,11 +80,18 @@ def run(args: argparse.Namespace) -> None:
     check_seeds(args.seeds)
     if not 0 <= args.parts <= DEPTH:
         raise InputError(f"Parts must be from 0 to {DEPTH} levels, not {args.parts}")
+    if args.tokens is not None and args.energy is None:
+        raise InputError("Option --tokens is of a model's energy: give --energy, too")
     chosen = targets.targets(args.on, freq=args.freq, liberty=args.liberty)
     configs = grid(args.units, vars(args))
     check_tools(chosen)
     points, baselines = planned(configs, chosen, args.baseline)
-    tensors = {} if args.energy is None else activations(args.energy, points)
+    tensors: Mapping[str, Any] = {}
+    tokens: Mapping[int, Sequence[int]] = {}
+    if args.energy is not None:
+        tokens = text_tokens(args.energy, points, TOKENS if args.tokens is None else args.tokens)
+        if not tokens or any(has_stimuli(point.unit.config) for point in points):
+            tensors = activations(args.energy, points)
     cache = Cache(None if args.no_cache else args.cache or default_folder())
     # Entered before hours of measuring, which must not end in "permission denied".
     with ExitStack() as stack:
@@ -85,8 +101,10 @@ def run(args: argparse.Namespace) -> None:
         command = command_without(args.command, *OUTPUTS, "cache", flags=("no-cache",))
         document = report.document(measured, used, command, baselines, parts=args.parts)
         add_cycles(document, points)
-        if args.energy is not None:
+        if tensors:
             add_energy(document, points, tensors, cache)
+        if tokens:
+            add_token_energy(document, points, tokens, baselines, cache)
         if "json" in parts:
             parts["json"].write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         if "markdown" in parts:
@@ -105,8 +123,8 @@ def run(args: argparse.Namespace) -> None:
             )
     if args.parts:
         console.print(report.part_table(document))
-    if args.energy is not None:
-        console.print(report.energy_table(document))
+    for table in report.energy_tables(document):
+        console.print(table)
     for note in report.notes(document):
         console.print(note, style="yellow")
     for name in parts:

@@ -17,6 +17,7 @@ from qse_hw.golden.calibration.calibration import one_or_each, size_in_words
 from qse_hw.golden.errors import InputError
 
 TOKENS = 2048
+TEXTS = Path(golden.__file__).parent / "assets" / "text"
 BUNDLED_ACTIVATIONS = Path(golden.__file__).parent / "assets" / "activations.safetensors"
 
 

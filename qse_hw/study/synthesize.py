@@ -100,7 +100,10 @@ def activations(file: str, points: Sequence["Point"]) -> Mapping[str, Any]:
     from qse_hw.study.stimuli import has_stimuli
 
     if not any(has_stimuli(point.unit.config) for point in points):
-        raise InputError(f"Energy must be of encoders with a constant scale, not of {points[0].unit.config.label}")
+        raise InputError(
+            "Energy must be of encoders with a constant scale, or of a model on cells, not of "
+            f"{points[0].unit.config.label} on {points[0].target.name}"
+        )
     return read_activations(file or BUNDLED_ACTIVATIONS)[0]
 
 

@@ -15,6 +15,7 @@ from qse_hw.golden.reference.matvec import K_BITS, M_BITS
 from qse_hw.golden.reference.words import as_signed, join_fields, split_fields
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.mixer.config import MixerConfig
 from qse_hw.rtl_gen.mixer.model import embed, parameter_words, token_beats
 from qse_hw.rtl_gen.units.model import ModelConfig
 from qse_hw.sim.accelerator.library import ALWAYS, Ran, tap_ports
@@ -63,6 +64,31 @@ class Tap:
         return table[lanes]
 
 
+def enough_cycles(config: MixerConfig) -> int:
+    """Cycles that no token needs."""
+    return PATIENCE * config.product_cycles + SPARE * config.layers
+
+
+def model_program(
+    unit: Emitted, config: ModelConfig, folder: Path, *, share: int = ALWAYS, seed: int = 1, short: bool = False
+) -> Program:
+    """The program of a model's mixer, with its weights and row multipliers, but without its parameters yet.
+
+    Args:
+        unit: Verilog of ``config``, with taps, or another with the same streams.
+        config: the model.
+        folder, share, seed, short: see :class:`Program`.
+
+    Raises:
+        InputError, RuntimeError: as :class:`Program`.
+    """
+    stream = weight_stream(config.integers, config.mixer.shape)
+    scales = join_fields([(stream.M, M_BITS), (stream.k, K_BITS)])
+    return Program(
+        unit, folder, weights=stream.weights.view(np.uint8), scales=scales, share=share, seed=seed, short=short
+    )
+
+
 class Accelerator:
     """A model's mixer in Verilog, compiled and loaded, at the start of all its sequences.
 
@@ -83,13 +109,9 @@ class Accelerator:
     ) -> None:
         config = config if config.taps else replace(config, taps=True)  # a new one reads the model again
         self.parameters, self.config = config.integers, config.mixer
-        parameters, unit = self.parameters, build(config)
-        stream = weight_stream(parameters, self.config.shape)
-        scales = join_fields([(stream.M, M_BITS), (stream.k, K_BITS)])
-        self._program = Program(
-            unit, folder, weights=stream.weights.view(np.uint8), scales=scales, share=share, seed=seed, short=short
-        )
-        self._program.load(parameter_words(parameters, self.config))
+        unit = build(config)
+        self._program = model_program(unit, config, folder, share=share, seed=seed, short=short)
+        self._program.load(parameter_words(self.parameters, self.config))
         self._widths = {port["name"]: port["width"] for port in unit.ports}
         self._begun: set[int] = set()
 
@@ -130,7 +152,7 @@ class Accelerator:
 
     def _limit(self) -> int:
         """Cycles that no token needs."""
-        return PATIENCE * self.config.product_cycles + SPARE * self.config.layers
+        return enough_cycles(self.config)
 
     def _run(self, token: int, sequence: int, limit: int) -> Ran:
         """Send a token."""

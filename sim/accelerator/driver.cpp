@@ -35,11 +35,12 @@ class Accelerator {
     }
 
     // Sends all beats of `words`; false if one is not accepted within `patience` cycles.
-    bool load(Source words, long patience) {
+    bool load(Source words, long patience, Taps& taps) {
         dut_->parameters_valid = 1;
-        for (long waited = 0; words.position < words.count;) {
+        for (long cycle = 0, waited = 0; words.position < words.count; ++cycle) {
             set(dut_->parameters, words.beat(), words.size);
             dut_->eval();
+            taps.take(*dut_, cycle);
             const bool accepted = dut_->parameters_ready;
             edge();
             words.position += accepted;
@@ -127,9 +128,10 @@ EXPORT void reset(void* accelerator) { static_cast<Accelerator*>(accelerator)->r
 EXPORT void stop(void* accelerator) { delete static_cast<Accelerator*>(accelerator); }
 
 // Whether all `count` words of `size` bytes were accepted.
-EXPORT int load(void* accelerator, const std::uint8_t* words, long count, long size, long patience) {
+EXPORT int load(
+    void* accelerator, const std::uint8_t* words, long count, long size, long patience, Taps* taps) {
     try {
-        return static_cast<Accelerator*>(accelerator)->load({words, count, size, 0}, patience);
+        return static_cast<Accelerator*>(accelerator)->load({words, count, size, 0}, patience, *taps);
     } catch (const std::exception&) {
         return 0;
     }

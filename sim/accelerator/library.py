@@ -127,9 +127,14 @@ def tap_ports(widths: dict[str, int]) -> list[str]:
     return [name.removesuffix("__valid").removeprefix("tap_") for name in widths if _is_tap(name)]
 
 
+def tap_bits(widths: dict[str, int]) -> int:
+    """Bits of a row of taps: a valid bit for each, then the payloads."""
+    return sum(1 + widths[f"tap_{name}__payload"] for name in tap_ports(widths))
+
+
 def tap_bytes(widths: dict[str, int]) -> int:
-    """Bytes of a row of taps: a valid bit for each, then the payloads."""
-    return byte_count(sum(1 + widths[f"tap_{name}__payload"] for name in tap_ports(widths)))
+    """Bytes of a row of taps."""
+    return byte_count(tap_bits(widths))
 
 
 def _is_tap(name: str) -> bool:
@@ -156,8 +161,7 @@ def wrapper(unit: Emitted) -> str:
             ports.append(f"{port['direction']} {_range(port['width'])}{pins[name]}")
     pins |= {name: name for name in widths if name.startswith("tap_")}
     pins |= {"clear": "1'b0"} if "clear" in widths else {}
-    bits = sum(1 + widths[f"tap_{name}__payload"] for name in taps)
-    ports += [f"output {_range(bits)}taps", "output taps_valid"]
+    ports += [f"output {_range(tap_bits(widths))}taps", "output taps_valid"]
     valid = ", ".join(f"tap_{name}__valid" for name in reversed(taps))
     payload = ", ".join(f"tap_{name}__payload" for name in reversed(taps))
     body = "\n  ".join([*wires, f"assign taps = {{{payload}, {valid}}};", f"assign taps_valid = |{{{valid}}};"])

@@ -65,12 +65,19 @@ class Program(Simulation):
         self._library.reset(self._pointer)
         self._weights.position = self._scales.position = 0
 
-    def load(self, words: Bytes) -> None:
-        """Send words (words, bytes) of parameters. RuntimeError if they are not accepted."""
+    def load(self, words: Bytes, *, room: int = 0) -> Bytes:
+        """Send words (words, bytes) of parameters; the first ``room`` rows of taps (rows, bytes) meanwhile.
+
+        Raises:
+            RuntimeError: if they are not accepted.
+        """
         count, size, patience = (ctypes.c_long(number) for number in (*words.shape, _PATIENCE))
         pointer = ctypes.c_void_p(words.ctypes.data)
-        if not self._library.load(self._pointer, pointer, count, size, patience):
+        rows, cycles = self._tap_rows(room)
+        taps = Taps.of(rows, cycles)
+        if not self._library.load(self._pointer, pointer, count, size, patience, ctypes.byref(taps)):
             raise RuntimeError(f"a word of parameters was not accepted within {_PATIENCE} cycles")
+        return rows[: taps.rows]
 
     def run(self, beats: Bytes, *, outputs: int, limit: int) -> Ran:
         """Send a token's input beats (beats, bytes); returns when as many outputs came.

@@ -102,11 +102,21 @@ class Pin:
 
 @dataclass(frozen=True)
 class Flop:
-    """An ``ff`` group: the clock pin, whether its rising edge is the active one, and the next state."""
+    """An ``ff`` group.
+
+    Attributes:
+        clock: the clock pin.
+        rising: whether its rising edge is the active one.
+        next_state: function of the other input pins.
+        states: the names of the state and, if the file gives one, of its inverse, as functions of outputs have them.
+        asynchronous: whether it has a clear or preset.
+    """
 
     clock: str
     rising: bool
     next_state: Function
+    states: tuple[str, ...]
+    asynchronous: bool
 
 
 @dataclass(frozen=True)

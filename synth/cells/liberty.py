@@ -163,7 +163,8 @@ class _Reader:
         low, high = (clock(dict.fromkeys(clock.names, level)) for level in (0, 1))
         if len(clock.names) != 1 or low == high:
             raise LibertyError(group.line, f"flop {cell} must be clocked by one pin, not {group.text('clocked_on')!r}")
-        return Flop(min(clock.names), high == 1, next_state)
+        asynchronous = bool(group.text("clear") or group.text("preset"))
+        return Flop(min(clock.names), high == 1, next_state, tuple(group.arguments), asynchronous)
 
     def _pin(self, group: Group, names: set[str]) -> Pin:
         direction = group.text("direction")

@@ -1,6 +1,5 @@
 """Standard cells of any Liberty file: Yosys and ABC map, buffer and size; :mod:`qse_hw.synth.cells.sta` times."""
 
-import json
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,19 +9,24 @@ from typing import Any, ClassVar
 from qse_hw.golden.errors import InputError
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.synth import yosys as tools
+from qse_hw.synth.cache import digest
 from qse_hw.synth.cells.cell import lacking
 from qse_hw.synth.cells.liberty import Library, read_liberty
 from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.cells.sta import analyze
-from qse_hw.synth.memories import Macro, has_macros, take_out
+from qse_hw.synth.memories import Macro, has_macros
 from qse_hw.synth.result import Area, Hop, Timing
+from qse_hw.synth.targets import split
 from qse_hw.synth.targets.base import Target
+from qse_hw.synth.targets.kept import Kept
 from qse_hw.synth.targets.nextpnr import cell_models, cells_of
+from qse_hw.synth.targets.split import READ, join
 
 LIBRARY = "cells.lib"
 """File of the library, in the folder of a synthesis, as the tools read it."""
 KNOWN = (Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib"),)
 """Paths of free libraries: Debian's package qflow-tech-osu018, Oklahoma State University's 0.18 um cells."""
+KEPT = 4  # netlists
 
 _ABC = """strash
 ifraig
@@ -35,16 +39,6 @@ buffer -c
 upsize -D {picoseconds}
 dnsize -D {picoseconds}
 stime -p
-"""
-_READ = """read_verilog {top}.v
-hierarchy -check -top {top}
-proc
-flatten
-opt_clean -purge
-"""
-_MEMORIES = """memory -nomap
-opt_clean -purge
-write_json {top}_memories.json
 """
 _SCRIPT = """synth -top {top}
 dfflibmap -liberty cells.lib
@@ -77,7 +71,7 @@ class Cells(Target):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.library
+        _ = self.library, self._kept
 
     @cached_property
     def library(self) -> Library:
@@ -97,13 +91,18 @@ class Cells(Target):
             )
         return installed
 
+    @cached_property
+    def _kept(self) -> Kept:
+        """Netlists: area, timing and energy need the same one, often one after the other."""
+        return Kept(KEPT)
+
     @property
     def name(self) -> str:
         return f"{self.family}:{self.library.name}"
 
     def describe(self) -> dict[str, Any]:
         library = self.library
-        settings = {"name": self.name, "freq": self.freq, "synthesis": _READ + _SCRIPT, "abc": self._abc()}
+        settings = {"name": self.name, "freq": self.freq, "synthesis": READ + _SCRIPT, "abc": self._abc()}
         left_out = {"left_out": dict(library.left_out)} if library.left_out else {}
         no_energy = {"no_energy": library.no_energy} if library.no_energy else {}
         return {**settings, "liberty": library.digest, **left_out, **no_energy}
@@ -140,50 +139,45 @@ class Cells(Target):
         return Timing(mhz=report.fmax, path=tuple(Hop(*hop) for hop in report.hops), without_setup=without_setup)
 
     def netlist(self, unit: Emitted, folder: Path) -> Emitted:
+        """As every target's; macros are a module of their own, as Yosys describes its memory cells."""
+        top = unit.config.top
         netlist, macros = self.synthesize(unit, folder)
-        if macros:
-            raise InputError(f"Unit must have no memory macro to be simulated as cells, but {macros[0].name} is one")
-        used = cells_of(netlist, unit.config.top)
         tools.run_native_yosys(_MODELS, folder, "models.log")
-        text = (folder / f"{unit.config.top}_netlist.v").read_text(encoding="utf-8")
-        return replace(unit, text=text, models=cell_models(used, (folder / "cells.v").read_text(encoding="utf-8")))
+        models = cell_models(cells_of(netlist, top), (folder / "cells.v").read_text(encoding="utf-8"))
+        text = join(folder, top, netlist) if macros else (folder / f"{top}_netlist.v").read_text(encoding="utf-8")
+        return replace(unit, text=text, models=models)
 
     def synthesize(self, unit: Emitted, folder: Path) -> tuple[Path, list[Macro]]:
         """Map the bare unit without its macros: ``TOP.json`` and ``TOP_netlist.v`` in ``folder``.
 
+        The same unit is mapped once only as long as few others come between.
+
         Returns:
-            The first file; the macros (:mod:`qse_hw.synth.memories`).
+            The first file; the macros (:mod:`qse_hw.synth.targets.split` has them in further files).
 
         Raises:
             InputError: if a tool is missing or fails, with ABC's message if it was ABC.
         """
         top = unit.config.top
+        self._kept.copy(digest(unit.text), folder, lambda made: self._synthesize(unit, made))
+        return folder / f"{top}.json", split.macros(folder, top)
+
+    def _synthesize(self, unit: Emitted, folder: Path) -> None:
+        top = unit.config.top
         (folder / LIBRARY).write_bytes(self.library.text)
         (folder / "cells.abc").write_text(self._abc(), encoding="utf-8")
         (folder / f"{top}.v").write_text(unit.text, encoding="utf-8")
-        macros: list[Macro] = []
         try:
-            read = _READ.format(top=top)
+            read = READ
             if has_macros(unit.text):
-                tools.run_native_yosys(read + _MEMORIES.format(top=top), folder, f"{top}_memories.log")
-                macros = _without_macros(folder / f"{top}_memories.json")
-                read = f"read_json {top}_memories.json\n"
-            tools.run_native_yosys(read + _SCRIPT.format(top=top), folder, f"{top}.log")
+                split.split(unit, folder)
+                read = "read_json {top}_logic.json\n"
+            tools.run_native_yosys((read + _SCRIPT).format(top=top), folder, f"{top}.log")
         except InputError as error:
             untimed = [f"{cell.name} has no delay from {pin}" for cell in self.library.cells.values()
                        for pin in sorted(cell.untimed)]  # fmt: skip
             suspects = f"; {', '.join(untimed[:3])}" if untimed and tools.ABC_STOPPED in str(error) else ""
             raise InputError(f"{error} (with the cells of {self.path}{suspects})") from error
-        return folder / f"{top}.json", macros
 
     def _abc(self) -> str:
         return _ABC.format(picoseconds=round(1e6 / self.freq))
-
-
-def _without_macros(file: Path) -> list[Macro]:
-    """Take the macros out of the one module in a file."""
-    document = json.loads(file.read_text(encoding="utf-8"))
-    (module,) = document["modules"].values()
-    macros = take_out(module)
-    file.write_text(json.dumps(document), encoding="utf-8")
-    return macros

@@ -5,7 +5,7 @@ import pytest
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.residual import ResidualConfig
 from qse_hw.synth.cmos import transistors
-from qse_hw.synth.memories import Macro, has_macros, take_out
+from qse_hw.synth.memories import Macro, has_macros, macros_of, take_out
 from qse_hw.synth.targets import target
 from tests.synth.small import SMALL
 
@@ -25,7 +25,8 @@ def memory(words, bits, writes=1):
 def test_taken_out():
     cells = {"a.small": memory(31, 64), "b.table": memory(256, 16, writes=0), "c.memory": memory(64, 32)}
     module = {"cells": cells | {"flop": {"type": "$dff"}}, "ports": {}, "netnames": {}}
-    assert take_out(module) == [Macro(name="c.memory", words=64, bits=32, read_ports=1, write_ports=1)]
+    outside = take_out(module)
+    assert macros_of(outside) == [Macro(name="c.memory", words=64, bits=32, read_ports=1, write_ports=1)]
     assert module["cells"].keys() == {"a.small", "b.table", "flop"}
     ports = {name: (port["direction"], port["bits"]) for name, port in module["ports"].items()}
     assert ports == {
@@ -36,6 +37,20 @@ def test_taken_out():
         "macro0_wr_en": ("output", [5]),
     }
     assert module["netnames"].keys() == ports.keys()
+    assert outside["ports"].keys() == outside["netnames"].keys() == {"clk", *ports}
+    opposite = {"input": "output", "output": "input"}
+    nets = {name: port["bits"] for name, port in outside["ports"].items()}
+    assert {name: opposite[outside["ports"][name]["direction"]] for name in ports} == {
+        name: direction for name, (direction, _) in ports.items()
+    }
+    assert len({bit for bits in nets.values() for bit in bits}) == sum(map(len, nets.values()))  # no net has two ports
+    ((name, cell),) = outside["cells"].items()
+    assert (name, cell["type"], cell["parameters"]) == ("c.memory", "$mem_v2", cells["c.memory"]["parameters"])
+    assert cell["connections"] == {
+        "RD_CLK": nets["clk"], "RD_ADDR": nets["macro0_rd_addr"], "RD_DATA": nets["macro0_rd_data"], "RD_ARST": ["0"],
+        "WR_CLK": nets["clk"], "WR_EN": nets["macro0_wr_en"] * 32, "WR_DATA": nets["macro0_wr_data"],
+        "WR_ADDR": nets["macro0_wr_addr"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("line", "found"), [

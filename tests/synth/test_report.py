@@ -9,6 +9,7 @@ from rich.console import Console
 
 from qse_hw.study.report.cost import section_cost
 from qse_hw.synth import report
+from qse_hw.synth.energy_report import energy_rows, token_energy_rows
 from qse_hw.synth.result import AREAS, Area, Hop, Measured, Timing
 from qse_hw.synth.targets.ecp5 import Ecp5
 from tests.synth.units import encoder
@@ -178,6 +179,33 @@ def test_parts():
     ]
 
 
+def test_energy_per_token():
+    """In microjoules, with ratios to the baseline, and what the macros do; pairs that are shown alike stand once."""
+    whole = document([SILICON, SILICON], [1, None])
+    known = {
+        "tokens": 2, "cycles": 1500.0, "toggles": [2e6, 3e6], "switching": [1e6, 2e6], "internal": [3e6, 5e6],
+        "clock": [2.5e6, 2.5e6], "energy": [6.5e6, 9.5e6], "leakage": 3e-6,
+        "macros": [{"name": "a", "words": 64, "bits": 32, "reads": 100.0, "writes": 10.5}],
+    }  # fmt: skip
+    ratio = {"toggles": [1.1, 1.2], "clock": [0.9, 0.9]}
+    lacking = dict.fromkeys(["switching", "internal", "clock", "energy", "leakage"])
+    whole["results"][0]["energy_per_token"] = known | {"ratio": ratio}
+    whole["results"][1]["energy_per_token"] = known | lacking | {"missing": {"energy": "no volts"}, "macros": []}
+    figures = ["2", "1,500", "2,000,000-3,000,000"]
+    assert [row[2:] for row in token_energy_rows(whole)] == [
+        [*figures, "1.0-2.0", "3.0-5.0", "2.5", "6.5-9.5", "3.0"],
+        ["", "", "1.100-1.200", "-", "-", "0.900", "-", ""],
+        [*figures, *["-"] * 5],
+    ]
+    label = whole["results"][0]["label"]
+    assert report.notes(whole) == [
+        f"not in the energy of {label} on cells:x: the macros, of which a token reads 3,200 bits and writes 336",
+        "no energy on cells:x: no volts",
+    ]
+    assert f"| {label} | cells:x | 2 | 1,500 |" in report.markdown(whole)
+    assert len(report.energy_tables(whole)) == 1
+
+
 def test_paths():
     assert report.paths(document([OURS], [None])) == [
         "encoder se8 s16 on ecp5:45k-6: a.b > c; 8.33 ns, 7.33 ns of it in wires, through 2 cells"
@@ -202,7 +230,7 @@ def test_notes():
     lacking = known | {"energy": None, "leakage": None, "missing": {"energy": "no volts", "leakage": "no watts"}}
     whole["results"][0]["energy"] = [known, lacking, lacking]
     whole["results"][1]["energy"] = [{key: known[key] for key in ("stimulus", "values", "toggles")}]
-    assert [row[-2:] for row in report.energy_rows(whole)] == [["0.5-0.7", "3.0"], ["-", "-"], ["-", "-"], ["-", "-"]]
+    assert [row[-2:] for row in energy_rows(whole)] == [["0.5-0.7", "3.0"], ["-", "-"], ["-", "-"], ["-", "-"]]
     whole["targets"]["ecp5:45k-6"]["left_out"] = {f"C{number}": "why" for number in range(7)}
     assert report.notes(whole) == [
         "ecp5:45k-6: left out of the library's cells: C0 (why); C1 (why); C2 (why); C3 (why); C4 (why); and 2 more",

@@ -100,7 +100,7 @@ def _path(result: Mapping[str, Any], *, shown: bool) -> Html:
 
 
 def _energy(document: Mapping[str, Any]) -> Html:
-    from qse_hw.synth.report import ENERGY_HEADINGS, energy_rows
+    from qse_hw.synth.energy_report import ENERGY_HEADINGS, energy_rows
 
     return join(
         (

@@ -106,6 +106,7 @@ def test_all_that_is_written(fake, tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["--seeds", "0"], "Seeds must be from 1 to 1000, not 0"),
+        (["--tokens", "2"], "Option --tokens is of a model's energy: give --energy, too"),
         (["--parts", "4"], "Parts must be from 0 to 3 levels, not 4"),
         (["--on", "ecp5:7"], "Device of ecp5 must be one of 25k-6,"),
         (["--on", "spartan"], "Target must be one of ecp5, ice40, gowin, cells,"),
@@ -238,6 +239,7 @@ def test_energy(tmp_path, capsys):
 
 def test_energy_of_nothing(capsys):
     assert main(["synth", "decoder", "--energy"]) == 2
-    assert "Energy must be of encoders with a constant scale, not of decoder se8" in capsys.readouterr().err
+    problem = "Energy must be of encoders with a constant scale, or of a model on cells, not of decoder se8 on ecp5:"
+    assert problem in capsys.readouterr().err
     assert main([*SMALL, "--energy", "/nowhere"]) == 2
     assert "/nowhere" in capsys.readouterr().err

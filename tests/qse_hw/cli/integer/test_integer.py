@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from qse_hw.cli import main
-from qse_hw.cli.eval import TEXTS
 from qse_hw.golden.evaluate.score import score
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.document import read_formats, write_formats
@@ -26,6 +25,7 @@ from qse_hw.golden.models.mamba.text import read_text
 from qse_hw.study.evaluation.integer_tables import NAMES, PARTS
 from qse_hw.study.evaluation.report import show
 from qse_hw.study.integer_formats import describe, storage
+from qse_hw.study.sources import TEXTS
 from tests.golden.models.integer import small
 from tests.qse_hw.cli.integer import FEW
 from tests.qse_hw.study.report.checker import check
