@@ -17,7 +17,6 @@ from qse_hw.golden.reference.product_schedule import (
     layer_schedule,
 )
 from qse_hw.rtl_gen.linear.matvec import Matvec
-from qse_hw.rtl_gen.logic.register_slice import sliced
 from qse_hw.rtl_gen.logic.sequences import sequence_field
 from qse_hw.rtl_gen.logic.streams import forward, transfers
 from qse_hw.rtl_gen.mixer.config import MixerConfig
@@ -63,8 +62,7 @@ class Mixer(wiring.Component):
             (:func:`qse_hw.golden.models.integer.mamba1.weight_stream.weight_stream`), token after token.
         scales: stream of the rows' multipliers.
         parameters: stream of words for the units that have parameters
-            (:func:`qse_hw.rtl_gen.mixer.parameter_bus.bus_layout`); two are accepted at any time, further ones as units
-            take them, which they do while they are idle.
+            (:func:`qse_hw.rtl_gen.mixer.parameter_bus.bus_layout`); accepted while the unit that they are for is idle.
         tap_...: with ``taps``, the values of a tensor: valid in the cycle in which they pass.
         clear: clears the flags.
         saturated: a sticky flag for each of :data:`FLAGS`.
@@ -159,7 +157,7 @@ class Mixer(wiring.Component):
         config, residual, inner = self.config, self._residual, self._inner
         m.submodules.bus = bus = ParameterBus(config.parameter_bits)
         m.submodules.scalars = scalars = LayerScalars(layers=config.layers, last_norm=config.vocabulary > 0)
-        forward(m, sliced(m, self.parameters, "parameter"), bus.i)
+        forward(m, self.parameters, bus.i)
         forward(m, bus.scalars, scalars.words)
         for name in config.word_bits:
             forward(m, getattr(bus, name), getattr(inner, name))

@@ -1,6 +1,6 @@
 """What a mixer's units have been told on the port ``parameters``, and when they take it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -14,31 +14,6 @@ from qse_hw.rtl_gen.mixer.parameter_bus import UNIT_BITS
 from qse_hw.sim.cycle.parameter_memory import ParameterMemory, as_rows
 from qse_hw.sim.cycle.stimulus import Bits, Stimulus
 from qse_hw.sim.cycle.trace import Trace
-
-
-def _pass_slice(valid: Bits, units: Sequence[int], takes: Sequence[Bits]) -> tuple[Bits, npt.NDArray[np.intp]]:
-    """A register slice between the port and the units.
-
-    Args:
-        valid: when a word is offered at the port, (cycles,).
-        units: in each cycle, the number of the unit that the word at the port is for; words for none are dropped.
-        takes: of each unit, when it takes words, (cycles,).
-
-    Returns:
-        When the slice accepts, and the cycle whose word it offers in each cycle, -1 if none.
-    """
-    ready, offered = np.ones(len(valid), np.bool_), np.full(len(valid), -1)
-    held: list[int] = []
-    for cycle, comes in enumerate(valid.tolist()):
-        ready[cycle] = len(held) < 2
-        first = held[0] if held else None
-        if first is not None:
-            offered[cycle] = first
-        if comes and ready[cycle]:
-            held.append(cycle)
-        if first is not None and (units[first] >= len(takes) or takes[units[first]][cycle]):
-            del held[0]
-    return ready, offered
 
 
 class Memories:
@@ -62,16 +37,14 @@ class Memories:
         valid = stimulus.port("parameters__valid").astype(np.bool_)
         unpacked = np.unpackbits(payload, axis=1, count=bits, bitorder="little")
         units = unpacked[:, :UNIT_BITS].astype(np.int64) @ (1 << np.arange(UNIT_BITS))
-        always = np.ones(stimulus.cycles, np.bool_)
-        takes = [idle.get(name, always) for name in config.parameter_bits]
-        ready, offered = _pass_slice(valid, units.tolist(), takes)
-        waits = offered >= 0
-        unpacked, units = unpacked[offered], units[offered]  # of what is offered to the units
+        ready = np.ones(stimulus.cycles, np.bool_)
         self._memories: dict[str, ParameterMemory] = {}
         data = self._data_bits()
         for number, (name, width) in enumerate(config.parameter_bits.items()):
+            chosen = units == number
+            ready[chosen] = idle.get(name, ready)[chosen]
             words = np.packbits(unpacked[:, UNIT_BITS : UNIT_BITS + width], axis=1, bitorder="little")
-            taken = waits & (units == number) & takes[number]
+            taken = valid & chosen & ready
             self._memories[name] = ParameterMemory(words, taken, width - data[name], data[name])
         self.ports: Trace = {
             "parameters__valid": valid, "parameters__ready": ready, "parameters__payload": payload * valid[:, None]
