@@ -143,6 +143,63 @@ def synthesized(report: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
+def of_cells(report: dict[str, Any]) -> str:
+    """The same on standard cells, with the energy of a token."""
+    ours, plain = report["results"]
+    (target,) = report["targets"].values()
+    areas = [
+        "| operands | gates | flops | area/mm2 | NAND2 equivalents | Fmax | cycles per token | macros | bits in them |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    energies = [
+        "| operands | toggles per cycle | switching/uJ | internal/uJ | clock/uJ | uJ per token | leakage/uW |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    accesses = ["| operands | bits read per token | bits written per token |", "| --- | --- | --- |"]
+    for one in (ours, plain):
+        area, spent = one["area"], one["energy_per_token"]
+        areas.append(
+            f"| {_operands(one)} | {area['comb']:,} | {area['ff']:,} | {area['silicon'] / 1e6:.3f} | "
+            f"{area['nand2']:,.0f} | {one['fmax']['median']:.0f} | {one['cycles_per_token']:,} | "
+            f"{len(one['macros'])} | {sum(one['macros'].values()):,} |"
+        )
+        toggles = _pair([count / spent["cycles"] for count in spent["toggles"]], ",.0f")
+        parts = " | ".join(_pair([pj / 1e6 for pj in spent[part]], ",.1f") for part in ENERGIES)
+        energies.append(f"| {_operands(one)} | {toggles} | {parts} | {spent['leakage'] * 1e6:,.1f} |")
+        bits = [sum(macro["bits"] * macro[way] for macro in spent["macros"]) for way in ("reads", "writes")]
+        accesses.append(f"| {_operands(one)} | {bits[0]:,.0f} | {bits[1]:,.0f} |")
+    ratio, shares = ours["ratio"], ours["energy_per_token"]["ratio"]
+    cycles = ours["cycles_per_token"] / plain["cycles_per_token"]
+    bits_over = sum(ours["macros"].values()) / sum(plain["macros"].values())
+    silicon = f"{ratio['silicon']:.3f} | {ratio['silicon']:.3f}"
+    areas.append(
+        f"| soft edge over INT8 | {ratio['comb']:.3f} | {ratio['ff']:.3f} | {silicon} | {ratio['fmax']:.3f} | "
+        f"{cycles:.3f} | | {bits_over:.3f} |"
+    )
+    leakage = ours["energy_per_token"]["leakage"] / plain["energy_per_token"]["leakage"]
+    over = " | ".join(_pair(shares[part], ".3f") for part in ("toggles", *ENERGIES))
+    energies.append(f"| soft edge over INT8 | {over} | {leakage:.3f} |")
+    tokens = ours["energy_per_token"]["tokens"]
+    counted = "the second token" if tokens == 1 else f"tokens 2 to {tokens + 1}"
+    tools = ", ".join(f"{name} {report['versions'][name]}" for name in ("pyosys",))
+    return "\n".join(
+        [
+            f"`{ours['label']}` on {ours['target']}, mapped for {target['freq']:.0f} MHz:", "", *areas, "",
+            f"Energy of {counted} of the bundled held-out text:", "", *energies, "",
+            "What the macros do meanwhile, which has no energy here:", "", *accesses, "",
+            f"{tools}; commit {report['commit'][:7]}.", "", f"    {report['command']}",
+        ]
+    )  # fmt: skip
+
+
+ENERGIES = ("switching", "internal", "clock", "energy")
+
+
+def _pair(pair: list[float], form: str) -> str:
+    """Without and with glitches; one figure if both are shown alike."""
+    return " - ".join(dict.fromkeys(f"{number:{form}}" for number in pair))
+
+
 def _operands(result: dict[str, Any]) -> str:
     """Their format, from the unit's label."""
     return str(result["label"].split()[1])
@@ -159,7 +216,7 @@ if __name__ == "__main__":
     blocks = {
         "measured": measured(read("generate")), "behind": behind(read("generate-memory")),
         "planned": planned(read("plans")), "registers": registers(),
-        "synthesized": synthesized(read("accelerator-ecp5")),
+        "synthesized": synthesized(read("accelerator-ecp5")), "cells": of_cells(read("accelerator-cells")),
     }  # fmt: skip
     filled = fill(text, blocks)
     if "--check" in sys.argv[1:]:
