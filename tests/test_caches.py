@@ -5,13 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from qse_hw.golden.io import sources
 from qse_hw.golden.io.sources import FLOORS
+from qse_hw.golden.models.integer.document import write_formats
+from qse_hw.golden.models.mamba.checkpoint import save_model
+from qse_hw.rtl_gen.emit.emit import Emitted
+from qse_hw.rtl_gen.units.model import ModelConfig
 from qse_hw.synth import flow
 from qse_hw.synth.cache import Cache
 from qse_hw.synth.energy import measure_energy
 from qse_hw.synth.flow import Point
+from qse_hw.synth.model_energy import measure_model_energy
+from tests.golden.models.integer import small
 from tests.synth.fakes import Fake
 from tests.synth.units import SMALL
 
@@ -23,7 +30,9 @@ WAYS = {
 }  # fmt: skip
 """What a module imports or calls to keep something."""
 
-MAKE_KEYS = {"golden/io/compiler.py", "golden/models/mamba/scan.py", "synth/flow.py", "synth/energy.py"}
+MAKE_KEYS = {
+    "golden/io/compiler.py", "golden/models/mamba/scan.py", "synth/flow.py", "synth/energy.py", "synth/model_energy.py",
+}  # fmt: skip
 """Modules that keep what they made under keys of their own: one test each, below or in the module's own tests."""
 
 PASS_ON = {
@@ -88,6 +97,22 @@ def test_a_changed_energy_model_measures_again(edit, tmp_path, monkeypatch, room
         edit(room)
     assert (measure_energy([Point(SMALL, Fake())], stimuli, cache=cache) != first) == again
     assert len(calls) == 1 + again
+
+
+@pytest.mark.parametrize(("room", "again"), [("sim", True), ("synth", True), ("qse_hw", False), (None, False)])
+def test_a_changed_simulation_measures_a_model_again(edit, tmp_path, monkeypatch, room, again):
+    calls, cache = [], Cache(tmp_path / "kept")
+    monkeypatch.setattr("qse_hw.synth.model_energy._measure", lambda *given: calls.append(1) or {"n": len(calls)})
+    save_model(small.model(), tmp_path / "model", dtype=torch.float32)
+    write_formats(tmp_path / "formats.json", small.formats(local_bits=16, mode="shared"))
+    config = ModelConfig(model=str(tmp_path / "model"), calibration=str(tmp_path / "formats.json"))
+    point = Point(Emitted(config=config, text="", ports=(), latency=1), Fake())
+    first = measure_model_energy(point, [1, 2], cache=cache)
+    assert measure_model_energy(point, [1, 3], cache=cache) != first
+    if room:
+        edit(room)
+    assert (measure_model_energy(point, [1, 2], cache=cache) != first) == again
+    assert len(calls) == 2 + again
 
 
 @pytest.mark.parametrize("room", FLOORS)

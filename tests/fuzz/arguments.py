@@ -145,6 +145,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "property": ("latency", "function"),
     "jobs": ("1",),
     "level": ("word", "gate"),
+    "name": ("enc", "enc_3"),
     "mutants": ("5", "0"),
     "seed": ("1",),
     "timeout": ("60",),
