@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.io import sources
 from qse_hw.golden.io.environment import cores
 from qse_hw.synth.activity import Activity, Simulator
-from qse_hw.synth.cache import Cache, digest
+from qse_hw.synth.cache import Cache
 from qse_hw.synth.cells.energy import energy
 from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.cells.sta import TimingReport, analyze
-from qse_hw.synth.flow import Point, check_tools
+from qse_hw.synth.flow import Point, point_key
 from qse_hw.synth.targets.cells import LIBRARY, Cells
 
 Patterns = npt.NDArray[np.uint32]
@@ -51,14 +50,8 @@ def measure_energy(
     kept = cache or Cache(None)
 
     def measure(point: Point, patterns: Mapping[str, Patterns]) -> list[dict[str, Any]]:
-        key = {
-            "what": "energy",
-            "verilog": digest(point.unit.text),
-            "target": point.target.describe(),
-            "tools": check_tools([point.target]),
-            "sources": sources.digest("synth"),
-            "stimuli": {name: hashlib.sha256(beats.tobytes()).hexdigest() for name, beats in patterns.items()},
-        }
+        digests = {name: hashlib.sha256(beats.tobytes()).hexdigest() for name, beats in patterns.items()}
+        key = point_key("energy", point, point.unit.text, "synth") | {"stimuli": digests}
         results: list[dict[str, Any]] = kept.recall(key, lambda: _measure(point, patterns))
         step(f"energy of {point.label}")
         return results

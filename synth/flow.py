@@ -166,6 +166,25 @@ class _Work:
         return {"what": what, "verilog": digest(verilog), "target": target, **made}
 
 
+def point_key(what: str, point: Point, verilog: str, floor: str) -> dict[str, Any]:
+    """What a result about a point depends on, besides its own inputs, as a key of the cache.
+
+    Args:
+        what: the result.
+        point: the unit on its target.
+        verilog: what is synthesized of it.
+        floor: whose code, with that of the floors before it, gives the result
+            (:func:`qse_hw.golden.io.sources.digest`).
+    """
+    return {
+        "what": what,
+        "verilog": digest(verilog),
+        "target": point.target.describe(),
+        "tools": check_tools([point.target]),
+        "sources": sources.digest(floor),
+    }
+
+
 def _timing(document: dict[str, Any]) -> Timing:
     path = tuple(Hop(**hop) for hop in document["path"])
     return Timing(mhz=document["mhz"], path=path, without_setup=tuple(document["without_setup"]))

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qse_hw.golden.io import sources
 from qse_hw.golden.models.integer.model import IntegerMamba
 from qse_hw.golden.reference.product_schedule import WIDE_BITS
 from qse_hw.golden.reference.words import as_signed, split_fields
@@ -26,12 +25,12 @@ from qse_hw.rtl_gen.units.model import ModelConfig
 from qse_hw.sim.accelerator.accelerator import enough_cycles, model_program
 from qse_hw.sim.accelerator.library import tap_bits
 from qse_hw.synth.activity import RESET, Activity
-from qse_hw.synth.cache import Cache, digest
+from qse_hw.synth.cache import Cache
 from qse_hw.synth.cells.mapped import MappedNetlist
 from qse_hw.synth.cells.replay import Recording, Replay
 from qse_hw.synth.cells.sta import analyze
 from qse_hw.synth.energy import energies
-from qse_hw.synth.flow import Point, check_tools
+from qse_hw.synth.flow import Point, point_key
 from qse_hw.synth.memories import Macro
 from qse_hw.synth.targets.cells import Cells
 from qse_hw.synth.targets.split import show_ports
@@ -63,12 +62,7 @@ def measure_model_energy(point: Point, tokens: Sequence[int], *, cache: Cache | 
     config = point.unit.config
     assert isinstance(config, ModelConfig)
     words = parameter_words(config.integers, config.mixer)
-    key = {
-        "what": "energy of a model",
-        "verilog": digest(point.unit.text),
-        "target": point.target.describe(),
-        "tools": check_tools([point.target]),
-        "sources": sources.digest("synth"),
+    key = point_key("energy of a model", point, point.unit.text, "synth") | {
         "model": config.integers.formats.model,
         "parameters": hashlib.sha256(words.tobytes()).hexdigest(),
         "tokens": list(tokens),

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from qse_hw.golden.io import sources
 from qse_hw.golden.io.sources import FLOORS
-from qse_hw.golden.models.integer.document import write_formats
-from qse_hw.golden.models.mamba.checkpoint import save_model
 from qse_hw.rtl_gen.emit.emit import Emitted
 from qse_hw.rtl_gen.units.model import ModelConfig
 from qse_hw.synth import flow
@@ -103,9 +100,7 @@ def test_a_changed_energy_model_measures_again(edit, tmp_path, monkeypatch, room
 def test_a_changed_simulation_measures_a_model_again(edit, tmp_path, monkeypatch, room, again):
     calls, cache = [], Cache(tmp_path / "kept")
     monkeypatch.setattr("qse_hw.synth.model_energy._measure", lambda *given: calls.append(1) or {"n": len(calls)})
-    save_model(small.model(), tmp_path / "model", dtype=torch.float32)
-    write_formats(tmp_path / "formats.json", small.formats(local_bits=16, mode="shared"))
-    config = ModelConfig(model=str(tmp_path / "model"), calibration=str(tmp_path / "formats.json"))
+    config = ModelConfig(**small.saved(tmp_path))
     point = Point(Emitted(config=config, text="", ports=(), latency=1), Fake())
     first = measure_model_energy(point, [1, 2], cache=cache)
     assert measure_model_energy(point, [1, 3], cache=cache) != first

@@ -4,11 +4,12 @@ import json
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from qse_hw.golden.models.integer.image.header import HEADER, PART, TABLES, Header, schedule_crc, to_bytes
-from qse_hw.golden.models.integer.image.image import ParameterWords
+from qse_hw.golden.models.integer.image.image import ParameterWords, write_image
 from qse_hw.golden.models.integer.image.layout import ALIGNMENT, PARTS, SCALE, Place, Sizes, extents, place
 from qse_hw.golden.models.integer.parameters import Parameters
 from qse_hw.rtl_gen.mixer.config import MixerConfig
@@ -48,6 +49,14 @@ def image_words(parameters: Parameters, config: MixerConfig) -> ParameterWords:
     stored[: len(words)] = 0
     stored[: len(words), : words.shape[1]] = words
     return ParameterWords(stored, hardware_crc(config))
+
+
+def image_bytes(parameters: Parameters, config: MixerConfig, folder: Path) -> bytes:
+    """The image of an accelerator's model, written to the file ``model.img`` of the folder and read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, words = folder / "model.img", image_words(parameters, config)
+    write_image(path, parameters, rows=config.rows, columns=config.columns, words=words)
+    return path.read_bytes()
 
 
 @dataclass(frozen=True)

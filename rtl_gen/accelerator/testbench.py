@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qse_hw.golden.models.integer.image.image import write_image
-from qse_hw.rtl_gen.accelerator.image_words import image_words
+from qse_hw.rtl_gen.accelerator.image_words import image_bytes
 from qse_hw.rtl_gen.bus.register_files import constants
+from qse_hw.rtl_gen.emit.testbench_head import head, testbench_name
 
 if TYPE_CHECKING:
     from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
@@ -22,25 +22,11 @@ _CONSTANTS = {
 }  # fmt: skip
 _QUIET = 20000  # cycles in which nothing moves on any bus, besides those of a token's products, that fail
 
-_TEXT = """\
+_ABOUT = """\
 // Self-checking testbench of {top}: a host starts it, a memory with its image answers it, a sink takes its results:
-// the next tokens' ids at full speed, then logits with random pauses of memory, host and sink.
-//
-//   $ iverilog -g2005 -s {name} -o {name}.vvp {name}.v {sources} && vvp -n {name}.vvp
-//   $ verilator --binary --timing -Wno-fatal --top-module {name} {name}.v {sources} && obj_dir/V{name}
-//
-// It says "PASS n beats", and the exit status is 0; or "FAIL" and the reason, and $fatal ends the simulation, so that
-// the exit status is not 0. Run it where the files are that $readmemh names below. All but $fatal is Verilog-2005.
-`timescale 1ns/1ps
-module {name};
-  reg clk = 1'b0;
-  always #5 clk = ~clk;
-  reg rst = 1'b1;
-{declarations}
-  {top} dut (
-    {pins}
-  );
-
+// the next tokens' ids at full speed, then logits with random pauses of memory, host and sink."""
+_TEXT = """\
+{head}
   // registers, of {top}_registers.vh
 {registers}
   localparam [{address_high}:0] BASE = {address_bits}'h{base:x};
@@ -241,7 +227,7 @@ def accelerator_testbench(
     """
     if config.image.size > MAX_IMAGE:
         return {}
-    top, name, bus = config.top, f"tb_{config.top}", config.bus
+    top, name, bus = config.top, testbench_name(config.top), config.bus
     widths = {port["name"]: int(port["width"]) for port in ports}
     sequence_bits = widths.get("s_axis_tid", 0)
     vectors = config.vectors()
@@ -259,14 +245,10 @@ def accelerator_testbench(
     }
     memories = {"image": "memory", "tokens": "sent_tokens", "ids": "ids", "logits": "logits"}
     named = [one for one in constants(config.registers) if one.name in _CONSTANTS]
-    driven = [port for port in ports if port["name"] not in ("clk", "rst")]
     text = _TEXT.format(
+        head=head(_ABOUT.format(top=top), top, ports, sources=sources, values={}),
         top=top,
-        name=name,
         registers="\n".join(f"  localparam [31:0] {one.name} = 32'h{one.value:x};" for one in named),
-        sources=" ".join(sources),
-        declarations="\n".join(map(_declaration, driven)),
-        pins=",\n    ".join(f".{port['name']}({port['name']})" for port in ports),
         base=BASE,
         address_bits=bus.address_bits,
         address_high=bus.address_bits - 1,
@@ -290,15 +272,5 @@ def accelerator_testbench(
 def _bus_words(config: "AcceleratorConfig") -> list[int]:
     """The image, as the bus reads it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "image"
-        words = image_words(config.integers, config.mixer)
-        write_image(path, config.integers, rows=config.rows, columns=config.columns, words=words)
-        content, size = path.read_bytes(), config.bus_bits // 8
+        content, size = image_bytes(config.integers, config.mixer, Path(folder)), config.bus_bits // 8
     return [int.from_bytes(content[begin : begin + size], "little") for begin in range(0, len(content), size)]
-
-
-def _declaration(port: Mapping[str, Any]) -> str:
-    vector = f" [{port['width'] - 1}:0]" if port["width"] > 1 else ""
-    if port["direction"] == "output":
-        return f"  wire{vector} {port['name']};"
-    return f"  reg{vector} {port['name']} = {port['width']}'h0;"

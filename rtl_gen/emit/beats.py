@@ -62,4 +62,9 @@ def join_lanes(values: npt.NDArray[Any], width: int, lanes: int) -> list[int]:
     bits = (values.reshape(-1, lanes).astype(np.int64) & ((1 << width) - 1)).astype("<u8")
     flat = np.unpackbits(bits.view(np.uint8).reshape(-1, lanes, 8), axis=2, count=width, bitorder="little")
     packed = np.packbits(flat.reshape(-1, lanes * width), axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+    return from_rows(packed)
+
+
+def from_rows(rows: npt.NDArray[np.uint8]) -> list[int]:
+    """Beats of rows (beats, bytes), whose first byte is the lowest."""
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]

@@ -4,28 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qse_hw.rtl_gen.emit.beats import Beats, Stream
+from qse_hw.rtl_gen.emit.testbench_head import head, testbench_name
 
 _QUIET = 40  # with twice the latency: cycles after the last beat in which no other beat may come
 _PATIENCE = 2000  # with twenty times the latency: cycles without a beat after which the test fails
 
+_ABOUT = "// Self-checking testbench of {top}: its test vectors at full speed, then with random stalls on both sides."
 _TEXT = """\
-// Self-checking testbench of {top}: its test vectors at full speed, then with random stalls on both sides.
-//
-//   $ iverilog -g2005 -s {name} -o {name}.vvp {name}.v {sources} && vvp -n {name}.vvp
-//   $ verilator --binary --timing -Wno-fatal --top-module {name} {name}.v {sources} && obj_dir/V{name}
-//
-// It says "PASS n beats", and the exit status is 0; or "FAIL" and the reason, and $fatal ends the simulation, so that
-// the exit status is not 0. Run it where the files are that $readmemh names below. All but $fatal is Verilog-2005.
-`timescale 1ns/1ps
-module {name};
-  reg clk = 1'b0;
-  always #5 clk = ~clk;
-  reg rst = 1'b1;
-{declarations}
-  {top} dut (
-    {pins}
-  );
-
+{head}
 {memories}
   initial begin
 {readmemh}
@@ -181,7 +167,7 @@ def testbench(
         latency: of the unit, in cycles; the testbench's time limits follow from it.
         sources: names of the unit's Verilog files, for the commands in the testbench's comments.
     """
-    name = f"tb_{top}"
+    name = testbench_name(top)
     widths = {port["name"]: int(port["width"]) for port in ports}
     streams = (*beats.first, *beats.beside, beats.inputs, beats.outputs)
     width = {stream.name: sum(widths[port] for port in stream.payload) for stream in streams}
@@ -193,11 +179,7 @@ def testbench(
         return -(-width[stream.name] // 32)
 
     text = _TEXT.format(
-        top=top,
-        name=name,
-        sources=" ".join(sources),
-        declarations="\n".join(_declaration(port, beats.ports) for port in ports if port["name"] not in ("clk", "rst")),
-        pins=",\n    ".join(f".{port['name']}({port['name']})" for port in ports),
+        head=head(_ABOUT.format(top=top), top, ports, sources=sources, values=beats.ports),
         memories="\n".join(
             f"  reg [{width[stream.name] - 1}:0] beats_{stream.name} [0:{len(stream.beats) - 1}];" for stream in streams
         ),
@@ -246,15 +228,6 @@ def testbench(
     )  # fmt: skip
     loaded = "".join(f"  integer loaded_{stream.name} = 0;\n" for stream in beats.first)
     return {f"{name}.v": text.replace("  reg failed", f"{loaded}  reg failed", 1), **files}
-
-
-def _declaration(port: Mapping[str, Any], values: Mapping[str, int]) -> str:
-    width = port["width"]
-    vector = f" [{width - 1}:0]" if width > 1 else ""
-    if port["direction"] == "output":
-        return f"  wire{vector} {port['name']};"
-    value = values.get(port["name"], 0) % (1 << width)
-    return f"  reg{vector} {port['name']} = {width}'h{value:x};"
 
 
 def _payload(stream: Stream) -> str:

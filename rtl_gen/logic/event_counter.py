@@ -25,23 +25,31 @@ class EventCounter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        width = len(self.count)
         events = Signal(range(len(self.lanes) + 1))
-        total = Signal(width + 1)
-        m.d.sync += events.eq(_popcount(self.lanes))
-        # lanes are far fewer than 2**width. The total stops once it has passed its end, and the count saturates by an
-        # OR behind the register, which keeps it off the adder's path
-        past = total[width]
-        m.d.comb += self.count.eq(total[:width] | past.replicate(width))
-        with m.If(self.clear):
-            m.d.sync += total.eq(events)
-        with m.Elif(~past):
-            m.d.sync += total.eq(total + events)
+        m.d.sync += events.eq(popcount(self.lanes))
+        accumulate(m, events, clear=self.clear, count=self.count)
         return m
 
 
-def _popcount(bits: Value) -> Value:
+def popcount(bits: Value) -> Value:
+    """How many bits are 1."""
     if len(bits) == 1:
         return bits
     middle = len(bits) // 2
-    return _popcount(bits[:middle]) + _popcount(bits[middle:])
+    return popcount(bits[:middle]) + popcount(bits[middle:])
+
+
+def accumulate(m: Module, events: Signal, *, clear: Value, count: Signal) -> None:
+    """``count <= min((0 if clear else count) + events, its maximum)``.
+
+    The total stops once it has passed its end, and the count saturates by an OR behind the register, which keeps both
+    comparison and OR off the adder's path.
+    """
+    width = len(count)
+    total = Signal(max(width, len(events)) + 1)
+    past = Signal()
+    m.d.comb += [past.eq(total[width:].any()), count.eq(total[:width] | past.replicate(width))]
+    with m.If(clear):  # synthesis uses the flip-flops' reset, except for the few bits of events
+        m.d.sync += total.eq(events)
+    with m.Elif(~past):
+        m.d.sync += total.eq(total + events)

@@ -1,9 +1,10 @@
 """Sticky flags and a saturating counter: an encoder's events since the last clear."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from qse_hw.rtl_gen.logic.event_counter import accumulate, popcount
 from qse_hw.rtl_gen.units.shared import COUNTER_WIDTH
 
 
@@ -46,29 +47,12 @@ class Status(wiring.Component):
         for flag, lanes in ((self.saturated, self.saturated_lanes), (self.nan, self.nan_lanes)):
             m.d.sync += flag.eq((self.enable & lanes.any()) | (flag & ~self.clear))
         if self._counter_width:
-            width = self._counter_width
             # signals, since Amaranth converts an expression again at each use
             happened = Signal.like(self.saturated_lanes)
             events = Signal(range(len(happened) + 1))
-            total = Signal(max(width, len(events)) + 1)
-            past = Signal()
-            # The total stops once it has passed its end, and the count saturates by an OR behind the register, which
-            # keeps both comparison and OR off the adder's path.
             m.d.comb += [
                 happened.eq(self.saturated_lanes & self.enable.replicate(len(happened))),
-                events.eq(_popcount(happened)),
-                past.eq(total[width:].any()),
-                self.saturation_count.eq(total[:width] | past.replicate(width)),
+                events.eq(popcount(happened)),
             ]
-            with m.If(self.clear):  # synthesis uses the flip-flops' reset, except for the few bits of events
-                m.d.sync += total.eq(events)
-            with m.Elif(~past):
-                m.d.sync += total.eq(total + events)
+            accumulate(m, events, clear=self.clear, count=self.saturation_count)
         return m
-
-
-def _popcount(bits: Value) -> Value:
-    if len(bits) == 1:
-        return bits
-    middle = len(bits) // 2
-    return _popcount(bits[:middle]) + _popcount(bits[middle:])

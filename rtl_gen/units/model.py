@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from qse_hw.rtl_gen.emit.beats import Beats, join_lanes, stream
+from qse_hw.rtl_gen.emit.beats import Beats, from_rows, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.mixer.config import COLUMNS, HADAMARD_LANES, NORM_LANES, ROWS, SCAN_LANES, TAPS, MixerConfig
 from qse_hw.rtl_gen.units.option_kinds import Text
@@ -101,18 +101,23 @@ class ModelConfig(UnitConfig):
         """The streams of the vectors; None if those of the weights are longer than :data:`MOST_WEIGHTS`."""
         if TOKENS * self.mixer.product_cycles * self.rows * self.columns > MOST_WEIGHTS:
             return None
-        from qse_hw.golden.reference.matvec import M_BITS
+        from qse_hw.golden.reference.matvec import K_BITS, M_BITS
         from qse_hw.golden.reference.product_schedule import WIDE_BITS
+        from qse_hw.golden.reference.words import join_fields
+        from qse_hw.rtl_gen.mixer.model import token_beats
 
         vectors = self.vectors()
-        first = vectors.get("first", np.arange(TOKENS) == 0).astype(np.int64)
-        top = (first | vectors.get("sequence", np.zeros(TOKENS, np.int64)) << 1)[:, None]
-        values = (vectors["residual"] & ((1 << WIDE_BITS) - 1)) | top << WIDE_BITS
-        scales = (vectors["scale_m"] | vectors["scale_k"] << M_BITS).tolist()
-        weights = join_lanes(vectors["weights"], 8, self.rows * self.columns)
+        first = vectors.get("first", np.arange(TOKENS) == 0).tolist()
+        numbers = vectors.get("sequence", np.zeros(TOKENS, np.int64)).tolist()
+        values = [
+            token_beats(residual, first=begins, sequence=number, sequences=self.sequences)
+            for residual, begins, number in zip(vectors["residual"], first, numbers, strict=True)
+        ]
+        scales = from_rows(join_fields([(vectors["scale_m"], M_BITS), (vectors["scale_k"], K_BITS)]))
+        weights = from_rows(vectors["weights"].view(np.uint8))
         return Beats(
-            inputs=stream("i", values.reshape(-1).tolist()),
-            first=(stream("parameters", [int.from_bytes(word.tobytes(), "little") for word in vectors["parameters"]]),),
+            inputs=stream("i", from_rows(np.concatenate(values))),
+            first=(stream("parameters", from_rows(vectors["parameters"])),),
             beside=(stream("weights", TOKENS * weights), stream("scales", TOKENS * scales)),
             outputs=stream("o", join_lanes(vectors["logits"], WIDE_BITS, 1)),
         )

@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
+from qse_hw.rtl_gen.accelerator.image_words import image_bytes
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
 from qse_hw.sim.accelerator.accelerator import PATIENCE, Accelerator
-from qse_hw.sim.accelerator.bus_program import BusProgram, image_bytes
+from qse_hw.sim.accelerator.bus_program import BusProgram
 from qse_hw.sim.accelerator.library import ALWAYS, Ran
 
 
@@ -35,7 +36,7 @@ class BusAccelerator(Accelerator):
     ) -> None:
         config = config if config.taps else replace(config, taps=True)  # a new one reads the model again
         self.parameters, self.config = config.integers, config.mixer
-        unit, image = build(config), image_bytes(config, folder)
+        unit, image = build(config), image_bytes(config.integers, config.mixer, folder)
         self._widths = {port["name"]: port["width"] for port in unit.ports}
         self.image_map = config.image
         self._words = len(image) * 8 // config.bus_bits * (1 + ALWAYS // share)

@@ -169,14 +169,3 @@ class BusProgram(Simulation):
         return Ran(beats.view(np.uint8).reshape(-1, 4), taps[:rows], tap_cycles[:rows], token.cycles, self._beats)
 
 
-def image_bytes(config: AcceleratorConfig, folder: Path) -> bytes:
-    """The image of an accelerator's model, written to a file of the folder and read."""
-    from qse_hw.golden.models.integer.image.image import write_image
-    from qse_hw.rtl_gen.accelerator.image_words import image_words
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path, words = folder / "model.img", image_words(config.integers, config.mixer)
-    write_image(path, config.integers, rows=config.rows, columns=config.columns, words=words)
-    return path.read_bytes()
-
-

@@ -11,7 +11,6 @@ from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.presets import format_from_json, format_to_json
 from qse_hw.golden.formats.scale import Scale
-from qse_hw.golden.io import sources
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig, unit_class
 from qse_hw.rtl_gen.units.option_kinds import RUNTIME
@@ -19,7 +18,7 @@ from qse_hw.rtl_gen.units.options import configure, options, read
 from qse_hw.rtl_gen.units.shared import SCALE_BITS
 from qse_hw.study.sweep.spec import FITTED, Spec
 from qse_hw.synth import flow, report, targets
-from qse_hw.synth.cache import Cache, digest
+from qse_hw.synth.cache import Cache
 from qse_hw.synth.targets.base import Target
 from qse_hw.synth.targets.cells import Cells
 
@@ -88,14 +87,7 @@ def config(unit: str, made: Json) -> UnitConfig:
 
 def key(point: flow.Point, seeds: int) -> Json:
     """All that a point's cost depends on."""
-    return {
-        "what": "sweep point",
-        "verilog": digest(point.wrapped),
-        "target": point.target.describe(),
-        "tools": flow.check_tools([point.target]),
-        "sources": sources.digest("qse_hw"),
-        "seeds": seeds,
-    }
+    return flow.point_key("sweep point", point, point.wrapped, "qse_hw") | {"seeds": seeds}
 
 
 def files(target: Target) -> dict[str, str]:

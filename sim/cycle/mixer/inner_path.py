@@ -36,9 +36,9 @@ class InnerTiming:
     def __init__(self, config: MixerConfig, *, x: Slice, y: Sink, log: Log) -> None:
         self._config, self._x, self._log = config, x, log
         activation = Pipeline(Activation(config.activation_config).latency, self._activated)
-        self._activation = activation
+        self._activation, convolved = activation, Slice(log.kept("x_in", activation.put))
         self.conv_input = SlicedPipeline(
-            Convolution(config.convolution_config).latency, log.kept("x_in", activation.put), log.noting("conv_sum")
+            Convolution(config.convolution_config).latency, convolved, log.kept("conv_sum", convolved.put)
         )
         self._waiting_x, self._waiting_dt, self._gates = (Fifo(config.d_inner) for _ in range(3))
 
@@ -61,7 +61,10 @@ class InnerTiming:
         encoder = Pipeline(Encoder(config.y_encoder).latency, y)
         hadamard = HadamardTiming(Hadamard(config.hadamard_config), log.kept("y_in", encoder.put))
         pack = Pack(size=config.d_inner, narrow=1, wide=lanes, sink=hadamard.put)
-        self._gate = SlicedPipeline(Gate(config.gate_config).latency, pack.put, log.noting("gated"))
+        multiplied = Slice(pack.put)
+        self._gate = SlicedPipeline(
+            Gate(config.gate_config).latency, multiplied, log.kept("gated", multiplied.put)
+        )
         self._gate_queue = Room(WAITING)
         self._rotation = encoder, hadamard, pack
 

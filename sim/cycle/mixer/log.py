@@ -1,8 +1,6 @@
 """When the values of each tensor pass."""
 
 from collections import defaultdict
-from collections.abc import Callable
-from functools import partial
 
 from qse_hw.sim.cycle.mixer.parts import NEVER, Sink
 
@@ -26,10 +24,6 @@ class Log:
     def keep_run(self, name: str, first: int, beats: int) -> None:
         """Beats pass in so many cycles, from ``first`` on."""
         self.cycles[name] += range(first, first + beats)
-
-    def noting(self, name: str) -> Callable[[int], int]:
-        """What :meth:`keep` does for this tensor."""
-        return partial(self.keep, name)
 
     def kept(self, name: str, sink: Sink) -> Sink:
         """``sink``, which keeps the cycles of what it takes."""

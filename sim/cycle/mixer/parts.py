@@ -129,37 +129,6 @@ class Pipeline:
         return tuple((since(first, now), since(end, now)) for first, end in self._open if end >= now)
 
 
-class SlicedPipeline(Pipeline):
-    """A pipeline that a register slice stops, with the slice: it stands still while this holds two beats.
-
-    Args:
-        latency: stages of the pipeline.
-        sink: what takes the slice's beats.
-        enters: is told when each beat enters the slice.
-    """
-
-    def __init__(self, latency: int, sink: Sink, enters: Callable[[int], object]) -> None:
-        super().__init__(latency, sink)
-        self._enters = enters
-        self._left = -1  # when the last beat left the slice
-
-    def put(self, cycle: int) -> int:
-        """Offer a beat."""
-        cycle = self.earliest(cycle)
-        if cycle >= NEVER:
-            return NEVER
-        arrival = self.enter(cycle)
-        self._enters(arrival)
-        there = arrival + RegisterSlice.latency
-        self.wait(there, self._left + 1)
-        self._left = self._sink(max(there, self._left + 1))
-        return cycle
-
-    def state(self, now: int) -> Hashable:
-        """All that the cycles after ``now`` depend on."""
-        return super().state(now), since(self._left, now)
-
-
 class Slice:
     """:class:`qse_hw.rtl_gen.logic.register_slice.RegisterSlice`: two beats; ``sink`` takes them."""
 
@@ -183,6 +152,33 @@ class Slice:
     def state(self, now: int) -> Hashable:
         """All that the cycles after ``now`` depend on."""
         return since(self._before, now), since(self._left, now)
+
+
+class SlicedPipeline(Pipeline):
+    """A pipeline that the register slice behind it stops: it stands still while that holds two beats.
+
+    Args:
+        latency: stages of the pipeline.
+        part: the slice.
+        sink: leads into it.
+    """
+
+    def __init__(self, latency: int, part: Slice, sink: Sink) -> None:
+        super().__init__(latency, sink)
+        self._slice = part
+
+    def put(self, cycle: int) -> int:
+        """Offer a beat."""
+        cycle = self.earliest(cycle)
+        if cycle >= NEVER:
+            return NEVER
+        after = self._sink(self.enter(cycle)) + 1
+        self.wait(after, self._slice.earliest(after))
+        return cycle
+
+    def state(self, now: int) -> Hashable:
+        """All that the cycles after ``now`` depend on."""
+        return super().state(now), self._slice.state(now)
 
 
 class Pack:

@@ -85,8 +85,9 @@ class MixerTiming:
         self._pack = Pack(
             size=config.d_model, narrow=1, wide=config.norm_lanes, sink=self.log.kept("norm_in", self._norm.put)
         )
+        updated = Slice(self._updated)
         self.residual = SlicedPipeline(
-            Residual(config.residual_config).latency, self._updated, self.log.noting("residual")
+            Residual(config.residual_config).latency, updated, self.log.kept("residual", updated.put)
         )
         low = Encoder(low_encoder(config.dt_low_format, config.target))
         self._low = Pipeline(low.latency, self.log.kept("dt_low", operands["dt_low"].put))

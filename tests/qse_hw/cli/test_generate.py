@@ -1,7 +1,6 @@
 """generate: every form's text and tokens, what is refused; the Verilog is in tests/sim/accelerator and below."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,18 +18,10 @@ BYTES = 256
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A small byte-level Mamba-1, its formats, shared and not, and those of another model."""
-    from qse_hw.golden.models.integer.calibrate import calibrate_integer
-    from qse_hw.golden.models.integer.options import Options
-
     folder = tmp_path_factory.mktemp("generate")
-    model = small.noisy(replace(small.KINDS["mamba1"][0], vocab_size=BYTES))
-    save_model(model, folder / "model", dtype=torch.float32)
-    text = torch.randint(0, BYTES, (512,), generator=torch.Generator().manual_seed(3))
-    for name, options in {
-        "shared": Options(spec="se8:L=8", objective="x", mode="shared", local_bits=16),
-        "coded": Options(spec="se8:L=8", objective="x", mode="shared"),
-    }.items():
-        write_formats(folder / f"{name}.json", calibrate_integer(model, text, tokens=512, options=options))
+    save_model(small.byte_model(), folder / "model", dtype=torch.float32)
+    for name, options in {"shared": {"mode": "shared", "local_bits": 16}, "coded": {"mode": "shared"}}.items():
+        write_formats(folder / f"{name}.json", small.byte_formats(**options))
     write_formats(folder / "other.json", small.formats())
     return folder
 

@@ -1,7 +1,6 @@
 """synth model --energy: a small model and its baseline on standard cells, and what is refused."""
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +9,7 @@ import torch
 
 from qse_hw.cli import main
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.calibrate import calibrate_integer
 from qse_hw.golden.models.integer.document import write_formats
-from qse_hw.golden.models.integer.options import Options
 from qse_hw.golden.models.mamba.checkpoint import save_model
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.model import ModelConfig
@@ -25,7 +22,6 @@ from tests.golden.models.integer import small
 from tests.synth.small import SMALL
 from tests.synth.units import SMALL as UNIT
 
-BYTES = 256
 TEXT = b"abac"
 
 
@@ -33,12 +29,9 @@ TEXT = b"abac"
 def files(tmp_path_factory):
     """A small byte-level Mamba-1, its formats twice, a text."""
     folder = tmp_path_factory.mktemp("energy")
-    model = small.noisy(replace(small.KINDS["mamba1"][0], vocab_size=BYTES))
-    save_model(model, folder / "model", dtype=torch.float32)
-    ids = torch.randint(0, BYTES, (512,), generator=torch.Generator().manual_seed(3))
+    save_model(small.byte_model(), folder / "model", dtype=torch.float32)
     for name, spec in (("soft", "se8:L=8"), ("plain", "int8")):
-        options = Options(spec=spec, objective="x", mode="shared", local_bits=16)
-        write_formats(folder / f"{name}.json", calibrate_integer(model, ids, tokens=512, options=options))
+        write_formats(folder / f"{name}.json", small.byte_formats(spec=spec, mode="shared", local_bits=16))
     (folder / "text").write_bytes(TEXT)
     return folder
 

@@ -1,13 +1,10 @@
 """An accelerator's own testbench: it passes, and says what is wrong where something is."""
 
 import pytest
-import torch
 
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
-from qse_hw.golden.models.integer.document import write_formats
 from qse_hw.golden.models.integer.image.layout import PARTS
 from qse_hw.golden.models.integer.options import Options
-from qse_hw.golden.models.mamba.checkpoint import save_model
 from qse_hw.golden.models.mamba.model import MambaConfig
 from qse_hw.rtl_gen.accelerator import testbench as module
 from qse_hw.rtl_gen.emit.emit import write
@@ -18,24 +15,16 @@ from tests.rtl_gen.emit.test_testbench import SIMULATORS, compiled, run
 TINY = MambaConfig(d_model=8, n_layer=1, vocab_size=16, d_state=2, dt_rank=1)
 
 
-def files(folder, model, formats):
-    """The options that say where a model and its formats are."""
-    save_model(model, folder / "model", dtype=torch.float32)
-    write_formats(folder / "formats.json", formats)
-    return {"model": str(folder / "model"), "calibration": str(folder / "formats.json")}
-
-
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     model, options = small.noisy(TINY), Options(spec="se8:L=8", objective="x", local_bits=16, mode="shared")
     formats = calibrate_integer(model, small.text() % TINY.vocab_size, tokens=512, options=options)
-    return files(tmp_path_factory.mktemp("tiny"), model, formats)
+    return small.saved(tmp_path_factory.mktemp("tiny"), model, formats)
 
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory):
-    formats = small.formats(local_bits=16, mode="shared")
-    return files(tmp_path_factory.mktemp("small"), small.model(), formats)
+    return small.saved(tmp_path_factory.mktemp("small"))
 
 
 def written(config, simulator, folder):

@@ -5,12 +5,9 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from qse_hw.cli import main
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.integer.document import write_formats
-from qse_hw.golden.models.mamba.checkpoint import save_model
 from qse_hw.rtl_gen.bus.registers import ACCESS, ADDRESS_WIDTH
 from qse_hw.rtl_gen.emit.emit import ports
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
@@ -21,10 +18,7 @@ from tests.golden.models.integer import small
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A model's folder and its formats."""
-    folder = tmp_path_factory.mktemp("model")
-    save_model(small.model(), folder / "model", dtype=torch.float32)
-    write_formats(folder / "formats.json", small.formats(local_bits=16, mode="shared"))
-    return {"model": str(folder / "model"), "calibration": str(folder / "formats.json")}
+    return small.saved(tmp_path_factory.mktemp("model"))
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from cocotb_tools.runner import get_results
 
-from qse_hw.golden.models.integer.document import write_formats
 from qse_hw.golden.models.integer.model import IntegerMamba
-from qse_hw.golden.models.mamba.checkpoint import save_model
+from qse_hw.rtl_gen.accelerator.image_words import image_bytes
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
-from qse_hw.sim.accelerator.bus_program import image_bytes
 from qse_hw.sim.simulators import simulate
 from tests.golden.models.integer import small
 from tests.sim.accelerator.bus_bench import FOLDER_VARIABLE
@@ -30,14 +27,9 @@ BUSES = {
 def built(request, tmp_path_factory):
     """A folder with the compiled unit, an image, and what the integer model says to two sequences."""
     folder = tmp_path_factory.mktemp("bus")
-    save_model(small.model(), folder / "model", dtype=torch.float32)
-    write_formats(folder / "formats.json", small.formats(local_bits=16, mode="shared"))
-    config = AcceleratorConfig(
-        model=str(folder / "model"), calibration=str(folder / "formats.json"), scan_lanes=2,
-        **BUSES[request.param],
-    )  # fmt: skip
+    config = AcceleratorConfig(**small.saved(folder), scan_lanes=2, **BUSES[request.param])
     parameters = config.integers
-    image_bytes(config, folder)
+    image_bytes(config.integers, config.mixer, folder)
     ids, model, tokens = small.text().numpy(), IntegerMamba(parameters), {}
     for name, own in (("first", ids[:4]), ("second", ids[40:42])):
         tokens |= {f"{name}_ids": own, f"{name}_logits": model.forward(own[None], model.start(1))[0]}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,10 +11,12 @@ from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.models.integer.calibrate import calibrate_integer
+from qse_hw.golden.models.integer.document import write_formats
 from qse_hw.golden.models.integer.formats import ChannelFormat, LayerFormats, ModelFormats, ScaledChannels
 from qse_hw.golden.models.integer.mamba1.formats import Mamba1Formats
 from qse_hw.golden.models.integer.mamba2.formats import Mamba2Formats
 from qse_hw.golden.models.integer.options import Options
+from qse_hw.golden.models.mamba.checkpoint import save_model
 from qse_hw.golden.models.mamba.initial import initialize
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Config, Mamba, MambaConfig
@@ -59,6 +62,37 @@ def formats(kind: str = "mamba1", **options: Any) -> ModelFormats:
     """Formats found in a second; the options are those of the calibrator."""
     chosen = Options(**({"spec": "se8:L=8", "objective": "x"} | options))
     return calibrate_integer(model(kind), text(), tokens=512, options=chosen)
+
+
+def saved(
+    folder: Path, made: Mamba | None = None, model_formats: ModelFormats | None = None
+) -> dict[str, str]:
+    """Options of a whole model's unit: the folder of a model, and the file of its formats, which are written here.
+
+    Args:
+        folder: for both.
+        made: the model; None: :func:`model`.
+        model_formats: None: those of that model that its layers share, with 16 bits for local tensors.
+    """
+    save_model(made or model(), folder / "model", dtype=torch.float32)
+    write_formats(folder / "formats.json", model_formats or formats(local_bits=16, mode="shared"))
+    return {"model": str(folder / "model"), "calibration": str(folder / "formats.json")}
+
+
+BYTES = 256
+
+
+@cache
+def byte_model() -> Mamba:
+    """As :func:`model`, of bytes as tokens."""
+    return noisy(replace(KINDS["mamba1"][0], vocab_size=BYTES))
+
+
+def byte_formats(**options: Any) -> ModelFormats:
+    """Formats of :func:`byte_model`; the options are those of the calibrator."""
+    ids = torch.randint(0, BYTES, (512,), generator=torch.Generator().manual_seed(3))
+    chosen = Options(**({"spec": "se8:L=8", "objective": "x"} | options))
+    return calibrate_integer(byte_model(), ids, tokens=512, options=chosen)
 
 
 ROUGH_STEPS = {"x": 8, "dt_low": 16, "y": 64}  # steps are so much finer

@@ -87,7 +87,12 @@ class Sliced(wiring.Component):
 def test_sliced_pipeline(latency, rng):
     stimulus, enters = given(rng, 200, 1), []
     trace = simulate(Sliced(latency), stimulus)
-    assert run(stimulus, lambda sink: SlicedPipeline(latency, sink, enters.append)) == passed(trace)
+
+    def part(sink):
+        behind = Slice(sink)
+        return SlicedPipeline(latency, behind, lambda cycle: enters.append(cycle) or behind.put(cycle))
+
+    assert run(stimulus, part) == passed(trace)
     assert [cycle for cycle in enters if cycle < CYCLES] == np.flatnonzero(trace["enters"]).tolist()
 
 
