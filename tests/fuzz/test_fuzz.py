@@ -8,7 +8,7 @@ from tests.fuzz.arguments import LEFT_OUT, SOUND, actions, parser
 from tests.fuzz.oracle import PHASES, check
 from tests.fuzz.targets import TARGETS
 
-FULL = 50  # times as many cases in the long run
+FULL = 20  # times as many cases in the long run
 
 
 def run(name, times):

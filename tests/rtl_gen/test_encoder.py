@@ -52,7 +52,7 @@ def configurations():
                     yield pytest.param(
                         name, input_name, runtime, bits,
                         id=f"{name}-{input_name}-{'runtime' if runtime else 'constant'}-{bits}",
-                        marks=() if short else pytest.mark.full,
+                        marks=() if short else pytest.mark.full(2),
                     )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def test_s16_at_every_edge(name):
     check(name, "s16", scale, patterns)
 
 
-@pytest.mark.full
+@pytest.mark.full(2)
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("input_name", ["fp16", "bf16", "s16"])
 def test_exhaustively_against_the_oracle(name, input_name):

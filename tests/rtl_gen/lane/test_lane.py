@@ -89,7 +89,7 @@ CASES = [
     ("se8", "bf16"), ("se8-silu", "bf16"), ("int8", "bf16"), ("se9-paper", "bf16"), ("se8", "s32e-20"),
     ("se8-silu", "s16"), ("int8", "s16"),
 ]  # fmt: skip
-full = pytest.mark.full
+half = pytest.mark.full(2)
 
 
 @pytest.mark.every(18)
@@ -97,7 +97,7 @@ full = pytest.mark.full
     ("name", "input_name", "how"),
     # every case and every implementation, not all pairs of them but with --full
     [
-        pytest.param(*case, *how.values, id=f"{'-'.join(case)}-{how.id}", marks=[] if (n - h) % 4 == 0 else full)
+        pytest.param(*case, *how.values, id=f"{'-'.join(case)}-{how.id}", marks=[] if (n - h) % 4 == 0 else half)
         for n, case in enumerate(CASES)
         for h, how in enumerate(HOW)
     ],

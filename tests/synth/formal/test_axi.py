@@ -9,6 +9,7 @@ from tests.synth.formal.units import OFFSET, TINY, encoder
 
 QUANTIZER = QuantizerConfig(format=OFFSET, input=input_type("s8"), scale=Scale.from_step(4.0, 4), pipeline=0)
 TWO_LANES = QuantizerConfig(format=TINY, input=input_type("s8"), scale=Scale.from_step(4.0, 4), lanes=2)
+FAULTS = 19
 
 
 def task(name, config=QUANTIZER):
@@ -28,18 +29,21 @@ def test_all_proved(tmp_path, config):
         assert result.passed, (task.name, result.tail)
 
 
-@pytest.mark.full
-def test_faults(tmp_path):
-    for number, fault in enumerate(axi.faults(QUANTIZER)):
-        result = run(fault.task, tmp_path / str(number))
-        assert fault.caught(result), (fault.name, result.tail)
+@pytest.fixture(scope="module")
+def faults():
+    return axi.faults(QUANTIZER)
 
 
-@pytest.mark.full
-def test_fault(tmp_path):
-    fault = next(fault for fault in axi.faults(QUANTIZER) if fault.catches == "okay_or_slverr")
+@pytest.mark.full(3)
+@pytest.mark.parametrize("number", range(FAULTS))
+def test_fault(faults, number, tmp_path):
+    fault = faults[number]
     result = run(fault.task, tmp_path)
-    assert fault.caught(result), result.tail
+    assert fault.caught(result), (fault.name, result.tail)
+
+
+def test_every_fault_is_tried(faults):
+    assert len(faults) == FAULTS
 
 
 def test_map_is_the_documented_one():
