@@ -66,6 +66,11 @@ verification: formal exhaustive whole-model mutate mutate-python coverage fuzz o
 formal: $(INSTALLED)
 	$(BIN)/python -m qse_hw prove --all --jobs 2 --json $(RESULTS)/verify-formal.json
 	$(BIN)/python -m qse_hw prove --all --faults --jobs 2 --json $(RESULTS)/verify-formal-faults.json
+	$(BIN)/python -m qse_hw calibrate --recipe integer --mode shared --local-bits 16 -o $(VENV)/formal.json
+	$(BIN)/python -m qse_hw prove accelerator --calibration $(VENV)/formal.json --jobs 2 \
+		--json $(RESULTS)/verify-formal-memory.json
+	$(BIN)/python -m qse_hw prove accelerator --calibration $(VENV)/formal.json --jobs 2 --faults \
+		--json $(RESULTS)/verify-formal-memory-faults.json
 
 exhaustive: $(INSTALLED)
 	$(BIN)/python -m qse_hw exhaust --all --json $(RESULTS)/verify-exhaustive.json

@@ -30,15 +30,15 @@ COLUMNS = {
     "whole-model": ("run", "values", "cycles", "wrong_codes", "wrong_values", "missing", "extra", "violations"),
 }  # fmt: skip
 DEPENDS_ON = {
-    "formal": age.SYNTHESIS, "formal-faults": age.SYNTHESIS, "exhaustive": age.SIMULATION,
-    "exhaustive-fp32": age.SIMULATION, "whole-model": age.SIMULATION, "mutation-netlist": (*age.SIMULATION, "synth"),
-    "mutation-python": (*age.SIMULATION, age.TESTS), "coverage": age.ALL, "fuzz": age.FLOORS,
-    "oracles": age.SIMULATION, "reproducibility": ("golden", "rtl_gen"),
+    **dict.fromkeys(("formal", "formal-faults", "formal-memory", "formal-memory-faults"), age.SYNTHESIS),
+    **dict.fromkeys(("exhaustive", "exhaustive-fp32", "whole-model", "oracles"), age.SIMULATION),
+    "mutation-netlist": (*age.SIMULATION, "synth"), "mutation-python": (*age.SIMULATION, age.TESTS),
+    "coverage": age.ALL, "fuzz": age.FLOORS, "reproducibility": ("golden", "rtl_gen"),
 }  # fmt: skip
 """The parts of the sources that each result depends on."""
 ORDER = (
-    "formal", "formal-faults", "exhaustive", "exhaustive-fp32", "whole-model", "mutation-netlist", "mutation-python",
-    "coverage", "fuzz", "oracles", "reproducibility",
+    "formal", "formal-faults", "formal-memory", "formal-memory-faults", "exhaustive", "exhaustive-fp32", "whole-model",
+    "mutation-netlist", "mutation-python", "coverage", "fuzz", "oracles", "reproducibility",
 )  # fmt: skip
 
 
@@ -91,9 +91,9 @@ def duration(seconds: float) -> str:
 def items(name: str, document: dict[str, Any]) -> str:
     """A row per thing checked, with the columns of :data:`COLUMNS`; of proofs a row per unit."""
     checked = document["items"]
-    if name == "formal":
+    if name in ("formal", "formal-memory"):
         return proofs(checked)
-    if name == "formal-faults":
+    if name in ("formal-faults", "formal-memory-faults"):
         return faults(checked)
     if name == "coverage":
         return coverage(checked)
@@ -121,7 +121,7 @@ def proofs(checked: list[dict[str, Any]]) -> str:
 
 def kind_of(item: dict[str, Any]) -> str:
     """Whether a proof has no bound, covers a window, or shows that a case is reached."""
-    return "reached" if "reached" in item else "unbounded" if item["how"] == "unbounded" else "window"
+    return "reached" if "reached" in item else "unbounded" if item["how"].startswith("unbounded") else "window"
 
 
 def faults(checked: list[dict[str, Any]]) -> str:

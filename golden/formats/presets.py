@@ -5,6 +5,7 @@ A format is named ``NAME``, ``NAME:key=value,...`` (a preset with parameters, e.
 
 import os
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,40 @@ PRESETS: dict[str, Callable[..., SegmentedFormat]] = {
     "se8-silu": se8_silu,
     "se9-paper": se9_paper,
 }
+
+_READ_BACK: dict[str, Callable[[SegmentedFormat], dict[str, int]]] = {
+    "int8": lambda format: {"narrow_range": int(format.narrow_range)},
+    "int8-asym": lambda format: {"zero_point": format.zero_point},
+    "se8": lambda format: {"L": format.segments[0].codes // 4},
+    "se8-silu": lambda format: {
+        "K": format.segments[0].codes,
+        "zero_point": format.zero_point,
+        "f": -format.segments[0].log2_step,
+        "g": format.segments[-1].log2_step,
+    },
+    "se9-paper": lambda format: {},
+}
+"""The parameters with which a format of the preset was made."""
+
+
+def spec_of(format: SegmentedFormat) -> str:
+    """What :func:`load_format` takes for ``format``, such as ``se8:L=12``, without parameters at their defaults.
+
+    The name of a format that no preset gives is returned as it is.
+    """
+    make = PRESETS.get(format.name)
+    if make is None:
+        return format.name
+    parameters = _READ_BACK[format.name](format)
+    try:
+        if make(**parameters) != format:
+            return format.name
+    except InputError:  # another format of that name, whose segments are beyond the preset's parameters
+        return format.name
+    defaults = {name: parameter.default for name, parameter in signature(make).parameters.items()}
+    given = ",".join(f"{name}={value}" for name, value in parameters.items() if value != defaults[name])
+    return f"{format.name}:{given}" if given else format.name
+
 
 _INTEGER = {"type": "integer", "minimum": -MAX_REACH, "maximum": MAX_REACH}
 SCHEMA: dict[str, Any] = {

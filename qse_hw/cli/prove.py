@@ -13,6 +13,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.study.console import console, table
 from qse_hw.study.sources import integer
+from qse_hw.synth.formal import PROVED
 
 if TYPE_CHECKING:
     from qse_hw.rtl_gen.emit.unit import UnitConfig
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="with --all: a shorter list, about a minute")
     _add_common(parser)
     parser.set_defaults(property=None, faults=False, jobs=1, timeout=900, json=None, keep=None)
-    add_unit_parsers(parser, _add_common, required=False)
+    add_unit_parsers(parser, _add_common, names=PROVED, required=False)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +116,7 @@ def _jobs(configs: Sequence["UnitConfig"], args: argparse.Namespace) -> list[_Jo
         if not jobs and known:
             raise InputError(f"Property must be one of {', '.join(known)}, not {args.property!r}")
     if not jobs:
-        raise InputError(f"Unit {args.unit} has no properties to prove")
+        raise InputError(f"Unit {args.unit} has no faulty variant with these options; leave out --faults")
     return jobs
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
 from qse_hw.rtl_gen.emit.fusesoc import core
+from qse_hw.rtl_gen.emit.heading import headed
 from qse_hw.rtl_gen.emit.tidy import tidy
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 
@@ -70,19 +71,34 @@ class VerilogPlatform:
 
 def emit(config: UnitConfig) -> Emitted:
     """Build the unit and convert it to Verilog."""
+    component = config.component()
+    text = _verilog(component, config.top)
+    return Emitted(
+        config=config, text=text, ports=ports(config, component), latency=component.latency, models=_models(text)
+    )
+
+
+def part(config: UnitConfig, name: str, component: Any) -> Emitted:
+    """A part of a unit by itself, as the module ``name``, for proofs: its ports have no meanings, and no latency."""
+    text = _verilog(component, name)
+    bare = tuple({**port, "meaning": ""} for port in _bare_ports(component))
+    return Emitted(config=config.named(name), text=text, ports=bare, latency=0, models=_models(text))
+
+
+def _verilog(component: Any, name: str) -> str:
     from amaranth.back import verilog
 
-    component = config.component()
     text = verilog.convert(
-        component, name=config.top, platform=VerilogPlatform(), emit_src=False, strip_internal_attrs=True
+        component, name=name, platform=VerilogPlatform(), emit_src=False, strip_internal_attrs=True
     )
-    text = tidy(str(text), config.top)
-    models = {
+    return tidy(str(text), name)
+
+
+def _models(text: str) -> dict[str, str]:
+    """The cells' simulation models, by file name, that the Verilog needs."""
+    return {
         path.name: path.read_text(encoding="utf-8") for path in sorted(MODELS.glob("*.v")) if f"{path.stem} " in text
     }
-    return Emitted(
-        config=config, text=text, ports=ports(config, component), latency=component.latency, models=models
-    )
 
 
 def manifest(unit: Emitted) -> dict[str, Any]:
@@ -108,6 +124,11 @@ def ports(config: UnitConfig, component: Any) -> tuple[dict[str, Any], ...]:
 
 
 def _ports(component: Any, meanings: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for port in _bare_ports(component):
+        yield {**port, "meaning": meanings[port["name"]]}
+
+
+def _bare_ports(component: Any) -> Iterator[dict[str, Any]]:
     from amaranth.hdl import Shape, Value
     from amaranth.lib.wiring import In
 
@@ -117,7 +138,7 @@ def _ports(component: Any, meanings: Mapping[str, str]) -> Iterator[dict[str, An
         direction = "input" if member.flow == In else "output"
         ports.append(("__".join(map(str, path)), direction, shape.width, shape.signed))
     for name, direction, width, signed in ports:
-        yield {"name": name, "direction": direction, "width": width, "signed": signed, "meaning": meanings[name]}
+        yield {"name": name, "direction": direction, "width": width, "signed": signed}
 
 
 def companions(unit: Emitted) -> dict[str, str]:
@@ -140,7 +161,7 @@ def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
     mine = f"{config.top}_" if config.has_name else ""
     vectors, described = f"{mine}vectors.npz", f"{mine}{MANIFEST}"
     _refuse_another(config, directory / described)
-    unit = emit(config)
+    unit = headed(emit(config))
     arrays: dict[str, Any] = config.vectors()
     texts = {f"{config.top}.v": unit.text, **unit.models, **companions(unit), **config.files()}
     texts[described] = json.dumps(manifest(unit), indent=1) + "\n"

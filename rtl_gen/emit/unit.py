@@ -22,7 +22,7 @@ UNITS = (
 
 
 WHOLE = ("model", "accelerator")
-"""Whole models, with streams and with buses: they are generated and synthesized, but neither swept nor proved."""
+"""Whole models, with streams and with buses: they are generated and synthesized, but not swept."""
 
 
 class UnitConfig(ABC):

@@ -41,7 +41,10 @@ class Fifo(wiring.Component):
         width = len(self.i.payload)
         m.submodules.memory = memory = BlockRam(width=width, depth=self._depth, target=self._target)
         m.submodules.waiting = waiting = Queue(width=width, depth=WAITING)
-        held = Signal(range(self._depth + 1))  # words in the memory
+        # words that went into the memory, and out of it: one counter of what is in it would wait for both handshakes
+        written = Signal(range(self._depth + 1))
+        issued = Signal.like(written)
+        held = Signal.like(written)
         free = Signal(init=1)  # for two words, a cycle ago
         reserved = Signal(range(WAITING + 1))
         room = Signal(init=1)
@@ -54,7 +57,8 @@ class Fifo(wiring.Component):
         with m.If(issue):
             place, _ = count(m, self._depth, "place")
         m.d.sync += [
-            held.eq(held + accepted - issue),
+            written.eq(written + accepted),
+            issued.eq(issued + issue),
             free.eq(held < self._depth - 1),
             reserved.eq(reserved + issue - left),
             room.eq(reserved < WAITING - 1),
@@ -63,7 +67,8 @@ class Fifo(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(free),
             accepted.eq(self.i.valid & free),
-            issue.eq(room & (held != 0)),
+            held.eq(written - issued),
+            issue.eq(room & (written != issued)),
             left.eq(waiting.valid & self.o.ready),
             memory.write.eq(accepted),
             memory.write_place.eq(write_place),

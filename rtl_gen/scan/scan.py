@@ -9,7 +9,7 @@ from qse_hw.golden.reference.scan import COEFFICIENT_BITS, DELTA_BITS, FLOW_BITS
 from qse_hw.rtl_gen.lane.multiplier import Multiplier, multiplier_latency
 from qse_hw.rtl_gen.linear.requantize import Requantizer
 from qse_hw.rtl_gen.linear.rounding_shift import K_BITS, RoundingShift
-from qse_hw.rtl_gen.linear.store import Store, address_bits
+from qse_hw.rtl_gen.linear.store import address_bits
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.delay import Delay
@@ -18,6 +18,7 @@ from qse_hw.rtl_gen.logic.sequences import sequence_field
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.scan.coefficients import coefficient_sets, release_step
 from qse_hw.rtl_gen.scan.control import Chains, issue, reserve, state_places
+from qse_hw.rtl_gen.scan.parameters import Word, accepted_word, split, word_memory
 from qse_hw.rtl_gen.scan.schedule import accumulator_bits, schedule
 from qse_hw.rtl_gen.scan.state import StateLane
 from qse_hw.rtl_gen.units.scan import ScanConfig
@@ -40,7 +41,9 @@ class Scan(wiring.Component):
     ``sequences`` times as deep.
 
     Each layer's channels share one set of B and C, loaded into one of two buffers while the other is in use. Counters
-    that are advanced where a word is needed address it there; no address is delayed.
+    that are advanced where a word is needed address it there; no address is delayed for long. A word of parameters is
+    written a cycle after it was accepted, and so a channel that is begun in that cycle reads its own a cycle later:
+    registers before the many cells of a memory keep the check of the address off the critical path.
 
     Latency: :attr:`latency` cycles from an accepted beat to its output. Throughput: a group per cycle, without a pause
     between channels; a beat per ``states / lanes`` cycles.
@@ -138,38 +141,29 @@ class Scan(wiring.Component):
             m, self.coefficients, self.config, chains=chains, ready=ready, B_step=self.steps.inflow,
             C_step=self.steps.new,
         )  # fmt: skip
-        flow, inflow_saturated = self._flow(m, channel, idle)
-        terms, state_saturated = self._states(m, chains, place, flow, coefficients, idle)
-        direct, output_shift = self._direct(m, chains, idle)
+        words = {
+            name: accepted_word(m, getattr(self, name), idle=idle, depth=depth, name=name)
+            for name, depth in self.depths.items()
+        }
+        flow, inflow_saturated = self._flow(m, channel, words["parameters"])
+        terms, state_saturated = self._states(m, chains, place, flow, coefficients, words["decays"])
+        direct, output_shift = self._direct(m, chains, words["parameters"])
         self._output(m, chains, terms, direct, output_shift, inflow_saturated, state_saturated, left)
         return m
-
-    def _loaded(self, m: Module, name: str, part: slice, idle: Signal, store_name: str) -> Store:
-        """A memory of a part of the words of the stream ``name``."""
-        port = getattr(self, name)
-        m.submodules[store_name] = store = Store(
-            banks=1, depth=self.depths[name], width=len(port.payload.data[part]), target=self.config.target
-        )
-        m.d.comb += [
-            store.write.eq(port.valid & idle),
-            store.address.eq(port.payload.address),
-            store.data.eq(port.payload.data[part]),
-        ]
-        return store
 
     @property
     def _early_bits(self) -> int:
         """Bits of a channel's M, k and inflow_shift."""
         return sum(channel_bits(self.config.widths)[:3])
 
-    def _flow(self, m: Module, channel: Signal, idle: Signal) -> tuple[tuple[Value, Value], Value]:
+    def _flow(self, m: Module, channel: Signal, word: Word) -> tuple[tuple[Value, Value], Value]:
         """``((flow, shift), saturated)``: the flow, doubled if its shift is odd, at step ``inflow``, and half of its
         shift when a lane needs it; whether it was clamped, at step ``flow``."""
         widths, target, steps = self.config.widths, self.config.target, self.steps
         stages = Stages(m, ())
-        store = self._loaded(m, "parameters", slice(None, self._early_bits), idle, "parameters_early")
-        m.d.comb += store.place.eq(stages.register(channel, "channel_place"))
-        fields = _fields(store.words[0], channel_bits(widths)[:3])
+        memory = word_memory(m, word, slice(None, self._early_bits), target=target, name="parameters_early")
+        m.d.comb += memory.place.eq(stages.delay(channel, steps.parameters - BlockRam.latency, "channel_place"))
+        fields = split(memory.word, channel_bits(widths)[:3])
         M, k, inflow_shift = fields
 
         m.submodules.delta_x = delta_x = Multiplier(unsigned(DELTA_BITS), signed(widths.x), target=target)
@@ -204,13 +198,13 @@ class Scan(wiring.Component):
         place: Signal,
         flow: tuple[Value, Value],
         coefficients: tuple[Value, Value],
-        idle: Signal,
+        word: Word,
     ) -> tuple[Value, Value]:
         """The sum of each group's terms, and whether one of its states was clamped, both at step ``terms``."""
         config, steps, stages = self.config, self.steps, Stages(m, ())
         widths = config.widths
-        store = self._loaded(m, "decays", slice(None), idle, "decays_store")
-        m.d.comb += store.place.eq(stages.register(place, "decay_place"))
+        decays = word_memory(m, word, slice(None), target=config.target, name="decays_memory")
+        m.d.comb += decays.place.eq(stages.delay(place, steps.parameters - BlockRam.latency, "decay_place"))
         delta = stages.delay(self.i.payload.delta, steps.parameters, "lane_delta")
         first = stages.delay(self.i.payload.first, steps.forget, "first")
         m.submodules.states = memory = self.states
@@ -222,7 +216,7 @@ class Scan(wiring.Component):
             m.submodules[f"lane{number}"] = lane
             m.d.comb += [
                 lane.delta.eq(delta),
-                lane.A.eq(store.words[0].word_select(number, widths.A)),
+                lane.A.eq(decays.word.word_select(number, widths.A)),
                 lane.flow.eq(flow[0]),
                 lane.shift.eq(flow[1]),
                 lane.B.eq(B.word_select(number, COEFFICIENT_BITS)),
@@ -245,17 +239,17 @@ class Scan(wiring.Component):
         saturated = Cat(lane.saturated for lane in self._lanes).any()
         return terms[0], stages.delay(saturated, steps.terms - steps.new, "state_saturated_at")
 
-    def _direct(self, m: Module, chains: Chains, idle: Signal) -> tuple[Value, Value]:
+    def _direct(self, m: Module, chains: Chains, word: Word) -> tuple[Value, Value]:
         """D x, a step before ``terms``, and ``output_shift`` at step ``total``."""
         widths, target, steps, stages = self.config.widths, self.config.target, self.steps, Stages(m, ())
-        store = self._loaded(m, "parameters", slice(self._early_bits, None), idle, "parameters_late")
+        memory = word_memory(m, word, slice(self._early_bits, None), target=target, name="parameters_late")
         at = steps.direct - BlockRam.latency
         with m.If(chains.last(at)):
             place, _ = count(m, self.config.channels, "direct_place")
-        output_shift, D = _fields(store.words[0], channel_bits(widths)[3:])
+        output_shift, D = split(memory.word, channel_bits(widths)[3:])
         m.submodules.direct = product = Multiplier(signed(widths.D), signed(widths.x), target=target)
         m.d.comb += [
-            store.place.eq(place),
+            memory.place.eq(place),
             product.a.eq(D),
             product.b.eq(self._delayed(m, self.i.payload.x, steps.direct, "x")),
             product.enable.eq(1),
@@ -314,9 +308,3 @@ class Scan(wiring.Component):
         for number, name in enumerate(FLAGS):
             flag = getattr(self, name)
             m.d.sync += flag.eq((taken & queue.payload[OUTPUT_BITS + number]) | (flag & ~self.clear))
-
-
-def _fields(word: Value, sizes: list[int]) -> list[Value]:
-    """The fields of a word, from the low bits on."""
-    starts = [sum(sizes[:n]) for n in range(len(sizes))]
-    return [word[start : start + size] for start, size in zip(starts, sizes, strict=True)]

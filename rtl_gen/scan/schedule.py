@@ -8,6 +8,7 @@ from qse_hw.rtl_gen.linear.requantize import requantizer_latency
 from qse_hw.rtl_gen.linear.rounding_shift import SHIFT_LATENCY
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.queue import Queue
+from qse_hw.rtl_gen.scan.parameters import WRITE_LATENCY
 from qse_hw.rtl_gen.scan.state import StateLane
 
 
@@ -59,7 +60,7 @@ def accumulator_bits(widths: Widths) -> int:
 
 def schedule(widths: Widths, lanes: int, lane: StateLane, target: str) -> Schedule:
     """The steps of a unit of ``lanes`` lanes."""
-    parameters = 1 + BlockRam.latency
+    parameters = WRITE_LATENCY + 1 + BlockRam.latency  # of a word that was accepted with the issue, too
     multiply = multiplier_latency(DELTA_BITS, target)
     product = max(1, parameters - multiply) + multiply
     terms = parameters + lane.term_step + (lanes - 1).bit_length()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from qse_hw.golden.formats.inputs import InputType, input_type
+from qse_hw.golden.formats.presets import spec_of
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.activation import activate
@@ -48,7 +49,7 @@ class ActivationConfig(SiluUnitConfig):
 
     @property
     def label(self) -> str:
-        words = [self.unit, self.format.name, self.input.name, self.output.name]
+        words = [self.unit, spec_of(self.format), self.input.name, self.output.name]
         if self.target != "generic":
             words.append(self.target)
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from qse_hw.golden.formats.presets import spec_of
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.vectors import decoder_vectors
@@ -34,7 +35,7 @@ class DecoderConfig(UnitConfig):
 
     @property
     def label(self) -> str:
-        words = [self.unit, self.format.name, *([self.target] if self.target != "generic" else [])]
+        words = [self.unit, spec_of(self.format), *([self.target] if self.target != "generic" else [])]
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])
 
     def component(self) -> "Decoder":

@@ -9,6 +9,7 @@ import numpy as np
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.presets import spec_of
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
@@ -62,7 +63,7 @@ class EncoderConfig(UnitConfig):
 
     @property
     def label(self) -> str:
-        words = [self.unit, self.format.name, self.input.name]
+        words = [self.unit, spec_of(self.format), self.input.name]
         if self.scale is None:
             words.append("scale=runtime")
         if self.arch != "fused":

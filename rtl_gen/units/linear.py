@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from qse_hw.golden.formats.presets import spec_of
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.formats.tables import decode_table
@@ -69,7 +70,7 @@ class LinearConfig(UnitConfig):
 
     @property
     def label(self) -> str:
-        words = [self.unit, self.format.name, f"{self.inputs}:{self.outputs}", f"{self.rows}x{self.columns}"]
+        words = [self.unit, spec_of(self.format), f"{self.inputs}:{self.outputs}", f"{self.rows}x{self.columns}"]
         return " ".join([*words, *([self.target] if self.target != "generic" else [])])
 
     @property

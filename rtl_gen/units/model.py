@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from qse_hw.golden.formats.presets import spec_of
 from qse_hw.rtl_gen.emit.beats import Beats, from_rows, join_lanes, stream
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.mixer.config import COLUMNS, HADAMARD_LANES, NORM_LANES, ROWS, SCAN_LANES, TAPS, MixerConfig
@@ -80,7 +81,7 @@ class ModelConfig(UnitConfig):
     def label(self) -> str:
         mixer = self.mixer
         sizes = ",".join(map(str, (mixer.d_model, mixer.d_inner, mixer.d_state, mixer.dt_rank)))
-        words = [self.unit, *dict.fromkeys(format.name for format in mixer.formats.values()), sizes]
+        words = [self.unit, *dict.fromkeys(map(spec_of, mixer.formats.values())), sizes]
         words += [f"layers={mixer.layers}", f"{self.rows}x{self.columns}", f"scan={self.scan_lanes}"]
         words += [f"sequences={self.sequences}"] * (self.sequences > 1)
         return " ".join([*words, *([self.target] if self.target != "generic" else [])])

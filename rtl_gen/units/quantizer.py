@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.presets import spec_of
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
@@ -45,7 +46,7 @@ class QuantizerConfig(UnitConfig):
 
     @property
     def label(self) -> str:
-        words = [self.unit, self.format.name, self.input.name]
+        words = [self.unit, spec_of(self.format), self.input.name]
         if self.target != "generic":
             words.append(self.target)
         if self.pipeline is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
+from qse_hw.golden.formats.presets import spec_of
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.functions.root import ARGUMENT_BITS, ERROR, MAX_INPUT_BITS, ReciprocalRoot, reciprocal_root
@@ -81,7 +82,7 @@ class RmsnormConfig(UnitConfig):
 
     @property
     def label(self) -> str:
-        words = [self.unit, self.format.name, str(self.size), f"s{self.width}"]
+        words = [self.unit, spec_of(self.format), str(self.size), f"s{self.width}"]
         if self.target != "generic":
             words.append(self.target)
         return " ".join([*words, *([f"x{self.lanes}"] if self.lanes > 1 else [])])

@@ -11,6 +11,7 @@ import numpy as np
 
 from qse_hw.golden.calibration.calibration import LayerCalibration
 from qse_hw.golden.formats.inputs import InputType
+from qse_hw.golden.formats.presets import spec_of
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import SegmentedFormat
 from qse_hw.golden.reference.vectors import to_patterns
@@ -68,7 +69,7 @@ def replay(
     waves = [None] * len(groups) if wave is None else wave_files(wave, len(groups))
     outcomes = []
     for (format, names), file in zip(groups.items(), waves, strict=True):
-        label = f"{format.name}, {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "")
+        label = f"{spec_of(format)}, {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "")
         with tempfile.TemporaryDirectory(prefix="qse_hw_replay_") as name, recording(file, simulator) as recorded:
             folder = Path(name)
             progress(f"generating {label}", 0)

@@ -15,7 +15,8 @@ PLAIN = (
 )  # fmt: skip
 """Tables whose headings are the items' keys."""
 RENAMED = {"breakpoints.py": "segmentation.py", "formats.py": "segmented.py", "quantiser.py": "quantizers.py"}
-NAMES = ("formal", "formal-faults", "coverage", *PLAIN)
+PROOFS = ("formal", "formal-memory")
+NAMES = (*PROOFS, *(f"{name}-faults" for name in PROOFS), "coverage", *PLAIN)
 
 
 def plain(page: str, name: str) -> Iterator[Pair]:
@@ -55,15 +56,15 @@ def outcome(name: str, item: dict) -> str:
     return "passed" if item["passed"] else "**failed**"
 
 
-def formal(page: str) -> Iterator[Pair]:
-    items = report("verify-formal")["items"]
-    shown = rows(blocks(page)["formal"])
+def formal(page: str, name: str = "formal") -> Iterator[Pair]:
+    items = report(f"verify-{name}")["items"]
+    shown = rows(blocks(page)[name])
     columns = ("without bound", "over a window from any state", "reached")
-    yield Pair("proofs", str(sum(len(row[c].split(", ")) for row in shown for c in columns)), len(items))
+    yield Pair("proofs", str(sum(len(row[c].split(", ")) for row in shown for c in columns if row[c])), len(items))
     for row in shown:
         mine = [one for one in items if row["unit"] == ", ".join(filter(None, (one["unit"], one.get("scale"))))]
         reached = [one for one in mine if "reached" in one]
-        unbounded = [one for one in mine if one["how"] == "unbounded"]
+        unbounded = [one for one in mine if one["how"].startswith("unbounded")]
         window = [one for one in mine if one not in reached + unbounded]
         for name, proofs in zip(columns, (unbounded, window, reached), strict=True):
             yield Pair(row["unit"], row[name], ", ".join(one["property"] for one in proofs))
@@ -72,9 +73,9 @@ def formal(page: str) -> Iterator[Pair]:
         yield Pair(row["unit"], row["result"], "passed" if passed else "**failed**")
 
 
-def faults(page: str) -> Iterator[Pair]:
-    items = report("verify-formal-faults")["items"]
-    shown = rows(blocks(page)["formal-faults"])
+def faults(page: str, name: str = "formal-faults") -> Iterator[Pair]:
+    items = report(f"verify-{name}")["items"]
+    shown = rows(blocks(page)[name])
     total = 0
     for row in shown:
         mine = [one for one in items if (row["unit"], row["property"]) == (one["unit"], f"`{one['property']}`")]
@@ -107,7 +108,7 @@ def counted(name: str, items: list[dict]) -> dict[str, Any]:
 
     passed = sum(item["passed"] for item in items)
     match name:
-        case "formal" | "formal-faults":
+        case "formal" | "formal-faults" | "formal-memory" | "formal-memory-faults":
             return {"proofs": len(items), "shown": passed, "units": len({(i["unit"], i.get("scale")) for i in items}),
                     "unbounded": sum(i["how"] == "unbounded" for i in items)}  # fmt: skip
         case "exhaustive" | "exhaustive-fp32":
@@ -170,15 +171,16 @@ def summary(page: str) -> Iterator[Pair]:
 
 
 NAMES_IN_ORDER = (
-    "formal", "formal-faults", "exhaustive", "exhaustive-fp32", "whole-model", "mutation-netlist", "mutation-python",
-    "coverage", "fuzz", "oracles", "reproducibility",
+    "formal", "formal-faults", "formal-memory", "formal-memory-faults", "exhaustive", "exhaustive-fp32", "whole-model",
+    "mutation-netlist", "mutation-python", "coverage", "fuzz", "oracles", "reproducibility",
 )  # fmt: skip
 
 
 def check(page: str) -> Iterator[Pair]:
     yield from summary(page)
-    yield from formal(page)
-    yield from faults(page)
+    for name in PROOFS:
+        yield from formal(page, name)
+        yield from faults(page, f"{name}-faults")
     yield from coverage(page)
     for name in PLAIN:
         yield from plain(page, name)

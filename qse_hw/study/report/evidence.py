@@ -68,6 +68,8 @@ def run(config: UnitConfig, verilog: Path, progress: Progress) -> Evidence | Non
 
 def exhausted(config: Any, progress: Progress) -> Evidence:
     """All patterns, or those around every decision and random ones, beside the golden model."""
+    from qse_hw.rtl_gen.emit.emit import emit
+    from qse_hw.rtl_gen.emit.heading import headed
     from qse_hw.sim.exhaust.bulk import Bulk
     from qse_hw.sim.exhaust.exhaust import Check, exhaust
     from qse_hw.sim.exhaust.kinds import SEED
@@ -75,7 +77,7 @@ def exhausted(config: Any, progress: Progress) -> Evidence:
     digests = []
 
     def build(config: UnitConfig, folder: Path) -> Bulk:
-        made = Bulk(config, folder)
+        made = Bulk(config, folder, build=lambda config: headed(emit(config)))  # the file that gen writes
         digests.append(digest(folder / f"{config.top}.v"))
         return made
 

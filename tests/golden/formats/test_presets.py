@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,9 @@ from qse_hw.golden.formats.presets import (
     se8,
     se8_silu,
     se9_paper,
+    spec_of,
 )
+from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from tests.golden.formats import oracles
 
 GOOD = {
@@ -241,3 +244,34 @@ def test_missing_and_unreadable_files(tmp_path):
 
 def test_se9_paper_has_one_alias():
     assert se9_paper().aliases == ((192, 191),)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *PRESETS, "int8:narrow_range=1", "int8-asym:zero_point=3", *(f"se8:L={L}" for L in (1, 7, 9, 15)),
+        "se8-silu:K=39", "se8-silu:zero_point=20,f=2,g=1", "se8-silu:K=127,zero_point=1,f=3,g=4",
+    ],
+)  # fmt: skip
+def test_spec_of_a_preset(spec):
+    assert spec_of(load_format(spec)) == spec
+    assert load_format(spec_of(load_format(spec))) == load_format(spec)
+
+
+FINE, COARSE = Segment(codes=2, log2_step=-2, first_code=0), Segment(codes=60, log2_step=0, first_code=2)
+
+
+@pytest.mark.parametrize(
+    "format",
+    [
+        replace(se8(), name="mine"), replace(se8(), bits=9),
+        SegmentedFormat(name="se8", bits=8, kind="sign-magnitude", segments=(FINE, COARSE)),  # no L makes it
+    ],
+    ids=["name", "bits", "segments"],
+)  # fmt: skip
+def test_spec_of_another_format_is_its_name(format):
+    assert spec_of(format) == format.name
+
+
+def test_defaults_are_left_out():
+    assert spec_of(load_format("se8:L=8")) == "se8"

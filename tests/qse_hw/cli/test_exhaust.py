@@ -54,7 +54,7 @@ def test_every_kind_of_unit_that_can_be_checked():
 
 def test_a_layer_of_a_calibration(asked, calibration):
     (check,) = asked("decoder", "--calibration", calibration, "--layer", 1)
-    assert check.config.label == "decoder se8"
+    assert check.config.label == "decoder se8:L=12"
 
 
 @pytest.mark.parametrize(

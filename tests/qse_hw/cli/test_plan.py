@@ -29,7 +29,7 @@ def plan(out, *options):
 def test_the_bundled_model_takes_as_long_as_in_simulation(out):
     report, simulated = plan(out, "--model", "mamba-bytes"), json.loads(SIMULATED.read_text())
     alone = report["one_token"]
-    assert alone["cycles"] == simulated["cycles_per_token"] == 44357
+    assert alone["cycles"] == simulated["cycles_per_token"] == 44363
     assert report["bound_cycles_per_token"] == simulated["bound_cycles_per_token"]
     assert alone["over_bound"] == alone["cycles"] / report["bound_cycles_per_token"]
     # the simulation counts beats of weights as they come in, and the last token's queue is full

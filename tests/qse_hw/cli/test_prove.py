@@ -6,6 +6,7 @@ import pytest
 from qse_hw.cli import main
 from qse_hw.golden.formats.presets import format_to_json
 from qse_hw.synth import formal
+from qse_hw.synth.formal import PROVED
 from qse_hw.synth.formal.task import Result
 from tests.synth.formal.units import TINY, decoder
 
@@ -117,8 +118,11 @@ def test_the_quick_list(fake):
         (["decoder", "--format", "se8", "--timeout", "-1"], "Timeout must be 1 to 1000000, not -1"),
         (["decoder", "--format", "se8", "--property", "beauty"], "Property must be one of cover, hold, "),
         (["decoder", "--format", "se7"], "Format must be one of"),
-        (["adder"], "Unit must be one of"),
-        (["hadamard", "--size", "4"], "Unit hadamard has no properties to prove"),
+        (["hadamard", "--size", "4"], f"Unit must be one of {', '.join(PROVED)}, not 'hadamard'"),
+        (
+            ["matvec", "--sizes", "4", "--rows", "1", "--columns", "1", "--faults"],
+            "Unit matvec has no faulty variant with these options; leave out --faults",
+        ),
     ],
 )
 def test_bad_input(refused, argv, message):

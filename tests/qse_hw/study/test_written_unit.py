@@ -10,6 +10,7 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.emit import emit, write
+from qse_hw.rtl_gen.emit.heading import headed
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
@@ -37,7 +38,7 @@ def written(request, tmp_path_factory):
 def test_read_back(written):
     config, folder = written
     unit = read_generated(folder)
-    assert unit == emit(config)
+    assert unit == headed(emit(config))
     assert bool(unit.models) == (getattr(config, "target", "generic") == "ecp5")
     assert digest(unit.text) == json.loads((folder / "manifest.json").read_text())["verilog"]["sha256"]
 

@@ -21,6 +21,7 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference.vectors import encoder_vectors, expected
 from qse_hw.rtl_gen.emit import emit as module
 from qse_hw.rtl_gen.emit.emit import MANIFEST_SCHEMA, companions, emit, manifest, write
+from qse_hw.rtl_gen.emit.heading import headed
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig, scale_json
 from tests.rtl_gen.bench import refused, used
@@ -232,7 +233,7 @@ def test_vectors_of_a_decoder_are_padded_to_whole_beats(lanes):
 def test_write(config, tmp_path):
     folder = tmp_path / "new" / "folder"
     made = [path.relative_to(folder) for path in write(config, folder)]
-    unit = made_once(config)
+    unit = headed(made_once(config))
     bench = [f"tb_{config.top}.v", f"tb_{config.top}_i.hex", f"tb_{config.top}_o.hex"]
     names = [f"{config.top}.v", "vectors.npz", *unit.models, *bench, f"{config.top}.core", "manifest.json"]
     assert [str(path) for path in made] == names

@@ -19,9 +19,9 @@ def report(monkeypatch, tmp_path):
     """Run ``report`` with words; returns the exit status. ``differences``: those that the simulation reports."""
 
     def run(*words, differences=0, other=False):
-        def bulk(config, folder):
+        def bulk(config, folder, *, build):
             folder.mkdir()
-            (folder / f"{config.top}.v").write_text(EMIT(config).text + "// other\n" * other)
+            (folder / f"{config.top}.v").write_text(build(config).text + "// other\n" * other)
 
         def exhaust(checks, *, build, progress):
             (check,) = checks

@@ -149,7 +149,7 @@ def test_the_same_again(report, activations, out):
 def test_a_difference_fails_and_is_told(report, activations, out):
     with pytest.raises(SystemExit) as caught:
         report(*BF16, "--activations", activations, "-o", out, differences=3)
-    assert caught.value.code == "the Verilog of encoder se8 bf16 is wrong: pattern 0x1: code 0x2, not 0x3"
+    assert caught.value.code == "the Verilog of encoder se8:L=12 bf16 is wrong: pattern 0x1: code 0x2, not 0x3"
     page = check(out / "index.html")
     assert "failed: pattern 0x1: code 0x2, not 0x3" in page.text
     assert "passed" not in page.text.partition("What it is")[2]  # where the style is over
