@@ -70,13 +70,13 @@ def _task(
         "",
     ]
     # Registers that nothing reads are kept, except those that Yosys makes for a memory's ports and does not use. From a
-    # port to the register behind it are two steps (%ci2).
+    # port to the register behind it are two steps, or four (%ci4) through the OR with which a count saturates.
     script = [
         *("design -save unit", "design -reset", f"read_verilog -formal -sv -icells {HELD}", "design -stash held"),
         *("design -load unit", ANY_STATE, "setattr -set keep 1 t:$dff w:$*memwr* %ci1 %d", "memory"),
         f"select -assert-none {_others(modules)}",
         *(f"select -assert-min 2 {modules}/t:$dff", f"setattr -set held 1 {modules}/t:$dff", "flatten", "opt_clean"),
-        *(f"setattr -unset held o:{flag} %ci2 t:$dff %i" for flag in exempt),
+        *(f"setattr -unset held o:{flag} %ci4 t:$dff %i" for flag in exempt),
         "techmap -autoproc -max_iter 1 -map %held a:held",
     ]
     return Task(

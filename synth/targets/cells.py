@@ -160,7 +160,8 @@ class Cells(Target):
         """
         top = unit.config.top
         self._kept.copy(digest(unit.text), folder, lambda made: self._synthesize(unit, made))
-        return folder / f"{top}.json", split.macros(folder, top)
+        # of another unit of that name, the folder may still have macros
+        return folder / f"{top}.json", split.macros(folder, top) if has_macros(unit.text) else []
 
     def _synthesize(self, unit: Emitted, folder: Path) -> None:
         top = unit.config.top

@@ -99,7 +99,7 @@ endmodule
 def test_words_that_are_not_accepted(tmp_path):
     config = TimeStepConfig(channels=6, lanes=3, **SMALL)
     stuck = emit(config)
-    text = re.sub(r"parameters__ready <= [^;]*;", "parameters__ready <= 0;", stuck.text)
+    text = re.sub(r"assign parameters__ready = [^;]*;", "assign parameters__ready = 0;", stuck.text)
     assert text != stuck.text
     dut = Bulk(config, tmp_path, build=lambda _: replace(stuck, text=text))
     patterns = np.zeros(6, np.uint32)
