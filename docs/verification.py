@@ -121,7 +121,7 @@ def proofs(checked: list[dict[str, Any]]) -> str:
 
 def kind_of(item: dict[str, Any]) -> str:
     """Whether a proof has no bound, covers a window, or shows that a case is reached."""
-    return "reached" if "reached" in item else "unbounded" if item["how"].startswith("unbounded") else "window"
+    return "reached" if "reached" in item else "unbounded" if item["how"] == "unbounded" else "window"
 
 
 def faults(checked: list[dict[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from qse_hw.rtl_gen.convolution.channel_sum import ChannelSum, channel_sum_laten
 from qse_hw.rtl_gen.linear.store import address_bits, idle_signal, loadable_store
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
+from qse_hw.rtl_gen.logic.fields import split
 from qse_hw.rtl_gen.logic.sequences import sequence_field, walk
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.logic.stall import connect, stall_control, sticky
@@ -148,5 +149,4 @@ class Convolution(wiring.Component):
 def _fields(word: Value, taps: int) -> list[Value]:
     """Taps, bias, M and k of a word."""
     sizes = [*[TAP_BITS] * taps, BIAS_BITS, M_BITS, K_BITS]
-    starts = [sum(sizes[:n]) for n in range(len(sizes))]
-    return [word[start : start + size] for start, size in zip(starts, sizes, strict=True)]
+    return split(word, sizes)

@@ -10,6 +10,8 @@ from qse_hw.rtl_gen.memory.axi_read import MAX_BEATS, PAGE, burst_layout, word_b
 
 COUNT_BITS = 32
 """Of a range's bus words."""
+SPARE = 2
+"""Places of the FIFO beyond the room: it is ready two words early, which nobody asks."""
 OVERHEAD = 12
 """Cycles from when a word leaves to the burst that takes its room, and from that burst's first word until it can leave,
 beside those that the memory takes."""
@@ -42,6 +44,9 @@ class Reader(wiring.Component):
         bursts: for how many the buffer has room, at least 1.
         target: see :class:`qse_hw.rtl_gen.logic.block_ram.BlockRam`.
 
+    Attributes:
+        fifo: in which words wait.
+
     Members:
         i: stream of ranges (:func:`range_layout`).
         bursts: stream of bursts (:func:`qse_hw.rtl_gen.memory.axi_read.burst_layout`).
@@ -53,7 +58,8 @@ class Reader(wiring.Component):
     def __init__(self, *, address_bits: int, bus_bits: int, burst_beats: int, bursts: int, target: str) -> None:
         assert burst_beats & (burst_beats - 1) == 0
         assert burst_beats <= most_beats(bus_bits)
-        self._burst, self._depth, self._target = burst_beats, burst_beats * bursts, target
+        self._burst, self._depth = burst_beats, burst_beats * bursts
+        self.fifo = Fifo(width=bus_bits, depth=self._depth + SPARE, target=target)
         super().__init__(
             {
                 "i": In(stream.Signature(range_layout(address_bits, bus_bits))),
@@ -94,7 +100,7 @@ class Reader(wiring.Component):
 
     def _buffer(self, m: Module, reserved: Mux, room: Signal) -> None:
         """Words wait in a FIFO that always has room: its i.ready, two words early, is not needed."""
-        m.submodules.fifo = fifo = Fifo(width=len(self.data), depth=self._depth + 2, target=self._target)
+        m.submodules.fifo = fifo = self.fifo
         held = Signal(range(self._depth + 1))  # on the way, or in the FIFO
         m.d.sync += [
             held.eq(held + reserved - transfers(self.o)),

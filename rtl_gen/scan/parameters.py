@@ -47,9 +47,3 @@ def word_memory(m: Module, word: Word, part: slice, *, target: str, name: str) -
     m.submodules[name] = memory = BlockRam(width=len(data), depth=word.depth, target=target)
     m.d.comb += [memory.write.eq(word.write), memory.write_place.eq(word.address), memory.data.eq(data)]
     return memory
-
-
-def split(word: Value, sizes: list[int]) -> list[Value]:
-    """The fields of a word, from the low bits on."""
-    starts = [sum(sizes[:n]) for n in range(len(sizes))]
-    return [word[start : start + size] for start, size in zip(starts, sizes, strict=True)]

@@ -13,12 +13,13 @@ from qse_hw.rtl_gen.linear.store import address_bits
 from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.counter import count
 from qse_hw.rtl_gen.logic.delay import Delay
+from qse_hw.rtl_gen.logic.fields import split
 from qse_hw.rtl_gen.logic.queue import Queue
 from qse_hw.rtl_gen.logic.sequences import sequence_field
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.scan.coefficients import coefficient_sets, release_step
 from qse_hw.rtl_gen.scan.control import Chains, issue, reserve, state_places
-from qse_hw.rtl_gen.scan.parameters import Word, accepted_word, split, word_memory
+from qse_hw.rtl_gen.scan.parameters import Word, accepted_word, word_memory
 from qse_hw.rtl_gen.scan.schedule import accumulator_bits, schedule
 from qse_hw.rtl_gen.scan.state import StateLane
 from qse_hw.rtl_gen.units.scan import ScanConfig

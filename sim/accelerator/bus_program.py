@@ -167,5 +167,3 @@ class BusProgram(Simulation):
             raise RuntimeError(f"{token.strangers} outputs have another TID than {sequence}")
         rows = token.taps.rows
         return Ran(beats.view(np.uint8).reshape(-1, 4), taps[:rows], tap_cycles[:rows], token.cycles, self._beats)
-
-

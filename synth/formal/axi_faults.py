@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.synth.formal.stream_faults import Wrong, changed, wrapped
-
-_WAS_RESET = "reg was = 0;\n  always @(posedge clk) was <= rst;"
+from qse_hw.synth.formal.stream_faults import WAS_RESET, Wrong, changed, wrapped
 
 
 def wrong_buses(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator[Wrong]:
@@ -27,7 +25,7 @@ def wrong_buses(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator
         ("a read is answered unasked", "read_answered_if_asked", {"s_axi_rvalid": "1'b1"}, ""),
         ("addresses are accepted and forgotten", "two_at_most", {"s_axi_awready": "1'b1"}, ""),
         ("an answer is EXOKAY", "okay_or_slverr", {"s_axi_bresp": "2'b01"}, ""),
-        ("an answer outlives a reset", "quiet_after_reset", {"s_axi_bvalid": "inner_s_axi_bvalid | was"}, _WAS_RESET),
+        ("an answer outlives a reset", "quiet_after_reset", {"s_axi_bvalid": "inner_s_axi_bvalid | was"}, WAS_RESET),
     ]
     for kind, channel in (("write", "b"), ("read", "r")):
         valid, ready = f"s_axi_{channel}valid", f"s_axi_{channel}ready"

@@ -56,6 +56,23 @@ def instance(module: str, name: str, parameters: dict[str, int], ports: dict[str
     return f"  {module} #({given}) {name} ({wired});"
 
 
+def checker(properties: str, module: str, name: str, sizes: Mapping[str, int], wires: Mapping[str, str]) -> str:
+    """An instance of a module of ``properties``, with its own of the parameters and ports that are given."""
+    place = re.search(rf"\nmodule {module} (#?\(.*?\n?\);)\n", properties, re.S)
+    if place is None:
+        raise InputError(f"Properties must have a module {module}")
+    names = set(re.findall(r"(\w+)\s*[,)=\n]", re.sub("//.*", "", place[1])))
+    return instance(
+        module, name, {key: size for key, size in sizes.items() if key in names},
+        {key: wire for key, wire in wires.items() if key in names},
+    )  # fmt: skip
+
+
+def joined(wires: Sequence[str]) -> str:
+    """Verilog of wires side by side, the first in the low bits."""
+    return f"{{{', '.join(reversed(wires))}}}"
+
+
 def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str:
     """``text`` with every lane's module replaced by one with arbitrary outputs in every cycle.
 

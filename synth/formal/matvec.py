@@ -5,14 +5,14 @@ Other units have no such tasks.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from qse_hw.golden.reference.matvec import SUM_BITS
 from qse_hw.rtl_gen.emit.emit import Emitted, emit
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.matvec import MatvecConfig
-from qse_hw.synth.formal.harness import TOP, cut, harness, instance, probe, probed, shipped
+from qse_hw.synth.formal.harness import TOP, checker, cut, harness, joined, probe, probed, shipped
 from qse_hw.synth.formal.stream_faults import Wrong, bounded
 from qse_hw.synth.formal.task import Fault, Task
 
@@ -100,10 +100,10 @@ def _tasks(unit: Emitted, config: MatvecConfig, text: str) -> dict[str, Task]:
         "SPARE": 2 * rows if config.backlog else max(rows, 2),
     }  # fmt: skip
     wires = view | {
-        **{name: probe(name) for name in ("ends", "reserved", "left", "room")}, "rows": _joined(counts),
+        **{name: probe(name) for name in ("ends", "reserved", "left", "room")}, "rows": joined(counts),
         "level": probe("sums.level"), "take": probe("sums.take"), "queued": probe("sums.valid"),
         **{f"o_{member}": f"o__{member}" for member in ("valid", "ready", "payload")},
-        **{name: name for name in ("clk", "rst", "watch")}, "which": _joined([f"which{n}" for n in range(row_bits)]),
+        **{name: name for name in ("clk", "rst", "watch")}, "which": joined([f"which{n}" for n in range(row_bits)]),
         "done": f"{probe('ends')}[{delay - 1}]", "count": counts[-1],
         "note": f"{probe(f'tile{delay - 1}')}[{tile - 1}:{row_bits}]",
         "write": probe("sums.write"), "data": probe("sums.data"),
@@ -115,7 +115,7 @@ def _tasks(unit: Emitted, config: MatvecConfig, text: str) -> dict[str, Task]:
     free = ["watch", *(f"which{n}" for n in range(row_bits))]
 
     def task(name: str, claim: str, checkers: Sequence[str]) -> Task:
-        checks = [_instance(properties, checker, sizes, wires) for checker in checkers]
+        checks = [checker(properties, one, one.removeprefix("matvec_"), sizes, wires) for one in checkers]
         return Task(
             name=name, claim=f"{claim} whatever vectors, jobs and weights are, and whenever they come.", mode="prove",
             files={**files, f"{TOP}.sv": harness(unit, checks, free, probes)}, top=TOP, engine="smtbmc z3",
@@ -135,16 +135,6 @@ def _tasks(unit: Emitted, config: MatvecConfig, text: str) -> dict[str, Task]:
         ["matvec_totals", "matvec_order"],
     )
     return {one.name: one for one in (kept, in_order)}
-
-
-def _instance(properties: str, module: str, sizes: Mapping[str, int], wires: Mapping[str, str]) -> str:
-    """An instance of a module of ``properties`` with its own of the parameters and ports."""
-    head = re.sub("//.*", "", _search(rf"\nmodule {module} (#.*?\n\);)", properties, re.S)[1])
-    names = set(re.findall(r"(\w+)\s*[,)=\n]", head))
-    return instance(
-        module, module.removeprefix("matvec_"), {name: size for name, size in sizes.items() if name in names},
-        {name: wire for name, wire in wires.items() if name in names},
-    )  # fmt: skip
 
 
 def _backlog(config: MatvecConfig, probes: dict[str, int]) -> dict[str, str]:
@@ -173,12 +163,7 @@ def _plain(config: MatvecConfig, probes: dict[str, int], text: str) -> dict[str,
     probes |= {name: SUM_BITS for name in (*names, *(f"kept{n}" for n in numbers))}
     return {
         "busy": probe("busy"), "taken": f"{2 * rows}'b0", "waits": "1'b0", "free": "1'b1", "slots": f"{rows}'b0",
-        "totals": _joined([probe(name) for name in names]), "leaving": probe("waiting"), "waiting": f"{rows}'b0",
-        "leaving_totals": _joined([probe(f"kept{n}") for n in numbers]), "waiting_totals": f"{totals}'b0",
+        "totals": joined([probe(name) for name in names]), "leaving": probe("waiting"), "waiting": f"{rows}'b0",
+        "leaving_totals": joined([probe(f"kept{n}") for n in numbers]), "waiting_totals": f"{totals}'b0",
         "leaving_note": f"{{{probe('kept_end')}, {probe('kept_tag')}}}", "waiting_note": f"{config.tag_bits + 1}'b0",
     }  # fmt: skip
-
-
-def _joined(wires: list[str]) -> str:
-    """Verilog of wires side by side, the first in the low bits."""
-    return f"{{{', '.join(reversed(wires))}}}"

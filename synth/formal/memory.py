@@ -1,4 +1,5 @@
-"""How an accelerator reads its memory: bursts legal and within their range, answers to whom they belong, no word lost.
+"""How an accelerator reads its memory: bursts legal and within their range, answers to whom they belong, no buffer
+overflows.
 
 Proved of the parts by themselves, as they are built for the accelerator's bus: a reader, the manager that all readers
 share, and a reader's FIFO. Each part may assume of the others what is proved of them.
@@ -6,7 +7,7 @@ share, and a reader's FIFO. Each part may assume of the others what is proved of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 from qse_hw.rtl_gen.accelerator.accelerator import READERS
 from qse_hw.rtl_gen.emit.emit import Emitted, part
@@ -15,14 +16,13 @@ from qse_hw.rtl_gen.logic.block_ram import BlockRam
 from qse_hw.rtl_gen.logic.fifo import WAITING, Fifo
 from qse_hw.rtl_gen.memory.axi_read import PAGE, AxiRead, word_bits
 from qse_hw.rtl_gen.memory.config import BusConfig
-from qse_hw.rtl_gen.memory.reader import COUNT_BITS, Reader
+from qse_hw.rtl_gen.memory.reader import COUNT_BITS, SPARE, Reader
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
-from qse_hw.synth.formal.harness import TOP, cut, harness, instance, probe, probed, shipped
-from qse_hw.synth.formal.stream_faults import Wrong, bounded, wrapped
+from qse_hw.synth.formal.harness import TOP, checker, cut, harness, joined, probe, probed, shipped
+from qse_hw.synth.formal.stream_faults import TOGGLE, WAS_RESET, Wrong, bounded, wrapped
 from qse_hw.synth.formal.task import Fault, Task
 
-_FIFO_DEPTH = 4
-_TOGGLE = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
+_ENGINE = "smtbmc z3"
 _COVERED = 24  # cycles
 _CLOCK = {"clk": "clk", "rst": "rst"}
 _STREAMS = {f"{side}_{signal}": f"{side}__{signal}" for side in "io" for signal in ("valid", "ready", "payload")}
@@ -44,9 +44,7 @@ class _Part:
         deep: cycles within which each of its faults shows.
         claim: what is proved.
         reached: what the covers show.
-        engine: of the proof.
-        depth: of its induction.
-        limit: of the claim.
+        depth: of the induction.
     """
 
     name: str
@@ -60,11 +58,9 @@ class _Part:
     deep: int
     claim: str
     reached: str = ""
-    engine: str = "smtbmc z3"
     depth: int = 2
-    limit: str = ""
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The part's Verilog, with the probes as outputs."""
         text = cut(self.unit.text, self.cut) if self.cut else self.unit.text
@@ -74,23 +70,19 @@ class _Part:
         """The proof of ``text``, which is :attr:`text` or a faulty variant."""
         return Task(
             name=self.name, claim=self.claim, mode="prove", files=self._files(text, self.rules), top=TOP,
-            engine=self.engine, depth=self.depth, limit=self.limit,
+            engine=_ENGINE, depth=self.depth,
         )  # fmt: skip
 
     def cover_task(self) -> Task:
         """What is reached."""
         return Task(
             name=f"{self.name}_cover", claim=self.reached, mode="cover", files=self._files(self.text, self.cover),
-            top=TOP, engine="smtbmc z3", depth=_COVERED,
+            top=TOP, engine=_ENGINE, depth=_COVERED,
         )  # fmt: skip
 
-    def _files(self, text: str, checker: str) -> dict[str, str]:
+    def _files(self, text: str, module: str) -> dict[str, str]:
         shared = shipped("memory.sv")
-        head = shared.partition(f"module {checker} ")[2].partition(");\n")[0]
-        sizes = {name: size for name, size in self.sizes.items() if f"{name} =" in head}
-        names = set(head.replace(",", " ").replace("(", " ").split())
-        wires = {name: wire for name, wire in self.wires.items() if name in names}
-        check = instance(checker, "check", sizes, wires)
+        check = checker(shared, module, "check", self.sizes, self.wires)
         return {
             f"{self.unit.config.top}.v": text,
             **self.unit.models,
@@ -128,22 +120,24 @@ def _parts(config: AcceleratorConfig, bus: BusConfig) -> tuple[_Part, _Part, _Pa
     sizes = {
         "WORD": words, "PAGE": (PAGE * 8 // bus.bus_bits - 1).bit_length(), "LOW": bus.address_bits - words,
         "READERS": len(READERS), "ID": (len(READERS) - 1).bit_length(), "BITS": bus.bus_bits, "BURST": bus.burst_beats,
-        "DEPTH": bus.burst_beats * bus.bursts, "ROOM": bus.burst_beats * bus.bursts,
+        "ROOM": bus.burst_beats * bus.bursts,
     }  # fmt: skip
-    return _reader(config, bus, words, sizes), _manager(config, bus, sizes), _fifo(config)
+    reader = Reader(
+        address_bits=bus.address_bits, bus_bits=bus.bus_bits, burst_beats=bus.burst_beats, bursts=bus.bursts,
+        target=config.target,
+    )  # fmt: skip
+    fifo = part(config, "fifo", reader.fifo)
+    return _reader(part(config, "reader", reader), sizes), _manager(config, bus, sizes), _fifo(fifo, sizes)
 
 
-def _reader(config: AcceleratorConfig, bus: BusConfig, words: int, sizes: Mapping[str, int]) -> _Part:
-    options: dict[str, Any] = {
-        name: getattr(bus, name) for name in ("address_bits", "bus_bits", "burst_beats", "bursts")
-    }
+def _reader(unit: Emitted, sizes: Mapping[str, int]) -> _Part:
     probes = {
-        "active": 1, "planned": 1, "room": 1, "word": words, "left": COUNT_BITS, "beats": bus.burst_beats.bit_length(),
-        "held": (bus.burst_beats * bus.bursts).bit_length(),
+        "active": 1, "planned": 1, "room": 1, "word": sizes["WORD"], "left": COUNT_BITS,
+        "beats": sizes["BURST"].bit_length(), "held": sizes["ROOM"].bit_length(),
     }  # fmt: skip
     return _Part(
         name="memory_reader",
-        unit=part(config, "reader", Reader(**options, target=config.target)),
+        unit=unit,
         probes=probes,
         cut="fifo",
         rules="reader_rules",
@@ -178,7 +172,7 @@ def _manager(config: AcceleratorConfig, bus: BusConfig, sizes: Mapping[str, int]
         cover="bus_cover",
         sizes=sizes,
         wires={name: name for name in names if not name.startswith("bursts")}
-        | {f"b_{end}": _joined([f"bursts{n}__{end}" for n in numbers]) for end in ("valid", "ready", "payload")}
+        | {f"b_{end}": joined([f"bursts{n}__{end}" for n in numbers]) for end in ("valid", "ready", "payload")}
         | {"due": probe("due")},
         deep=6,
         claim="Every burst of a reader goes to the bus once, with the reader's ID, legal in size, alignment and kind, "
@@ -189,10 +183,10 @@ def _manager(config: AcceleratorConfig, bus: BusConfig, sizes: Mapping[str, int]
     )
 
 
-def _fifo(config: AcceleratorConfig) -> _Part:
-    unit = part(config, "fifo", Fifo(width=1, depth=_FIFO_DEPTH, target="generic"))
+def _fifo(unit: Emitted, sizes: Mapping[str, int]) -> _Part:
+    depth = sizes["ROOM"] + SPARE
     probes = {
-        "held": _FIFO_DEPTH.bit_length(), "reserved": WAITING.bit_length(), "free": 1, "room": 1,
+        "held": depth.bit_length(), "reserved": WAITING.bit_length(), "free": 1, "room": 1,
         "arrived": BlockRam.latency, "waiting.level": WAITING,
     }  # fmt: skip
     wires = {name: probe(name) for name in ("held", "reserved", "free", "room")}
@@ -200,26 +194,20 @@ def _fifo(config: AcceleratorConfig) -> _Part:
         name="memory_fifo",
         unit=unit,
         probes=probes,
+        cut="memory",
         rules="fifo_rules",
-        sizes={"DEPTH": _FIFO_DEPTH, "WAITING": WAITING, "LATENCY": Fifo.latency},
+        sizes={"DEPTH": depth, "WAITING": WAITING, "LATENCY": Fifo.latency, "BITS": sizes["BITS"]},
         wires=_CLOCK | _STREAMS | wires | {"on_the_way": probe("arrived"), "level": probe("waiting.level")},
         deep=Fifo.latency + 3,
         claim=f"A word can leave within {Fifo.latency} cycles, none is invented, what is offered stays until it is "
         "taken; the FIFO accepts a word while it has room for two.",
         depth=Fifo.latency + 2,
-        limit=f"a FIFO of {_FIFO_DEPTH} words of one bit",
     )
-
-
-def _joined(wires: Sequence[str]) -> str:
-    """Verilog of wires side by side, the first in the low bits."""
-    return f"{{{', '.join(reversed(wires))}}}"
 
 
 _Changes = Sequence[tuple[str, str, Mapping[str, str], str]]
 """Of a faulty part: its name, the property that catches it, the wrapper's outputs, the wrapper's Verilog."""
 
-_WAS_RESET = "reg was = 0;\n  always @(posedge clk) was <= rst;"
 
 
 def _reader_faults(words: int) -> _Changes:
@@ -228,28 +216,28 @@ def _reader_faults(words: int) -> _Changes:
         ("a burst is longer than it may be", "burst_in_page", {"bursts__payload": longer}, ""),
         ("a burst begins elsewhere", "burst_in_range", {"bursts__payload": "inner_bursts__payload ^ 1'b1"}, ""),
         ("a range is accepted within another", "range_complete", {"i__ready": "1'b1"}, ""),
-        ("a burst is withdrawn", "burst_stays", {"bursts__valid": "inner_bursts__valid & odd"}, _TOGGLE),
+        ("a burst is withdrawn", "burst_stays", {"bursts__valid": "inner_bursts__valid & odd"}, TOGGLE),
         ("a stop is ignored", "burst_stopped", {"inner_stop": "1'b0"}, ""),
         ("words that wait do not count", "room_for_all", {"inner_o__ready": "1'b1"}, ""),
     )
 
 
 _BUS: _Changes = (
-    ("an address is withdrawn", "ar_stays", {"arvalid": "inner_arvalid & odd"}, _TOGGLE),
+    ("an address is withdrawn", "ar_stays", {"arvalid": "inner_arvalid & odd"}, TOGGLE),
     ("a beat is of the wrong size", "ar_legal", {"arsize": "inner_arsize ^ 1'b1"}, ""),
     ("a burst has another's ID", "ar_is_the_burst", {"arid": "2'd0"}, ""),
     ("a burst is invented", "ar_once", {"arvalid": "1'b1"}, ""),
     ("two bursts are accepted at a time", "one_at_a_time", {"bursts1__ready": "inner_bursts0__ready"}, ""),
     ("a reader is never heard", "asked_in_time", {"inner_bursts0__valid": "1'b0", "bursts0__ready": "1'b0"}, ""),
-    ("an answer is not accepted", "always_ready", {"rready": "odd"}, _TOGGLE),
-    ("an answer is lost", "words_delivered", {"arrived": "inner_arrived & {3{odd}}"}, _TOGGLE),
+    ("an answer is not accepted", "always_ready", {"rready": "odd"}, TOGGLE),
+    ("an answer is lost", "words_delivered", {"arrived": "inner_arrived & {3{odd}}"}, TOGGLE),
     ("an error is not told", "errors_told", {"failed": "1'b0"}, ""),
     ("the bus is called idle too early", "idle_exact", {"idle": "1'b1"}, ""),
-    ("an address outlives a reset", "quiet_after_reset", {"arvalid": "inner_arvalid | was"}, _WAS_RESET),
+    ("an address outlives a reset", "quiet_after_reset", {"arvalid": "inner_arvalid | was"}, WAS_RESET),
 )
 _FIFO: _Changes = (
-    ("a word is refused though there is room", "ready_with_room", {"i__ready": "inner_i__ready & odd"}, _TOGGLE),
+    ("a word is refused though there is room", "ready_with_room", {"i__ready": "inner_i__ready & odd"}, TOGGLE),
     ("a word is invented", "nothing_invented", {"o__valid": "1'b1"}, ""),
-    ("an offer is withdrawn", "offer_stays", {"o__valid": "inner_o__valid & odd"}, _TOGGLE),
+    ("an offer is withdrawn", "offer_stays", {"o__valid": "inner_o__valid & odd"}, TOGGLE),
     ("words never leave", "leaves_in_time", {"o__valid": "1'b0"}, ""),
 )

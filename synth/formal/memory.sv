@@ -1,13 +1,13 @@
-// How an accelerator reads its memory: a reader asks for ranges in bursts, the manager puts the bursts of all readers on an
-// AXI4 bus and hands out what comes, a FIFO in each reader keeps the words. Each part is proved by itself; what it assumes
-// of the others is what is proved of them.
+// How an accelerator reads its memory: a reader asks for ranges in bursts, the manager puts the bursts of all readers on
+// an AXI4 bus and hands out what comes, a FIFO in each reader keeps the words. Each part is proved by itself; what it
+// assumes of the others is what is proved of them.
 
 // A reader without its FIFO, which is free to offer a word whenever it holds one.
 module reader_rules #(
   parameter WORD = 29,  // bits of a bus word's number
   parameter PAGE = 9,  // of the number of a word within 4 KiB
   parameter BURST = 2,  // beats of the longest burst
-  parameter DEPTH = 4  // words for which there is room
+  parameter ROOM = 4  // words for which there is room
 ) (
   input clk, rst, stop,
   input i_valid, i_ready,
@@ -53,11 +53,11 @@ module reader_rules #(
     range_complete: assert (!i_ready || rest == 0);
     burst_stays: assert (!was_offered || stop || b_valid && b_payload == was_payload);
     burst_stopped: assert (!stop || !b_valid);
-    room_for_all: assert (coming + stored <= DEPTH);
+    room_for_all: assert (coming + stored <= ROOM);
     helper_range: assert (active ? word == next && left == rest && rest != 0 : rest == 0);
     helper_planned: assert (!planned || active && beats == (left < to_end ? left : to_end));
-    helper_held: assert (held == coming + stored && coming <= DEPTH && stored <= DEPTH);
-    helper_room: assert (held <= DEPTH && (!room || held <= DEPTH - BURST));
+    helper_held: assert (held == coming + stored && coming <= ROOM && stored <= ROOM);
+    helper_room: assert (held <= ROOM && (!room || held <= ROOM - BURST));
   end
 endmodule
 
@@ -212,17 +212,21 @@ module bus_cover #(parameter READERS = 3, ID = 2) (
   end
 endmodule
 
-// The FIFO: how many words it holds, and when they leave.
-module fifo_rules #(parameter DEPTH = 4, WAITING = 7, LATENCY = 5) (
+// The FIFO: how many words it holds, and when they leave, whatever its memory gives.
+module fifo_rules #(parameter DEPTH = 4, WAITING = 7, LATENCY = 5, BITS = 1) (
   input clk, rst,
-  input i_valid, i_ready, o_valid, o_ready, o_payload,
-  input [7:0] held, reserved, level,  // the unit's registers: they help the induction
+  input i_valid, i_ready, o_valid, o_ready,
+  input [BITS-1:0] o_payload,
+  input [15:0] held,
+  input [7:0] reserved, level,  // the unit's registers: they help the induction
   input free, room,
   input [1:0] on_the_way
 );
   wire accepted = i_valid && i_ready, leaves = o_valid && o_ready;
-  reg [7:0] inside = 0, was_inside = 0, waits = 0;
-  reg was_offered = 0, was_payload = 0;
+  reg [15:0] inside = 0, was_inside = 0;
+  reg [7:0] waits = 0;
+  reg was_offered = 0;
+  reg [BITS-1:0] was_payload = 0;
   always @(posedge clk) begin
     inside <= inside + accepted - leaves;
     was_inside <= inside;

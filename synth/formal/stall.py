@@ -76,6 +76,7 @@ def _task(
         *("design -load unit", ANY_STATE, "setattr -set keep 1 t:$dff w:$*memwr* %ci1 %d", "memory"),
         f"select -assert-none {_others(modules)}",
         *(f"select -assert-min 2 {modules}/t:$dff", f"setattr -set held 1 {modules}/t:$dff", "flatten", "opt_clean"),
+        *(f"select -assert-max 1 o:{flag} %ci4 t:$dff %i" for flag in exempt),  # no other register is exempt
         *(f"setattr -unset held o:{flag} %ci4 t:$dff %i" for flag in exempt),
         "techmap -autoproc -max_iter 1 -map %held a:held",
     ]

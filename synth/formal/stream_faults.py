@@ -10,7 +10,10 @@ from qse_hw.synth.formal.harness import bits, probe
 from qse_hw.synth.formal.task import Task
 
 _LONG = 52  # cycles
-_TOGGLE = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
+TOGGLE = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
+"""Of a wrapper: ``odd`` is high in every second cycle."""
+WAS_RESET = "reg was = 0;\n  always @(posedge clk) was <= rst;"
+"""``was`` is high after a cycle of a reset."""
 _WITHIN = """reg [7:0] within = 0;
   always @(posedge clk) within <= rst ? 0 : within + (i__valid & i__ready) - (o__valid & o__ready);"""
 
@@ -35,18 +38,18 @@ def wrong_units(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator
     slow = {"i__ready": "inner_i__ready & odd", "inner_i__valid": "i__valid & odd"}
     rules: list[tuple[str, str, Mapping[str, str], str]] = [
         ("the payload changes in a stall", "payload_stays", {"o__payload": "inner_o__payload ^ o__ready"}, ""),
-        ("an offer is withdrawn", "valid_stays", {"o__valid": "inner_o__valid & odd"}, _TOGGLE),
+        ("an offer is withdrawn", "valid_stays", {"o__valid": "inner_o__valid & odd"}, TOGGLE),
         ("valid waits for ready", "offered_when_due", {"o__valid": "inner_o__valid & o__ready"}, ""),
         (
             "valid rises after a reset",
             "silent_after_reset",
             {"o__valid": "inner_o__valid | was"},
-            "reg was = 0;\n  always @(posedge clk) was <= rst;",
+            WAS_RESET,
         ),
         ("a beat is invented", "nothing_invented", {"o__valid": "1'b1"}, ""),
         ("a full unit accepts", "at_most_full", {"i__ready": "1'b1"}, ""),
-        ("beats are accepted in every second cycle", "moves_when_taken", slow, _TOGGLE),
-        ("beats are accepted in every second cycle by an empty unit", "moves_when_empty", slow, _TOGGLE),
+        ("beats are accepted in every second cycle", "moves_when_taken", slow, TOGGLE),
+        ("beats are accepted in every second cycle by an empty unit", "moves_when_empty", slow, TOGGLE),
     ]
     lose = "i__valid & !lost"
     losing = """reg [1:0] number = 0;
@@ -69,7 +72,7 @@ def wrong_units(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterator
             "what is offered is held back",
             "leaves_in_time",
             {"o__valid": "inner_o__valid & odd", "inner_o__ready": "o__ready & odd"},
-            _TOGGLE,
+            TOGGLE,
         ),
     ]
     status: list[tuple[str, str, Mapping[str, str], str]] = [

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from qse_hw.rtl_gen.emit.emit import Emitted
-from qse_hw.synth.formal.stream_faults import Wrong, changed, wrapped
+from qse_hw.synth.formal.stream_faults import WAS_RESET, Wrong, changed, wrapped
 
 _ODD = "reg odd = 0;\n  always @(posedge clk) odd <= !odd;"
-_WAS_RESET = "reg was = 0;\n  always @(posedge clk) was <= rst;"
 _LOSES = """reg [1:0] number = 0;
   wire lost = &number;
   always @(posedge clk) number <= number + (s_axis_tvalid & s_axis_tready);"""
@@ -16,7 +15,7 @@ def wrong_streams(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterat
     """At least one fault for every property of ``stream_quantizer.sv``; ``text`` has ``probes`` as outputs."""
     packets: list[tuple[str, str, Mapping[str, str], str]] = [
         ("last changes in a stall", "offer_stays", {"m_axis_tlast": "inner_m_axis_tlast ^ m_axis_tready"}, ""),
-        ("valid rises after a reset", "quiet_after_reset", {"m_axis_tvalid": "inner_m_axis_tvalid | was"}, _WAS_RESET),
+        ("valid rises after a reset", "quiet_after_reset", {"m_axis_tvalid": "inner_m_axis_tvalid | was"}, WAS_RESET),
         ("valid is stuck", "offered_if_there", {"m_axis_tvalid": "1'b1"}, ""),
         ("ready is stuck", "core_holds", {"s_axis_tready": "1'b1"}, ""),
         (

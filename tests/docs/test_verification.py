@@ -56,15 +56,15 @@ def outcome(name: str, item: dict) -> str:
     return "passed" if item["passed"] else "**failed**"
 
 
-def formal(page: str, name: str = "formal") -> Iterator[Pair]:
-    items = report(f"verify-{name}")["items"]
-    shown = rows(blocks(page)[name])
+def formal(page: str, evidence: str) -> Iterator[Pair]:
+    items = report(f"verify-{evidence}")["items"]
+    shown = rows(blocks(page)[evidence])
     columns = ("without bound", "over a window from any state", "reached")
     yield Pair("proofs", str(sum(len(row[c].split(", ")) for row in shown for c in columns if row[c])), len(items))
     for row in shown:
         mine = [one for one in items if row["unit"] == ", ".join(filter(None, (one["unit"], one.get("scale"))))]
         reached = [one for one in mine if "reached" in one]
-        unbounded = [one for one in mine if one["how"].startswith("unbounded")]
+        unbounded = [one for one in mine if one["how"] == "unbounded"]
         window = [one for one in mine if one not in reached + unbounded]
         for name, proofs in zip(columns, (unbounded, window, reached), strict=True):
             yield Pair(row["unit"], row[name], ", ".join(one["property"] for one in proofs))
@@ -73,9 +73,9 @@ def formal(page: str, name: str = "formal") -> Iterator[Pair]:
         yield Pair(row["unit"], row["result"], "passed" if passed else "**failed**")
 
 
-def faults(page: str, name: str = "formal-faults") -> Iterator[Pair]:
-    items = report(f"verify-{name}")["items"]
-    shown = rows(blocks(page)[name])
+def faults(page: str, evidence: str) -> Iterator[Pair]:
+    items = report(f"verify-{evidence}")["items"]
+    shown = rows(blocks(page)[evidence])
     total = 0
     for row in shown:
         mine = [one for one in items if (row["unit"], row["property"]) == (one["unit"], f"`{one['property']}`")]

@@ -97,7 +97,7 @@ def test_figures(small, out, capsys):
         assert [len(times) for times in unit["all_seconds"].values()] == [3, 3]
         assert unit["amaranth_seconds"] == statistics.median(unit["all_seconds"]["amaranth"])
         assert unit["model_seconds"] == statistics.median(unit["all_seconds"]["model"])
-        assert unit["ratio"] == unit["amaranth_seconds"] / unit["model_seconds"]
+        assert unit["ratio"] == unit["amaranth_seconds"] / unit["model_seconds"] > 1
     said = capsys.readouterr().out
     for word in ("se8, NumPy", "ml_dtypes cast", "replay, 128 lanes, full speed", "40.0", "gen --help",
                  "tuned, 6 segments", "n log n", "8,192 values", "linear se8 64:16 4x8"):

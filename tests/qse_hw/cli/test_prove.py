@@ -118,6 +118,7 @@ def test_the_quick_list(fake):
         (["decoder", "--format", "se8", "--timeout", "-1"], "Timeout must be 1 to 1000000, not -1"),
         (["decoder", "--format", "se8", "--property", "beauty"], "Property must be one of cover, hold, "),
         (["decoder", "--format", "se7"], "Format must be one of"),
+        (["adder"], "Unit must be one of"),
         (["hadamard", "--size", "4"], f"Unit must be one of {', '.join(PROVED)}, not 'hadamard'"),
         (
             ["matvec", "--sizes", "4", "--rows", "1", "--columns", "1", "--faults"],
