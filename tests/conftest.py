@@ -18,7 +18,10 @@ if not Path("/dev/nvidiactl").exists():  # no GPU: kernels are interpreted; read
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
-settings.register_profile("full", parent=settings.get_profile("fixed"), max_examples=3000)
+settings.register_profile("full", parent=settings.get_profile("fixed"), max_examples=1000)
+settings.register_profile("all", parent=settings.get_profile("fixed"), max_examples=3000)
+
+MORE = 6  # times as many cases of a test marked every(n) in the long run
 
 
 def pytest_addoption(parser):
@@ -28,7 +31,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    settings.load_profile("full" if config.getoption("full") else "fixed")
+    full, every = config.getoption("full"), config.getoption("all_cases")
+    settings.load_profile("all" if full and every else "full" if full else "fixed")
 
 
 def pytest_report_header(config):
@@ -38,21 +42,25 @@ def pytest_report_header(config):
 def pytest_collection_modifyitems(config, items):
     """Leave out the long tests, and of the tests marked ``every(n)`` all but one in n of the cases.
 
-    With ``--full``, all are run, but of those marked ``full(n)`` one in n of the cases, unless ``--all-cases`` is
-    given. Which ones is drawn by the cases' names: a stride would leave out whole values of a parameter.
+    With ``--full``, the long tests are run, and :data:`MORE` times as many of those cases; of the tests marked
+    ``full(n)`` one in n. With ``--all-cases``, too, every case is run. Which ones are left out is drawn by the cases'
+    names: a stride would leave out whole values of a parameter.
     """
     full = config.getoption("full")
     if full and config.getoption("all_cases"):
         return
     left_out, cases = set(), defaultdict(list)
     for item in items:
-        if not full and item.get_closest_marker("full"):
+        long, short = item.get_closest_marker("full"), item.get_closest_marker("every")
+        if long and not full:
             left_out.add(item)
-        elif (mark := item.get_closest_marker("full" if full else "every")) and mark.args:
-            cases[item.nodeid.partition("[")[0], mark.args[0]].append(item)
+        elif full and long and long.args:
+            cases[item.nodeid.partition("[")[0], long.args[0]].append(item)
+        elif short:
+            cases[item.nodeid.partition("[")[0], short.args[0] / (MORE if full else 1)].append(item)
     for (_, n), of_test in cases.items():
         of_test.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
-        left_out.update(of_test[math.ceil(len(of_test) / n) :])
+        left_out.update(of_test[math.ceil(len(of_test) / max(n, 1)) :])
     if left_out:
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]

@@ -6,6 +6,7 @@ reset in the middle. The expected outputs are those of the cycle models, whose v
 ``tests/synth/mutation/test_stimuli.py`` applies the same stimuli to the emitted Verilog.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from pathlib import Path
@@ -123,7 +124,7 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
     directed = _directed(config)
     if config.scale is not None:
         every = np.concatenate([every, *directed.values()])
-        programs = [_in_all_ways(mixed, rng), [_each_by_itself(beats(every, len(every)))]]
+        programs = [_in_all_ways(mixed, rng, config=config), [_each_by_itself(beats(every, len(every)))]]
         return programs if width <= 16 else [*programs, [_each_by_itself(_beats(distant(decisions[0]), lanes, width))]]
     scales = [first, *any_scales(first, rng)]
     mostly = [*scales, thin_scales(first)[0]]
@@ -145,7 +146,7 @@ def _(config: EncoderConfig, rng: np.random.Generator) -> list[list[Stimulus]]:
     thin, apart, left = thin_scales(first), one_bit_apart(config, first), one_bit_left(config, first, rng)
     constant = np.zeros(len(every) // lanes + TAIL, np.intp)
     return [
-        _in_all_ways(mixed, rng, anytime),
+        _in_all_ways(mixed, rng, anytime, config),
         [own(list(apart), [beats(patterns, len(patterns)) for patterns in apart.values()])],
         [own(list(left), [_beats(patterns, lanes, width) for patterns in left.values()])],
         [own(thin, [beats(np.concatenate([rng.choice(near(one), 300), sizes(one)]), 600) for one in thin])],
@@ -233,10 +234,14 @@ def pins(emitted: Emitted) -> tuple[dict[str, int], dict[str, int]]:
     return widths["input"], widths["output"]
 
 
-def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> list[Stimulus]:
+def _in_all_ways(
+    beats: Rows, rng: np.random.Generator, others: Any = None, config: EncoderConfig | None = None
+) -> list[Stimulus]:
     """Random stalls with frequent ``clear``; with rare ``clear``, so that the counter fills; full speed.
 
-    Each stops with beats inside; the second one with a full counter, so that the reset after it changes all its bits.
+    Each stops with beats inside; the second one with a counter that has passed its end. Of an encoder, whose
+    ``config`` is given, another one stops at the last count before the end, of which every bit is 1: the reset after
+    it has to change them all.
     """
 
     def ports(cycles: int, clear: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
@@ -244,12 +249,29 @@ def _in_all_ways(beats: Rows, rng: np.random.Generator, others: Any = None) -> l
 
     fast, slow = len(beats), 2 * len(beats)
     seldom = np.isin(np.arange(slow), (slow // 3, 2 * slow // 3))
-    return [
+    ways = [
         random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, random_runs(rng, slow))),
         random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, seldom)),
         full_speed(beats, cycles=fast, ports=ports(fast, rng.random(fast) < 0.05)),
-        full_speed(beats[:TAIL], cycles=4 * TAIL, ports=ports(4 * TAIL, np.zeros(4 * TAIL, np.bool_))),
     ]
+    never = np.zeros(fast + TAIL, np.bool_)
+    if config is not None:
+        ways.append(_until_full(config, beats, ports(len(never), never)))
+    return [*ways, full_speed(beats[:TAIL], cycles=4 * TAIL, ports=ports(4 * TAIL, never[: 4 * TAIL]))]
+
+
+def _until_full(config: EncoderConfig, beats: Rows, ports: Mapping[str, npt.NDArray[Any]]) -> Stimulus:
+    """Full speed, until the saturation counter just reaches its largest count, or with all of the beats."""
+    unit = model(config)
+
+    def first(count: int) -> Stimulus:
+        cycles = count + TAIL
+        return full_speed(beats[:count], cycles=cycles, ports={name: values[:cycles] for name, values in ports.items()})
+
+    def last_count(count: int) -> int:
+        return int(unit.run(first(count))["saturation_count"][-1])
+
+    return first(bisect_left(range(len(beats)), (1 << config.counter_width) - 1, key=last_count))
 
 
 def _each_by_itself(beats: Rows, ports: Mapping[str, npt.NDArray[Any]] | None = None) -> Stimulus:

@@ -8,7 +8,7 @@ from tests.fuzz.arguments import LEFT_OUT, SOUND, actions, parser
 from tests.fuzz.oracle import PHASES, check
 from tests.fuzz.targets import TARGETS
 
-FULL = 20  # times as many cases in the long run
+FULL, ALL = 8, 50  # times as many cases in the long run, and with all cases
 
 
 def run(name, times):
@@ -30,8 +30,8 @@ def test_some_cases(name):
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", TARGETS)
-def test_many_cases(name):
-    run(name, FULL)
+def test_many_cases(name, request):
+    run(name, ALL if request.config.getoption("all_cases") else FULL)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -121,7 +121,7 @@ def test_vectors_through_icarus(tmp_path, simulator):
     replay_vectors(configs, tmp_path, simulator)
 
 
-@pytest.mark.full(2)
+@pytest.mark.full(3)
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("runtime", [False, True], ids=["constant", "runtime"])
 def test_every_pattern_of_every_input(name, runtime, tmp_path):
@@ -131,7 +131,7 @@ def test_every_pattern_of_every_input(name, runtime, tmp_path):
     replay_vectors([*sixteen, *wide, decoder(name), decoder(name, 7)], tmp_path, "verilator")
 
 
-@pytest.mark.full(2)
+@pytest.mark.full(6)
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("how", [{"target": "ecp5"}, {"arch": "parallel"}, {"target": "ecp5", "arch": "parallel"}])
 def test_every_pattern_of_every_implementation(name, how, tmp_path):

@@ -18,7 +18,7 @@ from tests.synth.small import SMALL
 
 @pytest.mark.full
 def test_an_ecp5s_netlist(small_config, tmp_path):
-    config = replace(small_config, target="ecp5")
+    config = replace(small_config, rows=2, columns=2, target="ecp5")
     accelerator = Accelerator(config, tmp_path, share=200, short=True, build=netlists("ecp5"))
     reference = Reference(accelerator.parameters)
     for token in small.text().tolist()[:3]:

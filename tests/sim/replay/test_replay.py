@@ -80,7 +80,7 @@ def test_the_benchmark_s_baseline(monkeypatch):
         measure_naive(x, choice("se8", 0.02), input=input_type("fp32"))
 
 
-@pytest.mark.full(6)
+@pytest.mark.full(12)
 @pytest.mark.parametrize("name", oracles.SHIPPED)
 @pytest.mark.parametrize("input_name", ["fp16", "bf16", "s16", "s16e-8"])
 def test_every_pattern_of_every_format(name, input_name):

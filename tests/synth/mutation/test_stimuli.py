@@ -63,6 +63,9 @@ def test_what_happens():
     assert ((count == 63) & (column["clear", 0] == 1)).any()
     cleared = resets[4]  # by the reset alone
     assert (count[cleared - 1], column["clear", 0][cleared]) == (63, 0)
+    just_full = resets[6]  # the reset alone has to change every bit of a count that has not passed its end
+    assert (count[just_full - 1], column["clear", 0][just_full]) == (63, 0)
+    assert np.count_nonzero(count[resets[5] : just_full] == 63) < TAIL
     for flag in ("saturated", "nan"):
         assert column[flag, 0][cleared - 1] == 1
         assert {0, 1} <= set(column[flag, 0].tolist())
