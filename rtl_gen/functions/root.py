@@ -14,7 +14,7 @@ from qse_hw.rtl_gen.functions.normalize import normalize, normalize_latency
 from qse_hw.rtl_gen.logic.stages import Stages
 from qse_hw.rtl_gen.units.function import FunctionConfig
 
-_LEVELS = 1  # steps between registers: the sums of RMSNorm are wide
+LEVELS = 1  # steps between registers: the sums of RMSNorm are wide
 
 
 class ReciprocalRoot(wiring.Component):
@@ -29,6 +29,9 @@ class ReciprocalRoot(wiring.Component):
         arithmetic: what to compute.
         target: one of :data:`qse_hw.rtl_gen.units.shared.TARGETS`.
 
+    Attributes:
+        most_zeros: so many leading zeros are removed at most.
+
     Members:
         x: unsigned, of the arithmetic's ``input_bits``; outputs for 0 mean nothing.
         enable: that of the ``sync`` domain, for cells that are beyond the reach of an ``EnableInserter``.
@@ -39,7 +42,7 @@ class ReciprocalRoot(wiring.Component):
     def __init__(self, arithmetic: Arithmetic, *, target: str = "generic") -> None:
         core = arithmetic.core
         self._dropped = -(-(arithmetic.input_bits - ARGUMENT_BITS) // 2)  # pairs of bits below the 16 highest
-        self._most_zeros = 2 * self._dropped + ARGUMENT_BITS - 2
+        self.most_zeros = 2 * self._dropped + ARGUMENT_BITS - 2
         self._most_shift = arithmetic.shift(self._dropped)
         step = Fraction(2) ** core.output.exponent
         config = FunctionConfig(
@@ -60,7 +63,7 @@ class ReciprocalRoot(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from an input to its outputs."""
-        return normalize_latency(self._most_zeros, _LEVELS) + self._lane.latency
+        return normalize_latency(self.most_zeros, LEVELS) + self._lane.latency
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -68,7 +71,7 @@ class ReciprocalRoot(wiring.Component):
         m.submodules.lane = lane = self._lane
         x = Signal(ARGUMENT_BITS + 2 * self._dropped, name="widened")
         m.d.comb += x.eq(self.x)
-        normalized, half_zeros = normalize(m, stages, x, self._most_zeros, _LEVELS)
+        normalized, half_zeros = normalize(m, stages, x, self.most_zeros, LEVELS)
         mantissa: Value = lane.y[:MANTISSA_BITS] | lane.y[MANTISSA_BITS].replicate(MANTISSA_BITS)  # 1 is a step less
         zeros = stages.delay(half_zeros, lane.latency - 1, "half_zeros")
         m.d.comb += [

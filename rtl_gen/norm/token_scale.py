@@ -46,6 +46,11 @@ class TokenScale(wiring.Component):
         )
 
     @property
+    def shift_bits(self) -> int:
+        """Bits of the root's shift."""
+        return len(self._root.shift)
+
+    @property
     def root_latency(self) -> int:
         """Cycles from ``v`` to its root."""
         return self._root.latency

@@ -10,11 +10,11 @@ from typing import Any
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.synth.formal.task import Fault, Task
 
-PROPERTIES = ("function", "equivalence", "cover", "stream", "axi", "matvec", "memory")
+PROPERTIES = ("function", "arithmetic", "equivalence", "cover", "stream", "axi", "matvec", "memory")
 
 PROVED = (
-    "encoder", "decoder", "quantizer", "function", "convolution", "matvec", "residual", "time_step", "activation",
-    "accelerator",
+    "encoder", "decoder", "quantizer", "function", "linear", "matvec", "convolution", "rmsnorm", "scan", "gate",
+    "residual", "time_step", "activation", "accelerator",
 )  # fmt: skip
 """The units that have properties."""
 

@@ -108,7 +108,7 @@ def cut(text: str, name: str) -> str:
     Raises:
         InputError: if there is no such instance.
     """
-    place = re.search(rf"^  (\S+)  {re.escape(name)} \($", text, re.M)
+    place = re.search(rf"^  (\S+)  {_instance(name)} \($", text, re.M)
     if place is None:
         raise InputError(f"Verilog must have an instance {name}")
     module = _module(text, place[1])
@@ -149,6 +149,18 @@ def _ports(module: re.Match[str]) -> list[tuple[str, str, str]]:
     return re.findall(r"^  (input|output) (\[\d+:0\] )?(\S+ ?);$", module[2], re.M)
 
 
+def module_ports(text: str, name: str) -> list[tuple[str, int, str]]:
+    """Direction, width and name of the ports of a module.
+
+    Raises:
+        InputError: if there is no such module.
+    """
+    return [
+        (direction, int(width[1:].partition(":")[0]) + 1 if width else 1, port.strip("\\ "))
+        for direction, width, port in _ports(_module(text, name))
+    ]
+
+
 def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
     """``text`` with signals of ``module``, or, as ``INSTANCE.NAME``, of an instance in it, as further outputs.
 
@@ -164,11 +176,13 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
         if instance_name:
             inner.setdefault(instance_name, {})[name] = width
     for instance_name, widths in inner.items():
-        place = re.search(rf"^  (\S+)  \\?{instance_name}(?:\$\d+)? +\(\n", text, re.M)
+        place = re.search(rf"^  (\S+)  {_instance(instance_name)} \(\n", text, re.M)
         if place is None:
             raise InputError(f"Verilog must have an instance {instance_name}")
         wires = "".join(f"    .probe_{name}(probe_{instance_name}_{name}),\n" for name in widths)
-        text = probed(text[: place.end()] + wires + text[place.end() :], place[1], widths)
+        text = text[: place.end()] + wires + text[place.end() :]
+        body = _module(text, place[1])[2]  # several instances may share it
+        text = probed(text, place[1], {name: width for name, width in widths.items() if f" {probe(name)};" not in body})
     head = _module(text, module)
     ports, lines = "", ""
     for path, width in signals.items():
@@ -191,6 +205,11 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
 def probe(path: str) -> str:
     """The name of the output for a signal."""
     return f"probe_{path.replace('.', '_')}"
+
+
+def _instance(name: str) -> str:
+    """A pattern for the instance's name, to which a number is added where a signal is called so, too."""
+    return rf"\\?{re.escape(name)}(?:\$\d+ )?"
 
 
 def _module(text: str, name: str) -> re.Match[str]:

@@ -8,12 +8,18 @@ from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from qse_hw.rtl_gen.emit.unit import UnitConfig
 from qse_hw.rtl_gen.units.activation import ActivationConfig
+from qse_hw.rtl_gen.units.convolution import ConvolutionConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.function import FunctionConfig
+from qse_hw.rtl_gen.units.gate import GateConfig
+from qse_hw.rtl_gen.units.linear import LinearConfig
 from qse_hw.rtl_gen.units.matvec import MatvecConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
 from qse_hw.rtl_gen.units.residual import ResidualConfig
+from qse_hw.rtl_gen.units.rmsnorm import RmsnormConfig
+from qse_hw.rtl_gen.units.scan import ScanConfig
+from qse_hw.rtl_gen.units.shared import TARGETS
 from qse_hw.rtl_gen.units.time_step import TimeStepConfig
 
 FIVE = SegmentedFormat(
@@ -73,10 +79,18 @@ def standard() -> list[UnitConfig]:
         _quantizer("se8"),
         _quantizer("int8-asym"),
         *(_engine(backlog=backlog) for backlog in (False, True)),
+        LinearConfig(format=_format("se8"), inputs=8, outputs=4),
+        ConvolutionConfig(channels=8),
+        RmsnormConfig(format=_format("se8"), size=64, eps=100),
+        *(ScanConfig(channels=8, states=4, lanes=2, target=target) for target in TARGETS),
+        GateConfig(),
         ResidualConfig(size=64, lanes=2, target="ecp5"),
         TimeStepConfig(channels=8, input=input_type("s6e-3"), output=input_type("s7e-4"), error=Fraction(1, 16)),
         ActivationConfig(
-            format=_format("se8-silu"), input=input_type("s6e-3"), output=input_type("s7e-4"), error=Fraction(1, 16),
+            format=_format("se8-silu"),
+            input=input_type("s6e-3"),
+            output=input_type("s7e-4"),
+            error=Fraction(1, 16),
             scale_bits=2,
         ),
         _function("softplus", "s10e-6", "s10e-7", 7),
@@ -101,6 +115,11 @@ def wrong() -> list[UnitConfig]:
         _function("exp2", "s8e-4", "s8e-6", 5),
         _engine(backlog=True),
         ResidualConfig(size=10, width=4),
+        LinearConfig(format=_format("se8"), inputs=8, outputs=4),
+        ConvolutionConfig(channels=8),
+        RmsnormConfig(format=_format("se8"), size=64, eps=100),
+        ScanConfig(channels=8, states=4),
+        TimeStepConfig(channels=8, input=input_type("s6e-3"), output=input_type("s7e-4"), error=Fraction(1, 16)),
     ]
 
 

@@ -254,10 +254,13 @@ def _in_all_ways(
         random_stalls(beats, cycles=slow, seed=int(rng.integers(1 << 30)), ports=ports(slow, seldom)),
         full_speed(beats, cycles=fast, ports=ports(fast, rng.random(fast) < 0.05)),
     ]
-    never = np.zeros(fast + TAIL, np.bool_)
+
+    def never(cycles: int) -> dict[str, npt.NDArray[Any]]:
+        return ports(cycles, np.zeros(cycles, np.bool_))
+
     if config is not None:
-        ways.append(_until_full(config, beats, ports(len(never), never)))
-    return [*ways, full_speed(beats[:TAIL], cycles=4 * TAIL, ports=ports(4 * TAIL, never[: 4 * TAIL]))]
+        ways.append(_until_full(config, beats, never(fast + TAIL)))
+    return [*ways, full_speed(beats[:TAIL], cycles=4 * TAIL, ports=never(4 * TAIL))]
 
 
 def _until_full(config: EncoderConfig, beats: Rows, ports: Mapping[str, npt.NDArray[Any]]) -> Stimulus:

@@ -9,6 +9,7 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
+from qse_hw.golden.formats.segmented import Segment, SegmentedFormat
 from qse_hw.rtl_gen.emit.emit import emit
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
@@ -71,6 +72,15 @@ def test_what_happens():
         assert {0, 1} <= set(column[flag, 0].tolist())
     assert len(np.unique(every[: 1 << 16, 1:17] @ (1 << np.arange(16)))) > 65000  # noise is on it after the last beat
     assert sum(config.cycles for config in given[1]) == (1 << 16) + TAIL
+
+
+def test_a_decoder_of_few_codes():
+    """Fewer beats than the shortest of its stimuli has cycles."""
+    segments = (Segment(codes=2, log2_step=0, first_code=0), Segment(codes=2, log2_step=1, first_code=2))
+    two = SegmentedFormat(name="two", bits=3, kind="sign-magnitude", segments=segments)
+    _, given, programs = of(DecoderConfig(format=two))
+    assert min(stimulus.cycles for stimulus in given[0]) == 2 << 3
+    assert len(programs) == 1
 
 
 def test_the_seed_decides():
