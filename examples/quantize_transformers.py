@@ -2,9 +2,9 @@
 
     python examples/quantize_transformers.py [CHECKPOINT] [--format F]
 
-Takes a Mamba or Mamba-2 of ``transformers`` (a folder; none: a tiny one with random weights), finds a soft-edge format
-and a scale for every layer, and shows what the model loses with them, beside int8: in x itself, and in its predictions
-on tokens that calibration has not seen. Nothing is downloaded.
+Takes a Mamba or a hybrid of ``transformers`` (a folder; none: a tiny Mamba with random weights), finds a soft-edge
+format and a scale for every Mamba layer, and shows what the model loses with them, beside int8: in x itself, and in its
+predictions on tokens that calibration has not seen. Nothing is downloaded.
 
 Needs: pip install "qse-hw[model]"
 """

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
@@ -41,6 +41,7 @@ SCHEMA: dict[str, Any] = {
     "properties": {
         "schema": {"const": SCHEMA_NAME},
         "model": {"type": "string"},
+        "norm_groups": {"type": "integer", "minimum": 2},
         "format": {"type": "string"},
         "mode": {"enum": list(MODES)},
         "objective": {"enum": list(OBJECTIVES)},
@@ -100,6 +101,8 @@ class Calibration:
         alpha: quantile of the percentile method.
         tokens, channels: shape of the activations: one number for all layers, or one per layer.
         layers: per layer and method the format and scale; None where the percentile gives no scale.
+        norm_groups: into how many groups, each normalized by itself, the model's gated norm (Mamba-2) divides the
+            channels, if more than one; None: the norm is over the whole width, or not known.
 
     Raises:
         InputError: without layers, or for another number of tokens or channels than there are layers.
@@ -113,6 +116,7 @@ class Calibration:
     tokens: int | tuple[int, ...]
     channels: int | tuple[int, ...]
     layers: tuple[Mapping[str, LayerCalibration | None], ...]
+    norm_groups: int | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -137,6 +141,10 @@ class Calibration:
             )
         return layer
 
+    def with_norm_groups(self, groups: int) -> "Calibration":
+        """The same, saying that the model's gated norm has so many groups."""
+        return replace(self, norm_groups=groups if groups > 1 else None)
+
     def check_format(self, number: int, spec: FormatSpec) -> None:
         """InputError unless ``spec`` asks for the format of layer ``number``; a preset's name allows any parameters."""
         if spec.name == self.format:
@@ -156,7 +164,13 @@ class Calibration:
             )
 
     def check(
-        self, *, layers: int, channels: int | tuple[int, ...], model: str, whose: str = "activations'"
+        self,
+        *,
+        layers: int,
+        channels: int | tuple[int, ...],
+        model: str,
+        whose: str = "activations'",
+        norm_groups: int | None = None,
     ) -> None:
         """InputError unless the calibration is for so many layers of so many channels, and for that model.
 
@@ -165,6 +179,8 @@ class Calibration:
             channels: of all layers, or one number per layer.
             model: fingerprint; "" if unknown.
             whose: layers and model, for the message.
+            norm_groups: of the model's gated norm; None: not known. The same weights with other groups are another
+                function, which the fingerprint does not tell.
         """
         if layers != len(self.layers) or one_or_each(channels, layers) != one_or_each(self.channels, layers):
             raise InputError(
@@ -175,12 +191,23 @@ class Calibration:
             raise InputError(
                 f"Calibration must be for the {whose} model {model[:12]}, but is for {self.model[:12]}; calibrate again"
             )
+        unknown = self.norm_groups is None and not self.model
+        if norm_groups is not None and not unknown and (self.norm_groups or 1) != norm_groups:
+            older = ", as transformers had it before 5.23, or does not say" if self.norm_groups is None else ""
+            raise InputError(
+                f"Calibration must be for the model's gated norm, {_groups_in_words(norm_groups)}, but is for one "
+                f"{_groups_in_words(self.norm_groups or 1)}{older}; calibrate again"
+            )
 
 
 def one_or_each(sizes: int | Sequence[int], layers: int) -> int | tuple[int, ...]:
     """The size that all layers have; if they differ, one per layer."""
     each = (sizes,) * layers if isinstance(sizes, int) else tuple(sizes)
     return each[0] if len(set(each)) == 1 else each
+
+
+def _groups_in_words(groups: int) -> str:
+    return f"over each of {groups} groups" if groups > 1 else "over the whole width"
 
 
 def size_in_words(sizes: int | Sequence[int], form: str = "") -> str:
@@ -196,6 +223,7 @@ def write_calibration(path: str | os.PathLike[str], calibration: Calibration) ->
     document = {
         "schema": SCHEMA_NAME,
         "model": calibration.model,
+        **({} if calibration.norm_groups is None else {"norm_groups": calibration.norm_groups}),
         "format": calibration.format,
         "mode": calibration.mode,
         "objective": calibration.objective,
@@ -235,6 +263,7 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
             tokens=_sizes_from_json(document["tokens"]),
             channels=_sizes_from_json(document["channels"]),
             layers=layers,
+            norm_groups=None if (groups := document.get("norm_groups")) is None else int(groups),
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from error

@@ -10,6 +10,7 @@ from torch import Tensor
 from qse_hw.golden.calibration.quantizers import Quantizer
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.evaluate.score import Forward
+from qse_hw.golden.models.mamba.hugging_face import HuggingFace
 from qse_hw.golden.models.mamba.mamba2 import Mamba2Config
 from qse_hw.golden.models.mamba.model import Mamba, Mixer
 from qse_hw.golden.models.quamba.layers import X_PROJ_INPUTS, XProjInput
@@ -39,7 +40,7 @@ def check_recipe(recipe: str, x_proj_input: str, state: str) -> None:
         raise InputError("Recipe must be quamba where --x-proj-input or --state is given, not x-only")
 
 
-def x_only(model: Mamba) -> Build:
+def x_only(model: Mamba | HuggingFace) -> Build:
     """The model with every layer's x replaced by its quantized value, and nothing else changed."""
 
     def forward(quantizers: Sequence[Quantizer]) -> Forward:

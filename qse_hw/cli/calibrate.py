@@ -117,6 +117,8 @@ def _calibrate_x(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     result = calibrated(layers, spec, mode=args.mode, alpha=args.alpha, scale_bits=args.scale_bits)
     write_calibration(args.output, result)
     show(result)
+    if layers.note:
+        console.print(layers.note)
     return layers.origin, {"layers": len(result.layers), "tokens": result.tokens, "channels": result.channels}
 
 

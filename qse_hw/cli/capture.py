@@ -1,4 +1,4 @@
-"""Run a Mamba on text and keep the SSM input x of every layer: layers.{i}.x, float32, (tokens, channels)."""
+"""Run a Mamba on text and keep the SSM input x of every Mamba layer: layers.{i}.x, float32, (tokens, channels)."""
 
 import argparse
 
@@ -25,4 +25,6 @@ def run(args: argparse.Namespace) -> None:
         for name, x in activations.tensors.items()
     ]
     table(f"SSM inputs of {activations.origin}", ["tensor", "shape", "min", "max", "std"], rows)
+    if activations.note:
+        console.print(activations.note)
     console.print(f"written: {args.output}")

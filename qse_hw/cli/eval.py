@@ -15,7 +15,7 @@ from qse_hw.golden.io.files import write_json
 from qse_hw.study.console import console
 from qse_hw.study.evaluation.inputs import CALIBRATION
 from qse_hw.study.evaluation.report import SCHEMA, describe_model, show
-from qse_hw.study.sources import TEXTS
+from qse_hw.study.sources import TEXTS, left_alone
 from qse_hw.study.sources import integer as integer_argument
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ X_ONLY = ("formats", "reference", "mode", "objective", "x_proj_input", "state", 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Model, texts, candidates, what else is quantized, tasks, report."""
-    parser.add_argument("--model", metavar="DIR", help="local Mamba checkpoint (default: the bundled one)")
+    parser.add_argument("--model", metavar="DIR", help="local checkpoint, also of a hybrid (default: the bundled one)")
     parser.add_argument("--text", metavar="FILE", help="held-out text to evaluate on (default: bundled, Doyle)")
     parser.add_argument(
         "--calibration-text", metavar="FILE", help="text to fit formats to (default: bundled, Melville)"
@@ -95,21 +95,29 @@ def run(args: argparse.Namespace) -> None:
     if args.json is not None:
         write_json(args.json, document)
     show(document)
+    if note := document["model"].get("left_alone"):
+        console.print(note)
 
 
 def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
     """The whole report, as JSON has it."""
     from qse_hw.golden.evaluate import bootstrap, score
-    from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model, locate
+    from qse_hw.golden.models.mamba.checkpoint import locate
     from qse_hw.golden.models.mamba.layout import read_config
+    from qse_hw.golden.models.mamba.pretrained import is_relative, load_any, vocabulary
+    from qse_hw.golden.models.mamba.stream import layers_of
     from qse_hw.golden.models.mamba.text import read_text
     from qse_hw.study.evaluation import integer, x
     from qse_hw.study.evaluation.inputs import UNQUANTIZED, Inputs
 
-    config = read_config(locate(args.model))
-    vocabulary = config.vocab_size
+    if is_relative(args.model) and (args.recipe != "x-only" or args.objective != "x"):
+        raise InputError(
+            f"Recipe must be x-only, and objective x, for {args.model}, of which transformers runs all but x, "
+            f"not {args.recipe} and {args.objective or 'x'}"
+        )
+    size = vocabulary(args.model)
     calibration, held_out = (
-        read_text(TEXTS / default if given is None else given, vocab_size=vocabulary, directory=args.model)
+        read_text(TEXTS / default if given is None else given, vocab_size=size, directory=args.model)
         for given, default in ((args.calibration_text, "calibration.txt"), (args.text, "held-out.txt"))
     )
     if calibration.sha256 == held_out.sha256:
@@ -120,8 +128,9 @@ def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
         _tokens(args.calibration_tokens, CALIBRATION_TOKENS, calibration, "Calibration tokens"), len(calibration.ids)
     )
     if args.recipe == "integer" and args.calibration is None:
-        _check_integer(config, calibration, tokens)
-    model = load_model(args.model)
+        _check_integer(read_config(locate(args.model)), calibration, tokens)
+    model = load_any(args.model)
+    layers = layers_of(model)
     draws = bootstrap.Bootstrap(len(windows))
     bits = len(held_out.ids) / held_out.size  # tokens per byte: 1 for a byte-level model
     inputs = Inputs(
@@ -139,10 +148,11 @@ def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
         "command": getattr(args, "command", None),
         **environment(),
         "model": {
-            "fingerprint": fingerprint(model),
-            "architecture": config.architecture,
-            "layers": config.n_layer,
-            "vocabulary": vocabulary,
+            "fingerprint": layers.fingerprint(),
+            "architecture": layers.config.architecture,
+            "layers": layers.config.n_layer,
+            "vocabulary": size,
+            **({"left_alone": note} if (note := left_alone(layers)) else {}),
         },
         "texts": {
             "calibration": _text(calibration, tokens, args.calibration_text),

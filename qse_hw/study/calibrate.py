@@ -20,10 +20,11 @@ def calibrated(
     warn_of_slow_search([spec])
     with progress() as report:
         report(f"calibrating {spec}", 0)
-        return calibrate(
+        result = calibrate(
             stream.layers, spec, model=stream.model, mode=mode, alpha=alpha, scale_bits=scale_bits,
             progress=lambda layer: report(f"calibrating {spec}", (layer + 1) / stream.count),
         )  # fmt: skip
+    return result.with_norm_groups(stream.norm_groups)
 
 
 def warn_of_slow_search(specs: Iterable[Any]) -> None:

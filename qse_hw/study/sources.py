@@ -28,11 +28,19 @@ class Activations:
     tensors: dict[str, np.ndarray[Any, Any]]
     metadata: dict[str, str]
     origin: str
+    note: str = ""
+    """What the model has beside its Mamba layers, in a sentence."""
 
     @property
     def model(self) -> str:
         """Fingerprint of the model, or ""."""
         return self.metadata.get("model", "")
+
+    @property
+    def norm_groups(self) -> int:
+        """Groups of the model's gated norm; 1 if unknown."""
+        groups = self.metadata.get("norm_groups", "1")
+        return int(groups) if groups.isascii() and groups.isdigit() else 1
 
     @property
     def tokens(self) -> int:
@@ -52,7 +60,10 @@ class Activations:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Model, text and length."""
-    parser.add_argument("--model", metavar="DIR", help="local checkpoint, or mamba2-bytes (default: mamba-bytes)")
+    parser.add_argument(
+        "--model", metavar="DIR",
+        help="local checkpoint of a Mamba or of a hybrid of transformers, or mamba2-bytes (default: mamba-bytes)",
+    )  # fmt: skip
     parser.add_argument("--text", metavar="FILE", help="text to run it on (default: the help texts of Python itself)")
     parser.add_argument("--tokens", metavar="N", type=integer, default=TOKENS, help=f"how many (default {TOKENS})")
 
@@ -69,54 +80,74 @@ def add_activation_arguments(parser: argparse.ArgumentParser) -> None:
 def from_model(args: argparse.Namespace) -> Activations:
     """Run the model that :func:`add_model_arguments`' arguments name."""
     from qse_hw.golden.models.mamba.capture import capture
-    from qse_hw.golden.models.mamba.checkpoint import fingerprint, load_model
+    from qse_hw.golden.models.mamba.pretrained import load_any
+    from qse_hw.golden.models.mamba.stream import layers_of
     from qse_hw.golden.models.mamba.text import read_text
 
     if args.tokens < 1:
         raise InputError(f"Tokens must be at least 1, not {args.tokens}")
-    model = load_model(args.model)
-    text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
-    tensors = capture(model, text.ids, tokens=args.tokens)
+    layers = layers_of(load_any(args.model))
+    text = read_text(args.text, vocab_size=layers.config.vocab_size, directory=args.model)
+    tensors = capture(layers, text.ids, tokens=args.tokens)
     metadata = {
-        "model": fingerprint(model),
+        "model": layers.fingerprint(),
+        "norm_groups": str(layers.config.norm_groups),
         "text_sha256": text.sha256,
         "text": text.source if args.text is None else Path(args.text).name,
         "tokens": str(args.tokens),
         "torch": version("torch"),
         "qse-hw": version("qse-hw"),
     }
-    return Activations(tensors=tensors, metadata=metadata, origin=f"{args.model or 'bundled model'} on {text.source}")
+    origin = f"{args.model or 'bundled model'} on {text.source}"
+    return Activations(tensors=tensors, metadata=metadata, origin=origin, note=left_alone(layers))
+
+
+def left_alone(model: object) -> str:
+    """What a model has beside its Mamba layers, in a sentence; "" for one of Mamba layers alone."""
+    from qse_hw.golden.models.mamba.hugging_face import HuggingFace
+
+    return model.left_alone() if isinstance(model, HuggingFace) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerStream:
-    """The layers of a model, one after another, for calibration; their count, the model's fingerprint, the origin."""
+    """The layers of a model, one after another, for calibration; their count, the model's fingerprint and groups of its
+    gated norm, the origin, and what else the model has.
+    """
 
     layers: Iterable[Layer]
     count: int
     model: str
+    norm_groups: int
     origin: str
+    note: str = ""
 
 
 def stream_model(args: argparse.Namespace, objective: str) -> LayerStream:
     """As :func:`from_model`, but a layer at a time; for objective "output", with the weights of errors there."""
+    from qse_hw.golden.models.mamba.pretrained import is_relative, load_relative
     from qse_hw.golden.models.mamba.shapes import is_random
     from qse_hw.golden.models.mamba.stream import activations, open_layers
     from qse_hw.golden.models.mamba.text import read_text
 
     if args.tokens < 1:
         raise InputError(f"Tokens must be at least 1, not {args.tokens}")
-    model = open_layers(args.model)
     if is_random(args.model):  # any tokens do for random weights, so bytes
-        text = read_text(args.text)
+        model, text = open_layers(args.model), read_text(args.text)
     else:
+        relative = is_relative(args.model)
+        if relative and objective != "x":
+            raise InputError(f"Objective must be x for {args.model}, which is run by transformers, not {objective}")
+        model = load_relative(Path(args.model)) if relative else open_layers(args.model)
         text = read_text(args.text, vocab_size=model.config.vocab_size, directory=args.model)
     captured = activations(model, text.ids, tokens=args.tokens)
     return LayerStream(
         layers=_layers(captured, objective),
         count=model.config.n_layer,
         model=model.fingerprint(),
+        norm_groups=model.config.norm_groups,
         origin=f"{args.model or 'bundled model'} on {text.source}",
+        note=left_alone(model),
     )
 
 
@@ -139,7 +170,13 @@ def _layers(captured: Iterable[Any], objective: str) -> Iterator[Layer]:
 def stream(activations: Activations) -> LayerStream:
     """The layers of activations that are in memory."""
     layers = [Layer(x=x) for x in activations.tensors.values()]
-    return LayerStream(layers=layers, count=len(layers), model=activations.model, origin=activations.origin)
+    return LayerStream(
+        layers=layers,
+        count=len(layers),
+        model=activations.model,
+        norm_groups=activations.norm_groups,
+        origin=activations.origin,
+    )
 
 
 def from_file_or_default(path: str | None) -> Activations:

@@ -6,11 +6,11 @@ import numpy as np
 from torch import Tensor
 
 from qse_hw.golden.models.mamba.model import Mamba
-from qse_hw.golden.models.mamba.stream import activations, layers_of
+from qse_hw.golden.models.mamba.stream import Layers, activations, layers_of
 
 
 def capture(
-    model: Mamba, ids: Tensor, *, tokens: int, batch_length: int = 512, names: Sequence[str] = ("x",)
+    model: Mamba | Layers, ids: Tensor, *, tokens: int, batch_length: int = 512, names: Sequence[str] = ("x",)
 ) -> dict[str, np.ndarray]:
     """``layers.{i}.{name}``, each float32 (tokens, channels), for the first ``tokens`` of ids (count,).
 

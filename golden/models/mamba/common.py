@@ -66,6 +66,11 @@ class Sizes:
         """Channels of x and z."""
         return self.expand * self.d_model
 
+    @property
+    def norm_groups(self) -> int:
+        """Groups of the gated norm (Mamba-2), each normalized by itself; 1: over the whole width, or no such norm."""
+        return 1
+
 
 def conv_silu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """SiLU of the causal depthwise convolution: x (b, l, d), weight (d, 1, width), bias (d) -> (b, l, d)."""

@@ -1,32 +1,25 @@
-"""Mambas of ``transformers``: a quantizer of x in every mixer, and the model a layer at a time.
+"""Mambas of ``transformers``, and hybrids with Mamba layers, a Mamba layer at a time.
 
-A mixer's forward calls functions of its module; one of them, the convolution (with SiLU), returns x. A mixer that is
-given a quantizer becomes an instance of a subclass. Its forward is a copy of the mixer's, in which the convolution also
-quantizes and the fused kernel, which would hide x, is left out. So x_proj, the scan and the step with a cache all read
-the quantized x, without hooks or global state, and ``torch.compile`` compiles it. Written for transformers 5.23; a
-mixer that calls other functions is refused.
+A layer is called as its own model calls it: the model is run once with layers that only note their arguments. So what
+a family gives its layers (masks, positions, multiplied embeddings) needs no copy here.
 
-Shapes: batch b, length l, channels d.
+Shapes: batch b, length l, ``d_model`` m, channels d.
 """
 
-import functools
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from types import CellType, FunctionType
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.mamba.common import LayerTransform
+from qse_hw.golden.models.mamba.common import LayerTransform, Transform
+from qse_hw.golden.models.mamba.families import Family, family_of, mamba_layers
+from qse_hw.golden.models.mamba.mixers import norm_groups, tapped
 from qse_hw.golden.models.mamba.model import Block, Config
 from qse_hw.golden.models.mamba.weights import digest
-
-_ARCHITECTURES = {"mamba": ("mamba1", "Mamba"), "mamba2": ("mamba2", "Mamba2")}  # package: ours, prefix of its classes
-_CONVOLUTIONS = ("causal_conv1d_fn", "causal_conv1d_update")
-_FUSED = {"mamba": "mamba_inner_fn", "mamba2": "mamba2_split_conv1d_scan_combined"}
 
 
 @dataclass(frozen=True)
@@ -37,53 +30,84 @@ class _Sizes:
     n_layer: int
     vocab_size: int
     d_inner: int
+    norm_groups: int
     names: tuple[str, ...] = ("x",)
 
 
+class _Call(NamedTuple):
+    """How a model calls one of its layers."""
+
+    residual: Tensor
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
 class HuggingFace:
-    """A ``MambaForCausalLM``, ``MambaModel`` or such of Mamba-2, as :class:`qse_hw.golden.models.mamba.stream.Layers`.
+    """A model of one of :data:`qse_hw.golden.models.mamba.families.FAMILIES`, as
+    :class:`qse_hw.golden.models.mamba.stream.Layers`.
+
+    Its layers are the Mamba layers alone, counted from 0; each is run with the layers of other kinds before it. The
+    residual stream is (b, l, m), or (b, l, 2 m), with the embeddings beside it, where layers read these.
 
     The caller's transform sees x before the mixer's quantizer, if it has one.
+
+    Raises:
+        InputError: for a model without a Mamba layer, or a transformers that normalizes several groups as one.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        kind = next(kind for kind in _ARCHITECTURES if isinstance(model, _classes(kind)))
-        self._model = model
-        self._backbone = cast(Any, getattr(model, "backbone", model))
+    def __init__(self, model: nn.Module, family: Family) -> None:
+        self._model, self._family = model, family
+        self._backbone = cast(Any, model).base_model
+        numbers, self.mixers = zip(*mamba_layers(family, self._backbone.layers), strict=True)
+        self.numbers: tuple[int, ...] = numbers
+        """Which of the model's layers have the mixers."""
         sizes = _Sizes(
-            _ARCHITECTURES[kind][0],
-            len(self._backbone.layers),
-            self._backbone.embeddings.num_embeddings,
-            self._backbone.layers[0].mixer.intermediate_size,
+            family.architecture,
+            len(self.mixers),
+            self._backbone.get_input_embeddings().num_embeddings,
+            self.mixers[0].intermediate_size,
+            norm_groups(self.mixers[0]),
         )
         self.config = cast(Config, sizes)
 
-    @property
-    def mixers(self) -> list[nn.Module]:
-        """The mixers, first layer to last."""
-        return [layer.mixer for layer in self._backbone.layers]
+    def left_alone(self) -> str:
+        """A sentence about what is quantized of a hybrid; "" where all is Mamba."""
+        if not self._family.hybrid:
+            return ""
+        whole, name = len(self._backbone.layers), type(self._model).__name__
+        if whole == len(self.numbers):
+            return f"All {whole} layers of this {name} have a Mamba mixer; attention and MLP are left alone"
+        return (
+            f"{len(self.numbers)} of the {whole} layers of this {name} have a Mamba mixer, here numbered from 0: the "
+            f"model's layers {', '.join(map(str, self.numbers))}; attention and MLP are left alone"
+        )
+
+    def __call__(self, ids: Tensor, transform: Transform | None = None) -> Tensor:
+        """Logits (b, l, vocabulary) for ids (b, l), of a model with a head; ``transform`` as our own model takes it."""
+        with ExitStack() as taps:
+            for layer, mixer in enumerate(self.mixers if transform is not None else ()):
+                taps.enter_context(tapped(mixer, partial(cast(Transform, transform), layer)))
+            logits: Tensor = self._model(ids.to(self._device), use_cache=False).logits
+        return logits
 
     def embed(self, ids: Tensor) -> Tensor:
-        """The residual stream (b, l, m) before the first layer, in the dtype that it has after it."""
-        embedded: Tensor = self._backbone.embeddings(ids.to(self._backbone.embeddings.weight.device))
-        return embedded.float() if self._backbone.config.residual_in_fp32 else embedded
+        """The residual stream before the first layer, for ids (b, l)."""
+        embedded = self._calls(input_ids=ids.to(self._device))[0].residual
+        return torch.cat((embedded, embedded), dim=-1) if self._family.reads_embeddings else embedded
 
     def block(self, layer: int) -> Block:
         """One layer; ``transform`` sees, and may replace, x (b, l, d)."""
-        block = self._backbone.layers[layer]
+        first = self.numbers[layer - 1] + 1 if layer else 0
+        mixer, numbers = self.mixers[layer], range(first, self.numbers[layer] + 1)
 
         def run(residual: Tensor, *, transform: LayerTransform) -> Tensor:
-            quantizer = getattr(block.mixer, "quantizer", None)
-            put(block.mixer, _Tap(transform, quantizer))
-            try:
-                return cast(Tensor, block(residual))
-            finally:
-                put(block.mixer, quantizer)
+            with tapped(mixer, transform):
+                return self._run(numbers, residual)
 
         return cast(Block, run)
 
     def fingerprint(self) -> str:
-        """The fingerprint of the same weights in our own model; "" for a model without its head."""
+        """The fingerprint of the weights, for a plain Mamba that of our own model; "" for a model without its head."""
         if self._model is self._backbone:
             return ""
         named = {
@@ -92,128 +116,56 @@ class HuggingFace:
         }
         return digest(iter(sorted(named.items())))
 
+    @property
+    def _device(self) -> torch.device:
+        return cast(torch.device, self._backbone.get_input_embeddings().weight.device)
 
-def is_hugging_face(model: object) -> bool:
-    """Whether :class:`HuggingFace` takes ``model``, without loading transformers."""
-    return any(isinstance(model, _classes(kind)) for kind in _ARCHITECTURES)
+    def _run(self, numbers: range, residual: Tensor) -> Tensor:
+        embeddings = None
+        if self._family.reads_embeddings:
+            residual, embeddings = (half.contiguous() for half in residual.chunk(2, dim=-1))
+            calls = self._calls(inputs_embeds=embeddings)
+        else:  # the other arguments (masks, positions) depend on the shape of the ids alone
+            calls = self._calls(input_ids=torch.zeros(residual.shape[:2], dtype=torch.long, device=self._device))
+        for number in numbers:
+            result = self._backbone.layers[number](residual, *calls[number].args, **calls[number].kwargs)
+            residual = result[0] if self._family.returns else result
+        return residual if embeddings is None else torch.cat((residual, embeddings), dim=-1)
 
+    def _calls(self, **inputs: Tensor) -> list[_Call]:
+        """How the model's own forward calls each of its layers, the residual stream being that before the first."""
+        calls: list[_Call] = []
 
-def check_mixer(mixer: nn.Module) -> None:
-    """InputError unless :func:`put` can give ``mixer`` a quantizer, and take it out."""
-    if "forward" in vars(mixer):
-        raise InputError(
-            "Mixers must have their class's own forward, but something else (accelerate, kernels) has replaced it; "
-            "quantize the model before"
-        )
-    _quantizing(_plain(mixer))
+        def passing(residual: Tensor, *args: Any, **kwargs: Any) -> Any:
+            calls.append(_Call(residual, args, kwargs))
+            returns = self._family.returns
+            return (residual, *[None] * (returns - 1)) if returns else residual
 
-
-def put(mixer: nn.Module, quantizer: nn.Module | None) -> None:
-    """Put ``quantizer``, which takes x (b, d, l), into the mixer; None: take it out."""
-    plain = _plain(mixer)
-    if quantizer is None:
-        mixer.__class__ = plain
-        if hasattr(mixer, "quantizer"):
-            del mixer.quantizer
-    else:
-        mixer.quantizer = quantizer
-        mixer.__class__ = _quantizing(plain)
-
-
-class _Tap(nn.Module):
-    """Shows x to a transform (b, l, d), then quantizes it as before."""
-
-    def __init__(self, transform: LayerTransform, quantizer: nn.Module | None) -> None:
-        super().__init__()
-        self.transform, self.quantizer = transform, quantizer
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.transform("x", x.transpose(1, 2)).transpose(1, 2)
-        return x if self.quantizer is None else self.quantizer(x)
+        with _forwards(self._backbone.layers, passing):
+            self._backbone(**inputs, use_cache=False)
+        return calls
 
 
-class _Activation(NamedTuple):
-    """Passed to the convolution of a quantizing mixer in place of the activation's name."""
-
-    name: str
-    channels: int  # the first channels are those of x
-    quantizer: nn.Module
-
-
-def _then_quantizing(convolution: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def convolve(*args: Any, activation: _Activation, **kwargs: Any) -> Tensor:
-        y = convolution(*args, activation=activation.name, **kwargs)
-        x = activation.quantizer(y[:, : activation.channels])
-        return x if y.shape[1] == activation.channels else torch.cat((x, y[:, activation.channels :]), dim=1)
-
-    return convolve
-
-
-def _not_fused(*args: Any, **kwargs: Any) -> None:
-    """Returns None, as the fused kernels' placeholders do: the mixer then computes without them."""
-
-
-@functools.cache
-def _quantizing(kind: Any) -> type[nn.Module]:
-    """The subclass of a mixer's class that quantizes."""
-    scope = vars(sys.modules[kind.__module__])
-    fused = _FUSED[kind.__module__.split(".")[-2]]
+@contextmanager
+def _forwards(layers: nn.ModuleList, forward: Callable[..., Any]) -> Iterator[None]:
+    """``forward`` in place of that of every layer."""
+    own = [vars(layer).get("forward") for layer in layers]  # where something, such as accelerate, has replaced it
     try:
-        names: dict[str, Any] = {name: _then_quantizing(scope[name]) for name in _CONVOLUTIONS}
-        forward = _rebound(kind.forward, names | {fused: _not_fused}, {*_CONVOLUTIONS, fused, "activation"})
-    except (KeyError, ValueError) as error:
-        version = sys.modules["transformers"].__version__
-        raise InputError(
-            f"transformers must be one whose {kind.__name__}.forward calls {', '.join((*_CONVOLUTIONS, fused))}, "
-            f"as 5.23 does, not {version}; install that one"
-        ) from error
-
-    def activation(self: nn.Module) -> _Activation:
-        return _Activation(vars(self)["activation"], cast(int, self.intermediate_size), cast(nn.Module, self.quantizer))
-
-    def reduce(self: nn.Module, protocol: int) -> tuple[Any, ...]:
-        return _blank, (kind,), self.__getstate__()  # type: ignore[no-untyped-call]
-
-    members = {"forward": forward, "activation": property(activation), "__reduce_ex__": reduce, "_plain": kind}
-    return type(kind.__name__, (kind,), members | {"__module__": kind.__module__})
+        for layer in layers:
+            layer.forward = forward
+        yield
+    finally:
+        for layer, replaced in zip(layers, own, strict=True):
+            del layer.forward
+            if replaced is not None:
+                layer.forward = replaced
 
 
-def _blank(kind: Any) -> nn.Module:
-    """An empty mixer, which copying and unpickling then fill."""
-    subclass = _quantizing(kind)
-    blank: nn.Module = subclass.__new__(subclass)
-    return blank
-
-
-def _plain(mixer: nn.Module) -> Any:
-    """The mixer's class in transformers."""
-    return vars(type(mixer)).get("_plain", type(mixer))
-
-
-def _rebound(function: Any, names: dict[str, Any], required: set[str]) -> FunctionType:
-    """A copy of ``function``, and of what its decorators wrap, in which the global ``names`` have other values.
+def hugging_face(model: nn.Module) -> HuggingFace | None:
+    """``model`` as :class:`HuggingFace`, without loading transformers; None: it is of no family.
 
     Raises:
-        ValueError: if it does not use all ``required`` names, or a decorator hides it.
+        InputError: as :class:`HuggingFace`.
     """
-    inner, cells = getattr(function, "__wrapped__", None), function.__closure__
-    if inner is None:
-        if not required <= set(function.__code__.co_names):
-            raise ValueError
-        # without the name by which torch.compile would look up the module, and the old values in it
-        scope = {key: value for key, value in function.__globals__.items() if key != "__name__"} | names
-    else:
-        scope = function.__globals__
-        holds = [cell.cell_contents is inner for cell in cells or ()]
-        if not any(holds):
-            raise ValueError
-        new = _rebound(inner, names, required)
-        cells = tuple(CellType(new) if held else cell for held, cell in zip(holds, cells, strict=True))
-    return FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells)
-
-
-def _classes(kind: str) -> tuple[type, ...]:
-    """The classes of transformers' package ``kind``, if it has been loaded."""
-    module = sys.modules.get(f"transformers.models.{kind}.modeling_{kind}")
-    prefix = _ARCHITECTURES[kind][1]
-    return () if module is None else (getattr(module, f"{prefix}Model"), getattr(module, f"{prefix}ForCausalLM"))
+    family = family_of(model)
+    return None if family is None else HuggingFace(model, family)

@@ -37,6 +37,10 @@ class Mamba2Config(Sizes):
             raise InputError(f"ngroups must divide the {self.n_heads} heads, not {self.ngroups}")
 
     @property
+    def norm_groups(self) -> int:
+        return self.ngroups
+
+    @property
     def n_heads(self) -> int:
         """Heads, each with one decay and one time step."""
         return self.d_inner // self.headdim

@@ -1,7 +1,8 @@
 """Quantizers in a Mamba, ours or transformers': x of every layer is replaced by the decoded values of its codes.
 
 Replaced is x after convolution and SiLU, before x_proj (Mamba-1) and the scan, where the hardware has its quantizer;
-everything else stays as it is.
+everything else stays as it is. So do the attention and MLP layers of a hybrid: layers are its Mamba layers, counted
+from 0.
 """
 
 import os
@@ -21,7 +22,9 @@ from qse_hw.golden.checks import boolean, one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.scale import as_scale, check_scale_bits
 from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
-from qse_hw.golden.models.mamba.hugging_face import HuggingFace, check_mixer, is_hugging_face, put
+from qse_hw.golden.models.mamba.families import known_models
+from qse_hw.golden.models.mamba.hugging_face import HuggingFace, hugging_face
+from qse_hw.golden.models.mamba.mixers import check_mixer, put
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.stream import Layers, activations, layers_of
 from qse_hw.golden.models.mamba.text import check_ids
@@ -71,7 +74,8 @@ def quantize_model(
     nan_to_zero: bool = False,
     check_weights: bool = True,
 ) -> Model:
-    """Quantize x of every layer of a Mamba, in place; quantizers already there are replaced.
+    """Quantize x of every Mamba layer, in place; quantizers already there are replaced. Attention and MLP layers of a
+    hybrid are left alone, and do not count as layers.
 
     Gradients go straight through, so the model can be trained on. Dtype, device, ``state_dict`` and ``generate()`` stay
     as they are. :mod:`qse_hw.golden.models.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantized model
@@ -79,9 +83,9 @@ def quantize_model(
     unquantized model's x.
 
     Args:
-        model: our :class:`qse_hw.golden.models.mamba.model.Mamba`; or of transformers ``MambaForCausalLM``,
-            ``MambaModel``, ``Mamba2ForCausalLM``, ``Mamba2Model``.
-        calibration: a calibration, its file, or one quantizer per layer; None takes the quantizers out again. A
+        model: our :class:`qse_hw.golden.models.mamba.model.Mamba`; or of transformers a ``ForCausalLM`` or ``Model``
+            of Mamba, Mamba2, FalconMamba, Jamba, Zamba, Zamba2, Bamba, GraniteMoeHybrid, FalconH1 or NemotronH.
+        calibration: a calibration, its file, or one quantizer per Mamba layer; None takes the quantizers out again. A
             calibration must be for these weights. That is checked if all of them are float32 and in memory; others may
             have been rounded since. A list of quantizers fits any model of as many layers.
         method: which of a calibration's quantizers, "least_squares" or "percentile".
@@ -123,10 +127,12 @@ def calibrate_model(
     scale_bits: int = 16,
     progress: Callable[[int], None] | None = None,
 ) -> Calibration:
-    """Find every layer's format and scale for x of a model in memory, by least squared error of x and by percentile.
+    """Find the format and scale of x for every Mamba layer of a model in memory, by least squared error of x and by
+    percentile.
 
     The model is run a layer at a time. In memory are the residual stream of all tokens before and after a layer, and x
-    of that layer (float32).
+    of that layer (float32). Layer i of the result is the i-th Mamba layer: attention and MLP layers of a hybrid are run
+    between them, and have no entry.
 
     Args:
         model: as for :func:`quantize_model`.
@@ -155,10 +161,11 @@ def calibrate_model(
     check_ids(ids, layers.config.vocab_size, ("(count,)", "(b, l)"))
     length = ids.shape[1] if ids.dim() == 2 else _SEQUENCE
     streamed = activations(layers, ids.flatten().long(), tokens=ids.numel(), batch_length=length)
-    return calibrate(
+    result = calibrate(
         _inputs(streamed), spec, model=layers.fingerprint(), mode=mode, alpha=alpha, scale_bits=scale_bits,
         progress=progress,
     )  # fmt: skip
+    return result.with_norm_groups(layers.config.norm_groups)
 
 
 def _inputs(streamed: Iterator[tuple[int, dict[str, Any], Any, Tensor]]) -> Iterator[Layer]:
@@ -170,12 +177,13 @@ def _inputs(streamed: Iterator[tuple[int, dict[str, Any], Any, Tensor]]) -> Iter
 def _layers(model: nn.Module) -> Layers:
     if isinstance(model, Mamba):
         return layers_of(model)
-    if is_hugging_face(model):
-        return HuggingFace(model)
-    raise InputError(
-        "Model must be a Mamba of this package, or of transformers a MambaForCausalLM, MambaModel, Mamba2ForCausalLM "
-        f"or Mamba2Model, not {type(model).__name__}"
-    )
+    theirs = hugging_face(model)
+    if theirs is None:
+        raise InputError(
+            f"Model must be a Mamba of this package, or of transformers a {known_models()}, or one of these without "
+            f"its head (MambaModel and so on), not a {type(model).__name__}"
+        )
+    return theirs
 
 
 def _quantizers(
@@ -187,7 +195,9 @@ def _quantizers(
         calibration = read_calibration(calibration)
     config = layers.config
     if isinstance(calibration, Calibration):
-        calibration.check(layers=config.n_layer, channels=config.d_inner, model="", whose="model's")
+        calibration.check(
+            layers=config.n_layer, channels=config.d_inner, model="", whose="model's", norm_groups=config.norm_groups
+        )
         exact = all(p.dtype == torch.float32 and not p.is_meta for p in model.parameters())
         known = layers.fingerprint() if check_weights and calibration.model and exact else ""
         if known not in ("", calibration.model):

@@ -53,9 +53,9 @@ def open_layers(directory: Path | str | None = None) -> Layers:
     return _Stored(Weights(locate(directory)))
 
 
-def layers_of(model: Mamba) -> Layers:
-    """A model in memory."""
-    return _InMemory(model)
+def layers_of(model: Mamba | Layers) -> Layers:
+    """A model in memory; layers already are what they are."""
+    return _InMemory(model) if isinstance(model, Mamba) else model
 
 
 def random_layers(config: Config, seed: int) -> Layers:
@@ -131,7 +131,10 @@ def _through(block: Block, residual: Tensor, tokens: int, names: Sequence[str]) 
                 whole[first : first + len(rows)] = rows.float().cpu().numpy()
             return tensor
 
-        following[batch] = block(residual[batch], transform=keep)
+        after = block(residual[batch], transform=keep)
+        if after.dtype != following.dtype:  # of the first batch: a residual stream that is float32 from here on
+            following = torch.empty_like(residual, dtype=after.dtype)
+        following[batch] = after
     return {name: captured[name] for name in names}, following
 
 

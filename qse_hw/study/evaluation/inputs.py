@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from qse_hw.golden.evaluate.bootstrap import Bootstrap
     from qse_hw.golden.evaluate.lm_eval import Tasks
     from qse_hw.golden.evaluate.score import Forward
+    from qse_hw.golden.models.mamba.hugging_face import HuggingFace
     from qse_hw.golden.models.mamba.model import Mamba
 
 UNQUANTIZED = "unquantised"
@@ -32,7 +33,7 @@ class Inputs:
         tasks: of lm-evaluation-harness, and questions per task.
     """
 
-    model: "Mamba"
+    model: "Mamba | HuggingFace"
     directory: str | None
     calibration: "Tensor"
     tokens: int
@@ -42,6 +43,11 @@ class Inputs:
     tokens_per_byte: float
     tasks: "Tasks | None"
     limit: int | None
+
+    @property
+    def mamba(self) -> "Mamba":
+        """The model, for the recipes that are for our own alone."""
+        return cast("Mamba", self.model)
 
     def answers(self, models: "Mapping[str, Forward]", report: Any) -> dict[str, Any]:
         """Of the unquantized model and of all ``models``, by name, then by task and metric."""

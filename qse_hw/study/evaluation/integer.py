@@ -68,9 +68,9 @@ def measure(
         chosen = list(quantized.values())[-1]
         if "baselines" in parts:
             x = _sweep(inputs, REFERENCE)[swept[REFERENCE]["alpha"]]
-            others = baselines.baselines(inputs.model.config.architecture, x)
+            others = baselines.baselines(inputs.mamba.config.architecture, x)
             made = simulate(
-                inputs.model, inputs.calibration, others, tokens=inputs.tokens,
+                inputs.mamba, inputs.calibration, others, tokens=inputs.tokens,
                 progress=lambda share: report("fitting other recipes", 0.6 + 0.05 * share),
             )  # fmt: skip
             scores = _joined(
@@ -89,7 +89,7 @@ def measure(
                 for name, group in groups.items()
             },
             "saturated": {name: _saturated(model) for name, model in integers.items()},
-            "untied_bytes": chosen.formats.transformations.added_bytes(inputs.model.config),
+            "untied_bytes": chosen.formats.transformations.added_bytes(inputs.mamba.config),
         }
         if "parts" in parts:
             document["parts"] = _parts(inputs, chosen, report)
@@ -112,18 +112,18 @@ def _quantized(
 ) -> dict[str, _Quantized]:
     """By name; the last one is that whose tensors and parts are looked at."""
     if calibration is not None:
-        model = inputs.model if rounded_model is None else load_model(rounded_model)
+        model = inputs.mamba if rounded_model is None else load_model(rounded_model)
         return {CALIBRATION: _Quantized(model, read_formats(calibration))}
     warn_of_slow_search([Options().spec])
-    layers_ = inputs.model.config.n_layer
+    layers_ = inputs.mamba.config.n_layer
     rounded = round_weights(
-        inputs.model, inputs.calibration, tokens=inputs.tokens,
+        inputs.mamba, inputs.calibration, tokens=inputs.tokens,
         progress=lambda layer: report("rounding weights", 0.05 * (layer + 1) / layers_),
     )  # fmt: skip
     quantized = {}
     widths: tuple[LocalBits, ...] = (16, 8)
     for number, (end, model, bits) in enumerate(
-        (end, model, bits) for end, model in (("", rounded), ("-nearest", inputs.model)) for bits in widths
+        (end, model, bits) for end, model in (("", rounded), ("-nearest", inputs.mamba)) for bits in widths
     ):
         formats = calibrate_integer(
             model, inputs.calibration, tokens=inputs.tokens, options=Options(local_bits=bits),
@@ -139,11 +139,11 @@ def _rivals(inputs: Inputs, report: Report) -> Mapping[str, Forward]:
     """Quamba's recipe with every rival's x at every percentile."""
     names = [spec for name in RIVALS for spec in _sweep(inputs, name).values()]
     build = recipes.quamba(
-        inputs.model, inputs.calibration, tokens=inputs.tokens,
+        inputs.mamba, inputs.calibration, tokens=inputs.tokens,
         progress=lambda share: report("scales of Quamba", 0.3 + 0.02 * share),
     )  # fmt: skip
     candidates, _ = layers.fit(
-        layers_of(inputs.model), inputs.calibration, parse_candidates(",".join(names)), tokens=inputs.tokens,
+        layers_of(inputs.mamba), inputs.calibration, parse_candidates(",".join(names)), tokens=inputs.tokens,
         progress=lambda share: report("percentiles of x", 0.32 + 0.08 * share),
     )  # fmt: skip
     return build({name: [one.quantizer for one in by_layer] for name, by_layer in candidates.items()})
@@ -152,7 +152,7 @@ def _rivals(inputs: Inputs, report: Report) -> Mapping[str, Forward]:
 def _sweep(inputs: Inputs, rival: str) -> dict[float | str, str]:
     """The formats of x of which a rival has the best, by percentile."""
     specs: dict[float | str, str] = {alpha: f"{rival}:alpha={alpha}" for alpha in ALPHAS}
-    if rival == REFERENCE and isinstance(inputs.model.config, Mamba2Config):
+    if rival == REFERENCE and isinstance(inputs.mamba.config, Mamba2Config):
         specs[GROUPS] = GROUPED
     return specs
 
@@ -229,7 +229,7 @@ def _saturated(model: IntegerMamba) -> dict[str, int]:
 
 def _score(inputs: Inputs, models: Mapping[str, Forward], report: Callable[[float], None]) -> Scores:
     return score(
-        inputs.model, models, inputs.windows, vocab_size=inputs.model.config.vocab_size, progress=report
+        inputs.mamba, models, inputs.windows, vocab_size=inputs.mamba.config.vocab_size, progress=report
     )
 
 

@@ -37,7 +37,7 @@ def measure(args: argparse.Namespace, inputs: Inputs) -> tuple[Scores, dict[str,
     with progress() as report:
         if args.recipe == "quamba":
             build = recipes.quamba(
-                model, inputs.calibration, tokens=tokens, x_proj_input=args.x_proj_input, state=args.state,
+                inputs.mamba, inputs.calibration, tokens=tokens, x_proj_input=args.x_proj_input, state=args.state,
                 scales=args.scales,
                 progress=lambda share: report("scales of the other tensors", 0.05 * share),
             )  # fmt: skip
@@ -78,8 +78,9 @@ def _calibrated(path: str, layers: Layers) -> list[Candidate]:
     calibration = read_calibration(path)
     config = layers.config
     calibration.check(
-        layers=config.n_layer, channels=config.d_inner, model=layers.fingerprint(), whose="checkpoint's"
-    )
+        layers=config.n_layer, channels=config.d_inner, model=layers.fingerprint(), whose="checkpoint's",
+        norm_groups=config.norm_groups,
+    )  # fmt: skip
     return [
         Candidate.of(calibration.format, calibration.layer(number).quantizer) for number in range(config.n_layer)
     ]

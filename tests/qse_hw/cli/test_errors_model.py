@@ -31,7 +31,10 @@ CHECKPOINTS = {
     "config truncated": (lambda d: os.truncate(d / "config.json", 30), "cannot be read as JSON"),
     "another architecture": (
         lambda d: edited(d, model_type="bert"),
-        'model_type must be "mamba" or "mamba2", not \'bert\'',
+        "must be a Mamba or of transformers a MambaForCausalLM, Mamba2ForCausalLM, FalconMambaForCausalLM, ",
+    ),
+    "another architecture, by name": (
+        lambda d: edited(d, model_type="bert"), "but in its config.json model_type is 'bert'"
     ),
     "Mamba-2": (lambda d: edited(d, ssm_cfg={"layer": "Mamba2"}), "must have a Mamba-2's tensors, but lacks "),
     "Mamba-3": (lambda d: edited(d, ssm_cfg={"layer": "Mamba3"}), "ssm_cfg.layer must be "),

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.mamba import hugging_face
+from qse_hw.golden.models.mamba import mixers
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.quantize import FakeQuantize, quantize_model
 from tests.golden.models.mamba.small import IDS, QUANTIZERS, decoded, logits, made, watched
@@ -47,7 +47,7 @@ def test_training_does_not_go_by_the_fused_kernel(theirs: Any, monkeypatch: pyte
     monkeypatch.setattr(module, name, lambda *args, **kwargs: torch.zeros(2, 40, 48))
     plain = logits(theirs)
     assert not torch.equal(logits(theirs.train()), plain)  # that kernel is called
-    hugging_face._quantizing.cache_clear()
+    mixers._quantizing.cache_clear()
     expected = logits(quantize_model(theirs.eval(), QUANTIZERS))
     assert torch.equal(logits(theirs.train()), expected)
     assert not torch.equal(expected, plain)
@@ -125,6 +125,6 @@ def test_another_transformers_is_refused(theirs: Any, missing: str, monkeypatch:
         monkeypatch.delattr(sys.modules[kind.__module__], "causal_conv1d_fn")
     else:
         monkeypatch.setattr(kind, "forward", lambda self, hidden: hidden)
-    hugging_face._quantizing.cache_clear()
+    mixers._quantizing.cache_clear()
     with pytest.raises(InputError, match=r"calls causal_conv1d_fn, .*, as 5.23 does, not [0-9.]+; install"):
         quantize_model(theirs, QUANTIZERS)

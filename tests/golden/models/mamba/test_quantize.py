@@ -123,12 +123,13 @@ def test_calibrating_our_model_is_calibrating_its_activations(ours: Mamba, spec:
     ids = IDS.flatten()
     expected = calibrate(
         [Layer(x=x) for x in capture(ours, ids, tokens=80).values()], spec, model=fingerprint(ours), scale_bits=8
-    )
+    ).with_norm_groups(ours.config.norm_groups)
     seen = []
     assert calibrate_model(ours, ids, spec, scale_bits=8, progress=seen.append) == expected
     assert seen == [0, 1, 2]
     rows = capture(ours, ids, tokens=80, batch_length=40)
     expected = calibrate([Layer(x=x) for x in rows.values()], spec, model=fingerprint(ours), mode="runtime", alpha=0.9)
+    expected = expected.with_norm_groups(ours.config.norm_groups)
     assert calibrate_model(ours, IDS, spec, mode="runtime", alpha=0.9) == expected
 
 
@@ -144,7 +145,8 @@ def test_calibrating_theirs_sees_what_the_whole_forward_computes(theirs: Any, dt
         block.mixer.quantizer.register_forward_hook(lambda module, inputs, output: inputs[0])
     assert torch.equal(logits(theirs), plain)
     xs = [layer["x"].transpose(1, 2).flatten(0, 1).float().numpy() for layer in seen]
-    assert calibration == calibrate([Layer(x=x) for x in xs], "se8", model=calibration.model)
+    expected = calibrate([Layer(x=x) for x in xs], "se8", model=calibration.model)
+    assert calibration == expected.with_norm_groups(theirs.config.n_groups if "2" in type(theirs).__name__ else 1)
 
 
 @pytest.mark.every(2)
@@ -164,16 +166,17 @@ def test_calibrating_a_quantized_model_sees_x_as_it_arrives(theirs: Any, ours: M
         assert torch.equal(logits(model), before)
         assert calibration.layers[0] == plain.layers[0]
         assert calibration.layers[1] != plain.layers[1]
-    expected: list[np.ndarray[Any, Any]] = []
+    seen: list[np.ndarray[Any, Any]] = []
 
     def arriving(layer: int, name: str, x: Tensor) -> Tensor:
         if name == "x":
-            expected.append(x.detach().numpy())
+            seen.append(x.detach().numpy())
         return by_transform(layer, name, x)
 
     quantize_model(ours, None)(IDS, arriving)
-    layers = [Layer(x=x.reshape(80, 96)) for x in expected]
-    assert calibrate(layers, "se8", model=fingerprint(ours)) == calibration
+    layers = [Layer(x=x.reshape(80, 96)) for x in seen]
+    expected = calibrate(layers, "se8", model=fingerprint(ours))
+    assert expected.with_norm_groups(ours.config.norm_groups) == calibration
 
 
 @pytest.mark.every(2)
@@ -198,6 +201,7 @@ def test_a_calibration_or_its_file_and_both_methods(theirs: Any, ours: Mamba, tm
     stream = activations(open_layers(tmp_path / "checkpoint"), IDS.flatten(), tokens=80)
     layers = [Layer(x=tensors["x"]) for _, tensors, _, _ in stream]
     calibration = calibrate(layers, "se8-silu", model=open_layers(tmp_path / "checkpoint").fingerprint())
+    calibration = calibration.with_norm_groups(ours.config.norm_groups)
     write_calibration(tmp_path / "calibration.json", calibration)
     for model in (theirs, ours):
         for method in ("least_squares", "percentile"):
@@ -274,7 +278,7 @@ def test_what_does_not_fit_is_refused(theirs: Any, ours: Mamba, tmp_path: Path) 
                 calibrate_model(model, tokens)
         with pytest.raises(InputError, match="Format"):
             calibrate_model(model, IDS, "se7")
-    with pytest.raises(InputError, match=r"or of transformers a MambaForCausalLM, .*, not Linear"):
+    with pytest.raises(InputError, match=r"or of transformers a MambaForCausalLM, .*, not a Linear"):
         quantize_model(nn.Linear(2, 2), None)
     with pytest.raises(InputError, match="Scale must be finite and positive"):
         FakeQuantize(load_format("se8"), -1.0)
