@@ -1,0 +1,1 @@
+"""Random configurations of an accelerator: each is generated, simulated for some tokens, and compared with golden."""
