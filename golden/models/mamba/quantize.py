@@ -103,10 +103,14 @@ def quantize_model(
     if quantizers is not None:
         modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in quantizers]
     if isinstance(layers, HuggingFace):
+        from qse_hw.golden.models.mamba.transformers_quantizer import check_unquantized, remember  # needs transformers
+
+        check_unquantized(model)
         for mixer in layers.mixers:
             check_mixer(mixer)
         for mixer, module in zip(layers.mixers, modules, strict=True):
             put(mixer, module)
+        remember(model)
     else:
         for layer, module in enumerate(modules):
             layers.block(layer).mixer.quantizer = module
