@@ -130,6 +130,12 @@ def calls(model, folder):
             mode="free", alpha=0.9, scale_bits=16, progress=None,
         ),
         "quantize_model": positions(qse_hw.quantize_model, model=model, calibration=None),
+        "record_activations": keywords(
+            lambda **given: qse_hw.record_activations(
+                folder / "a.safetensors", given.pop("model"), given.pop("modules"), [torch.ones(2, 3)], **given
+            ),
+            model=torch.nn.Sequential(torch.nn.ReLU()), modules=["0"], side="output", axis=-1, tokens=None,
+        ),
         "quantize_weights": {"model": qse_hw.quantize_weights},
         "save_quantized": {
             "model": lambda odd: qse_hw.save_quantized(odd, folder),
@@ -179,5 +185,5 @@ def test_odd_arguments(call, model, tmp_path):
 def test_every_public_name_is_tried():
     tried = {name.partition(",")[0].partition(".")[0].partition("[")[0] for name in calls(None, Path())}
     made_by_calls = {"Calibration", "InputType", "QuantizedArray", "UnitConfig"}  # their makers are tried
-    without_arguments = {"InputError", "UNITS", "register_quantizer"}
+    without_arguments = {"InputError", "UNITS", "onnx_translations", "register_quantizer"}
     assert {*qse_hw.__all__} - tried - made_by_calls == without_arguments
