@@ -19,7 +19,7 @@ from qse_hw.golden.models.mamba.int8_weights import SCALE, linears, stored_tenso
 from qse_hw.golden.models.mamba.layout import QUANTIZATION, settings
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.quantization_config import from_json, quantizers, to_json
-from qse_hw.golden.models.mamba.weights import Weights
+from qse_hw.golden.models.mamba.weights import LEARNED_STEP, Weights
 
 
 def save_quantized(model: Mamba, directory: str | os.PathLike[str]) -> None:
@@ -38,6 +38,8 @@ def save_quantized(model: Mamba, directory: str | os.PathLike[str]) -> None:
     if not tensors and not any(layers):
         raise InputError("Model must be quantized to be saved as such, and is not; call quantize_model, or save_model")
     for name, p in model.named_parameters():  # tied: once
+        if name.endswith(LEARNED_STEP):
+            continue  # it is a scale in config.json
         if p.dtype != torch.float32:
             raise InputError(f"Model must be float32 to be saved quantized, but {name} is {p.dtype}")
         tensors.setdefault(name, p.detach())

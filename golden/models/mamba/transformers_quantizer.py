@@ -20,6 +20,7 @@ from qse_hw.golden.models.mamba.int8_weights import SCALE, linears, mixers, stor
 from qse_hw.golden.models.mamba.layout import METHOD
 from qse_hw.golden.models.mamba.quantization_config import from_json, quantizers, to_json
 from qse_hw.golden.models.mamba.stored_weights import decode, headers, int8_weights
+from qse_hw.golden.models.mamba.weights import LEARNED_STEP
 
 _WHERE = "Checkpoint"
 
@@ -89,7 +90,8 @@ class QseQuantizer(HfQuantizer):  # type: ignore[misc]
     def get_state_dict_and_metadata(self, model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Called before the config is written, which gets the quantizers as they are now."""
         cast(Any, model).config.quantization_config = self.quantization_config = _described(model)
-        return model.state_dict() | stored_tensors(model), {}
+        state = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(LEARNED_STEP)}
+        return state | stored_tensors(model), {}
 
 
 def check_unquantized(model: nn.Module) -> None:

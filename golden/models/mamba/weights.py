@@ -16,6 +16,9 @@ from qse_hw.golden.models.mamba.model import weight_shapes
 from qse_hw.golden.models.mamba.stored_weights import SCALE_SUFFIX, Header, decode, int8_weights
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
+LEARNED_STEP = ".quantizer.step"
+"""How the name of a quantizer's learned step ends."""
+
 _HEAD, _EMBEDDING = "lm_head.weight", "backbone.embedding.weight"
 _FLOATING = {"F64", "F32", "F16", "BF16"}
 _NAMES = {
@@ -152,9 +155,11 @@ class Weights:
 
 
 def digest(weights: Iterator[tuple[str, Tensor]]) -> str:
-    """SHA-256 (hex) of the names, shapes and float32 bytes of weights."""
+    """SHA-256 (hex) of the names, shapes and float32 bytes of weights; steps that quantizers learn are none."""
     value = hashlib.sha256()
     for name, tensor in weights:
+        if name.endswith(LEARNED_STEP):
+            continue
         value.update(f"{name} {tuple(tensor.shape)}".encode())
         value.update(tensor.detach().float().cpu().contiguous().numpy().data)
     return value.hexdigest()
