@@ -8,6 +8,7 @@ through that rounding, too.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,9 +38,24 @@ def fake_quantize_learned(x: Tensor, format: SegmentedFormat, step: Tensor, bits
     if not (torch.is_grad_enabled() and step.requires_grad):
         return decoded
     slope = _slope(x.detach(), decoded.detach(), format, scale)
-    rate = 1 / math.sqrt(max(1, x.numel()) * _largest(format))
-    learned = step.to(slope.dtype) * rate
-    return decoded + ((learned - learned.detach()) * slope).to(decoded.dtype)  # adds 0, whose gradient is the slope
+    values: Tensor = _WithStep.apply(decoded, step, slope, 1 / math.sqrt(max(1, x.numel()) * _largest(format)))
+    return values
+
+
+class _WithStep(torch.autograd.Function):
+    """The decoded values, with a gradient for the step beside their own."""
+
+    @staticmethod
+    def forward(ctx: Any, decoded: Tensor, step: Tensor, slope: Tensor, rate: float) -> Tensor:
+        ctx.save_for_backward(slope, step)
+        ctx.rate = rate
+        return decoded.view_as(decoded)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        (gradient,), (slope, step) = gradients, ctx.saved_tensors
+        of_step = (gradient.to(slope.dtype) * slope).sum() * ctx.rate
+        return gradient, of_step.to(step).reshape(step.shape), None, None
 
 
 def _slope(x: Tensor, decoded: Tensor, format: SegmentedFormat, scale: Scale) -> Tensor:

@@ -46,8 +46,7 @@ def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:
 
 
 def _quantize(x: _Value, format: str, M: int, k: int, exponent: int = 0) -> _Value:
-    from onnxscript import opset18 as op
-
+    op = _opset()
     spec = _format(format)
     codes = tables(spec).codes
     if codes.itemsize > 1:
@@ -56,8 +55,7 @@ def _quantize(x: _Value, format: str, M: int, k: int, exponent: int = 0) -> _Val
 
 
 def _dequantize(codes: _Value, format: str, M: int, k: int, dtype: int) -> _Value:
-    from onnxscript import opset18 as op
-
+    op = _opset()
     spec = _format(format)
     values = value_table(spec, _scale(M, k))
     rows = op.Cast(codes, to=_INT64)
@@ -69,8 +67,7 @@ def _dequantize(codes: _Value, format: str, M: int, k: int, dtype: int) -> _Valu
 
 
 def _fake(x: _Value, format: str, M: int, k: int, nan_to_zero: bool = False) -> _Value:
-    from onnxscript import opset18 as op
-
+    op = _opset()
     spec, scale = _format(format), _scale(M, k)
     values = value_table(spec, scale)[to_bits(tables(spec).codes, spec)]
     decoded = op.Gather(_constant(values), _rows(x, spec, scale))
@@ -81,8 +78,7 @@ def _fake(x: _Value, format: str, M: int, k: int, nan_to_zero: bool = False) -> 
 
 def _rows(x: Any, format: SegmentedFormat, scale: Scale, exponent: int = 0) -> Any:
     """The rows of x in the tables of ``format``, int64."""
-    from onnxscript import opset18 as op
-
+    op = _opset()
     if x.dtype == _DOUBLE:
         raise InputError("ONNX export takes x as float32, float16 or bfloat16, not float64; convert it before")
     table = tables(format)
@@ -96,11 +92,17 @@ def _rows(x: Any, format: SegmentedFormat, scale: Scale, exponent: int = 0) -> A
     return op.Sub(rows, _constant(np.int64(table.first)))
 
 
+def _opset() -> Any:
+    """Makes nodes; the exporter records them. Its types, which tell dtypes apart, are not used."""
+    from onnxscript import opset18
+
+    return opset18
+
+
 def _constant(value: Any) -> Any:
     import onnx_ir
-    from onnxscript import opset18 as op
 
-    return op.Constant(value=onnx_ir.tensor(np.asarray(value)))
+    return _opset().Constant(value=onnx_ir.tensor(np.asarray(value)))
 
 
 def _format(text: str) -> SegmentedFormat:

@@ -85,7 +85,7 @@ def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
     Raises:
         InputError: if weights are not the products that they were rounded to, as after further training.
     """
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     layers = list(linears(model))
     if not any(hasattr(linear, SCALE) for _, linear in layers):
         return {}

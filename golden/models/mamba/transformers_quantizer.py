@@ -26,7 +26,7 @@ _WHERE = "Checkpoint"
 
 
 @register_quantization_config(METHOD)
-class QseConfig(QuantizationConfigMixin):  # type: ignore[misc]
+class QseConfig(QuantizationConfigMixin):
     """The items of the document of :mod:`qse_hw.golden.models.mamba.quantization_config`.
 
     Raises:
@@ -39,7 +39,7 @@ class QseConfig(QuantizationConfigMixin):  # type: ignore[misc]
 
 
 @register_quantizer(METHOD)
-class QseQuantizer(HfQuantizer):  # type: ignore[misc]
+class QseQuantizer(HfQuantizer):
     """On loading, decodes int8 weights and gives the mixers their quantizers; on saving, the reverse."""
 
     is_trainable = True
@@ -78,13 +78,13 @@ class QseQuantizer(HfQuantizer):  # type: ignore[misc]
 
     def _process_model_after_weight_loading(self, model: nn.Module, **kwargs: Any) -> nn.Module:
         for dtype, (_, linear) in zip(self._dtypes, linears(model), strict=False):
-            scale: Tensor = linear._buffers.pop(SCALE)
+            scale = cast(Tensor, linear._buffers.pop(SCALE))
             linear.weight = nn.Parameter(decode(linear.weight, scale, dtype))
             setattr(linear, SCALE, scale)
         del self._dtypes
         for mixer, quantizer in zip(mixers(model), from_json(self.quantization_config.to_dict(), _WHERE), strict=True):
             put(mixer, quantizer)
-        model.is_quantized = False  # the weights are floats, which half() and float() may convert
+        cast(Any, model).is_quantized = False  # the weights are floats, which half() and float() may convert
         return model
 
     def get_state_dict_and_metadata(self, model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -9,7 +9,7 @@ from qse_hw.golden.calibration.calibration import read_calibration
 from qse_hw.golden.calibration.candidates import Candidate
 from qse_hw.golden.calibration.spec import parse_candidates
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.evaluate.layers import fit_samples, measure_samples, samples_of
+from qse_hw.golden.evaluate import layers
 from qse_hw.golden.io.environment import environment
 from qse_hw.study.calibrate import warn_of_slow_search
 from qse_hw.study.console import console, progress
@@ -50,12 +50,12 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     given = {} if args.calibration is None else {CALIBRATION: _calibrated(args.calibration, calibration)}
     warn_of_slow_search(specs)
     with progress() as report:
-        candidates, fitted = fit_samples(
-            samples_of(_float32(calibration)), specs, count=count, mode=args.mode, given=given,
+        candidates, fitted = layers.fit_samples(
+            layers.samples_of(_float32(calibration)), specs, count=count, mode=args.mode, given=given,
             progress=lambda share: report("fitting formats to every layer", 0.8 * share),
         )  # fmt: skip
-        measured = measure_samples(
-            samples_of(_float32(held_out)), candidates, count=count,
+        measured = layers.measure_samples(
+            layers.samples_of(_float32(held_out)), candidates, count=count,
             progress=lambda share: report("SQNR on the held-out activations", 0.8 + 0.2 * share),
         )  # fmt: skip
     return {
@@ -90,6 +90,6 @@ def _float32(activations: Activations) -> Any:
 
 
 def _calibrated(path: str, activations: Activations) -> list[Candidate]:
-    calibration, layers = read_calibration(path), len(activations.tensors)
-    calibration.check(layers=layers, channels=activations.channels, model=activations.model)
-    return [Candidate.of(calibration.format, calibration.layer(number).quantizer) for number in range(layers)]
+    calibration, count = read_calibration(path), len(activations.tensors)
+    calibration.check(layers=count, channels=activations.channels, model=activations.model)
+    return [Candidate.of(calibration.format, calibration.layer(number).quantizer) for number in range(count)]

@@ -21,7 +21,7 @@ from tests.golden.models.mamba.small import IDS, QUANTIZERS, logits
 from tests.golden.quantize.backends import FLOATS, assigned_codes, equal, inputs
 
 
-@pytest.mark.every(10)
+@pytest.mark.every(20)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", oracles.ORACLES)
 def test_values_and_the_gradient_of_x_are_those_of_a_fixed_step(
@@ -60,13 +60,15 @@ def test_the_gradient_of_the_step(name: str, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("start", [0.3, 3.0])
-@pytest.mark.parametrize("name", ["int8-asym:zero_point=10", "se8:L=8"])
-def test_training_finds_the_least_error(name: str, start: float, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(("name", "lost"), [("int8-asym:zero_point=10", 0.1), ("se8:L=8", 1.0)])
+def test_training_finds_a_least_error(name: str, lost: float, start: float, rng: np.random.Generator) -> None:
+    """That of the whole range where there is one minimum; se8 has several, as values change segments."""
     z = rng.standard_normal((64, 64)).astype(np.float32) * 2
     x = torch.from_numpy(z / (1 + np.exp(-z)))
     best = calibrate([Layer(x=x)], name).layer(0)
     quantizer = FakeQuantize(best.format, float(best.scale.step) * start, learn_scale=True)
-    optimizer = torch.optim.Adam(quantizer.parameters(), lr=0.02 * float(best.scale.step))
+    optimizer = torch.optim.Adam(quantizer.parameters(), lr=0.05 * float(best.scale.step), betas=(0.5, 0.9))
+    slower = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.98)
 
     def sqnr() -> float:
         with torch.no_grad():
@@ -77,8 +79,9 @@ def test_training_finds_the_least_error(name: str, start: float, rng: np.random.
         optimizer.zero_grad()
         (quantizer(x) - x).square().mean().backward()
         optimizer.step()
-    assert before < best.sqnr_db - 3
-    assert sqnr() > best.sqnr_db - 0.5
+        slower.step()
+    assert before < best.sqnr_db - 2
+    assert sqnr() > best.sqnr_db - lost
 
 
 def test_nan_and_infinities_do_not_spoil_the_step() -> None:
@@ -116,7 +119,7 @@ def test_a_model_learns_its_scales_and_saves_them(theirs: Any, ours: Any, tmp_pa
         assert calibrate_model(model, IDS, "int8").model == fingerprint
         steps = [p for name, p in model.named_parameters() if name.endswith("quantizer.step")]
         assert len(steps) == 3
-        optimizer = torch.optim.SGD(steps, lr=1e-3)
+        optimizer = torch.optim.Adam(steps, lr=1e-3)
         result = model(IDS)
         (result if isinstance(result, Tensor) else result.logits).square().mean().backward()
         optimizer.step()

@@ -54,7 +54,7 @@ class Everything(nn.Module):
         return codes, *(value.float() for value in values)
 
 
-@pytest.mark.every(20)
+@pytest.mark.every(60)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", oracles.ORACLES)
 def test_every_bit_of_floats(name: str, dtype: torch.dtype, rng: np.random.Generator, tmp_path: Any) -> None:
@@ -82,7 +82,7 @@ class Integers(nn.Module):
         return codes, *(value.double() for value in values)
 
 
-@pytest.mark.every(20)
+@pytest.mark.every(60)
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32])
 @pytest.mark.parametrize("name", oracles.ORACLES)
 def test_integers_and_every_code(name: str, dtype: torch.dtype, rng: np.random.Generator, tmp_path: Any) -> None:
@@ -124,6 +124,7 @@ def test_a_whole_quantized_model(ours: Mamba, tmp_path: Any) -> None:  # noqa: F
         assert codes.unique().numel() > 20
 
 
+@pytest.mark.full
 def test_float64_is_refused(tmp_path: Any) -> None:
     x = torch.ones(3, dtype=torch.float64)
     with pytest.raises(Exception, match=r"export") as caught:
