@@ -38,7 +38,8 @@ def fake_quantize_learned(x: Tensor, format: SegmentedFormat, step: Tensor, bits
     if not (torch.is_grad_enabled() and step.requires_grad):
         return decoded
     slope = _slope(x.detach(), decoded.detach(), format, scale)
-    values: Tensor = _WithStep.apply(decoded, step, slope, 1 / math.sqrt(max(1, x.numel()) * _largest(format)))
+    rate = 1 / math.sqrt(max(1, x.numel()) * _largest(format))
+    values: Tensor = _WithStep.apply(decoded, step, slope, rate)  # type: ignore[no-untyped-call]
     return values
 
 
