@@ -47,9 +47,10 @@ def page(text: str) -> str:
     paths = {name: RESULTS / f"{file}.json" for name, file in RUNS.items()}
     runs = {name: read_json(path, str(path)) for name, path in paths.items() if path.exists()}
     rows = [
-        [name, f"{run['tests']:,}", f"{run['failed']}", f"{run['seconds'] / 60:.1f}", f"{run['machine']['cores']}", run["commit"][:7]]
+        [name, *(f"{run[key]:,}" for key in ("tests", "failed")), f"{run['seconds'] / 60:.1f}",
+         f"{run['machine']['cores']}", run["commit"][:7]]
         for name, run in runs.items()
-    ]
+    ]  # fmt: skip
     slowest = [[f"`{one['test']}`", f"{one['seconds']:.1f}"] for one in runs["`make test`"]["slowest"]]
     return fill(
         text,

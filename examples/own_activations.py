@@ -1,10 +1,11 @@
 """Find a format for your own activations.
 
-    python examples/own_activations.py [FILE] [--tensor NAME] [--format F ...] [-o FORMAT.json]
+    python examples/own_activations.py [FILE] [--held-out FILE] [--tensor NAME] [--format F ...] [-o FORMAT.json]
 
 Takes an array from a .npy or .safetensors file (none: the SSM input of a layer of the bundled Mamba), fits formats to
-it, each at its own best scale, and writes the one with the least error. ``qse_hw.load_format`` reads that file again,
-and so does every command that takes ``--format``:
+its first half, each at its own best scale, and judges them on its second half, or on the array in the held-out file:
+a format that is judged on the values it was fitted to looks better than it is. The one with the least error there is
+written. ``qse_hw.load_format`` reads that file again, and so does every command that takes ``--format``:
 
     python -m qse_hw.gen encoder --format FORMAT.json --input bf16 --scale S -o encoder
 
@@ -30,16 +31,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Find a format for your own activations.")
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
     parser.add_argument("file", nargs="?", default=BUNDLED, help=".npy or .safetensors (default: bundled activations)")
+    parser.add_argument("--held-out", metavar="FILE", help="to judge formats on (default: the second half of the rows)")
     parser.add_argument("--tensor", metavar="NAME", help="which one of a .safetensors file (default: the first)")
     parser.add_argument("--format", metavar="F", nargs="+", default=FORMATS, help=f"default {' '.join(FORMATS)}")
     parser.add_argument("-o", "--output", metavar="FILE", default="format.json", help="default format.json")
     args = parser.parse_args()
     x = checked(read(Path(args.file), args.tensor))
+    x, held_out = halves(x) if args.held_out is None else (x, checked(read(Path(args.held_out), args.tensor)))
 
     # A format's parameters and its scale are found together, by least squared error over the values' histogram: a name
     # such as se8 leaves its parameters open, tuned everything (how many segments, how long, how fine).
-    found = {}
-    print(f"{'format':12} {'SQNR dB':>8}  {'s':>10}  codes at steps (in s)")
+    found, judged = {}, {}
+    print(f"{'format':12} {'held out':>8} {'fitted to':>9}  {'s':>10}  codes at steps (in s); SQNR in dB")
     for name in args.format:
         try:
             found[name] = best = qse_hw.calibrate([qse_hw.Layer(x=x)], name).layer(0)
@@ -48,12 +51,13 @@ def main() -> int:
                 raise
             print(f"{name:12} {'-':>8}  {error}")  # one of the usual ones that cannot have these values
             continue
+        judged[name] = sqnr_db(held_out, qse_hw.fake_quantize(held_out, best.format, best.scale))
         segments = ", ".join(f"{segment.codes} at {2.0**segment.log2_step:g}" for segment in best.format.segments)
-        print(f"{name:12} {best.sqnr_db:8.2f}  {float(best.scale.step):10.4g}  {segments}")
+        print(f"{name:12} {judged[name]:8.2f} {best.sqnr_db:9.2f}  {float(best.scale.step):10.4g}  {segments}")
     if not found:
         raise qse_hw.InputError("No format fits these values")
 
-    name = max(found, key=lambda name: found[name].sqnr_db)
+    name = max(found, key=judged.__getitem__)
     best = found[name]
     try:
         Path(args.output).write_text(json.dumps(qse_hw.format_to_json(best.format), indent=1) + "\n", encoding="utf-8")
@@ -64,10 +68,23 @@ def main() -> int:
     print(f"written: {args.output}, {name}, to be used with scale {float(best.scale.step)!r}")
 
     # What it does to a few of your values: codes, and the numbers that they stand for.
-    few = x.reshape(-1)[:4]
+    few = held_out.reshape(-1)[:4]
     codes = qse_hw.quantize(few, again, best.scale)
     print(f"{few} -> codes {codes} -> {qse_hw.dequantize(codes, again, best.scale)}")
     return 0
+
+
+def halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the second half of the rows."""
+    if len(x) < 2:
+        raise qse_hw.InputError(f"Activations must have at least 2 rows to hold half of them out, not {len(x)}")
+    return x[: len(x) // 2], x[len(x) // 2 :]
+
+
+def sqnr_db(x: np.ndarray, decoded: np.ndarray) -> float:
+    """Signal to quantization noise: sum x^2 / sum (x - decoded)^2, in dB."""
+    noise = np.square(x.astype(np.float64) - decoded).sum()
+    return 10 * np.log10(np.square(x, dtype=np.float64).sum() / noise) if noise else np.inf
 
 
 def read(path: Path, name: str | None) -> np.ndarray:
@@ -103,7 +120,7 @@ def checked(x: np.ndarray) -> np.ndarray:
     if not np.issubdtype(x.dtype, np.floating) or x.size == 0:
         raise qse_hw.InputError(f"Activations must be floating point, and some, not {x.dtype} of shape {x.shape}")
     with np.errstate(over="ignore"):
-        x = x.reshape(-1, x.shape[-1] if x.ndim else 1).astype(np.float32)
+        x = x.reshape(-1, x.shape[-1] if x.ndim > 1 else 1).astype(np.float32)
     if not np.isfinite(x).all():
         raise qse_hw.InputError("Activations must be finite in float32, but have NaN or infinity")
     return x

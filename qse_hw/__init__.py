@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from qse_hw.golden.calibration.calibrate import Layer, calibrate
     from qse_hw.golden.calibration.calibration import Calibration, read_calibration, write_calibration
     from qse_hw.golden.calibration.quantizers import SegmentedQuantizer
+    from qse_hw.golden.models.mamba.int8_weights import quantize_weights
     from qse_hw.golden.models.mamba.quantize import FakeQuantize, calibrate_model, quantize_model
+    from qse_hw.golden.models.mamba.quantized_checkpoint import load_quantized, register_quantizer, save_quantized
+    from qse_hw.golden.models.record import record_activations
     from qse_hw.golden.quantize import operators
+    from qse_hw.golden.quantize.onnx_translations import onnx_translations
 
 __all__ = [
     "PRESETS",
@@ -45,11 +49,17 @@ __all__ = [
     "format_to_json",
     "input_type",
     "load_format",
+    "load_quantized",
+    "onnx_translations",
     "operators",
     "quantize",
     "quantize_flags",
     "quantize_model",
+    "quantize_weights",
     "read_calibration",
+    "record_activations",
+    "register_quantizer",
+    "save_quantized",
     "unit_class",
     "write_calibration",
 ]
@@ -61,8 +71,14 @@ _LATER = {
     "SegmentedQuantizer": "qse_hw.golden.calibration.quantizers",
     "calibrate": "qse_hw.golden.calibration.calibrate",
     "calibrate_model": "qse_hw.golden.models.mamba.quantize",
+    "load_quantized": "qse_hw.golden.models.mamba.quantized_checkpoint",
+    "onnx_translations": "qse_hw.golden.quantize.onnx_translations",
     "quantize_model": "qse_hw.golden.models.mamba.quantize",
+    "quantize_weights": "qse_hw.golden.models.mamba.int8_weights",
     "read_calibration": "qse_hw.golden.calibration.calibration",
+    "record_activations": "qse_hw.golden.models.record",
+    "register_quantizer": "qse_hw.golden.models.mamba.quantized_checkpoint",
+    "save_quantized": "qse_hw.golden.models.mamba.quantized_checkpoint",
     "write_calibration": "qse_hw.golden.calibration.calibration",
 }
 

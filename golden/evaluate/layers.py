@@ -5,10 +5,12 @@ layers are to share a format, its histogram.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from qse_hw.golden.calibration.candidates import Candidate, Sample
@@ -22,6 +24,9 @@ from qse_hw.golden.models.mamba.stream import Layers, activations
 
 Progress = Callable[[float], None]
 """Called with the share that is done."""
+
+Samples = Iterable[tuple[int, Sample]]
+"""Every layer's number and values, first to last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +84,24 @@ def fit(
             or do not suit a format.
     """
     check_mode(mode)
+    samples = _samples(layers, ids, tokens, objective)
+    return fit_samples(samples, specs, count=layers.config.n_layer, mode=mode, given=given, progress=progress)
+
+
+def fit_samples(
+    samples: Samples,
+    specs: Sequence[CandidateSpec],
+    *,
+    count: int,
+    mode: str = "free",
+    given: Mapping[str, Sequence[Candidate]] | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, list[Candidate]], Losses]:
+    """As :func:`fit`, of the values of ``count`` layers."""
+    check_mode(mode)
     together = [] if mode == "free" else [spec for spec in specs if isinstance(spec, TunedFormat)]
     alone = [spec for spec in specs if spec not in together]
-    report, count = progress or (lambda share: None), layers.config.n_layer
+    report = progress or (lambda share: None)
     share_alone = len(alone) / max(1, len(specs))  # of the work, roughly
     candidates: dict[str, list[Candidate]] = {spec.name: [] for spec in specs}
     ready = {name: list(by_layer) for name, by_layer in (given or {}).items()}
@@ -89,7 +109,7 @@ def fit(
     limit: list[float] = []
     fitters: list[Fitter] = []
     histograms: list[Histogram] = []
-    for layer, sample in _samples(layers, ids, tokens, objective):
+    for layer, sample in samples:
         with named(layer):
             for number, spec in enumerate(alone):
                 report(share_alone * (layer + number / len(alone)) / count)
@@ -128,16 +148,27 @@ def measure(
     progress: Progress | None = None,
 ) -> Losses:
     """The candidates' losses on another text; arguments and errors as those of :func:`fit`."""
+    return measure_samples(_samples(layers, ids, tokens), candidates, count=layers.config.n_layer, progress=progress)
+
+
+def measure_samples(
+    samples: Samples,
+    candidates: Mapping[str, Sequence[Candidate]],
+    *,
+    count: int,
+    progress: Progress | None = None,
+) -> Losses:
+    """As :func:`measure`, on the values of ``count`` layers."""
     sqnr: dict[str, list[float]] = {name: [] for name in candidates}
     limit = []
-    for layer, sample in _samples(layers, ids, tokens):
+    for layer, sample in samples:
         with named(layer):
             limit.append(sample.sqnr_db(sample.limit))
         for name, by_layer in candidates.items():
             sqnr[name].append(sample.sqnr_db(by_layer[layer].quantizer))
         del sample  # before the next layer is read
         if progress is not None:
-            progress((layer + 1) / layers.config.n_layer)
+            progress((layer + 1) / count)
     return Losses(sqnr_db=sqnr, limit_db=limit)
 
 
@@ -153,6 +184,19 @@ def named(layer: int) -> Iterator[None]:
 def finite(value: float) -> float | None:
     """None for an infinite SQNR, where nothing was lost: JSON has no infinity."""
     return value if math.isfinite(value) else None
+
+
+def samples_of(arrays: Iterable[npt.NDArray[np.floating]]) -> Iterator[tuple[int, Sample]]:
+    """Those of arrays (tokens, channels), one per layer.
+
+    Raises:
+        InputError: naming the layer, for values that are zero or not finite.
+    """
+    for layer, x in enumerate(arrays):
+        with named(layer):
+            sample = Sample(x)
+        yield layer, sample
+        del sample  # before the next one is made
 
 
 def _samples(layers: Layers, ids: Tensor, tokens: int, objective: str = "x") -> Iterator[tuple[int, Sample]]:

@@ -1,8 +1,11 @@
-"""Files of captured activations: ``layers.{i}.x``, each (tokens, channels), in one .safetensors file. No PyTorch.
+"""Files of activations: ``layers.{i}.x``, each (tokens, channels), in one .safetensors file. No PyTorch.
+
+Layers are numbered from 0 and need not be a Mamba's. All have as many tokens; channels may differ.
 
 The metadata (strings by name) tell their origin: model fingerprint, text, versions.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +18,13 @@ from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.document_kinds import refuse_our_json
 from qse_hw.golden.io.files import replacing
 
-_DTYPES = {"F32": "float32", "F16": "float16"}  # safetensors' names to NumPy's
+_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # safetensors' names to NumPy's
 
 
 def write_activations(
     path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write float32 or float16 arrays ``layers.{i}.x`` (tokens, channels)."""
+    """Write float32, float16 or bfloat16 (ml_dtypes) arrays ``layers.{i}.x`` (tokens, channels)."""
     _check_shapes({name: (array.shape, array.dtype.name) for name, array in tensors.items()}, "Activations")
     _check_finite(tensors, "Activations")
     with replacing(path) as part:
@@ -30,7 +33,9 @@ def write_activations(
 
 
 def read_activations(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays by name, in the order of the layers, as stored (float32 or float16), and the metadata.
+    """The arrays by name, in the order of the layers, and the metadata.
+
+    Float32 and float16 are returned as stored, bfloat16 as float32, since NumPy has no such type.
 
     Raises:
         InputError: when the file is damaged, or holds anything but what :func:`write_activations` writes.
@@ -45,7 +50,9 @@ def read_activations(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray
                 for name, part in slices.items()
             }
             names = _check_shapes(headers, what)
-            tensors = {name: file.get_tensor(name) for name in names}
+            stored = [name for name in names if headers[name][1] == "bfloat16"]
+            wide = _bfloat16(path, stored) if stored else {}
+            tensors = {name: wide[name] if name in wide else file.get_tensor(name) for name in names}
             metadata = dict(file.metadata() or {})
     except InputError:
         raise
@@ -59,6 +66,20 @@ def read_activations(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray
         raise InputError(f"{what} cannot be read: {error}; capture them again") from error
     _check_finite(tensors, what)
     return tensors, metadata
+
+
+def _bfloat16(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """Tensors of a sound file, as float32: they are the upper halves of its bit patterns."""
+    tensors = {}
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        for name in names:
+            begin, end = header[name]["data_offsets"]
+            file.seek(8 + size + begin)
+            bits = np.frombuffer(file.read(end - begin), "<u2").reshape(header[name]["shape"])
+            tensors[name] = (bits.astype(np.uint32) << 16).view(np.float32)
+    return tensors
 
 
 def _is_npy(path: Path) -> bool:
@@ -86,7 +107,9 @@ def _check_shapes(headers: Mapping[str, tuple[tuple[int, ...], str]], what: str)
         if shape[:1] != tokens:
             raise InputError(f"{what} must all have as many tokens as {names[0]}, {tokens[0]}, but {name} has {shape}")
         if dtype not in _DTYPES.values():
-            raise InputError(f"{what} must be float32 or float16, but {name} is {dtype}")
+            scaled = dtype.lower().startswith(("f8", "float8"))
+            remedy = "; multiply it by its scale, and save float32" if scaled else ""
+            raise InputError(f"{what} must be float32, float16 or bfloat16, but {name} is {dtype}{remedy}")
     return names
 
 

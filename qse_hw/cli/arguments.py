@@ -16,7 +16,7 @@ from qse_hw.rtl_gen.units.shared import FORMAT
 FORMAT_HELP = FORMAT.help
 INPUTS = (
     "array", "codes", "spec", "activations", "baseline", "calibration", "calibration_text", "energy", "evaluation",
-    "format", "liberty", "text",
+    "format", "held_out", "liberty", "text",
 )  # fmt: skip
 """The options, of all commands, that may name a file to read."""
 OR_NAMES = ("baseline", "format")

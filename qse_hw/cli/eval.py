@@ -8,6 +8,7 @@ from qse_hw.cli.arguments import check_output, refuse_options, set_defaults
 from qse_hw.cli.calibrate_integer import check_widths
 from qse_hw.golden.calibration.calibration import check_objective
 from qse_hw.golden.calibration.sharing import MODES, check_mode
+from qse_hw.golden.calibration.spec import parse_candidates
 from qse_hw.golden.checks import one_of
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.environment import environment
@@ -33,9 +34,20 @@ PARTS = ("baselines", "parts", "tensors")
 X_ONLY = ("formats", "reference", "mode", "objective", "x_proj_input", "state", "scales")
 """Options that the recipe integer does not have."""
 
+OF_A_MODEL = (
+    "model", "text", "calibration_text", "tokens", "calibration_tokens", "rounded_model", "reference", "objective",
+    "x_proj_input", "state", "scales", "parts", "tasks", "task_path", "limit",
+)  # fmt: skip
+"""Options that need a model, and activations do not have."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Model, texts, candidates, what else is quantized, tasks, report."""
+    parser.add_argument(
+        "--activations", metavar="FILE",
+        help="in place of a model and texts: fit formats to the tensors in this file (docs/pytorch.md), of any model",
+    )
+    parser.add_argument("--held-out", metavar="FILE", help="with --activations: the file to judge the formats on")
     parser.add_argument("--model", metavar="DIR", help="local checkpoint, also of a hybrid (default: the bundled one)")
     parser.add_argument("--text", metavar="FILE", help="held-out text to evaluate on (default: bundled, Doyle)")
     parser.add_argument(
@@ -88,6 +100,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate, write, print."""
+    if (args.activations, args.held_out) != (None, None):
+        _run_activations(args)
+        return
     tasks = _check(args)
     if args.json is not None:
         check_output(args.json)
@@ -97,6 +112,18 @@ def run(args: argparse.Namespace) -> None:
     show(document)
     if note := document["model"].get("left_alone"):
         console.print(note)
+
+
+def _run_activations(args: argparse.Namespace) -> None:
+    _check_activations(args)
+    from qse_hw.study.evaluation import activations
+
+    if args.json is not None:
+        check_output(args.json)
+    document = activations.evaluate(args)
+    if args.json is not None:
+        write_json(args.json, document)
+    activations.show(document)
 
 
 def evaluate(args: argparse.Namespace, tasks: "Tasks | None") -> dict[str, Any]:
@@ -177,6 +204,24 @@ def _check_integer(config: "Config", calibration: "Text", tokens: int) -> None:
     transformations = Transformations()
     check_widths(transformations, config, "calibrate --without rotate_residual and give the file with --calibration")
     check_calibration(config, calibration.ids, tokens=tokens, options=Options(), transformations=transformations)
+
+
+def _check_activations(args: argparse.Namespace) -> None:
+    """InputError for what can be seen before the files are read."""
+    for option, other in (("activations", "held_out"), ("held_out", "activations")):
+        if getattr(args, option) is None:
+            raise InputError(
+                f"Activations must be given as two files, --activations to fit formats to and --held-out to judge them "
+                f"on, but only --{other.replace('_', '-')} is"
+            )
+    for option in OF_A_MODEL:
+        if getattr(args, option) is not None:
+            raise InputError(f"Model must be evaluated for --{option.replace('_', '-')}, not a file of activations")
+    if args.recipe != "x-only":
+        raise InputError(f"Recipe must be x-only where --activations is given, not {args.recipe}")
+    set_defaults(args, formats=FORMATS, mode=MODE)
+    check_mode(args.mode)
+    parse_candidates(args.formats)
 
 
 def _check(args: argparse.Namespace) -> "Tasks | None":

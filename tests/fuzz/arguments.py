@@ -103,6 +103,7 @@ SOUND: dict[str, tuple[str, ...]] = {
     "multiplier": ("dsp", "gates", "logic"),
     "calibration": ("IN/c.json", "IN/i.json"),
     "activations": ("IN/a.safetensors",),
+    "held_out": ("IN/a.safetensors", "IN/b.safetensors", "IN/c.json"),
     "evaluation": ("IN/c.json", "IN/i.json"),
     "model": ("IN/ck", "IN/m2", "IN/bin", "mamba-130m", "mamba2-130m", "random:mamba-130m"),
     "text": ("IN/text.txt",),

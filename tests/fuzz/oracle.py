@@ -66,6 +66,7 @@ WORK = (
     "qse_hw.cli.bench.import_module",
     "qse_hw.study.round_trip.round_trip",
     "qse_hw.golden.evaluate.layers.fit",
+    "qse_hw.golden.evaluate.layers.fit_samples",
     "qse_hw.golden.calibration.tune.Tuner.__init__",
     "qse_hw.golden.models.mamba.stream.random_layers",
     "qse_hw.sim.exhaust.exhaust.exhaust",

@@ -62,6 +62,7 @@ def files() -> dict[str, bytes]:
         shutil.copy(TESTS.parent / "docs/sweeps/small.toml", folder / "sweep.toml")
         (folder / "text.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely.\n" * 10)
         write_activations(folder / "a.safetensors", tensors, {"model": "5eed" * 16})
+        write_activations(folder / "b.safetensors", {name: -x for name, x in tensors.items()})
         layers = [Layer(x=x) for x in tensors.values()]
         write_calibration(folder / "c.json", calibrate(layers, "se8:L=12", model="5eed" * 16))
         torch.manual_seed(SEED)

@@ -57,6 +57,8 @@ _ACTIVATIONS = (
     ("calibrate", "--activations", "IN/a.safetensors", "-o", "OUT/c.json"),
     ("compare", "--activations", "IN/a.safetensors", "--json", "OUT/j.json"),
     ("replay", "--activations", "IN/a.safetensors", "--json", "OUT/j.json"),
+    ("eval", "--activations", "IN/a.safetensors", "--held-out", "IN/b.safetensors", "--json", "OUT/j.json"),
+    ("eval", "--activations", "IN/b.safetensors", "--held-out", "IN/a.safetensors", "--json", "OUT/j.json"),
 )
 _FORMAT = (
     ("gen", "decoder", "--format", "IN/f.json", "-o", "OUT/d"),
@@ -100,7 +102,12 @@ TARGETS: dict[str, Target] = {
         ),
         60,
     ),
-    "activations": Target(_one("a.safetensors", lying_safetensors(files()["a.safetensors"]), *_ACTIVATIONS), 10),
+    "activations": Target(
+        _one(
+            "a.safetensors", lying_safetensors(files()["a.safetensors"]), *_ACTIVATIONS, beside=("b.safetensors",)
+        ),
+        10,
+    ),
     "format": Target(_one("f.json", _json("f.json"), *_FORMAT), 8),
     "numerics": Target(
         _one(

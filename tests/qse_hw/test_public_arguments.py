@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 import qse_hw  # noqa: E402
 from qse_hw import PRESETS, Scale, Segment, SegmentedFormat  # noqa: E402
+from qse_hw.golden.models.mamba.model import Mamba, MambaConfig  # noqa: E402
 from tests.golden.models.mamba.small import IDS, made  # noqa: E402
 
 ODD = {
@@ -129,6 +130,21 @@ def calls(model, folder):
             mode="free", alpha=0.9, scale_bits=16, progress=None,
         ),
         "quantize_model": positions(qse_hw.quantize_model, model=model, calibration=None),
+        "record_activations": keywords(
+            lambda **given: qse_hw.record_activations(
+                folder / "a.safetensors", given.pop("model"), given.pop("modules"), [torch.ones(2, 3)], **given
+            ),
+            model=torch.nn.Sequential(torch.nn.ReLU()), modules=["0"], side="output", axis=-1, tokens=None,
+        ),
+        "quantize_weights": {"model": qse_hw.quantize_weights},
+        "save_quantized": {
+            "model": lambda odd: qse_hw.save_quantized(odd, folder),
+            "directory": lambda odd: qse_hw.save_quantized(
+                qse_hw.quantize_weights(Mamba(MambaConfig(d_model=8, n_layer=1, vocab_size=8))),
+                folder if isinstance(odd, str | Path) else odd,
+            ),
+        },
+        "load_quantized": {"directory": qse_hw.load_quantized},
         "quantize_model, method": {"method": lambda odd: qse_hw.quantize_model(model, CALIBRATION, method=odd)},
     }  # fmt: skip
     for verb, x in (("quantize", X), ("dequantize", CODES), ("fake_quantize", X)):
@@ -169,4 +185,5 @@ def test_odd_arguments(call, model, tmp_path):
 def test_every_public_name_is_tried():
     tried = {name.partition(",")[0].partition(".")[0].partition("[")[0] for name in calls(None, Path())}
     made_by_calls = {"Calibration", "InputType", "QuantizedArray", "UnitConfig"}  # their makers are tried
-    assert {*qse_hw.__all__} - tried - made_by_calls == {"InputError", "UNITS"}
+    without_arguments = {"InputError", "UNITS", "onnx_translations", "register_quantizer"}
+    assert {*qse_hw.__all__} - tried - made_by_calls == without_arguments

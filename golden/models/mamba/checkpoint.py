@@ -5,9 +5,11 @@ Nothing is downloaded; only plain tensors are unpickled.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from qse_hw import golden
 from qse_hw.golden.errors import InputError
@@ -43,7 +45,11 @@ def load_model(directory: Path | str | None = None) -> Mamba:
     Raises:
         InputError: when the folder does not hold a sound Mamba checkpoint.
     """
-    weights = Weights(locate(directory))
+    return model_of(Weights(locate(directory)))
+
+
+def model_of(weights: Weights) -> Mamba:
+    """The model with these weights, as :func:`load_model` gives it."""
     with torch.device("meta"):
         model = Mamba(weights.config)
     model.load_state_dict(dict(weights.all()), assign=True, strict=False)
@@ -53,12 +59,30 @@ def load_model(directory: Path | str | None = None) -> Mamba:
 
 
 def save_model(model: Mamba, directory: Path | str, dtype: torch.dtype = torch.float16) -> None:
-    """Write ``directory``/model.safetensors and config.json in the original layout."""
-    directory, content = Path(directory), settings(model.config)
+    """Write ``directory``/model.safetensors and config.json in the original layout.
+
+    Raises:
+        InputError: for a value that is not finite in ``dtype``, or a model with quantizers, which this would lose.
+    """
+    if any(block.mixer.quantizer is not None for block in model.blocks):
+        raise InputError(
+            "Model must have no quantizers to be saved without them; save it with qse_hw.save_quantized, or take them "
+            "out with quantize_model(model, None)"
+        )
     tensors = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.named_parameters()}  # tied: once
+    write_checkpoint(directory, settings(model.config), tensors)
+
+
+def write_checkpoint(directory: Path | str, content: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write tensors to ``directory``/model.safetensors and ``content`` to config.json.
+
+    Raises:
+        InputError: for a tensor that is not finite, or a folder that cannot be written.
+    """
+    directory = Path(directory)
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise InputError(f"Weight {name} must be finite as {dtype}, and is not; save with a wider dtype")
+            raise InputError(f"Weight {name} must be finite as {tensor.dtype}, and is not; save with a wider dtype")
     with replacing(directory / "model.safetensors") as part:
         save_file(tensors, part, metadata={"format": "pt"})
     with replacing(directory / "config.json") as part:

@@ -15,6 +15,12 @@ _SSM_SIZES = {
 _GATE_EPS = 1e-5  # of the gated norm: fixed in the original Mamba-2, while the other norms' is in the config
 _NO_LIMIT = (0.0, float("inf"))
 
+QUANTIZATION = "quantization_config"
+"""The item of a config.json that says how a checkpoint is quantized, and by which program (``quant_method``)."""
+
+METHOD = "qse_hw"
+"""This program's ``quant_method``."""
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file of a checkpoint."""
@@ -44,6 +50,16 @@ def read_config(directory: Path) -> Config:
         raise InputError(f"Checkpoint {directory} must be a plain Mamba, but in its config.json {error}") from error
     except (TypeError, AttributeError) as error:  # a string where a number or an object belongs
         raise InputError(f"{directory / 'config.json'} has a value of the wrong type: {error}") from error
+
+
+def check_method(document: object, where: str) -> None:
+    """InputError, which begins with ``where``, unless ``document`` describes this program's quantization."""
+    method = document.get("quant_method") if isinstance(document, dict) else None
+    if method != METHOD:
+        raise InputError(
+            f"{where}: quantization must be none, or that of {METHOD}, not {method!r}; give the checkpoint in float16, "
+            "bfloat16 or float32 that it was made from"
+        )
 
 
 def settings(config: Config) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from qse_hw.golden.calibration.sharing import check_mode
 from qse_hw.golden.calibration.spec import FormatSpec, parse_format
 from qse_hw.golden.checks import boolean, one_of
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.formats.scale import as_scale, check_scale_bits
+from qse_hw.golden.formats.scale import Scale, as_scale, check_scale_bits
 from qse_hw.golden.formats.segmented import SegmentedFormat, check_format
 from qse_hw.golden.models.mamba.families import known_models
 from qse_hw.golden.models.mamba.hugging_face import HuggingFace, hugging_face
@@ -28,6 +28,7 @@ from qse_hw.golden.models.mamba.mixers import check_mixer, put
 from qse_hw.golden.models.mamba.model import Mamba
 from qse_hw.golden.models.mamba.stream import Layers, activations, layers_of
 from qse_hw.golden.models.mamba.text import check_ids
+from qse_hw.golden.quantize.learned import fake_quantize_learned
 from qse_hw.golden.quantize.operators import fake_quantize
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -41,29 +42,50 @@ class FakeQuantize(nn.Module):
     """Replaces every value by the decoded value of its code; see
     :func:`qse_hw.golden.quantize.operators.fake_quantize`.
 
-    It has no parameters and no buffers, so a model's ``state_dict`` is the same with and without it.
+    It has no parameters and no buffers, so a model's ``state_dict`` is the same with and without it; unless its step is
+    learned, which is then the parameter ``step``, float32 ().
 
     Parameters:
         format: the format.
-        scale: a :class:`qse_hw.golden.formats.scale.Scale`, or the step s as a number.
+        scale: a :class:`qse_hw.golden.formats.scale.Scale`, or the step s as a number; where it is learned, the first.
         nan_to_zero: whether NaN becomes 0, as in hardware, instead of staying NaN.
+        learn_scale: whether the step is learned (LSQ, :mod:`qse_hw.golden.quantize.learned`).
 
     Raises:
         InputError: for anything but a format, or a scale that breaks a rule.
     """
 
-    def __init__(self, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False) -> None:
+    step: nn.Parameter | None
+
+    def __init__(
+        self, format: SegmentedFormat, scale: Any, *, nan_to_zero: bool = False, learn_scale: bool = False
+    ) -> None:
         super().__init__()
         check_format(format)
-        self.format, self.scale, self.nan_to_zero = format, as_scale(scale), boolean(nan_to_zero, "nan_to_zero")
+        self.format, self._scale, self.nan_to_zero = format, as_scale(scale), boolean(nan_to_zero, "nan_to_zero")
+        learned = nn.Parameter(torch.tensor(float(self._scale.step))) if boolean(learn_scale, "learn_scale") else None
+        self.register_parameter("step", learned)
+
+    @property
+    def scale(self) -> Scale:
+        """The scale; of a learned step the nearest.
+
+        Raises:
+            InputError: for a learned step that no scale has, such as one that training made negative.
+        """
+        return self._scale if self.step is None else Scale.from_step(self.step.item(), self._scale.bits)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, float32, float16, bfloat16 or float64; the result has x's shape and dtype."""
+        if self.step is not None:
+            bits = self._scale.bits
+            return fake_quantize_learned(x, self.format, self.step, bits, nan_to_zero=self.nan_to_zero)
         return fake_quantize(x, self.format, self.scale, nan_to_zero=self.nan_to_zero)
 
     def extra_repr(self) -> str:
+        learned = ", learn_scale=True" if self.step is not None else ""
         nan = ", nan_to_zero=True" if self.nan_to_zero else ""
-        return f"{self.format.name}, s = {float(self.scale.step):.6g}{nan}"
+        return f"{self.format.name}, s = {float(self.scale.step):.6g}{learned}{nan}"
 
 
 def quantize_model(
@@ -72,13 +94,16 @@ def quantize_model(
     *,
     method: str = "least_squares",
     nan_to_zero: bool = False,
+    learn_scales: bool = False,
     check_weights: bool = True,
 ) -> Model:
     """Quantize x of every Mamba layer, in place; quantizers already there are replaced. Attention and MLP layers of a
     hybrid are left alone, and do not count as layers.
 
     Gradients go straight through, so the model can be trained on. Dtype, device, ``state_dict`` and ``generate()`` stay
-    as they are. :mod:`qse_hw.golden.models.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantized model
+    as they are, unless scales are learned; ``save_pretrained`` keeps the quantizers (docs/pytorch.md).
+
+    :mod:`qse_hw.golden.models.mamba.stream`, ``capture`` and :func:`calibrate_model` of a quantized model
     see x at the input of a layer's quantizer, with the layers before it quantized; take the quantizers out to see the
     unquantized model's x.
 
@@ -90,6 +115,7 @@ def quantize_model(
             have been rounded since. A list of quantizers fits any model of as many layers.
         method: which of a calibration's quantizers, "least_squares" or "percentile".
         nan_to_zero: whether a quantizer makes NaN 0, as in hardware, instead of keeping it.
+        learn_scales: whether the quantizers' steps are parameters of the model, learned with its weights (LSQ).
         check_weights: False accepts a calibration of other weights, such as those before further training; the numbers
             of layers and channels must still match.
 
@@ -105,12 +131,18 @@ def quantize_model(
     )
     modules: list[FakeQuantize | None] = [None] * layers.config.n_layer
     if quantizers is not None:
-        modules = [FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero) for one in quantizers]
+        modules = [
+            FakeQuantize(one.format, one.scale, nan_to_zero=nan_to_zero, learn_scale=learn_scales) for one in quantizers
+        ]
     if isinstance(layers, HuggingFace):
+        from qse_hw.golden.models.mamba.transformers_quantizer import check_unquantized, remember  # needs transformers
+
+        check_unquantized(model)
         for mixer in layers.mixers:
             check_mixer(mixer)
         for mixer, module in zip(layers.mixers, modules, strict=True):
             put(mixer, module)
+        remember(model)
     else:
         for layer, module in enumerate(modules):
             layers.block(layer).mixer.quantizer = module

@@ -11,25 +11,42 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from qse_hw.golden.errors import InputError
-from qse_hw.golden.models.mamba.layout import read_config, read_json
+from qse_hw.golden.models.mamba.layout import QUANTIZATION, check_method, read_config, read_json
 from qse_hw.golden.models.mamba.model import weight_shapes
+from qse_hw.golden.models.mamba.stored_weights import SCALE_SUFFIX, Header, decode, int8_weights
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
+LEARNED_STEP = ".quantizer.step"
+"""How the name of a quantizer's learned step ends."""
+
 _HEAD, _EMBEDDING = "lm_head.weight", "backbone.embedding.weight"
 _FLOATING = {"F64", "F32", "F16", "BF16"}
+_NAMES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int8: "I8",
+}  # fmt: skip
+"""Dtypes as .safetensors files name them."""
 
 
 class Weights:
     """The tensors of ``directory`` by their original names. Files in safetensors are mapped, not read, until asked.
 
+    Args:
+        directory: the checkpoint.
+        quantized: whether it must be one that this package has quantized, or one that nobody has.
+
     Raises:
-        InputError: when files, names, shapes or dtypes do not fit config.json; :meth:`get`, for a value not finite.
+        InputError: when files, names, shapes or dtypes do not fit config.json, or it is (not) quantized; :meth:`get`,
+            for a value not finite.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, quantized: bool = False) -> None:
         if not directory.is_dir():
             raise InputError(f"Checkpoint {directory} must be a folder with config.json and weights; it does not exist")
         self.directory = directory
+        self.quantization = read_json(directory / "config.json").get(QUANTIZATION)
+        """The item of config.json; None: not quantized."""
+
+        self._check_quantized(quantized)
         self.config = read_config(directory)
         self._sources: dict[str, tuple[Any, str, Path]] = {}  # name: (open file or dictionary, name in it, file)
         for path in _files(directory):
@@ -37,11 +54,20 @@ class Weights:
             for name in names:
                 original = name.replace("backbone.embeddings.", "backbone.embedding.")
                 self._sources[original] = source, name, path
+        self.scales: dict[str, Tensor] = {}
+        """Of int8 weights, by their names: float32 (outputs, 1)."""
+
+        if quantized:
+            headers = {name: self._header(name) for name in self._sources}
+            for name in int8_weights(headers, f"Checkpoint {directory}"):
+                self.scales[name] = self._raw(name + SCALE_SUFFIX)
+                del self._sources[name + SCALE_SUFFIX]
         self._check()
 
     def get(self, name: str) -> Tensor:
-        """A weight, float32."""
-        tensor = self._raw(name).float()
+        """A weight, float32; of int8 weights the products with their scale."""
+        tensor = self._raw(name)
+        tensor = decode(tensor, self.scales[name]) if name in self.scales else tensor.float()
         if not tensor.isfinite().all():
             raise InputError(f"{name} of {self.directory} must be finite, but has NaN or infinity")
         return tensor
@@ -72,14 +98,26 @@ class Weights:
             raise _unreadable(path, error) from error
         return mapped
 
-    def _shape(self, name: str) -> tuple[tuple[int, ...], bool]:
-        """The shape, and whether the dtype is floating point; a mapped file is not read for it."""
+    def _header(self, name: str) -> Header:
+        """Dtype and shape, for which a mapped file is not read."""
         source, stored, _ = self._sources[name]
         if isinstance(source, dict):
             tensor = source[stored]
-            return tuple(tensor.shape), tensor.dtype.is_floating_point
+            return Header(_NAMES.get(tensor.dtype, str(tensor.dtype)), tuple(tensor.shape))
         part = source.get_slice(stored)
-        return tuple(part.get_shape()), part.get_dtype() in _FLOATING
+        return Header(part.get_dtype(), tuple(part.get_shape()))
+
+    def _check_quantized(self, quantized: bool) -> None:
+        where = f"Checkpoint {self.directory}"
+        if self.quantization is not None:
+            check_method(self.quantization, where)
+        if quantized and self.quantization is None:
+            raise InputError(f"{where} must be quantized, as save_quantized leaves it, and is not; give one that is")
+        if not quantized and self.quantization is not None:
+            raise InputError(
+                f"{where} must have floating-point weights and activations, but is quantized; load it with "
+                "qse_hw.load_quantized, or give the checkpoint that it was made from"
+            )
 
     def _check(self) -> None:
         """Names, shapes and dtypes; a tied lm_head, where stored, is compared and dropped."""
@@ -103,17 +141,25 @@ class Weights:
                     f"Checkpoint {directory} must have a {kind}'s tensors, but {problem} {min(wrong)}{more}"
                 )
         for name in names:
-            shape, floating = self._shape(name)
-            if shape != expected[name]:
-                raise InputError(f"{name} of {directory} must have shape {expected[name]}, not {shape}")
-            if not floating:
+            dtype, shape = self._header(name)
+            if dtype.removeprefix("torch.").lower().startswith(("f8", "float8")):
+                raise InputError(
+                    f"{name} of {directory} must be float16, bfloat16 or float32, but is float8, which has no meaning "
+                    "without the scales of the program that wrote it; give the checkpoint that it was made from"
+                )
+            stored = (*expected[name], 1) if name in self.scales else expected[name]
+            if shape != stored:
+                raise InputError(f"{name} of {directory} must have shape {stored}, not {shape}")
+            if dtype not in _FLOATING and name not in self.scales:
                 raise InputError(f"{name} of {directory} must be floating point, not {self._raw(name).dtype}")
 
 
 def digest(weights: Iterator[tuple[str, Tensor]]) -> str:
-    """SHA-256 (hex) of the names, shapes and float32 bytes of weights."""
+    """SHA-256 (hex) of the names, shapes and float32 bytes of weights; steps that quantizers learn are none."""
     value = hashlib.sha256()
     for name, tensor in weights:
+        if name.endswith(LEARNED_STEP):
+            continue
         value.update(f"{name} {tuple(tensor.shape)}".encode())
         value.update(tensor.detach().float().cpu().contiguous().numpy().data)
     return value.hexdigest()

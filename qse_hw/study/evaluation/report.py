@@ -41,6 +41,16 @@ def describe_formats(
     reference: str,
 ) -> dict[str, Any]:
     """By format: layers on both texts, and the model's KL divergence and bits."""
+    return {
+        name: entry | describe_losses(name, scores, draws, tokens_per_byte, reference)
+        for name, entry in describe_layers(candidates, fitted, measured).items()
+    }
+
+
+def describe_layers(
+    candidates: "Mapping[str, Sequence[Candidate]]", fitted: "Losses", measured: "Losses"
+) -> dict[str, Any]:
+    """By format: layers on the values it was fitted to, and on those held out."""
     from qse_hw.golden.evaluate.layers import finite
 
     texts = {"calibration": fitted, "held_out": measured}
@@ -64,9 +74,18 @@ def describe_formats(
                 for text, losses in texts.items()
                 for worst in (losses.worst(name),)
             },
-            **describe_losses(name, scores, draws, tokens_per_byte, reference),
         }
     return document
+
+
+def describe_limits(fitted: "Losses", measured: "Losses") -> dict[str, Any]:
+    """The SQNR of the best 256 levels for each layer's own values."""
+    from qse_hw.golden.evaluate.layers import finite
+
+    return {
+        text: [finite(value) for value in losses.limit_db]
+        for text, losses in (("calibration", fitted), ("held_out", measured))
+    }
 
 
 def describe_losses(
@@ -106,17 +125,18 @@ def show(document: dict[str, Any]) -> None:
     if document["recipe"] == "integer":
         show_integer(document)
     else:
-        _show_layers(document)
+        show_layers(document, "held-out text")
         _show_model(document)
     if document["tasks"]:
         _show_tasks(document["tasks"])
 
 
-def _show_layers(document: dict[str, Any]) -> None:
+def show_layers(document: dict[str, Any], of: str) -> None:
+    """Print SQNR and distance to the limit by layer; ``of`` says on which values."""
     formats = document["formats"]
-    count = document["model"]["layers"]
-    some = list(range(count))[:: -(-count // _MOST_COLUMNS)]
     limit = document["limit_sqnr_db"]["held_out"]
+    count = len(limit)
+    some = list(range(count))[:: -(-count // _MOST_COLUMNS)]
     rows = [["limit", *(_decibel(limit[layer]) for layer in some), ""]]
     distances = []
     for spec, entry in formats.items():
@@ -130,9 +150,9 @@ def _show_layers(document: dict[str, Any]) -> None:
             f"{_decibel(worst['distance_db'])} (layer {worst['layer']})",
         ])  # fmt: skip
     columns = ["format", *(str(layer) for layer in some)]
-    table("SQNR of x in dB by layer, held-out text", [*columns, "mean"], rows)
+    table(f"SQNR of x in dB by layer, {of}", [*columns, "mean"], rows)
     table(
-        "Distance to the limit in dB by layer, held-out text",
+        f"Distance to the limit in dB by layer, {of}",
         [*columns, "worst of all layers"],
         distances,
         caption="limit: the best 256 levels for the held-out values themselves; only quamba2, which has more "

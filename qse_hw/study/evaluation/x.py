@@ -13,7 +13,7 @@ from qse_hw.golden.models.mamba.stream import Layers, layers_of
 from qse_hw.study.calibrate import warn_of_slow_search
 from qse_hw.study.console import progress
 from qse_hw.study.evaluation.inputs import CALIBRATION, Inputs
-from qse_hw.study.evaluation.report import describe_formats
+from qse_hw.study.evaluation.report import describe_formats, describe_limits
 
 
 def candidates(args: argparse.Namespace) -> tuple[list[CandidateSpec], str]:
@@ -63,10 +63,7 @@ def measure(args: argparse.Namespace, inputs: Inputs) -> tuple[Scores, dict[str,
         "mode": args.mode,
         "objective": args.objective,
         "reference": reference,
-        "limit_sqnr_db": {
-            text: [layers.finite(value) for value in losses.limit_db]
-            for text, losses in (("calibration", fitted), ("held_out", measured))
-        },
+        "limit_sqnr_db": describe_limits(fitted, measured),
         "formats": describe_formats(
             fitted_candidates, fitted, measured, scores, inputs.draws, inputs.tokens_per_byte, reference
         ),

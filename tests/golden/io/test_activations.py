@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as torch_save_file
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.activations import read_activations, write_activations
@@ -29,6 +32,34 @@ def test_round_trip_in_the_order_of_the_layers(tmp_path: Path, dtype: type) -> N
     assert metadata == {"model": "abc", "tokens": "5"}
 
 
+def test_bfloat16_is_read_as_float32(tmp_path: Path) -> None:
+    """Every pattern that is finite, beside tensors of other types; without ml_dtypes, which a base install lacks."""
+    patterns = np.arange(1 << 16, dtype=np.uint16)
+    values = patterns.view(ml_dtypes.bfloat16)
+    values = values[np.isfinite(values.astype(np.float32))].reshape(-1, 8)
+    tensors = {"layers.0.x": np.ones((len(values), 3), np.float16), "layers.1.x": values, "layers.2.x": -values[::-1]}
+    write_activations(tmp_path / "a.safetensors", tensors, {"model": "abc"})
+    reading = (
+        "import numpy as np, sys; from qse_hw.golden.io.activations import read_activations; "
+        f"np.savez('{tmp_path}/read.npz', **read_activations('{tmp_path}/a.safetensors')[0]); "
+        "assert not {'torch', 'ml_dtypes'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", reading], check=True, cwd=Path(__file__).parents[3])
+    read = np.load(tmp_path / "read.npz")
+    assert [read[name].dtype for name in tensors] == [np.float16, np.float32, np.float32]
+    for name, expected in tensors.items():
+        wide = expected.astype(np.float32)
+        assert np.array_equal(read[name].astype(np.float32).view(np.uint32), wide.view(np.uint32))
+
+
+def test_float8_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    tensors = {"layers.0.x": torch.ones(5, 4).to(torch.float8_e4m3fn)}
+    torch_save_file(tensors, tmp_path / "a.safetensors")
+    said = r"must be float32, float16 or bfloat16, but layers.0.x is F8_E4M3; multiply it by its scale, and save float"
+    with pytest.raises(InputError, match=said):
+        read_activations(tmp_path / "a.safetensors")
+
+
 def test_without_torch(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     write_activations(path, sound())
@@ -47,7 +78,7 @@ def test_without_torch(tmp_path: Path) -> None:
         ({"layers.2.x": np.zeros((5, 0), np.float32)}, r"every tensor, but layers.2.x has shape \(5, 0\)"),
         ({"layers.0.x": np.zeros((0, 4), np.float32)}, r"every tensor, but layers.0.x has shape \(0, 4\)"),
         ({"layers.0.x": np.zeros(0, np.float32)}, r"every tensor, but layers.0.x has shape \(0,\)"),
-        ({"layers.2.x": np.zeros((5, 4), np.int8)}, "must be float32 or float16, but layers.2.x is (int8|I8)$"),
+        ({"layers.2.x": np.zeros((5, 4), np.int8)}, "must be float32, float16 or bfloat16, but .*2.x is (int8|I8)$"),
         ({"layers.2.x": np.full((5, 4), np.inf, np.float32)}, "layers.2.x has NaN or infinity"),
     ],
 )
