@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PACKAGE := $(VENV)/package/qse_hw# the installed layout in links, for mypy, which knows no package-dir
 
-.PHONY: help demo test test-full tests test-times accuracy hardware lint clean \
+.PHONY: help demo test test-full tests test-times docs accuracy hardware lint clean \
 	verification formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce
 # Compiled Python is kept in __pycache__: the tests start the command line more than a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,11 +19,12 @@ help:
 	@echo "make test       lint, types and the regression"
 	@echo "make test-full  the regression with its long checks"
 	@echo "make test-times the regression, and its times on docs/tests.md"
+	@echo "make docs       the documentation site, in site/; a dead link is an error"
 	@echo "make accuracy   every run of docs/accuracy.md, then the page (long)"
 	@echo "make hardware   every run of docs/hardware.md, then the page (about an hour)"
 	@echo "make verification  every check of docs/verification.md, then the page (hours); each by itself:"
 	@echo "  formal exhaustive whole-model mutate mutate-python coverage fuzz oracles reproduce"
-	@echo "make clean      remove the virtual environment and the results of the demo"
+	@echo "make clean      remove the virtual environment, the results of the demo and the site"
 
 demo: $(INSTALLED)
 	$(BIN)/python -m qse_hw demo -o qse-demo
@@ -44,6 +45,10 @@ test-times: $(INSTALLED)
 	+$(BESIDE_LINT) OPTIONS="--junitxml=$(VENV)/times.xml $(ARGUMENTS)"
 	$(BIN)/python docs/tests.py record $(VENV)/times.xml $(RESULTS)/test-times$(if $(findstring --full,$(ARGUMENTS)),-full).json
 	$(BIN)/python docs/tests.py
+
+# The variable turns off an advertisement of the theme's authors, which is no warning about the site.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 accuracy: $(INSTALLED)
 	$(BIN)/python docs/studies.py
@@ -112,4 +117,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) qse-demo
+	rm -rf $(VENV) qse-demo site
