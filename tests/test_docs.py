@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 SCRIPTS = (
     "tables.py", "accuracy.py", "units.py", "verification.py", "hardware.py", "pytorch.py", "tests.py", "image.py",
-    "accelerator.py",
+    "accelerator.py", "reference.py",
 )  # fmt: skip
 
 
