@@ -1,4 +1,4 @@
-"""Writes the measured tables of README.md from docs/results/*.json: python docs/tables.py [--check].
+"""Writes the tables of docs/measured.md and README.md from docs/results/*.json: python docs/tables.py [--check].
 
 The JSON files are what `synth --json`, `replay --json`, `compare --json` and `bench --json` wrote.
 """
@@ -14,8 +14,8 @@ from blocks import fill, markdown
 from studies import MODELS, RUNS
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "measured.md"
 README = ROOT / "README.md"
-
 
 DEPENDS_ON = {
     "unit": age.SYNTHESIS, "compare": age.MODELS, "bench-calibrate": age.MODELS, "integer": age.MODELS,
@@ -29,7 +29,7 @@ WHOLE = {
     "quamba-se": "Quamba, x in `se9-paper` (9 bits), best alpha",
 }
 LOADED: dict[str, dict[str, Any]] = {}
-"""The reports of which README has figures, by name."""
+"""The reports of which the pages have figures, by name."""
 
 
 def load(name: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def synthesis() -> str:
         f"Encoders on {target['device']} {target['package']}, speed grade {target['speed']}, one lane, no counter; "
         f"area of the bare unit, Fmax in MHz between registers, median (range) of {target['seeds']} seeds; {versions}:"
     )
-    return "\n\n".join([title, markdown(["unit", "COMB", "FF", "DSP", "Fmax"], rows), "All units: docs/units.md."])
+    return "\n\n".join([title, markdown(["unit", "COMB", "FF", "DSP", "Fmax"], rows), "All units: [units](units.md)."])
 
 
 def quality() -> str:
@@ -98,13 +98,13 @@ def whole() -> str:
     return "\n\n".join(
         [
             "The whole model: KL divergence from the unquantized one on held-out text, and over Quamba's with its 95 % "
-            "interval (docs/accuracy.md says which claims hold):",
+            "interval ([accuracy](accuracy.md) says which claims hold):",
             markdown(["recipe", *columns], rows),
             "\n".join(f"    python -m qse_hw {RUNS[f'integer-{model}']}" for model in MODELS),
             "What is said of x above is about the two bundled models. In the layers of two published ones, six tuned "
             f"segments are {least['int8']} to {most['int8']} dB above INT8 at its best scale, {least['se9-paper']} to "
             f"{most['se9-paper']} dB above `se9-paper`, and {least['limit']} to {most['limit']} dB below the limit "
-            "(docs/accuracy.md).",
+            "([accuracy](accuracy.md#models-that-nobody-here-trained)).",
         ]
     )
 
@@ -172,6 +172,24 @@ def speed() -> str:
     )
 
 
+def figures() -> str:
+    """README's table: plain INT8 beside the soft edge."""
+    sqnr = load("compare")["sqnr_db"]
+    ours, plain = load("unit-encoder-bf16")["results"]
+    kl = {name: 1e3 * load("integer-mamba-bytes")["formats"][name]["kl"]["mean"] for name in ("quamba", "integer-8")}
+    full = load("replay")["runs"][0]
+    ranges = [f"{min(sqnr[name]):.1f} to {max(sqnr[name]):.1f}" for name in ("int8", "se8")]
+    areas = [", ".join(str(unit["area"][kind]) for kind in ("comb", "ff", "dsp")) for unit in (plain, ours)]
+    rows = [
+        ["SQNR of x, by layer, dB", *ranges],
+        ["an encoder of bf16 on an ECP5: look-up tables, flip-flops, multipliers", *areas],
+        ["its Fmax, MHz", *(f"{unit['fmax']['median']:.0f}" for unit in (plain, ours))],
+        ["the whole model in 8 bits, KL divergence, mnat/token", f"{kl['quamba']:.3g}", f"{kl['integer-8']:.3g}"],
+        ["Verilog beside the golden model", "", f"{full['values']:,} values, {full['mismatches']} mismatches"],
+    ]
+    return markdown(["the bundled Mamba-1", "INT8", "soft edge"], rows)
+
+
 def older(now: age.Digests) -> str:
     """What is older than the code."""
     reports = {}
@@ -181,11 +199,20 @@ def older(now: age.Digests) -> str:
     return age.block(reports, now)
 
 
-if __name__ == "__main__":
-    text = README.read_text(encoding="utf-8")
-    check = "--check" in sys.argv[1:]
+def main(arguments: list[str]) -> None:
+    """Write both, or check them."""
+    check = arguments == ["--check"]
+    page = PAGE.read_text(encoding="utf-8")
     blocks = {"quality": quality(), "whole": whole(), "synthesis": synthesis(), "speed": speed()}
-    filled = fill(text, blocks | {"age": older(age.digests(text, check=check))})
-    if check:
-        sys.exit(0 if filled == text else "README.md is not what docs/tables.py makes")
-    README.write_text(filled, encoding="utf-8")
+    blocks["age"] = older(age.digests(page, check=check))
+    for path, made in ((PAGE, blocks), (README, {"figures": figures()})):
+        text = path.read_text(encoding="utf-8")
+        filled = fill(text, made)
+        if not check:
+            path.write_text(filled, encoding="utf-8")
+        elif filled != text:
+            sys.exit(f"{path.name} is not what docs/tables.py makes")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""The Python in README.md and docs/ runs as it is written there."""
+"""The indented Python in README.md and docs/ runs as it is written (tests/docs/walkthrough.py runs fenced blocks)."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from qse_hw.golden.models.mamba.model import MambaConfig  # noqa: E402
 from tests.golden.models.quamba.conftest import random_model  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(?:^(?:    .*)?\n)+", re.M)
 
 
@@ -39,5 +39,5 @@ def test_examples_run(page, number):
 
 
 def test_the_pages_have_examples():
-    assert {page.name for page, _ in CASES} >= {"README.md", "pytorch.md"}
-    assert len(CASES) >= 3
+    assert {page.name for page, _ in CASES} >= {"pytorch.md"}
+    assert len(CASES) >= 2

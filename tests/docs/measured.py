@@ -1,4 +1,4 @@
-"""README's measured tables against the reports of compare, synth, bench and replay."""
+"""docs/measured.md and README's table against the reports of compare, eval, synth, bench and replay."""
 
 import math
 import re
@@ -10,7 +10,8 @@ from tests.docs import integer
 from tests.docs.pages import DOCS, Pair, ages, blocks, report, rows, significant, tables
 from tests.docs.synthesis import row_of
 
-PAGE = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "measured.md").read_text(encoding="utf-8")
+README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 ENCODERS = [f"unit-encoder-{name}" for name in ("s16", "bf16", "fp32", "parallel-s16", "generic-s16")]
 WHOLE = {
     "integer-8": "integers, 8 bits for weights and stored activations",
@@ -134,3 +135,25 @@ def whole(page: str) -> Iterator[Pair]:
 
 
 CHECKS = {"quality": quality, "whole": whole, "synthesis": synthesis, "speed": speed, "age": age}
+
+
+def figures(page: str) -> Iterator[Pair]:
+    """The README's table."""
+    read = rows(blocks(page)["figures"])
+    shown = [(row["INT8"], row["soft edge"]) for row in read]
+    sqnr, replay = report("compare")["sqnr_db"], report("replay")["runs"][0]
+    units = report("unit-encoder-bf16")["results"][::-1]
+    yield Pair("README", str(len(shown)), "5")
+    for said, name in zip(shown[0], ("int8", "se8"), strict=True):
+        for end, value in zip(said.split(" to "), (min(sqnr[name]), max(sqnr[name])), strict=True):
+            yield Pair(f"SQNR of {name}", end, value)
+    for areas, fmax, unit in zip(shown[1], shown[2], units, strict=True):
+        yield Pair("area", areas, ", ".join(str(unit["area"][kind]) for kind in ("comb", "ff", "dsp")))
+        yield Pair("Fmax", fmax, median(unit["fmax"]["mhz"]))
+    for said, name in zip(shown[3], ("quamba", "integer-8"), strict=True):
+        mean = 1e3 * report("integer-mamba-bytes")["formats"][name]["kl"]["mean"]
+        yield Pair(name, said, said if significant(said, mean, 3) else mean)
+    yield Pair("replay", shown[4][1], f"{replay['values']:,} values, {replay['mismatches']} mismatches")
+
+
+README_CHECKS = {"figures": figures}
