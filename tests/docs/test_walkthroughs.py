@@ -26,13 +26,14 @@ def text(name):
 def reader(tmp_path, monkeypatch):
     """A reader's folder, with what some pages suppose: a Liberty file, a checkpoint, a text."""
     from qse_hw.golden.models.mamba.checkpoint import save_model
-    from qse_hw.golden.models.mamba.model import Mamba, MambaConfig
+    from qse_hw.golden.models.mamba.model import MambaConfig
+    from tests.golden.models.quamba.conftest import random_model
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("qse_hw.synth.cache.default_folder", lambda: tmp_path / "cache")  # of results, not of tools
     shutil.copy(LIBERTY, "cells.lib")
-    torch.manual_seed(20261)
-    save_model(Mamba(MambaConfig(d_model=16, n_layer=2, vocab_size=256)), Path("checkpoint"), torch.float32)
+    model = random_model(MambaConfig(d_model=16, n_layer=2, vocab_size=256, d_state=8))
+    save_model(model, Path("checkpoint"), torch.float32)
     Path("book.txt").write_text("Call me Ishmael. Some years ago, never mind how long precisely.\n" * 40)
     return tmp_path
 
@@ -56,6 +57,8 @@ def test_every_block_is_run(name):
     ("page", "said"),
     [
         ("```console\n$ echo one\ntwo\n```", "must print 'two'"),
+        ("```console\n$ echo 1.00 dB\n1.02 dB\n```", "must print '1.02 dB'"),
+        ("```console\n$ echo 12 dB\n13 dB\n```", "must print '13 dB'"),
         ("```console\n$ false\n```", "false: status 1"),
         ("```console\n$ python -m qse_hw quantize\n```", "status 2"),
         ("```pycon\n>>> 1 + 1\n3\n```", "Expected:"),
@@ -73,7 +76,7 @@ def test_what_is_right(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (
         '```python title="one.py"\nprint("first")\nprint("second")\nprint("third")\n```\n'
-        "```console\n$ python \\\n    one.py\nfirst\nthird\n$ echo not run here\n```\n"
+        "```console\n$ python \\\n    one.py\nfirst\nthird\n$ echo s = 1.00\ns =   1.001\n$ echo not run here\n```\n"
         "```pycon\n>>> a = 1\n```\n```python\nassert a == 1\n```\n<!-- long -->\n```console\n$ false\n```\n"
     )
     walk(page, long=False, elsewhere=frozenset({"echo not run here"}))
