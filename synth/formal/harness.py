@@ -88,7 +88,7 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
     """
     called, lane = _lane(text)
     declared = _ports(lane)
-    body = [f"  {direction} {bits}{name};" for direction, bits, name in declared]
+    body = []
     for direction, bits, name in declared:
         if direction == "output":
             source = f"any_{value}[{events.index(name)}]" if name in events else f"any_{name}"
@@ -97,8 +97,7 @@ def without_lanes(text: str, events: Sequence[str] = (), value: str = "") -> str
                 body.append(f"  (* anyseq, keep *) wire {bits}next_{name};\n  reg {bits}any_{name};")
                 body.append(f"  always @(posedge clk) any_{name} <= next_{name};")
             body.append(f"  assign {name} = {source};")
-    cut = "\n".join([f"module {called} ({lane[1]});", *body, "endmodule\n"])
-    return text[: lane.start()] + cut + text[lane.end() :]
+    return _replaced(text, lane, called, body)
 
 
 def cut(text: str, name: str) -> str:
@@ -114,14 +113,19 @@ def cut(text: str, name: str) -> str:
     module = _module(text, place[1])
     body = []
     for direction, width, port in _ports(module):
-        body.append(f"  {direction} {width}{port};")
         if direction == "output":
             # registered, so that the solver's choice has a single name, which the replay of a trace needs
             plain = port.strip("\\ ")
             body.append(f"  (* anyseq, keep *) wire {width}next_{plain};\n  reg {width}any_{plain};")
             body.append(f"  always @(posedge clk) any_{plain} <= next_{plain};\n  assign {port} = any_{plain};")
-    replaced = "\n".join([f"module {place[1]} ({module[1]});", *body, "endmodule\n"])
-    return text[: module.start()] + replaced + text[module.end() :]
+    return _replaced(text, module, place[1], body)
+
+
+def _replaced(text: str, module: re.Match[str], name: str, body: Sequence[str]) -> str:
+    """``text`` with the body of the module ``name`` replaced; its outputs are wires."""
+    ports = ",\n".join(f"  {direction} {width}{port}" for direction, width, port in _ports(module))
+    new = "\n".join([f"module {name} (\n{ports}\n);", *body, "endmodule\n"])
+    return text[: module.start()] + new + text[module.end() :]
 
 
 def lane_outputs(text: str) -> list[str]:
@@ -146,7 +150,8 @@ def _lane(text: str) -> tuple[str, re.Match[str]]:
 
 
 def _ports(module: re.Match[str]) -> list[tuple[str, str, str]]:
-    return re.findall(r"^  (input|output) (\[\d+:0\] )?(\S+ ?);$", module[2], re.M)
+    """Direction, range and name of each port."""
+    return re.findall(r"^  (input|output) +(?:wire|reg) +(\[\d+:0\] )?(\\\S+ |\w+)(?: = \S+?)?,?$", module[1], re.M)
 
 
 def module_ports(text: str, name: str) -> list[tuple[str, int, str]]:
@@ -187,19 +192,20 @@ def probed(text: str, module: str, signals: Mapping[str, int]) -> str:
     ports, lines = "", ""
     for path, width in signals.items():
         output = probe(path)
-        ports += f"{output}, "
-        lines += f"  output {bits(width)}{output};\n"
+        ports += f"\n  output wire {bits(width)}{output},"
         if "." in path:
             continue
         vector = rf"\[{width - 1}:0\] " if width > 1 else ""
         # names that are keywords of SystemVerilog are escaped
         declared = re.search(
-            rf"^  (?:reg|wire) {vector}({re.escape(path)}|\\{re.escape(path)} )( = \S+)?;$", head[2], re.M
+            rf"^  (?:input +|output +)?(?:reg|wire) +{vector}({re.escape(path)}|\\{re.escape(path)} )( = \S+?)?[,;]?$",
+            head[0],
+            re.M,
         )
         if not declared:
             raise InputError(f"Verilog must have a signal {path} of {width} bits in module {module}")
         lines += f"  assign {output} = {declared[1]};\n"
-    return f"{text[: head.start(1)]}{ports}{head[1]});\n{lines}{text[head.start(2) :]}"
+    return f"{text[: head.start(1)]}{ports}{text[head.start(1) : head.start(2)]}{lines}{text[head.start(2) :]}"
 
 
 def probe(path: str) -> str:

@@ -35,31 +35,32 @@ def faults(config: UnitConfig) -> list[Fault]:
     # name: the property, what is changed, into what
     changes = {
         "tiles end without room in the queue": (
-            "queue_has_room", r"reserved <= (\d+'h)\w+", rf"reserved <= \g<1>{depth:x}",
+            "queue_has_room", r"(room <= reserved <= \d+'h)\w+", rf"\g<1>{depth:x}",
         ),
         "a sum leaves before it is taken": ("offer_stays", r"( sums \([^;]*\.ready)\([^)]*\)", r"\1(1'h1)"),
     }  # fmt: skip
     if config.backlog:
-        register = _search(r"\n    leaving <= (\S+) ;", unit.text)[1]
         changes |= {
-            "a tile ends while another one waits": ("totals_are_kept", r"(= ~ taken)\[\d+\]", r"\1[0] | 1'h1"),
+            "a tile ends while another one waits": ("totals_are_kept", r"\(~ taken\[\d+\]\)", "1'h1"),
             "totals outlive a reset": (
-                "reset_empties", rf"(\nmodule \S+_drain (?s:.*?){re.escape(register)}  = )\d+'h0+;",
-                r"\1leaving;",
+                "reset_empties", r"(if \(rst\) begin\n +leaving <= )\d+'h0+;", r"\1leaving;"
             ),
             "a tile overtakes the one that waits": (
-                "leaves_as_itself", r"(= )waits (\? waiting : arrived)", r"\1~ done \2"
+                "leaves_as_itself", r"(<= )waits (\? waiting : arrived)", r"\1(~ done) \2"
             ),
-            "a tile waits until the next one is done": ("leaves_when_due", r"(= free & )\S+ ;", r"\1done;"),
+            "a tile waits until the next one is done": (
+                "leaves_when_due", r"(= free & )\(waits \| done\);", r"\1done;"
+            ),
             "a sum leaves a cycle before its tile": (
                 "no_sum_invented", r"(assign valid = leaving\[\d+\])", r"\1 | done"
             ),
         }  # fmt: skip
     else:
-        register = _search(r"\n    waiting <= (\S+) ;", unit.text)[1]
         changes |= {
-            "a tile ends while totals wait": ("totals_are_kept", r"\n    busy <= [^;]*;", r"\n    busy <= 0;"),
-            "totals outlive a reset": ("reset_empties", rf"({re.escape(register)}  = )\d+'h0;", r"\1waiting;"),
+            "a tile ends while totals wait": ("totals_are_kept", r"(busy <= )ends_tile \? [^;]*;", r"\g<1>0;"),
+            "totals outlive a reset": (
+                "reset_empties", r"(if \(rst\) begin\n +waiting <= )\d+'h0;", r"\1waiting;"
+            ),
         }
     made = []
     for name, (label, pattern, changed) in changes.items():

@@ -103,7 +103,7 @@ def _unheld(unit: Emitted) -> Iterator[tuple[str, str]]:
     """For each register its name, and the Verilog of the unit without its enable."""
     core = f"{unit.config.top}_core" if isinstance(unit.config, QuantizerConfig) else unit.config.top
     for module in re.finditer(rf"^module {core}.*?^endmodule$", unit.text, re.MULTILINE | re.DOTALL):
-        enable = r"= (?P<name>[^;]+);\n +if \((?P<enable>enable|advance|i__ready)\) begin|\.CE0\((?P<dsp>\w+)\)"
+        enable = r"if \((?P<enable>enable|advance|i__ready)\) begin\n[^;]*?(?P<name>\S+) <= |\.CE0\((?P<dsp>\w+)\)"
         for match in re.finditer(enable, module[0]):
             begin, end = (module.start() + at for at in match.span("enable" if match["enable"] else "dsp"))
             name = match["name"].strip("\\ ") if match["name"] else "the multiplier"

@@ -41,7 +41,7 @@ def wrong_streams(unit: Emitted, text: str, probes: Mapping[str, int]) -> Iterat
         for name, catches, changes, body in wrong:
             yield Wrong(name=name, text=wrapped(unit, text, changes, body, probes), task=task, catches=catches)
     lines = [
-        ("a packet that was cut is not ended", "packets_whole", r"(assign \\\$\d+  = )~ unended;", r"\g<1>1'h1;"),
+        ("a packet that was cut is not ended", "packets_whole", r"if \(~ unended\) begin", "if (1'h1) begin"),
         (
             "parameters change while beats are within",
             "changes_between_packets",

@@ -113,11 +113,11 @@ def collect(label: str, folder: Path) -> dict[str, Any]:
     counts = run(emit(config), folder)
     source = folder / f"{config.top}.v"
     constant = constants(source, config.top)
-    left = summarise("toggle", counts, source, constant).rest
+    left = summarise("toggle", counts, constant).rest
     constant |= constants(source, config.top, left) if len(left) <= SUSPECTS else set()
     document: dict[str, Any] = {"name": f"Verilog coverage, {label}"}
     for kind in ("line", "branch", "toggle"):
-        summary = summarise(kind, counts, source, constant)
+        summary = summarise(kind, counts, constant)
         percent = 100 * summary.met / (summary.total - sum(summary.explained.values()))
         document[kind] = {
             "percent": round(percent, 2),

@@ -103,16 +103,15 @@ class Summary(NamedTuple):
     rest: list[str]
 
 
-def summarise(kind: str, counts: Counter[Point], source: Path, constant: set[str]) -> Summary:
+def summarise(kind: str, counts: Counter[Point], constant: set[str]) -> Summary:
     """What was met, and why the rest was not."""
-    text = source.read_text().splitlines()
     chosen = [point for point in counts if point.kind == kind]
     explained: Counter[str] = Counter()
     rest = []
     for point in chosen:
         if counts[point]:
             continue
-        why = _why(point, text[point.line - 1], constant)
+        why = _why(point, constant)
         if why is None:
             rest.append(point.place)
         else:
@@ -120,9 +119,7 @@ def summarise(kind: str, counts: Counter[Point], source: Path, constant: set[str
     return Summary(sum(counts[point] > 0 for point in chosen), dict(explained), len(chosen), sorted(rest))
 
 
-def _why(point: Point, text: str, constant: set[str]) -> str | None:
-    if "$trigger" in (text if point.kind == "branch" else point.name):
-        return "Amaranth's $trigger, which only starts simulation"
+def _why(point: Point, constant: set[str]) -> str | None:
     if point.kind == "toggle" and _bit(point.place) in constant:
         return "constant: proved by Yosys"
     return None

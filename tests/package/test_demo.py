@@ -16,7 +16,7 @@ def test_all_of_it(command, tmp_path):
         f"{unit}/{name}"
         for unit in ("encoder", "decoder")
         for name in (
-            "manifest.json", "vectors.npz", f"qse_{unit}.v", f"qse_{unit}.core",
+            "manifest.json", "vectors.npz", f"qse_{unit}.v", f"qse_{unit}.vlt", f"qse_{unit}.core",
             *(f"tb_qse_{unit}{end}" for end in (".v", "_i.hex", "_o.hex")),
         )
     )  # fmt: skip

@@ -62,12 +62,12 @@ def run_verilog(jobs: Sequence[Job], folder: Path, simulator: str = "verilator")
 
 def off_by_one(text: str, output: int = 5) -> str:
     """The unit with the lowest bit of its output inverted whenever this should be ``output``."""
-    top, body = re.search(r"^module (\w+) ?\((.*?)^endmodule", text, re.DOTALL | re.MULTILINE).groups()  # type: ignore
-    ports = re.findall(r"^  ((?:input|output) (\[\d+:0\] )?(\w+));$", body, re.MULTILINE)
+    top, head = re.search(r"^module (\w+) \(\n(.*?)^\);", text, re.DOTALL | re.MULTILINE).groups()  # type: ignore
+    ports = re.findall(r"^  ((?:input|output)) +(?:wire|reg) +(\[\d+:0\] )?(\w+)", head, re.M)
     (width,) = (width for _, width, name in ports if name == "o__payload")
     pins = ", ".join(f".{name}({'right' if name == 'o__payload' else name})" for _, _, name in ports)
     wrapper = f"""
-module {top} ({", ".join(declared for declared, _, _ in ports)});
+module {top} ({", ".join(f"{direction} {width}{name}" for direction, width, name in ports)});
   wire {width}right;
   {top}_right unit ({pins});
   assign o__payload = right ^ (right == {output});

@@ -35,7 +35,7 @@ def gen(out, *words):
 def test_files(out, capsys, words, top):
     manifest, vectors = gen(out / "new", *words)
     bench = [f"tb_{top}.v", f"tb_{top}_i.hex", f"tb_{top}_o.hex"]
-    names = [f"{top}.v", "vectors.npz", *bench, f"{top}.core", "manifest.json"]
+    names = [f"{top}.v", "vectors.npz", *bench, f"{top}.vlt", f"{top}.core", "manifest.json"]
     assert sorted(os.listdir(out / "new")) == sorted(names)
     said = capsys.readouterr().out.splitlines()
     assert said[: len(names)] == [str(out / "new" / name) for name in names]

@@ -53,12 +53,13 @@ made_once = cache(emit)
 
 
 def ports_in(text, top):
-    """(name, direction, width) of the top module, from the text."""
-    body = re.search(rf"^module {top} ?\((.*?)\);\n(.*?)^endmodule", text, re.DOTALL | re.MULTILINE)
-    declared = re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\S+);$", body[2], re.MULTILINE)
-    ports = {(name, direction, int(high or 0) + 1) for direction, high, name in declared}
-    assert {name for name, _, _ in ports} == {name.strip() for name in body[1].split(",")}
-    return ports
+    """(name, direction, width) of the top module's ports, from the text, in order."""
+    head = re.search(rf"^module {top} \(\n(.*?)\n\);\n", text, re.DOTALL | re.MULTILINE)
+    declared = [
+        re.fullmatch(r"  (input|output) +(?:wire|reg) +(?:\[(\d+):0\] )?(\w+)(?: = \S+?)?,?", line)
+        for line in head[1].split("\n")
+    ]
+    return [(match[3], match[1], int(match[2] or 0) + 1) for match in declared]
 
 
 @pytest.mark.every(6)
@@ -92,7 +93,7 @@ def test_the_texts_ports_are_the_manifests(config):
     unit = made_once(config)
     document = manifest(unit)
     listed = [(port["name"], port["direction"], port["width"]) for port in document["ports"]]
-    assert ports_in(unit.text, document["top"]) == set(listed)
+    assert ports_in(unit.text, document["top"]) == listed
     assert len(listed) == len(set(listed))
     assert all(port["meaning"] for port in document["ports"])
     assert ("saturation_count" in unit.text) == (config.unit == "encoder" and config.counter_width > 0)
@@ -235,7 +236,8 @@ def test_write(config, tmp_path):
     made = [path.relative_to(folder) for path in write(config, folder)]
     unit = headed(made_once(config))
     bench = [f"tb_{config.top}.v", f"tb_{config.top}_i.hex", f"tb_{config.top}_o.hex"]
-    names = [f"{config.top}.v", "vectors.npz", *unit.models, *bench, f"{config.top}.core", "manifest.json"]
+    described = [f"{config.top}.vlt", f"{config.top}.core", "manifest.json"]
+    names = [f"{config.top}.v", "vectors.npz", *unit.models, *bench, *described]
     assert [str(path) for path in made] == names
     assert sorted(os.listdir(folder)) == sorted(names)
     for name, text in {f"{config.top}.v": unit.text, **unit.models, **companions(unit)}.items():
@@ -249,7 +251,7 @@ def test_write(config, tmp_path):
 def test_a_unit_that_no_plain_testbench_can_check(monkeypatch):
     monkeypatch.setattr(DecoderConfig, "beats", lambda config: None)
     made = companions(made_once(CONFIGS["decoder"]))
-    assert list(made) == ["qse_decoder.core"]
+    assert list(made) == ["qse_decoder.vlt", "qse_decoder.core"]
     assert "tb_" not in made["qse_decoder.core"]
 
 

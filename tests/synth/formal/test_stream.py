@@ -38,13 +38,18 @@ LONG = {
         format=TINY, input=input_type("s8"), scale=Scale.from_step(4.0, 4), lanes=2
     ),
 }
-TEXT = """module inner (clk, seen);
+TEXT = """module inner (
+  input  wire clk,
+  output wire seen
+);
   reg state = 1'h0;
 endmodule
 
-module top(clk, rst,
-  out);
-  wire [3:0] level;
+module top (
+  input  wire clk,
+  input  wire rst,
+  output reg  [3:0] level = 4'h0
+);
   inner  unit (
     .clk(clk)
   );
@@ -130,10 +135,12 @@ def test_other_units_have_no_task():
 
 def test_probed():
     text = probed(TEXT, "top", {"level": 4, "unit.state": 1})
-    assert "module top(probe_level, probe_unit_state, clk, rst,\n  out);" in text
-    assert "  output [3:0] probe_level;\n  assign probe_level = level;\n" in text
+    added = "  output wire [3:0] probe_level,\n  output wire probe_unit_state,\n"
+    assert f"module top (\n{added}  input  wire clk,\n" in text
+    assert "\n);\n  assign probe_level = level;\n" in text
     assert ".probe_state(probe_unit_state),\n    .clk(clk)" in text
-    assert "module inner (probe_state, clk, seen);\n  output probe_state;\n  assign probe_state = state;\n" in text
+    assert "module inner (\n  output wire probe_state,\n  input  wire clk,\n  output wire seen\n);\n" in text
+    assert "\n);\n  assign probe_state = state;\n" in text
 
 
 @pytest.mark.parametrize(
@@ -150,7 +157,8 @@ def test_what_is_not_there_cannot_be_probed(signals, message):
 
 
 def test_a_word_of_systemverilog_is_probed():
-    text = probed("module top (clk);\n  reg [1:0] \\within  = 2'h0;\nendmodule\n", "top", {"within": 2})
+    text = "module top (\n  input  wire clk\n);\n  reg [1:0] \\within  = 2'h0;\nendmodule\n"
+    text = probed(text, "top", {"within": 2})
     assert "  assign probe_within = \\within ;\n" in text
 
 
