@@ -19,7 +19,12 @@ from qse_hw.golden.formats.segmented import SegmentedFormat
 
 
 class Quantized(NamedTuple):
-    """One quantized value: its code's bit pattern and flags."""
+    """One quantized value: its code's bit pattern and flags.
+
+    A value saturates if it would round beyond the first or the last code: if it lies half a step or more beyond the
+    last code's value (more than half a step below the first code of an ``offset`` format, as halves round up), or is
+    infinite. Nearer values round to that code and do not saturate.
+    """
 
     code: int
     saturated: bool

@@ -37,9 +37,9 @@ _MEANINGS = {
     "scale_m": "M of the scale, top bit set; sampled with each accepted beat",
     "scale_k": "k of the scale, two's complement; sampled with each accepted beat",
     "clear": "clears flags and counter",
-    "saturated": "sticky: a value that left had saturated",
+    "saturated": "sticky: a value that left had saturated, as it would have rounded beyond the codes",
     "nan": "sticky: a value that left was NaN",
-    "saturation_count": "saturated values that left, stops at its maximum",
+    "saturation_count": "values that left and had saturated, stops at its maximum",
     "invalid": "sticky: a code that left has no value",
 }
 

@@ -51,7 +51,7 @@ def quantizer_registers(*, format: SegmentedFormat, input: InputType, scale: Sca
         ]  # fmt: skip
     registers += [
         counter("VALUES", 0x200, "values that passed, with bypassed ones, without those not kept"),
-        counter("SATURATED", 0x204, "values beyond the format's range"),
+        counter("SATURATED", 0x204, "values that saturated, as they would have rounded beyond the codes"),
         counter("NAN", 0x208, "values that were NaN"),
         *(
             counter(f"SEGMENT{n}_VALUES", 0x210 + 4 * n, f"values with a code of segment {n}, saturated ones and "

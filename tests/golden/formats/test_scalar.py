@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.formats.inputs import input_type
-from qse_hw.golden.formats.presets import format_from_json, load_format, se8, se9_paper
+from qse_hw.golden.formats.presets import PRESETS, format_from_json, load_format, se8, se9_paper
 from qse_hw.golden.formats.scalar import Quantized, dequantize, only_zero, quantize, quantize_dyadic
 from qse_hw.golden.formats.scale import Scale
 from tests.golden.formats import oracles
@@ -105,6 +105,20 @@ def test_se9_paper_is_the_published_simulation_at_its_edges():
     np.testing.assert_array_equal(got, expected)
     saturated = [quantize(pattern, type, format, scale).saturated for pattern in patterns.tolist()]
     np.testing.assert_array_equal(saturated, np.abs(patterns.view(np.float32)) >= 397 * 0.25)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_saturates(name):
+    """From half a step beyond the last code on, below an offset format's first code beyond half a step; no less."""
+    format = load_format(name)
+    low, high = min(format.decoded.values()), max(format.decoded.values())
+    half = 1 << format.shifts[-1]  # in half fine steps, as is what quantize_dyadic takes; here in 16ths of these
+    assert not quantize_dyadic(16 * (2 * high + half) - 1, -4, format).saturated
+    assert quantize_dyadic(16 * (2 * high + half), -4, format).saturated
+    below = 16 * (2 * low - (half if format.signed else 1 << format.shifts[0]))
+    assert not quantize_dyadic(below + 1, -4, format).saturated
+    assert quantize_dyadic(below, -4, format).saturated == format.signed
+    assert quantize_dyadic(below - 1, -4, format).saturated
 
 
 @pytest.mark.parametrize(
