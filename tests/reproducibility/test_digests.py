@@ -114,7 +114,7 @@ def test_files_hold_no_date(tmp_path, monkeypatch, capsys):
         folder = tmp_path / str(year)
         assert main(["gen", "decoder", "-o", str(folder)]) == 0
         written.append({path.name: path.read_bytes() for path in folder.iterdir()})
-    assert len(written[0]) == 7
+    assert len(written[0]) == 8
     assert written[0] == written[1]
 
 
