@@ -15,7 +15,7 @@ TARGETS = ("generic", "ecp5")
 
 FORMAT = Option(
     kind=Format(),
-    help=f"{', '.join(PRESETS)}, with parameters as in se8:L=12 (L is from 1 to 15, else 8), or a .json file",
+    help=f"{', '.join(PRESETS)}, with parameters as in se8:L=12 (L from 1 to 15), or a .json file",
     metavar="F",
     text_default="se8",
 )
