@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> None:
         activations = from_model(args)
     write_activations(args.output, activations.tensors, activations.metadata)
     rows = [
-        [name, f"{x.shape[0]} x {x.shape[1]}", f"{x.min():.4f}", f"{x.max():.3f}", f"{x.std():.4f}"]
+        [name, f"{x.shape[0]} x {x.shape[1]}", f"{x.min():.4f}", f"{x.max():.3f}", f"{x.std(dtype='float64'):.4f}"]
         for name, x in activations.tensors.items()
     ]
     table(f"SSM inputs of {activations.origin}", ["tensor", "shape", "min", "max", "std"], rows)

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from qse_hw.cli import main
 from qse_hw.golden.calibration.calibration import read_calibration
@@ -50,6 +51,17 @@ def test_bundled_model(captured, model):
     assert metadata["model"] == fingerprint(model)
     assert (metadata["text_sha256"], metadata["text"], metadata["tokens"]) == (text.sha256, "pydoc_data.topics", "64")
     assert metadata["torch"] == torch.__version__
+
+
+def test_x_whose_squares_overflow_float32(out, tmp_path):
+    """Its standard deviation is told without a warning, which would fail this test."""
+    folder = shutil.copytree(BUNDLED, tmp_path / "checkpoint")
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if name.endswith("5.mixer.conv1d.weight"))  # the last layer's
+    save_file(weights | {name: weights[name].float() * 1e22}, folder / "model.safetensors")
+    assert main(["capture", "--model", str(folder), "--tokens", "7", "-o", str(out / "a.safetensors")]) == 0
+    peak = abs(read_activations(out / "a.safetensors")[0]["layers.5.x"]).max()
+    assert peak > 1e20
 
 
 def test_a_model_and_a_text_of_the_users_own(out, tmp_path, model, capsys):

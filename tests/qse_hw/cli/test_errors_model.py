@@ -117,7 +117,7 @@ ACTIVATIONS = {
     "garbage": (b"garbage", "cannot be read"),
     "truncated": (300, "cannot be read"),
     "NaN": ({"layers.0.x": np.full((4, 4), np.nan, np.float32)}, "must be finite, but layers.0.x has NaN or infinity"),
-    "integers": ({"layers.0.x": np.ones((4, 4), np.int32)}, "must be float32 or float16, but layers.0.x is I32"),
+    "integers": ({"layers.0.x": np.ones((4, 4), np.int32)}, "float32, float16 or bfloat16, but layers.0.x is I32"),
     "names": ({"x": np.ones((4, 4), np.float32)}, "must be named layers.0.x, layers.1.x and so on, not ['x']"),
     "zeros": ({"layers.0.x": np.zeros((4, 4), np.float32)}, "Activations must not all be zero"),
     "huge": ({"layers.0.x": np.full((4, 4), 3e38, np.float32)}, "Activations must have a peak from 2**-70 to 2**90"),

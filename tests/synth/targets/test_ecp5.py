@@ -40,7 +40,8 @@ def test_timing(tmp_path):
     assert first == again
     assert 50 < first.mhz < 300
     assert first.logic + first.routing == pytest.approx(1000 / first.mhz)
-    assert [hop.signal for hop in first.path] == ["arrived", "lane0.multiplier.p"]
+    register, *multiplier = [hop.signal for hop in first.path]
+    assert (register, set(multiplier)) == ("x", {"lane0.multiplier.p"})
     assert first.cells == 1
 
 
