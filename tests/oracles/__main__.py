@@ -85,7 +85,7 @@ def existing(name: str, package: str, tests: tuple[str, ...]) -> dict[str, Any]:
     """Run tests; an entry whose values are tests that ran."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "--full", "--all-cases", f"--junitxml={report}", *tests]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         ran, failed = counted(report) if report.exists() else (0, 1)
     if done.returncode:

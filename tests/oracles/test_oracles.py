@@ -4,6 +4,7 @@ import ast
 import re
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.golden.reference import hadamard as golden_hadamard
+from tests.oracles import __main__ as oracles
 from tests.oracles import hadamard, int8, onnx_model, published, requantize, soft_edge
 from tests.oracles.__main__ import CHECKS, EXISTING, counted
 from tests.oracles.comparison import Comparison, same, total
@@ -133,6 +135,19 @@ def test_existing_tests_are_there(pytestconfig):
             path, _, function = test.partition("::")
             text = (pytestconfig.rootpath / path).read_text()
             assert not function or f"def {function}(" in text
+
+
+def test_existing_tests_are_run(monkeypatch):
+    """Also those that `make test` leaves out."""
+    ran = []
+
+    def run(command, **_):
+        ran.append(command)
+        return SimpleNamespace(returncode=5, stdout="")
+
+    monkeypatch.setattr(oracles.subprocess, "run", run)
+    assert not oracles.existing("name", "pytest", ("tests/some.py",))["passed"]
+    assert {"--full", "--all-cases", "tests/some.py"} <= set(ran[0])
 
 
 def test_counting_of_existing_tests(tmp_path):

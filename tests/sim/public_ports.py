@@ -9,7 +9,7 @@ def with_public_ports(unit: Emitted) -> str:
     """The unit's Verilog with every port declared public."""
     text = unit.text
     for port in unit.ports:
-        pattern = rf"^(  (?:in|out)put (?:\[\d+:0\] )?{port['name']});"
-        text, count = re.subn(pattern, r"\1 /* verilator public_flat_rw */;", text, count=1, flags=re.MULTILINE)
+        pattern = rf"^(  (?:input |output) (?:wire|reg) (?:\[\d+:0\] )?{port['name']})(,?)$"
+        text, count = re.subn(pattern, r"\1 /* verilator public_flat_rw */\2", text, count=1, flags=re.MULTILINE)
         assert count == 1, port
     return text
