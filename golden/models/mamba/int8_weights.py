@@ -17,12 +17,10 @@ from torch import Tensor, nn
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.hugging_face import hugging_face
 from qse_hw.golden.models.mamba.model import Mamba
-from qse_hw.golden.models.mamba.stored_weights import SCALE_SUFFIX, decode, encode
+from qse_hw.golden.models.mamba.stored_weights import LARGEST, SCALE_SUFFIX, decode, encode, to_bits
 
 Model = TypeVar("Model", bound=nn.Module)
 
-LARGEST = 127
-SCALE_BITS = 16
 SCALE = "weight_scale"
 """The attribute of a linear layer whose weights were rounded: float32 (o, 1). Converting a buffer would round it."""
 
@@ -108,7 +106,7 @@ def _rounded(name: str, linear: nn.Linear) -> tuple[Tensor, Tensor]:
     rounded = _products(linear)
     if rounded is not None:
         return rounded
-    scale = _to_bits(weight.abs().amax(dim=1, keepdim=True).float() / LARGEST)
+    scale = to_bits(weight.abs().amax(dim=1, keepdim=True).float() / LARGEST)
     scale = torch.where(scale > 0, scale, 1.0)  # a row of zeros
     return _codes(weight, scale), scale
 
@@ -126,10 +124,3 @@ def _products(linear: nn.Linear) -> tuple[Tensor, Tensor] | None:
 
 def _codes(weight: Tensor, scale: Tensor) -> Tensor:
     return (weight.float() / scale).round_().clamp_(-LARGEST, LARGEST).to(torch.int8)
-
-
-def _to_bits(x: Tensor) -> Tensor:
-    """float32 rounded to :data:`SCALE_BITS` significant bits."""
-    mantissa, exponent = torch.frexp(x)
-    one = float(1 << SCALE_BITS)
-    return torch.ldexp((mantissa * one).round_() / one, exponent)

@@ -11,13 +11,17 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from qse_hw.golden.errors import InputError
 
 SCALE_SUFFIX = "_scale"
 """What follows a weight's name in its scale's."""
+LARGEST = 127
+"""The largest magnitude of a code."""
+SCALE_BITS = 16
+"""Significant bits of a scale, so that its products with codes are exact in float32."""
 
 
 class Header(NamedTuple):
@@ -28,14 +32,26 @@ class Header(NamedTuple):
 
 
 def headers(files: Iterable[str | os.PathLike[str]]) -> dict[str, Header]:
-    """The headers of all tensors in .safetensors files, whose values are not read."""
+    """The headers of all tensors in .safetensors files, whose values are not read.
+
+    Raises:
+        InputError: for a file that cannot be read.
+    """
     found = {}
     for path in files:
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - safe_open is not iterable
-                part = file.get_slice(name)
-                found[name] = Header(str(part.get_dtype()), tuple(part.get_shape()))
+        try:
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118 - safe_open is not iterable
+                    part = file.get_slice(name)
+                    found[name] = Header(str(part.get_dtype()), tuple(part.get_shape()))
+        except (OSError, SafetensorError) as error:
+            raise unreadable(path, error) from error
     return found
+
+
+def unreadable(path: str | os.PathLike[str], error: Exception) -> InputError:
+    """What to raise for a file of weights that cannot be read."""
+    return InputError(f"Weights {path} cannot be read: {error}; copy the file again")
 
 
 def int8_weights(found: Mapping[str, Header], where: str) -> set[str]:
@@ -58,6 +74,32 @@ def int8_weights(found: Mapping[str, Header], where: str) -> set[str]:
                 f"{weight.shape} and its scale {scale.dtype} {scale.shape}; save it again"
             )
     return weights
+
+
+def check_values(name: str, codes: Tensor, scale: Tensor, where: str) -> None:
+    """Refuse codes and scales that ``quantize_weights`` does not give; messages begin with ``where``.
+
+    Raises:
+        InputError: for a code below -127, and for a scale that is not positive and finite, or has more than 16
+            significant bits.
+    """
+    if (codes < -LARGEST).any():
+        raise InputError(
+            f"{where} must have int8 weights from -{LARGEST} to {LARGEST}, but {name} has -128; save it again"
+        )
+    wrong = ~((scale > 0) & scale.isfinite() & (to_bits(scale) == scale))
+    if wrong.any():
+        raise InputError(
+            f"{where} must have scales that are positive, finite and of {SCALE_BITS} significant bits, but that of "
+            f"{name} has {float(scale[wrong][0])!r}; save it again"
+        )
+
+
+def to_bits(x: Tensor) -> Tensor:
+    """float32 rounded to :data:`SCALE_BITS` significant bits."""
+    mantissa, exponent = torch.frexp(x)
+    one = float(1 << SCALE_BITS)
+    return torch.ldexp((mantissa * one).round_() / one, exponent)
 
 
 def encode(codes: Tensor) -> Tensor:

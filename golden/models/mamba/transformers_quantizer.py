@@ -19,7 +19,7 @@ from qse_hw.golden.models.mamba.int8_weights import SCALE, linears, mixers, stor
 from qse_hw.golden.models.mamba.layout import METHOD
 from qse_hw.golden.models.mamba.mixers import check_mixer, put
 from qse_hw.golden.models.mamba.quantization_config import from_json, quantizers, to_json
-from qse_hw.golden.models.mamba.stored_weights import decode, headers, int8_weights
+from qse_hw.golden.models.mamba.stored_weights import check_values, decode, headers, int8_weights
 from qse_hw.golden.models.mamba.weights import LEARNED_STEP
 
 _WHERE = "Checkpoint"
@@ -77,8 +77,9 @@ class QseQuantizer(HfQuantizer):
             linear.register_buffer(SCALE, torch.empty(len(codes), 1, dtype=torch.float32, device=codes.device))
 
     def _process_model_after_weight_loading(self, model: nn.Module, **kwargs: Any) -> nn.Module:
-        for dtype, (_, linear) in zip(self._dtypes, linears(model), strict=False):
+        for dtype, (name, linear) in zip(self._dtypes, linears(model), strict=False):
             scale = cast(Tensor, linear._buffers.pop(SCALE))
+            check_values(f"{name}.weight", linear.weight, scale, _WHERE)
             linear.weight = nn.Parameter(decode(linear.weight, scale, dtype))
             setattr(linear, SCALE, scale)
         del self._dtypes

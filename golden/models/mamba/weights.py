@@ -13,7 +13,14 @@ from torch import Tensor
 from qse_hw.golden.errors import InputError
 from qse_hw.golden.models.mamba.layout import QUANTIZATION, check_method, read_config, read_json
 from qse_hw.golden.models.mamba.model import weight_shapes
-from qse_hw.golden.models.mamba.stored_weights import SCALE_SUFFIX, Header, decode, int8_weights
+from qse_hw.golden.models.mamba.stored_weights import (
+    SCALE_SUFFIX,
+    Header,
+    check_values,
+    decode,
+    int8_weights,
+    unreadable,
+)
 
 _FILES = ("model.safetensors", "pytorch_model.bin")
 LEARNED_STEP = ".quantizer.step"
@@ -66,8 +73,11 @@ class Weights:
 
     def get(self, name: str) -> Tensor:
         """A weight, float32; of int8 weights the products with their scale."""
-        tensor = self._raw(name)
-        tensor = decode(tensor, self.scales[name]) if name in self.scales else tensor.float()
+        raw = self._raw(name)
+        if name in self.scales:
+            check_values(name, raw, self.scales[name], f"Checkpoint {self.directory}")
+            return decode(raw, self.scales[name])
+        tensor: Tensor = raw.float()
         if not tensor.isfinite().all():
             raise InputError(f"{name} of {self.directory} must be finite, but has NaN or infinity")
         return tensor
@@ -95,7 +105,7 @@ class Weights:
         try:
             mapped: Tensor = source.get_tensor(stored)
         except (OSError, SafetensorError) as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         return mapped
 
     def _header(self, name: str) -> Header:
@@ -193,7 +203,7 @@ def _open(path: Path) -> tuple[Any, list[str]]:
     except FileNotFoundError as error:
         raise InputError(f"Checkpoint {path.parent} must hold {path.name}, and does not") from error
     except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except Exception as error:  # torch.load raises nearly anything on a damaged or hostile file
         raise InputError(
             f"Weights {path} must be a complete PyTorch file of plain tensors, and are not; copy the file again"
@@ -201,7 +211,3 @@ def _open(path: Path) -> tuple[Any, list[str]]:
     if isinstance(content, dict) and all(isinstance(k, str) and isinstance(t, Tensor) for k, t in content.items()):
         return content, list(content)
     raise InputError(f"Weights {path} must be a dictionary of tensors, and are not")
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"Weights {path} cannot be read: {error}; copy the file again")

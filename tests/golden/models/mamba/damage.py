@@ -46,5 +46,14 @@ WEIGHTS: list[tuple[Edit, str]] = [
     (lambda t: t.update({IN_PROJ: t[IN_PROJ][..., 0]}), rf"but {IN_PROJ} is I8 \(\d+, 48\) and its scale F32"),
     (lambda t: t.update({f"{IN_PROJ}_scale": t[f"{IN_PROJ}_scale"].half()}), r"and its scale F16 \(\d+, 1\); save"),
     (lambda t: t.update({f"{IN_PROJ}_scale": t[f"{IN_PROJ}_scale"][:-1]}), r"its scale F32 \(\d+, 1\); save it"),
+    (lambda t: t[IN_PROJ].fill_(-128), f"weights from -127 to 127, but {IN_PROJ} has -128; save it again"),
+    (
+        lambda t: t[f"{IN_PROJ}_scale"].neg_(),
+        f"scales that are positive, .* but that of {IN_PROJ} has -.*; save it again",
+    ),
+    (lambda t: t[f"{IN_PROJ}_scale"].zero_(), f"of 16 significant bits, but that of {IN_PROJ} has 0.0; save it again"),
+    (lambda t: t[f"{IN_PROJ}_scale"].fill_(torch.nan), f"of 16 significant bits, but that of {IN_PROJ} has nan; save"),
+    (lambda t: t[f"{IN_PROJ}_scale"].fill_(torch.inf), f"of 16 significant bits, but that of {IN_PROJ} has inf; save"),
+    (lambda t: t[f"{IN_PROJ}_scale"].fill_(0.1), f"of 16 significant bits, but that of {IN_PROJ} has 0.1.*; save it"),
 ]
 """Damage to model.safetensors, and what refuses it."""

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,13 @@ def test_damage_is_refused(theirs: Any, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=text) as caught:
             AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
         assert "\n" not in str(caught.value)
+    theirs.save_pretrained(tmp_path / "saved")
+    weights = tmp_path / "saved" / "model.safetensors"
+    for size in (0, 500, weights.stat().st_size - 1):
+        os.truncate(weights, size)
+        with pytest.raises(InputError, match=f"^Weights {weights} cannot be read: .*; copy the file again$"):
+            AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
+        theirs.save_pretrained(tmp_path / "saved")
 
 
 def all_of_a_layer(tensors: dict[str, torch.Tensor]) -> None:
