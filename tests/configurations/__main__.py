@@ -38,7 +38,7 @@ def main() -> int:
     with ProcessPoolExecutor(args.jobs) as pool, progress() as told:
         while simulated(items) < args.count:
             first = len(items)
-            for item in pool.map(check, range(first, first + BATCH)):
+            for item in pool.map(check, range(first, first + min(BATCH, args.count - simulated(items)))):
                 items.append(item | {"commit": environment()["commit"]})
                 write_json(RESULT, document(items, seconds + time.monotonic() - began))
                 told(f"configuration {len(items)}", min(simulated(items) / args.count, 1.0))
