@@ -223,7 +223,10 @@ class Module:
 
     def text(self, ports: Sequence[str] = ()) -> str:
         """The module; its ports in this order, or clock and reset, inputs, outputs."""
-        order = ports or sorted(self.ports, key=lambda name: (*map(name.__ne__, ("clk", "rst")), self._output(name)))
+        plain = {name.strip("\\ "): name for name in self.ports}  # a keyword's name is escaped
+        order = [plain[name] for name in ports]
+        if not ports:
+            order = sorted(self.ports, key=lambda name: (*map(name.__ne__, ("clk", "rst")), self._output(name)))
         assert sorted(order) == sorted(self.ports), self.name
         lines = [f"module {self.name} ("]
         for number, name in enumerate(order, 1):

@@ -17,14 +17,16 @@ from qse_hw.golden.formats.inputs import input_type
 from qse_hw.golden.formats.presets import load_format
 from qse_hw.golden.formats.scale import Scale
 from qse_hw.rtl_gen.emit.convert import convert
-from qse_hw.rtl_gen.emit.emit import VerilogPlatform, emit
+from qse_hw.rtl_gen.emit.emit import VerilogPlatform, emit, part
 from qse_hw.rtl_gen.emit.emit import write as write_unit
+from qse_hw.rtl_gen.scan.state import StateLane
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
 from qse_hw.rtl_gen.units.argmax import ArgmaxConfig
 from qse_hw.rtl_gen.units.decoder import DecoderConfig
 from qse_hw.rtl_gen.units.encoder import EncoderConfig
 from qse_hw.rtl_gen.units.hadamard import HadamardConfig
 from qse_hw.rtl_gen.units.quantizer import QuantizerConfig
+from qse_hw.rtl_gen.units.scan import ScanConfig
 from qse_hw.synth import yosys as tools
 from tests.golden.models.integer import small
 from tests.reproducibility.artefacts import UNITS
@@ -179,3 +181,11 @@ def test_yosys_check(name, written):
     own, *models = (Path(path).name for path in sources(folder, top))
     script = [*(f"read_verilog -lib {path}" for path in models), f"read_verilog {own}", f"hierarchy -check -top {top}"]
     tools.run(tools.YOSYS, ["-q", "-p", "; ".join([*script, "proc", "check -assert"])], folder, log="check.log")
+
+
+def test_a_port_that_is_called_by_a_keyword():
+    """Of a part that is proved by itself: its name is escaped, and in its place."""
+    config = ScanConfig(channels=8, states=4)
+    text = part(config, "part", StateLane(config.widths, target="generic")).text
+    names = re.findall(r"^  (?:input |output) (?:wire|reg ) (?:\[\d+:0\] )?(\S+)", text.partition(");")[0], re.M)
+    assert [name.rstrip(",") for name in names[-4:]] == ["C", "\\new", "saturated", "term"]

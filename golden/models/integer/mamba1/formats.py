@@ -18,6 +18,9 @@ from qse_hw.golden.models.integer.formats import (
     typed,
 )
 
+MAX_BASE = 1 << 40
+"""Of A, in units: far beyond any model's, and sums with shifted codes stay within int64."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decays:
@@ -43,6 +46,8 @@ class Decays:
             object.__setattr__(self, name, tuple(integer(one, f"A's {name}") for one in getattr(self, name)))
         if not self.base or len(self.base) != len(self.shifts):
             raise InputError(f"A must have as many shifts as bases, at least one, not {len(self.shifts)}")
+        if not all(abs(base) <= MAX_BASE for base in self.base):
+            raise InputError(f"A's bases must be from -{MAX_BASE} to {MAX_BASE}, not {self.base}")
         if abs(self.exponent) > MAX_EXPONENT or not all(0 <= shift <= 16 for shift in self.shifts):
             raise InputError(f"A's shifts must be from 0 to 16, not {self.shifts}")
 

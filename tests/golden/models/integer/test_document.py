@@ -78,6 +78,7 @@ DAMAGES = {
     "a state": (["layers", 0, "state", "format"], 17, "layers/0/state/format: 17 is not one of"),
     "a rounding": (["layers", 0, "state", "rounding"], "up", "layers/0/state/rounding: 'up' is not one of"),
     "exponents of other channels": (["layers", 0, "inflow"], [1, 2, 3], "layer 0: inflow must have one exponent"),
+    "a huge base of A": (["layers", 0, "A", "base", 0], 10**30, "layer 0: A's bases must be from -1099511627776 to"),
     "shifts of A": (["layers", 0, "A", "shifts"], [0, 0], "layer 0: A must have as many shifts as bases"),
     "norms left alone": (["transformations", "rotate_y"], False, "Transformations must fold the norms and rotate y"),
     "a rotation without": (["transformations", "fold_norms"], False, "rotate_residual must be False"),
