@@ -60,8 +60,12 @@ def record_activations(
     with ExitStack() as hooks, torch.no_grad():
         for name in names:
             hooks.callback(_hook(model.get_submodule(name), name, side, keep).remove)
+        ran = False
         for batch in batches:
             _run(model, batch)
+            ran = True
+    if not ran:
+        raise InputError("Batches must be at least one, not none")
     layers = {name: np.concatenate(_recorded(name, rows[name], tokens)) for name in names}
     write_activations(
         path,

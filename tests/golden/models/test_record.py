@@ -89,7 +89,7 @@ def test_inputs_several_values_and_a_number_of_tokens(model: Vision, tmp_path: P
         ({"modules": []}, r"^Modules must be a list of names, not \[\]$"),
         ({"modules": "act"}, r"^Modules must be a list of names, not 'act'$"),
         ({"modules": ["unused"]}, r"^Module unused must run when the model does, and did not$"),
-        ({"batches": []}, r"^Module act must run when the model does, and did not$"),
+        ({"batches": []}, r"^Batches must be at least one, not none$"),
         ({"tokens": 25}, r"^Tokens must be at most the 24 that act has in these batches, not 25$"),
         ({"tokens": 0}, r"^Tokens must be at least 1, not 0$"),
         ({"side": "both"}, r"^Side must be one of output, input, not 'both'$"),
