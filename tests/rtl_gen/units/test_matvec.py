@@ -77,8 +77,8 @@ def test_the_files_check_themselves(config, simulator, tmp_path):
     """The generated testbench passes at full speed and with stalls on every stream, and fails for a wrong sum."""
 
     def damage(text):
-        assert text.count("running <= ") == 1  # of the rows' module
-        return text.replace("running <= ", "running <= 1 ^ ", 1)
+        assert text.count("running <= counts ? ") == 1  # of the rows' module
+        return text.replace("running <= counts ? ", "running <= !counts ? ")
 
     check_files(config, simulator, tmp_path, 2 * len(config.vectors()["sums"]), damage)
 
