@@ -137,9 +137,17 @@ def version(tool: str) -> str:
         pass
     if tool == NATIVE_YOSYS:
         raise InputError(f"Package {tool} is not installed; {_GET}")
-    said = run(tool, ["-V"] if tool == YOSYS else ["--version"], Path.cwd())
-    match = re.search(r"\d+\.\d+\S*", said)
+    match = re.search(r"\d+\.\d+\S*", start(tool))
     return match[0].rstrip(")") if match else "unknown"
+
+
+def start(tool: str) -> str:
+    """Start ``tool``, whose WebAssembly is compiled if this is the first time; what it says of its version.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    return run(tool, ["-V"] if tool == YOSYS else ["--version"], Path.cwd())
 
 
 def check_version(tool: str) -> str:

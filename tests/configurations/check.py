@@ -17,6 +17,7 @@ from qse_hw.rtl_gen.emit.emit import write
 from qse_hw.rtl_gen.units.accelerator import AcceleratorConfig
 from tests.configurations.draw import draw, model_config, unit_options
 from tests.golden.models.integer import small
+from tests.rtl_gen.verilog import commands
 
 BENCH = "tb_qse_accelerator"
 TOKENS = 512  # that formats are calibrated on
@@ -54,11 +55,7 @@ def _simulated(chosen: dict[str, Any]) -> dict[str, Any]:
 
 def simulate(folder: Path) -> str:
     """The first line that the testbench in ``folder`` prints."""
-    sources = sorted(path.name for path in folder.glob("*.v"))
-    program = f"{BENCH}.vvp"
-    compiler = ["iverilog", "-g2005", "-s", BENCH, "-o", program, *sources]
+    compiler, simulation = commands("icarus", BENCH, sorted(folder.glob("*.v")), folder)
     subprocess.run(compiler, cwd=folder, check=True, capture_output=True, text=True)
-    done = subprocess.run(
-        ["vvp", "-n", program], cwd=folder, check=False, capture_output=True, text=True, timeout=PATIENCE
-    )
+    done = subprocess.run(simulation, cwd=folder, check=False, capture_output=True, text=True, timeout=PATIENCE)
     return (done.stdout.splitlines() or [done.stderr.strip() or f"exit status {done.returncode}"])[0]

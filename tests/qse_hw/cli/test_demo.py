@@ -17,10 +17,10 @@ def test_the_first_failure_ends_it(monkeypatch, out):
         return 2 if command == "capture" else 0
 
     monkeypatch.setattr(demo, "run_command", fail)
-    monkeypatch.setattr(yosys, "run", lambda tool, options, folder: called.append(tool))
+    monkeypatch.setattr(yosys, "start", called.append)
     with pytest.raises(SystemExit) as caught:
         main(["demo", "-o", str(out)])
-    assert (caught.value.code, called) == (2, ["doctor", yosys.YOSYS, demo.NEXTPNR, "capture"])
+    assert (caught.value.code, called) == (2, ["doctor", yosys.YOSYS, yosys.NEXTPNR, "capture"])
     assert os.listdir(out) == []
 
 
